@@ -1,0 +1,121 @@
+// Builds the package: Wasm binaries, their gate, the bundles and the declarations, each only when its inputs changed.
+//
+//   assembly/ --asc--> build/wasm/core.<target>.wasm --gate--> build/generated/core-wasm.js --+
+//   src/ -----------------------------------------------------------------------esbuild-------+--> build/*.js
+//   src/ -------------------------------------------------------------------------tsc------------> build/*.d.ts
+//
+// The entries are what `exports` of package.json names: ./build/x.js is made from src/x.ts.
+
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { inlineCore } from './inline-core.mjs';
+import { publishTypes } from './publish-types.mjs';
+import {
+  buildDir,
+  filesBelow,
+  isMain,
+  packageJson,
+  Refusal,
+  root,
+  runNode,
+  runScript,
+  tools,
+  unlessFresh,
+  withBuildLock,
+} from './support.mjs';
+import { verifyWasm } from './verify-wasm.mjs';
+
+export const wasmTargets = ['release', 'checked', 'model', 'debug'];
+
+/** Source files of the package's entries, below the root. */
+export function entryPoints() {
+  return Object.values(packageJson.exports)
+    .map((target) => target.default)
+    .filter((path) => path?.endsWith('.js'))
+    .map((path) => path.replace('./build/', 'src/').replace(/\.js$/, '.ts'));
+}
+
+async function buildWasm() {
+  const outputs = wasmTargets.map((target) => `build/wasm/core.${target}.wasm`);
+  const inputs = ['assembly', 'asconfig.json', 'package-lock.json'];
+  return unlessFresh('wasm', { inputs, outputs }, async () => {
+    mkdirSync(join(buildDir, 'wasm'), { recursive: true });
+    const runs = await Promise.all(
+      wasmTargets.map((target) => runNode([tools.asc, '--target', target], { capture: true })),
+    );
+    for (const [i, { code, output }] of runs.entries()) {
+      // `--converge` says so when the last round made the binary larger; it keeps the smaller one.
+      const message = output.replace('Last converge was suboptimal.', '').trim();
+      if (code !== 0) throw new Refusal(`asc --target ${wasmTargets[i]} failed:\n${message}`);
+      if (message !== '') console.log(message);
+    }
+    verifyWasm();
+  });
+}
+
+async function bundle() {
+  const entries = entryPoints().filter((path) => existsSync(join(root, path)));
+  const outputs = entries.map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.js'));
+  const inputs = ['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'package.json', 'scripts/build.mjs'];
+  return unlessFresh('bundle', { inputs, outputs }, async () => {
+    for (const file of filesBelow(join(buildDir, 'chunks'))) rmSync(file);
+    await build({
+      absWorkingDir: root,
+      entryPoints: entries,
+      outbase: 'src',
+      outdir: 'build',
+      bundle: true,
+      splitting: true,
+      chunkNames: 'chunks/[name]-[hash]',
+      format: 'esm',
+      platform: 'neutral',
+      target: 'es2022',
+      charset: 'utf8',
+      // Constants of layout.ts become literals; names and lines stay readable.
+      minifySyntax: true,
+      external: ['node:*'],
+      logLevel: 'warning',
+    });
+    for (const file of [...outputs.map((path) => join(root, path)), ...filesBelow(join(buildDir, 'chunks'))]) {
+      if (readFileSync(file, 'utf8').includes('import.meta')) {
+        throw new Refusal(`${file}: import.meta is used (expected none: bundlers resolve it differently)`);
+      }
+    }
+  });
+}
+
+async function declare() {
+  const inputs = ['src', 'assembly/layout.ts', 'tsconfig.json', 'tsconfig.types.json', 'package.json', 'scripts'];
+  const outputs = entryPoints()
+    .filter((path) => existsSync(join(root, path)))
+    .map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.d.ts'));
+  return unlessFresh('types', { inputs, outputs }, async () => {
+    rmSync(join(buildDir, 'generated/types'), { recursive: true, force: true });
+    const { code, output } = await runNode([tools.tsc, '--project', 'tsconfig.types.json'], { capture: true });
+    if (code !== 0) throw new Refusal(`tsc could not write declarations:\n${output}`);
+    publishTypes(outputs);
+  });
+}
+
+/** Builds what is out of date. Says one line for each part that it made. */
+export async function buildAll() {
+  await withBuildLock(async () => {
+    const started = performance.now();
+    const made = [];
+    if (await buildWasm()) made.push('wasm');
+    const core = join(buildDir, 'generated/core-wasm.js');
+    const inlined = await inlineCore();
+    if (!existsSync(core) || readFileSync(core, 'utf8') !== inlined.js) {
+      mkdirSync(join(buildDir, 'generated'), { recursive: true });
+      writeFileSync(core, inlined.js);
+      writeFileSync(core.replace(/\.js$/, '.d.ts'), inlined.types);
+      made.push('core-wasm');
+    }
+    if (await bundle()) made.push('bundle');
+    if (await declare()) made.push('types');
+    if (made.length > 0) console.log(`built ${made.join(', ')} in ${Math.round(performance.now() - started)} ms`);
+  });
+}
+
+if (isMain(import.meta.url)) await runScript(buildAll);

@@ -1,0 +1,38 @@
+// Runs a TypeScript program: node scripts/run-ts.mjs [--node-flag ...] ENTRY.ts [args ...]
+//
+// Bundles the entry and the workers beside it (worker.ts, *.worker.ts, *-worker.ts below its folder) into build/tools/ and
+// runs the entry with the flags. A worker is started with new Worker(new URL('./worker.js', import.meta.url)). Packages
+// stay outside: `pagepool` resolves to this package's own build, as it would for a user.
+
+import { rmSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { buildDir, filesBelow, Refusal, root, runNode, runScript } from './support.mjs';
+
+await runScript(async () => {
+  const args = process.argv.slice(2);
+  const at = args.findIndex((arg) => !arg.startsWith('-'));
+  if (at < 0) throw new Refusal('usage: node scripts/run-ts.mjs [--node-flag ...] ENTRY.ts [args ...]');
+  const entry = resolve(args[at]);
+  const folder = dirname(entry);
+  const workers = filesBelow(folder).filter((path) => /(?:^|[.-])worker\.ts$/.test(basename(path)));
+  const outdir = join(buildDir, 'tools', relative(root, folder));
+  rmSync(outdir, { recursive: true, force: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: [...new Set([entry, ...workers])],
+    outbase: folder,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    sourcemap: 'inline',
+    logLevel: 'warning',
+  });
+  const program = join(outdir, basename(entry).replace(/\.ts$/, '.js'));
+  const { code } = await runNode([...args.slice(0, at), '--enable-source-maps', program, ...args.slice(at + 1)]);
+  process.exitCode = code;
+});

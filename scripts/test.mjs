@@ -1,0 +1,61 @@
+// Runs every suite and adds up: `npm test`, or with --long the longer ones. The last line is `N passed, N failed`.
+//
+// The build, lint, types and gates count as one test each. A suite that ends badly without a failed test of its own (a file
+// that does not load, an error nobody caught) counts as one failed test; with CI=true so does every skipped test.
+
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildDir, packageJson, root, runNode, tools } from './support.mjs';
+
+const isLong = process.argv.includes('--long');
+const total = { passed: 0, failed: 0 };
+
+function count(name, passed, failed) {
+  total.passed += passed;
+  total.failed += failed;
+  console.log(`== ${name}: ${passed} passed, ${failed} failed`);
+}
+
+async function step(name, args) {
+  console.log(`\n== ${name}`);
+  const { code } = await runNode(args);
+  count(name, code === 0 ? 1 : 0, code === 0 ? 0 : 1);
+  return code === 0;
+}
+
+async function suite(name, args, env) {
+  console.log(`\n== ${name}`);
+  const report = join(buildDir, 'reports', `${name}.json`);
+  mkdirSync(join(buildDir, 'reports'), { recursive: true });
+  rmSync(report, { force: true });
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const { code } = await runNode([tools.vitest, 'run', ...args, ...reporters], { env: { ...process.env, ...env } });
+  if (!existsSync(report)) return count(name, 0, 1);
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, 'utf8'));
+  const skipped = numPendingTests + numTodoTests;
+  if (skipped > 0) console.log(`${skipped} skipped`);
+  let failed = numFailedTests + (process.env.CI === 'true' ? skipped : 0);
+  if (code !== 0 && failed === 0) failed = 1;
+  count(name, numPassedTests, failed);
+}
+
+const started = performance.now();
+if (await step('build', ['scripts/build.mjs'])) {
+  if (isLong) {
+    await suite('long', ['--project', 'long'], { LONG: '1' });
+  } else {
+    await step('lint', [tools.biome, 'check', '.']);
+    await step('format of assembly', ['scripts/format-assembly.mjs']);
+    await step('atomics', ['scripts/lint-atomics.mjs']);
+    await step('types', [tools.tsc, '--project', 'tsconfig.json']);
+    await step('wasm gate', ['scripts/verify-wasm.mjs']);
+    await step('locked operations', ['scripts/count-locked.mjs']);
+    await step('size', ['scripts/check-size.mjs']);
+    if (existsSync(join(root, 'docs/memory-layout.md')))
+      await step('layout tables', ['scripts/docs-layout.mjs', '--check']);
+    await suite('tests', []);
+  }
+}
+console.log(`\n${packageJson.name} ${packageJson.version}: ${Math.round((performance.now() - started) / 1000)} s`);
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed > 0 ? 1 : 0;

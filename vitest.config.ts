@@ -1,0 +1,50 @@
+// The suites: one project for each kind of test; *.long.test.ts run in `npm run test:long` alone.
+
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+/** Tests that share the processor with others of their kind. */
+function project(name: string, testTimeout: number) {
+  return {
+    extends: true as const,
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      exclude: ['test/**/*.long.test.ts'],
+      testTimeout,
+      sequence: { groupOrder: 0 },
+    },
+  };
+}
+
+/** Tests that start threads of their own: one file at a time, after the others. */
+function threaded(name: string, testTimeout: number, groupOrder: number) {
+  const { test, ...rest } = project(name, testTimeout);
+  return { ...rest, test: { ...test, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder } } };
+}
+
+const { test: longTest, ...longRest } = threaded('long', 3_600_000, 9);
+const long = { ...longRest, test: { ...longTest, include: ['test/**/*.long.test.ts'], exclude: [] } };
+
+export default defineConfig({
+  resolve: { alias: { pagepool: path('./build/index.js') } },
+  test: {
+    passWithNoTests: true,
+    execArgv: ['--expose-gc'],
+    projects:
+      process.env.LONG === '1'
+        ? [long]
+        : [
+            project('unit', 20_000),
+            project('property', 120_000),
+            project('fuzz', 120_000),
+            project('package', 120_000),
+            project('interleaving', 300_000),
+            threaded('fault', 120_000, 1),
+            threaded('litmus', 120_000, 2),
+            threaded('stress', 180_000, 3),
+          ],
+  },
+});
