@@ -1,0 +1,223 @@
+// A port's cache: a loaded magazine that only its thread touches, and a spare one that any port may take.
+//
+// Owner only, but for the spare word and the limit, which others write to take pages or to ask for them. Three tiers: the loaded
+// magazine (fast, no atomics), the spare and the recycle ring (refill), the provider's side (slow). What a thread killed here
+// leaves: its magazines, which the reaper hands back, and at most one exchange in its record.
+// Source: Bonwick's magazines (USENIX 2001) for loaded and spare; page_pool's cache for the tiers.
+
+import {
+  CONTROL_BASE,
+  COUNTER_CACHE_FULL,
+  COUNTER_EMPTY,
+  COUNTER_FAIL,
+  COUNTER_FAST,
+  COUNTER_REFILL,
+  COUNTER_RING,
+  COUNTER_RING_FULL,
+  COUNTER_SLOW,
+  COUNTER_STOLEN,
+  EMPTY,
+  FULL,
+  HEADER_FREED_OFFSET,
+  HEADER_STATE_OFFSET,
+  NODE_COUNT_OFFSET,
+  NODE_PAGES_OFFSET,
+  OK,
+  PORT_BYTES,
+  PORT_LIMIT_OFFSET,
+  PORT_LOADED_OFFSET,
+  PORT_MERGE_OFFSET,
+  PORT_PARKED_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  PORT_SPARE_OFFSET,
+  RECORD_NONE,
+  RING_NODE_BITS_OFFSET,
+  STATE_ACTIVE,
+} from './layout';
+import { aload, astore } from './atomic';
+import { loaded, magazineCapacity, maxPorts, port, portId, ports, ring, syncLoaded } from './context';
+import { wake } from './event';
+import { recordDone } from './ledger';
+import { exchange, nodeAddress, ringPop, ringPush } from './ring';
+import { count, countMany } from './stats';
+import { magazineAdd, retire, takeFresh, takeRetired, takeRetiredList } from './supply';
+
+/** Whether pages are still handed out. */
+// @ts-ignore: decorator
+@inline
+export function isActive(): bool {
+  // A1 pairs with R1 in src/pool/closing.ts close: a port that sees the pool closing hands its pages back.
+  return aload(CONTROL_BASE + HEADER_STATE_OFFSET) == STATE_ACTIVE;
+}
+
+/** Exchanges the loaded magazine and a port's spare. False: somebody else was there first. */
+function exchangeSpare(spare: usize, seen: u32): bool {
+  const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
+  const stamp = (seen >>> (nodeBits + 1)) + 1;
+  const fill = load<u32>(loaded + NODE_COUNT_OFFSET) != 0 ? <u32>1 << nodeBits : 0;
+  const next = (stamp << (nodeBits + 1)) | fill | load<u32>(port + PORT_LOADED_OFFSET);
+  if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;
+  // R2 pairs with A3 in recover: the node's owner is visible before the record is gone.
+  astore(port + PORT_RECORD_KIND_OFFSET, RECORD_NONE);
+  syncLoaded();
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function isFilled(spare: u32): bool {
+  return ((spare >>> load<u32>(ring + RING_NODE_BITS_OFFSET)) & 1) != 0;
+}
+
+/** Loads a port's spare magazine, if it is filled. Own or another's: the same step. */
+function takeSpare(spare: usize): bool {
+  while (true) {
+    // A3 pairs with R2 in exchangeSpare: the magazine's pages are visible with the word (the exchange itself is X1 in ring.ts exchange).
+    const seen = aload(spare);
+    if (!isFilled(seen)) return false;
+    if (exchangeSpare(spare, seen)) return true;
+  }
+}
+
+/** Moves pages from the merge magazine into the loaded one; what does not fit goes back to the ring. */
+function merge(): void {
+  while (load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity >> 1) {
+    if (ringPop(ring, port + PORT_MERGE_OFFSET) == EMPTY) return;
+    const from = nodeAddress(ring, load<u32>(port + PORT_MERGE_OFFSET));
+    let left = load<u32>(from + NODE_COUNT_OFFSET);
+    while (left != 0 && load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity) {
+      left -= 1;
+      // Plain: both magazines are this thread's. A page is in both for one store: a reaper takes equal tops for one page.
+      magazineAdd(loaded, load<u32>(from + NODE_PAGES_OFFSET + (<usize>left << 2)));
+      store<u32>(from + NODE_COUNT_OFFSET, left);
+    }
+    if (left != 0) returnMagazine(port + PORT_MERGE_OFFSET);
+  }
+}
+
+/** Puts a filled magazine on the ring, or page by page on the retired list when the ring has no room. How many pages. */
+export function returnMagazine(holder: usize): u32 {
+  const node = nodeAddress(ring, load<u32>(holder));
+  const pages = load<u32>(node + NODE_COUNT_OFFSET);
+  if (pages == 0) return 0;
+  if (ringPush(ring, holder, false) == FULL) {
+    count(COUNTER_RING_FULL);
+    retireMagazine(holder);
+  }
+  if (holder == port + PORT_LOADED_OFFSET) syncLoaded();
+  wake(CONTROL_BASE + HEADER_FREED_OFFSET);
+  return pages;
+}
+
+/** Gives every page of a magazine to the provider's side. How many. */
+export function retireMagazine(holder: usize): u32 {
+  const node = nodeAddress(ring, load<u32>(holder));
+  let left = load<u32>(node + NODE_COUNT_OFFSET);
+  const pages = left;
+  while (left != 0) {
+    left -= 1;
+    // Plain: this thread's magazine. The count goes down first: the page is in the record of its retirement until it is listed.
+    const page = load<u32>(node + NODE_PAGES_OFFSET + (<usize>left << 2));
+    store<u32>(node + NODE_COUNT_OFFSET, left);
+    retire(page, true);
+  }
+  return pages;
+}
+
+/** Fills the loaded magazine from fresh and retired pages. */
+function refillSlow(): bool {
+  takeFresh(loaded);
+  if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) return true;
+  let page = takeRetiredList();
+  while (page != 0) {
+    // What the loaded magazine cannot hold goes on to the ring, a magazine at a time.
+    const room = load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity;
+    const node = room ? loaded : nodeAddress(ring, load<u32>(port + PORT_MERGE_OFFSET));
+    page = takeRetired(node, page);
+    if (!room && load<u32>(node + NODE_COUNT_OFFSET) == magazineCapacity) ringPush(ring, port + PORT_MERGE_OFFSET, false);
+  }
+  recordDone();
+  returnMagazine(port + PORT_MERGE_OFFSET);
+  return load<u32>(loaded + NODE_COUNT_OFFSET) != 0;
+}
+
+/** Takes another port's spare magazine. */
+function steal(): bool {
+  for (let i: u32 = 1; i < maxPorts; i++) {
+    const other = (portId + i) % maxPorts;
+    if (takeSpare(ports + <usize>other * PORT_BYTES + PORT_SPARE_OFFSET)) return true;
+  }
+  return false;
+}
+
+/** Asks every other port for its cached pages: each answers at its next release. */
+function press(): void {
+  for (let i: u32 = 1; i < maxPorts; i++) {
+    const limit = ports + <usize>((portId + i) % maxPorts) * PORT_BYTES + PORT_LIMIT_OFFSET;
+    // N4 no ordering needed: a port that asked for nothing since keeps its request.
+    // R5 pairs with A6 in answer: the request is seen at the port's next release.
+    if (aload(limit) != 0) astore(limit, 0);
+  }
+}
+
+/** Fills the empty loaded magazine from the next tier that has pages, and counts where they came from. False: none anywhere. */
+export function refill(): bool {
+  if (takeSpare(port + PORT_SPARE_OFFSET)) {
+    count(COUNTER_FAST);
+    return true;
+  }
+  if (!isActive()) return false;
+  if (load<u32>(port + PORT_PARKED_OFFSET) != 0) unpark();
+  if (ringPop(ring, port + PORT_LOADED_OFFSET) == OK) {
+    syncLoaded();
+    if (load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity >> 1) merge();
+    count(COUNTER_REFILL);
+    return true;
+  }
+  count(COUNTER_EMPTY);
+  if (refillSlow()) {
+    count(COUNTER_SLOW);
+    return true;
+  }
+  if (steal()) {
+    count(COUNTER_STOLEN);
+    count(COUNTER_REFILL);
+    return true;
+  }
+  press();
+  count(COUNTER_FAIL);
+  return false;
+}
+
+/** Makes room in the full loaded magazine. The hottest pages stay: the loaded one becomes the spare, the old spare goes. */
+export function spill(): void {
+  count(COUNTER_CACHE_FULL);
+  while (true) {
+    // N7 no ordering needed: the exchange decides.
+    if (exchangeSpare(port + PORT_SPARE_OFFSET, aload(port + PORT_SPARE_OFFSET))) break;
+  }
+  if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) countMany(COUNTER_RING, returnMagazine(port + PORT_LOADED_OFFSET));
+}
+
+/** Hands both magazines to the ring. */
+export function flush(): void {
+  returnMagazine(port + PORT_LOADED_OFFSET);
+  if (takeSpare(port + PORT_SPARE_OFFSET)) returnMagazine(port + PORT_LOADED_OFFSET);
+}
+
+/** Answers a request for pages: the limit first, so that a request that comes meanwhile is answered at the next release. */
+export function answer(): void {
+  // A6 pairs with R5 in press: this limit is overwritten by later requests only.
+  astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
+  flush();
+}
+
+/** Ends parking: pages may be cached again, unless the pool is closing. */
+export function unpark(): void {
+  store<u32>(port + PORT_PARKED_OFFSET, 0); // plain: owner only
+  // R8 pairs with A9 in unpark: between this store and closing's zero, the load below sees which came last.
+  astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
+  // A9 pairs with R8 in unpark, and with closing: a pool that closes zeroes the limits after it changed its state.
+  // R10 pairs with A1 in isActive: see A9.
+  if (!isActive()) astore(port + PORT_LIMIT_OFFSET, 0);
+}

@@ -1,0 +1,390 @@
+// Channels: exchange rings whose nodes carry entries (handle, offset, length, tag) from thread to thread.
+//
+// Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or the
+// receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every channel: an
+// outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch` entries; bursts
+// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile.
+
+import {
+  CHANNEL_BATCH_OFFSET,
+  CHANNEL_CAPACITY_OFFSET,
+  CHANNEL_CLOSED_OFFSET,
+  CHANNEL_FOLDED_OFFSET,
+  CHANNEL_HEAD_BYTES,
+  CHANNEL_NOT_EMPTY_OFFSET,
+  CHANNEL_NOT_FULL_OFFSET,
+  CHANNEL_POLICY_OFFSET,
+  EMPTY,
+  ENTRY_HANDLE_OFFSET,
+  ENTRY_LENGTH_OFFSET,
+  ENTRY_OFFSET_OFFSET,
+  ENTRY_SHIFT,
+  ENTRY_TAG_OFFSET,
+  ERR_CHANNEL_CLOSED,
+  ERR_FOREIGN_HANDLE,
+  ERR_NOT_HELD,
+  ERR_RANGE,
+  ERR_REF_OVERFLOW,
+  ERR_STALE_HANDLE,
+  FULL,
+  HEADER_CHANNEL_COUNT_OFFSET,
+  CONTROL_BASE,
+  LANE_CREDIT_OFFSET,
+  LANE_DROPPED_OFFSET,
+  LANE_INBOX_OFFSET,
+  LANE_OUTBOX_OFFSET,
+  LANE_RECEIVED_OFFSET,
+  LANE_SENT_OFFSET,
+  LANE_SHIFT,
+  LEDGER_MAX,
+  NODE_COUNT_OFFSET,
+  NODE_ENTRIES_OFFSET,
+  NODE_TAKEN_OFFSET,
+  OK,
+  POLICY_DROP_NEWEST,
+  POLICY_DROP_OLDEST,
+  POLICY_REFUSE,
+  RECORD_ENTRY,
+  RECORD_RECEIVE,
+} from './layout';
+import { aload, astore } from './atomic';
+import { channels, maxPorts, portId, setLastCode, unitLimit, unitShift, unitsShift } from './context';
+import { wake } from './event';
+import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
+import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { release } from './refcount';
+import { nodeAddress, REPLACED, ringPop, ringPush } from './ring';
+
+/** The block of a channel, by its number: addresses of all blocks stand in a table. */
+// @ts-ignore: decorator
+@inline
+function blockOf(channel: u32): usize {
+  return load<u32>(channels + (<usize>channel << 2)); // plain: constant
+}
+
+// @ts-ignore: decorator
+@inline
+function laneOf(block: usize): usize {
+  return block + CHANNEL_HEAD_BYTES + (<usize>portId << LANE_SHIFT);
+}
+
+// @ts-ignore: decorator
+@inline
+function add(word: usize, amount: u32): void {
+  store<u32>(word, load<u32>(word) + amount); // plain: a lane's counters are its port's own
+}
+
+/** Bytes reserved for the fragment that starts at the unit. */
+// @ts-ignore: decorator
+@inline
+export function extentBytes(unit: u32): u32 {
+  const units = <u32>load<u16>(extentAddress(unit)); // plain: written before the handle was handed on
+  return (units == 0 ? <u32>1 << unitsShift : units) << unitShift;
+}
+
+/** Entries in the channel, by the ports' counters: late by what others do meanwhile. */
+function pending(block: usize): u32 {
+  let sum: u32 = load<u32>(block + CHANNEL_FOLDED_OFFSET) - load<u32>(block + CHANNEL_FOLDED_OFFSET + 4);
+  let lane = block + CHANNEL_HEAD_BYTES;
+  for (let i: u32 = 0; i < maxPorts; i++) {
+    // N1 no ordering needed: a count that may be late. N2 likewise.
+    sum += aload(lane + LANE_SENT_OFFSET) - aload(lane + LANE_RECEIVED_OFFSET); // N2 no ordering needed: see N1.
+    lane += <usize>1 << LANE_SHIFT;
+  }
+  return sum;
+}
+
+/** How many entries this port may send now. */
+function room(block: usize, lane: usize): u32 {
+  const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
+  if (credit != 0) return credit;
+  const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET);
+  const inside = <i32>pending(block);
+  const left = inside < 0 ? capacity : <u32>inside < capacity ? capacity - <u32>inside : 0;
+  store<u32>(lane + LANE_CREDIT_OFFSET, left);
+  return left;
+}
+
+/** Whether the entry may be sent by this port. */
+// @ts-ignore: decorator
+@inline
+function sendable(handle: u32, offset: u32, length: u32): i32 {
+  const unit = unitOf(handle);
+  if (unit >= unitLimit) return ERR_FOREIGN_HANDLE;
+  // N3 no ordering needed: the caller's reference keeps the word's generation.
+  if (!matches(handle, aload(wordAddress(unit)))) return ERR_STALE_HANDLE;
+  if (held(pageOf(unit)) == 0) return ERR_NOT_HELD;
+  const extent = extentBytes(unit);
+  return offset > extent || length > extent - offset ? ERR_RANGE : OK;
+}
+
+/** Moves a reference from the row into the node, as its entry number `index`. */
+// @ts-ignore: decorator
+@inline
+function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag: u32): void {
+  const entry = node + NODE_ENTRIES_OFFSET + (<usize>index << ENTRY_SHIFT);
+  const page = pageOf(unitOf(handle));
+  const row = held(page);
+  // Plain: the node is this thread's until the exchange publishes it.
+  store<u32>(entry + ENTRY_HANDLE_OFFSET, handle);
+  store<u32>(entry + ENTRY_OFFSET_OFFSET, offset);
+  store<u32>(entry + ENTRY_LENGTH_OFFSET, length);
+  store<u32>(entry + ENTRY_TAG_OFFSET, tag);
+  recordPrivate(RECORD_ENTRY, page, row, node, index);
+  setHeld(page, row - 1);
+  store<u32>(node + NODE_COUNT_OFFSET, index + 1);
+  recordDone();
+}
+
+/** Moves the node's last entries back into the rows, down to `count`. */
+function takeBack(node: usize, count: u32): void {
+  let index = load<u32>(node + NODE_COUNT_OFFSET);
+  while (index > count) {
+    const page = pageOf(unitOf(load<u32>(node + NODE_ENTRIES_OFFSET + (<usize>(index - 1) << ENTRY_SHIFT))));
+    const row = held(page);
+    recordPrivate(RECORD_ENTRY, page, row, node, index);
+    index -= 1;
+    store<u32>(node + NODE_COUNT_OFFSET, index);
+    setHeld(page, row + 1);
+    recordDone();
+  }
+}
+
+/** Moves the node's next entry into the row. False: the row is full. */
+// @ts-ignore: decorator
+@inline
+function take(node: usize, taken: u32, handle: u32): bool {
+  const page = pageOf(unitOf(handle));
+  const row = held(page);
+  if (row == LEDGER_MAX) return false;
+  recordPrivate(RECORD_RECEIVE, page, row, node, taken);
+  store<u32>(node + NODE_TAKEN_OFFSET, taken + 1);
+  setHeld(page, row + 1);
+  recordDone();
+  return true;
+}
+
+/** Makes the node an empty one. The count first: what was taken is never taken again. */
+// @ts-ignore: decorator
+@inline
+function empty(node: usize): void {
+  store<u32>(node + NODE_COUNT_OFFSET, 0);
+  store<u32>(node + NODE_TAKEN_OFFSET, 0);
+}
+
+/** Releases what is left in a node of this port: entries that the channel's policy drops. How many. */
+function drop(lane: usize, node: usize): u32 {
+  let taken = load<u32>(node + NODE_TAKEN_OFFSET);
+  const count = load<u32>(node + NODE_COUNT_OFFSET);
+  const dropped = taken < count ? count - taken : 0;
+  while (taken < count) {
+    const handle = load<u32>(node + NODE_ENTRIES_OFFSET + (<usize>taken << ENTRY_SHIFT));
+    if (take(node, taken, handle)) release(handle);
+    else {
+      release(handle); // the row is full: one reference goes first, then the entry's takes its place
+      take(node, taken, handle);
+    }
+    taken += 1;
+  }
+  empty(node);
+  add(lane + LANE_RECEIVED_OFFSET, dropped);
+  add(lane + LANE_DROPPED_OFFSET, dropped);
+  return dropped;
+}
+
+/** Drops the oldest node of a channel that is full by entries. False: it is empty. */
+function dropOldest(block: usize, lane: usize): bool {
+  if (ringPop(block, lane + LANE_OUTBOX_OFFSET) != OK) return false;
+  drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));
+  return true;
+}
+
+/** Publishes the filled outbox. OK, or FULL with the entries still in it. */
+// @ts-ignore: decorator
+@inline
+function publish(block: usize, lane: usize, policy: u32): i32 {
+  const code = ringPush(block, lane + LANE_OUTBOX_OFFSET, policy == POLICY_DROP_OLDEST);
+  if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));
+  if (code == FULL) return FULL;
+  wake(block + CHANNEL_NOT_EMPTY_OFFSET);
+  return OK;
+}
+
+// @ts-ignore: decorator
+@inline
+function isClosed(block: usize): bool {
+  // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw.
+  return aload(block + CHANNEL_CLOSED_OFFSET) != 0;
+}
+
+/** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
+export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u32): i32 {
+  const block = blockOf(channel);
+  if (isClosed(block)) return ERR_CHANNEL_CLOSED;
+  const code = sendable(handle, offset, length);
+  if (code != OK) return code;
+  const lane = laneOf(block);
+  const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
+  if (room(block, lane) == 0) {
+    if (policy != POLICY_DROP_OLDEST) return refuse(lane, policy, handle);
+    while (room(block, lane) == 0) if (!dropOldest(block, lane)) break;
+  }
+  const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
+  put(node, 0, handle, offset, length, tag);
+  if (publish(block, lane, policy) == FULL) {
+    takeBack(node, 0);
+    return refuse(lane, policy, handle);
+  }
+  const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
+  if (credit != 0) store<u32>(lane + LANE_CREDIT_OFFSET, credit - 1);
+  add(lane + LANE_SENT_OFFSET, 1);
+  return OK;
+}
+
+/** A full channel: the policy decides whether the sender keeps its reference. */
+function refuse(lane: usize, policy: u32, handle: u32): i32 {
+  if (policy == POLICY_REFUSE) return FULL;
+  release(handle);
+  add(lane + LANE_DROPPED_OFFSET, 1);
+  return OK;
+}
+
+/** Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. */
+export function sendBurst(channel: u32, address: usize, count: u32): u32 {
+  const block = blockOf(channel);
+  setLastCode(OK);
+  if (isClosed(block)) {
+    setLastCode(ERR_CHANNEL_CLOSED);
+    return 0;
+  }
+  const lane = laneOf(block);
+  const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
+  const batch = load<u32>(block + CHANNEL_BATCH_OFFSET); // plain: constant
+  let sent: u32 = 0;
+  let code: i32 = OK;
+  while (sent < count && code == OK) {
+    let left = room(block, lane);
+    if (left == 0) {
+      if (policy == POLICY_DROP_OLDEST) {
+        if (dropOldest(block, lane)) continue;
+        left = 1;
+      } else if (policy == POLICY_DROP_NEWEST) {
+        code = dropEntry(lane, address + (<usize>sent << ENTRY_SHIFT));
+        if (code == OK) sent += 1;
+        continue;
+      } else {
+        code = FULL;
+        break;
+      }
+    }
+    if (left > batch) left = batch;
+    if (left > count - sent) left = count - sent;
+    const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
+    let filled: u32 = 0;
+    while (filled < left) {
+      const entry = address + (<usize>(sent + filled) << ENTRY_SHIFT);
+      const handle = load<u32>(entry);
+      const offset = load<u32>(entry + ENTRY_OFFSET_OFFSET);
+      const length = load<u32>(entry + ENTRY_LENGTH_OFFSET);
+      code = sendable(handle, offset, length);
+      if (code != OK) break;
+      put(node, filled, handle, offset, length, load<u32>(entry + ENTRY_TAG_OFFSET));
+      filled += 1;
+    }
+    if (filled == 0) break;
+    if (publish(block, lane, policy) == FULL) {
+      takeBack(node, 0);
+      if (policy != POLICY_DROP_NEWEST) {
+        code = FULL;
+        break;
+      }
+      code = OK;
+      for (let i: u32 = 0; i < filled; i++) dropEntry(lane, address + (<usize>(sent + i) << ENTRY_SHIFT));
+    } else {
+      const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
+      store<u32>(lane + LANE_CREDIT_OFFSET, credit > filled ? credit - filled : 0);
+      add(lane + LANE_SENT_OFFSET, filled);
+    }
+    sent += filled;
+  }
+  setLastCode(code);
+  return sent;
+}
+
+function dropEntry(lane: usize, entry: usize): i32 {
+  const handle = load<u32>(entry);
+  const code = sendable(handle, load<u32>(entry + ENTRY_OFFSET_OFFSET), load<u32>(entry + ENTRY_LENGTH_OFFSET));
+  if (code == OK) {
+    release(handle);
+    add(lane + LANE_DROPPED_OFFSET, 1);
+  }
+  return code;
+}
+
+/** Receives up to `maxCount` entries of 4 words each at `address`; how many came, each with a reference. */
+export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
+  const block = blockOf(channel);
+  const lane = laneOf(block);
+  let node = nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET));
+  let taken = load<u32>(node + NODE_TAKEN_OFFSET);
+  let count = load<u32>(node + NODE_COUNT_OFFSET);
+  let received: u32 = 0;
+  let popped = false;
+  setLastCode(OK);
+  while (received < maxCount) {
+    if (taken >= count) {
+      empty(node);
+      if (ringPop(block, lane + LANE_INBOX_OFFSET) == EMPTY) {
+        setLastCode(EMPTY);
+        break;
+      }
+      popped = true;
+      node = nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET));
+      taken = load<u32>(node + NODE_TAKEN_OFFSET);
+      count = load<u32>(node + NODE_COUNT_OFFSET);
+      continue;
+    }
+    const entry = node + NODE_ENTRIES_OFFSET + (<usize>taken << ENTRY_SHIFT);
+    const target = address + (<usize>received << ENTRY_SHIFT);
+    // Plain: the node is this thread's since it was popped.
+    const handle = load<u32>(entry);
+    store<u64>(target, load<u64>(entry));
+    store<u64>(target + 8, load<u64>(entry + 8));
+    if (!take(node, taken, handle)) {
+      setLastCode(ERR_REF_OVERFLOW);
+      break;
+    }
+    taken += 1;
+    received += 1;
+  }
+  if (taken >= count && count != 0) empty(node);
+  add(lane + LANE_RECEIVED_OFFSET, received);
+  if (popped) wake(block + CHANNEL_NOT_FULL_OFFSET);
+  return received;
+}
+
+/** No entry is accepted any more; those inside can be received. Wakes every waiter. */
+export function closeChannel(channel: u32): void {
+  const block = blockOf(channel);
+  // R5 pairs with A4 in isClosed: a sender that sees the close sends nothing more.
+  astore(block + CHANNEL_CLOSED_OFFSET, 1);
+  wake(block + CHANNEL_NOT_EMPTY_OFFSET);
+  wake(block + CHANNEL_NOT_FULL_OFFSET);
+}
+
+/** Releases every entry that this thread can reach: its inbox and what is in the ring. How many. */
+export function drainChannel(channel: u32): u32 {
+  const block = blockOf(channel);
+  const lane = laneOf(block);
+  let dropped = drop(lane, nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET)));
+  while (ringPop(block, lane + LANE_INBOX_OFFSET) == OK) {
+    dropped += drop(lane, nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET)));
+  }
+  if (dropped != 0) wake(block + CHANNEL_NOT_FULL_OFFSET);
+  return dropped;
+}
+
+/** How many channels the pool has. */
+export function channelCount(): u32 {
+  return load<u32>(CONTROL_BASE + HEADER_CHANNEL_COUNT_OFFSET); // plain: constant
+}

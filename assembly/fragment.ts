@@ -1,0 +1,128 @@
+// Fragments: parts of one open page a port, cut without atomics.
+//
+// Owner only. The open page's count carries a bias of 2^29; cuts are counted in the port, `users`, and releases by others take
+// the count down as they take any. Leaving the page gives back BIAS - users in one step, and what remains is exactly the
+// references that are out; if none is, the page is reused in place. {offset, users} is one store.
+// Source: page_pool's frag allocator (page_pool_alloc_frag, page_pool_drain_frag).
+
+import {
+  BIAS,
+  COUNTER_FAST,
+  COUNTER_FRAGMENTS,
+  COUNTER_RECYCLED,
+  DESCRIPTOR_COUNT_OFFSET,
+  DESCRIPTOR_HOME_OFFSET,
+  HOME_FRAGMENTED,
+  HOME_OPENER_MASK,
+  HOME_OPENER_SHIFT,
+  LEDGER_MAX,
+  NODE_COUNT_OFFSET,
+  NODE_PAGES_OFFSET,
+  PORT_FRAGMENT_OFFSET,
+  PORT_FRAGMENT_PAGE_OFFSET,
+  RECORD_CUT,
+  RECORD_LEAVE,
+} from './layout';
+import { acas, aload, astore } from './atomic';
+import { refill } from './cache';
+import { loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
+import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handle';
+import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { alloc, releaseShared } from './refcount';
+import { count } from './stats';
+
+/** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
+export function allocFragment(bytes: u32): u32 {
+  const units = (bytes + (<u32>1 << unitShift) - 1) >>> unitShift;
+  // Plain throughout: the open page, its offset and its words are this thread's until the handle is handed on.
+  const page = load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET);
+  const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
+  const first = cut >>> 16;
+  if (page == 0 || first + units > <u32>1 << unitsShift) return allocFragmentSlow(bytes, units);
+  return cutAt(page, cut, first, units);
+}
+
+// @ts-ignore: decorator
+@inline
+function cutAt(page: u32, cut: u32, first: u32, units: u32): u32 {
+  const row = held(page);
+  if (row == LEDGER_MAX) return 0;
+  const unit = (page << unitsShift) + first;
+  const word = load<u32>(wordAddress(unit));
+  recordPrivate(RECORD_CUT, page, row, port + PORT_FRAGMENT_OFFSET, cut);
+  store<u32>(wordAddress(unit), word + 1);
+  store<u16>(extentAddress(unit), <u16>units);
+  store<u32>(port + PORT_FRAGMENT_OFFSET, cut + (units << 16) + 1);
+  setHeld(page, row + 1);
+  recordDone();
+  count(COUNTER_FRAGMENTS);
+  return handleOf(unit, word);
+}
+
+/** Opens a page for the cut; more than half a page is a whole one. */
+function allocFragmentSlow(bytes: u32, units: u32): u32 {
+  if (bytes > (<u32>1 << pageShift) >> 1) return alloc();
+  if (!leaveFragmentPage(true)) {
+    if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) count(COUNTER_FAST);
+    else if (!refill()) return 0;
+    open();
+  }
+  return cutAt(load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET), 0, 0, units);
+}
+
+/** Takes the cached page on top as the open fragment page. */
+function open(): void {
+  const filled = load<u32>(loaded + NODE_COUNT_OFFSET);
+  const page = load<u32>(loaded + NODE_PAGES_OFFSET - 4 + (<usize>filled << 2));
+  const descriptor = descriptorAddress(page);
+  // In this order: a page that is open and on top of the magazine is in the magazine; one that is open with a count of 1 is home.
+  store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
+  store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, page);
+  store<u32>(loaded + NODE_COUNT_OFFSET, filled - 1);
+  // N1 no ordering needed: the page is this thread's alone.
+  const home = aload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
+  store<u32>(descriptor + DESCRIPTOR_HOME_OFFSET, home | HOME_FRAGMENTED | ((portId + 1) << HOME_OPENER_SHIFT)); // plain: likewise
+  // N2 no ordering needed: nobody has a reference yet; the handles publish it.
+  astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
+}
+
+/**
+ * Gives the open page's bias back. True: nobody was left and `reuse` was set, so the page is open again from its start. False: no
+ * page is open now.
+ */
+export function leaveFragmentPage(reuse: bool): bool {
+  const page = load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET);
+  if (page == 0) return false;
+  const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
+  const descriptor = descriptorAddress(page);
+  const users = cut & 0xffff;
+  recordPrivate(RECORD_LEAVE, page, held(page), port + PORT_FRAGMENT_OFFSET, cut);
+  while (true) {
+    // A3 pairs with X8 in refcount.ts releaseShared: whoever gave its fragment back is done with the bytes.
+    const references = aload(descriptor + DESCRIPTOR_COUNT_OFFSET);
+    if (references == BIAS - users) {
+      // Nobody holds a fragment, so nobody else can write the count.
+      if (reuse) {
+        // N4 no ordering needed: sole owner.
+        astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
+        store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
+        recordDone();
+        count(COUNTER_FAST);
+        count(COUNTER_RECYCLED);
+        return true;
+      }
+      // N5 no ordering needed: sole owner.
+      astore(descriptor + DESCRIPTOR_COUNT_OFFSET, 1);
+      setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such
+      store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, 0);
+      recordDone();
+      releaseShared(page, 1);
+      return false;
+    }
+    // X6 pairs with A6 in refcount.ts releaseShared: from here on the count is the references that are out. LP of leaving.
+    if (acas(descriptor + DESCRIPTOR_COUNT_OFFSET, references, references - (BIAS - users)) == references) break;
+  }
+  store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, 0);
+  recordDone();
+  return false;
+}

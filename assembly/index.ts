@@ -1,0 +1,25 @@
+// What the core exports: the calls of src/engine/engine.ts, by the same names. Fixed arity, numbers only, no throw.
+
+export { alloc, refCount, release, releaseHeld, retain } from './refcount';
+export { allocFragment } from './fragment';
+export { unpark } from './cache';
+export {
+  allocBulk,
+  allocBurst,
+  check,
+  extent,
+  held,
+  lastError,
+  offset,
+  open,
+  park,
+  poll,
+  reclaimTokens,
+  releaseBulk,
+  scrub,
+  trim,
+} from './pool';
+export { pin, unpin } from './pin';
+export { closeChannel, receiveBurst, send, sendBurst } from './channel';
+export { adopt, lend } from './token';
+export { wake } from './event';

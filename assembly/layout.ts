@@ -1,0 +1,376 @@
+// The shape of the control region: offsets, bit fields, states and codes, and no behaviour.
+//
+// Who may use it: asc and tsc alike, so it holds typed constants only. Whatever stands here is part of the ABI: a change
+// of meaning raises ABI_VERSION, and the build derives the layout hash from this file's constants.
+// Units stand in the names: *_OFFSET and *_BYTES are bytes, *_SHIFT and *_BITS are bits, *_COUNT are items.
+//
+//   CONTROL_BASE                                                                                        controlBytes
+//   | header | ports | ledgers | page descriptors | words | extents | nodes | ring slots | tokens | channels |  scratch | pages
+//
+// Nothing lies below CONTROL_BASE: optimisers may take the first 1,024 bytes of a Wasm memory for unused.
+
+/** Where the header starts, in every memory. */
+export const CONTROL_BASE: u32 = 1024;
+/** "pgpl" in little-endian order. */
+export const MAGIC: u32 = 0x6c706770;
+/** Raised whenever a word of this file changes its place or its meaning. */
+export const ABI_VERSION: u32 = 1;
+
+// ---------------------------------------------------------------------------------------------------- header, 1,536 bytes
+//
+//   0    geometry and places, written once before the first attach, read plainly by everybody
+//   256  state             384  fresh             512  retired           640  freed eventcount        768  demand, folded
+//        each on two cache lines of its own (128 bytes: adjacent-line prefetchers pull lines in pairs)
+
+export const HEADER_BYTES: u32 = 1536;
+export const HEADER_MAGIC_OFFSET: u32 = 0;
+export const HEADER_ABI_OFFSET: u32 = 4;
+export const HEADER_HASH_OFFSET: u32 = 8;
+/** Four words that tell one pool from every other. */
+export const HEADER_IDENTITY_OFFSET: u32 = 12;
+export const HEADER_PAGE_SHIFT_OFFSET: u32 = 28;
+export const HEADER_PAGE_COUNT_OFFSET: u32 = 32;
+export const HEADER_UNIT_SHIFT_OFFSET: u32 = 36;
+/** log2 of the units in a page. */
+export const HEADER_UNITS_SHIFT_OFFSET: u32 = 40;
+/** How many low bits of a handle number its unit. */
+export const HEADER_UNIT_BITS_OFFSET: u32 = 44;
+export const HEADER_GENERATION_BITS_OFFSET: u32 = 48;
+/** Mixed into the generation of every handle, so that another pool's handles are refused. */
+export const HEADER_GENERATION_SEED_OFFSET: u32 = 52;
+export const HEADER_MAX_PORTS_OFFSET: u32 = 56;
+/** Pages a magazine holds. */
+export const HEADER_MAGAZINE_CAPACITY_OFFSET: u32 = 60;
+export const HEADER_FLAGS_OFFSET: u32 = 64;
+export const HEADER_PORTS_OFFSET: u32 = 68;
+export const HEADER_LEDGERS_OFFSET: u32 = 72;
+export const HEADER_LEDGER_BYTES_OFFSET: u32 = 76;
+export const HEADER_DESCRIPTORS_OFFSET: u32 = 80;
+export const HEADER_WORDS_OFFSET: u32 = 84;
+export const HEADER_EXTENTS_OFFSET: u32 = 88;
+/** The recycle ring: a RING block, then its slots and nodes. */
+export const HEADER_RING_OFFSET: u32 = 92;
+export const HEADER_TOKENS_OFFSET: u32 = 96;
+export const HEADER_TOKEN_COUNT_OFFSET: u32 = 100;
+/** A table of u32: the address of each channel's block. */
+export const HEADER_CHANNELS_OFFSET: u32 = 104;
+export const HEADER_CHANNEL_COUNT_OFFSET: u32 = 108;
+export const HEADER_CONTROL_BYTES_OFFSET: u32 = 112;
+/** Scratch words for bursts, one stretch a port. */
+export const HEADER_SCRATCH_OFFSET: u32 = 116;
+export const HEADER_SCRATCH_BYTES_OFFSET: u32 = 120;
+/** Where page 1 starts, in this memory; 0 when the pages lie elsewhere. */
+export const HEADER_PAGES_OFFSET: u32 = 124;
+/** Wasm pages (64 KiB) that one growth step adds; 0 when the memory is never grown. */
+export const HEADER_GROW_STEP_OFFSET: u32 = 128;
+export const HEADER_STATE_OFFSET: u32 = 256;
+/** Events on the state word: raised with every change, waited on by parked threads. */
+export const HEADER_STATE_SEQ_OFFSET: u32 = 260;
+/** The first page that was never given out; a hint that anybody moves on. */
+export const HEADER_FRESH_OFFSET: u32 = 384;
+/** {stamp, page}: the retired list's head. */
+export const HEADER_RETIRED_OFFSET: u32 = 512;
+/** An eventcount: pages came back to the ring. */
+export const HEADER_FREED_OFFSET: u32 = 640;
+export const HEADER_DEMAND_OFFSET: u32 = 768;
+/** Serialises folds of freed ports' counters; readers retry while it is odd. */
+export const HEADER_FOLD_SEQ_OFFSET: u32 = 772;
+/** Counters of ports that are gone, in the order of a port's own. */
+export const HEADER_FOLDED_OFFSET: u32 = 896;
+
+export const FLAG_ZERO_ON_RELEASE: u32 = 1;
+/** A page that somebody pinned may leave the pool. */
+export const FLAG_DETACHABLE: u32 = 2;
+export const FLAG_READABLE: u32 = 4;
+/** Pages are in this memory and any port may grow it. */
+export const FLAG_OWN_MEMORY: u32 = 8;
+
+export const STATE_ACTIVE: u32 = 1;
+/** No page is handed out any more; what comes home goes to the provider. */
+export const STATE_CLOSING: u32 = 2;
+/** In-flight reached 0. */
+export const STATE_DESTROYED: u32 = 3;
+
+// ---------------------------------------------------------------------------------------------------- eventcount, 16 bytes
+//
+//   0  seq        raised by whoever wakes; the word that waiters wait on
+//   4  waiters    a bit for each waiting port, ports 0..31
+//   8  waiters    ports 32..63
+
+export const EVENT_SEQ_OFFSET: u32 = 0;
+export const EVENT_WAITERS_OFFSET: u32 = 4;
+export const EVENT_BYTES: u32 = 16;
+export const MAX_PORTS_LIMIT: u32 = 64;
+
+// ------------------------------------------------------------------------------------------- page descriptor, 16 bytes a page
+//
+//   0  count   references of all fragments together; 1 in every container, never 0        any thread, compare-exchange
+//   4  pins    {LEFT, pins}                                                              any thread, atomic
+//   8  home    {state, port, opener, flags}                                              claimed by compare-exchange, see HOME_*
+//   12 link    the next page of the retired list                                         whoever retires the page
+
+export const DESCRIPTOR_SHIFT: u32 = 4;
+export const DESCRIPTOR_COUNT_OFFSET: u32 = 0;
+export const DESCRIPTOR_PINS_OFFSET: u32 = 4;
+export const DESCRIPTOR_HOME_OFFSET: u32 = 8;
+export const DESCRIPTOR_LINK_OFFSET: u32 = 12;
+
+/** The bias of an open fragment page: no pool has as many references. */
+export const BIAS: u32 = 0x20000000;
+/** A count at or above this still carries the bias. */
+export const BIAS_THRESHOLD: u32 = 0x10000000;
+
+/** Set by the last release of a pinned page: the page has left the pool. */
+export const PIN_LEFT: u32 = 0x80000000;
+export const PIN_COUNT_MASK: u32 = 0x7fffffff;
+
+// home: | 31..24 area | 23..16 opener port + 1, 0 = none | 15..8 port + 1 that took it from the provider | 7..3 flags | 2..0 state |
+export const HOME_STATE_MASK: u32 = 0x7;
+/** Never given out. */
+export const HOME_FRESH: u32 = 0;
+/** In circulation: held by users, or in a magazine. */
+export const HOME_HELD: u32 = 1;
+/** On the retired list. */
+export const HOME_RETIRED: u32 = 2;
+/** Left the pool while pinned; the last unpin retires it. */
+export const HOME_LEFT: u32 = 3;
+/** Given back to its provider for good. */
+export const HOME_RETURNED: u32 = 4;
+/** Its bytes are cleared when it comes home. */
+export const HOME_ZERO: u32 = 0x8;
+/** The page was opened for fragments since it was last at home. */
+export const HOME_FRAGMENTED: u32 = 0x10;
+/** A dead thread held fragments of it: its unit words are cleared when it comes home. */
+export const HOME_TAINTED: u32 = 0x20;
+/** A death left one reference too many on it, perhaps. */
+export const HOME_SUSPECT: u32 = 0x40;
+/** From a reserve: never recycled into a cache or the ring. */
+export const HOME_RESERVE: u32 = 0x80;
+/** What sends a last release to the slow tier. */
+export const HOME_SLOW_MASK: u32 = 0xff00f8;
+export const HOME_PORT_SHIFT: u32 = 8;
+export const HOME_PORT_MASK: u32 = 0xff00;
+export const HOME_OPENER_SHIFT: u32 = 16;
+export const HOME_OPENER_MASK: u32 = 0xff0000;
+export const HOME_AREA_SHIFT: u32 = 24;
+export const HOME_AREA_MASK: u32 = 0xff000000;
+
+// retired head: | 31..PAGE bits stamp | page |: the stamp takes what the page numbers leave
+export const RETIRED_PAGE_BITS: u32 = 24;
+export const RETIRED_PAGE_MASK: u32 = 0xffffff;
+
+// -------------------------------------------------------------------------------- fragment word, 4 bytes a unit; extent, 2 bytes
+//
+//   word:   | 31..16 generation | 15..0 holders |       extent: length in units, 0 = the whole page
+
+export const WORD_GENERATION_SHIFT: u32 = 16;
+export const WORD_HOLDERS_MASK: u32 = 0xffff;
+export const GENERATION_BITS_MAX: u32 = 14;
+export const GENERATION_BITS_MIN: u32 = 4;
+export const HANDLE_BITS: u32 = 30;
+export const UNITS_PER_PAGE_MAX: u32 = 32768;
+export const LEDGER_MAX: u32 = 0xffff;
+
+// ---------------------------------------------------------------------------------------------------- port, 512 bytes each
+//
+//   0    claim, limit: others write these     128  cache, fragment page, record: the port's thread only     256  counters
+//
+// Everything from PORT_LOADED_OFFSET on is written by the port's thread alone until it is reaped (I5), except the spare.
+
+export const PORT_BYTES: u32 = 512;
+export const PORT_SHIFT: u32 = 9;
+/** {claims, state, reaper}: 0 = never claimed. */
+export const PORT_CLAIM_OFFSET: u32 = 0;
+/** {stamp, full, node}: the spare magazine; any port may exchange it. */
+export const PORT_SPARE_OFFSET: u32 = 64;
+/** Pages the loaded magazine may hold; others store 0 to ask for it (pressure, closing, parking). */
+export const PORT_LIMIT_OFFSET: u32 = 128;
+/** Node number of the loaded magazine. */
+export const PORT_LOADED_OFFSET: u32 = 132;
+/** Node number of the magazine that merges go through. */
+export const PORT_MERGE_OFFSET: u32 = 136;
+/** The open fragment page, 0 = none. */
+export const PORT_FRAGMENT_PAGE_OFFSET: u32 = 140;
+/** {offset in units, users}: one store. */
+export const PORT_FRAGMENT_OFFSET: u32 = 144;
+export const PORT_PARKED_OFFSET: u32 = 148;
+/** In-flight, one side: pages taken from the provider. Serial arithmetic. */
+export const PORT_HOLD_OFFSET: u32 = 152;
+/** The other side: pages given back to it. */
+export const PORT_RELEASE_OFFSET: u32 = 156;
+
+// operation record: what a step was about to do, absolute values only, kind written last and cleared last
+export const PORT_RECORD_KIND_OFFSET: u32 = 160;
+export const PORT_RECORD_ADDRESS_OFFSET: u32 = 164;
+export const PORT_RECORD_SEEN_OFFSET: u32 = 168;
+export const PORT_RECORD_NEW_OFFSET: u32 = 172;
+/** Which word of the port owns the node that moves. */
+export const PORT_RECORD_HOLDER_OFFSET: u32 = 176;
+export const PORT_RECORD_PAGE_OFFSET: u32 = 180;
+/** The ledger row's value before the step. */
+export const PORT_RECORD_ROW_OFFSET: u32 = 184;
+/** The other private word's value before the step. */
+export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
+
+export const RECORD_NONE: u32 = 0;
+/** A node exchange: address, seen, new, holder. */
+export const RECORD_EXCHANGE: u32 = 1;
+/** A cut or its undoing on the own open page: page, row, value = fragment word. */
+export const RECORD_CUT: u32 = 2;
+/** An entry moves from the row into a channel node, or back: page, row, address = node, value = its count. */
+export const RECORD_ENTRY: u32 = 3;
+/** A page is taken from the provider: page. */
+export const RECORD_CLAIM: u32 = 4;
+/** A page goes to the retired list: page, address = head, seen, new. */
+export const RECORD_RETIRE: u32 = 5;
+/** The retired list is taken whole: address = head, seen, new. */
+export const RECORD_TAKE: u32 = 6;
+/** A reference moves between the row and a token: page, row, address = token. */
+export const RECORD_TOKEN: u32 = 7;
+/** The fragment page is left: page, value = fragment word. */
+export const RECORD_LEAVE: u32 = 8;
+/** An entry moves from a channel node into the row: page, row, address = node, value = entries taken. */
+export const RECORD_RECEIVE: u32 = 9;
+
+export const CLAIM_STATE_MASK: u32 = 0x7;
+export const CLAIM_FREE: u32 = 0;
+export const CLAIM_ACTIVE: u32 = 1;
+/** Being detached by its own thread. */
+export const CLAIM_LEAVING: u32 = 2;
+export const CLAIM_REAPING: u32 = 3;
+export const CLAIM_QUARANTINED: u32 = 4;
+/** The reaper's port + 1, while one is at work. */
+export const CLAIM_REAPER_SHIFT: u32 = 3;
+export const CLAIM_REAPER_MASK: u32 = 0x3f8;
+/** Counts claims: a port's identity over time. */
+export const CLAIM_SEQ_SHIFT: u32 = 10;
+
+// counters: 64-bit floats (exact to 2^53, and no BigInt), the port's thread only
+export const PORT_COUNTERS_OFFSET: u32 = 256;
+export const COUNTER_FAST: u32 = 0;
+export const COUNTER_SLOW: u32 = 8;
+export const COUNTER_EMPTY: u32 = 16;
+export const COUNTER_REFILL: u32 = 24;
+export const COUNTER_WAIVE: u32 = 32;
+/** Last releases that kept the page in circulation, wherever it went. */
+export const COUNTER_RECYCLED: u32 = 40;
+export const COUNTER_CACHE_FULL: u32 = 48;
+/** Of those recycled, pages that an overflowing cache moved on to the ring. */
+export const COUNTER_RING: u32 = 56;
+export const COUNTER_RING_FULL: u32 = 64;
+export const COUNTER_RELEASED_REFCNT: u32 = 72;
+export const COUNTER_REJECTED: u32 = 80;
+/** Allocations that found no page anywhere. */
+export const COUNTER_FAIL: u32 = 88;
+export const COUNTER_STOLEN: u32 = 96;
+export const COUNTER_REPAIRED: u32 = 104;
+export const COUNTER_SUSPECT: u32 = 112;
+export const COUNTER_FRAGMENTS: u32 = 120;
+export const COUNTER_COUNT: u32 = 16;
+
+// ---------------------------------------------------------------------------------------------------- ring block, 384 bytes
+//
+//   0    geometry, written once       128  head       256  tail: hints {lap, index} that anybody moves on
+//
+// slot:  | lap | full | node |; lap takes what a node number leaves of 31 bits. hint: | lap | index |, the same lap bits.
+
+export const RING_BYTES: u32 = 384;
+export const RING_SLOT_COUNT_OFFSET: u32 = 0;
+export const RING_INDEX_BITS_OFFSET: u32 = 4;
+export const RING_NODE_BITS_OFFSET: u32 = 8;
+export const RING_SLOTS_OFFSET: u32 = 12;
+export const RING_NODES_OFFSET: u32 = 16;
+export const RING_NODE_BYTES_OFFSET: u32 = 20;
+export const RING_NODE_COUNT_OFFSET: u32 = 24;
+export const RING_HEAD_OFFSET: u32 = 128;
+export const RING_TAIL_OFFSET: u32 = 256;
+
+// ---------------------------------------------------------------------------------------------------- nodes
+//
+//   magazine:  0 count   4 owner (port + 1, or 0: in a slot)   8 pages, 4 bytes each
+//   channel:   0 count   4 owner   8 taken (entries received)  12 -   16 entries {handle, offset, length, tag}, 16 bytes each
+
+export const NODE_COUNT_OFFSET: u32 = 0;
+export const NODE_OWNER_OFFSET: u32 = 4;
+export const NODE_PAGES_OFFSET: u32 = 8;
+export const NODE_TAKEN_OFFSET: u32 = 8;
+export const NODE_ENTRIES_OFFSET: u32 = 16;
+export const ENTRY_BYTES: u32 = 16;
+export const ENTRY_SHIFT: u32 = 4;
+export const ENTRY_HANDLE_OFFSET: u32 = 0;
+export const ENTRY_OFFSET_OFFSET: u32 = 4;
+export const ENTRY_LENGTH_OFFSET: u32 = 8;
+export const ENTRY_TAG_OFFSET: u32 = 12;
+/** What a 256-byte magazine has room for beside its header. */
+export const MAGAZINE_CAPACITY_MAX: u32 = 62;
+
+// ------------------------------------------------------------------------------------------- channel block, 640 bytes + lanes
+//
+//   0    a RING block         384  policy, state        448  not empty: eventcount     512  not full: eventcount
+//   576  lanes, 64 bytes a port: its inbox and outbox nodes and its private counters
+
+export const CHANNEL_HEAD_BYTES: u32 = 576;
+export const CHANNEL_POLICY_OFFSET: u32 = 384;
+export const CHANNEL_BATCH_OFFSET: u32 = 388;
+export const CHANNEL_CLOSED_OFFSET: u32 = 392;
+export const CHANNEL_CAPACITY_OFFSET: u32 = 396;
+/** Entries counted by ports that are gone: sent, received, dropped. */
+export const CHANNEL_FOLDED_OFFSET: u32 = 400;
+export const CHANNEL_NOT_EMPTY_OFFSET: u32 = 448;
+export const CHANNEL_NOT_FULL_OFFSET: u32 = 512;
+export const LANE_BYTES: u32 = 64;
+export const LANE_SHIFT: u32 = 6;
+export const LANE_INBOX_OFFSET: u32 = 0;
+export const LANE_OUTBOX_OFFSET: u32 = 4;
+/** Entries this port sent, free-running. */
+export const LANE_SENT_OFFSET: u32 = 8;
+/** Entries this port took out, received or dropped, free-running. */
+export const LANE_RECEIVED_OFFSET: u32 = 12;
+export const LANE_DROPPED_OFFSET: u32 = 16;
+/** Entries this port may send before it has to count the channel again. */
+export const LANE_CREDIT_OFFSET: u32 = 20;
+
+export const POLICY_REFUSE: u32 = 0;
+export const POLICY_DROP_NEWEST: u32 = 1;
+export const POLICY_DROP_OLDEST: u32 = 2;
+export const BATCH_MAX: u32 = 32;
+
+// ---------------------------------------------------------------------------------------------------- token, 32 bytes
+//
+//   0 word {sequence, port + 1, state}    4 handle    8 offset    12 length    16 lent at, seconds    20 lender port
+
+export const TOKEN_BYTES: u32 = 32;
+export const TOKEN_SHIFT: u32 = 5;
+export const TOKEN_WORD_OFFSET: u32 = 0;
+export const TOKEN_HANDLE_OFFSET: u32 = 4;
+export const TOKEN_OFFSET_OFFSET: u32 = 8;
+export const TOKEN_LENGTH_OFFSET: u32 = 12;
+export const TOKEN_TIME_OFFSET: u32 = 16;
+export const TOKEN_STATE_MASK: u32 = 0x3;
+export const TOKEN_FREE: u32 = 0;
+export const TOKEN_FILLING: u32 = 1;
+export const TOKEN_LENT: u32 = 2;
+export const TOKEN_TAKING: u32 = 3;
+export const TOKEN_PORT_SHIFT: u32 = 2;
+export const TOKEN_PORT_MASK: u32 = 0x3fc;
+export const TOKEN_SEQ_SHIFT: u32 = 10;
+
+// ---------------------------------------------------------------------------------------------------- return codes
+//
+// Negative results of the engines; src/errors.ts has the message and the remedy of each.
+
+export const OK: i32 = 0;
+export const ERR_STALE_HANDLE: i32 = -1;
+export const ERR_FOREIGN_HANDLE: i32 = -2;
+export const ERR_NOT_HELD: i32 = -3;
+export const ERR_REF_OVERFLOW: i32 = -4;
+export const ERR_NOT_DETACHABLE: i32 = -5;
+export const ERR_CHANNEL_CLOSED: i32 = -6;
+export const ERR_TOKEN_SPENT: i32 = -7;
+export const ERR_RANGE: i32 = -8;
+export const ERR_PIN: i32 = -9;
+export const ERR_NO_TOKEN: i32 = -10;
+/** The channel is full; the sender keeps its reference. */
+export const FULL: i32 = -11;
+/** The ring is empty. */
+export const EMPTY: i32 = -12;

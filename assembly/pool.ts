@@ -1,0 +1,156 @@
+// Whole-pool calls of a port: bursts, views' arithmetic, parking, trimming, closing.
+//
+// The port's own thread only. Each is a loop or a sequence of the steps of other files and adds no protocol of its own: a
+// thread killed here leaves what those steps leave.
+
+import {
+  CONTROL_BASE,
+  COUNTER_FAST,
+  HEADER_SCRATCH_BYTES_OFFSET,
+  HEADER_SCRATCH_OFFSET,
+  NODE_COUNT_OFFSET,
+  OK,
+  PORT_LIMIT_OFFSET,
+  PORT_MERGE_OFFSET,
+  PORT_PARKED_OFFSET,
+  EMPTY,
+} from './layout';
+import { aload, astore } from './atomic';
+import { answer, flush, isActive, refill, retireMagazine, unpark } from './cache';
+import { channelCount, closeChannel, drainChannel, extentBytes } from './channel';
+import { bind, lastCode, loaded, pages, pageShift, port, portId, ring, unitMask, unitShift, unitsShift } from './context';
+import { leaveFragmentPage } from './fragment';
+import { inspect, pageOf, unitOf } from './handle';
+import { held as heldBy } from './ledger';
+import { alloc, handOut, release } from './refcount';
+import { countMany } from './stats';
+import { ringPop } from './ring';
+import { reclaimTokens as reclaim } from './token';
+
+/** Serves port `id` from now on; the thread has claimed it. */
+export function open(id: u32): void {
+  bind(id);
+}
+
+/** Writes up to `count` page handles at `address`; how many. No atomics while the cache has pages. */
+export function allocBurst(address: usize, count: u32): u32 {
+  let done: u32 = 0;
+  while (done < count) {
+    const node = loaded;
+    let filled = load<u32>(node + NODE_COUNT_OFFSET); // plain: owner only
+    if (filled == 0) {
+      const handle = alloc();
+      if (handle == 0) break;
+      store<u32>(address + (<usize>done << 2), handle);
+      done += 1;
+      continue;
+    }
+    const run = filled < count - done ? filled : count - done;
+    for (let i: u32 = 0; i < run; i++) {
+      store<u32>(address + (<usize>(done + i) << 2), handOut(node, filled));
+      filled -= 1;
+    }
+    done += run;
+    countMany(COUNTER_FAST, run);
+  }
+  return done;
+}
+
+/** Writes `count` page handles at `address`, or none. */
+export function allocBulk(address: usize, count: u32): u32 {
+  const got = allocBurst(address, count);
+  if (got == count) return count;
+  releaseBulk(address, got);
+  return 0;
+}
+
+/** Releases handles from the front until one is refused; how many. */
+export function releaseBulk(address: usize, count: u32): u32 {
+  for (let i: u32 = 0; i < count; i++) {
+    if (release(load<u32>(address + (<usize>i << 2))) != OK) return i;
+  }
+  return count;
+}
+
+/** The fragment's first byte in this memory, or 0 when the handle is refused. */
+export function offset(handle: u32): u32 {
+  if (inspect(handle) != OK) return 0;
+  const unit = unitOf(handle);
+  return <u32>pages + ((unit - (<u32>1 << unitsShift)) << unitShift);
+}
+
+/** Bytes reserved for the fragment, or a code. */
+export function extent(handle: u32): i32 {
+  const code = inspect(handle);
+  return code != OK ? code : <i32>extentBytes(unitOf(handle));
+}
+
+/** OK, or what is wrong with the handle. */
+export function check(handle: u32): i32 {
+  return inspect(handle);
+}
+
+/** References this port holds on a page. */
+export function held(page: u32): u32 {
+  return heldBy(page);
+}
+
+/** Why the last burst stopped early. */
+export function lastError(): i32 {
+  return lastCode;
+}
+
+/** Releases tokens lent at or before `timeSeconds`; how many. */
+export function reclaimTokens(timeSeconds: u32): u32 {
+  return reclaim(timeSeconds, scratch());
+}
+
+/** The first words of this port's scratch, which the calls themselves use. */
+function scratch(): usize {
+  // Plain: constants.
+  return (
+    load<u32>(CONTROL_BASE + HEADER_SCRATCH_OFFSET) + portId * load<u32>(CONTROL_BASE + HEADER_SCRATCH_BYTES_OFFSET)
+  );
+}
+
+/** Hands the magazines and the fragment page back; releases go through to the ring until `unpark`. */
+export function park(): void {
+  store<u32>(port + PORT_PARKED_OFFSET, 1); // plain: owner only
+  // N1 no ordering needed: this thread reads it; requests of others store the same 0.
+  astore(port + PORT_LIMIT_OFFSET, 0);
+  leaveFragmentPage(false);
+  flush();
+}
+
+/** Does what others asked of this port: hands its pages back under pressure, parks when the pool closes. */
+export function poll(): void {
+  // A2 pairs with R5 in cache.ts press: a request made before is seen.
+  if (aload(port + PORT_LIMIT_OFFSET) != 0) return;
+  if (!isActive()) park();
+  else if (load<u32>(port + PORT_PARKED_OFFSET) == 0) answer();
+}
+
+/** Gives the pages in the ring to the provider's side; how many. This port's own go first. */
+export function trim(): u32 {
+  const wasParked = load<u32>(port + PORT_PARKED_OFFSET) != 0;
+  park();
+  const given = drainRing();
+  if (!wasParked) unpark();
+  return given;
+}
+
+function drainRing(): u32 {
+  let given: u32 = 0;
+  while (ringPop(ring, port + PORT_MERGE_OFFSET) != EMPTY) given += retireMagazine(port + PORT_MERGE_OFFSET);
+  return given;
+}
+
+/** Closing: closes and drains the channels, parks, gives everything in the ring to the provider's side; pages given. */
+export function scrub(): u32 {
+  for (let i: u32 = 0; i < channelCount(); i++) {
+    closeChannel(i);
+    drainChannel(i);
+  }
+  park();
+  return drainRing();
+}

@@ -1,0 +1,276 @@
+// References: the page count, the fragment words and the row together; and the way home of a page without users.
+//
+// Any thread, each with rows of its own; lock-free. The page count is the authority on when a page goes home. It is 1 in every
+// container and never 0: it only moves by compare-exchange from c >= 2 to c - 1, and whoever reads 1 is the last holder.
+// (A subtraction that may reach 0 cannot be recovered from a ledger.) What a thread killed between "ledger down" and the
+// count's exchange leaves is one reference too many on that page: a reaper marks it suspect.
+// Source: page_pool's pp_ref_count and netmem_is_recyclable; the read-then-skip trick for a sole holder.
+
+import {
+  BIAS_THRESHOLD,
+  COUNTER_FAST,
+  COUNTER_RECYCLED,
+  COUNTER_REJECTED,
+  COUNTER_RELEASED_REFCNT,
+  DESCRIPTOR_COUNT_OFFSET,
+  DESCRIPTOR_HOME_OFFSET,
+  DESCRIPTOR_PINS_OFFSET,
+  ERR_FOREIGN_HANDLE,
+  ERR_NOT_HELD,
+  ERR_REF_OVERFLOW,
+  ERR_STALE_HANDLE,
+  HOME_FRAGMENTED,
+  HOME_OPENER_MASK,
+  HOME_RESERVE,
+  HOME_SLOW_MASK,
+  HOME_TAINTED,
+  HOME_ZERO,
+  LEDGER_MAX,
+  NODE_COUNT_OFFSET,
+  NODE_PAGES_OFFSET,
+  OK,
+  PORT_FRAGMENT_OFFSET,
+  PORT_FRAGMENT_PAGE_OFFSET,
+  PORT_LIMIT_OFFSET,
+  PORT_PARKED_OFFSET,
+  PORT_RELEASE_OFFSET,
+  RECORD_CUT,
+  WORD_HOLDERS_MASK,
+} from './layout';
+import { aadd, acas, aload, astore } from './atomic';
+import { answer, flush, isActive, refill, spill } from './cache';
+import { ledger, loaded, magazineCapacity, pages, pageShift, port, unitLimit, unitsShift } from './context';
+import { invariant } from './debug';
+import { descriptorAddress, extentAddress, handleOf, inspect, matches, pageOf, unitOf, vacated, wordAddress } from './handle';
+import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { leave } from './pin';
+import { count } from './stats';
+import { magazineAdd, retire } from './supply';
+
+/** Hands out the page on top of a magazine with `filled` pages: ledger up, then pop. */
+// @ts-ignore: decorator
+@inline
+export function handOut(node: usize, filled: u32): u32 {
+  // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
+  const page = load<u32>(node + NODE_PAGES_OFFSET - 4 + (<usize>filled << 2));
+  const unit = page << unitsShift;
+  const word = load<u32>(wordAddress(unit));
+  invariant((word & WORD_HOLDERS_MASK) == 0);
+  setHeld(page, 1);
+  store<u32>(node + NODE_COUNT_OFFSET, filled - 1);
+  store<u32>(wordAddress(unit), word + 1);
+  return handleOf(unit, word);
+}
+
+/** A whole page, or 0 when there is none. Any port's thread. No atomics when the cache hits. */
+export function alloc(): u32 {
+  const node = loaded;
+  const filled = load<u32>(node + NODE_COUNT_OFFSET); // plain: owner only
+  if (filled == 0) return allocRefill();
+  count(COUNTER_FAST);
+  return handOut(node, filled);
+}
+
+function allocRefill(): u32 {
+  if (!refill()) return 0;
+  return handOut(loaded, load<u32>(loaded + NODE_COUNT_OFFSET));
+}
+
+/** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
+export function release(handle: u32): i32 {
+  const unit = unitOf(handle);
+  if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
+  // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
+  const word = aload(wordAddress(unit));
+  if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
+  const page = pageOf(unit);
+  const row = held(page);
+  if (row == 0) return reject(ERR_NOT_HELD);
+  const descriptor = descriptorAddress(page);
+  // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes.
+  const others = (aload(descriptor + DESCRIPTOR_COUNT_OFFSET) ^ 1) | aload(descriptor + DESCRIPTOR_PINS_OFFSET); // A3 pairs with X6 in pin.ts unpin: likewise for a pin.
+  // Plain: the home state of a page with one holder is written by nobody else.
+  const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & HOME_SLOW_MASK;
+  const node = loaded;
+  const filled = load<u32>(node + NODE_COUNT_OFFSET);
+  // N4 no ordering needed: a request that is not seen now is seen at the next release.
+  if ((others | special) == 0 && filled < aload(port + PORT_LIMIT_OFFSET)) {
+    // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
+    // magazine counts as row 0.
+    store<u32>(wordAddress(unit), vacated(word));
+    store<u32>(node + NODE_PAGES_OFFSET + (<usize>filled << 2), page);
+    store<u32>(node + NODE_COUNT_OFFSET, filled + 1);
+    setHeld(page, 0);
+    count(COUNTER_RECYCLED);
+    return OK;
+  }
+  return releaseSlow(unit, word, page, row);
+}
+
+function reject(code: i32): i32 {
+  count(COUNTER_REJECTED);
+  return code;
+}
+
+/** Everything but the sole holder of a plain page with room in the cache. The handle was checked. */
+function releaseSlow(unit: u32, word: u32, page: u32, row: u32): i32 {
+  if ((word & WORD_HOLDERS_MASK) == 1) {
+    if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET) && uncut(unit, word, page, row)) return OK;
+    // Plain: the fragment's only holder; nobody else may write its word.
+    store<u32>(wordAddress(unit), vacated(word));
+  } else {
+    while (true) {
+      // X5 pairs with X5 of other holders: one of them reads 1.
+      const seen = acas(wordAddress(unit), word, word - 1);
+      if (seen == word) break;
+      word = seen;
+      if ((word & WORD_HOLDERS_MASK) == 1) {
+        store<u32>(wordAddress(unit), vacated(word)); // plain: the others are gone, this thread holds it alone
+        break;
+      }
+    }
+  }
+  releaseShared(page, row);
+  return OK;
+}
+
+/** Takes a cut back on the own open page: users down instead of the count, so no atomics. False: its users are others'. */
+function uncut(unit: u32, word: u32, page: u32, row: u32): bool {
+  const cut = load<u32>(port + PORT_FRAGMENT_OFFSET); // plain: owner only
+  if ((cut & 0xffff) == 0) return false;
+  recordPrivate(RECORD_CUT, page, row, port + PORT_FRAGMENT_OFFSET, cut);
+  store<u32>(wordAddress(unit), vacated(word)); // plain: the fragment's only holder
+  setHeld(page, row - 1);
+  store<u32>(port + PORT_FRAGMENT_OFFSET, cut - 1);
+  recordDone();
+  return true;
+}
+
+/** One reference of this port on the page goes: row down, then the count, or home when it was the last. */
+export function releaseShared(page: u32, row: u32): void {
+  const counter = descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+  // A6 pairs with X8 in releaseShared: a sole holder sees what the others did.
+  let references = aload(counter);
+  if (references != 1) {
+    setHeld(page, row - 1);
+    do {
+      // X8 pairs with A6 in releaseShared: of two last holders one reads 1. LP of a shared release.
+      const seen = acas(counter, references, references - 1);
+      if (seen == references) return;
+      references = seen;
+    } while (references != 1);
+    setHeld(page, row); // it was the last after all: restored, so that a death before the page is home is seen
+  }
+  goHome(page);
+}
+
+/** The page has no user but the caller, whose row is 1: to the cache, or wherever it belongs. */
+function goHome(page: u32): void {
+  const descriptor = descriptorAddress(page);
+  // N9 no ordering needed: one holder, this thread.
+  const home = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
+  if ((home & (HOME_FRAGMENTED | HOME_TAINTED | HOME_ZERO)) != 0) clean(page, descriptor, home);
+  if (leave(page)) {
+    count(COUNTER_RELEASED_REFCNT);
+    setHeld(page, 0);
+    // Plain: owner only. One way: the page is its pins' now, and this port does not touch it again.
+    store<u32>(port + PORT_RELEASE_OFFSET, load<u32>(port + PORT_RELEASE_OFFSET) + 1);
+    return;
+  }
+  // A10 pairs with R5 in cache.ts press: a request for pages, or a pool that closes.
+  const limit = aload(port + PORT_LIMIT_OFFSET);
+  if (limit == 0) {
+    if (!isActive() || (home & HOME_RESERVE) != 0) {
+      count(COUNTER_RECYCLED);
+      setHeld(page, 0);
+      retire(page, true);
+      return;
+    }
+    if (load<u32>(port + PORT_PARKED_OFFSET) != 0) {
+      if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) flush();
+      putInCache(page);
+      flush();
+      return;
+    }
+    answer();
+  }
+  if (load<u32>(loaded + NODE_COUNT_OFFSET) >= magazineCapacity) spill();
+  putInCache(page);
+}
+
+// @ts-ignore: decorator
+@inline
+function putInCache(page: u32): void {
+  magazineAdd(loaded, page);
+  setHeld(page, 0);
+  count(COUNTER_RECYCLED);
+}
+
+/** Undoes what a page's last use left in its descriptor and words, and clears its bytes where the pool promises that. */
+function clean(page: u32, descriptor: usize, home: u32): void {
+  const unit = page << unitsShift;
+  if ((home & HOME_FRAGMENTED) != 0) store<u16>(extentAddress(unit), 0); // plain: sole holder; 0 = the whole page
+  if ((home & HOME_TAINTED) != 0) {
+    for (let i: u32 = 0; i < <u32>1 << unitsShift; i++) {
+      const word = load<u32>(wordAddress(unit + i));
+      if ((word & WORD_HOLDERS_MASK) != 0) store<u32>(wordAddress(unit + i), vacated(word)); // plain: sole holder
+    }
+  }
+  if ((home & HOME_ZERO) != 0 && pages != 0) memory.fill(pages + ((<usize>page - 1) << pageShift), 0, <usize>1 << pageShift);
+  // N11 no ordering needed: sole holder; published with the page.
+  astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~(HOME_FRAGMENTED | HOME_TAINTED | HOME_OPENER_MASK));
+}
+
+/** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */
+export function retain(handle: u32, references: u32): i32 {
+  const code = inspect(handle);
+  if (code != OK) return reject(code);
+  const unit = unitOf(handle);
+  const page = pageOf(unit);
+  const row = held(page);
+  if (row == 0) return reject(ERR_NOT_HELD);
+  if (references == 0 || row + references > LEDGER_MAX) return references == 0 ? OK : ERR_REF_OVERFLOW;
+  const counter = descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+  // N12 no ordering needed: the exchange decides.
+  let word = aload(wordAddress(unit));
+  while (true) {
+    if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
+    if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
+    // X13 pairs with X5 in releaseSlow: the holder that would read 1 reads more. LP of the retain.
+    const seen = acas(wordAddress(unit), word, word + references);
+    if (seen == word) break;
+    word = seen;
+  }
+  // X14 pairs with X8 in releaseShared: the caller's own reference keeps the count above 0 meanwhile.
+  const before = aadd(counter, references);
+  invariant(before != 0 && before < BIAS_THRESHOLD << 2);
+  setHeld(page, row + references);
+  return OK;
+}
+
+/** How many references the fragment has, or a code. */
+export function refCount(handle: u32): i32 {
+  const code = inspect(handle);
+  if (code != OK) return code;
+  // N15 no ordering needed: a number that may be old when it is read.
+  return <i32>(aload(wordAddress(unitOf(handle))) & WORD_HOLDERS_MASK);
+}
+
+/** Releases references this port holds on a page, whatever fragments they are of. How many. The fragments' words stay. */
+export function releaseHeld(page: u32, references: u32): u32 {
+  let released: u32 = 0;
+  while (released < references && held(page) != 0) {
+    const home = descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
+    // N16 no ordering needed: set while this port holds a reference, read by whoever takes the page home, after its own A6.
+    let seen = aload(home);
+    while ((seen & HOME_TAINTED) == 0) {
+      // X17 pairs with A6 in releaseShared: whoever goes home after us sees the taint.
+      const now = acas(home, seen, seen | HOME_TAINTED);
+      if (now == seen) break;
+      seen = now;
+    }
+    releaseShared(page, held(page));
+    released += 1;
+  }
+  return released;
+}

@@ -1,0 +1,151 @@
+// The exchange ring: slots that always hold a node, so that one compare-exchange moves a whole node either way.
+//
+// Any thread may call; lock-free, no slot is ever claimed but unpublished, and nobody waits for anybody. Progress: a failed
+// exchange means that another one succeeded. What a thread killed here leaves is in its operation record, which says what
+// it was about to exchange; whether it happened is found from the slot, the other ports' records, or the node's owner.
+// Source: an own construction after Vyukov's bounded queue (laps) and Treiber-style node exchange; docs/architecture.md.
+//
+//   slot: | lap | full | node |      push at t: {lap,0,m} -> {lap,1,mine}      pop at h: {lap,1,m} -> {lap+1,0,mine}
+//   hint: | lap | index |            head and tail; never ahead of the truth, moved on by whoever finds them behind
+
+import {
+  EMPTY,
+  FULL,
+  NODE_OWNER_OFFSET,
+  OK,
+  RECORD_EXCHANGE,
+  RING_HEAD_OFFSET,
+  RING_INDEX_BITS_OFFSET,
+  RING_NODE_BITS_OFFSET,
+  RING_NODE_BYTES_OFFSET,
+  RING_NODES_OFFSET,
+  RING_SLOT_COUNT_OFFSET,
+  RING_SLOTS_OFFSET,
+  RING_TAIL_OFFSET,
+} from './layout';
+import { acas, aload } from './atomic';
+import { portId } from './context';
+import { recordDone, recordExchange } from './ledger';
+
+/** What `ringPush` returns when it took the oldest node's place. */
+export const REPLACED: i32 = 1;
+
+/** Where a node lies. */
+// @ts-ignore: decorator
+@inline
+export function nodeAddress(ring: usize, node: u32): usize {
+  // Plain: the ring block is constant.
+  return load<u32>(ring + RING_NODES_OFFSET) + node * load<u32>(ring + RING_NODE_BYTES_OFFSET);
+}
+
+/**
+ * Exchanges a word that holds a node for one that holds the port's: the one step by which nodes change hands. True: the node
+ * that was there is the port's now, in `holder`; the caller puts a locked operation behind it, then closes the record.
+ */
+// @ts-ignore: decorator
+@inline
+export function exchange(ring: usize, address: usize, seen: u32, next: u32, holder: usize): bool {
+  recordExchange(RECORD_EXCHANGE, address, seen, next, holder);
+  // X1 pairs with X1 of other threads: the node's content is visible before whoever receives it reads it.
+  // LP: this compare-exchange.
+  if (acas(address, seen, next) != seen) {
+    recordDone();
+    return false;
+  }
+  const got = seen & ((<u32>1 << load<u32>(ring + RING_NODE_BITS_OFFSET)) - 1);
+  // Plain: the node was taken by the exchange; a reaper that reads its owner comes after the locked operation that follows.
+  store<u32>(nodeAddress(ring, got) + NODE_OWNER_OFFSET, portId + 1);
+  store<u32>(holder, got);
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function following(hint: u32, index: u32, indexBits: u32, slotCount: u32, lapMask: u32): u32 {
+  return index + 1 == slotCount ? (((hint >>> indexBits) + 1) & lapMask) << indexBits : hint + 1;
+}
+
+/**
+ * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when `replace`
+ * is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked operations.
+ */
+export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
+  const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
+  const indexBits = load<u32>(ring + RING_INDEX_BITS_OFFSET);
+  const slotCount = load<u32>(ring + RING_SLOT_COUNT_OFFSET);
+  const slots: usize = load<u32>(ring + RING_SLOTS_OFFSET);
+  const full = <u32>1 << nodeBits;
+  const lapShift = nodeBits + 1;
+  const lapMask = <u32>0xffffffff >>> lapShift;
+  while (true) {
+    // A2 pairs with X3 in ringPush: positions before the hint are filled.
+    const t = aload(ring + RING_TAIL_OFFSET);
+    const index = t & ((<u32>1 << indexBits) - 1);
+    const lap = t >>> indexBits;
+    const slot = slots + (<usize>index << 2);
+    // A3 pairs with X1 in exchange: the word says where the slot is in its laps.
+    const w = aload(slot);
+    const age = (w >>> lapShift) - lap;
+    const next = following(t, index, indexBits, slotCount, lapMask);
+    if ((age & lapMask) == lapMask) {
+      if ((w & full) == 0) continue; // a hint read before its slot was filled: read both again
+      if (!replace) {
+        // A4 pairs with X3 in ringPush: at an unmoved tail the oldest entry is still there, so the ring was full.
+        if (aload(ring + RING_TAIL_OFFSET) == t) return FULL;
+        continue;
+      }
+      if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;
+      // X5 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.
+      acas(ring + RING_TAIL_OFFSET, t, next);
+      // X6 pairs with A7 in ringPop: the oldest position is gone.
+      const h = (((lap - 1) & lapMask) << indexBits) | index;
+      acas(ring + RING_HEAD_OFFSET, h, following(h, index, indexBits, slotCount, lapMask));
+      recordDone();
+      return REPLACED;
+    }
+    if ((age & lapMask) == 0 && (w & full) == 0) {
+      if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;
+      // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.
+      acas(ring + RING_TAIL_OFFSET, t, next);
+      recordDone();
+      return OK;
+    }
+    // X8 pairs with A2 in ringPush: the position is filled, or emptied again already, and its pusher has not moved the tail.
+    acas(ring + RING_TAIL_OFFSET, t, next);
+  }
+}
+
+/** Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations. */
+export function ringPop(ring: usize, holder: usize): i32 {
+  const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
+  const indexBits = load<u32>(ring + RING_INDEX_BITS_OFFSET);
+  const slotCount = load<u32>(ring + RING_SLOT_COUNT_OFFSET);
+  const slots: usize = load<u32>(ring + RING_SLOTS_OFFSET);
+  const full = <u32>1 << nodeBits;
+  const lapShift = nodeBits + 1;
+  const lapMask = <u32>0xffffffff >>> lapShift;
+  while (true) {
+    // A7 pairs with X9 in ringPop: positions before the hint are taken.
+    const h = aload(ring + RING_HEAD_OFFSET);
+    const index = h & ((<u32>1 << indexBits) - 1);
+    const lap = h >>> indexBits;
+    const slot = slots + (<usize>index << 2);
+    // A10 pairs with X1 in exchange: the node's content is visible before we take it.
+    const w = aload(slot);
+    if (w >>> lapShift == lap) {
+      if ((w & full) == 0) {
+        // A11 pairs with X9 in ringPop: at an unmoved head nothing was pushed yet, so the ring was empty.
+        if (aload(ring + RING_HEAD_OFFSET) == h) return EMPTY;
+        continue;
+      }
+      const emptied = (((lap + 1) & lapMask) << lapShift) | load<u32>(holder);
+      if (!exchange(ring, slot, w, emptied, holder)) continue;
+      // X9 pairs with A7 in ringPop: the slot is emptied before the head moves past it; also fences the node's owner.
+      acas(ring + RING_HEAD_OFFSET, h, following(h, index, indexBits, slotCount, lapMask));
+      recordDone();
+      return OK;
+    }
+    // X12 pairs with A7 in ringPop: the position was taken or replaced, and whoever did it has not moved the head.
+    acas(ring + RING_HEAD_OFFSET, h, following(h, index, indexBits, slotCount, lapMask));
+  }
+}

@@ -1,0 +1,139 @@
+// Tokens: references on their way outside any channel, each good for one adoption.
+//
+// Any thread; lock-free. A token's word {sequence, port, state} is claimed by compare-exchange before its other words are written
+// or read, so of two adopters one wins and the other is told that the token is spent. What a thread killed here leaves is
+// a token in a state that names its port.
+
+import {
+  CONTROL_BASE,
+  ERR_NO_TOKEN,
+  ERR_NOT_HELD,
+  ERR_RANGE,
+  ERR_REF_OVERFLOW,
+  ERR_TOKEN_SPENT,
+  HEADER_TOKEN_COUNT_OFFSET,
+  HEADER_TOKENS_OFFSET,
+  LEDGER_MAX,
+  OK,
+  RECORD_TOKEN,
+  TOKEN_FILLING,
+  TOKEN_FREE,
+  TOKEN_HANDLE_OFFSET,
+  TOKEN_LENGTH_OFFSET,
+  TOKEN_LENT,
+  TOKEN_OFFSET_OFFSET,
+  TOKEN_PORT_SHIFT,
+  TOKEN_SEQ_SHIFT,
+  TOKEN_SHIFT,
+  TOKEN_STATE_MASK,
+  TOKEN_TAKING,
+  TOKEN_TIME_OFFSET,
+} from './layout';
+import { acas, aload, astore } from './atomic';
+import { extentBytes } from './channel';
+import { portId } from './context';
+import { inspect, pageOf, unitOf } from './handle';
+import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { release } from './refcount';
+
+// @ts-ignore: decorator
+@inline
+function tokenAddress(index: u32): usize {
+  // Plain: constant.
+  return (<usize>load<u32>(CONTROL_BASE + HEADER_TOKENS_OFFSET)) + ((<usize>index) << TOKEN_SHIFT);
+}
+
+// @ts-ignore: decorator
+@inline
+function tokenCount(): u32 {
+  return load<u32>(CONTROL_BASE + HEADER_TOKEN_COUNT_OFFSET); // plain: constant
+}
+
+// @ts-ignore: decorator
+@inline
+function mark(word: u32, state: u32): u32 {
+  return ((word >>> TOKEN_SEQ_SHIFT) << TOKEN_SEQ_SHIFT) | ((portId + 1) << TOKEN_PORT_SHIFT) | state;
+}
+
+/** Moves a reference of this port into a free token; its index, or a code. */
+export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): i32 {
+  const code = inspect(handle);
+  if (code != OK) return code;
+  const page = pageOf(unitOf(handle));
+  const row = held(page);
+  if (row == 0) return ERR_NOT_HELD;
+  const extent = extentBytes(unitOf(handle));
+  if (offset > extent || length > extent - offset) return ERR_RANGE;
+  for (let index: u32 = 0; index < tokenCount(); index++) {
+    const token = tokenAddress(index);
+    // N1 no ordering needed: the exchange decides.
+    const seen = aload(token);
+    if ((seen & TOKEN_STATE_MASK) != TOKEN_FREE) continue;
+    // X2 pairs with R3 in adopt: the last adopter is done with the token's words.
+    if (acas(token, seen, mark(seen, TOKEN_FILLING)) != seen) continue;
+    // Plain: the token is this thread's until R4.
+    store<u32>(token + TOKEN_HANDLE_OFFSET, handle);
+    store<u32>(token + TOKEN_OFFSET_OFFSET, offset);
+    store<u32>(token + TOKEN_LENGTH_OFFSET, length);
+    store<u32>(token + TOKEN_TIME_OFFSET, timeSeconds);
+    recordPrivate(RECORD_TOKEN, page, row, token, seen);
+    setHeld(page, row - 1);
+    // R4 pairs with X5 in claimToken: the token's words are visible to whoever adopts it. LP of lending.
+    astore(token, mark(seen, TOKEN_LENT));
+    recordDone();
+    return <i32>index;
+  }
+  return ERR_NO_TOKEN;
+}
+
+/** Claims a lent token; its word before, or 0: it is not lent with that sequence. */
+// @ts-ignore: decorator
+@inline
+function claimToken(token: usize, sequence: u32): u32 {
+  // N6 no ordering needed: the exchange decides.
+  const seen = aload(token);
+  if ((seen & TOKEN_STATE_MASK) != TOKEN_LENT || seen >>> TOKEN_SEQ_SHIFT != sequence) return 0;
+  // X5 pairs with R4 in lend: one adopter wins, and sees the token's words. LP of adopting.
+  return acas(token, seen, mark(seen, TOKEN_TAKING)) == seen ? seen : 0;
+}
+
+/** Takes a lent reference over and writes {handle, offset, length} at `address`. OK, ERR_TOKEN_SPENT or ERR_REF_OVERFLOW. */
+export function adopt(index: u32, sequence: u32, address: usize): i32 {
+  if (index >= tokenCount()) return ERR_TOKEN_SPENT;
+  const token = tokenAddress(index);
+  const seen = claimToken(token, sequence);
+  if (seen == 0) return ERR_TOKEN_SPENT;
+  // Plain: the token is this thread's until R3.
+  const handle = load<u32>(token + TOKEN_HANDLE_OFFSET);
+  const page = pageOf(unitOf(handle));
+  const row = held(page);
+  if (row == LEDGER_MAX) {
+    // R7 pairs with X5 in claimToken: still lent.
+    astore(token, seen);
+    return ERR_REF_OVERFLOW;
+  }
+  store<u32>(address, handle);
+  store<u32>(address + 4, load<u32>(token + TOKEN_OFFSET_OFFSET));
+  store<u32>(address + 8, load<u32>(token + TOKEN_LENGTH_OFFSET));
+  recordPrivate(RECORD_TOKEN, page, row, token, seen);
+  setHeld(page, row + 1);
+  // R3 pairs with X2 in lend: done with the token's words; the next loan has the next sequence.
+  astore(token, ((seen >>> TOKEN_SEQ_SHIFT) + 1) << TOKEN_SEQ_SHIFT);
+  recordDone();
+  return OK;
+}
+
+/** Releases tokens lent at or before `timeSeconds` that nobody adopted. How many. */
+export function reclaimTokens(timeSeconds: u32, scratch: usize): u32 {
+  let reclaimed: u32 = 0;
+  for (let index: u32 = 0; index < tokenCount(); index++) {
+    const token = tokenAddress(index);
+    // A8 pairs with R4 in lend: the time of a lent token is visible.
+    const word = aload(token);
+    if ((word & TOKEN_STATE_MASK) != TOKEN_LENT || load<u32>(token + TOKEN_TIME_OFFSET) > timeSeconds) continue;
+    if (adopt(index, word >>> TOKEN_SEQ_SHIFT, scratch) != OK) continue;
+    release(load<u32>(scratch));
+    reclaimed += 1;
+  }
+  return reclaimed;
+}

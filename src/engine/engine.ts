@@ -1,0 +1,70 @@
+// What an engine is: the hot path of one port, as calls on numbers.
+//
+// Two engines implement it on the same words (assembly/layout.ts): wasm.ts hands the calls to the Wasm core, typescript.ts
+// is written in TypeScript. Both may serve ports of one pool at the same time. A call belongs to the port's own thread.
+// Addresses are bytes in the control memory. Results below 0 are codes of layout.ts (ERR_*, FULL, EMPTY); nothing throws.
+
+/** The hot path of one port. */
+export interface Engine {
+  readonly kind: 'wasm' | 'typescript';
+
+  /** A whole page's handle, or 0. */
+  alloc(): number;
+  /** A handle on `bytes` bytes of a page, or 0. `bytes` is 1..pageBytes, checked by the caller. */
+  allocFragment(bytes: number): number;
+  /** Writes up to `count` page handles at `address`; how many. */
+  allocBurst(address: number, count: number): number;
+  /** Writes `count` page handles at `address`, or none: `count` or 0. */
+  allocBulk(address: number, count: number): number;
+  retain(handle: number, count: number): number;
+  release(handle: number): number;
+  /** How many of the handles at `address` were released, from the front; fewer than `count`: the next one was refused. */
+  releaseBulk(address: number, count: number): number;
+
+  /** Where the fragment starts in its area, an unsigned byte offset passed as an int32, or 0 when refused (ask `check`). */
+  offset(handle: number): number;
+  /** Bytes reserved for the fragment, or a code. */
+  extent(handle: number): number;
+  /** How many references the fragment has, or a code. */
+  refCount(handle: number): number;
+  /** OK, ERR_STALE_HANDLE or ERR_FOREIGN_HANDLE: changes nothing, needs no reference. */
+  check(handle: number): number;
+
+  /** The page's number, a token good for one unpin, or a code. */
+  pin(handle: number): number;
+  unpin(page: number): number;
+
+  /** OK (the reference went along, or the channel's policy dropped it), FULL, or a code. */
+  send(channel: number, handle: number, offset: number, length: number, tag: number): number;
+  /** How many of the entries (4 words each) at `address` went, from the front; below `count` with `lastError()` telling why (FULL or a code). */
+  sendBurst(channel: number, address: number, count: number): number;
+  /** Writes up to `maxCount` entries at `address`; how many came. 0: empty, or `lastError()` < 0. */
+  receiveBurst(channel: number, address: number, maxCount: number): number;
+  /** No more sends; wakes every waiter. Entries inside can still be received. */
+  closeChannel(channel: number): void;
+  /** Why the last burst stopped early: OK, FULL, EMPTY or a code. */
+  lastError(): number;
+
+  /** Moves this thread's reference into a token; {index of the token}, or a code. The sequence stands in the token's word. */
+  lend(handle: number, offset: number, length: number, timeSeconds: number): number;
+  /** Takes a lent reference over: writes {handle, offset, length} at `address`; OK or ERR_TOKEN_SPENT, ERR_REF_OVERFLOW. */
+  adopt(index: number, sequence: number, address: number): number;
+  /** Releases the tokens lent at or before `timeSeconds` and never adopted; how many. */
+  reclaimTokens(timeSeconds: number): number;
+
+  /** Hands magazines and the fragment page back to the ring; releases go through at once until `unpark`. */
+  park(): void;
+  unpark(): void;
+  /** Serves what others asked of this port: pressure, closing. */
+  poll(): void;
+  /** Gives the pages in the ring to the provider; how many. Parks first. */
+  trim(): number;
+  /** Closing: drains every channel this thread can reach and the ring, gives all to the provider; pages given. */
+  scrub(): number;
+  /** References this port holds on a page. */
+  held(page: number): number;
+  /** Releases `count` references the port holds on the page, whatever fragment they are of (detach with release). */
+  releaseHeld(page: number, count: number): number;
+  /** Adds 1 to an eventcount's sequence and wakes its waiters, when there are any. */
+  wake(event: number): void;
+}
