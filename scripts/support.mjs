@@ -2,7 +2,17 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -87,8 +97,7 @@ export async function withBuildLock(work) {
       break;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
-      if (!isOwnerAlive(lock)) rmSync(lock, { force: true });
-      else await new Promise((wake) => setTimeout(wake, 100));
+      if (!dropStale(lock)) await new Promise((wake) => setTimeout(wake, 100));
     }
   }
   try {
@@ -98,12 +107,25 @@ export async function withBuildLock(work) {
   }
 }
 
-function isOwnerAlive(lock) {
+/** Removes a lock whose owner is gone. False: the owner is alive, or has not written its id yet. */
+function dropStale(lock) {
   try {
-    const text = readFileSync(lock, 'utf8');
-    // An empty lock is one whose owner has not written its id yet.
-    if (text === '') return Date.now() - statSync(lock).mtimeMs < 5000;
-    process.kill(Number(text), 0);
+    const owner = readFileSync(lock, 'utf8');
+    if (owner === '' ? Date.now() - statSync(lock).mtimeMs < 5000 : isAlive(Number(owner))) return false;
+    // Aside first: another waiter may have taken the lock over since it was read, and gets it back.
+    const aside = `${lock}.${process.pid}`;
+    renameSync(lock, aside);
+    if (readFileSync(aside, 'utf8') !== owner) linkSync(aside, lock);
+    rmSync(aside, { force: true });
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+  }
+  return true;
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
     return true;
   } catch (error) {
     return error.code === 'EPERM';

@@ -31,10 +31,13 @@ async function suite(name, args, env) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const { code } = await runNode([tools.vitest, 'run', ...args, ...reporters], { env: { ...process.env, ...env } });
   if (!existsSync(report)) return count(name, 0, 1);
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, 'utf8'));
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  );
+  const unloaded = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
   const skipped = numPendingTests + numTodoTests;
   if (skipped > 0) console.log(`${skipped} skipped`);
-  let failed = numFailedTests + (process.env.CI === 'true' ? skipped : 0);
+  let failed = numFailedTests + unloaded + (process.env.CI === 'true' ? skipped : 0);
   if (code !== 0 && failed === 0) failed = 1;
   count(name, numPassedTests, failed);
 }
