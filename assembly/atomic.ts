@@ -25,6 +25,17 @@ export function aload(address: usize): u32 {
   return atomic.load<u32>(address);
 }
 
+/**
+ * Plain load of a word that others may write meanwhile: for callers whom any value ever stored there serves, and who order
+ * nothing by it but what depends on it. An atomic load costs an alignment and a bounds check on top in today's engines.
+ */
+// @ts-ignore: decorator
+@inline
+export function rload(address: usize): u32 {
+  step(address);
+  return load<u32>(address);
+}
+
 /** Atomic store: a locked operation. */
 // @ts-ignore: decorator
 @inline

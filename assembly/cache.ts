@@ -57,7 +57,7 @@ function exchangeSpare(spare: usize, seen: u32): bool {
   const fill = load<u32>(loaded + NODE_COUNT_OFFSET) != 0 ? <u32>1 << nodeBits : 0;
   const next = (stamp << (nodeBits + 1)) | fill | load<u32>(port + PORT_LOADED_OFFSET);
   if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;
-  // R2 pairs with A3 in recover: the node's owner is visible before the record is gone.
+  // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead port's exchange.
   astore(port + PORT_RECORD_KIND_OFFSET, RECORD_NONE);
   syncLoaded();
   return true;
@@ -72,7 +72,7 @@ function isFilled(spare: u32): bool {
 /** Loads a port's spare magazine, if it is filled. Own or another's: the same step. */
 function takeSpare(spare: usize): bool {
   while (true) {
-    // A3 pairs with R2 in exchangeSpare: the magazine's pages are visible with the word (the exchange itself is X1 in ring.ts exchange).
+    // A3 pairs with X1 in ring.ts exchange: the magazine's pages are visible with the word.
     const seen = aload(spare);
     if (!isFilled(seen)) return false;
     if (exchangeSpare(spare, seen)) return true;
@@ -215,9 +215,8 @@ export function answer(): void {
 /** Ends parking: pages may be cached again, unless the pool is closing. */
 export function unpark(): void {
   store<u32>(port + PORT_PARKED_OFFSET, 0); // plain: owner only
-  // R8 pairs with A9 in unpark: between this store and closing's zero, the load below sees which came last.
+  // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
-  // A9 pairs with R8 in unpark, and with closing: a pool that closes zeroes the limits after it changed its state.
-  // R10 pairs with A1 in isActive: see A9.
+  // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is seen.
   if (!isActive()) astore(port + PORT_LIMIT_OFFSET, 0);
 }

@@ -47,7 +47,7 @@ import {
   RECORD_ENTRY,
   RECORD_RECEIVE,
 } from './layout';
-import { aload, astore } from './atomic';
+import { aload, astore, rload } from './atomic';
 import { channels, maxPorts, portId, setLastCode, unitLimit, unitShift, unitsShift } from './context';
 import { wake } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
@@ -106,21 +106,17 @@ function room(block: usize, lane: usize): u32 {
 }
 
 /** Whether the entry may be sent by this port. */
-// @ts-ignore: decorator
-@inline
 function sendable(handle: u32, offset: u32, length: u32): i32 {
   const unit = unitOf(handle);
   if (unit >= unitLimit) return ERR_FOREIGN_HANDLE;
   // N3 no ordering needed: the caller's reference keeps the word's generation.
-  if (!matches(handle, aload(wordAddress(unit)))) return ERR_STALE_HANDLE;
+  if (!matches(handle, rload(wordAddress(unit)))) return ERR_STALE_HANDLE;
   if (held(pageOf(unit)) == 0) return ERR_NOT_HELD;
   const extent = extentBytes(unit);
   return offset > extent || length > extent - offset ? ERR_RANGE : OK;
 }
 
 /** Moves a reference from the row into the node, as its entry number `index`. */
-// @ts-ignore: decorator
-@inline
 function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag: u32): void {
   const entry = node + NODE_ENTRIES_OFFSET + (<usize>index << ENTRY_SHIFT);
   const page = pageOf(unitOf(handle));
@@ -151,8 +147,6 @@ function takeBack(node: usize, count: u32): void {
 }
 
 /** Moves the node's next entry into the row. False: the row is full. */
-// @ts-ignore: decorator
-@inline
 function take(node: usize, taken: u32, handle: u32): bool {
   const page = pageOf(unitOf(handle));
   const row = held(page);
@@ -200,8 +194,6 @@ function dropOldest(block: usize, lane: usize): bool {
 }
 
 /** Publishes the filled outbox. OK, or FULL with the entries still in it. */
-// @ts-ignore: decorator
-@inline
 function publish(block: usize, lane: usize, policy: u32): i32 {
   const code = ringPush(block, lane + LANE_OUTBOX_OFFSET, policy == POLICY_DROP_OLDEST);
   if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));

@@ -12,7 +12,7 @@ import {
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from './layout';
-import { aload } from './atomic';
+import { rload } from './atomic';
 import { descriptors, extents, generationMask, generationSeed, unitBits, unitLimit, unitMask, unitsShift, words } from './context';
 
 // @ts-ignore: decorator
@@ -71,5 +71,5 @@ export function inspect(handle: u32): i32 {
   const unit = unitOf(handle);
   if (unit >= unitLimit) return ERR_FOREIGN_HANDLE;
   // N1 no ordering needed: the verdict on a live handle cannot change while the caller holds a reference.
-  return matches(handle, aload(wordAddress(unit))) ? OK : ERR_STALE_HANDLE;
+  return matches(handle, rload(wordAddress(unit))) ? OK : ERR_STALE_HANDLE;
 }

@@ -37,7 +37,7 @@ import {
   RECORD_CUT,
   WORD_HOLDERS_MASK,
 } from './layout';
-import { aadd, acas, aload, astore } from './atomic';
+import { aadd, acas, aload, astore, rload } from './atomic';
 import { answer, flush, isActive, refill, spill } from './cache';
 import { ledger, loaded, magazineCapacity, pages, pageShift, port, unitLimit, unitsShift } from './context';
 import { invariant } from './debug';
@@ -81,20 +81,21 @@ export function release(handle: u32): i32 {
   const unit = unitOf(handle);
   if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
   // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
-  const word = aload(wordAddress(unit));
+  const word = rload(wordAddress(unit));
   if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
   const page = pageOf(unit);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
   const descriptor = descriptorAddress(page);
-  // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes.
-  const others = (aload(descriptor + DESCRIPTOR_COUNT_OFFSET) ^ 1) | aload(descriptor + DESCRIPTOR_PINS_OFFSET); // A3 pairs with X6 in pin.ts unpin: likewise for a pin.
+  // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and they
+  // depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
+  const others = (rload(descriptor + DESCRIPTOR_COUNT_OFFSET) ^ 1) | rload(descriptor + DESCRIPTOR_PINS_OFFSET); // A3 pairs with X6 in pin.ts unpin: likewise for a pin; with one holder no pin can come.
   // Plain: the home state of a page with one holder is written by nobody else.
   const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & HOME_SLOW_MASK;
   const node = loaded;
   const filled = load<u32>(node + NODE_COUNT_OFFSET);
   // N4 no ordering needed: a request that is not seen now is seen at the next release.
-  if ((others | special) == 0 && filled < aload(port + PORT_LIMIT_OFFSET)) {
+  if ((others | special) == 0 && filled < rload(port + PORT_LIMIT_OFFSET)) {
     // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
     // magazine counts as row 0.
     store<u32>(wordAddress(unit), vacated(word));

@@ -87,28 +87,24 @@ export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
     const w = aload(slot);
     const age = (w >>> lapShift) - lap;
     const next = following(t, index, indexBits, slotCount, lapMask);
-    if ((age & lapMask) == lapMask) {
-      if ((w & full) == 0) continue; // a hint read before its slot was filled: read both again
-      if (!replace) {
-        // A4 pairs with X3 in ringPush: at an unmoved tail the oldest entry is still there, so the ring was full.
-        if (aload(ring + RING_TAIL_OFFSET) == t) return FULL;
-        continue;
-      }
-      if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;
-      // X5 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.
-      acas(ring + RING_TAIL_OFFSET, t, next);
-      // X6 pairs with A7 in ringPop: the oldest position is gone.
-      const h = (((lap - 1) & lapMask) << indexBits) | index;
-      acas(ring + RING_HEAD_OFFSET, h, following(h, index, indexBits, slotCount, lapMask));
-      recordDone();
-      return REPLACED;
+    const isBehind = (age & lapMask) == lapMask;
+    if (isBehind && (w & full) == 0) continue; // a hint read before its slot was filled: read both again
+    if (isBehind && !replace) {
+      // A4 pairs with X3 in ringPush: at an unmoved tail the oldest entry is still there, so the ring was full.
+      if (aload(ring + RING_TAIL_OFFSET) == t) return FULL;
+      continue;
     }
-    if ((age & lapMask) == 0 && (w & full) == 0) {
+    if (isBehind || ((age & lapMask) == 0 && (w & full) == 0)) {
       if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;
       // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.
       acas(ring + RING_TAIL_OFFSET, t, next);
+      if (isBehind) {
+        const h = (((lap - 1) & lapMask) << indexBits) | index;
+        // X5 pairs with A7 in ringPop: the oldest position is gone.
+        acas(ring + RING_HEAD_OFFSET, h, following(h, index, indexBits, slotCount, lapMask));
+      }
       recordDone();
-      return OK;
+      return isBehind ? REPLACED : OK;
     }
     // X8 pairs with A2 in ringPush: the position is filled, or emptied again already, and its pusher has not moved the tail.
     acas(ring + RING_TAIL_OFFSET, t, next);

@@ -76,8 +76,6 @@ function committed(page: u32): bool {
 }
 
 /** Takes one page from the provider's side into the magazine, if it is still in the state given. */
-// @ts-ignore: decorator
-@inline
 function claim(node: usize, page: u32, state: u32): void {
   const home = descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
   // A1 pairs with R4 in retire: whoever retired the page is done with it.

@@ -2,7 +2,38 @@
 //
 // Key: a name that the binary exports, or an internal one as in the .wat without its `$`: `assembly/ring/ringPush`.
 // `max`: locked operations in its body, whichever branch they stand in. `descend`: functions (same names) whose operations
-// count too, once for each call; every other call is a slow tier and is not followed.
+// count too, once for each call; every other call is a slow tier and is not followed. The budgets are those of
+// docs/architecture.md, "What an operation costs"; where a body has branches, `what` says how many of them one call passes.
 
 /** @type {Record<string, { max: number, descend?: string[], what?: string }>} */
-export const lockedBudget = {};
+export const lockedBudget = {
+  alloc: { max: 0, what: 'alloc, cache hit' },
+  release: { max: 0, what: 'last release, cache has room' },
+  allocBurst: { max: 0, what: 'burst, cache hits' },
+  releaseBulk: { max: 0, descend: ['release'], what: 'burst, cache has room' },
+  allocFragment: { max: 0, what: 'cut of the open fragment page' },
+  'assembly/refcount/releaseShared': { max: 1, what: 'a fragment while others of its page live: the count' },
+  'assembly/refcount/releaseSlow': {
+    max: 2,
+    descend: ['assembly/refcount/releaseShared'],
+    what: 'a fragment held twice: word and count',
+  },
+  retain: { max: 2, what: 'word and count' },
+  pin: { max: 1, what: 'one a call' },
+  unpin: { max: 2, what: 'one a call: an earlier one, or the last' },
+  'assembly/ring/ringPop': { max: 3, what: 'refill: slot and head; the third helps a late head on' },
+  'assembly/ring/ringPush': {
+    max: 4,
+    what: 'flush: slot and tail; the third helps a late tail on, the fourth moves the head when it replaces',
+  },
+  'assembly/cache/exchangeSpare': { max: 2, what: 'loaded against spare: the word, and the fence behind it' },
+  send: {
+    max: 4,
+    descend: ['assembly/ring/ringPush', 'assembly/channel/publish'],
+    what: 'single or burst of a batch: slot and tail, as in ringPush',
+  },
+  receiveBurst: { max: 3, descend: ['assembly/ring/ringPop'], what: 'slot and head, as in ringPop' },
+  offset: { max: 0, what: 'where a fragment lies' },
+  extent: { max: 0, what: 'how long it is' },
+  refCount: { max: 0, what: 'a read' },
+};
