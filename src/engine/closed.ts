@@ -1,0 +1,46 @@
+// The engine of a port that is gone: it refuses everything and touches no memory.
+//
+// Put in the place of a port's engine when its thread detaches or the pool is destroyed, so that the fast paths need no check
+// of their own. `ERR_CLOSED` is no code of the core: the public layer turns it into POOL_ERR_DESTROYED.
+
+import type { Engine } from './engine.js';
+
+/** What every refusing call returns. */
+export const ERR_CLOSED = -100;
+
+const none = (): number => 0;
+const refuse = (): number => ERR_CLOSED;
+const nothing = (): void => {};
+
+/** An engine that refuses everything. */
+export const closedEngine: Omit<Engine, 'kind'> = {
+  alloc: none,
+  allocFragment: none,
+  allocBurst: none,
+  allocBulk: none,
+  retain: refuse,
+  release: refuse,
+  releaseBulk: none,
+  offset: none,
+  extent: refuse,
+  refCount: refuse,
+  check: refuse,
+  pin: refuse,
+  unpin: refuse,
+  send: refuse,
+  sendBurst: none,
+  receiveBurst: none,
+  closeChannel: nothing,
+  lastError: refuse,
+  lend: refuse,
+  adopt: refuse,
+  reclaimTokens: none,
+  park: nothing,
+  unpark: nothing,
+  poll: nothing,
+  trim: none,
+  scrub: none,
+  held: none,
+  releaseHeld: none,
+  wake: nothing,
+};

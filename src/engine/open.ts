@@ -1,0 +1,75 @@
+// Which engine serves a port: the Wasm core where it can run, the TypeScript engine elsewhere.
+//
+// `'auto'` falls back; `'wasm'` asked for and not possible is an error that says why. Both engines may serve ports of one
+// pool at the same time, so the choice is each thread's own.
+
+import { ERROR_TABLE, PagePoolError } from '../errors.js';
+import type { PoolMemory } from '../pool/memory.js';
+import type { Engine } from './engine.js';
+import { createTypeScriptEngine } from './typescript.js';
+import { compileCore, compileCoreSync, instantiateCore, openWasmEngine } from './wasm.js';
+
+/** An engine that is ready to serve a port once one is claimed. */
+export interface PreparedEngine {
+  readonly module: WebAssembly.Module | undefined;
+  open(portId: number): Engine;
+}
+
+/** How an engine is asked for. */
+export interface EngineRequest {
+  readonly call: string;
+  readonly engine: 'auto' | 'wasm' | 'typescript';
+  readonly memory: PoolMemory;
+  readonly module: WebAssembly.Module | undefined;
+  readonly stepPages: number;
+}
+
+/** The engine asked for, compiled without blocking. */
+export async function prepareEngine(request: EngineRequest): Promise<PreparedEngine> {
+  if (!wantsWasm(request)) return typescriptEngine(request);
+  try {
+    return wasmEngine(request, await compileCore(request.module));
+  } catch (cause) {
+    return fallBack(request, cause);
+  }
+}
+
+/** The engine asked for; compiling may block. */
+export function prepareEngineSync(request: EngineRequest): PreparedEngine {
+  if (!wantsWasm(request)) return typescriptEngine(request);
+  try {
+    return wasmEngine(request, compileCoreSync(request.module));
+  } catch (cause) {
+    return fallBack(request, cause);
+  }
+}
+
+function wantsWasm({ call, engine, memory }: EngineRequest): boolean {
+  if (engine === 'typescript') return false;
+  if (memory.wasm !== undefined) return true;
+  if (engine === 'auto') return false;
+  throw refused(call, 'the pool lives in shared Wasm memory', undefined);
+}
+
+function fallBack(request: EngineRequest, cause: unknown): PreparedEngine {
+  if (request.engine === 'auto') return typescriptEngine(request);
+  throw refused(request.call, 'a realm that compiles and runs it', cause);
+}
+
+function refused(call: string, rule: string, cause: unknown): PagePoolError {
+  return new PagePoolError(
+    'POOL_ERR_INVALID_ARGUMENT',
+    `${call} failed: engine="wasm" (expected ${rule}); pass engine: 'auto', or ${ERROR_TABLE.POOL_ERR_NOT_SHARED.remedy}`,
+    { cause },
+  );
+}
+
+function wasmEngine({ memory }: EngineRequest, module: WebAssembly.Module): PreparedEngine {
+  const instance = instantiateCore(module, memory.wasm as WebAssembly.Memory);
+  return { module, open: (portId) => openWasmEngine(instance, portId) };
+}
+
+function typescriptEngine({ memory, module, stepPages }: EngineRequest): PreparedEngine {
+  const grow = (end: number): boolean => memory.grow(end, stepPages);
+  return { module, open: (portId) => createTypeScriptEngine({ memory, portId, grow }) };
+}

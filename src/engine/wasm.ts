@@ -1,0 +1,70 @@
+// The Wasm engine: one instance of the core a port, over the pool's memory.
+//
+// The engine is a plain object whose properties are the exported functions themselves, so a call of it is one direct call
+// into Wasm. The core is compiled once a realm, from bytes inlined in the package or from the module that the caller gives.
+// An instance belongs to its thread: its globals are the port's private state.
+
+import { wasmBytes } from '#core-wasm';
+import type { Engine } from './engine.js';
+
+/** What the core exports beside the engine's calls. */
+type CoreExports = Omit<Engine, 'kind'> & { open(port: number): void };
+
+let compiled: WebAssembly.Module | undefined;
+
+/** The compiled core; `given` if there is one. May block: a browser's main thread should use `compileCore`. */
+export function compileCoreSync(given: WebAssembly.Module | undefined): WebAssembly.Module {
+  if (given !== undefined) return given;
+  compiled ??= new WebAssembly.Module(wasmBytes());
+  return compiled;
+}
+
+/** The compiled core; `given` if there is one. */
+export async function compileCore(given: WebAssembly.Module | undefined): Promise<WebAssembly.Module> {
+  if (given !== undefined) return given;
+  compiled ??= await WebAssembly.compile(wasmBytes());
+  return compiled;
+}
+
+/** An instance of the core over the pool's memory; it serves no port until `openWasmEngine`. */
+export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.Memory): WebAssembly.Instance {
+  return new WebAssembly.Instance(module, { env: { memory } });
+}
+
+/** The engine of port `portId`, which this thread has claimed. */
+export function openWasmEngine(instance: WebAssembly.Instance, portId: number): Engine {
+  const core = instance.exports as unknown as CoreExports;
+  core.open(portId);
+  return {
+    kind: 'wasm',
+    alloc: core.alloc,
+    allocFragment: core.allocFragment,
+    allocBurst: core.allocBurst,
+    allocBulk: core.allocBulk,
+    retain: core.retain,
+    release: core.release,
+    releaseBulk: core.releaseBulk,
+    offset: core.offset,
+    extent: core.extent,
+    refCount: core.refCount,
+    check: core.check,
+    pin: core.pin,
+    unpin: core.unpin,
+    send: core.send,
+    sendBurst: core.sendBurst,
+    receiveBurst: core.receiveBurst,
+    closeChannel: core.closeChannel,
+    lastError: core.lastError,
+    lend: core.lend,
+    adopt: core.adopt,
+    reclaimTokens: core.reclaimTokens,
+    park: core.park,
+    unpark: core.unpark,
+    poll: core.poll,
+    trim: core.trim,
+    scrub: core.scrub,
+    held: core.held,
+    releaseHeld: core.releaseHeld,
+    wake: core.wake,
+  };
+}

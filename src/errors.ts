@@ -1,0 +1,249 @@
+// Every error of the package: its codes, their causes and remedies, and the messages.
+//
+// One table serves the class, the documentation and the tests; a code without its row does not compile. A message reads
+// `what failed: name=value (expected rule); what to do`. Engines answer with negative numbers: `engineError` turns those
+// into errors. Nothing here touches shared memory; any thread may use it.
+
+import {
+  ERR_CHANNEL_CLOSED,
+  ERR_FOREIGN_HANDLE,
+  ERR_NO_TOKEN,
+  ERR_NOT_DETACHABLE,
+  ERR_NOT_HELD,
+  ERR_PIN,
+  ERR_RANGE,
+  ERR_REF_OVERFLOW,
+  ERR_STALE_HANDLE,
+  ERR_TOKEN_SPENT,
+} from '../assembly/layout.js';
+
+/** What a {@link PagePoolError} says went wrong; the table in docs/errors.md has cause and remedy of each. */
+export type PagePoolErrorCode =
+  | 'POOL_ERR_INVALID_ARGUMENT'
+  | 'POOL_ERR_STALE_HANDLE'
+  | 'POOL_ERR_FOREIGN_HANDLE'
+  | 'POOL_ERR_NOT_HELD'
+  | 'POOL_ERR_REF_OVERFLOW'
+  | 'POOL_ERR_UNREADABLE'
+  | 'POOL_ERR_NOT_DETACHABLE'
+  | 'POOL_ERR_DESTROYED'
+  | 'POOL_ERR_CLOSING'
+  | 'POOL_ERR_NO_PORT'
+  | 'POOL_ERR_ABI_MISMATCH'
+  | 'POOL_ERR_CORRUPT'
+  | 'POOL_ERR_NOT_SHARED'
+  | 'POOL_ERR_MEMORY_LIMIT'
+  | 'POOL_ERR_PROVIDER'
+  | 'POOL_ERR_CHANNEL_CLOSED'
+  | 'POOL_ERR_TOKEN_SPENT'
+  | 'POOL_ERR_TIMEOUT';
+
+/** Why an error of one code comes about and what to do about it. */
+export interface ErrorRow {
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+/** The row of every code: what docs/errors.md is made from. */
+export const ERROR_TABLE: Readonly<Record<PagePoolErrorCode, ErrorRow>> = {
+  POOL_ERR_INVALID_ARGUMENT: {
+    cause: 'an option or an argument has the wrong type or lies outside its range',
+    remedy: 'pass what the message expects',
+  },
+  POOL_ERR_STALE_HANDLE: {
+    cause: 'the fragment that the handle named was released by its last holder, or the number never was a handle',
+    remedy: 'release each reference once and forget the number with it',
+  },
+  POOL_ERR_FOREIGN_HANDLE: {
+    cause: 'the number names a unit that this pool does not have',
+    remedy: 'use a handle only with the pool it came from',
+  },
+  POOL_ERR_NOT_HELD: {
+    cause: 'this thread holds no reference on the page',
+    remedy: 'send references through a channel, or with lend() and adopt(); a bare number carries none',
+  },
+  POOL_ERR_REF_OVERFLOW: {
+    cause: 'one more reference, or one more token, than the pool can count',
+    remedy: 'release or adopt what is out; at most 65,535 references a fragment, and a port and page',
+  },
+  POOL_ERR_UNREADABLE: {
+    cause: 'the processor cannot look at this memory',
+    remedy: 'ask isReadable() first, and hand the handle to the device that owns the memory',
+  },
+  POOL_ERR_NOT_DETACHABLE: {
+    cause: 'the provider must have all its pages back, so none may be pinned',
+    remedy: 'retain the fragment instead of pinning its page',
+  },
+  POOL_ERR_DESTROYED: {
+    cause: 'the pool is destroyed, or this thread detached from it',
+    remedy: 'create a pool, or attach to one that lives',
+  },
+  POOL_ERR_CLOSING: {
+    cause: 'destroy() or close() was called: pages come home, none goes out',
+    remedy: 'release what is held and stop allocating',
+  },
+  POOL_ERR_NO_PORT: {
+    cause: 'as many threads are attached as the pool has ports',
+    remedy: 'detach where the pool is no longer used, or create it with more maxPorts',
+  },
+  POOL_ERR_ABI_MISMATCH: {
+    cause: 'the pool was made by a version of the package that lays memory out differently',
+    remedy: 'load the same version of the package in every thread',
+  },
+  POOL_ERR_CORRUPT: {
+    cause: 'the memory does not hold the pool that the share describes',
+    remedy: 'pass on what share() returned, unchanged, while the pool lives',
+  },
+  POOL_ERR_NOT_SHARED: {
+    cause: 'the pool lives in memory that other threads cannot see',
+    remedy: 'allow shared memory: in browsers the page must be cross-origin isolated',
+  },
+  POOL_ERR_MEMORY_LIMIT: {
+    cause: 'the platform refused the memory',
+    remedy: 'ask for fewer or smaller pages',
+  },
+  POOL_ERR_PROVIDER: {
+    cause: 'a memory provider failed, or called back into the pool',
+    remedy: 'see the cause of the error; a provider only uses its context',
+  },
+  POOL_ERR_CHANNEL_CLOSED: {
+    cause: 'the channel takes no more entries',
+    remedy: 'stop sending; entries inside can still be received',
+  },
+  POOL_ERR_TOKEN_SPENT: {
+    cause: 'the token was used before, or its reference was reclaimed',
+    remedy: 'use each token once',
+  },
+  POOL_ERR_TIMEOUT: {
+    cause: 'what was waited for did not happen in timeoutMs',
+    remedy: 'wait longer, or find who holds the pages: stats() and audit() tell',
+  },
+};
+
+/**
+ * What this package throws on misuse. `code` tells the kind; the message says what failed, `name=value (expected rule)`,
+ * and what to do. An empty pool or a full channel is a value, never an error; an aborted wait throws the signal's reason.
+ *
+ * @example
+ * try {
+ *   pool.release(handle);
+ * } catch (error) {
+ *   if (error instanceof PagePoolError && error.code === 'POOL_ERR_STALE_HANDLE') report(error);
+ *   else throw error;
+ * }
+ */
+export class PagePoolError extends Error {
+  readonly code: PagePoolErrorCode;
+  /** In bulk calls: the index of the first item that was refused; those before it went through. */
+  readonly index: number | undefined;
+
+  constructor(code: PagePoolErrorCode, message: string, options?: { cause?: unknown; index?: number }) {
+    super(message, options !== undefined && 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = 'PagePoolError';
+    this.code = code;
+    this.index = options?.index;
+  }
+}
+
+/** A value as an error message shows it: short, and never through the value's own code. */
+export function show(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value);
+    case 'bigint':
+      return `${value}n`;
+    case 'boolean':
+    case 'undefined':
+    case 'symbol':
+      return String(value);
+    case 'function':
+      return 'function';
+    default:
+      return value === null ? 'null' : Array.isArray(value) ? 'array' : 'object';
+  }
+}
+
+/** The error for `name=value (expected rule)`. */
+export function invalidArgument(call: string, name: string, value: unknown, rule: string, todo?: string): PagePoolError {
+  return new PagePoolError(
+    'POOL_ERR_INVALID_ARGUMENT',
+    `${call} failed: ${name}=${show(value)} (expected ${rule}); ${todo ?? ERROR_TABLE.POOL_ERR_INVALID_ARGUMENT.remedy}`,
+  );
+}
+
+/** The same as a `RangeError`, for the one call whose contract says so. */
+export function invalidRange(call: string, name: string, value: number, rule: string, todo: string): RangeError {
+  return Object.assign(new RangeError(`${call} failed: ${name}=${show(value)} (expected ${rule}); ${todo}`), {
+    code: 'POOL_ERR_INVALID_ARGUMENT' as const,
+  });
+}
+
+/** Throws unless `value` is an integer in [min, max]. */
+export function requireInteger(call: string, name: string, value: unknown, min: number, max: number): void {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw invalidArgument(call, name, value, `an integer, ${min}..${max}`);
+  }
+}
+
+/** Throws unless `value` is an object with no other keys than `names`. */
+export function requireRecord(call: string, name: string, value: unknown, names?: readonly string[]): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidArgument(call, name, value, 'an object');
+  for (const key of names === undefined ? [] : Object.keys(value)) {
+    if (!names?.includes(key)) {
+      const path = name === 'options' ? key : `${name}.${key}`;
+      throw invalidArgument(call, path, (value as Record<string, unknown>)[key], `no such option; there are ${names?.join(', ')}`);
+    }
+  }
+  return value as Record<string, unknown>;
+}
+
+/** Throws unless `value` can be a handle at all: an integer, 0 < handle < 2^30. */
+export function requireHandle(call: string, value: unknown): void {
+  if (typeof value !== 'number' || (value | 0) !== value || value <= 0 || value >= 0x40000000) {
+    throw invalidHandle(call, value);
+  }
+}
+
+/** The error for a value that cannot be a handle. */
+export function invalidHandle(call: string, value: unknown): PagePoolError {
+  const todo = value === 0 ? 'test for 0 what alloc() returns: it means an empty pool' : 'pass a handle as it was received';
+  return invalidArgument(call, 'handle', value, 'an integer, 0 < handle < 2^30', todo);
+}
+
+/** What the engines' codes mean: the error's code, and what was expected of the value. */
+const ENGINE_ERRORS: Readonly<Record<number, readonly [PagePoolErrorCode, string]>> = {
+  [ERR_STALE_HANDLE]: ['POOL_ERR_STALE_HANDLE', 'a handle whose fragment lives'],
+  [ERR_FOREIGN_HANDLE]: ['POOL_ERR_FOREIGN_HANDLE', 'a handle of this pool'],
+  [ERR_NOT_HELD]: ['POOL_ERR_NOT_HELD', 'a fragment that this thread holds a reference on'],
+  [ERR_REF_OVERFLOW]: ['POOL_ERR_REF_OVERFLOW', 'at most 65,535 references'],
+  [ERR_NOT_DETACHABLE]: ['POOL_ERR_NOT_DETACHABLE', 'a page that may leave the pool'],
+  [ERR_CHANNEL_CLOSED]: ['POOL_ERR_CHANNEL_CLOSED', 'an open channel'],
+  [ERR_TOKEN_SPENT]: ['POOL_ERR_TOKEN_SPENT', 'a token that was not used before'],
+  [ERR_RANGE]: ['POOL_ERR_INVALID_ARGUMENT', 'offset and length inside the fragment'],
+  [ERR_PIN]: ['POOL_ERR_TOKEN_SPENT', 'a page with pins to undo'],
+  [ERR_NO_TOKEN]: ['POOL_ERR_REF_OVERFLOW', 'fewer fragments lent and not yet adopted'],
+};
+
+/**
+ * The error for an engine's negative result.
+ *
+ * @param call what failed, as its caller knows it: 'release'
+ * @param name the argument that was refused, with `value`
+ */
+export function engineError(
+  code: number,
+  call: string,
+  name: string,
+  value: unknown,
+  index?: number,
+): PagePoolError {
+  const [publicCode, rule] = ENGINE_ERRORS[code] ?? ['POOL_ERR_CORRUPT', `a known result, not ${code}`];
+  const at = index === undefined ? '' : ` at index ${index}`;
+  return new PagePoolError(
+    publicCode,
+    `${call} failed${at}: ${name}=${show(value)} (expected ${rule}); ${ERROR_TABLE[publicCode].remedy}`,
+    index === undefined ? undefined : { index },
+  );
+}

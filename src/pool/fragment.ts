@@ -1,0 +1,164 @@
+// Fragment: one reference on a window of a fragment, as an object that `using` releases.
+//
+// It adds no state of its own to the pool: a handle, a window, and whether the reference is still here. A Fragment belongs to
+// the thread that made it; to hand it on, send it through a channel or lend it.
+
+import { ERR_STALE_HANDLE, TOKEN_SEQ_SHIFT, TOKEN_SHIFT } from '../../assembly/layout.js';
+import { engineError, invalidArgument, PagePoolError, requireInteger, show } from '../errors.js';
+import { fragmentView } from './handles.js';
+import { type Port, refusal } from './port.js';
+import { dispose } from './symbols.js';
+import { loadWord } from './views.js';
+
+/** A reference on its way outside any channel; structured-cloneable, good for one `adopt` in any thread of the pool. */
+export interface FragmentToken {
+  readonly kind: 'pagepool-fragment';
+  readonly identity: string;
+  readonly index: number;
+  readonly sequence: number;
+}
+
+/** For channels: the fragment's reference went along. */
+export let spendFragment: (fragment: Fragment) => void;
+/** For channels: throws unless the fragment is this port's and still has its reference. */
+export let requireOwnFragment: (fragment: Fragment, port: Port, call: string) => void;
+
+/**
+ * One reference on a part of a page, released by `release()` or at the end of a `using` block.
+ *
+ * @example
+ * using fragment = pool.take(1500);
+ * if (fragment !== null) fragment.bytes.fill(1);
+ */
+export class Fragment {
+  readonly handle: number;
+  /** Where this window starts in the fragment, bytes. */
+  readonly offset: number;
+  /** Bytes of this window. */
+  readonly length: number;
+  /** What the sender wrote beside it, a u32; 0 if it did not come through a channel. */
+  readonly tag: number;
+  readonly #port: Port;
+  #view: Uint8Array | undefined;
+  #isSpent = false;
+
+  /** Takes over one reference of this thread. Pools and channels make fragments: nobody else calls this. */
+  constructor(port: Port, handle: number, offset: number, length: number, tag: number) {
+    this.#port = port;
+    this.handle = handle;
+    this.offset = offset;
+    this.length = length;
+    this.tag = tag;
+  }
+
+  /**
+   * The window's bytes, one view kept while the fragment lives; do not use it after the release.
+   *
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE when the reference was released or went along
+   */
+  get bytes(): Uint8Array {
+    this.#requireOwn('bytes');
+    this.#view ??= fragmentView(this.#port, 'bytes', this.handle, this.offset, this.length);
+    return this.#view;
+  }
+
+  /**
+   * A second object on the same window, with a reference of its own. Two locked operations.
+   *
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE when this one was released; POOL_ERR_REF_OVERFLOW at 65,535 references
+   */
+  retain(): Fragment {
+    return this.slice(0, this.length);
+  }
+
+  /**
+   * A window inside this one, with a reference of its own; the bytes are the same.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it would reach outside this window
+   */
+  slice(offset: number, length: number): Fragment {
+    this.#requireOwn('slice');
+    requireInteger('slice', 'offset', offset, 0, this.length);
+    requireInteger('slice', 'length', length, 0, this.length - offset);
+    const code = this.#port.engine.retain(this.handle, 1);
+    if (code < 0) throw refusal(code, 'slice', 'handle', this.handle);
+    return new Fragment(this.#port, this.handle, this.offset + offset, length, this.tag);
+  }
+
+  /**
+   * Gives the reference back; the object is spent.
+   *
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE when it was spent before
+   */
+  release(): void {
+    this.#requireOwn('release');
+    const code = this.#port.engine.release(this.handle);
+    if (code < 0) throw refusal(code, 'release', 'handle', this.handle);
+    this.#spend();
+  }
+
+  /** Releases the reference, if it is still here. */
+  [dispose](): void {
+    if (!this.#isSpent) this.release();
+  }
+
+  /**
+   * Moves the reference into a token that another thread adopts once; the object is spent. Without a thread to adopt it the
+   * reference stays out until `reclaimTokens`.
+   *
+   * @throws PagePoolError POOL_ERR_REF_OVERFLOW when 256 tokens are out; POOL_ERR_STALE_HANDLE when this was spent before
+   */
+  lend(): FragmentToken {
+    this.#requireOwn('lend');
+    const { engine, geometry, identity, memory } = this.#port;
+    const index = engine.lend(this.handle, this.offset, this.length, Math.floor(Date.now() / 1000));
+    if (index < 0) throw refusal(index, 'lend', 'handle', this.handle);
+    this.#spend();
+    // Nobody but this thread knows the token yet, so its word stays as lend left it.
+    const sequence = loadWord(memory, geometry.tokensOffset + (index << TOKEN_SHIFT)) >>> TOKEN_SEQ_SHIFT;
+    return { kind: 'pagepool-fragment', identity, index, sequence };
+  }
+
+  static {
+    spendFragment = (fragment) => fragment.#spend();
+    requireOwnFragment = (fragment, port, call) => {
+      if (!(fragment instanceof Fragment)) throw invalidArgument(call, 'fragment', fragment, 'a Fragment');
+      fragment.#requireOwn(call);
+      if (fragment.#port !== port) throw foreign(call, fragment.handle);
+    };
+  }
+
+  #spend(): void {
+    this.#isSpent = true;
+    this.#view = undefined;
+  }
+
+  #requireOwn(call: string): void {
+    if (this.#isSpent) throw engineError(ERR_STALE_HANDLE, call, 'handle', this.handle);
+  }
+}
+
+/**
+ * The fragment of a token, taken over by this thread.
+ *
+ * @throws PagePoolError POOL_ERR_TOKEN_SPENT when it was adopted or reclaimed before; POOL_ERR_FOREIGN_HANDLE for another pool's
+ */
+export function adoptToken(port: Port, token: FragmentToken): Fragment {
+  if (typeof token !== 'object' || token === null || token.kind !== 'pagepool-fragment') {
+    throw invalidArgument('adopt', 'token', token, 'what lend() returned');
+  }
+  if (token.identity !== port.identity) throw foreign('adopt', token.index);
+  requireInteger('adopt', 'token.index', token.index, 0, port.geometry.tokenCount - 1);
+  requireInteger('adopt', 'token.sequence', token.sequence, 0, 2 ** (32 - TOKEN_SEQ_SHIFT) - 1);
+  const { own, ownAddress } = port.scratch;
+  const code = port.engine.adopt(token.index, token.sequence, ownAddress);
+  if (code < 0) throw refusal(code, 'adopt', 'token', token.index);
+  return new Fragment(port, own[0] as number, own[1] as number, own[2] as number, 0);
+}
+
+function foreign(call: string, value: unknown): PagePoolError {
+  return new PagePoolError(
+    'POOL_ERR_FOREIGN_HANDLE',
+    `${call} failed: value=${show(value)} (expected one of this pool, attached in this thread); use each with the pool it came from`,
+  );
+}

@@ -1,0 +1,215 @@
+// The options of a pool: their types, their defaults, and the checks of every one of them.
+//
+// Pure: no memory is touched. What leaves `resolveOptions` is complete and valid on its own; whether it all fits into one
+// memory is geometry.ts's question.
+
+import {
+  BATCH_MAX,
+  GENERATION_BITS_MIN,
+  HANDLE_BITS,
+  MAX_PORTS_LIMIT,
+  RETIRED_PAGE_MASK,
+  UNITS_PER_PAGE_MAX,
+} from '../../assembly/layout.js';
+import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
+import type { MemoryProvider } from '../provider/provider.js';
+
+/** What a channel does with an entry that it has no room for. */
+export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';
+
+/** How one channel is made. */
+export interface ChannelOptions {
+  /** Entries that the channel has room for: 1..65535; 256 if not given. */
+  capacity?: number;
+  /** Entries that travel in one step at most: 1..32; 8 if not given. 32 is best for bursts, 1 for sparse messages. */
+  batch?: number;
+  /** `'refuse'` (the default): `send` returns false. The others drop an entry, release it and count it. */
+  whenFull?: WhenFull;
+}
+
+/** How a pool is made; every option has a default. */
+export interface PoolOptions {
+  /** For messages and statistics; 1..128 characters. */
+  name?: string;
+  /** Bytes of a page: a power of two from 256 to 64 MiB; 4096 if not given. */
+  pageBytes?: number;
+  /** Pages at most: the memory grows towards it; 1024 if not given. */
+  pageCount?: number;
+  /** The step of fragment sizes: a power of two from 16 to pageBytes; a 64th of the page, at least 64, if not given. */
+  unitBytes?: number;
+  /** Threads that can be attached at one time: 1..64; 16 if not given. */
+  maxPorts?: number;
+  /** The channels by name: the same in every thread. */
+  channels?: Record<string, ChannelOptions>;
+  /** Where pages come from; `wasmMemory()` if not given. */
+  provider?: MemoryProvider;
+  /** `'auto'` (the default) takes the Wasm engine where it can run and the TypeScript engine elsewhere. */
+  engine?: 'auto' | 'wasm' | 'typescript';
+  /** The compiled core (`pagepool/core.wasm`), where the platform forbids compiling inlined bytes. */
+  module?: WebAssembly.Module;
+  /** `'on-release'` overwrites a page with zeros when its last reference is released; `'never'` is the default. */
+  zero?: 'never' | 'on-release';
+}
+
+/** A channel's options, complete. */
+export interface ResolvedChannel {
+  readonly name: string;
+  readonly capacity: number;
+  readonly batch: number;
+  readonly whenFull: WhenFull;
+}
+
+/** A pool's options, complete and each valid. */
+export interface ResolvedOptions {
+  readonly name: string;
+  readonly pageBytes: number;
+  readonly pageCount: number;
+  readonly unitBytes: number;
+  readonly maxPorts: number;
+  readonly channels: readonly ResolvedChannel[];
+  readonly provider: MemoryProvider | undefined;
+  readonly engine: 'auto' | 'wasm' | 'typescript';
+  readonly module: WebAssembly.Module | undefined;
+  readonly zero: 'never' | 'on-release';
+}
+
+export const PAGE_BYTES_MIN = 256;
+export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
+export const UNIT_BYTES_MIN = 16;
+export const PAGE_COUNT_MAX: number = RETIRED_PAGE_MASK;
+export const CHANNELS_MAX = 256;
+export const CHANNEL_CAPACITY_MAX = 65535;
+const NAME_LENGTH_MAX = 128;
+/** Generations that the default unit leaves room for: a stale handle is refused 1,023 times of 1,024. */
+const GENERATION_BITS_WANTED = 10;
+
+const OPTION_NAMES = 'name pageBytes pageCount unitBytes maxPorts channels provider engine module zero'.split(' ');
+const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
+
+/**
+ * The options with every default filled in.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, has the wrong type or lies outside its range
+ */
+export function resolveOptions(call: string, options: unknown): ResolvedOptions {
+  const given = requireRecord(call, 'options', options === undefined ? {} : options, OPTION_NAMES) as PoolOptions;
+  const pageBytes = given.pageBytes ?? 4096;
+  requirePowerOfTwo(call, 'pageBytes', pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
+  const pageCount = given.pageCount ?? 1024;
+  requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
+  const maxPorts = given.maxPorts ?? 16;
+  requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
+  const unitBytes = given.unitBytes ?? defaultUnitBytes(pageBytes, pageCount);
+  requireUnitBytes(call, unitBytes, pageBytes, pageCount);
+  return {
+    name: resolveName(call, given.name),
+    pageBytes,
+    pageCount,
+    unitBytes,
+    maxPorts,
+    channels: resolveChannels(call, given.channels),
+    provider: resolveProvider(call, given.provider),
+    engine: requireOneOf(call, 'engine', given.engine ?? 'auto', ['auto', 'wasm', 'typescript']),
+    module: resolveModule(call, given.module),
+    zero: requireOneOf(call, 'zero', given.zero ?? 'never', ['never', 'on-release']),
+  };
+}
+
+/** How many low bits of a handle number the units of `pageCount` pages; page 0 is never used. */
+export function unitBitsOf(pageCount: number, unitsShift: number): number {
+  return bitsFor((pageCount + 1) * 2 ** unitsShift - 1);
+}
+
+/** The bits that `value` takes, at least 1. */
+export function bitsFor(value: number): number {
+  return Math.max(1, Math.floor(Math.log2(Math.max(1, value))) + 1);
+}
+
+/** A 64th of the page, at least 64 bytes, and larger where handles would have too few generations otherwise. */
+function defaultUnitBytes(pageBytes: number, pageCount: number): number {
+  return smallestUnitBytes(Math.min(pageBytes, Math.max(64, pageBytes / 64)), pageBytes, pageCount, GENERATION_BITS_WANTED);
+}
+
+/** The smallest unit from `start` that leaves `generationBits`, or the page itself. */
+function smallestUnitBytes(start: number, pageBytes: number, pageCount: number, generationBits: number): number {
+  let unitBytes = start;
+  while (unitBytes < pageBytes && !unitFits(unitBytes, pageBytes, pageCount, generationBits)) unitBytes *= 2;
+  return unitBytes;
+}
+
+function unitFits(unitBytes: number, pageBytes: number, pageCount: number, generationBits: number): boolean {
+  const units = pageBytes / unitBytes;
+  return units <= UNITS_PER_PAGE_MAX && HANDLE_BITS - unitBitsOf(pageCount, Math.log2(units)) >= generationBits;
+}
+
+function requireUnitBytes(call: string, unitBytes: unknown, pageBytes: number, pageCount: number): void {
+  requirePowerOfTwo(call, 'unitBytes', unitBytes, UNIT_BYTES_MIN, pageBytes);
+  if (unitFits(unitBytes as number, pageBytes, pageCount, GENERATION_BITS_MIN)) return;
+  const enough = smallestUnitBytes(UNIT_BYTES_MIN, pageBytes, pageCount, GENERATION_BITS_MIN);
+  throw invalidArgument(
+    call,
+    'unitBytes',
+    unitBytes,
+    `at least ${enough} with pageBytes=${pageBytes} and pageCount=${pageCount}: at most ${UNITS_PER_PAGE_MAX} units a page and ${GENERATION_BITS_MIN} generation bits`,
+    `pass unitBytes: ${enough}`,
+  );
+}
+
+function resolveName(call: string, name: unknown): string {
+  const value = name ?? 'pool';
+  if (typeof value !== 'string' || value.length < 1 || value.length > NAME_LENGTH_MAX) {
+    throw invalidArgument(call, 'name', value, `a string of 1..${NAME_LENGTH_MAX} characters`);
+  }
+  return value;
+}
+
+function resolveChannels(call: string, channels: unknown): ResolvedChannel[] {
+  if (channels === undefined) return [];
+  const record = requireRecord(call, 'channels', channels);
+  const names = Object.keys(record);
+  if (names.length > CHANNELS_MAX) throw invalidArgument(call, 'channels', names.length, `at most ${CHANNELS_MAX} of them`);
+  return names.map((name) => resolveChannel(call, name, record[name]));
+}
+
+/** One channel's options with the defaults filled in. */
+export function resolveChannel(call: string, name: string, options: unknown): ResolvedChannel {
+  if (name.length < 1 || name.length > NAME_LENGTH_MAX) {
+    throw invalidArgument(call, 'channels', name, `names of 1..${NAME_LENGTH_MAX} characters`);
+  }
+  const path = `channels.${name}`;
+  const given = requireRecord(call, path, options, CHANNEL_OPTION_NAMES) as ChannelOptions;
+  const capacity = given.capacity ?? 256;
+  requireInteger(call, `${path}.capacity`, capacity, 1, CHANNEL_CAPACITY_MAX);
+  const batch = given.batch ?? 8;
+  requireInteger(call, `${path}.batch`, batch, 1, BATCH_MAX);
+  const whenFull = requireOneOf(call, `${path}.whenFull`, given.whenFull ?? 'refuse', ['refuse', 'drop-newest', 'drop-oldest']);
+  return { name, capacity, batch, whenFull };
+}
+
+function resolveProvider(call: string, provider: unknown): MemoryProvider | undefined {
+  if (provider === undefined) return undefined;
+  if (typeof provider !== 'object' || provider === null || (provider as MemoryProvider).kind !== 'wasm-memory') {
+    const kind = (provider as { kind?: unknown } | null)?.kind;
+    throw invalidArgument(call, 'provider', kind ?? provider, 'what wasmMemory() returns');
+  }
+  return provider as MemoryProvider;
+}
+
+function resolveModule(call: string, module: unknown): WebAssembly.Module | undefined {
+  if (module === undefined) return undefined;
+  if (typeof WebAssembly !== 'object' || !(module instanceof WebAssembly.Module)) {
+    throw invalidArgument(call, 'module', module, 'a WebAssembly.Module, compiled from pagepool/core.wasm');
+  }
+  return module;
+}
+
+function requirePowerOfTwo(call: string, name: string, value: unknown, min: number, max: number): void {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max || 2 ** Math.round(Math.log2(value)) !== value) {
+    throw invalidArgument(call, name, value, `a power of two, ${min}..${max}`);
+  }
+}
+
+function requireOneOf<T extends string>(call: string, name: string, value: unknown, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) throw invalidArgument(call, name, value, `one of ${allowed.map(show).join(', ')}`);
+  return value as T;
+}

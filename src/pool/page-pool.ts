@@ -1,0 +1,455 @@
+// PagePool: one thread's attachment to a pool, and the package's main class.
+//
+// Its calls belong to the thread that created or attached it. The number calls are one engine call and one comparison each;
+// everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files beside this
+// one.
+
+import { HEADER_FREED_OFFSET, CONTROL_BASE, STATE_DESTROYED } from '../../assembly/layout.js';
+import { Channel } from '../channel/channel.js';
+import { closedEngine } from '../engine/closed.js';
+import type { Engine } from '../engine/engine.js';
+import { prepareEngine, prepareEngineSync } from '../engine/open.js';
+import {
+  ERROR_TABLE,
+  invalidArgument,
+  invalidHandle,
+  invalidRange,
+  PagePoolError,
+  requireInteger,
+  requireRecord,
+} from '../errors.js';
+import { type AuditReport, auditPool } from './audit.js';
+import { allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
+import { Closing, type CloseReport, watchState } from './closing.js';
+import { emptyPort } from './detaching.js';
+import { adoptToken, Fragment, type FragmentToken } from './fragment.js';
+import { extentOf, fragmentView, pageOfHandle, startOfHandle } from './handles.js';
+import type { PoolOptions } from './options.js';
+import { exhausted, inflight, type Port, poolState, refusal } from './port.js';
+import type { PoolShare } from './share.js';
+import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
+import { type PoolStats, readStats } from './stats.js';
+import { asyncDispose } from './symbols.js';
+import { EventCount, requireWaitOptions, type WaitOptions, waitFor } from './waiting.js';
+
+/** A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the channel. */
+export type Handle = number;
+
+/** What `pin` returns: good for one `unpin`, from any thread. */
+export type PinToken = number;
+
+/**
+ * A pool of pages of shared memory, as one thread sees it.
+ *
+ * @example
+ * const pool = await PagePool.create({ pageBytes: 65536, pageCount: 256, channels: { work: {} } });
+ * worker.postMessage(pool.share()); // there: PagePool.attach(share)
+ * const page = pool.alloc();
+ * if (page !== 0) {
+ *   pool.bytes(page).fill(7);
+ *   if (!pool.channel('work').send(page, 0, 65536)) pool.release(page);
+ * }
+ */
+export class PagePool {
+  readonly name: string;
+  readonly pageBytes: number;
+  /** Pages at most. */
+  readonly pageCount: number;
+  /** This thread's port: 0..maxPorts - 1. */
+  readonly portId: number;
+  readonly engine: 'wasm' | 'typescript';
+  /** `'local'`: the memory cannot be shared, and `share()` says why. */
+  readonly mode: 'shared' | 'local';
+  /** The port's engine, beside the port's own: the fast paths save a load. */
+  #engine: Engine | typeof closedEngine;
+  readonly #port: Port;
+  readonly #isCreator: boolean;
+  readonly #share: PoolShare | string;
+  readonly #closing: Closing;
+  readonly #freed: EventCount;
+  readonly #channels = new Map<string, Channel>();
+  /** Views of whole pages, by page number. */
+  #views: (Uint8Array | undefined)[] = [];
+
+  private constructor({ port, isCreator, share }: Start) {
+    this.#port = port;
+    this.#engine = port.engine;
+    this.#isCreator = isCreator;
+    this.#share = share;
+    this.#closing = new Closing(port, () => this.#end());
+    this.#freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
+    this.name = port.name;
+    this.pageBytes = port.geometry.pageBytes;
+    this.pageCount = port.geometry.pageCount;
+    this.portId = port.id;
+    this.engine = port.engine.kind;
+    this.mode = port.memory.isShared ? 'shared' : 'local';
+    port.geometry.channels.forEach((channel, index) => {
+      this.#channels.set(channel.name, new Channel(port, index));
+    });
+    watchState(port, () => {
+      if (!port.isGone) this.poll();
+      return !port.isGone;
+    });
+  }
+
+  /**
+   * Creates a pool and attaches this thread to it; works anywhere. Where shared memory is not allowed the pool is `'local'`.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform refuses
+   *   the memory
+   */
+  static async create(options?: PoolOptions): Promise<PagePool> {
+    const { request, finish } = beginCreation('create', options);
+    return new PagePool(finish(await prepareEngine(request)));
+  }
+
+  /** The same at once, where compiling may block the thread: in Node and in workers. */
+  static createSync(options?: PoolOptions): PagePool {
+    const { request, finish } = beginCreation('createSync', options);
+    return new PagePool(finish(prepareEngineSync(request)));
+  }
+
+  /**
+   * Joins a pool that another thread created; once per thread and pool. The share is compared with its memory first.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no share, or this thread is attached already;
+   *   POOL_ERR_ABI_MISMATCH for another version's; POOL_ERR_CORRUPT when it does not fit its memory; POOL_ERR_NO_PORT when as
+   *   many threads are attached as the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
+   */
+  static attach(share: PoolShare, options?: { label?: string }): PagePool {
+    return new PagePool(attachTo(share, options));
+  }
+
+  /**
+   * What other threads attach with: structured-cloneable, good while the pool lives.
+   *
+   * @throws PagePoolError POOL_ERR_NOT_SHARED when the pool is local
+   */
+  share(): PoolShare {
+    if (typeof this.#share !== 'string') return this.#share;
+    const { remedy } = ERROR_TABLE.POOL_ERR_NOT_SHARED;
+    throw new PagePoolError('POOL_ERR_NOT_SHARED', `share failed: mode="local" (expected "shared"): ${this.#share}; ${remedy}`);
+  }
+
+  /** Pages that are not home: used by somebody, or cached by a port. */
+  get inflight(): number {
+    return inflight(this.#port.memory, this.#port.geometry);
+  }
+
+  // ---------------------------------------------------------------------------------- numbers: no garbage
+
+  /**
+   * A whole page with one reference, which the caller holds; or 0 when the pool is empty. No atomics when the cache has pages.
+   *
+   * @throws PagePoolError POOL_ERR_CLOSING or POOL_ERR_DESTROYED when no page will ever come
+   * @see page_pool_alloc_pages
+   */
+  alloc(): Handle {
+    const handle = this.#engine.alloc();
+    return handle !== 0 ? handle : exhausted(this.#port, 'alloc');
+  }
+
+  /**
+   * A part of a page, 1..pageBytes bytes, with one reference; or 0 when the pool is empty. More than half a page takes a whole
+   * one. No atomics while the port's open page has room.
+   *
+   * @throws RangeError with code POOL_ERR_INVALID_ARGUMENT when `bytes` is above pageBytes
+   * @see page_pool_alloc_frag
+   */
+  allocFragment(bytes: number): Handle {
+    if (bytes >>> 0 !== bytes || bytes === 0 || bytes > this.pageBytes) throw this.#badSize('allocFragment', bytes);
+    const handle = this.#engine.allocFragment(bytes);
+    return handle !== 0 ? handle : exhausted(this.#port, 'allocFragment');
+  }
+
+  /**
+   * `count` words in the pool's own memory: bursts on them copy nothing. They stay this thread's until it detaches, so take
+   * them once. About 7,000 words a thread.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when there are not as many left
+   */
+  words(count: number): Uint32Array {
+    return this.#port.scratch.take(count);
+  }
+
+  /** Allocates `count` pages into `out`, all or none: false leaves `out` and the pool as they were. */
+  allocBulk(out: Uint32Array, count: number): boolean {
+    const address = this.#port.scratch.addressOf('allocBulk', 'out', out, count, 1);
+    const isDone = address !== 0 ? this.#engine.allocBulk(address, count) === count : allocBulkCopied(this.#port, out, count);
+    if (!isDone) exhausted(this.#port, 'allocBulk');
+    return isDone;
+  }
+
+  /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
+  allocBurst(out: Uint32Array, count: number): number {
+    const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
+    const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
+    if (got === 0 && count !== 0) exhausted(this.#port, 'allocBurst');
+    return got;
+  }
+
+  /**
+   * Takes `count` more references on the fragment, which this thread holds. Two locked operations.
+   *
+   * @throws PagePoolError POOL_ERR_REF_OVERFLOW above 65,535; POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing changed then
+   */
+  retain(handle: Handle, count = 1): void {
+    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('retain', handle);
+    if (count >>> 0 !== count || count === 0 || count > 0xffff) requireInteger('retain', 'count', count, 1, 0xffff);
+    const code = this.#engine.retain(handle, count);
+    if (code < 0) throw refusal(code, 'retain', 'handle', handle);
+  }
+
+  /**
+   * Gives one reference back; with the last one the page is recycled. The handle must not be used after it. No atomics for
+   * the last reference on a page when the cache has room.
+   *
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE when the fragment is gone (with probability 1 - 2^-generationBits);
+   *   POOL_ERR_NOT_HELD when this thread holds no reference on the page; nothing changed then
+   * @see page_pool_put_page
+   */
+  release(handle: Handle): void {
+    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('release', handle);
+    const code = this.#engine.release(handle);
+    if (code < 0) throw refusal(code, 'release', 'handle', handle);
+  }
+
+  /**
+   * Gives one reference of each handle back, from the front; all of the array if `count` is not given.
+   *
+   * @throws PagePoolError with `index` at the first handle that is refused; those before it are released, those after it not
+   */
+  releaseBulk(handles: Uint32Array, count: number = handles?.length): void {
+    const address = this.#port.scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
+    const done = address !== 0 ? this.#engine.releaseBulk(address, count) : releaseCopied(this.#port, handles, count);
+    if (done < count) this.#refuseBulk(handles[done] as number, done);
+  }
+
+  /** Throws the error of a handle that a bulk stopped at: asking again changes nothing, since it is refused again. */
+  #refuseBulk(handle: number, index: number): never {
+    throw refusal(this.#engine.release(handle), 'releaseBulk', 'handle', handle, index);
+  }
+
+  /** The whole area that the fragment lies in: one view, kept until the memory grows past it. */
+  area(handle: Handle): Uint8Array {
+    const extent = extentOf(this.#port, 'area', handle);
+    return this.#port.memory.reach(startOfHandle(this.#port, handle) + extent);
+  }
+
+  /** Where in its area the fragment starts, bytes. */
+  offset(handle: Handle): number {
+    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('offset', handle);
+    const offset = this.#engine.offset(handle) >>> 0;
+    if (offset === 0) throw refusal(this.#engine.check(handle), 'offset', 'handle', handle);
+    return offset;
+  }
+
+  /** Bytes reserved for the fragment: whole units. */
+  extent(handle: Handle): number {
+    return extentOf(this.#port, 'extent', handle);
+  }
+
+  /** How many references the fragment has, in all threads together. */
+  refCount(handle: Handle): number {
+    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('refCount', handle);
+    const count = this.#engine.refCount(handle);
+    if (count < 0) throw refusal(count, 'refCount', 'handle', handle);
+    return count;
+  }
+
+  /** Whether the processor may look at the fragment's bytes: always with Wasm memory. */
+  isReadable(handle: Handle): boolean {
+    return extentOf(this.#port, 'isReadable', handle) > 0;
+  }
+
+  /**
+   * Takes a reference on the handle's page for somebody whom the pool does not count: the page is not used again before
+   * `unpin`, also when its last user leaves, and also while the pool closes. One locked operation. Pins survive their thread.
+   *
+   * @throws PagePoolError POOL_ERR_NOT_DETACHABLE when the provider must have all its pages back; POOL_ERR_STALE_HANDLE,
+   *   POOL_ERR_NOT_HELD when the caller holds nothing
+   * @see get_page
+   */
+  pin(handle: Handle): PinToken {
+    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('pin', handle);
+    const page = this.#engine.pin(handle);
+    if (page < 0) throw refusal(page, 'pin', 'handle', handle);
+    return page;
+  }
+
+  /**
+   * Gives a pin back, from any thread of the pool, also after closing. One locked operation.
+   *
+   * @throws PagePoolError POOL_ERR_TOKEN_SPENT when the page has no pin to undo
+   */
+  unpin(token: PinToken): void {
+    if ((token | 0) !== token || token <= 0) requireInteger('unpin', 'token', token, 1, this.pageCount);
+    const code = this.#engine.unpin(token);
+    if (code < 0) throw refusal(code, 'unpin', 'token', token);
+  }
+
+  // ---------------------------------------------------------------------------------- views and objects
+
+  /**
+   * The fragment's bytes, from `offset`, `length` of them; never past its extent. A whole page's view is made once and kept, others
+   * are made by each call. Do not use the view after the release.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the window reaches outside the fragment
+   */
+  bytes(handle: Handle, offset?: number, length?: number): Uint8Array {
+    if (offset !== undefined || length !== undefined) {
+      return fragmentView(this.#port, 'bytes', handle, offset ?? 0, length);
+    }
+    if (extentOf(this.#port, 'bytes', handle) < this.pageBytes) return fragmentView(this.#port, 'bytes', handle, 0, undefined);
+    const page = pageOfHandle(this.#port, handle);
+    let view = this.#views[page];
+    if (view === undefined) {
+      view = fragmentView(this.#port, 'bytes', handle, 0, undefined);
+      this.#views[page] = view;
+    }
+    return view;
+  }
+
+  /** A fragment of `bytes` bytes, or a whole page when not given; null when the pool is empty. */
+  take(bytes?: number): Fragment | null {
+    const handle = bytes === undefined ? this.alloc() : this.allocFragment(bytes);
+    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? this.pageBytes, 0);
+  }
+
+  /**
+   * The same, waiting for a page to come back when the pool is empty. This thread's cached pages go to the others meanwhile.
+   *
+   * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; POOL_ERR_CLOSING when the pool closes; an aborted
+   *   signal's reason
+   */
+  async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
+    const probe = (): Fragment | undefined => this.take(bytes) ?? undefined;
+    const wait = { call: 'takeAsync', port: this.#port, event: this.#freed, probe, looks: true };
+    return waitFor(wait, requireWaitOptions('takeAsync', options));
+  }
+
+  /** Wraps a reference that the caller holds into a Fragment, which releases it from now on. */
+  fragment(handle: Handle, offset = 0, length?: number): Fragment {
+    const extent = extentOf(this.#port, 'fragment', handle);
+    requireInteger('fragment', 'offset', offset, 0, extent);
+    if (length !== undefined) requireInteger('fragment', 'length', length, 0, extent - offset);
+    return new Fragment(this.#port, handle, offset, length ?? extent - offset, 0);
+  }
+
+  /**
+   * Takes over the reference in a token that another thread lent.
+   *
+   * @throws PagePoolError POOL_ERR_TOKEN_SPENT when it was adopted or reclaimed before
+   */
+  adopt(token: FragmentToken): Fragment {
+    return adoptToken(this.#port, token);
+  }
+
+  /**
+   * The channel of that name: the same in every thread.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
+   */
+  channel(name: string): Channel {
+    const channel = this.#channels.get(name);
+    if (channel !== undefined) return channel;
+    const names = [...this.#channels.keys()].join(', ') || 'none';
+    throw invalidArgument('channel', 'name', name, `a channel of the pool's options: ${names}`, 'declare it when the pool is created');
+  }
+
+  // ---------------------------------------------------------------------------------- the whole pool
+
+  /** Releases the references of tokens that were lent at least `olderThanMs` ago and never adopted; how many. Whole seconds. */
+  reclaimTokens(olderThanMs: number): number {
+    if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
+      throw invalidArgument('reclaimTokens', 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
+    }
+    return this.#engine.reclaimTokens(Math.max(0, Math.floor((Date.now() - olderThanMs) / 1000)));
+  }
+
+  /** Gives the pages in this thread's cache and in the ring to the provider; how many. The memory of others' caches stays. */
+  trim(): number {
+    return this.#engine.trim();
+  }
+
+  /** Does what other threads asked of this one, for threads that rarely call the pool: hands cached pages back. */
+  poll(): void {
+    this.#engine.poll();
+    if (!this.#port.isGone && poolState(this.#port.memory) === STATE_DESTROYED) this.#end();
+  }
+
+  /**
+   * Leaves the pool: hands cached pages back and frees the port. Every later call throws POOL_ERR_DESTROYED. Entries that were
+   * received in a batch and not yet taken go to the end of their channel.
+   *
+   * @param options `release`: also releases every reference that this thread still holds
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is not set; nothing is left then
+   */
+  detach(options?: { release?: boolean }): void {
+    const { release = false } = requireRecord('detach', 'options', options ?? {}, ['release']) as { release?: unknown };
+    if (typeof release !== 'boolean') throw invalidArgument('detach', 'release', release, 'a boolean');
+    if (this.#port.isGone) return;
+    if (poolState(this.#port.memory) !== STATE_DESTROYED) emptyPort(this.#port, release);
+    this.#end();
+  }
+
+  /** Counters and places of all pages, over all ports; approximate while threads work. */
+  stats(): PoolStats {
+    return readStats(this.#port, this.engine);
+  }
+
+  /** Counts every page and reference anew and compares; exact only when nothing moved meanwhile: the report says so. */
+  audit(): AuditReport {
+    return auditPool(this.#port);
+  }
+
+  /**
+   * Begins to close and returns at once: no page is handed out any more, channels are closed and drained, ports hand their
+   * caches back. When every page is home the pool is destroyed. On an attached pool the same as `detach()`.
+   *
+   * @see page_pool_destroy
+   */
+  destroy(): void {
+    if (!this.#isCreator) this.detach();
+    else if (!this.#port.isGone) this.#closing.start();
+  }
+
+  /**
+   * Closes and resolves when every page is home, or with what is missing when `timeoutMs` is over; the pool goes on closing then.
+   * On an attached pool the same as `detach()`.
+   *
+   * @throws an aborted signal's reason; the pool goes on closing
+   */
+  async close(options?: WaitOptions): Promise<CloseReport> {
+    const waitOptions = requireWaitOptions('close', options);
+    this.destroy();
+    if (this.#isCreator && !this.#port.isGone) return this.#closing.finished(this.#freed, waitOptions);
+    return { isDestroyed: poolState(this.#port.memory) === STATE_DESTROYED, inflight: this.inflight };
+  }
+
+  /** The creator closes, an attached pool detaches. */
+  async [asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** This thread is done with the pool: its calls refuse from now on, its views and its waits go. */
+  #end(): void {
+    const { engine } = this.#port;
+    const isDestroyed = poolState(this.#port.memory) === STATE_DESTROYED;
+    endAttachment(this.#port);
+    // Pins outlive the pool: the last unpin may come after everything else.
+    const unpin = isDestroyed ? engine.unpin : closedEngine.unpin;
+    this.#engine = { ...closedEngine, unpin };
+    this.#port.engine = { ...closedEngine, kind: engine.kind, unpin };
+    this.#port.isGone = true;
+    this.#views = [];
+  }
+
+  #badSize(call: string, bytes: number): Error {
+    if (Number.isInteger(bytes) && bytes > this.pageBytes) {
+      return invalidRange(call, 'bytes', bytes, `an integer, 1..${this.pageBytes}`, 'take whole pages, or create the pool with larger ones');
+    }
+    return invalidArgument(call, 'bytes', bytes, `an integer, 1..${this.pageBytes}`);
+  }
+}

@@ -1,0 +1,151 @@
+// What crosses to another thread so that it can attach, and the checks that it is what it says.
+//
+// A share is a plain object that postMessage clones. Everything in it is compared with the memory before the first write:
+// version and layout, identity, every constant word of the control region, and that the memory reaches as far as they say.
+
+import {
+  ABI_VERSION,
+  CONTROL_BASE,
+  HEADER_ABI_OFFSET,
+  HEADER_HASH_OFFSET,
+  HEADER_IDENTITY_OFFSET,
+  HEADER_MAGIC_OFFSET,
+  MAGIC,
+} from '../../assembly/layout.js';
+import { ERROR_TABLE, invalidArgument, PagePoolError, type PagePoolErrorCode, show } from '../errors.js';
+import { constantWords } from './format.js';
+import { type Geometry, planGeometry } from './geometry.js';
+import { isSharedBuffer, isWasmMemory, PoolMemory } from './memory.js';
+import { type ResolvedChannel, type ResolvedOptions, resolveOptions } from './options.js';
+
+/** What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach` there. */
+export interface PoolShare {
+  readonly kind: 'pagepool';
+  readonly abi: number;
+  readonly layoutHash: number;
+  readonly identity: readonly number[];
+  readonly name: string;
+  /** The memory that all threads of the pool see. */
+  readonly memory: WebAssembly.Memory | SharedArrayBuffer;
+  /** The compiled core, where there is one. */
+  readonly module?: WebAssembly.Module;
+  /** The engine that attaching threads use: `{ ...pool.share(), engine: 'typescript' }` chooses another one. */
+  readonly engine: 'auto' | 'wasm' | 'typescript';
+  readonly options: {
+    readonly pageBytes: number;
+    readonly pageCount: number;
+    readonly unitBytes: number;
+    readonly maxPorts: number;
+    readonly zero: 'never' | 'on-release';
+    readonly channels: readonly ResolvedChannel[];
+  };
+}
+
+/** A share whose memory was checked. */
+export interface OpenedShare {
+  readonly share: PoolShare;
+  readonly memory: PoolMemory;
+  readonly geometry: Geometry;
+}
+
+/** The share of a pool. */
+export function makeShare(
+  memory: PoolMemory,
+  options: ResolvedOptions,
+  identity: readonly number[],
+  layoutHash: number,
+  module: WebAssembly.Module | undefined,
+): PoolShare {
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels } = options;
+  return {
+    kind: 'pagepool',
+    abi: ABI_VERSION,
+    layoutHash,
+    identity: [...identity],
+    name,
+    memory: memory.source as WebAssembly.Memory | SharedArrayBuffer,
+    ...(module === undefined ? {} : { module }),
+    engine,
+    options: { pageBytes, pageCount, unitBytes, maxPorts, zero, channels: channels.map((channel) => ({ ...channel })) },
+  };
+}
+
+/**
+ * Checks a share against its memory without writing to it.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the value is not a share at all
+ * @throws PagePoolError POOL_ERR_ABI_MISMATCH when another version of the package made it
+ * @throws PagePoolError POOL_ERR_CORRUPT when share and memory differ, or the memory is too short
+ */
+export function openShare(value: unknown, layoutHash: number): OpenedShare {
+  const share = requireShape(value);
+  requireSame('POOL_ERR_ABI_MISMATCH', 'abi', share.abi, ABI_VERSION);
+  requireSame('POOL_ERR_ABI_MISMATCH', 'layoutHash', share.layoutHash, layoutHash);
+  const geometry = planShared(share);
+  const memory = new PoolMemory(share.memory);
+  const firstBytes = geometry.scratchOffset + geometry.maxPorts * geometry.scratchBytes;
+  if (memory.area.byteLength < firstBytes) {
+    throw corrupt('POOL_ERR_CORRUPT', 'memory.byteLength', memory.area.byteLength, `at least ${firstBytes}`);
+  }
+  const read = (address: number): number => memory.u32[address >>> 2] as number;
+  requireSame('POOL_ERR_CORRUPT', 'magic', read(CONTROL_BASE + HEADER_MAGIC_OFFSET), MAGIC);
+  requireSame('POOL_ERR_ABI_MISMATCH', 'abi', read(CONTROL_BASE + HEADER_ABI_OFFSET), ABI_VERSION);
+  requireSame('POOL_ERR_ABI_MISMATCH', 'layoutHash', read(CONTROL_BASE + HEADER_HASH_OFFSET), layoutHash);
+  for (let i = 0; i < 4; i++) {
+    requireSame('POOL_ERR_CORRUPT', `identity[${i}]`, share.identity[i], read(CONTROL_BASE + HEADER_IDENTITY_OFFSET + 4 * i));
+  }
+  for (const [address, expected] of constantWords(geometry)) {
+    requireSame('POOL_ERR_CORRUPT', `word ${address}`, read(address), expected);
+  }
+  return { share, memory, geometry };
+}
+
+/** The words that tell this pool from every other, as one string. */
+export function identityKey(memory: PoolMemory): string {
+  const first = (CONTROL_BASE + HEADER_IDENTITY_OFFSET) >>> 2;
+  return memory.u32.subarray(first, first + 4).join('.');
+}
+
+function requireShape(value: unknown): PoolShare {
+  const share = value as PoolShare | null;
+  if (typeof share !== 'object' || share === null || share.kind !== 'pagepool') {
+    throw invalidArgument('attach', 'share', value, 'what share() returned', 'post pool.share() to this thread and pass it on');
+  }
+  const isComplete =
+    Array.isArray(share.identity) &&
+    share.identity.length === 4 &&
+    typeof share.options === 'object' &&
+    share.options !== null &&
+    Array.isArray(share.options.channels) &&
+    ['auto', 'wasm', 'typescript'].includes(share.engine) &&
+    (isWasmMemory(share.memory) || isSharedBuffer(share.memory));
+  // A share of another version may lack what this one has: its version says more than what is missing.
+  if (!isComplete) {
+    requireSame('POOL_ERR_ABI_MISMATCH', 'abi', share.abi, ABI_VERSION);
+    throw corrupt('POOL_ERR_CORRUPT', 'share', Object.keys(share).join(' '), 'every part of what share() returned');
+  }
+  return share;
+}
+
+/** The geometry that the share's options give; bad options mean that the share was changed. */
+function planShared(share: PoolShare): Geometry {
+  const { channels, ...rest } = share.options;
+  try {
+    const entries = channels.map(({ name, ...channel }) => [name, channel]);
+    return planGeometry('attach', resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) }));
+  } catch (cause) {
+    throw new PagePoolError(
+      'POOL_ERR_CORRUPT',
+      `attach failed: share.options=object (expected the options of a pool); ${ERROR_TABLE.POOL_ERR_CORRUPT.remedy}`,
+      { cause },
+    );
+  }
+}
+
+function requireSame(code: PagePoolErrorCode, name: string, value: unknown, expected: unknown): void {
+  if (value !== expected) throw corrupt(code, name, value, show(expected));
+}
+
+function corrupt(code: PagePoolErrorCode, name: string, value: unknown, rule: string): PagePoolError {
+  return new PagePoolError(code, `attach failed: ${name}=${show(value)} (expected ${rule}); ${ERROR_TABLE[code].remedy}`);
+}

@@ -1,0 +1,108 @@
+// How a pool begins in a thread: created with its memory, or attached to memory that another thread created.
+//
+// Both end with a Port: memory checked or written, a port claimed, an engine open on it. One attachment a thread and pool: a
+// second one would be a second port that nobody detaches.
+
+import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
+import { layoutHash } from '#core-wasm';
+import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
+import { invalidArgument, requireRecord } from '../errors.js';
+import { createMemory, growStepPages } from '../provider/wasm-memory.js';
+import { chooseMemory } from './capabilities.js';
+import { writeControl } from './format.js';
+import { type Geometry, planGeometry } from './geometry.js';
+import type { PoolMemory } from './memory.js';
+import { type ResolvedOptions, resolveOptions } from './options.js';
+import { claimPort, destroyedError, exhausted, freePort, type Port, poolState } from './port.js';
+import { Scratch } from './scratch.js';
+import { identityKey, makeShare, openShare, type PoolShare } from './share.js';
+
+/** A pool's beginning in this thread. */
+export interface Start {
+  readonly port: Port;
+  readonly isCreator: boolean;
+  /** What other threads attach with, or why there is none. */
+  readonly share: PoolShare | string;
+}
+
+/** Memory that is written and an engine to be prepared: what creating does before compiling. */
+export interface Creation {
+  readonly request: EngineRequest;
+  finish(engine: PreparedEngine): Start;
+}
+
+/** The pools that this thread is attached to. */
+const attached = new Set<string>();
+
+/** Makes the memory of a new pool. */
+export function beginCreation(call: string, options: unknown): Creation {
+  const resolved = resolveOptions(call, options);
+  const geometry = planGeometry(call, resolved);
+  const { kind, reason } = chooseMemory();
+  const stepPages = growStepPages(geometry, resolved.provider);
+  const memory = createMemory(call, geometry, kind, stepPages);
+  writeControl(memory, geometry, randomIdentity(), layoutHash, stepPages);
+  const request = { call, engine: resolved.engine, memory, module: resolved.module, stepPages };
+  return {
+    request,
+    finish: (engine) => ({
+      port: openPort(memory, geometry, resolved.name, 'creator', engine),
+      isCreator: true,
+      share: memory.isShared ? shareOf(memory, resolved, engine) : reason,
+    }),
+  };
+}
+
+/** Joins a pool that another thread created. */
+export function attachTo(share: unknown, options: unknown): Start {
+  const { label } = requireRecord('attach', 'options', options ?? {}, ['label']) as { label?: unknown };
+  if (label !== undefined && typeof label !== 'string') throw invalidArgument('attach', 'label', label, 'a string');
+  const opened = openShare(share, layoutHash);
+  const { memory, geometry } = opened;
+  const identity = identityKey(memory);
+  if (attached.has(identity)) {
+    throw invalidArgument('attach', 'share', opened.share.name, 'a pool that this thread is not attached to', 'use the PagePool that this thread has, or detach it first');
+  }
+  if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
+  const stepPages = memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] as number;
+  const { engine, module, name } = opened.share;
+  const prepared = prepareEngineSync({ call: 'attach', engine, memory, module, stepPages });
+  return { port: openPort(memory, geometry, name, label ?? '', prepared), isCreator: false, share: opened.share };
+}
+
+/** Forgets the attachment and, unless the pool ended with it, frees the port. */
+export function endAttachment(port: Port): void {
+  attached.delete(port.identity);
+  if (poolState(port.memory) !== STATE_DESTROYED) freePort(port);
+}
+
+function openPort(memory: PoolMemory, geometry: Geometry, name: string, label: string, prepared: PreparedEngine): Port {
+  const id = claimPort(memory, geometry);
+  const identity = identityKey(memory);
+  const engine = prepared.open(id);
+  // A pool that began to close meanwhile has asked the ports before this one was there.
+  engine.poll();
+  attached.add(identity);
+  const scratch = new Scratch(memory, geometry, id);
+  return { id, name, label, identity, memory, geometry, scratch, engine, isGone: false, waits: 0 };
+}
+
+function shareOf(memory: PoolMemory, options: ResolvedOptions, engine: PreparedEngine): PoolShare {
+  return makeShare(memory, options, identityKey(memory).split('.').map(Number), layoutHash, engine.module);
+}
+
+/** Throws the error of a pool that is closing or destroyed. */
+function refuseClosing(memory: PoolMemory): never {
+  exhausted({ memory, isGone: false }, 'attach');
+  throw destroyedError('attach');
+}
+
+function randomIdentity(): { words: number[]; seed: number } {
+  const random = new Uint32Array(5);
+  if (typeof globalThis.crypto?.getRandomValues === 'function') globalThis.crypto.getRandomValues(random);
+  // Identity guards against mix-ups, not against attackers.
+  else for (let i = 0; i < random.length; i++) random[i] = Math.floor(Math.random() * 2 ** 32);
+  const [seed = 0, ...words] = random;
+  return { words, seed };
+}
+

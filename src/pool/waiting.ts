@@ -1,0 +1,236 @@
+// Waiting: for a condition that other threads make true, on eventcounts, with a signal, a timeout, and a look on a timer.
+//
+// A waiter arms (sets its port's bit, then reads the sequence), looks again, and only then waits for the sequence to change;
+// whoever makes the condition true publishes first and looks for bits after: one of the two sees the other. Everybody is
+// woken, each looks for itself: an aborted waitAsync stays queued, and could swallow a wake-up meant for one. So a thread
+// keeps one waitAsync an eventcount for all its waits. Where waitAsync is missing, or memory is not shared, a timer looks.
+
+import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from '../../assembly/layout.js';
+import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
+import { hasWaitAsync } from './capabilities.js';
+import type { Port } from './port.js';
+
+/** How to wait. */
+export interface WaitOptions {
+  /** Ends the wait with the signal's reason. */
+  signal?: AbortSignal;
+  /** Ends the wait with POOL_ERR_TIMEOUT; no limit if not given. */
+  timeoutMs?: number;
+  /** In Node: keeps the event loop alive while waiting. A wait alone does not. */
+  ref?: boolean;
+}
+
+/** A look at the condition: its result, or undefined to go on waiting. It may throw. */
+export type Probe<T> = () => T | undefined;
+
+/** What a timer may be asked in Node, and nowhere else. */
+type Timer = ReturnType<typeof setTimeout> & { unref?: () => void };
+
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+const LOOK_MS_MIN = 1;
+const LOOK_MS_MAX = 10;
+
+/** One thread's side of an eventcount: its bit, its one waitAsync, and those to call when the sequence changes. */
+export class EventCount {
+  readonly #port: Port;
+  readonly #seq: number;
+  readonly #waiters: number;
+  readonly #bit: number;
+  readonly #listeners = new Set<() => void>();
+  #isQueued = false;
+  #waits = 0;
+
+  /** @param offset where the eventcount lies */
+  constructor(port: Port, offset: number) {
+    this.#port = port;
+    this.#seq = (offset + EVENT_SEQ_OFFSET) >>> 2;
+    this.#waiters = ((offset + EVENT_WAITERS_OFFSET) >>> 2) + (port.id >>> 5);
+    this.#bit = 1 << (port.id & 31);
+  }
+
+  /** A wait begins: its thread's bit is set from here on. */
+  begin(): void {
+    this.#waits++;
+  }
+
+  /** A wait is over: the last one clears the thread's bit. */
+  end(listener?: () => void): void {
+    if (listener !== undefined) this.#listeners.delete(listener);
+    // N3 no ordering needed: a bit that stays a moment longer costs a wake-up, no more.
+    if (--this.#waits === 0) Atomics.and(this.#port.memory.i32, this.#waiters, ~this.#bit);
+  }
+
+  /** Sets the bit and returns the sequence to wait on. Look at the condition after this. */
+  arm(): number {
+    const { i32 } = this.#port.memory;
+    // X1 pairs with A1 in assembly/event.ts wake: whoever publishes after this sees the bit.
+    Atomics.or(i32, this.#waiters, this.#bit);
+    // A2 pairs with R3 in assembly/event.ts wake: a sequence that moves after this ends the wait.
+    return Atomics.load(i32, this.#seq);
+  }
+
+  /** Calls `listener` once after the sequence has moved from `sequence`; false where only a timer can tell. */
+  listen(sequence: number, listener: () => void): boolean {
+    this.#listeners.add(listener);
+    return this.#isQueued || this.#queue(sequence);
+  }
+
+  /** Blocks until the sequence moves from `sequence`, at most `timeoutMs`. Throws TypeError where a thread may not block. */
+  block(sequence: number, timeoutMs: number): void {
+    Atomics.wait(this.#port.memory.i32, this.#seq, sequence, timeoutMs);
+  }
+
+  #queue(sequence: number): boolean {
+    if (!this.#port.memory.isShared || !hasWaitAsync()) return false;
+    const { async, value } = Atomics.waitAsync(this.#port.memory.i32, this.#seq, sequence);
+    this.#isQueued = true;
+    // Always on a fresh stack: a listener must not run inside the call that adds it.
+    void (async ? value : Promise.resolve()).then(() => {
+      this.#isQueued = false;
+      const listeners = [...this.#listeners];
+      this.#listeners.clear();
+      for (const listener of listeners) listener();
+    });
+    return true;
+  }
+}
+
+/** The options, checked. */
+export function requireWaitOptions(call: string, options: unknown): WaitOptions {
+  if (options === undefined) return {};
+  const given = requireRecord(call, 'options', options, ['signal', 'timeoutMs', 'ref']) as WaitOptions;
+  requireTimeout(call, given.timeoutMs);
+  const { signal, ref } = given;
+  if (signal !== undefined && (typeof signal !== 'object' || typeof signal?.addEventListener !== 'function')) {
+    throw invalidArgument(call, 'signal', signal, 'an AbortSignal');
+  }
+  if (ref !== undefined && typeof ref !== 'boolean') throw invalidArgument(call, 'ref', ref, 'a boolean');
+  return given;
+}
+
+/** Throws unless `timeoutMs` is undefined, Infinity, or a number of milliseconds. */
+export function requireTimeout(call: string, timeoutMs: unknown): void {
+  if (timeoutMs === undefined) return;
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+    throw invalidArgument(call, 'timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
+  }
+}
+
+/** Hands this port's cached pages back before its thread may stand still. */
+export function park(port: Port): void {
+  port.waits++;
+  port.engine.park();
+}
+
+/** Lets the port cache again, when no other wait is under way. */
+export function unpark(port: Port): void {
+  if (--port.waits === 0) port.engine.unpark();
+}
+
+/** What a wait needs beside its options. */
+export interface Wait<T> {
+  /** For messages: `takeAsync`. */
+  readonly call: string;
+  readonly port: Port;
+  readonly event: EventCount;
+  readonly probe: Probe<T>;
+  /** Whether the condition can come true without a wake-up, so that a growing timer (1 to 10 ms) must look as well. */
+  readonly looks: boolean;
+}
+
+/**
+ * Resolves with the first result of the probe that is not undefined. The port is parked meanwhile.
+ *
+ * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted; what the probe throws
+ */
+export async function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
+  options.signal?.throwIfAborted();
+  const first = wait.probe();
+  if (first !== undefined) return first;
+  if (options.timeoutMs === 0) throw timeoutError(wait.call, 0);
+  return new Promise<T>((resolve, reject) => new AsyncWait(wait, options, resolve, reject).look());
+}
+
+/** One wait under way: woken by its eventcount, its timers and its signal, whichever is first. */
+class AsyncWait<T> {
+  readonly #wait: Wait<T>;
+  readonly #options: WaitOptions;
+  readonly #resolve: (result: T) => void;
+  readonly #reject: (reason: unknown) => void;
+  #timeout: Timer | undefined;
+  #lookTimer: Timer | undefined;
+  #keepAlive: Timer | undefined;
+  #lookMs = LOOK_MS_MIN;
+  #isOver = false;
+
+  constructor(wait: Wait<T>, options: WaitOptions, resolve: (result: T) => void, reject: (reason: unknown) => void) {
+    this.#wait = wait;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    const { signal, timeoutMs, ref } = options;
+    wait.event.begin();
+    park(wait.port);
+    signal?.addEventListener('abort', this.#abort, { once: true });
+    if (timeoutMs !== undefined && timeoutMs <= TIMEOUT_MS_MAX) {
+      this.#timeout = startTimer(() => this.#fail(timeoutError(wait.call, timeoutMs)), timeoutMs, ref);
+    }
+    if (ref === true) this.#keepAlive = setInterval(() => {}, TIMEOUT_MS_MAX) as unknown as Timer;
+  }
+
+  /** Looks at the condition; waits on when it is not true. */
+  readonly look = (): void => {
+    if (this.#isOver) return;
+    clearTimeout(this.#lookTimer);
+    try {
+      const { event, probe, port, looks } = this.#wait;
+      const sequence = event.arm();
+      const result = probe();
+      if (result !== undefined) {
+        this.#end();
+        this.#resolve(result);
+        return;
+      }
+      // A look may have filled the cache: nothing stays there while the thread waits.
+      port.engine.park();
+      if (!event.listen(sequence, this.look) || looks) {
+        this.#lookTimer = startTimer(this.look, this.#lookMs, this.#options.ref);
+        this.#lookMs = Math.min(this.#lookMs * 2, LOOK_MS_MAX);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
+  readonly #abort = (): void => this.#fail(this.#options.signal?.reason);
+
+  #fail(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#reject(reason);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timeout);
+    clearTimeout(this.#lookTimer);
+    clearInterval(this.#keepAlive);
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#wait.event.end(this.look);
+    unpark(this.#wait.port);
+  }
+}
+
+/** Starts a timer that, in Node, keeps the event loop alive only if asked. */
+export function startTimer(callback: () => void, delayMs: number, ref = false): Timer {
+  const timer = setTimeout(callback, delayMs) as Timer;
+  if (!ref) timer.unref?.();
+  return timer;
+}
+
+function timeoutError(call: string, timeoutMs: number): PagePoolError {
+  return new PagePoolError(
+    'POOL_ERR_TIMEOUT',
+    `${call} failed: timeoutMs=${timeoutMs} (expected what was waited for within that time); wait longer, or find who holds the pages: stats() and audit() tell`,
+  );
+}

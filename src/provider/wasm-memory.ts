@@ -1,0 +1,85 @@
+// The default provider: pages in the pool's own memory, which grows in steps to a maximum.
+//
+// Pages lie right behind the control region, so any port can take fresh ones and give retired ones back by itself, on shared
+// words: the callbacks have nothing to do. The memory never shrinks. Where WebAssembly cannot share memory the same pages lie
+// in one buffer of full size, which the system commits as it is touched.
+
+import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
+import { align, type Geometry, WASM_PAGE_BYTES } from '../pool/geometry.js';
+import type { MemoryKind } from '../pool/capabilities.js';
+import { PoolMemory } from '../pool/memory.js';
+import type { MemoryProvider } from './provider.js';
+
+/** How the default provider grows. */
+export interface WasmMemoryOptions {
+  /** Bytes that one growth step adds, rounded up to 64 KiB: 64 KiB..1 GiB; an eighth of the pages, at least 1 MiB, if not given. */
+  stepBytes?: number;
+}
+
+const STEP_BYTES_MAX = 1024 * 1024 * 1024;
+const STEP_PAGES_MIN = 16;
+
+/** The provider of pages in the pool's own memory. */
+class WasmMemoryProvider implements MemoryProvider {
+  readonly kind = 'wasm-memory';
+  readonly readable = true;
+  readonly detachable = true;
+  readonly stepBytes: number | undefined;
+
+  constructor(stepBytes: number | undefined) {
+    this.stepBytes = stepBytes;
+  }
+
+  init(): void {}
+  grow(): void {}
+  retire(): void {}
+  destroy(): void {}
+
+  describe(): Record<string, unknown> {
+    return { kind: this.kind, stepBytes: this.stepBytes ?? 'an eighth of the pages' };
+  }
+}
+
+/**
+ * The default provider, with its growth step chosen. Grows only; never reserves more than the pool can use.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown or outside its range
+ *
+ * @example
+ * const pool = await PagePool.create({ provider: wasmMemory({ stepBytes: 16 * 1024 * 1024 }) });
+ */
+export function wasmMemory(options: WasmMemoryOptions = {}): MemoryProvider {
+  const { stepBytes } = requireRecord('wasmMemory', 'options', options, ['stepBytes']) as WasmMemoryOptions;
+  if (stepBytes !== undefined && !(Number.isInteger(stepBytes) && stepBytes >= WASM_PAGE_BYTES && stepBytes <= STEP_BYTES_MAX)) {
+    throw invalidArgument('wasmMemory', 'stepBytes', stepBytes, `an integer, ${WASM_PAGE_BYTES}..${STEP_BYTES_MAX}`);
+  }
+  return new WasmMemoryProvider(stepBytes);
+}
+
+/** Wasm pages that one growth step adds. */
+export function growStepPages(geometry: Geometry, provider: MemoryProvider | undefined): number {
+  const wanted = provider instanceof WasmMemoryProvider ? provider.stepBytes : undefined;
+  if (wanted !== undefined) return Math.ceil(wanted / WASM_PAGE_BYTES);
+  return Math.max(STEP_PAGES_MIN, Math.ceil((geometry.totalBytes - geometry.pagesOffset) / WASM_PAGE_BYTES / 8));
+}
+
+/**
+ * The memory for a pool: control region, scratch, and the first step of pages; all pages where it cannot grow.
+ *
+ * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when the platform refuses it
+ */
+export function createMemory(call: string, geometry: Geometry, kind: MemoryKind, stepPages: number): PoolMemory {
+  const maximum = geometry.totalBytes / WASM_PAGE_BYTES;
+  const initial = Math.min(maximum, align(geometry.pagesOffset, WASM_PAGE_BYTES) / WASM_PAGE_BYTES + stepPages);
+  try {
+    if (kind === 'wasm') return new PoolMemory(new WebAssembly.Memory({ initial, maximum, shared: true }));
+    if (kind === 'shared-buffer') return new PoolMemory(new SharedArrayBuffer(geometry.totalBytes));
+    return new PoolMemory(new ArrayBuffer(geometry.totalBytes));
+  } catch (cause) {
+    throw new PagePoolError(
+      'POOL_ERR_MEMORY_LIMIT',
+      `${call} failed: bytes=${geometry.totalBytes} (expected what the platform grants); ask for fewer or smaller pages: pageCount=${geometry.pageCount}, pageBytes=${geometry.pageBytes}`,
+      { cause },
+    );
+  }
+}
