@@ -134,7 +134,7 @@ function refillSlow(): bool {
     const room = load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity;
     const node = room ? loaded : nodeAddress(ring, load<u32>(port + PORT_MERGE_OFFSET));
     page = takeRetired(node, page);
-    if (!room && load<u32>(node + NODE_COUNT_OFFSET) == magazineCapacity) ringPush(ring, port + PORT_MERGE_OFFSET, false);
+    if (!room && load<u32>(node + NODE_COUNT_OFFSET) == magazineCapacity) returnMagazine(port + PORT_MERGE_OFFSET);
   }
   recordDone();
   returnMagazine(port + PORT_MERGE_OFFSET);

@@ -12,6 +12,7 @@ import {
   COUNTER_RECYCLED,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
+  FLAG_ZERO_ON_RELEASE,
   HOME_FRAGMENTED,
   HOME_OPENER_MASK,
   HOME_OPENER_SHIFT,
@@ -25,10 +26,10 @@ import {
 } from './layout';
 import { acas, aload, astore } from './atomic';
 import { refill } from './cache';
-import { loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
+import { flags, loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
 import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handle';
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
-import { alloc, releaseShared } from './refcount';
+import { alloc, releaseShared, zero } from './refcount';
 import { count } from './stats';
 
 /** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
@@ -103,6 +104,7 @@ export function leaveFragmentPage(reuse: bool): bool {
     if (references == BIAS - users) {
       // Nobody holds a fragment, so nobody else can write the count.
       if (reuse) {
+        if ((flags & FLAG_ZERO_ON_RELEASE) != 0) zero(page);
         // N4 no ordering needed: sole owner.
         astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
         store<u32>(port + PORT_FRAGMENT_OFFSET, 0);

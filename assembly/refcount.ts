@@ -178,15 +178,11 @@ function goHome(page: u32): void {
     store<u32>(port + PORT_RELEASE_OFFSET, load<u32>(port + PORT_RELEASE_OFFSET) + 1);
     return;
   }
+  if ((home & HOME_RESERVE) != 0) return goRetired(page);
   // A10 pairs with R5 in cache.ts press: a request for pages, or a pool that closes.
   const limit = aload(port + PORT_LIMIT_OFFSET);
   if (limit == 0) {
-    if (!isActive() || (home & HOME_RESERVE) != 0) {
-      count(COUNTER_RECYCLED);
-      setHeld(page, 0);
-      retire(page, true);
-      return;
-    }
+    if (!isActive()) return goRetired(page);
     if (load<u32>(port + PORT_PARKED_OFFSET) != 0) {
       if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) flush();
       putInCache(page);
@@ -197,6 +193,12 @@ function goHome(page: u32): void {
   }
   if (load<u32>(loaded + NODE_COUNT_OFFSET) >= magazineCapacity) spill();
   putInCache(page);
+}
+
+/** Gives a page without users to the provider's side. */
+function goRetired(page: u32): void {
+  setHeld(page, 0);
+  retire(page, true);
 }
 
 // @ts-ignore: decorator
@@ -217,9 +219,14 @@ function clean(page: u32, descriptor: usize, home: u32): void {
       if ((word & WORD_HOLDERS_MASK) != 0) store<u32>(wordAddress(unit + i), vacated(word)); // plain: sole holder
     }
   }
-  if ((home & HOME_ZERO) != 0 && pages != 0) memory.fill(pages + ((<usize>page - 1) << pageShift), 0, <usize>1 << pageShift);
+  if ((home & HOME_ZERO) != 0) zero(page);
   // N11 no ordering needed: sole holder; published with the page.
   astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~(HOME_FRAGMENTED | HOME_TAINTED | HOME_OPENER_MASK));
+}
+
+/** Clears a page's bytes, where this memory has them. The caller is alone with the page. */
+export function zero(page: u32): void {
+  if (pages != 0) memory.fill(pages + ((<usize>page - 1) << pageShift), 0, <usize>1 << pageShift);
 }
 
 /** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */
