@@ -166,7 +166,13 @@ export function show(value: unknown): string {
 }
 
 /** The error for `name=value (expected rule)`. */
-export function invalidArgument(call: string, name: string, value: unknown, rule: string, todo?: string): PagePoolError {
+export function invalidArgument(
+  call: string,
+  name: string,
+  value: unknown,
+  rule: string,
+  todo?: string,
+): PagePoolError {
   return new PagePoolError(
     'POOL_ERR_INVALID_ARGUMENT',
     `${call} failed: ${name}=${show(value)} (expected ${rule}); ${todo ?? ERROR_TABLE.POOL_ERR_INVALID_ARGUMENT.remedy}`,
@@ -188,12 +194,23 @@ export function requireInteger(call: string, name: string, value: unknown, min: 
 }
 
 /** Throws unless `value` is an object with no other keys than `names`. */
-export function requireRecord(call: string, name: string, value: unknown, names?: readonly string[]): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidArgument(call, name, value, 'an object');
+export function requireRecord(
+  call: string,
+  name: string,
+  value: unknown,
+  names?: readonly string[],
+): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidArgument(call, name, value, 'an object');
   for (const key of names === undefined ? [] : Object.keys(value)) {
     if (!names?.includes(key)) {
       const path = name === 'options' ? key : `${name}.${key}`;
-      throw invalidArgument(call, path, (value as Record<string, unknown>)[key], `no such option; there are ${names?.join(', ')}`);
+      throw invalidArgument(
+        call,
+        path,
+        (value as Record<string, unknown>)[key],
+        `no such option; there are ${names?.join(', ')}`,
+      );
     }
   }
   return value as Record<string, unknown>;
@@ -208,7 +225,8 @@ export function requireHandle(call: string, value: unknown): void {
 
 /** The error for a value that cannot be a handle. */
 export function invalidHandle(call: string, value: unknown): PagePoolError {
-  const todo = value === 0 ? 'test for 0 what alloc() returns: it means an empty pool' : 'pass a handle as it was received';
+  const todo =
+    value === 0 ? 'test for 0 what alloc() returns: it means an empty pool' : 'pass a handle as it was received';
   return invalidArgument(call, 'handle', value, 'an integer, 0 < handle < 2^30', todo);
 }
 
@@ -232,13 +250,7 @@ const ENGINE_ERRORS: Readonly<Record<number, readonly [PagePoolErrorCode, string
  * @param call what failed, as its caller knows it: 'release'
  * @param name the argument that was refused, with `value`
  */
-export function engineError(
-  code: number,
-  call: string,
-  name: string,
-  value: unknown,
-  index?: number,
-): PagePoolError {
+export function engineError(code: number, call: string, name: string, value: unknown, index?: number): PagePoolError {
   const [publicCode, rule] = ENGINE_ERRORS[code] ?? ['POOL_ERR_CORRUPT', `a known result, not ${code}`];
   const at = index === undefined ? '' : ` at index ${index}`;
   return new PagePoolError(

@@ -11,4 +11,4 @@ export type { PoolShare } from './pool/share.js';
 export type { AllocStats, CounterStats, PageStats, PoolStats, PortStats, RecycleStats } from './pool/stats.js';
 export type { WaitOptions } from './pool/waiting.js';
 export type { Area, AreaMemory, MemoryProvider, ProviderContext } from './provider/provider.js';
-export { wasmMemory, type WasmMemoryOptions } from './provider/wasm-memory.js';
+export { type WasmMemoryOptions, wasmMemory } from './provider/wasm-memory.js';

@@ -17,10 +17,21 @@ import { Fragment, requireOwnFragment, spendFragment } from '../pool/fragment.js
 import type { ChannelGeometry } from '../pool/geometry.js';
 import { destroyedError, type Port, refusal } from '../pool/port.js';
 import { hasEntries, laneSum, loadWord, pendingEntries } from '../pool/views.js';
-import { EventCount, park, requireTimeout, requireWaitOptions, unpark, type WaitOptions, waitFor } from '../pool/waiting.js';
+import {
+  EventCount,
+  park,
+  requireTimeout,
+  requireWaitOptions,
+  unpark,
+  type WaitOptions,
+  waitFor,
+} from '../pool/waiting.js';
 
 const ENTRY_WORDS = 4;
 const WORD_MAX = 0xffffffff;
+
+/** For the pool: this thread is done with it, and its waits on the channel end. */
+export let endChannelWaits: (channel: Channel) => void;
 
 /**
  * One thread's end of a channel; an entry is 4 words: handle, offset, length, tag. A reference goes along with each entry.
@@ -145,7 +156,8 @@ export class Channel {
   receiveBurst(entries: Uint32Array, maxCount: number): number {
     const { engine, scratch } = this.#port;
     const address = scratch.addressOf('receiveBurst', 'entries', entries, maxCount, ENTRY_WORDS);
-    const came = address !== 0 ? engine.receiveBurst(this.#index, address, maxCount) : this.#receiveCopied(entries, maxCount);
+    const came =
+      address !== 0 ? engine.receiveBurst(this.#index, address, maxCount) : this.#receiveCopied(entries, maxCount);
     if (came === 0 && maxCount !== 0) this.#requireEmpty('receiveBurst');
     return came;
   }
@@ -191,8 +203,9 @@ export class Channel {
 
   /** A fragment; null at the end; undefined while there is neither. */
   readonly #receiveOrEnd = (): Fragment | null | undefined => {
-    // Closed first: what was sent before the close is still received.
+    // Closed first: what was sent before the close is still received. A destroyed pool closed and drained its channels.
     const isClosed = this.isClosed;
+    if (isClosed && this.#port.isGone) return null;
     return this.receive() ?? (isClosed ? null : undefined);
   };
 
@@ -206,7 +219,7 @@ export class Channel {
     requireTimeout('waitSync', timeoutMs);
     const { memory } = this.#port;
     const isReady = (): boolean => hasEntries(memory, this.#channel, this.#port.id);
-    if (this.#port.isGone) throw destroyedError('waitSync');
+    if (this.#port.isGone && !this.isClosed) throw destroyedError('waitSync');
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !memory.isShared) return isReady();
@@ -224,7 +237,13 @@ export class Channel {
       }
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;
-      throw invalidArgument('waitSync', 'thread', 'may not block', 'a thread that may block', 'use next() or receive() here');
+      throw invalidArgument(
+        'waitSync',
+        'thread',
+        'may not block',
+        'a thread that may block',
+        'use next() or receive() here',
+      );
     } finally {
       this.#notEmpty.end();
       unpark(this.#port);
@@ -242,12 +261,22 @@ export class Channel {
       return this.pending < this.capacity ? true : undefined;
     };
     // The counters behind `pending` are plain words: a receipt may show only at the next look.
-    await waitFor({ call: 'waitRoom', port: this.#port, event: this.#notFull, probe, looks: true }, requireWaitOptions('waitRoom', options));
+    await waitFor(
+      { call: 'waitRoom', port: this.#port, event: this.#notFull, probe, looks: true },
+      requireWaitOptions('waitRoom', options),
+    );
   }
 
   /** The entries as they come, each a fragment that the loop's body releases; ends when the channel is closed and empty. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Fragment, void, undefined> {
     for (let fragment = await this.next(); fragment !== null; fragment = await this.next()) yield fragment;
+  }
+
+  static {
+    endChannelWaits = (channel) => {
+      channel.#notEmpty.close();
+      channel.#notFull.close();
+    };
   }
 
   /** Ends the channel for every thread: nothing more is sent, what is inside can still be received, waits end. */
@@ -261,14 +290,18 @@ export class Channel {
 
   #closed(call: string): PagePoolError {
     const { remedy } = ERROR_TABLE.POOL_ERR_CHANNEL_CLOSED;
-    return new PagePoolError('POOL_ERR_CHANNEL_CLOSED', `${call} failed: channel="${this.name}" (expected an open channel); ${remedy}`);
+    return new PagePoolError(
+      'POOL_ERR_CHANNEL_CLOSED',
+      `${call} failed: channel="${this.name}" (expected an open channel); ${remedy}`,
+    );
   }
 }
 
 /** The error for the first of the numbers that is no u32. */
 function badEntry(offset: unknown, length: unknown, tag: unknown): PagePoolError {
   for (const [name, value] of Object.entries({ offset, length })) {
-    if (typeof value !== 'number' || value >>> 0 !== value) return invalidArgument('send', name, value, `an integer, 0..${WORD_MAX}`);
+    if (typeof value !== 'number' || value >>> 0 !== value)
+      return invalidArgument('send', name, value, `an integer, 0..${WORD_MAX}`);
   }
   return invalidArgument('send', 'tag', tag, `an integer, 0..${WORD_MAX}`);
 }

@@ -7,12 +7,12 @@
 import {
   BIAS,
   BIAS_THRESHOLD,
+  CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_LINK_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
-  CONTROL_BASE,
   ENTRY_SHIFT,
   HEADER_RETIRED_OFFSET,
   HOME_HELD,
@@ -165,7 +165,8 @@ class Audit {
   #visitMagazine(node: number, place: string): number {
     const { memory, geometry } = this.#port;
     const count = magazineCount(memory, geometry, node);
-    for (let i = 0; i < count; i++) this.#place(this.#word(nodeOffset(geometry.ring, node) + NODE_PAGES_OFFSET + 4 * i), place);
+    for (let i = 0; i < count; i++)
+      this.#place(this.#word(nodeOffset(geometry.ring, node) + NODE_PAGES_OFFSET + 4 * i), place);
     return count;
   }
 
@@ -182,9 +183,13 @@ class Audit {
   /** Every node is in one slot or with one port, once. */
   #checkNodes(name: string, ring: RingGeometry, owned: readonly number[]): void {
     const seen = new Set<number>();
-    const nodes = Array.from({ length: ring.slotCount }, (_, i) => slotParts(ring, this.#word(ring.slotsOffset + 4 * i)).node);
+    const nodes = Array.from(
+      { length: ring.slotCount },
+      (_, i) => slotParts(ring, this.#word(ring.slotsOffset + 4 * i)).node,
+    );
     for (const node of [...nodes, ...owned]) {
-      if (seen.has(node) || node >= ring.nodeCount) this.#error(`node ${node} of ${name} (expected each of ${ring.nodeCount} once)`);
+      if (seen.has(node) || node >= ring.nodeCount)
+        this.#error(`node ${node} of ${name} (expected each of ${ring.nodeCount} once)`);
       seen.add(node);
     }
   }
@@ -193,7 +198,10 @@ class Audit {
   #visitRetired(): void {
     let page = this.#word(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_PAGE_MASK;
     for (let steps = 0; page !== 0; steps++) {
-      if (steps > this.#port.geometry.pageCount) return this.#error('the retired list has no end (expected each page once)');
+      if (steps > this.#port.geometry.pageCount) {
+        this.#error('the retired list has no end (expected each page once)');
+        return;
+      }
       this.#place(page, 'the retired list');
       if (page > this.#port.geometry.pageCount) return;
       page = this.#word(this.#descriptor(page) + DESCRIPTOR_LINK_OFFSET);
@@ -257,8 +265,12 @@ class Audit {
     }
     if (state === HOME_LEFT) this.#counts.pinned++;
     else if (state !== HOME_HELD) this.#counts.provider++;
-    if (references !== 0) this.#error(`page ${page} has ${references} references in ${place ?? `state ${state}`} (expected none)`);
-    if ((state === HOME_RETIRED) !== (place === 'the retired list') || (place !== undefined && state !== HOME_HELD && state !== HOME_RETIRED)) {
+    if (references !== 0)
+      this.#error(`page ${page} has ${references} references in ${place ?? `state ${state}`} (expected none)`);
+    if (
+      (state === HOME_RETIRED) !== (place === 'the retired list') ||
+      (place !== undefined && state !== HOME_HELD && state !== HOME_RETIRED)
+    ) {
       this.#error(`page ${page} has state ${state} in ${place ?? 'no container'} (expected the state of its place)`);
     }
     const count = this.#word(descriptor + DESCRIPTOR_COUNT_OFFSET);
@@ -274,7 +286,9 @@ class Audit {
     const count = this.#word(this.#descriptor(page) + DESCRIPTOR_COUNT_OFFSET);
     const expected = count >= BIAS_THRESHOLD ? this.#openReferences(page, home, count) : count;
     if (references === expected || ((home & HOME_SUSPECT) !== 0 && references === expected - 1)) return;
-    this.#error(`page ${page} counts ${expected} references (expected ${references}, those of ledgers, channels and tokens)`);
+    this.#error(
+      `page ${page} counts ${expected} references (expected ${references}, those of ledgers, channels and tokens)`,
+    );
   }
 
   /** References on a fragment page that its opener has not left: its cuts, less what others gave back. */

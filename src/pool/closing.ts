@@ -45,7 +45,8 @@ export class Closing {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    close(this.#port);
+    close(this.#port, STATE_CLOSING);
+    press(this.#port);
     this.#retry();
   }
 
@@ -67,7 +68,7 @@ export class Closing {
     if (poolState(memory) === STATE_DESTROYED) return true;
     engine.scrub();
     if (inflight(memory, geometry) !== 0) return false;
-    announce(this.#port, STATE_DESTROYED);
+    close(this.#port, STATE_DESTROYED);
     this.#onDestroyed();
     return true;
   }
@@ -78,25 +79,25 @@ export class Closing {
     const left = inflight(memory, geometry);
     if (left < 0) {
       // More came home than ever left: no retry can mend that.
-      globalThis.console?.warn(`pagepool "${name}": inflight=${left} (expected 0 or more); the pool's counters are corrupt`);
+      globalThis.console?.warn(
+        `pagepool "${name}": inflight=${left} (expected 0 or more); the pool's counters are corrupt`,
+      );
       return;
     }
     startTimer(this.#retry, RETRY_MS);
   };
 }
 
-/** Announces that the pool closes, and asks every port for its pages. */
-function close(port: Port): void {
-  const { memory, geometry } = port;
-  announce(port, STATE_CLOSING);
+/** Asks every port for its pages. */
+function press({ memory, geometry }: Port): void {
   for (let id = 0; id < geometry.maxPorts; id++) {
     // R4 pairs with A2 in assembly/pool.ts poll: the port's next release, or poll, hands its pages back.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LIMIT_OFFSET) >>> 2, 0);
   }
 }
 
-/** Changes the state and wakes everybody who may wait for that. */
-function announce({ memory, engine }: Port, state: number): void {
+/** Closes the pool further, to `state`, and wakes everybody who may wait for that. */
+function close({ memory, engine }: Port, state: number): void {
   const sequence = (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2;
   // R1 pairs with A1 in assembly/cache.ts isActive: from here on no port hands pages out.
   Atomics.store(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2, state);
@@ -107,12 +108,18 @@ function announce({ memory, engine }: Port, state: number): void {
   engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
 }
 
+/** Ends this thread's watch; others that watch look once for nothing. */
+export function endWatch({ memory }: Port): void {
+  // N6 no ordering needed: nothing changed, the queued wait is only let go.
+  if (memory.isShared) Atomics.notify(memory.i32, (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2);
+}
+
 /** Calls `onChange` when the pool's state changes, until that returns false. Does not keep Node's event loop alive. */
 export function watchState(port: Port, onChange: () => boolean): void {
   const { memory } = port;
   if (!memory.isShared || !hasWaitAsync()) return;
   const index = (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2;
-  // A5 pairs with R2 in announce: a change after this ends the wait.
+  // A5 pairs with R2 in close: a change after this ends the wait.
   const sequence = Atomics.load(memory.i32, index);
   if (poolState(memory) !== STATE_ACTIVE && !onChange()) return;
   const { async, value } = Atomics.waitAsync(memory.i32, index, sequence);

@@ -3,7 +3,7 @@
 // Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their channels, and
 // references that it still holds are released if the caller says so. Afterwards the port is as good as new.
 
-import { NODE_COUNT_OFFSET, NODE_TAKEN_OFFSET, LANE_INBOX_OFFSET } from '../../assembly/layout.js';
+import { LANE_INBOX_OFFSET, NODE_COUNT_OFFSET, NODE_TAKEN_OFFSET } from '../../assembly/layout.js';
 import { invalidArgument } from '../errors.js';
 import type { ChannelGeometry } from './geometry.js';
 import type { Port } from './port.js';
@@ -18,7 +18,7 @@ import { laneOffset, loadWord, nodeOffset } from './views.js';
 export function emptyPort(port: Port, release: boolean): void {
   const { engine, geometry } = port;
   engine.park();
-  const held = heldReferences(port);
+  const held = ownRow(port).reduce((sum, count) => sum + count, 0);
   if (held !== 0 && !release) {
     if (port.waits === 0) engine.unpark();
     throw invalidArgument('detach', 'references held', held, '0', 'release them, or pass { release: true }');
@@ -26,18 +26,16 @@ export function emptyPort(port: Port, release: boolean): void {
   geometry.channels.forEach((channel, index) => {
     returnInbox(port, channel, index);
   });
-  for (let page = 1; page <= geometry.pageCount; page++) {
-    const count = engine.held(page);
+  for (const [page, count] of ownRow(port).entries()) {
     if (count !== 0) engine.releaseHeld(page, count);
   }
   engine.park();
 }
 
-/** References that this thread holds. */
-function heldReferences({ engine, geometry }: Port): number {
-  let sum = 0;
-  for (let page = 1; page <= geometry.pageCount; page++) sum += engine.held(page);
-  return sum;
+/** The references that this thread holds on each page. */
+function ownRow({ id, memory, geometry }: Port): Uint16Array {
+  const start = (geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1;
+  return memory.u16.subarray(start, start + geometry.pageCount + 1);
 }
 
 /** Sends what is left in the inbox again; what the channel has no room for is released. */

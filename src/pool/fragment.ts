@@ -97,9 +97,9 @@ export class Fragment {
     this.#spend();
   }
 
-  /** Releases the reference, if it is still here. */
+  /** Releases the reference, if it is still here and the thread is still attached. */
   [dispose](): void {
-    if (!this.#isSpent) this.release();
+    if (!this.#isSpent && !this.#port.isGone) this.release();
   }
 
   /**

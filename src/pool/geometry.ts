@@ -138,7 +138,8 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
     generationBits: Math.min(GENERATION_BITS_MAX, HANDLE_BITS - unitBits),
     maxPorts,
     magazineCapacity,
-    flags: FLAG_DETACHABLE | FLAG_READABLE | FLAG_OWN_MEMORY | (options.zero === 'on-release' ? FLAG_ZERO_ON_RELEASE : 0),
+    flags:
+      FLAG_DETACHABLE | FLAG_READABLE | FLAG_OWN_MEMORY | (options.zero === 'on-release' ? FLAG_ZERO_ON_RELEASE : 0),
     portsOffset,
     ledgersOffset,
     ledgerBytes,
@@ -210,7 +211,19 @@ function requireRoom(call: string, options: ResolvedOptions, totalBytes: number,
   const { pageBytes, pageCount } = options;
   const rule = `pages, control region and channels below 4 GiB together, not ${totalBytes} bytes`;
   if (pagesOffset > MEMORY_BYTES_MAX / 2 && pageCount * pageBytes < pagesOffset) {
-    throw invalidArgument(call, 'channels', options.channels.length, rule, 'declare fewer channels, or less capacity or batch');
+    throw invalidArgument(
+      call,
+      'channels',
+      options.channels.length,
+      rule,
+      'declare fewer channels, or less capacity or batch',
+    );
   }
-  throw invalidArgument(call, 'pageCount', pageCount, `${rule} with pageBytes=${pageBytes}`, 'ask for fewer or smaller pages');
+  throw invalidArgument(
+    call,
+    'pageCount',
+    pageCount,
+    `${rule} with pageBytes=${pageBytes}`,
+    'ask for fewer or smaller pages',
+  );
 }

@@ -27,7 +27,13 @@ export function extentOf(port: Port, call: string, handle: number): number {
 }
 
 /** A view of `length` bytes from `offset` of the handle's fragment; the rest of it when `length` is not given. */
-export function fragmentView(port: Port, call: string, handle: number, offset: number, length: number | undefined): Uint8Array {
+export function fragmentView(
+  port: Port,
+  call: string,
+  handle: number,
+  offset: number,
+  length: number | undefined,
+): Uint8Array {
   const extent = extentOf(port, call, handle);
   requireInteger(call, 'offset', offset, 0, extent);
   if (length !== undefined) requireInteger(call, 'length', length, 0, extent - offset);

@@ -93,13 +93,13 @@ const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
  */
 export function resolveOptions(call: string, options: unknown): ResolvedOptions {
   const given = requireRecord(call, 'options', options === undefined ? {} : options, OPTION_NAMES) as PoolOptions;
-  const pageBytes = given.pageBytes ?? 4096;
+  const pageBytes = withDefault(given.pageBytes, 4096);
   requirePowerOfTwo(call, 'pageBytes', pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
-  const pageCount = given.pageCount ?? 1024;
+  const pageCount = withDefault(given.pageCount, 1024);
   requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
-  const maxPorts = given.maxPorts ?? 16;
+  const maxPorts = withDefault(given.maxPorts, 16);
   requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
-  const unitBytes = given.unitBytes ?? defaultUnitBytes(pageBytes, pageCount);
+  const unitBytes = withDefault(given.unitBytes, defaultUnitBytes(pageBytes), pageCount);
   requireUnitBytes(call, unitBytes, pageBytes, pageCount);
   return {
     name: resolveName(call, given.name),
@@ -109,10 +109,15 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     maxPorts,
     channels: resolveChannels(call, given.channels),
     provider: resolveProvider(call, given.provider),
-    engine: requireOneOf(call, 'engine', given.engine ?? 'auto', ['auto', 'wasm', 'typescript']),
+    engine: requireOneOf(call, 'engine', withDefault(given.engine, 'auto'), ['auto', 'wasm', 'typescript']),
     module: resolveModule(call, given.module),
-    zero: requireOneOf(call, 'zero', given.zero ?? 'never', ['never', 'on-release']),
+    zero: requireOneOf(call, 'zero', withDefault(given.zero, 'never'), ['never', 'on-release']),
   };
+}
+
+/** Only what is not given has a default: null is a wrong type. */
+function withDefault<T>(value: T | undefined, otherwise: T): T {
+  return value === undefined ? otherwise : value;
 }
 
 /** How many low bits of a handle number the units of `pageCount` pages; page 0 is never used. */
@@ -127,7 +132,12 @@ export function bitsFor(value: number): number {
 
 /** A 64th of the page, at least 64 bytes, and larger where handles would have too few generations otherwise. */
 function defaultUnitBytes(pageBytes: number, pageCount: number): number {
-  return smallestUnitBytes(Math.min(pageBytes, Math.max(64, pageBytes / 64)), pageBytes, pageCount, GENERATION_BITS_WANTED);
+  return smallestUnitBytes(
+    Math.min(pageBytes, Math.max(64, pageBytes / 64)),
+    pageBytes,
+    pageCount,
+    GENERATION_BITS_WANTED,
+  );
 }
 
 /** The smallest unit from `start` that leaves `generationBits`, or the page itself. */
@@ -156,7 +166,7 @@ function requireUnitBytes(call: string, unitBytes: unknown, pageBytes: number, p
 }
 
 function resolveName(call: string, name: unknown): string {
-  const value = name ?? 'pool';
+  const value = name === undefined ? 'pool' : name;
   if (typeof value !== 'string' || value.length < 1 || value.length > NAME_LENGTH_MAX) {
     throw invalidArgument(call, 'name', value, `a string of 1..${NAME_LENGTH_MAX} characters`);
   }
@@ -167,7 +177,8 @@ function resolveChannels(call: string, channels: unknown): ResolvedChannel[] {
   if (channels === undefined) return [];
   const record = requireRecord(call, 'channels', channels);
   const names = Object.keys(record);
-  if (names.length > CHANNELS_MAX) throw invalidArgument(call, 'channels', names.length, `at most ${CHANNELS_MAX} of them`);
+  if (names.length > CHANNELS_MAX)
+    throw invalidArgument(call, 'channels', names.length, `at most ${CHANNELS_MAX} of them`);
   return names.map((name) => resolveChannel(call, name, record[name]));
 }
 
@@ -178,11 +189,15 @@ export function resolveChannel(call: string, name: string, options: unknown): Re
   }
   const path = `channels.${name}`;
   const given = requireRecord(call, path, options, CHANNEL_OPTION_NAMES) as ChannelOptions;
-  const capacity = given.capacity ?? 256;
+  const capacity = withDefault(given.capacity, 256);
   requireInteger(call, `${path}.capacity`, capacity, 1, CHANNEL_CAPACITY_MAX);
-  const batch = given.batch ?? 8;
+  const batch = withDefault(given.batch, 8);
   requireInteger(call, `${path}.batch`, batch, 1, BATCH_MAX);
-  const whenFull = requireOneOf(call, `${path}.whenFull`, given.whenFull ?? 'refuse', ['refuse', 'drop-newest', 'drop-oldest']);
+  const whenFull = requireOneOf(call, `${path}.whenFull`, withDefault(given.whenFull, 'refuse'), [
+    'refuse',
+    'drop-newest',
+    'drop-oldest',
+  ]);
   return { name, capacity, batch, whenFull };
 }
 
@@ -204,7 +219,13 @@ function resolveModule(call: string, module: unknown): WebAssembly.Module | unde
 }
 
 function requirePowerOfTwo(call: string, name: string, value: unknown, min: number, max: number): void {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max || 2 ** Math.round(Math.log2(value)) !== value) {
+  if (
+    typeof value !== 'number' ||
+    !Number.isInteger(value) ||
+    value < min ||
+    value > max ||
+    2 ** Math.round(Math.log2(value)) !== value
+  ) {
     throw invalidArgument(call, name, value, `a power of two, ${min}..${max}`);
   }
 }

@@ -4,8 +4,8 @@
 // everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files beside this
 // one.
 
-import { HEADER_FREED_OFFSET, CONTROL_BASE, STATE_DESTROYED } from '../../assembly/layout.js';
-import { Channel } from '../channel/channel.js';
+import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
+import { Channel, endChannelWaits } from '../channel/channel.js';
 import { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
@@ -20,7 +20,7 @@ import {
 } from '../errors.js';
 import { type AuditReport, auditPool } from './audit.js';
 import { allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
-import { Closing, type CloseReport, watchState } from './closing.js';
+import { type CloseReport, Closing, endWatch, watchState } from './closing.js';
 import { emptyPort } from './detaching.js';
 import { adoptToken, Fragment, type FragmentToken } from './fragment.js';
 import { extentOf, fragmentView, pageOfHandle, startOfHandle } from './handles.js';
@@ -129,7 +129,10 @@ export class PagePool {
   share(): PoolShare {
     if (typeof this.#share !== 'string') return this.#share;
     const { remedy } = ERROR_TABLE.POOL_ERR_NOT_SHARED;
-    throw new PagePoolError('POOL_ERR_NOT_SHARED', `share failed: mode="local" (expected "shared"): ${this.#share}; ${remedy}`);
+    throw new PagePoolError(
+      'POOL_ERR_NOT_SHARED',
+      `share failed: mode="local" (expected "shared"): ${this.#share}; ${remedy}`,
+    );
   }
 
   /** Pages that are not home: used by somebody, or cached by a port. */
@@ -176,7 +179,8 @@ export class PagePool {
   /** Allocates `count` pages into `out`, all or none: false leaves `out` and the pool as they were. */
   allocBulk(out: Uint32Array, count: number): boolean {
     const address = this.#port.scratch.addressOf('allocBulk', 'out', out, count, 1);
-    const isDone = address !== 0 ? this.#engine.allocBulk(address, count) === count : allocBulkCopied(this.#port, out, count);
+    const isDone =
+      address !== 0 ? this.#engine.allocBulk(address, count) === count : allocBulkCopied(this.#port, out, count);
     if (!isDone) exhausted(this.#port, 'allocBulk');
     return isDone;
   }
@@ -301,7 +305,8 @@ export class PagePool {
     if (offset !== undefined || length !== undefined) {
       return fragmentView(this.#port, 'bytes', handle, offset ?? 0, length);
     }
-    if (extentOf(this.#port, 'bytes', handle) < this.pageBytes) return fragmentView(this.#port, 'bytes', handle, 0, undefined);
+    if (extentOf(this.#port, 'bytes', handle) < this.pageBytes)
+      return fragmentView(this.#port, 'bytes', handle, 0, undefined);
     const page = pageOfHandle(this.#port, handle);
     let view = this.#views[page];
     if (view === undefined) {
@@ -355,7 +360,13 @@ export class PagePool {
     const channel = this.#channels.get(name);
     if (channel !== undefined) return channel;
     const names = [...this.#channels.keys()].join(', ') || 'none';
-    throw invalidArgument('channel', 'name', name, `a channel of the pool's options: ${names}`, 'declare it when the pool is created');
+    throw invalidArgument(
+      'channel',
+      'name',
+      name,
+      `a channel of the pool's options: ${names}`,
+      'declare it when the pool is created',
+    );
   }
 
   // ---------------------------------------------------------------------------------- the whole pool
@@ -437,6 +448,8 @@ export class PagePool {
   #end(): void {
     const { engine } = this.#port;
     const isDestroyed = poolState(this.#port.memory) === STATE_DESTROYED;
+    this.#freed.close();
+    for (const channel of this.#channels.values()) endChannelWaits(channel);
     endAttachment(this.#port);
     // Pins outlive the pool: the last unpin may come after everything else.
     const unpin = isDestroyed ? engine.unpin : closedEngine.unpin;
@@ -448,7 +461,13 @@ export class PagePool {
 
   #badSize(call: string, bytes: number): Error {
     if (Number.isInteger(bytes) && bytes > this.pageBytes) {
-      return invalidRange(call, 'bytes', bytes, `an integer, 1..${this.pageBytes}`, 'take whole pages, or create the pool with larger ones');
+      return invalidRange(
+        call,
+        'bytes',
+        bytes,
+        `an integer, 1..${this.pageBytes}`,
+        'take whole pages, or create the pool with larger ones',
+      );
     }
     return invalidArgument(call, 'bytes', bytes, `an integer, 1..${this.pageBytes}`);
   }

@@ -67,7 +67,7 @@ export function claimPort(memory: PoolMemory, geometry: Geometry): number {
     // X2 pairs with R4 in freePort: what the port's last thread wrote is visible to its next.
     if (Atomics.compareExchange(i32, claim, seen | 0, next | 0) >>> 0 !== seen) continue;
     u32[(port + PORT_PARKED_OFFSET) >>> 2] = 0;
-    // R3 pairs with the loads of the port's limit in assembly/cache.ts: caching starts now.
+    // R3 pairs with A2 in assembly/pool.ts poll: caching starts now.
     Atomics.store(i32, (port + PORT_LIMIT_OFFSET) >>> 2, geometry.magazineCapacity);
     return id;
   }
@@ -88,7 +88,7 @@ export function freePort({ memory, geometry, id }: Port): void {
 
 /** The pool's state: STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED. */
 export function poolState(memory: PoolMemory): number {
-  // A6 pairs with R1 in closing.ts beginClosing: a thread that sees the pool closing sees why.
+  // A6 pairs with R1 in src/pool/closing.ts close: a thread that sees the pool closing sees why.
   return Atomics.load(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2);
 }
 
@@ -97,7 +97,7 @@ export function inflight(memory: PoolMemory, geometry: Geometry): number {
   let releases = 0;
   let holds = 0;
   for (let id = 0; id < geometry.maxPorts; id++) {
-    // A7 pairs with the plain store at the end of supply.ts retire: what is counted as given back was.
+    // N7 no ordering needed: a release that is missed leaves the pool open for one look more.
     releases = (releases + Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_RELEASE_OFFSET) >>> 2)) | 0;
   }
   for (let id = 0; id < geometry.maxPorts; id++) {
@@ -115,7 +115,10 @@ export function refusal(code: number, call: string, name: string, value: unknown
 /** The error of calls on a port that is gone. */
 export function destroyedError(call: string): PagePoolError {
   const { remedy } = ERROR_TABLE.POOL_ERR_DESTROYED;
-  return new PagePoolError('POOL_ERR_DESTROYED', `${call} failed: pool=destroyed or detached (expected an attached pool); ${remedy}`);
+  return new PagePoolError(
+    'POOL_ERR_DESTROYED',
+    `${call} failed: pool=destroyed or detached (expected an attached pool); ${remedy}`,
+  );
 }
 
 /** Why there is no page: 0 when the pool is just empty. Throws when it closes or is gone. */

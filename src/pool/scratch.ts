@@ -38,7 +38,13 @@ export class Scratch {
     const left = (this.#end - this.#free) / 4;
     requireInteger('words', 'count', count, 1, (this.#end - this.ownAddress) / 4 - OWN_WORDS);
     if (count > left) {
-      throw invalidArgument('words', 'count', count, `at most ${left}, what this thread's scratch has left`, 'keep the arrays and use them again');
+      throw invalidArgument(
+        'words',
+        'count',
+        count,
+        `at most ${left}, what this thread's scratch has left`,
+        'keep the arrays and use them again',
+      );
     }
     const words = new Uint32Array(this.#buffer, this.#free, count);
     this.#free += count * 4;

@@ -92,7 +92,12 @@ export function openShare(value: unknown, layoutHash: number): OpenedShare {
   requireSame('POOL_ERR_ABI_MISMATCH', 'abi', read(CONTROL_BASE + HEADER_ABI_OFFSET), ABI_VERSION);
   requireSame('POOL_ERR_ABI_MISMATCH', 'layoutHash', read(CONTROL_BASE + HEADER_HASH_OFFSET), layoutHash);
   for (let i = 0; i < 4; i++) {
-    requireSame('POOL_ERR_CORRUPT', `identity[${i}]`, share.identity[i], read(CONTROL_BASE + HEADER_IDENTITY_OFFSET + 4 * i));
+    requireSame(
+      'POOL_ERR_CORRUPT',
+      `identity[${i}]`,
+      share.identity[i],
+      read(CONTROL_BASE + HEADER_IDENTITY_OFFSET + 4 * i),
+    );
   }
   for (const [address, expected] of constantWords(geometry)) {
     requireSame('POOL_ERR_CORRUPT', `word ${address}`, read(address), expected);
@@ -109,7 +114,13 @@ export function identityKey(memory: PoolMemory): string {
 function requireShape(value: unknown): PoolShare {
   const share = value as PoolShare | null;
   if (typeof share !== 'object' || share === null || share.kind !== 'pagepool') {
-    throw invalidArgument('attach', 'share', value, 'what share() returned', 'post pool.share() to this thread and pass it on');
+    throw invalidArgument(
+      'attach',
+      'share',
+      value,
+      'what share() returned',
+      'post pool.share() to this thread and pass it on',
+    );
   }
   const isComplete =
     Array.isArray(share.identity) &&
@@ -132,7 +143,10 @@ function planShared(share: PoolShare): Geometry {
   const { channels, ...rest } = share.options;
   try {
     const entries = channels.map(({ name, ...channel }) => [name, channel]);
-    return planGeometry('attach', resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) }));
+    return planGeometry(
+      'attach',
+      resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) }),
+    );
   } catch (cause) {
     throw new PagePoolError(
       'POOL_ERR_CORRUPT',
@@ -147,5 +161,8 @@ function requireSame(code: PagePoolErrorCode, name: string, value: unknown, expe
 }
 
 function corrupt(code: PagePoolErrorCode, name: string, value: unknown, rule: string): PagePoolError {
-  return new PagePoolError(code, `attach failed: ${name}=${show(value)} (expected ${rule}); ${ERROR_TABLE[code].remedy}`);
+  return new PagePoolError(
+    code,
+    `attach failed: ${name}=${show(value)} (expected ${rule}); ${ERROR_TABLE[code].remedy}`,
+  );
 }

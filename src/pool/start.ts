@@ -3,8 +3,8 @@
 // Both end with a Port: memory checked or written, a port claimed, an engine open on it. One attachment a thread and pool: a
 // second one would be a second port that nobody detaches.
 
-import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
 import { layoutHash } from '#core-wasm';
+import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
 import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
 import { invalidArgument, requireRecord } from '../errors.js';
 import { createMemory, growStepPages } from '../provider/wasm-memory.js';
@@ -61,7 +61,13 @@ export function attachTo(share: unknown, options: unknown): Start {
   const { memory, geometry } = opened;
   const identity = identityKey(memory);
   if (attached.has(identity)) {
-    throw invalidArgument('attach', 'share', opened.share.name, 'a pool that this thread is not attached to', 'use the PagePool that this thread has, or detach it first');
+    throw invalidArgument(
+      'attach',
+      'share',
+      opened.share.name,
+      'a pool that this thread is not attached to',
+      'use the PagePool that this thread has, or detach it first',
+    );
   }
   if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
   const stepPages = memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] as number;
@@ -105,4 +111,3 @@ function randomIdentity(): { words: number[]; seed: number } {
   const [seed = 0, ...words] = random;
   return { words, seed };
 }
-

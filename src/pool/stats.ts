@@ -4,8 +4,8 @@
 // to one moment. No call here writes to the pool.
 
 import {
-  CLAIM_STATE_MASK,
   CLAIM_FREE,
+  CLAIM_STATE_MASK,
   CONTROL_BASE,
   COUNTER_CACHE_FULL,
   COUNTER_COUNT,
@@ -165,7 +165,11 @@ function readPort(port: Port, id: number, totals: Float64Array): PortStats {
     portId: id,
     isClaimed: (loadWord(memory, block + PORT_CLAIM_OFFSET) & CLAIM_STATE_MASK) !== CLAIM_FREE,
     cached: cachedPages(memory, geometry, id),
-    ...counterStats(counters, loadWord(memory, block + PORT_HOLD_OFFSET), loadWord(memory, block + PORT_RELEASE_OFFSET)),
+    ...counterStats(
+      counters,
+      loadWord(memory, block + PORT_HOLD_OFFSET),
+      loadWord(memory, block + PORT_RELEASE_OFFSET),
+    ),
   };
 }
 

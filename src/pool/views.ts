@@ -21,8 +21,9 @@ import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import { portOffset } from './port.js';
 
-/** The unsigned word at an address, as an atomic load: N1 no ordering needed, what is read is approximate anyway. */
+/** The unsigned word at an address. */
 export function loadWord(memory: PoolMemory, address: number): number {
+  // N1 no ordering needed by reports; where a wait looks, X1 in waiting.ts arm comes before.
   return Atomics.load(memory.i32, address >>> 2) >>> 0;
 }
 
@@ -85,7 +86,8 @@ export function laneOffset(channel: ChannelGeometry, id: number): number {
 /** The sum over all lanes of one of their counters, and of those that are gone; serial arithmetic. */
 export function laneSum(memory: PoolMemory, geometry: Geometry, channel: ChannelGeometry, counter: number): number {
   let sum = loadWord(memory, channel.offset + CHANNEL_FOLDED_OFFSET + (counter - LANE_SENT_OFFSET));
-  for (let id = 0; id < geometry.maxPorts; id++) sum = (sum + loadWord(memory, laneOffset(channel, id) + counter)) >>> 0;
+  for (let id = 0; id < geometry.maxPorts; id++)
+    sum = (sum + loadWord(memory, laneOffset(channel, id) + counter)) >>> 0;
   return sum;
 }
 

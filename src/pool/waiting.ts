@@ -38,6 +38,7 @@ export class EventCount {
   readonly #bit: number;
   readonly #listeners = new Set<() => void>();
   #isQueued = false;
+  #isClosed = false;
   #waits = 0;
 
   /** @param offset where the eventcount lies */
@@ -56,13 +57,27 @@ export class EventCount {
   /** A wait is over: the last one clears the thread's bit. */
   end(listener?: () => void): void {
     if (listener !== undefined) this.#listeners.delete(listener);
+    if (--this.#waits === 0 && !this.#isClosed) this.#clearBit();
+  }
+
+  /** The thread is done with the pool: its waits look once more, and its bit is another thread's from now on. */
+  close(): void {
+    this.#clearBit();
+    this.#isClosed = true;
+    void Promise.resolve().then(this.#callListeners);
+    // N4 no ordering needed: lets go of a waitAsync that is still queued; others that wait here look once for nothing.
+    Atomics.notify(this.#port.memory.i32, this.#seq);
+  }
+
+  #clearBit(): void {
     // N3 no ordering needed: a bit that stays a moment longer costs a wake-up, no more.
-    if (--this.#waits === 0) Atomics.and(this.#port.memory.i32, this.#waiters, ~this.#bit);
+    Atomics.and(this.#port.memory.i32, this.#waiters, ~this.#bit);
   }
 
   /** Sets the bit and returns the sequence to wait on. Look at the condition after this. */
   arm(): number {
     const { i32 } = this.#port.memory;
+    if (this.#isClosed) return 0;
     // X1 pairs with A1 in assembly/event.ts wake: whoever publishes after this sees the bit.
     Atomics.or(i32, this.#waiters, this.#bit);
     // A2 pairs with R3 in assembly/event.ts wake: a sequence that moves after this ends the wait.
@@ -87,12 +102,16 @@ export class EventCount {
     // Always on a fresh stack: a listener must not run inside the call that adds it.
     void (async ? value : Promise.resolve()).then(() => {
       this.#isQueued = false;
-      const listeners = [...this.#listeners];
-      this.#listeners.clear();
-      for (const listener of listeners) listener();
+      this.#callListeners();
     });
     return true;
   }
+
+  readonly #callListeners = (): void => {
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener();
+  };
 }
 
 /** The options, checked. */

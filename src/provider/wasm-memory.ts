@@ -5,8 +5,8 @@
 // in one buffer of full size, which the system commits as it is touched.
 
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
-import { align, type Geometry, WASM_PAGE_BYTES } from '../pool/geometry.js';
 import type { MemoryKind } from '../pool/capabilities.js';
+import { align, type Geometry, WASM_PAGE_BYTES } from '../pool/geometry.js';
 import { PoolMemory } from '../pool/memory.js';
 import type { MemoryProvider } from './provider.js';
 
@@ -50,7 +50,10 @@ class WasmMemoryProvider implements MemoryProvider {
  */
 export function wasmMemory(options: WasmMemoryOptions = {}): MemoryProvider {
   const { stepBytes } = requireRecord('wasmMemory', 'options', options, ['stepBytes']) as WasmMemoryOptions;
-  if (stepBytes !== undefined && !(Number.isInteger(stepBytes) && stepBytes >= WASM_PAGE_BYTES && stepBytes <= STEP_BYTES_MAX)) {
+  if (
+    stepBytes !== undefined &&
+    !(Number.isInteger(stepBytes) && stepBytes >= WASM_PAGE_BYTES && stepBytes <= STEP_BYTES_MAX)
+  ) {
     throw invalidArgument('wasmMemory', 'stepBytes', stepBytes, `an integer, ${WASM_PAGE_BYTES}..${STEP_BYTES_MAX}`);
   }
   return new WasmMemoryProvider(stepBytes);
