@@ -46,7 +46,7 @@ import { magazineAdd, retire, takeFresh, takeRetired, takeRetiredList } from './
 // @ts-ignore: decorator
 @inline
 export function isActive(): bool {
-  // A1 pairs with R1 in src/pool/closing.ts close: a port that sees the pool closing hands its pages back.
+  // A1 pairs with R1 in src/pool/closing.ts announce: a port that sees the pool closing hands its pages back.
   return aload(CONTROL_BASE + HEADER_STATE_OFFSET) == STATE_ACTIVE;
 }
 
@@ -54,7 +54,7 @@ export function isActive(): bool {
 function exchangeSpare(spare: usize, seen: u32): bool {
   const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
   const stamp = (seen >>> (nodeBits + 1)) + 1;
-  const fill = load<u32>(loaded + NODE_COUNT_OFFSET) != 0 ? <u32>1 << nodeBits : 0;
+  const fill = load<u32>(loaded + NODE_COUNT_OFFSET) != 0 ? (<u32>1) << nodeBits : 0;
   const next = (stamp << (nodeBits + 1)) | fill | load<u32>(port + PORT_LOADED_OFFSET);
   if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;
   // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead port's exchange.
@@ -88,7 +88,7 @@ function merge(): void {
     while (left != 0 && load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity) {
       left -= 1;
       // Plain: both magazines are this thread's. A page is in both for one store: a reaper takes equal tops for one page.
-      magazineAdd(loaded, load<u32>(from + NODE_PAGES_OFFSET + (<usize>left << 2)));
+      magazineAdd(loaded, load<u32>(from + NODE_PAGES_OFFSET + ((<usize>left) << 2)));
       store<u32>(from + NODE_COUNT_OFFSET, left);
     }
     if (left != 0) returnMagazine(port + PORT_MERGE_OFFSET);
@@ -117,7 +117,7 @@ export function retireMagazine(holder: usize): u32 {
   while (left != 0) {
     left -= 1;
     // Plain: this thread's magazine. The count goes down first: the page is in the record of its retirement until it is listed.
-    const page = load<u32>(node + NODE_PAGES_OFFSET + (<usize>left << 2));
+    const page = load<u32>(node + NODE_PAGES_OFFSET + ((<usize>left) << 2));
     store<u32>(node + NODE_COUNT_OFFSET, left);
     retire(page, true);
   }

@@ -59,13 +59,13 @@ import { nodeAddress, REPLACED, ringPop, ringPush } from './ring';
 // @ts-ignore: decorator
 @inline
 function blockOf(channel: u32): usize {
-  return load<u32>(channels + (<usize>channel << 2)); // plain: constant
+  return load<u32>(channels + ((<usize>channel) << 2)); // plain: constant
 }
 
 // @ts-ignore: decorator
 @inline
 function laneOf(block: usize): usize {
-  return block + CHANNEL_HEAD_BYTES + (<usize>portId << LANE_SHIFT);
+  return block + CHANNEL_HEAD_BYTES + ((<usize>portId) << LANE_SHIFT);
 }
 
 // @ts-ignore: decorator
@@ -79,7 +79,7 @@ function add(word: usize, amount: u32): void {
 @inline
 export function extentBytes(unit: u32): u32 {
   const units = <u32>load<u16>(extentAddress(unit)); // plain: written before the handle was handed on
-  return (units == 0 ? <u32>1 << unitsShift : units) << unitShift;
+  return (units == 0 ? (<u32>1) << unitsShift : units) << unitShift;
 }
 
 /** Entries in the channel, by the ports' counters: late by what others do meanwhile. */
@@ -89,7 +89,7 @@ function pending(block: usize): u32 {
   for (let i: u32 = 0; i < maxPorts; i++) {
     // N1 no ordering needed: a count that may be late. N2 likewise.
     sum += aload(lane + LANE_SENT_OFFSET) - aload(lane + LANE_RECEIVED_OFFSET); // N2 no ordering needed: see N1.
-    lane += <usize>1 << LANE_SHIFT;
+    lane += (<usize>1) << LANE_SHIFT;
   }
   return sum;
 }
@@ -118,7 +118,7 @@ function sendable(handle: u32, offset: u32, length: u32): i32 {
 
 /** Moves a reference from the row into the node, as its entry number `index`. */
 function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag: u32): void {
-  const entry = node + NODE_ENTRIES_OFFSET + (<usize>index << ENTRY_SHIFT);
+  const entry = node + NODE_ENTRIES_OFFSET + ((<usize>index) << ENTRY_SHIFT);
   const page = pageOf(unitOf(handle));
   const row = held(page);
   // Plain: the node is this thread's until the exchange publishes it.
@@ -136,7 +136,7 @@ function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag
 function takeBack(node: usize, count: u32): void {
   let index = load<u32>(node + NODE_COUNT_OFFSET);
   while (index > count) {
-    const page = pageOf(unitOf(load<u32>(node + NODE_ENTRIES_OFFSET + (<usize>(index - 1) << ENTRY_SHIFT))));
+    const page = pageOf(unitOf(load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>(index - 1)) << ENTRY_SHIFT))));
     const row = held(page);
     recordPrivate(RECORD_ENTRY, page, row, node, index);
     index -= 1;
@@ -172,7 +172,7 @@ function drop(lane: usize, node: usize): u32 {
   const count = load<u32>(node + NODE_COUNT_OFFSET);
   const dropped = taken < count ? count - taken : 0;
   while (taken < count) {
-    const handle = load<u32>(node + NODE_ENTRIES_OFFSET + (<usize>taken << ENTRY_SHIFT));
+    const handle = load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>taken) << ENTRY_SHIFT));
     if (take(node, taken, handle)) release(handle);
     else {
       release(handle); // the row is full: one reference goes first, then the entry's takes its place
@@ -261,7 +261,7 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
         if (dropOldest(block, lane)) continue;
         left = 1;
       } else if (policy == POLICY_DROP_NEWEST) {
-        code = dropEntry(lane, address + (<usize>sent << ENTRY_SHIFT));
+        code = dropEntry(lane, address + ((<usize>sent) << ENTRY_SHIFT));
         if (code == OK) sent += 1;
         continue;
       } else {
@@ -274,7 +274,7 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
     const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
     let filled: u32 = 0;
     while (filled < left) {
-      const entry = address + (<usize>(sent + filled) << ENTRY_SHIFT);
+      const entry = address + ((<usize>(sent + filled)) << ENTRY_SHIFT);
       const handle = load<u32>(entry);
       const offset = load<u32>(entry + ENTRY_OFFSET_OFFSET);
       const length = load<u32>(entry + ENTRY_LENGTH_OFFSET);
@@ -291,7 +291,7 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
         break;
       }
       code = OK;
-      for (let i: u32 = 0; i < filled; i++) dropEntry(lane, address + (<usize>(sent + i) << ENTRY_SHIFT));
+      for (let i: u32 = 0; i < filled; i++) dropEntry(lane, address + ((<usize>(sent + i)) << ENTRY_SHIFT));
     } else {
       const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
       store<u32>(lane + LANE_CREDIT_OFFSET, credit > filled ? credit - filled : 0);
@@ -336,8 +336,8 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
       count = load<u32>(node + NODE_COUNT_OFFSET);
       continue;
     }
-    const entry = node + NODE_ENTRIES_OFFSET + (<usize>taken << ENTRY_SHIFT);
-    const target = address + (<usize>received << ENTRY_SHIFT);
+    const entry = node + NODE_ENTRIES_OFFSET + ((<usize>taken) << ENTRY_SHIFT);
+    const target = address + ((<usize>received) << ENTRY_SHIFT);
     // Plain: the node is this thread's since it was popped.
     const handle = load<u32>(entry);
     store<u64>(target, load<u64>(entry));

@@ -86,9 +86,9 @@ export function bind(id: u32): void {
   unitShift = header(HEADER_UNIT_SHIFT_OFFSET);
   unitsShift = header(HEADER_UNITS_SHIFT_OFFSET);
   unitBits = header(HEADER_UNIT_BITS_OFFSET);
-  unitMask = (<u32>1 << unitBits) - 1;
+  unitMask = ((<u32>1) << unitBits) - 1;
   unitLimit = (pageCount + 1) << unitsShift;
-  generationMask = (<u32>1 << header(HEADER_GENERATION_BITS_OFFSET)) - 1;
+  generationMask = ((<u32>1) << header(HEADER_GENERATION_BITS_OFFSET)) - 1;
   generationSeed = header(HEADER_GENERATION_SEED_OFFSET) & generationMask;
   magazineCapacity = header(HEADER_MAGAZINE_CAPACITY_OFFSET);
   syncLoaded();
@@ -97,7 +97,9 @@ export function bind(id: u32): void {
 /** Follows the loaded magazine after an exchange. */
 export function syncLoaded(): void {
   // Plain: the ring block is constant and the port's own word is written by this thread alone.
-  loaded = load<u32>(ring + RING_NODES_OFFSET) + load<u32>(port + PORT_LOADED_OFFSET) * load<u32>(ring + RING_NODE_BYTES_OFFSET);
+  loaded =
+    load<u32>(ring + RING_NODES_OFFSET) +
+    load<u32>(port + PORT_LOADED_OFFSET) * load<u32>(ring + RING_NODE_BYTES_OFFSET);
 }
 
 /** Remembers why a burst stopped. */

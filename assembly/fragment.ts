@@ -34,12 +34,12 @@ import { count } from './stats';
 
 /** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
 export function allocFragment(bytes: u32): u32 {
-  const units = (bytes + (<u32>1 << unitShift) - 1) >>> unitShift;
+  const units = (bytes + ((<u32>1) << unitShift) - 1) >>> unitShift;
   // Plain throughout: the open page, its offset and its words are this thread's until the handle is handed on.
   const page = load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET);
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
   const first = cut >>> 16;
-  if (page == 0 || first + units > <u32>1 << unitsShift) return allocFragmentSlow(bytes, units);
+  if (page == 0 || first + units > (<u32>1) << unitsShift) return allocFragmentSlow(bytes, units);
   return cutAt(page, cut, first, units);
 }
 
@@ -62,7 +62,7 @@ function cutAt(page: u32, cut: u32, first: u32, units: u32): u32 {
 
 /** Opens a page for the cut; more than half a page is a whole one. */
 function allocFragmentSlow(bytes: u32, units: u32): u32 {
-  if (bytes > (<u32>1 << pageShift) >> 1) return alloc();
+  if (bytes > ((<u32>1) << pageShift) >> 1) return alloc();
   if (!leaveFragmentPage(true)) {
     if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) count(COUNTER_FAST);
     else if (!refill()) return 0;
@@ -74,7 +74,7 @@ function allocFragmentSlow(bytes: u32, units: u32): u32 {
 /** Takes the cached page on top as the open fragment page. */
 function open(): void {
   const filled = load<u32>(loaded + NODE_COUNT_OFFSET);
-  const page = load<u32>(loaded + NODE_PAGES_OFFSET - 4 + (<usize>filled << 2));
+  const page = load<u32>(loaded + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
   const descriptor = descriptorAddress(page);
   // In this order: a page that is open and on top of the magazine is in the magazine; one that is open with a count of 1 is home.
   store<u32>(port + PORT_FRAGMENT_OFFSET, 0);

@@ -13,7 +13,17 @@ import {
   WORD_HOLDERS_MASK,
 } from './layout';
 import { rload } from './atomic';
-import { descriptors, extents, generationMask, generationSeed, unitBits, unitLimit, unitMask, unitsShift, words } from './context';
+import {
+  descriptors,
+  extents,
+  generationMask,
+  generationSeed,
+  unitBits,
+  unitLimit,
+  unitMask,
+  unitsShift,
+  words,
+} from './context';
 
 // @ts-ignore: decorator
 @inline
@@ -30,19 +40,19 @@ export function pageOf(unit: u32): u32 {
 // @ts-ignore: decorator
 @inline
 export function wordAddress(unit: u32): usize {
-  return words + (<usize>unit << 2);
+  return words + ((<usize>unit) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
 export function extentAddress(unit: u32): usize {
-  return extents + (<usize>unit << 1);
+  return extents + ((<usize>unit) << 1);
 }
 
 // @ts-ignore: decorator
 @inline
 export function descriptorAddress(page: u32): usize {
-  return descriptors + (<usize>page << DESCRIPTOR_SHIFT);
+  return descriptors + ((<usize>page) << DESCRIPTOR_SHIFT);
 }
 
 /** The handle of the fragment that starts at the unit, by its word. */
@@ -63,7 +73,7 @@ export function vacated(word: u32): u32 {
 // @ts-ignore: decorator
 @inline
 export function matches(handle: u32, word: u32): bool {
-  return (handle >>> unitBits) == ((word >>> WORD_GENERATION_SHIFT) ^ generationSeed) && (word & WORD_HOLDERS_MASK) != 0;
+  return handle >>> unitBits == ((word >>> WORD_GENERATION_SHIFT) ^ generationSeed) && (word & WORD_HOLDERS_MASK) != 0;
 }
 
 /** OK, or what is wrong with the handle. Any thread; changes nothing. */

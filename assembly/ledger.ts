@@ -20,13 +20,13 @@ import { ledger, port } from './context';
 // @ts-ignore: decorator
 @inline
 export function held(page: u32): u32 {
-  return load<u16>(ledger + (<usize>page << 1));
+  return load<u16>(ledger + ((<usize>page) << 1));
 }
 
 // @ts-ignore: decorator
 @inline
 export function setHeld(page: u32, references: u32): void {
-  store<u16>(ledger + (<usize>page << 1), <u16>references);
+  store<u16>(ledger + ((<usize>page) << 1), <u16>references);
 }
 
 /** Opens a record of a step on private words: the row's and the other word's values before it. */

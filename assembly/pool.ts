@@ -18,7 +18,19 @@ import {
 import { aload, astore } from './atomic';
 import { answer, flush, isActive, refill, retireMagazine, unpark } from './cache';
 import { channelCount, closeChannel, drainChannel, extentBytes } from './channel';
-import { bind, lastCode, loaded, pages, pageShift, port, portId, ring, unitMask, unitShift, unitsShift } from './context';
+import {
+  bind,
+  lastCode,
+  loaded,
+  pages,
+  pageShift,
+  port,
+  portId,
+  ring,
+  unitMask,
+  unitShift,
+  unitsShift,
+} from './context';
 import { leaveFragmentPage } from './fragment';
 import { inspect, pageOf, unitOf } from './handle';
 import { held as heldBy } from './ledger';
@@ -41,13 +53,13 @@ export function allocBurst(address: usize, count: u32): u32 {
     if (filled == 0) {
       const handle = alloc();
       if (handle == 0) break;
-      store<u32>(address + (<usize>done << 2), handle);
+      store<u32>(address + ((<usize>done) << 2), handle);
       done += 1;
       continue;
     }
     const run = filled < count - done ? filled : count - done;
     for (let i: u32 = 0; i < run; i++) {
-      store<u32>(address + (<usize>(done + i) << 2), handOut(node, filled));
+      store<u32>(address + ((<usize>(done + i)) << 2), handOut(node, filled));
       filled -= 1;
     }
     done += run;
@@ -67,7 +79,7 @@ export function allocBulk(address: usize, count: u32): u32 {
 /** Releases handles from the front until one is refused; how many. */
 export function releaseBulk(address: usize, count: u32): u32 {
   for (let i: u32 = 0; i < count; i++) {
-    if (release(load<u32>(address + (<usize>i << 2))) != OK) return i;
+    if (release(load<u32>(address + ((<usize>i) << 2))) != OK) return i;
   }
   return count;
 }
@@ -76,7 +88,7 @@ export function releaseBulk(address: usize, count: u32): u32 {
 export function offset(handle: u32): u32 {
   if (inspect(handle) != OK) return 0;
   const unit = unitOf(handle);
-  return <u32>pages + ((unit - (<u32>1 << unitsShift)) << unitShift);
+  return <u32>pages + ((unit - ((<u32>1) << unitsShift)) << unitShift);
 }
 
 /** Bytes reserved for the fragment, or a code. */

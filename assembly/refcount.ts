@@ -41,7 +41,17 @@ import { aadd, acas, aload, astore, rload } from './atomic';
 import { answer, flush, isActive, refill, spill } from './cache';
 import { ledger, loaded, magazineCapacity, pages, pageShift, port, unitLimit, unitsShift } from './context';
 import { invariant } from './debug';
-import { descriptorAddress, extentAddress, handleOf, inspect, matches, pageOf, unitOf, vacated, wordAddress } from './handle';
+import {
+  descriptorAddress,
+  extentAddress,
+  handleOf,
+  inspect,
+  matches,
+  pageOf,
+  unitOf,
+  vacated,
+  wordAddress,
+} from './handle';
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
 import { leave } from './pin';
 import { count } from './stats';
@@ -52,7 +62,7 @@ import { magazineAdd, retire } from './supply';
 @inline
 export function handOut(node: usize, filled: u32): u32 {
   // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
-  const page = load<u32>(node + NODE_PAGES_OFFSET - 4 + (<usize>filled << 2));
+  const page = load<u32>(node + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
   const unit = page << unitsShift;
   const word = load<u32>(wordAddress(unit));
   invariant((word & WORD_HOLDERS_MASK) == 0);
@@ -99,7 +109,7 @@ export function release(handle: u32): i32 {
     // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
     // magazine counts as row 0.
     store<u32>(wordAddress(unit), vacated(word));
-    store<u32>(node + NODE_PAGES_OFFSET + (<usize>filled << 2), page);
+    store<u32>(node + NODE_PAGES_OFFSET + ((<usize>filled) << 2), page);
     store<u32>(node + NODE_COUNT_OFFSET, filled + 1);
     setHeld(page, 0);
     count(COUNTER_RECYCLED);
@@ -214,7 +224,7 @@ function clean(page: u32, descriptor: usize, home: u32): void {
   const unit = page << unitsShift;
   if ((home & HOME_FRAGMENTED) != 0) store<u16>(extentAddress(unit), 0); // plain: sole holder; 0 = the whole page
   if ((home & HOME_TAINTED) != 0) {
-    for (let i: u32 = 0; i < <u32>1 << unitsShift; i++) {
+    for (let i: u32 = 0; i < (<u32>1) << unitsShift; i++) {
       const word = load<u32>(wordAddress(unit + i));
       if ((word & WORD_HOLDERS_MASK) != 0) store<u32>(wordAddress(unit + i), vacated(word)); // plain: sole holder
     }
@@ -226,7 +236,7 @@ function clean(page: u32, descriptor: usize, home: u32): void {
 
 /** Clears a page's bytes, where this memory has them. The caller is alone with the page. */
 export function zero(page: u32): void {
-  if (pages != 0) memory.fill(pages + ((<usize>page - 1) << pageShift), 0, <usize>1 << pageShift);
+  if (pages != 0) memory.fill(pages + ((<usize>page - 1) << pageShift), 0, (<usize>1) << pageShift);
 }
 
 /** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */

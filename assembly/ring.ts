@@ -52,7 +52,7 @@ export function exchange(ring: usize, address: usize, seen: u32, next: u32, hold
     recordDone();
     return false;
   }
-  const got = seen & ((<u32>1 << load<u32>(ring + RING_NODE_BITS_OFFSET)) - 1);
+  const got = seen & (((<u32>1) << load<u32>(ring + RING_NODE_BITS_OFFSET)) - 1);
   // Plain: the node was taken by the exchange; a reaper that reads its owner comes after the locked operation that follows.
   store<u32>(nodeAddress(ring, got) + NODE_OWNER_OFFSET, portId + 1);
   store<u32>(holder, got);
@@ -74,15 +74,15 @@ export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
   const indexBits = load<u32>(ring + RING_INDEX_BITS_OFFSET);
   const slotCount = load<u32>(ring + RING_SLOT_COUNT_OFFSET);
   const slots: usize = load<u32>(ring + RING_SLOTS_OFFSET);
-  const full = <u32>1 << nodeBits;
+  const full = (<u32>1) << nodeBits;
   const lapShift = nodeBits + 1;
   const lapMask = <u32>0xffffffff >>> lapShift;
   while (true) {
     // A2 pairs with X3 in ringPush: positions before the hint are filled.
     const t = aload(ring + RING_TAIL_OFFSET);
-    const index = t & ((<u32>1 << indexBits) - 1);
+    const index = t & (((<u32>1) << indexBits) - 1);
     const lap = t >>> indexBits;
-    const slot = slots + (<usize>index << 2);
+    const slot = slots + ((<usize>index) << 2);
     // A3 pairs with X1 in exchange: the word says where the slot is in its laps.
     const w = aload(slot);
     const age = (w >>> lapShift) - lap;
@@ -117,15 +117,15 @@ export function ringPop(ring: usize, holder: usize): i32 {
   const indexBits = load<u32>(ring + RING_INDEX_BITS_OFFSET);
   const slotCount = load<u32>(ring + RING_SLOT_COUNT_OFFSET);
   const slots: usize = load<u32>(ring + RING_SLOTS_OFFSET);
-  const full = <u32>1 << nodeBits;
+  const full = (<u32>1) << nodeBits;
   const lapShift = nodeBits + 1;
   const lapMask = <u32>0xffffffff >>> lapShift;
   while (true) {
     // A7 pairs with X9 in ringPop: positions before the hint are taken.
     const h = aload(ring + RING_HEAD_OFFSET);
-    const index = h & ((<u32>1 << indexBits) - 1);
+    const index = h & (((<u32>1) << indexBits) - 1);
     const lap = h >>> indexBits;
-    const slot = slots + (<usize>index << 2);
+    const slot = slots + ((<usize>index) << 2);
     // A10 pairs with X1 in exchange: the node's content is visible before we take it.
     const w = aload(slot);
     if (w >>> lapShift == lap) {

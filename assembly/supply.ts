@@ -45,7 +45,7 @@ import { recordDone, recordExchange, recordPrivate } from './ledger';
 export function magazineAdd(node: usize, page: u32): void {
   const count = load<u32>(node + NODE_COUNT_OFFSET);
   // Plain: the magazine is this thread's until an exchange publishes it.
-  store<u32>(node + NODE_PAGES_OFFSET + (<usize>count << 2), page);
+  store<u32>(node + NODE_PAGES_OFFSET + ((<usize>count) << 2), page);
   store<u32>(node + NODE_COUNT_OFFSET, count + 1);
 }
 
@@ -63,7 +63,7 @@ function circulating(home: u32): u32 {
 /** Whether the page's bytes exist, growing the memory when they do not. */
 function committed(page: u32): bool {
   if ((flags & FLAG_OWN_MEMORY) == 0) return true;
-  const need = <u32>(((<u64>pages) + ((<u64>page) << pageShift) + 0xffff) >> 16);
+  const need = <u32>((<u64>pages + ((<u64>page) << pageShift) + 0xffff) >> 16);
   const size = <u32>memory.size();
   if (need <= size) return true;
   // Plain: constant.

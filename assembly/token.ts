@@ -40,7 +40,7 @@ import { release } from './refcount';
 @inline
 function tokenAddress(index: u32): usize {
   // Plain: constant.
-  return (<usize>load<u32>(CONTROL_BASE + HEADER_TOKENS_OFFSET)) + ((<usize>index) << TOKEN_SHIFT);
+  return <usize>load<u32>(CONTROL_BASE + HEADER_TOKENS_OFFSET) + ((<usize>index) << TOKEN_SHIFT);
 }
 
 // @ts-ignore: decorator
