@@ -99,7 +99,7 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
   requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
   const maxPorts = withDefault(given.maxPorts, 16);
   requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
-  const unitBytes = withDefault(given.unitBytes, defaultUnitBytes(pageBytes), pageCount);
+  const unitBytes = withDefault(given.unitBytes, defaultUnitBytes(pageBytes, pageCount));
   requireUnitBytes(call, unitBytes, pageBytes, pageCount);
   return {
     name: resolveName(call, given.name),

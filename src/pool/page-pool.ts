@@ -457,6 +457,7 @@ export class PagePool {
     this.#port.engine = { ...closedEngine, kind: engine.kind, unpin };
     this.#port.isGone = true;
     this.#views = [];
+    endWatch(this.#port);
   }
 
   #badSize(call: string, bytes: number): Error {

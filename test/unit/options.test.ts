@@ -1,0 +1,108 @@
+// Options: every default, every bound, and the message of every refusal.
+
+import { PagePool } from 'pagepool';
+import { describe, expect, it } from 'vitest';
+import { resolveOptions } from '../../src/pool/options.js';
+import { codeOf, messageOf } from '../support/realm.js';
+
+const MiB = 1024 * 1024;
+
+describe('options', () => {
+  it('have the defaults that the documentation names', () => {
+    expect(resolveOptions('create', undefined)).toEqual({
+      name: 'pool',
+      pageBytes: 4096,
+      pageCount: 1024,
+      unitBytes: 64,
+      maxPorts: 16,
+      channels: [],
+      provider: undefined,
+      engine: 'auto',
+      module: undefined,
+      zero: 'never',
+    });
+    expect(resolveOptions('create', { channels: { a: {} } }).channels).toEqual([
+      { name: 'a', capacity: 256, batch: 8, whenFull: 'refuse' },
+    ]);
+  });
+
+  it('that are given as undefined have their defaults', () => {
+    expect(resolveOptions('create', { pageBytes: undefined, zero: undefined }).pageBytes).toBe(4096);
+  });
+
+  it.each([
+    [256, 100, 64],
+    [4096, 1024, 64],
+    [65536, 256, 1024],
+    [64 * MiB, 8, MiB],
+    [4096, 200_000, 1024],
+    [256, 2 ** 24 - 1, 256],
+  ])(
+    'choose a unit for %i bytes by %i pages that leaves ten generation bits where it can',
+    (pageBytes, pageCount, unitBytes) => {
+      expect(resolveOptions('create', { pageBytes, pageCount }).unitBytes).toBe(unitBytes);
+    },
+  );
+
+  const notIntegers = [Number.NaN, -1, 1.5, Number.POSITIVE_INFINITY, '4096', null, {}, true, 4096n, 2 ** 53];
+  it.each(
+    ['pageBytes', 'pageCount', 'unitBytes', 'maxPorts'].flatMap((name) =>
+      notIntegers.map((value) => [name, value] as const),
+    ),
+  )('refuse %s=%s', (name, value) => {
+    const call = () => resolveOptions('create', { [name]: value });
+    expect(codeOf(call)).toBe('POOL_ERR_INVALID_ARGUMENT');
+    expect(messageOf(call)).toMatch(new RegExp(`^create failed: ${name}=.* \\(expected .*\\); `));
+  });
+
+  it.each([
+    [{ pageBytes: 128 }, 'pageBytes=128 (expected a power of two, 256..67108864)'],
+    [{ pageBytes: 128 * MiB }, 'pageBytes=134217728 (expected a power of two'],
+    [{ pageBytes: 4097 }, 'pageBytes=4097 (expected a power of two'],
+    [{ pageBytes: 0 }, 'pageBytes=0 (expected a power of two'],
+    [{ pageCount: 0 }, 'pageCount=0 (expected an integer, 1..16777215)'],
+    [{ pageCount: 2 ** 24 }, 'pageCount=16777216 (expected an integer'],
+    [{ maxPorts: 0 }, 'maxPorts=0 (expected an integer, 1..64)'],
+    [{ maxPorts: 65 }, 'maxPorts=65 (expected an integer, 1..64)'],
+    [{ unitBytes: 8 }, 'unitBytes=8 (expected a power of two, 16..4096)'],
+    [{ unitBytes: 8192 }, 'unitBytes=8192 (expected a power of two, 16..4096)'],
+    [{ pageBytes: 64 * MiB, pageCount: 2, unitBytes: 1024 }, 'pass unitBytes: 2048'],
+    [{ pageBytes: 4096, pageCount: 2 ** 20, unitBytes: 16 }, 'pass unitBytes: 128'],
+    [{ name: '' }, 'name="" (expected a string of 1..128 characters)'],
+    [{ name: 7 }, 'name=7 (expected a string'],
+    [{ name: 'x'.repeat(129) }, 'expected a string'],
+    [{ engine: 'native' }, 'engine="native" (expected one of "auto", "wasm", "typescript")'],
+    [{ engine: null }, 'engine=null (expected one of'],
+    [{ zero: true }, 'zero=true (expected one of "never", "on-release")'],
+    [{ module: {} }, 'module=object (expected a WebAssembly.Module'],
+    [{ provider: {} }, 'provider=object (expected what wasmMemory() returns)'],
+    [{ provider: null }, 'provider=null (expected'],
+    [{ pagesize: 1 }, 'pagesize=1 (expected no such option; there are name, pageBytes'],
+    [{ channels: [] }, 'channels=array (expected an object)'],
+    [{ channels: { a: 1 } }, 'channels.a=1 (expected an object)'],
+    [{ channels: { a: { capacity: 0 } } }, 'channels.a.capacity=0 (expected an integer, 1..65535)'],
+    [{ channels: { a: { capacity: 65536 } } }, 'channels.a.capacity=65536'],
+    [{ channels: { a: { batch: 0 } } }, 'channels.a.batch=0 (expected an integer, 1..32)'],
+    [{ channels: { a: { batch: 33 } } }, 'channels.a.batch=33'],
+    [{ channels: { a: { whenFull: 'drop' } } }, 'channels.a.whenFull="drop" (expected one of'],
+    [{ channels: { a: { size: 3 } } }, 'channels.a.size=3 (expected no such option'],
+    [{ channels: { '': {} } }, 'channels="" (expected names'],
+    [[], 'options=array (expected an object)'],
+    [null, 'options=null (expected an object)'],
+    ['x', 'options="x" (expected an object)'],
+  ])('refuse %j and say what they expect', (options, text) => {
+    expect(messageOf(() => resolveOptions('create', options))).toContain(text);
+  });
+
+  it('that need more than 4 GiB together are refused by create', async () => {
+    const tooMany = { pageBytes: 65536, pageCount: 65536 };
+    expect(messageOf(() => PagePool.createSync(tooMany))).toMatch(
+      /^createSync failed: pageCount=65536 \(expected pages, .* 4 GiB/,
+    );
+    await expect(PagePool.create(tooMany)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+    const channels = Object.fromEntries(
+      Array.from({ length: 200 }, (_, i) => [`c${i}`, { capacity: 65535, batch: 32 }]),
+    );
+    expect(messageOf(() => PagePool.createSync({ channels }))).toContain('channels=200 (expected');
+  });
+});
