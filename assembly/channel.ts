@@ -51,7 +51,7 @@ import { aload, astore, rload } from './atomic';
 import { channels, maxPorts, portId, setLastCode, unitLimit, unitShift, unitsShift } from './context';
 import { wake } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
-import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { held, recordDone, recordPrivate, recordSlow, setHeld } from './ledger';
 import { release } from './refcount';
 import { nodeAddress, REPLACED, ringPop, ringPush } from './ring';
 
@@ -95,6 +95,8 @@ function pending(block: usize): u32 {
 }
 
 /** How many entries this port may send now. */
+// @ts-ignore: decorator
+@inline
 function room(block: usize, lane: usize): u32 {
   const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
   if (credit != 0) return credit;
@@ -106,7 +108,9 @@ function room(block: usize, lane: usize): u32 {
 }
 
 /** Whether the entry may be sent by this port. */
-function sendable(handle: u32, offset: u32, length: u32): i32 {
+// @ts-ignore: decorator
+@inline
+function examine(handle: u32, offset: u32, length: u32): i32 {
   const unit = unitOf(handle);
   if (unit >= unitLimit) return ERR_FOREIGN_HANDLE;
   // N3 no ordering needed: the caller's reference keeps the word's generation.
@@ -116,7 +120,14 @@ function sendable(handle: u32, offset: u32, length: u32): i32 {
   return offset > extent || length > extent - offset ? ERR_RANGE : OK;
 }
 
+/** The same out of line, for everything but the loop of a burst. */
+function sendable(handle: u32, offset: u32, length: u32): i32 {
+  return examine(handle, offset, length);
+}
+
 /** Moves a reference from the row into the node, as its entry number `index`. */
+// @ts-ignore: decorator
+@inline
 function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag: u32): void {
   const entry = node + NODE_ENTRIES_OFFSET + ((<usize>index) << ENTRY_SHIFT);
   const page = pageOf(unitOf(handle));
@@ -138,7 +149,7 @@ function takeBack(node: usize, count: u32): void {
   while (index > count) {
     const page = pageOf(unitOf(load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>(index - 1)) << ENTRY_SHIFT))));
     const row = held(page);
-    recordPrivate(RECORD_ENTRY, page, row, node, index);
+    recordSlow(RECORD_ENTRY, page, row, node, index);
     index -= 1;
     store<u32>(node + NODE_COUNT_OFFSET, index);
     setHeld(page, row + 1);
@@ -147,6 +158,8 @@ function takeBack(node: usize, count: u32): void {
 }
 
 /** Moves the node's next entry into the row. False: the row is full. */
+// @ts-ignore: decorator
+@inline
 function take(node: usize, taken: u32, handle: u32): bool {
   const page = pageOf(unitOf(handle));
   const row = held(page);
@@ -173,11 +186,11 @@ function drop(lane: usize, node: usize): u32 {
   const dropped = taken < count ? count - taken : 0;
   while (taken < count) {
     const handle = load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>taken) << ENTRY_SHIFT));
-    if (take(node, taken, handle)) release(handle);
-    else {
-      release(handle); // the row is full: one reference goes first, then the entry's takes its place
-      take(node, taken, handle);
-    }
+    // Where the row is full one reference goes first, then the entry's takes its place.
+    const first = held(pageOf(unitOf(handle))) == LEDGER_MAX;
+    if (first) release(handle);
+    take(node, taken, handle);
+    if (!first) release(handle);
     taken += 1;
   }
   empty(node);
@@ -194,6 +207,8 @@ function dropOldest(block: usize, lane: usize): bool {
 }
 
 /** Publishes the filled outbox. OK, or FULL with the entries still in it. */
+// @ts-ignore: decorator
+@inline
 function publish(block: usize, lane: usize, policy: u32): i32 {
   const code = ringPush(block, lane + LANE_OUTBOX_OFFSET, policy == POLICY_DROP_OLDEST);
   if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));
@@ -278,7 +293,7 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
       const handle = load<u32>(entry);
       const offset = load<u32>(entry + ENTRY_OFFSET_OFFSET);
       const length = load<u32>(entry + ENTRY_LENGTH_OFFSET);
-      code = sendable(handle, offset, length);
+      code = examine(handle, offset, length);
       if (code != OK) break;
       put(node, filled, handle, offset, length, load<u32>(entry + ENTRY_TAG_OFFSET));
       filled += 1;

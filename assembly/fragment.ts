@@ -28,7 +28,7 @@ import { acas, aload, astore } from './atomic';
 import { refill } from './cache';
 import { flags, loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
 import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handle';
-import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { held, recordDone, recordPrivate, recordSlow, setHeld } from './ledger';
 import { alloc, releaseShared, zero } from './refcount';
 import { count } from './stats';
 
@@ -97,7 +97,7 @@ export function leaveFragmentPage(reuse: bool): bool {
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
   const descriptor = descriptorAddress(page);
   const users = cut & 0xffff;
-  recordPrivate(RECORD_LEAVE, page, held(page), port + PORT_FRAGMENT_OFFSET, cut);
+  recordSlow(RECORD_LEAVE, page, held(page), port + PORT_FRAGMENT_OFFSET, cut);
   while (true) {
     // A3 pairs with X8 in refcount.ts releaseShared: whoever gave its fragment back is done with the bytes.
     const references = aload(descriptor + DESCRIPTOR_COUNT_OFFSET);

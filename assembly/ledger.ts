@@ -40,6 +40,11 @@ export function recordPrivate(kind: u32, page: u32, row: u32, address: usize, va
   store<u32>(port + PORT_RECORD_KIND_OFFSET, kind);
 }
 
+/** The same out of line, for slow tiers. */
+export function recordSlow(kind: u32, page: u32, row: u32, address: usize, value: u32): void {
+  recordPrivate(kind, page, row, address, value);
+}
+
 /** Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was there. */
 // @ts-ignore: decorator
 @inline

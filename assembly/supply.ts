@@ -37,7 +37,7 @@ import { acas, aload, astore } from './atomic';
 import { flags, magazineCapacity, pageCount, pages, pageShift, port, portId } from './context';
 import { wake } from './event';
 import { descriptorAddress } from './handle';
-import { recordDone, recordExchange, recordPrivate } from './ledger';
+import { recordDone, recordExchange, recordSlow } from './ledger';
 
 /** Adds a page to a magazine of this port: content first, then the count. */
 // @ts-ignore: decorator
@@ -82,7 +82,7 @@ function claim(node: usize, page: u32, state: u32): void {
   const seen = aload(home);
   if ((seen & HOME_STATE_MASK) != state) return;
   const hold = load<u32>(port + PORT_HOLD_OFFSET);
-  recordPrivate(RECORD_CLAIM, page, 0, home, hold);
+  recordSlow(RECORD_CLAIM, page, 0, home, hold);
   // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
   if (acas(home, seen, circulating(seen)) == seen) {
     store<u32>(port + PORT_HOLD_OFFSET, hold + 1); // plain: owner only; in-flight counts it before it can be handed out

@@ -29,7 +29,7 @@ export const lockedBudget = {
   'assembly/cache/exchangeSpare': { max: 2, what: 'loaded against spare: the word, and the fence behind it' },
   send: {
     max: 4,
-    descend: ['assembly/ring/ringPush', 'assembly/channel/publish'],
+    descend: ['assembly/ring/ringPush'],
     what: 'single or burst of a batch: slot and tail, as in ringPush',
   },
   receiveBurst: { max: 3, descend: ['assembly/ring/ringPop'], what: 'slot and head, as in ringPop' },
