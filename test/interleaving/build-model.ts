@@ -1,0 +1,76 @@
+// Compiles the model binary from assembly/ as it is, or with faults put in; the faulty sources exist in memory alone.
+//
+// The results are kept in build/interleaving/, named by a hash of everything that goes in.
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const CACHE = join(ROOT, 'build/interleaving');
+
+/** A change of one place of one file of assembly/. */
+export interface Patch {
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** The model binary of the sources with the patches. */
+export async function buildModel(patches: readonly Patch[] = []): Promise<WebAssembly.Module> {
+  const sources = patchedSources(patches);
+  const hash = createHash('sha256');
+  for (const [name, text] of sources) hash.update(`\0${name}\0${text}`);
+  const path = join(CACHE, `${hash.digest('hex').slice(0, 24)}.wasm`);
+  if (!existsSync(path)) keep(path, await compile(sources));
+  return new WebAssembly.Module(readFileSync(path));
+}
+
+/** Every file that the compiler reads of this package, by its path, and the compiler's version. */
+function patchedSources(patches: readonly Patch[]): Map<string, string> {
+  const names = readdirSync(join(ROOT, 'assembly')).filter((name) => name.endsWith('.ts'));
+  const files = [...names.map((name) => `assembly/${name}`).sort(), 'asconfig.json', 'package-lock.json'];
+  const sources = new Map(files.map((name) => [name, readFileSync(join(ROOT, name), 'utf8')]));
+  for (const { file, find, replace } of patches) {
+    const name = `assembly/${file}`;
+    const pieces = sources.get(name)?.split(find) ?? [];
+    if (pieces.length !== 2) {
+      throw new Error(`${name} has the place of a seeded fault ${pieces.length - 1} times (expected once): ${find}`);
+    }
+    sources.set(name, pieces.join(replace));
+  }
+  return sources;
+}
+
+async function compile(sources: ReadonlyMap<string, string>): Promise<Uint8Array> {
+  const { default: asc } = await import('assemblyscript/asc');
+  let binary: Uint8Array | undefined;
+  const files = [
+    '--config',
+    'asconfig.json',
+    '--target',
+    'model',
+    '--outFile',
+    'model.wasm',
+    '--textFile',
+    'model.wat',
+  ];
+  const { error, stderr } = await asc.main(['assembly/index.ts', ...files], {
+    readFile: (name: string) => sources.get(name.replace(/^\.\//, '')) ?? null,
+    writeFile: (name: string, contents: string | Uint8Array) => {
+      if (name.endsWith('.wasm')) binary = contents as Uint8Array;
+    },
+    listFiles: () => [],
+  });
+  if (error !== null || binary === undefined) throw new Error(`the model does not compile:\n${stderr.toString()}`);
+  return binary;
+}
+
+/** Written aside first: another process may read it at the same time. */
+function keep(path: string, binary: Uint8Array): void {
+  mkdirSync(CACHE, { recursive: true });
+  writeFileSync(`${path}.${process.pid}`, binary);
+  renameSync(`${path}.${process.pid}`, path);
+}

@@ -1,0 +1,339 @@
+// Where every page is and whether the words agree: the invariants I1 to I4, I7 and I10 on a quiet pool, from the words alone.
+//
+// Independent of the code under test: it reads the layout and trusts nothing else. It throws the first disagreement.
+
+import {
+  BIAS,
+  CHANNEL_FOLDED_OFFSET,
+  CHANNEL_HEAD_BYTES,
+  CONTROL_BASE,
+  DESCRIPTOR_COUNT_OFFSET,
+  DESCRIPTOR_HOME_OFFSET,
+  DESCRIPTOR_LINK_OFFSET,
+  DESCRIPTOR_PINS_OFFSET,
+  DESCRIPTOR_SHIFT,
+  ENTRY_BYTES,
+  HEADER_FRESH_OFFSET,
+  HEADER_RETIRED_OFFSET,
+  HOME_FRESH,
+  HOME_HELD,
+  HOME_LEFT,
+  HOME_OPENER_MASK,
+  HOME_RETIRED,
+  HOME_STATE_MASK,
+  LANE_INBOX_OFFSET,
+  LANE_OUTBOX_OFFSET,
+  LANE_RECEIVED_OFFSET,
+  LANE_SENT_OFFSET,
+  LANE_SHIFT,
+  NODE_COUNT_OFFSET,
+  NODE_ENTRIES_OFFSET,
+  NODE_OWNER_OFFSET,
+  NODE_PAGES_OFFSET,
+  NODE_TAKEN_OFFSET,
+  PIN_COUNT_MASK,
+  PIN_LEFT,
+  PORT_FRAGMENT_OFFSET,
+  PORT_FRAGMENT_PAGE_OFFSET,
+  PORT_HOLD_OFFSET,
+  PORT_LOADED_OFFSET,
+  PORT_MERGE_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  PORT_RELEASE_OFFSET,
+  PORT_SHIFT,
+  PORT_SPARE_OFFSET,
+  RECORD_NONE,
+  RETIRED_PAGE_MASK,
+  RING_HEAD_OFFSET,
+  RING_TAIL_OFFSET,
+  TOKEN_BYTES,
+  TOKEN_HANDLE_OFFSET,
+  TOKEN_LENT,
+  TOKEN_STATE_MASK,
+  TOKEN_WORD_OFFSET,
+  WORD_HOLDERS_MASK,
+} from '../../assembly/layout.js';
+import type { ChannelGeometry, RingGeometry } from '../../src/pool/geometry.js';
+import { lapMask, type ModelPool } from './model.js';
+
+/** Where each page is, page 1 first: `cache 0`, `ring`, `retired`, `fresh`, `left`, `open 0`, or `held` by ports and carriers. */
+export type Places = readonly string[];
+
+function demand(fact: boolean, message: () => string): void {
+  if (!fact) throw new Error(message());
+}
+
+/** Checks the whole pool; every thread has finished its calls. */
+export function checkConservation(pool: ModelPool): Places {
+  return new Census(pool).check();
+}
+
+class Census {
+  private readonly containers: string[][];
+  private readonly references: string[][];
+
+  constructor(private readonly pool: ModelPool) {
+    const pages = pool.geometry.pageCount + 1;
+    this.containers = Array.from({ length: pages }, () => []);
+    this.references = Array.from({ length: pages }, () => []);
+  }
+
+  check(): Places {
+    const { geometry } = this.pool;
+    this.readPorts();
+    this.readRecycleRing();
+    for (const channel of geometry.channels) this.readChannel(channel);
+    this.readTokens();
+    this.readRetired();
+    const places: string[] = [];
+    for (let page = 1; page <= geometry.pageCount; page++) places.push(this.placeOf(page));
+    this.checkInflight(places);
+    return places;
+  }
+
+  private portAt(id: number): number {
+    return this.pool.geometry.portsOffset + (id << PORT_SHIFT);
+  }
+
+  private nodeAt(ring: RingGeometry, node: number): number {
+    demand(node < ring.nodeCount, () => `node ${node} does not exist`);
+    return ring.nodesOffset + node * ring.nodeBytes;
+  }
+
+  private contain(page: number, where: string): void {
+    demand(
+      page >= 1 && page <= this.pool.geometry.pageCount,
+      () => `${where} holds page ${page}, which does not exist`,
+    );
+    this.containers[page]!.push(where);
+  }
+
+  private refer(handle: number, where: string): void {
+    const page = this.pool.pageOf(handle);
+    demand(page >= 1 && page <= this.pool.geometry.pageCount, () => `${where} holds a handle of page ${page}`);
+    this.references[page]!.push(where);
+  }
+
+  /** Pages in a magazine. */
+  private readMagazine(node: number, where: string): number {
+    const { ring, magazineCapacity } = this.pool.geometry;
+    const at = this.nodeAt(ring, node);
+    const count = this.pool.read(at + NODE_COUNT_OFFSET);
+    demand(count <= magazineCapacity, () => `magazine ${node} of ${where} counts ${count} pages`);
+    for (let i = 0; i < count; i++) this.contain(this.pool.read(at + NODE_PAGES_OFFSET + 4 * i), where);
+    return count;
+  }
+
+  private readPorts(): void {
+    const { maxPorts, pageCount, ledgersOffset, ledgerBytes, ring } = this.pool.geometry;
+    for (let id = 0; id < maxPorts; id++) {
+      const port = this.portAt(id);
+      const kind = this.pool.read(port + PORT_RECORD_KIND_OFFSET);
+      demand(kind === RECORD_NONE, () => `port ${id} still has a record of kind ${kind}`);
+      for (const holder of [PORT_LOADED_OFFSET, PORT_MERGE_OFFSET]) {
+        const node = this.pool.read(port + holder);
+        const owner = this.pool.read(this.nodeAt(ring, node) + NODE_OWNER_OFFSET);
+        demand(owner === id + 1, () => `magazine ${node} is port ${id}'s and names owner ${owner - 1}`);
+        const count = this.readMagazine(node, `cache ${id}`);
+        demand(
+          holder === PORT_LOADED_OFFSET || count === 0,
+          () => `port ${id} left ${count} pages in its merge magazine`,
+        );
+      }
+      const spare = this.pool.read(port + PORT_SPARE_OFFSET);
+      const count = this.readMagazine(spare & (2 ** ring.nodeBits - 1), `cache ${id}`);
+      const isFilled = ((spare >>> ring.nodeBits) & 1) === 1;
+      demand(isFilled === count > 0, () => `port ${id}'s spare says filled=${isFilled} and has ${count} pages`);
+      for (let page = 1; page <= pageCount; page++) {
+        const row = this.pool.memory.u16[(ledgersOffset + id * ledgerBytes + 2 * page) >>> 1]!;
+        for (let i = 0; i < row; i++) this.references[page]!.push(`port ${id}`);
+      }
+    }
+  }
+
+  private readRecycleRing(): void {
+    const { maxPorts, ring } = this.pool.geometry;
+    const nodes: number[] = [];
+    for (let id = 0; id < maxPorts; id++) {
+      nodes.push(this.pool.read(this.portAt(id) + PORT_LOADED_OFFSET));
+      nodes.push(this.pool.read(this.portAt(id) + PORT_MERGE_OFFSET));
+      nodes.push(this.pool.read(this.portAt(id) + PORT_SPARE_OFFSET) & (2 ** ring.nodeBits - 1));
+    }
+    for (const { node, isFull } of this.readSlots('recycle ring', ring, nodes)) {
+      const count = this.readMagazine(node, 'ring');
+      demand(isFull === count > 0, () => `a slot of the recycle ring says full=${isFull} and has ${count} pages`);
+    }
+  }
+
+  /** The slots of a quiet ring: filled from head to tail and nowhere else, and each node in one place. */
+  private readSlots(name: string, ring: RingGeometry, nodes: number[]): { node: number; isFull: boolean }[] {
+    const position = (offset: number) => {
+      const hint = this.pool.read(ring.offset + offset);
+      return { lap: hint >>> ring.indexBits, index: hint & (2 ** ring.indexBits - 1) };
+    };
+    const head = position(RING_HEAD_OFFSET);
+    const tail = position(RING_TAIL_OFFSET);
+    const laps = (tail.lap - head.lap) & lapMask(ring);
+    const size = laps === lapMask(ring) ? -1 : laps * ring.slotCount + tail.index - head.index;
+    demand(
+      size >= 0 && size <= ring.slotCount,
+      () => `${name}: head {${head.lap}, ${head.index}}, tail {${tail.lap}, ${tail.index}}`,
+    );
+    const slots: { node: number; isFull: boolean }[] = [];
+    for (let i = 0; i < ring.slotCount; i++) {
+      const index = (head.index + i) % ring.slotCount;
+      const lap = (head.lap + (index < head.index ? 1 : 0)) & lapMask(ring);
+      const word = this.pool.read(ring.slotsOffset + 4 * index);
+      const isFull = ((word >>> ring.nodeBits) & 1) === 1;
+      const isRight = word >>> (ring.nodeBits + 1) === lap && isFull === i < size;
+      demand(
+        isRight,
+        () => `${name}: slot ${index} is 0x${word.toString(16)} with ${size} filled from {${head.lap}, ${head.index}}`,
+      );
+      slots.push({ node: word & (2 ** ring.nodeBits - 1), isFull });
+    }
+    const all = [...nodes, ...slots.map(({ node }) => node)].sort((a, b) => a - b);
+    demand(
+      all.every((node, i) => node === i),
+      () => `${name}: nodes ${all.join(' ')} (expected each of ${ring.nodeCount} once)`,
+    );
+    return slots;
+  }
+
+  private readChannel({ name, offset, ring }: ChannelGeometry): void {
+    const { maxPorts } = this.pool.geometry;
+    const nodes: number[] = [];
+    let entries = 0;
+    let counted = this.pool.read(offset + CHANNEL_FOLDED_OFFSET) - this.pool.read(offset + CHANNEL_FOLDED_OFFSET + 4);
+    for (let id = 0; id < maxPorts; id++) {
+      const lane = offset + CHANNEL_HEAD_BYTES + (id << LANE_SHIFT);
+      counted += this.pool.read(lane + LANE_SENT_OFFSET) - this.pool.read(lane + LANE_RECEIVED_OFFSET);
+      for (const holder of [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET]) {
+        const node = this.pool.read(lane + holder);
+        const owner = this.pool.read(this.nodeAt(ring, node) + NODE_OWNER_OFFSET);
+        demand(owner === id + 1, () => `${name}: node ${node} is port ${id}'s and names owner ${owner - 1}`);
+        const count = this.readEntries(name, ring, node);
+        demand(
+          holder === LANE_INBOX_OFFSET || count === 0,
+          () => `${name}: port ${id} left ${count} entries in its outbox`,
+        );
+        entries += count;
+        nodes.push(node);
+      }
+    }
+    for (const { node, isFull } of this.readSlots(name, ring, nodes)) {
+      const count = this.readEntries(name, ring, node);
+      demand(isFull === count > 0, () => `${name}: a slot says full=${isFull} and has ${count} entries`);
+      entries += count;
+    }
+    demand(
+      (counted | 0) === entries,
+      () => `${name}: ports count ${counted | 0} entries inside, nodes have ${entries}`,
+    );
+  }
+
+  private readEntries(name: string, ring: RingGeometry, node: number): number {
+    const at = this.nodeAt(ring, node);
+    const taken = this.pool.read(at + NODE_TAKEN_OFFSET);
+    const count = this.pool.read(at + NODE_COUNT_OFFSET);
+    for (let i = taken; i < count; i++) this.refer(this.pool.read(at + NODE_ENTRIES_OFFSET + i * ENTRY_BYTES), name);
+    return Math.max(0, count - taken);
+  }
+
+  private readTokens(): void {
+    const { tokensOffset, tokenCount } = this.pool.geometry;
+    for (let i = 0; i < tokenCount; i++) {
+      const token = tokensOffset + i * TOKEN_BYTES;
+      const state = this.pool.read(token + TOKEN_WORD_OFFSET) & TOKEN_STATE_MASK;
+      demand(state === 0 || state === TOKEN_LENT, () => `token ${i} is left in state ${state}`);
+      if (state === TOKEN_LENT) this.refer(this.pool.read(token + TOKEN_HANDLE_OFFSET), 'token');
+    }
+  }
+
+  private readRetired(): void {
+    const { pageCount, descriptorsOffset } = this.pool.geometry;
+    let page = this.pool.read(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_PAGE_MASK;
+    for (let length = 0; page !== 0; length++) {
+      demand(length < pageCount, () => 'the retired list has a cycle');
+      this.contain(page, 'retired');
+      page = this.pool.read(descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_LINK_OFFSET);
+    }
+  }
+
+  /** The port that has the page open, or -1. */
+  private openerOf(page: number): number {
+    const openers = this.pool.instances.filter(
+      ({ id }) => this.pool.read(this.portAt(id) + PORT_FRAGMENT_PAGE_OFFSET) === page,
+    );
+    demand(openers.length <= 1, () => `page ${page} is open twice`);
+    return openers[0]?.id ?? -1;
+  }
+
+  private holdersOf(page: number): number {
+    const { wordsOffset, unitsShift } = this.pool.geometry;
+    let holders = 0;
+    for (let unit = page << unitsShift; unit < (page + 1) << unitsShift; unit++) {
+      holders += this.pool.read(wordsOffset + 4 * unit) & WORD_HOLDERS_MASK;
+    }
+    return holders;
+  }
+
+  private placeOf(page: number): string {
+    const descriptor = this.pool.geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+    const count = this.pool.read(descriptor + DESCRIPTOR_COUNT_OFFSET);
+    const pins = this.pool.read(descriptor + DESCRIPTOR_PINS_OFFSET);
+    const home = this.pool.read(descriptor + DESCRIPTOR_HOME_OFFSET);
+    const state = home & HOME_STATE_MASK;
+    const containers = this.containers[page]!;
+    const references = this.references[page]!;
+    const opener = this.openerOf(page);
+    const told = () =>
+      `page ${page}: in [${containers}], referred to by [${references}], count ${count}, pins 0x${pins.toString(16)}, home state ${state}` +
+      (opener >= 0 ? `, open by port ${opener}` : '');
+
+    demand(containers.length <= 1, () => `${told()}: in two places`);
+    demand(containers.length === 0 || (references.length === 0 && opener < 0), () => `${told()}: at home and in use`);
+    demand(
+      this.holdersOf(page) === references.length,
+      () => `${told()}: ${this.holdersOf(page)} holders in the fragment words`,
+    );
+    demand(
+      (state === HOME_LEFT) === ((pins & PIN_LEFT) !== 0),
+      () => `${told()}: LEFT in one word and not in the other`,
+    );
+    if (references.length > 0 || opener >= 0) {
+      const users = opener < 0 ? 0 : this.pool.read(this.portAt(opener) + PORT_FRAGMENT_OFFSET) & 0xffff;
+      const expected = opener < 0 ? references.length : references.length + BIAS - users;
+      demand(state === HOME_HELD, () => `${told()}: in use and not in circulation`);
+      demand(count === expected, () => `${told()}: count ${count} (expected ${expected})`);
+      if (opener >= 0) return `open ${opener}`;
+      return `held by ${[...references].sort().join(' and ')}`;
+    }
+    demand(count === 1, () => `${told()}: count at home`);
+    demand((home & HOME_OPENER_MASK) === 0, () => `${told()}: names an opener at home`);
+    if (state === HOME_LEFT) {
+      demand(containers.length === 0, () => `${told()}: left and in a container`);
+      demand((pins & PIN_COUNT_MASK) > 0, () => `${told()}: left, and nobody pins it: lost`);
+      return 'left';
+    }
+    if (state === HOME_FRESH) {
+      const fresh = this.pool.read(CONTROL_BASE + HEADER_FRESH_OFFSET);
+      demand(containers.length === 0 && page >= fresh, () => `${told()}: fresh, and the hint is at ${fresh}: lost`);
+      return 'fresh';
+    }
+    demand(containers.length === 1, () => `${told()}: in no place: lost`);
+    demand((state === HOME_RETIRED) === (containers[0] === 'retired'), () => `${told()}: its state is not its place`);
+    demand(pins === 0, () => `${told()}: pinned at home`);
+    return containers[0]!;
+  }
+
+  private checkInflight(places: Places): void {
+    let inflight = 0;
+    for (const { id } of this.pool.instances) {
+      inflight +=
+        this.pool.read(this.portAt(id) + PORT_HOLD_OFFSET) - this.pool.read(this.portAt(id) + PORT_RELEASE_OFFSET);
+    }
+    const out = places.filter((place) => !['retired', 'fresh', 'left'].includes(place)).length;
+    demand((inflight | 0) === out, () => `in-flight is ${inflight | 0} (expected ${out}): [${places.join(', ')}]`);
+  }
+}

@@ -1,0 +1,178 @@
+// Faults that the explorer must find: one place of the shipped code each, broken the way such code is broken in practice.
+
+import type { Patch } from './build-model.js';
+
+/** A fault and the scenario that shows it. */
+export interface SeededFault {
+  readonly name: string;
+  readonly patch: Patch;
+  readonly scenario: string;
+}
+
+export const seededFaults: readonly SeededFault[] = [
+  {
+    name: 'the page count goes down by load and store',
+    patch: {
+      file: 'refcount.ts',
+      find: 'const seen = acas(counter, references, references - 1);',
+      replace: 'const seen = references;\n      astore(counter, references - 1);',
+    },
+    scenario: 'last release against last release',
+  },
+  {
+    name: 'a release that reads 1 after a lost exchange does not take the page home',
+    patch: {
+      file: 'refcount.ts',
+      find: 'if (seen == references) return;',
+      replace: 'if (seen == references || seen == 1) return;',
+    },
+    scenario: 'last release against last release',
+  },
+  {
+    name: 'the holders of a fragment go down by load and store',
+    patch: {
+      file: 'refcount.ts',
+      find: 'const seen = acas(wordAddress(unit), word, word - 1);',
+      replace: 'const seen = word;\n      astore(wordAddress(unit), word - 1);',
+    },
+    scenario: 'last release against last release against last release',
+  },
+  {
+    name: 'retain raises the page count by load and store',
+    patch: {
+      file: 'refcount.ts',
+      find: 'const before = aadd(counter, references);',
+      replace: 'const before = aload(counter);\n  astore(counter, before + references);',
+    },
+    scenario: 'retain and two releases against last release',
+  },
+  {
+    name: 'a fragment page is left by load and store',
+    patch: {
+      file: 'fragment.ts',
+      find: 'if (acas(descriptor + DESCRIPTOR_COUNT_OFFSET, references, references - (BIAS - users)) == references) break;',
+      replace: 'astore(descriptor + DESCRIPTOR_COUNT_OFFSET, references - (BIAS - users));\n    if (users != 0) break;',
+    },
+    scenario: 'bias drain against release, the page reused in place',
+  },
+  {
+    name: 'nodes are exchanged by load and store',
+    patch: {
+      file: 'ring.ts',
+      find: 'if (acas(address, seen, next) != seen) {\n    recordDone();\n    return false;\n  }',
+      replace: 'if (aload(address) != seen) {\n    recordDone();\n    return false;\n  }\n  acas(address, seen, next);',
+    },
+    scenario: 'two spills, wrap of lap and position',
+  },
+  {
+    name: 'the tail moves on before the slot is filled',
+    patch: {
+      file: 'ring.ts',
+      find:
+        'if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;\n' +
+        "      // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.\n" +
+        '      acas(ring + RING_TAIL_OFFSET, t, next);',
+      replace:
+        'acas(ring + RING_TAIL_OFFSET, t, next);\n' +
+        '      if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;',
+    },
+    scenario: 'a sender that receives against a sender, capacity 2',
+  },
+  {
+    name: 'a pusher waits for another one to move the tail on',
+    patch: {
+      file: 'ring.ts',
+      find: 'its pusher has not moved the tail.\n    acas(ring + RING_TAIL_OFFSET, t, next);',
+      replace: '',
+    },
+    scenario: 'two spills, wrap of lap and position',
+  },
+  {
+    name: 'a receiver takes any filled slot, whatever its lap',
+    patch: {
+      file: 'ring.ts',
+      find: 'if (w >>> lapShift == lap) {',
+      replace: 'if (w >>> lapShift == lap || (w & full) != 0) {',
+    },
+    scenario: 'a sender against two receivers, capacity 1',
+  },
+  {
+    name: 'a spilled spare magazine is overwritten instead of exchanged',
+    patch: {
+      file: 'cache.ts',
+      find: 'if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;',
+      replace:
+        'if (spare != port + PORT_SPARE_OFFSET) {\n' +
+        '    if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;\n' +
+        '  } else {\n' +
+        '    store<u32>(port + PORT_LOADED_OFFSET, seen & ((<u32>1 << nodeBits) - 1));\n' +
+        '    astore(spare, next);\n' +
+        '  }',
+    },
+    scenario: 'spare taken by a starving port against its owner',
+  },
+  {
+    name: 'LEFT is set by a store',
+    patch: {
+      file: 'pin.ts',
+      find: 'if (acas(word, seen, seen | PIN_LEFT) == seen) return true;',
+      replace: 'astore(word, seen | PIN_LEFT);\n    if (seen != 0) return true;',
+    },
+    scenario: 'unpin against last release',
+  },
+  {
+    name: 'an unpin goes down by load and store',
+    patch: {
+      file: 'pin.ts',
+      find: 'if (acas(word, seen, seen - 1) == seen) return OK;',
+      replace: 'astore(word, seen - 1);\n    if (seen != 0) return OK;',
+    },
+    scenario: 'two unpins against last release',
+  },
+  {
+    name: 'a token is claimed by load and store',
+    patch: {
+      file: 'token.ts',
+      find: 'return acas(token, seen, mark(seen, TOKEN_TAKING)) == seen ? seen : 0;',
+      replace: 'astore(token, mark(seen, TOKEN_TAKING));\n  return seen;',
+    },
+    scenario: 'token adopted twice',
+  },
+  {
+    name: 'the retired list is taken by load and store',
+    patch: {
+      file: 'supply.ts',
+      find: 'if (acas(head, seen, next) == seen) return seen & RETIRED_PAGE_MASK;',
+      replace: 'astore(head, next);\n    if (seen != 0) return seen & RETIRED_PAGE_MASK;',
+    },
+    scenario: 'retired list taken whole against retire',
+  },
+  {
+    name: 'a page is listed as retired before its home state says so',
+    patch: {
+      file: 'supply.ts',
+      find:
+        'astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);\n' +
+        '    // Plain: published by X9.\n' +
+        '    store<u32>(descriptor + DESCRIPTOR_LINK_OFFSET, seen & RETIRED_PAGE_MASK);\n' +
+        '    // X9 pairs with A7 in takeRetiredList: link and home state are visible before the page can be found. LP of retiring.\n' +
+        '    if (acas(head, seen, next) == seen) break;',
+      replace:
+        'store<u32>(descriptor + DESCRIPTOR_LINK_OFFSET, seen & RETIRED_PAGE_MASK);\n' +
+        '    if (acas(head, seen, next) == seen) {\n' +
+        '      astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);\n' +
+        '      break;\n' +
+        '    }',
+    },
+    scenario: 'retired list taken whole against retire',
+  },
+  {
+    name: 'a fresh page is claimed by load and store',
+    patch: {
+      file: 'supply.ts',
+      find: 'if (acas(home, seen, circulating(seen)) == seen) {',
+      replace: 'astore(home, circulating(seen));\n  if (page != 0) {',
+    },
+    scenario: 'fresh claim against fresh claim',
+  },
+];

@@ -1,0 +1,16 @@
+// Every scenario.
+
+import type { Scenario } from '../explorer.js';
+import { referenceScenarios } from './references.js';
+import { ringScenarios } from './rings.js';
+import { supplyScenarios } from './supply.js';
+
+export const scenarios: readonly Scenario[] = [...ringScenarios, ...referenceScenarios, ...supplyScenarios];
+
+/** The scenario of that name. */
+export function scenarioNamed(name: string): Scenario {
+  const found = scenarios.filter((scenario) => scenario.name === name);
+  if (found.length !== 1)
+    throw new Error(`scenario=${name} (expected one of: ${scenarios.map((s) => s.name).join('; ')})`);
+  return found[0]!;
+}

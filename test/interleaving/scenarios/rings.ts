@@ -1,0 +1,360 @@
+// The exchange ring: as recycle ring under the caches, and as channel.
+
+import type { Scenario } from '../explorer.js';
+import { lapMask, type Program } from '../model.js';
+import {
+  allocPages,
+  cachePages,
+  channelOf,
+  codeName,
+  entryTag,
+  fillChannel,
+  pageName,
+  receive,
+  received,
+  requireAllOk,
+  requireOk,
+} from './common.js';
+
+const recycleRing: Scenario[] = [
+  {
+    name: 'spill against refill',
+    threads: 2,
+    options: { pageCount: 3 },
+    setup(pool) {
+      const [last] = cachePages(pool, 0, 3);
+      return [[['release', last!]], [['alloc']]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      return pageName(end, end.results[1]![0]!);
+    },
+    outcomes: {
+      'page 1': "taken as port 0's spare before the spill, or popped from the ring after it",
+      'page 2': 'the ring was still empty: taken as the spare that the spill left',
+    },
+  },
+  {
+    name: 'spill against two refills',
+    threads: 3,
+    options: { pageCount: 3 },
+    setup(pool) {
+      const [last] = cachePages(pool, 0, 3);
+      return [[['release', last!]], [['alloc']], [['alloc']]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      return `${pageName(end, end.results[1]![0]!)}, ${pageName(end, end.results[2]![0]!)}`;
+    },
+    outcomes: {
+      'page 1, page 2': 'one from the ring or the old spare, one from the new spare',
+      'page 2, page 1': 'the same, the other way round',
+      'page 2, none': 'the new spare went to the first; the second had looked into the ring before the push',
+      'none, page 2': 'the same, the other way round',
+      'page 1, none': "the old spare went to the first; the second looked when the other pages were in port 0's hands",
+      'none, page 1': 'the same, the other way round',
+    },
+  },
+  {
+    name: 'two spills, wrap of lap and position',
+    threads: 2,
+    options: { pageCount: 6 },
+    setup(pool) {
+      const { ring } = pool.geometry;
+      pool.startRingAt(ring, lapMask(ring), ring.slotCount - 1);
+      const [last] = cachePages(pool, 0, 3);
+      const [other] = cachePages(pool, 1, 3);
+      return [[['release', last!]], [['release', other!]]];
+    },
+    outcome: (end) => {
+      requireAllOk(end.results);
+      return end.places.join(', ');
+    },
+    outcomes: {
+      'ring, cache 0, cache 0, ring, cache 1, cache 1':
+        "each port's coldest magazine is in the ring, on both sides of the wrap",
+    },
+  },
+  {
+    name: 'spill and refill against refill and release, wrap',
+    threads: 2,
+    options: { pageCount: 4 },
+    setup(pool) {
+      const { ring } = pool.geometry;
+      pool.startRingAt(ring, lapMask(ring), ring.slotCount - 1);
+      const [last, other] = cachePages(pool, 0, 4);
+      pool.give(0, 1, other!);
+      const back = { ifPositive: 0, call: ['release', { resultOf: 0 }] } as const;
+      return [
+        [['release', last!], ['alloc']],
+        [['alloc'], ['release', other!], back],
+      ];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!, [0]);
+      requireOk(end.results[1]!, [1, 2]);
+      return `${pageName(end, end.results[0]![1]!)}, ${pageName(end, end.results[1]![0]!)}: ${end.places.join(', ')}`;
+    },
+    outcomes: {
+      'page 3, page 1: cache 1, cache 0, held by port 0, cache 1': 'page 1 from the ring or the old spare',
+      'page 3, page 2: ring, cache 1, held by port 0, cache 1': 'page 2 from the new spare, page 1 stays in the ring',
+    },
+  },
+  {
+    name: 'three ports allocate and release two pages, twice',
+    threads: 3,
+    options: { pageCount: 2 },
+    bound: 3,
+    setup: () => {
+      const program: Program = [
+        ['alloc'],
+        { ifPositive: 0, call: ['release', { resultOf: 0 }] },
+        ['alloc'],
+        { ifPositive: 2, call: ['release', { resultOf: 2 }] },
+      ];
+      return [program, program, program];
+    },
+    outcome: ({ results }) => {
+      for (const own of results) requireOk(own.filter((result, call) => call % 2 === 1 && result !== null));
+      const got = results.map((own) => own.filter((result, call) => call % 2 === 0 && result !== 0).length);
+      return got.sort().join(' ');
+    },
+    outcomes: {
+      '0 2 2': 'two ports keep a page each; under pressure a port hands back what it had cached, not what it releases',
+    },
+  },
+];
+
+const closing: Scenario[] = [
+  {
+    name: 'send against close and drain',
+    threads: 2,
+    options: channelOf(2),
+    setup(pool) {
+      fillChannel(pool, 0, 1, true);
+      const [a] = allocPages(pool, 0, 1);
+      return [[['send', 0, a!, 0, 0, 9]], [['scrub']]];
+    },
+    outcome: (end) => `send ${codeName(end.results[0]![0]!)}: ${end.places.slice(0, 2).join(', ')}`,
+    outcomes: {
+      'send ok: retired, retired': 'sent before the drain, and drained',
+      'send ok: retired, held by entries': 'the sender had looked before the close: its entry waits for the next drain',
+      'send closed: retired, held by port 0': 'closed first: the sender keeps its reference',
+    },
+  },
+];
+
+/** Scenarios of a channel that refuses when it is full. */
+function refusing(capacity: number): Scenario[] {
+  const isOne = capacity === 1;
+  return [
+    {
+      name: `send against receive, capacity ${capacity}, empty`,
+      threads: 2,
+      options: channelOf(capacity),
+      setup(pool) {
+        const [a] = allocPages(pool, 0, 1);
+        return [[['send', 0, a!, 0, 0, 7]], [receive(pool, 1)]];
+      },
+      outcome: (end) => `send ${codeName(end.results[0]![0]!)}, received ${entryTag(end, 1, 0)}: ${end.places[0]}`,
+      outcomes: {
+        'send ok, received 7: held by port 1': 'sent, then received',
+        'send ok, received nothing: held by entries': 'looked first',
+      },
+    },
+    {
+      name: `send against receive, capacity ${capacity}, full, wrap`,
+      threads: 2,
+      options: channelOf(capacity),
+      setup(pool) {
+        fillChannel(pool, 0, capacity, true);
+        const [a] = allocPages(pool, 0, 1);
+        return [[['send', 0, a!, 0, 0, 9]], [receive(pool, 1)]];
+      },
+      outcome: (end) => `send ${codeName(end.results[0]![0]!)}, received ${entryTag(end, 1, 0)}`,
+      outcomes: {
+        'send full, received 1': 'sent before there was room: the sender keeps its reference',
+        'send ok, received 1': 'received, then sent',
+      },
+    },
+    {
+      name: `two sends against two receives, capacity ${capacity}, wrap`,
+      threads: 2,
+      options: channelOf(capacity),
+      setup(pool) {
+        fillChannel(pool, 0, 0, true);
+        const [a, b] = allocPages(pool, 0, 2);
+        return [
+          [
+            ['send', 0, a!, 0, 0, 1],
+            ['send', 0, b!, 0, 0, 2],
+          ],
+          [receive(pool, 1), receive(pool, 1, 1), { ifPositive: 0, call: ['release', received(pool, 1)] }],
+        ];
+      },
+      outcome: (end) => {
+        return `${end.results[0]!.map(codeName).join(' ')}, received ${entryTag(end, 1, 0)} ${entryTag(end, 1, 1)}`;
+      },
+      outcomes: {
+        'ok ok, received 1 2': 'each sent before it was received, in order',
+        'ok ok, received 1 nothing': 'the second looked between the two sends',
+        'ok ok, received nothing 1': 'the first looked before the first send',
+        ...(isOne
+          ? {
+              'ok full, received 1 nothing': 'both sent before the first receive: there was room for one',
+              'ok full, received nothing 1': 'the same, between the receives',
+              'ok full, received nothing nothing': 'both looked before the sends',
+            }
+          : { 'ok ok, received nothing nothing': 'both looked before the sends' }),
+      },
+    },
+    {
+      name: `two senders against a receiver, capacity ${capacity}`,
+      threads: 3,
+      options: channelOf(capacity),
+      setup(pool) {
+        fillChannel(pool, 0, capacity - 1, true);
+        const [a] = allocPages(pool, 0, 1);
+        const [b] = allocPages(pool, 1, 1);
+        return [[['send', 0, a!, 0, 0, 8]], [['send', 0, b!, 0, 0, 9]], [receive(pool, 2)]];
+      },
+      outcome: (end) => {
+        return `${codeName(end.results[0]![0]!)} ${codeName(end.results[1]![0]!)}, received ${entryTag(end, 2, 0)}`;
+      },
+      outcomes: isOne
+        ? {
+            'ok ok, received 8': '8 sent, received, 9 sent',
+            'ok ok, received 9': '9 sent, received, 8 sent',
+            'ok full, received 8': 'both sent before the receive: 8 first',
+            'full ok, received 9': 'both sent before the receive: 9 first',
+            'ok full, received nothing': 'the receiver looked first',
+            'full ok, received nothing': 'the receiver looked first',
+          }
+        : {
+            'ok ok, received 1': 'received before the second send',
+            'ok full, received 1': 'both sent before the receive: 8 first',
+            'full ok, received 1': 'both sent before the receive: 9 first',
+          },
+    },
+    {
+      name: `a sender against two receivers, capacity ${capacity}`,
+      threads: 3,
+      options: channelOf(capacity),
+      setup(pool) {
+        fillChannel(pool, 0, 1, true);
+        const [a] = allocPages(pool, 0, 1);
+        return [[['send', 0, a!, 0, 0, 9]], [receive(pool, 1)], [receive(pool, 2)]];
+      },
+      outcome: (end) => {
+        return `${codeName(end.results[0]![0]!)}, received ${entryTag(end, 1, 0)} and ${entryTag(end, 2, 0)}`;
+      },
+      outcomes: {
+        'ok, received 1 and 9': 'both entries received, one by each',
+        'ok, received 9 and 1': 'both entries received, one by each',
+        'ok, received 1 and nothing': 'the second looked before the send',
+        'ok, received nothing and 1': 'the first looked before the send',
+        ...(isOne && {
+          'full, received 1 and nothing': 'sent before there was room',
+          'full, received nothing and 1': 'sent before there was room',
+        }),
+      },
+    },
+    {
+      name: `a sender that receives against a sender, capacity ${capacity}`,
+      threads: 2,
+      options: channelOf(capacity),
+      setup(pool) {
+        fillChannel(pool, 0, 0, true);
+        const [a] = allocPages(pool, 0, 1);
+        const [b] = allocPages(pool, 1, 1);
+        return [[['send', 0, a!, 0, 0, 8]], [['send', 0, b!, 0, 0, 9], receive(pool, 1, 1)]];
+      },
+      outcome: (end) => {
+        return `${codeName(end.results[0]![0]!)} ${codeName(end.results[1]![0]!)}, received ${entryTag(end, 1, 1)}`;
+      },
+      outcomes: {
+        'ok ok, received 9': isOne ? '8 sent after the receive' : '9 sent first',
+        ...(isOne
+          ? {
+              'full ok, received 9': '9 sent first',
+              'ok full, received 8': '8 sent first',
+            }
+          : { 'ok ok, received 8': '8 sent first' }),
+      },
+    },
+  ];
+}
+
+/** Scenarios of a channel that drops its oldest entry to make room. */
+function droppingOldest(capacity: number): Scenario[] {
+  const isOne = capacity === 1;
+  return [
+    {
+      name: `drop-oldest against receive, capacity ${capacity}, wrap`,
+      threads: 2,
+      options: channelOf(capacity, 'drop-oldest'),
+      setup(pool) {
+        fillChannel(pool, 0, capacity, true);
+        const [a] = allocPages(pool, 0, 1);
+        return [[['send', 0, a!, 0, 0, 9]], [receive(pool, 1)]];
+      },
+      outcome: (end) => {
+        requireOk(end.results[0]!);
+        return `received ${entryTag(end, 1, 0)}: ${end.places.slice(0, capacity).join(', ')}`;
+      },
+      outcomes: isOne
+        ? {
+            'received 9: cache 0': '1 dropped, then 9 received',
+            'received 1: held by port 1': '1 received, nothing dropped',
+            'received nothing: cache 0': 'looked between the drop and the send',
+          }
+        : {
+            'received 2: cache 0, held by port 1': '1 dropped, then 2 received',
+            'received 1: held by port 1, held by entries': '1 received, nothing dropped',
+            'received 1: held by port 1, cache 0': 'counted full, then 1 received: what was oldest by then dropped',
+          },
+    },
+    {
+      name: `two drop-oldest senders against a receiver, capacity ${capacity}`,
+      threads: 3,
+      options: channelOf(capacity, 'drop-oldest'),
+      setup(pool) {
+        fillChannel(pool, 0, capacity, true);
+        const [a] = allocPages(pool, 0, 1);
+        const [b] = allocPages(pool, 1, 1);
+        return [[['send', 0, a!, 0, 0, 8]], [['send', 0, b!, 0, 0, 9]], [receive(pool, 2)]];
+      },
+      outcome: (end) => {
+        requireOk(end.results[0]!);
+        requireOk(end.results[1]!);
+        const inside = end.places.filter((place) => place === 'held by entries').length;
+        return `received ${entryTag(end, 2, 0)}, ${inside} left inside`;
+      },
+      outcomes: isOne
+        ? {
+            'received 8, 0 left inside': '1 dropped, 9 dropped, 8 received last',
+            'received 9, 0 left inside': '1 dropped, 8 dropped, 9 received last',
+            'received 8, 1 left inside': '1 dropped, 8 received, 9 sent',
+            'received 9, 1 left inside': '1 dropped, 9 received, 8 sent',
+            'received 1, 1 left inside': '1 received; of 8 and 9 the later stays',
+            'received nothing, 1 left inside': 'looked between a drop and a send',
+          }
+        : {
+            'received 8, 1 left inside': '1 and 2 dropped, 8 before 9',
+            'received 9, 1 left inside': '1 and 2 dropped, 9 before 8',
+            'received 2, 2 left inside': '1 dropped, 2 received, both sent',
+            'received 1, 2 left inside': '1 received, 2 dropped, both sent',
+            'received 2, 1 left inside': 'counted full, then 2 received: one more dropped than needed',
+            'received 1, 1 left inside': 'counted full twice, then 1 received: one more dropped than needed',
+            'received nothing, 2 left inside': 'looked when both senders had dropped and not yet sent',
+          },
+    },
+  ];
+}
+
+export const ringScenarios: readonly Scenario[] = [
+  ...recycleRing,
+  ...closing,
+  ...[1, 2].flatMap(refusing),
+  ...[1, 2].flatMap(droppingOldest),
+];
