@@ -232,9 +232,9 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   if (code != OK) return code;
   const lane = laneOf(block);
   const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
-  if (room(block, lane) == 0) {
+  while (room(block, lane) == 0) {
     if (policy != POLICY_DROP_OLDEST) return refuse(lane, policy, handle);
-    while (room(block, lane) == 0) if (!dropOldest(block, lane)) break;
+    if (!dropOldest(block, lane)) break;
   }
   const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
   put(node, 0, handle, offset, length, tag);

@@ -4,9 +4,7 @@ export { alloc, refCount, release, releaseHeld, retain } from './refcount';
 export { allocFragment } from './fragment';
 export { unpark } from './cache';
 export {
-  allocBulk,
   allocBurst,
-  check,
   extent,
   held,
   lastError,
@@ -14,7 +12,6 @@ export {
   open,
   park,
   poll,
-  reclaimTokens,
   releaseBulk,
   scrub,
   trim,

@@ -4,10 +4,8 @@
 // thread killed here leaves what those steps leave.
 
 import {
-  CONTROL_BASE,
   COUNTER_FAST,
-  HEADER_SCRATCH_BYTES_OFFSET,
-  HEADER_SCRATCH_OFFSET,
+  COUNTER_RECYCLED,
   NODE_COUNT_OFFSET,
   OK,
   PORT_LIMIT_OFFSET,
@@ -34,10 +32,9 @@ import {
 import { leaveFragmentPage } from './fragment';
 import { inspect, pageOf, unitOf } from './handle';
 import { held as heldBy } from './ledger';
-import { alloc, handOut, release } from './refcount';
+import { alloc, handOut, releaseChecked, releaseFast } from './refcount';
 import { countMany } from './stats';
 import { ringPop } from './ring';
-import { reclaimTokens as reclaim } from './token';
 
 /** Serves port `id` from now on; the thread has claimed it. */
 export function open(id: u32): void {
@@ -68,20 +65,17 @@ export function allocBurst(address: usize, count: u32): u32 {
   return done;
 }
 
-/** Writes `count` page handles at `address`, or none. */
-export function allocBulk(address: usize, count: u32): u32 {
-  const got = allocBurst(address, count);
-  if (got == count) return count;
-  releaseBulk(address, got);
-  return 0;
-}
-
 /** Releases handles from the front until one is refused; how many. */
 export function releaseBulk(address: usize, count: u32): u32 {
-  for (let i: u32 = 0; i < count; i++) {
-    if (release(load<u32>(address + ((<usize>i) << 2))) != OK) return i;
+  let done: u32 = 0;
+  let recycled: u32 = 0;
+  for (; done < count; done++) {
+    const handle = load<u32>(address + ((<usize>done) << 2));
+    if (releaseFast(handle)) recycled += 1;
+    else if (releaseChecked(handle) != OK) break;
   }
-  return count;
+  countMany(COUNTER_RECYCLED, recycled);
+  return done;
 }
 
 /** The fragment's first byte in this memory, or 0 when the handle is refused. */
@@ -97,11 +91,6 @@ export function extent(handle: u32): i32 {
   return code != OK ? code : <i32>extentBytes(unitOf(handle));
 }
 
-/** OK, or what is wrong with the handle. */
-export function check(handle: u32): i32 {
-  return inspect(handle);
-}
-
 /** References this port holds on a page. */
 export function held(page: u32): u32 {
   return heldBy(page);
@@ -110,19 +99,6 @@ export function held(page: u32): u32 {
 /** Why the last burst stopped early. */
 export function lastError(): i32 {
   return lastCode;
-}
-
-/** Releases tokens lent at or before `timeSeconds`; how many. */
-export function reclaimTokens(timeSeconds: u32): u32 {
-  return reclaim(timeSeconds, scratch());
-}
-
-/** The first words of this port's scratch, which the calls themselves use. */
-function scratch(): usize {
-  // Plain: constants.
-  return (
-    load<u32>(CONTROL_BASE + HEADER_SCRATCH_OFFSET) + portId * load<u32>(CONTROL_BASE + HEADER_SCRATCH_BYTES_OFFSET)
-  );
 }
 
 /** Hands the magazines and the fragment page back; releases go through to the ring until `unpark`. */

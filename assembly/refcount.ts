@@ -15,7 +15,6 @@ import {
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
-  ERR_FOREIGN_HANDLE,
   ERR_NOT_HELD,
   ERR_REF_OVERFLOW,
   ERR_STALE_HANDLE,
@@ -35,11 +34,23 @@ import {
   PORT_PARKED_OFFSET,
   PORT_RELEASE_OFFSET,
   RECORD_CUT,
+  WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from './layout';
 import { aadd, acas, aload, astore, rload } from './atomic';
 import { answer, flush, isActive, refill, spill } from './cache';
-import { ledger, loaded, magazineCapacity, pages, pageShift, port, unitLimit, unitsShift } from './context';
+import {
+  generationSeed,
+  ledger,
+  loaded,
+  magazineCapacity,
+  pageShift,
+  pages,
+  port,
+  unitBits,
+  unitLimit,
+  unitsShift,
+} from './context';
 import { invariant } from './debug';
 import {
   descriptorAddress,
@@ -86,36 +97,58 @@ function allocRefill(): u32 {
   return handOut(loaded, load<u32>(loaded + NODE_COUNT_OFFSET));
 }
 
-/** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
-export function release(handle: u32): i32 {
+/**
+ * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing changed, and
+ * `releaseChecked` finds out. No atomics.
+ */
+// @ts-ignore: decorator
+@inline
+export function releaseFast(handle: u32): bool {
   const unit = unitOf(handle);
-  if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
+  if (unit >= unitLimit) return false;
+  const page = pageOf(unit);
+  const descriptor = descriptorAddress(page);
+  const sole = (((handle >>> unitBits) ^ generationSeed) << WORD_GENERATION_SHIFT) | 1;
   // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
   const word = rload(wordAddress(unit));
-  if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
-  const page = pageOf(unit);
-  const row = held(page);
-  if (row == 0) return reject(ERR_NOT_HELD);
-  const descriptor = descriptorAddress(page);
   // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and they
   // depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
-  const others = (rload(descriptor + DESCRIPTOR_COUNT_OFFSET) ^ 1) | rload(descriptor + DESCRIPTOR_PINS_OFFSET); // A3 pairs with X6 in pin.ts unpin: likewise for a pin; with one holder no pin can come.
+  const references = rload(descriptor + DESCRIPTOR_COUNT_OFFSET);
+  // A3 pairs with X6 in pin.ts unpin: likewise for a pin; with one holder no pin can come.
+  const pins = rload(descriptor + DESCRIPTOR_PINS_OFFSET);
   // Plain: the home state of a page with one holder is written by nobody else.
   const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & HOME_SLOW_MASK;
+  if (((word ^ sole) | (references ^ 1) | pins | special | (held(page) ^ 1)) != 0) return false;
   const node = loaded;
   const filled = load<u32>(node + NODE_COUNT_OFFSET);
   // N4 no ordering needed: a request that is not seen now is seen at the next release.
-  if ((others | special) == 0 && filled < rload(port + PORT_LIMIT_OFFSET)) {
-    // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
-    // magazine counts as row 0.
-    store<u32>(wordAddress(unit), vacated(word));
-    store<u32>(node + NODE_PAGES_OFFSET + ((<usize>filled) << 2), page);
-    store<u32>(node + NODE_COUNT_OFFSET, filled + 1);
-    setHeld(page, 0);
-    count(COUNTER_RECYCLED);
-    return OK;
-  }
-  return releaseSlow(unit, word, page, row);
+  if (filled >= rload(port + PORT_LIMIT_OFFSET)) return false;
+  // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
+  // magazine counts as row 0.
+  store<u32>(wordAddress(unit), vacated(word));
+  store<u32>(node + NODE_PAGES_OFFSET + ((<usize>filled) << 2), page);
+  store<u32>(node + NODE_COUNT_OFFSET, filled + 1);
+  setHeld(page, 0);
+  return true;
+}
+
+/** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
+export function release(handle: u32): i32 {
+  if (!releaseFast(handle)) return releaseChecked(handle);
+  count(COUNTER_RECYCLED);
+  return OK;
+}
+
+/** Gives one reference back, whatever it takes, or says why not. */
+export function releaseChecked(handle: u32): i32 {
+  const code = inspect(handle);
+  if (code != OK) return reject(code);
+  const unit = unitOf(handle);
+  const page = pageOf(unit);
+  const row = held(page);
+  if (row == 0) return reject(ERR_NOT_HELD);
+  // N18 no ordering needed: as N1.
+  return releaseSlow(unit, rload(wordAddress(unit)), page, row);
 }
 
 function reject(code: i32): i32 {
@@ -247,7 +280,8 @@ export function retain(handle: u32, references: u32): i32 {
   const page = pageOf(unit);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
-  if (references == 0 || row + references > LEDGER_MAX) return references == 0 ? OK : ERR_REF_OVERFLOW;
+  // One comparison for 0 and for more than the row can hold.
+  if (references - 1 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
   const counter = descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
   // N12 no ordering needed: the exchange decides.
   let word = aload(wordAddress(unit));

@@ -34,7 +34,6 @@ import { extentBytes } from './channel';
 import { portId } from './context';
 import { inspect, pageOf, unitOf } from './handle';
 import { held, recordDone, recordSlow, setHeld } from './ledger';
-import { release } from './refcount';
 
 // @ts-ignore: decorator
 @inline
@@ -121,19 +120,4 @@ export function adopt(index: u32, sequence: u32, address: usize): i32 {
   astore(token, ((seen >>> TOKEN_SEQ_SHIFT) + 1) << TOKEN_SEQ_SHIFT);
   recordDone();
   return OK;
-}
-
-/** Releases tokens lent at or before `timeSeconds` that nobody adopted. How many. */
-export function reclaimTokens(timeSeconds: u32, scratch: usize): u32 {
-  let reclaimed: u32 = 0;
-  for (let index: u32 = 0; index < tokenCount(); index++) {
-    const token = tokenAddress(index);
-    // A8 pairs with R4 in lend: the time of a lent token is visible.
-    const word = aload(token);
-    if ((word & TOKEN_STATE_MASK) != TOKEN_LENT || load<u32>(token + TOKEN_TIME_OFFSET) > timeSeconds) continue;
-    if (adopt(index, word >>> TOKEN_SEQ_SHIFT, scratch) != OK) continue;
-    release(load<u32>(scratch));
-    reclaimed += 1;
-  }
-  return reclaimed;
 }

@@ -54,8 +54,8 @@ if (await step('build', ['scripts/build.mjs'])) {
     await step('wasm gate', ['scripts/verify-wasm.mjs']);
     await step('locked operations', ['scripts/count-locked.mjs']);
     await step('size', ['scripts/check-size.mjs']);
-    if (existsSync(join(root, 'docs/memory-layout.md')))
-      await step('layout tables', ['scripts/docs-layout.mjs', '--check']);
+    await step('layout tables', ['scripts/docs-layout.mjs', '--check']);
+    await step('error table', ['scripts/docs-errors.mjs', '--check']);
     await suite('tests', []);
   }
 }

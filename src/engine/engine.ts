@@ -14,21 +14,17 @@ export interface Engine {
   allocFragment(bytes: number): number;
   /** Writes up to `count` page handles at `address`; how many. */
   allocBurst(address: number, count: number): number;
-  /** Writes `count` page handles at `address`, or none: `count` or 0. */
-  allocBulk(address: number, count: number): number;
   retain(handle: number, count: number): number;
   release(handle: number): number;
   /** How many of the handles at `address` were released, from the front; fewer than `count`: the next one was refused. */
   releaseBulk(address: number, count: number): number;
 
-  /** Where the fragment starts in its area, an unsigned byte offset passed as an int32, or 0 when refused (ask `check`). */
+  /** Where the fragment starts in its area, an unsigned byte offset passed as an int32, or 0 when refused (`extent` says why). */
   offset(handle: number): number;
   /** Bytes reserved for the fragment, or a code. */
   extent(handle: number): number;
   /** How many references the fragment has, or a code. */
   refCount(handle: number): number;
-  /** OK, ERR_STALE_HANDLE or ERR_FOREIGN_HANDLE: changes nothing, needs no reference. */
-  check(handle: number): number;
 
   /** The page's number, a token good for one unpin, or a code. */
   pin(handle: number): number;
@@ -49,8 +45,6 @@ export interface Engine {
   lend(handle: number, offset: number, length: number, timeSeconds: number): number;
   /** Takes a lent reference over: writes {handle, offset, length} at `address`; OK or ERR_TOKEN_SPENT, ERR_REF_OVERFLOW. */
   adopt(index: number, sequence: number, address: number): number;
-  /** Releases the tokens lent at or before `timeSeconds` and never adopted; how many. */
-  reclaimTokens(timeSeconds: number): number;
 
   /** Hands magazines and the fragment page back to the ring; releases go through at once until `unpark`. */
   park(): void;

@@ -3,7 +3,7 @@
 // `'auto'` falls back; `'wasm'` asked for and not possible is an error that says why. Both engines may serve ports of one
 // pool at the same time, so the choice is each thread's own.
 
-import { ERROR_TABLE, PagePoolError } from '../errors.js';
+import { PagePoolError, REMEDIES } from '../errors.js';
 import type { PoolMemory } from '../pool/memory.js';
 import type { Engine } from './engine.js';
 import { createTypeScriptEngine } from './typescript.js';
@@ -59,7 +59,7 @@ function fallBack(request: EngineRequest, cause: unknown): PreparedEngine {
 function refused(call: string, rule: string, cause: unknown): PagePoolError {
   return new PagePoolError(
     'POOL_ERR_INVALID_ARGUMENT',
-    `${call} failed: engine="wasm" (expected ${rule}); pass engine: 'auto', or ${ERROR_TABLE.POOL_ERR_NOT_SHARED.remedy}`,
+    `${call} failed: engine="wasm" (expected ${rule}); pass engine: 'auto', or ${REMEDIES.POOL_ERR_NOT_SHARED}`,
     { cause },
   );
 }

@@ -18,11 +18,19 @@ export function allocCopied({ engine, scratch }: Port, out: Uint32Array, count: 
   return count;
 }
 
+/** Allocates `count` pages at `address`, or none. */
+export function allocBulkAt({ engine }: Port, address: number, count: number): boolean {
+  const got = engine.allocBurst(address, count);
+  if (got === count) return true;
+  engine.releaseBulk(address, got);
+  return false;
+}
+
 /** Allocates `count` pages into `out`, or none. */
 export function allocBulkCopied(port: Port, out: Uint32Array, count: number): boolean {
-  const { engine, scratch } = port;
+  const { scratch } = port;
   if (count <= scratch.own.length) {
-    if (engine.allocBulk(scratch.ownAddress, count) !== count) return false;
+    if (!allocBulkAt(port, scratch.ownAddress, count)) return false;
     for (let i = 0; i < count; i++) out[i] = scratch.own[i] as number;
     return true;
   }

@@ -3,7 +3,7 @@
 // It adds no state of its own to the pool: a handle, a window, and whether the reference is still here. A Fragment belongs to
 // the thread that made it; to hand it on, send it through a channel or lend it.
 
-import { ERR_STALE_HANDLE, TOKEN_SEQ_SHIFT, TOKEN_SHIFT } from '../../assembly/layout.js';
+import { ERR_STALE_HANDLE, OK, TOKEN_LENT, TOKEN_SEQ_SHIFT, TOKEN_SHIFT, TOKEN_STATE_MASK, TOKEN_TIME_OFFSET } from '../../assembly/layout.js';
 import { engineError, invalidArgument, PagePoolError, requireInteger, show } from '../errors.js';
 import { fragmentView } from './handles.js';
 import { type Port, refusal } from './port.js';
@@ -154,6 +154,21 @@ export function adoptToken(port: Port, token: FragmentToken): Fragment {
   const code = port.engine.adopt(token.index, token.sequence, ownAddress);
   if (code < 0) throw refusal(code, 'adopt', 'token', token.index);
   return new Fragment(port, own[0] as number, own[1] as number, own[2] as number, 0);
+}
+
+/** Releases tokens lent at or before `timeSeconds` that nobody adopted; how many. */
+export function reclaimTokens({ engine, geometry, memory, scratch }: Port, timeSeconds: number): number {
+  let reclaimed = 0;
+  for (let index = 0; index < geometry.tokenCount; index++) {
+    const token = geometry.tokensOffset + (index << TOKEN_SHIFT);
+    // Atomic: the time of a lent token is visible with its word. An adopter that is faster wins.
+    const word = loadWord(memory, token);
+    if ((word & TOKEN_STATE_MASK) !== TOKEN_LENT || loadWord(memory, token + TOKEN_TIME_OFFSET) > timeSeconds) continue;
+    if (engine.adopt(index, word >>> TOKEN_SEQ_SHIFT, scratch.ownAddress) !== OK) continue;
+    engine.release(scratch.own[0] as number);
+    reclaimed++;
+  }
+  return reclaimed;
 }
 
 function foreign(call: string, value: unknown): PagePoolError {

@@ -10,19 +10,19 @@ import { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
 import {
-  ERROR_TABLE,
   invalidArgument,
   invalidHandle,
   invalidRange,
   PagePoolError,
+  REMEDIES,
   requireInteger,
   requireRecord,
 } from '../errors.js';
 import { type AuditReport, auditPool } from './audit.js';
-import { allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
+import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
 import { type CloseReport, Closing, endWatch, watchState } from './closing.js';
 import { emptyPort } from './detaching.js';
-import { adoptToken, Fragment, type FragmentToken } from './fragment.js';
+import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
 import { extentOf, fragmentView, pageOfHandle, startOfHandle } from './handles.js';
 import type { PoolOptions } from './options.js';
 import { exhausted, inflight, type Port, poolState, refusal } from './port.js';
@@ -128,7 +128,7 @@ export class PagePool {
    */
   share(): PoolShare {
     if (typeof this.#share !== 'string') return this.#share;
-    const { remedy } = ERROR_TABLE.POOL_ERR_NOT_SHARED;
+    const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
     throw new PagePoolError(
       'POOL_ERR_NOT_SHARED',
       `share failed: mode="local" (expected "shared"): ${this.#share}; ${remedy}`,
@@ -176,11 +176,10 @@ export class PagePool {
     return this.#port.scratch.take(count);
   }
 
-  /** Allocates `count` pages into `out`, all or none: false leaves `out` and the pool as they were. */
+  /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
   allocBulk(out: Uint32Array, count: number): boolean {
     const address = this.#port.scratch.addressOf('allocBulk', 'out', out, count, 1);
-    const isDone =
-      address !== 0 ? this.#engine.allocBulk(address, count) === count : allocBulkCopied(this.#port, out, count);
+    const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
     if (!isDone) exhausted(this.#port, 'allocBulk');
     return isDone;
   }
@@ -245,7 +244,7 @@ export class PagePool {
   offset(handle: Handle): number {
     if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('offset', handle);
     const offset = this.#engine.offset(handle) >>> 0;
-    if (offset === 0) throw refusal(this.#engine.check(handle), 'offset', 'handle', handle);
+    if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
     return offset;
   }
 
@@ -376,7 +375,7 @@ export class PagePool {
     if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
       throw invalidArgument('reclaimTokens', 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
     }
-    return this.#engine.reclaimTokens(Math.max(0, Math.floor((Date.now() - olderThanMs) / 1000)));
+    return reclaimTokens(this.#port, Math.max(0, Math.floor((Date.now() - olderThanMs) / 1000)));
   }
 
   /** Gives the pages in this thread's cache and in the ring to the provider; how many. The memory of others' caches stays. */

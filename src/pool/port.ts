@@ -21,7 +21,7 @@ import {
 } from '../../assembly/layout.js';
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
-import { ERROR_TABLE, engineError, PagePoolError } from '../errors.js';
+import { engineError, PagePoolError, REMEDIES } from '../errors.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import type { Scratch } from './scratch.js';
@@ -114,7 +114,7 @@ export function refusal(code: number, call: string, name: string, value: unknown
 
 /** The error of calls on a port that is gone. */
 export function destroyedError(call: string): PagePoolError {
-  const { remedy } = ERROR_TABLE.POOL_ERR_DESTROYED;
+  const remedy = REMEDIES.POOL_ERR_DESTROYED;
   return new PagePoolError(
     'POOL_ERR_DESTROYED',
     `${call} failed: pool=destroyed or detached (expected an attached pool); ${remedy}`,
@@ -126,6 +126,6 @@ export function exhausted(port: Pick<Port, 'memory' | 'isGone'>, call: string): 
   const state = poolState(port.memory);
   if (port.isGone || state === STATE_DESTROYED) throw destroyedError(call);
   if (state !== STATE_CLOSING) return 0;
-  const { remedy } = ERROR_TABLE.POOL_ERR_CLOSING;
+  const remedy = REMEDIES.POOL_ERR_CLOSING;
   throw new PagePoolError('POOL_ERR_CLOSING', `${call} failed: pool=closing (expected an open pool); ${remedy}`);
 }

@@ -12,7 +12,7 @@ import {
   HEADER_MAGIC_OFFSET,
   MAGIC,
 } from '../../assembly/layout.js';
-import { ERROR_TABLE, invalidArgument, PagePoolError, type PagePoolErrorCode, show } from '../errors.js';
+import { invalidArgument, PagePoolError, type PagePoolErrorCode, REMEDIES, show } from '../errors.js';
 import { constantWords } from './format.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import { isSharedBuffer, isWasmMemory, PoolMemory } from './memory.js';
@@ -150,7 +150,7 @@ function planShared(share: PoolShare): Geometry {
   } catch (cause) {
     throw new PagePoolError(
       'POOL_ERR_CORRUPT',
-      `attach failed: share.options=object (expected the options of a pool); ${ERROR_TABLE.POOL_ERR_CORRUPT.remedy}`,
+      `attach failed: share.options=object (expected the options of a pool); ${REMEDIES.POOL_ERR_CORRUPT}`,
       { cause },
     );
   }
@@ -161,8 +161,5 @@ function requireSame(code: PagePoolErrorCode, name: string, value: unknown, expe
 }
 
 function corrupt(code: PagePoolErrorCode, name: string, value: unknown, rule: string): PagePoolError {
-  return new PagePoolError(
-    code,
-    `attach failed: ${name}=${show(value)} (expected ${rule}); ${ERROR_TABLE[code].remedy}`,
-  );
+  return new PagePoolError(code, `attach failed: ${name}=${show(value)} (expected ${rule}); ${REMEDIES[code]}`);
 }
