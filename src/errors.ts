@@ -38,87 +38,56 @@ export type PagePoolErrorCode =
   | 'POOL_ERR_TOKEN_SPENT'
   | 'POOL_ERR_TIMEOUT';
 
-/** Why an error of one code comes about and what to do about it. */
-export interface ErrorRow {
-  readonly cause: string;
-  readonly remedy: string;
-}
-
-/** The row of every code: what docs/errors.md is made from. */
-export const ERROR_TABLE: Readonly<Record<PagePoolErrorCode, ErrorRow>> = {
-  POOL_ERR_INVALID_ARGUMENT: {
-    cause: 'an option or an argument has the wrong type or lies outside its range',
-    remedy: 'pass what the message expects',
-  },
-  POOL_ERR_STALE_HANDLE: {
-    cause: 'the fragment that the handle named was released by its last holder, or the number never was a handle',
-    remedy: 'release each reference once and forget the number with it',
-  },
-  POOL_ERR_FOREIGN_HANDLE: {
-    cause: 'the number names a unit that this pool does not have',
-    remedy: 'use a handle only with the pool it came from',
-  },
-  POOL_ERR_NOT_HELD: {
-    cause: 'this thread holds no reference on the page',
-    remedy: 'send references through a channel, or with lend() and adopt(); a bare number carries none',
-  },
-  POOL_ERR_REF_OVERFLOW: {
-    cause: 'one more reference, or one more token, than the pool can count',
-    remedy: 'release or adopt what is out; at most 65,535 references a fragment, and a port and page',
-  },
-  POOL_ERR_UNREADABLE: {
-    cause: 'the processor cannot look at this memory',
-    remedy: 'ask isReadable() first, and hand the handle to the device that owns the memory',
-  },
-  POOL_ERR_NOT_DETACHABLE: {
-    cause: 'the provider must have all its pages back, so none may be pinned',
-    remedy: 'retain the fragment instead of pinning its page',
-  },
-  POOL_ERR_DESTROYED: {
-    cause: 'the pool is destroyed, or this thread detached from it',
-    remedy: 'create a pool, or attach to one that lives',
-  },
-  POOL_ERR_CLOSING: {
-    cause: 'destroy() or close() was called: pages come home, none goes out',
-    remedy: 'release what is held and stop allocating',
-  },
-  POOL_ERR_NO_PORT: {
-    cause: 'as many threads are attached as the pool has ports',
-    remedy: 'detach where the pool is no longer used, or create it with more maxPorts',
-  },
-  POOL_ERR_ABI_MISMATCH: {
-    cause: 'the pool was made by a version of the package that lays memory out differently',
-    remedy: 'load the same version of the package in every thread',
-  },
-  POOL_ERR_CORRUPT: {
-    cause: 'the memory does not hold the pool that the share describes',
-    remedy: 'pass on what share() returned, unchanged, while the pool lives',
-  },
-  POOL_ERR_NOT_SHARED: {
-    cause: 'the pool lives in memory that other threads cannot see',
-    remedy: 'allow shared memory: in browsers the page must be cross-origin isolated',
-  },
-  POOL_ERR_MEMORY_LIMIT: {
-    cause: 'the platform refused the memory',
-    remedy: 'ask for fewer or smaller pages',
-  },
-  POOL_ERR_PROVIDER: {
-    cause: 'a memory provider failed, or called back into the pool',
-    remedy: 'see the cause of the error; a provider only uses its context',
-  },
-  POOL_ERR_CHANNEL_CLOSED: {
-    cause: 'the channel takes no more entries',
-    remedy: 'stop sending; entries inside can still be received',
-  },
-  POOL_ERR_TOKEN_SPENT: {
-    cause: 'the token was used before, or its reference was reclaimed',
-    remedy: 'use each token once',
-  },
-  POOL_ERR_TIMEOUT: {
-    cause: 'what was waited for did not happen in timeoutMs',
-    remedy: 'wait longer, or find who holds the pages: stats() and audit() tell',
-  },
+/** What to do about an error of each code: the end of every message. */
+export const REMEDIES: Readonly<Record<PagePoolErrorCode, string>> = {
+  POOL_ERR_INVALID_ARGUMENT: 'pass what the message expects',
+  POOL_ERR_STALE_HANDLE: 'release each reference once and forget the number with it',
+  POOL_ERR_FOREIGN_HANDLE: 'use a handle only with the pool it came from',
+  POOL_ERR_NOT_HELD: 'send references through a channel, or with lend() and adopt(); a bare number carries none',
+  POOL_ERR_REF_OVERFLOW: 'release or adopt what is out; at most 65,535 references a fragment, and a port and page',
+  POOL_ERR_UNREADABLE: 'ask isReadable() first, and hand the handle to the device that owns the memory',
+  POOL_ERR_NOT_DETACHABLE: 'retain the fragment instead of pinning its page',
+  POOL_ERR_DESTROYED: 'create a pool, or attach to one that lives',
+  POOL_ERR_CLOSING: 'release what is held and stop allocating',
+  POOL_ERR_NO_PORT: 'detach where the pool is no longer used, or create it with more maxPorts',
+  POOL_ERR_ABI_MISMATCH: 'load the same version of the package in every thread',
+  POOL_ERR_CORRUPT: 'pass on what share() returned, unchanged, while the pool lives',
+  POOL_ERR_NOT_SHARED: 'allow shared memory: in browsers the page must be cross-origin isolated',
+  POOL_ERR_MEMORY_LIMIT: 'ask for fewer or smaller pages',
+  POOL_ERR_PROVIDER: 'see the cause of the error; a provider only uses its context',
+  POOL_ERR_CHANNEL_CLOSED: 'stop sending; entries inside can still be received',
+  POOL_ERR_TOKEN_SPENT: 'use each token once',
+  POOL_ERR_TIMEOUT: 'wait longer, or find who holds the pages: stats() and audit() tell',
 };
+
+/** How an error of each code comes about: for the documentation, so bundlers leave it out. */
+const CAUSES: Readonly<Record<PagePoolErrorCode, string>> = {
+  POOL_ERR_INVALID_ARGUMENT: 'an option or an argument has the wrong type or lies outside its range',
+  POOL_ERR_STALE_HANDLE:
+    'the fragment that the handle named was released by its last holder, or the number never was a handle',
+  POOL_ERR_FOREIGN_HANDLE: 'the number names a unit that this pool does not have',
+  POOL_ERR_NOT_HELD: 'this thread holds no reference on the page',
+  POOL_ERR_REF_OVERFLOW: 'one more reference, or one more token, than the pool can count',
+  POOL_ERR_UNREADABLE: 'the processor cannot look at this memory',
+  POOL_ERR_NOT_DETACHABLE: 'the provider must have all its pages back, so none may be pinned',
+  POOL_ERR_DESTROYED: 'the pool is destroyed, or this thread detached from it',
+  POOL_ERR_CLOSING: 'destroy() or close() was called: pages come home, none goes out',
+  POOL_ERR_NO_PORT: 'as many threads are attached as the pool has ports',
+  POOL_ERR_ABI_MISMATCH: 'the pool was made by a version of the package that lays memory out differently',
+  POOL_ERR_CORRUPT: 'the memory does not hold the pool that the share describes',
+  POOL_ERR_NOT_SHARED: 'the pool lives in memory that other threads cannot see',
+  POOL_ERR_MEMORY_LIMIT: 'the platform refused the memory',
+  POOL_ERR_PROVIDER: 'a memory provider failed, or called back into the pool',
+  POOL_ERR_CHANNEL_CLOSED: 'the channel takes no more entries',
+  POOL_ERR_TOKEN_SPENT: 'the token was used before, or its reference was reclaimed',
+  POOL_ERR_TIMEOUT: 'what was waited for did not happen in timeoutMs',
+};
+
+/** The row of every code, with cause and remedy: what docs/errors.md is made from. */
+export function errorTable(): { code: PagePoolErrorCode; cause: string; remedy: string }[] {
+  const codes = Object.keys(REMEDIES) as PagePoolErrorCode[];
+  return codes.map((code) => ({ code, cause: CAUSES[code], remedy: REMEDIES[code] }));
+}
 
 /**
  * What this package throws on misuse. `code` tells the kind; the message says what failed, `name=value (expected rule)`,
@@ -175,7 +144,7 @@ export function invalidArgument(
 ): PagePoolError {
   return new PagePoolError(
     'POOL_ERR_INVALID_ARGUMENT',
-    `${call} failed: ${name}=${show(value)} (expected ${rule}); ${todo ?? ERROR_TABLE.POOL_ERR_INVALID_ARGUMENT.remedy}`,
+    `${call} failed: ${name}=${show(value)} (expected ${rule}); ${todo ?? REMEDIES.POOL_ERR_INVALID_ARGUMENT}`,
   );
 }
 
@@ -255,7 +224,7 @@ export function engineError(code: number, call: string, name: string, value: unk
   const at = index === undefined ? '' : ` at index ${index}`;
   return new PagePoolError(
     publicCode,
-    `${call} failed${at}: ${name}=${show(value)} (expected ${rule}); ${ERROR_TABLE[publicCode].remedy}`,
+    `${call} failed${at}: ${name}=${show(value)} (expected ${rule}); ${REMEDIES[publicCode]}`,
     index === undefined ? undefined : { index },
   );
 }

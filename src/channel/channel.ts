@@ -12,7 +12,7 @@ import {
   LANE_DROPPED_OFFSET,
   OK,
 } from '../../assembly/layout.js';
-import { ERROR_TABLE, invalidArgument, invalidHandle, PagePoolError } from '../errors.js';
+import { invalidArgument, invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
 import { Fragment, requireOwnFragment, spendFragment } from '../pool/fragment.js';
 import type { ChannelGeometry } from '../pool/geometry.js';
 import { destroyedError, type Port, refusal } from '../pool/port.js';
@@ -289,7 +289,7 @@ export class Channel {
   }
 
   #closed(call: string): PagePoolError {
-    const { remedy } = ERROR_TABLE.POOL_ERR_CHANNEL_CLOSED;
+    const remedy = REMEDIES.POOL_ERR_CHANNEL_CLOSED;
     return new PagePoolError(
       'POOL_ERR_CHANNEL_CLOSED',
       `${call} failed: channel="${this.name}" (expected an open channel); ${remedy}`,
