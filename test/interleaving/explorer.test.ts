@@ -8,7 +8,8 @@ import { scenarioNamed } from './scenarios/all.js';
 
 const names = [
   'last release against last release',
-  'pin and release against last release',
+  'last releases of two fragments of a page',
+  'bias drain by parking against release',
   'send against receive, capacity 1, full, wrap',
 ];
 

@@ -36,8 +36,11 @@ import { claimPort } from '../../src/pool/port.js';
 export type Argument = number | { readonly resultOf: number } | { readonly wordAt: number };
 /** One call of an export. */
 export type Call = readonly [name: Exclude<keyof Engine, 'kind'>, ...Argument[]];
-/** A call, always made or only when the result of an earlier call is above 0. */
-export type ProgramStep = Call | { readonly ifPositive: number; readonly call: Call };
+/** A call made only when the result of an earlier call is above 0, or when it is exactly 0. */
+export type ConditionalCall =
+  | { readonly ifPositive: number; readonly call: Call }
+  | { readonly ifOk: number; readonly call: Call };
+export type ProgramStep = Call | ConditionalCall;
 /** What one instance does while schedules are explored. */
 export type Program = readonly ProgramStep[];
 /** Results by call; null for one that was not made. */
@@ -139,7 +142,7 @@ class Instance {
   private enter(): boolean {
     for (; this.call < this.program.length; this.call++) {
       const step = this.program[this.call]!;
-      if (!('call' in step) || (this.results[step.ifPositive] ?? 0) > 0) {
+      if (!('call' in step) || this.isMet(step)) {
         const [, ...args] = 'call' in step ? step.call : step;
         this.args = args.map((arg) => this.evaluate(arg));
         return true;
@@ -148,6 +151,11 @@ class Instance {
     }
     this.isFinished = true;
     return false;
+  }
+
+  private isMet(step: ConditionalCall): boolean {
+    if ('ifOk' in step) return this.results[step.ifOk] === 0;
+    return (this.results[step.ifPositive] ?? 0) > 0;
   }
 
   private evaluate(arg: Argument): number {

@@ -319,22 +319,27 @@ export const referenceScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'token adopted, reclaimed, and the next one lent',
+    name: 'token adopted, adopted and released, and the next one lent',
     threads: 3,
     setup(pool) {
       const [a] = allocPages(pool, 2, 1);
       const token = pool.port(2).lend(a!, 0, 0, 5);
       const [b] = allocPages(pool, 2, 1);
-      return [[['adopt', token, 0, pool.scratch(0)]], [['reclaimTokens', 5]], [['lend', b!, 0, 0, 6]]];
+      return [
+        [['adopt', token, 0, pool.scratch(0)]],
+        [['adopt', token, 0, pool.scratch(1)], { ifOk: 0, call: ['release', a!] }],
+        [['lend', b!, 0, 0, 6]],
+      ];
     },
-    outcome: (end) => {
-      return `adopt ${codeName(end.results[0]![0]!)}, reclaimed ${end.results[1]![0]}, next in ${end.results[2]![0]}: ${end.places.slice(0, 2).join(', ')}`;
+    outcome: ({ results, places }) => {
+      const [kept, released, lent] = results;
+      return `${codeName(kept![0]!)}, ${released!.map(codeName).join(' ')}, lent in ${lent![0]}: ${places.slice(0, 2).join(', ')}`;
     },
     outcomes: {
-      'adopt ok, reclaimed 0, next in 0: held by port 0, held by token': 'adopted, and the token used again',
-      'adopt ok, reclaimed 0, next in 1: held by port 0, held by token': 'adopted while the next was lent',
-      'adopt spent, reclaimed 1, next in 0: cache 1, held by token': 'reclaimed, and the token used again',
-      'adopt spent, reclaimed 1, next in 1: cache 1, held by token': 'reclaimed while the next was lent',
+      'ok, spent not called, lent in 0: held by port 0, held by token': 'adopted by port 0, and the token used again',
+      'ok, spent not called, lent in 1: held by port 0, held by token': 'adopted by port 0 while the next was lent',
+      'spent, ok ok, lent in 0: cache 1, held by token': 'adopted by port 1, and the token used again',
+      'spent, ok ok, lent in 1: cache 1, held by token': 'adopted by port 1 while the next was lent',
     },
   },
 ];
