@@ -41,6 +41,7 @@ export function parseLayout(source) {
       );
       isOpen = !line.endsWith('*/');
     } else if (line.startsWith('//')) {
+      if (sections.size === 1) continue; // the file's own header is for readers of the file
       last(parts, 'diagram').push(line.replace(/^\/\/ ?/, '').trimEnd());
     } else if (line.trim() !== '') {
       throw new Refusal(`${SOURCE}: "${line}" is no constant and no comment`);

@@ -5,7 +5,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildDir, packageJson, root, runNode, tools } from './support.mjs';
+import { buildDir, packageJson, runNode, tools } from './support.mjs';
 
 const isLong = process.argv.includes('--long');
 const total = { passed: 0, failed: 0 };

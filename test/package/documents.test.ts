@@ -1,0 +1,85 @@
+// The documents say what the sources say: error codes have rows, tables are made from the constants, links lead somewhere.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { fillErrors, loadErrorTable } from '../../scripts/docs-errors.mjs';
+import { fillTables, parseLayout } from '../../scripts/docs-layout.mjs';
+import { errorTable } from '../../src/errors.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const documents = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+
+describe('docs/errors.md', () => {
+  test('has a row with cause and remedy for every code that the sources name', () => {
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.endsWith('.ts'),
+    );
+    const named = new Set(sources.flatMap((path) => read(`src/${path}`).match(/\bPOOL_ERR_[A-Z_]+/g) ?? []));
+    const rows = new Map(
+      [...read('docs/errors.md').matchAll(/^\| `(POOL_ERR_\w+)` \| (.+) \| (.+) \|$/gm)].map((row) => [row[1], row]),
+    );
+    expect([...rows.keys()].sort()).toEqual(
+      errorTable()
+        .map(({ code }) => code)
+        .sort(),
+    );
+    for (const code of named) expect(rows.has(code), code).toBe(true);
+  });
+
+  test('is what the table gives', async () => {
+    expect(fillErrors(read('docs/errors.md'), await loadErrorTable())).toBe(read('docs/errors.md'));
+  });
+});
+
+describe('docs/memory-layout.md', () => {
+  const source = [
+    '// File.',
+    '// ------------------------ ring block, 8 bytes',
+    '//',
+    '//   0 head   4 tail',
+    '',
+    '/** Where it starts. */',
+    'export const HEAD_OFFSET: u32 = 0;',
+    'export const TAIL_OFFSET: u32 = 0x4;',
+  ].join('\n');
+  const region = '<!-- layout ring block -->\nold\n<!-- /layout -->\nprose';
+
+  test('is what layout.ts gives', () => {
+    const text = read('docs/memory-layout.md');
+    expect(fillTables(text, parseLayout(read('assembly/layout.ts')))).toBe(text);
+  });
+
+  test('takes diagrams, values and doc comments over and leaves prose alone', () => {
+    const text = fillTables(region, parseLayout(source));
+    expect(text).toContain('```text\n  0 head   4 tail\n```');
+    expect(text).toContain('| `HEAD_OFFSET` | 0 | Where it starts. |\n| `TAIL_OFFSET` | 0x4 |  |');
+    expect(text).not.toContain('old');
+    expect(text.endsWith('<!-- /layout -->\nprose')).toBe(true);
+    expect(fillTables(text, parseLayout(source))).toBe(text);
+  });
+
+  test('misses no section, names none that is gone, and takes nothing but constants', () => {
+    expect(() => fillTables('', parseLayout(source))).toThrow('no region for ring block');
+    expect(() => fillTables(region, parseLayout('// File.'))).toThrow('no section ring block');
+    expect(() => parseLayout(`${source}\nlet x = 1;`)).toThrow('no constant');
+  });
+});
+
+test.each(documents)('%s links to files and headings that are there', (document) => {
+  for (const [, target] of read(document).matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
+    const [path = '', heading] = (target as string).split('#');
+    const file = path === '' ? join(root, document) : join(root, dirname(document), path);
+    expect(existsSync(file), target).toBe(true);
+    if (heading === undefined) continue;
+    const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map((match) =>
+      (match[1] as string)
+        .toLowerCase()
+        .replace(/[^\w\s-]/g, '')
+        .replace(/\s/g, '-'),
+    );
+    expect(headings, target).toContain(heading);
+  }
+});

@@ -1,0 +1,56 @@
+// Every example of the documents runs as it is printed: each ```js block is a program of its own.
+//
+// A block is written below build/, where `pagepool` resolves to the package's own build as it would for a user, and must
+// end with exit code 0. What a comment behind console.log promises must be printed.
+
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = join(root, 'build/tools/documents');
+const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
+  name.endsWith('.md'),
+);
+
+/** The ```js blocks of a document. */
+function examplesOf(document: string): string[] {
+  const text = readFileSync(join(root, document), 'utf8');
+  return [...text.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map((match) => match[1] as string);
+}
+
+/** What the comments behind `console.log` say is printed. */
+function promisesOf(source: string): string[] {
+  return [...source.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map((match) => match[1] as string);
+}
+
+const examples = documents.flatMap((document) =>
+  examplesOf(document).map((source, i) => ({ name: `${document}, example ${i + 1}`, source })),
+);
+
+test('the README begins with an example of at most 28 lines and stays below 200 lines', () => {
+  expect((examplesOf('README.md')[0] ?? '').trimEnd().split('\n').length).toBeLessThanOrEqual(28);
+  expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThan(200);
+});
+
+describe('runs as printed', () => {
+  test.each(examples)('$name', async ({ name, source }) => {
+    mkdirSync(folder, { recursive: true });
+    const file = join(folder, `${name.replace(/\W+/g, '-')}.mjs`);
+    writeFileSync(file, source);
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
+    expect(stderr).toBe('');
+    for (const promise of promisesOf(source)) expect(stdout.split('\n')).toContain(promise);
+  });
+});
+
+test('the first example prints what its worker received', async () => {
+  const file = join(folder, 'README-first.mjs');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, examplesOf('README.md')[0] as string);
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
+  for (const i of [1, 2, 3]) expect(stdout).toContain(`1024 bytes of ${i}\n`);
+});
