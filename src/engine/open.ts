@@ -3,7 +3,7 @@
 // `'auto'` falls back; `'wasm'` asked for and not possible is an error that says why. Both engines may serve ports of one
 // pool at the same time, so the choice is each thread's own.
 
-import { PagePoolError, REMEDIES } from '../errors.js';
+import { invalidArgument, PagePoolError, REMEDIES } from '../errors.js';
 import type { PoolMemory } from '../pool/memory.js';
 import type { Engine } from './engine.js';
 import { createTypeScriptEngine } from './typescript.js';
@@ -52,8 +52,13 @@ function wantsWasm({ call, engine, memory }: EngineRequest): boolean {
 }
 
 function fallBack(request: EngineRequest, cause: unknown): PreparedEngine {
-  if (request.engine === 'auto') return typescriptEngine(request);
-  throw refused(request.call, 'a realm that compiles and runs it', cause);
+  const { call, engine, module } = request;
+  // A module that the caller gave and that does not run is a mistake; one that came with a share may be refused here.
+  if (module !== undefined && call !== 'attach') {
+    throw invalidArgument(call, 'module', module, "this version's pagepool/core.wasm, compiled");
+  }
+  if (engine === 'auto') return typescriptEngine(request);
+  throw refused(call, 'a realm that compiles and runs it', cause);
 }
 
 function refused(call: string, rule: string, cause: unknown): PagePoolError {
@@ -65,8 +70,8 @@ function refused(call: string, rule: string, cause: unknown): PagePoolError {
 }
 
 function wasmEngine({ memory }: EngineRequest, module: WebAssembly.Module): PreparedEngine {
-  const instance = instantiateCore(module, memory.wasm as WebAssembly.Memory);
-  return { module, open: (portId) => openWasmEngine(instance, portId) };
+  const core = instantiateCore(module, memory.wasm as WebAssembly.Memory);
+  return { module, open: (portId) => openWasmEngine(core, portId) };
 }
 
 function typescriptEngine({ memory, module, stepPages }: EngineRequest): PreparedEngine {

@@ -8,7 +8,7 @@ import { wasmBytes } from '#core-wasm';
 import type { Engine } from './engine.js';
 
 /** What the core exports beside the engine's calls. */
-type CoreExports = Omit<Engine, 'kind'> & { open(port: number): void };
+export type CoreExports = Omit<Engine, 'kind'> & { open(port: number): void };
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -26,14 +26,15 @@ export async function compileCore(given: WebAssembly.Module | undefined): Promis
   return compiled;
 }
 
-/** An instance of the core over the pool's memory; it serves no port until `openWasmEngine`. */
-export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.Memory): WebAssembly.Instance {
-  return new WebAssembly.Instance(module, { env: { memory } });
+/** An instance of the core over the pool's memory; it serves no port until `openWasmEngine`. Throws for another module. */
+export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.Memory): CoreExports {
+  const core = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CoreExports;
+  if (typeof core.open !== 'function') throw new TypeError('the module is not the core');
+  return core;
 }
 
 /** The engine of port `portId`, which this thread has claimed. */
-export function openWasmEngine(instance: WebAssembly.Instance, portId: number): Engine {
-  const core = instance.exports as unknown as CoreExports;
+export function openWasmEngine(core: CoreExports, portId: number): Engine {
   core.open(portId);
   // Copied out of the exports, whose properties are slower to read.
   return { ...core, kind: 'wasm' };

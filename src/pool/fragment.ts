@@ -3,7 +3,15 @@
 // It adds no state of its own to the pool: a handle, a window, and whether the reference is still here. A Fragment belongs to
 // the thread that made it; to hand it on, send it through a channel or lend it.
 
-import { ERR_STALE_HANDLE, OK, TOKEN_LENT, TOKEN_SEQ_SHIFT, TOKEN_SHIFT, TOKEN_STATE_MASK, TOKEN_TIME_OFFSET } from '../../assembly/layout.js';
+import {
+  ERR_STALE_HANDLE,
+  OK,
+  TOKEN_LENT,
+  TOKEN_SEQ_SHIFT,
+  TOKEN_SHIFT,
+  TOKEN_STATE_MASK,
+  TOKEN_TIME_OFFSET,
+} from '../../assembly/layout.js';
 import { engineError, invalidArgument, PagePoolError, requireInteger, show } from '../errors.js';
 import { fragmentView } from './handles.js';
 import { type Port, refusal } from './port.js';

@@ -106,6 +106,8 @@ export interface CounterStats {
 /** One port's part. A port's counters go on when another thread claims it. */
 export interface PortStats extends CounterStats {
   readonly portId: number;
+  /** What the thread called itself when it attached; known in that thread alone, '' elsewhere. */
+  readonly label: string;
   /** A thread is attached. */
   readonly isClaimed: boolean;
   readonly cached: number;
@@ -163,6 +165,7 @@ function readPort(port: Port, id: number, totals: Float64Array): PortStats {
   for (let i = 0; i < COUNTER_COUNT; i++) totals[i] = (totals[i] as number) + (counters[i] as number);
   return {
     portId: id,
+    label: id === port.id ? port.label : '',
     isClaimed: (loadWord(memory, block + PORT_CLAIM_OFFSET) & CLAIM_STATE_MASK) !== CLAIM_FREE,
     cached: cachedPages(memory, geometry, id),
     ...counterStats(
