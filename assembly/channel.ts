@@ -99,7 +99,8 @@ function pending(block: usize): u32 {
 @inline
 function room(block: usize, lane: usize): u32 {
   const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
-  if (credit != 0) return credit;
+  // Plain: constant. Where a node is an entry the ring itself is exact, and replaces the oldest in place.
+  if (credit != 0 || load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return credit != 0 ? credit : 1;
   const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET);
   const inside = <i32>pending(block);
   const left = inside < 0 ? capacity : <u32>inside < capacity ? capacity - <u32>inside : 0;

@@ -226,16 +226,21 @@ function goHome(page: u32): void {
   const limit = aload(port + PORT_LIMIT_OFFSET);
   if (limit == 0) {
     if (!isActive()) return goRetired(page);
-    if (load<u32>(port + PORT_PARKED_OFFSET) != 0) {
-      if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) flush();
-      putInCache(page);
-      flush();
-      return;
-    }
-    answer();
+    // The page goes along: left behind in the loaded magazine it would be out of the reach of whoever asked for it.
+    makeRoom();
+    putInCache(page);
+    if (load<u32>(port + PORT_PARKED_OFFSET) != 0) flush();
+    else answer();
+    return;
   }
-  if (load<u32>(loaded + NODE_COUNT_OFFSET) >= magazineCapacity) spill();
+  makeRoom();
   putInCache(page);
+}
+
+// @ts-ignore: decorator
+@inline
+function makeRoom(): void {
+  if (load<u32>(loaded + NODE_COUNT_OFFSET) >= magazineCapacity) spill();
 }
 
 /** Gives a page without users to the provider's side. */

@@ -89,11 +89,8 @@ export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
     const next = following(t, index, indexBits, slotCount, lapMask);
     const isBehind = (age & lapMask) == lapMask;
     if (isBehind && (w & full) == 0) continue; // a hint read before its slot was filled: read both again
-    if (isBehind && !replace) {
-      // A4 pairs with X3 in ringPush: at an unmoved tail the oldest entry is still there, so the ring was full.
-      if (aload(ring + RING_TAIL_OFFSET) == t) return FULL;
-      continue;
-    }
+    // Positions before t were filled when the hint was read, and the oldest of them was not taken when the slot was: full.
+    if (isBehind && !replace) return FULL;
     if (isBehind || ((age & lapMask) == 0 && (w & full) == 0)) {
       if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;
       // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.
@@ -129,11 +126,8 @@ export function ringPop(ring: usize, holder: usize): i32 {
     // A10 pairs with X1 in exchange: the node's content is visible before we take it.
     const w = aload(slot);
     if (w >>> lapShift == lap) {
-      if ((w & full) == 0) {
-        // A11 pairs with X9 in ringPop: at an unmoved head nothing was pushed yet, so the ring was empty.
-        if (aload(ring + RING_HEAD_OFFSET) == h) return EMPTY;
-        continue;
-      }
+      // Positions before h were taken when the hint was read, and h was not filled when the slot was: empty.
+      if ((w & full) == 0) return EMPTY;
       const emptied = (((lap + 1) & lapMask) << lapShift) | load<u32>(holder);
       if (!exchange(ring, slot, w, emptied, holder)) continue;
       // X9 pairs with A7 in ringPop: the slot is emptied before the head moves past it; also fences the node's owner.

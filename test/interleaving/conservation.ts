@@ -173,6 +173,12 @@ class Census {
     };
     const head = position(RING_HEAD_OFFSET);
     const tail = position(RING_TAIL_OFFSET);
+    // A hint may be late where two threads replaced the oldest entry: whoever finds it so helps it on, as this does.
+    const slotLap = () => this.pool.read(ring.slotsOffset + 4 * head.index) >>> (ring.nodeBits + 1);
+    while (((slotLap() - head.lap) & lapMask(ring)) === 1 && (head.lap !== tail.lap || head.index !== tail.index)) {
+      head.lap = (head.lap + (head.index + 1 === ring.slotCount ? 1 : 0)) & lapMask(ring);
+      head.index = (head.index + 1) % ring.slotCount;
+    }
     const laps = (tail.lap - head.lap) & lapMask(ring);
     const size = laps === lapMask(ring) ? -1 : laps * ring.slotCount + tail.index - head.index;
     demand(
