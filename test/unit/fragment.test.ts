@@ -4,175 +4,177 @@ import { type Fragment, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
 
-let pool: PagePool;
-const take = (bytes?: number) => pool.take(bytes) as Fragment;
+describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
+  let pool: PagePool;
+  const take = (bytes?: number) => pool.take(bytes) as Fragment;
 
-beforeEach(() => {
-  pool = PagePool.createSync({ pageCount: 64, maxPorts: 2, channels: { a: { capacity: 2 } } });
-});
-afterEach(() => {
-  expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
-  pool.destroy();
-});
-
-describe('a fragment', () => {
-  it('has the length asked for, and one view', () => {
-    const fragment = take(100);
-    expect([fragment.offset, fragment.length, fragment.tag, fragment.bytes.byteLength]).toEqual([0, 100, 0, 100]);
-    expect(fragment.bytes).toBe(fragment.bytes);
-    fragment.release();
-    const page = take();
-    expect(page.length).toBe(4096);
-    page.release();
-    pool.trim();
+  beforeEach(() => {
+    pool = PagePool.createSync({ engine, pageCount: 64, maxPorts: 2, channels: { a: { capacity: 2 } } });
+  });
+  afterEach(() => {
+    expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
+    pool.destroy();
   });
 
-  it('is spent by its release: everything refuses, disposing does nothing', () => {
-    const fragment = take();
-    fragment.release();
-    const calls = [
-      () => fragment.release(),
-      () => fragment.retain(),
-      () => fragment.slice(0, 1),
-      () => fragment.bytes,
-      () => fragment.lend(),
-      () => pool.channel('a').sendFragment(fragment),
-    ];
-    for (const call of calls) expect(codeOf(call)).toBe('POOL_ERR_STALE_HANDLE');
-    fragment[Symbol.dispose]();
-  });
-
-  it('is released by disposing', () => {
-    const fragment = take();
-    fragment[Symbol.dispose]();
-    expect(codeOf(() => fragment.bytes)).toBe('POOL_ERR_STALE_HANDLE');
-  });
-
-  it('has slices with references of their own, inside its window', () => {
-    const fragment = take();
-    fragment.bytes.forEach((_, i, bytes) => {
-      bytes[i] = i;
+  describe('a fragment', () => {
+    it('has the length asked for, and one view', () => {
+      const fragment = take(100);
+      expect([fragment.offset, fragment.length, fragment.tag, fragment.bytes.byteLength]).toEqual([0, 100, 0, 100]);
+      expect(fragment.bytes).toBe(fragment.bytes);
+      fragment.release();
+      const page = take();
+      expect(page.length).toBe(4096);
+      page.release();
+      pool.trim();
     });
-    const slice = fragment.slice(100, 50);
-    const inner = slice.slice(10, 5);
-    const same = inner.retain();
-    fragment.release();
-    slice.release();
-    expect([...inner.bytes]).toEqual([110, 111, 112, 113, 114]);
-    expect(pool.refCount(inner.handle)).toBe(2);
-    expect([same.offset, same.length]).toEqual([110, 5]);
-    for (const [offset, length] of [
-      [-1, 1],
-      [6, 0],
-      [0, 6],
-      [1, 5],
-      [0.5, 1],
-      [0, Number.NaN],
-    ] as const) {
-      expect(codeOf(() => inner.slice(offset, length))).toBe('POOL_ERR_INVALID_ARGUMENT');
-    }
-    expect(inner.slice(5, 0).release()).toBe(undefined);
-    inner.release();
-    same.release();
+
+    it('is spent by its release: everything refuses, disposing does nothing', () => {
+      const fragment = take();
+      fragment.release();
+      const calls = [
+        () => fragment.release(),
+        () => fragment.retain(),
+        () => fragment.slice(0, 1),
+        () => fragment.bytes,
+        () => fragment.lend(),
+        () => pool.channel('a').sendFragment(fragment),
+      ];
+      for (const call of calls) expect(codeOf(call)).toBe('POOL_ERR_STALE_HANDLE');
+      fragment[Symbol.dispose]();
+    });
+
+    it('is released by disposing', () => {
+      const fragment = take();
+      fragment[Symbol.dispose]();
+      expect(codeOf(() => fragment.bytes)).toBe('POOL_ERR_STALE_HANDLE');
+    });
+
+    it('has slices with references of their own, inside its window', () => {
+      const fragment = take();
+      fragment.bytes.forEach((_, i, bytes) => {
+        bytes[i] = i;
+      });
+      const slice = fragment.slice(100, 50);
+      const inner = slice.slice(10, 5);
+      const same = inner.retain();
+      fragment.release();
+      slice.release();
+      expect([...inner.bytes]).toEqual([110, 111, 112, 113, 114]);
+      expect(pool.refCount(inner.handle)).toBe(2);
+      expect([same.offset, same.length]).toEqual([110, 5]);
+      for (const [offset, length] of [
+        [-1, 1],
+        [6, 0],
+        [0, 6],
+        [1, 5],
+        [0.5, 1],
+        [0, Number.NaN],
+      ] as const) {
+        expect(codeOf(() => inner.slice(offset, length))).toBe('POOL_ERR_INVALID_ARGUMENT');
+      }
+      expect(inner.slice(5, 0).release()).toBe(undefined);
+      inner.release();
+      same.release();
+    });
+
+    it('takes over a reference that is held as a number', () => {
+      const page = pool.alloc();
+      const fragment = pool.fragment(page, 10, 20);
+      expect([fragment.offset, fragment.length, fragment.bytes.byteLength]).toEqual([10, 20, 20]);
+      for (const [offset, length] of [
+        [-1, 1],
+        [4097, 0],
+        [10, 4087],
+        [0, '1'],
+      ] as const) {
+        expect(codeOf(() => pool.fragment(page, offset, length as number))).toBe('POOL_ERR_INVALID_ARGUMENT');
+      }
+      fragment.release();
+      expect(codeOf(() => pool.fragment(page))).toBe('POOL_ERR_STALE_HANDLE');
+    });
+
+    it('goes along with an entry, and stays when the channel is full', () => {
+      const channel = pool.channel('a');
+      expect(channel.sendFragment(take(10), 4_000_000_000)).toBe(true);
+      expect(channel.sendFragment(take(10))).toBe(true);
+      const third = take(10);
+      expect(channel.sendFragment(third)).toBe(false);
+      third.release();
+      const first = channel.receive();
+      expect([first?.tag, first?.length]).toEqual([4_000_000_000, 10]);
+      first?.release();
+      channel.receive()?.release();
+      expect(channel.receive()).toBe(null);
+      for (const bad of [null, {}, 7, undefined]) {
+        expect(codeOf(() => channel.sendFragment(bad as never))).toBe('POOL_ERR_INVALID_ARGUMENT');
+      }
+      pool.trim();
+    });
+
+    it('of another pool is refused', () => {
+      const other = PagePool.createSync({ engine, pageCount: 4 });
+      const fragment = other.take() as Fragment;
+      expect(codeOf(() => pool.channel('a').sendFragment(fragment))).toBe('POOL_ERR_FOREIGN_HANDLE');
+      expect(codeOf(() => pool.adopt(fragment.lend()))).toBe('POOL_ERR_FOREIGN_HANDLE');
+      other.reclaimTokens(0);
+      other.destroy();
+    });
   });
 
-  it('takes over a reference that is held as a number', () => {
-    const page = pool.alloc();
-    const fragment = pool.fragment(page, 10, 20);
-    expect([fragment.offset, fragment.length, fragment.bytes.byteLength]).toEqual([10, 20, 20]);
-    for (const [offset, length] of [
-      [-1, 1],
-      [4097, 0],
-      [10, 4087],
-      [0, '1'],
-    ] as const) {
-      expect(codeOf(() => pool.fragment(page, offset, length as number))).toBe('POOL_ERR_INVALID_ARGUMENT');
-    }
-    fragment.release();
-    expect(codeOf(() => pool.fragment(page))).toBe('POOL_ERR_STALE_HANDLE');
-  });
+  describe('a token', () => {
+    it('moves the reference and its window to the thread that adopts it, once', async () => {
+      const other = (await loadAnotherRealm()).PagePool.attach(pool.share() as never);
+      const fragment = take().slice(0, 4096);
+      pool.release(fragment.handle);
+      fragment.bytes[7] = 7;
+      const token = structuredClone(fragment.slice(5, 10).lend());
+      fragment.release();
+      expect(pool.audit()).toMatchObject({ balanced: true, references: { ledgers: 0, tokens: 1 } });
+      const adopted = other.adopt(token);
+      expect([adopted.offset, adopted.length, adopted.bytes[2]]).toEqual([5, 10, 7]);
+      expect(codeOf(() => other.adopt(token))).toBe('POOL_ERR_TOKEN_SPENT');
+      expect(codeOf(() => pool.adopt(token))).toBe('POOL_ERR_TOKEN_SPENT');
+      adopted.release();
+      other.detach();
+    });
 
-  it('goes along with an entry, and stays when the channel is full', () => {
-    const channel = pool.channel('a');
-    expect(channel.sendFragment(take(10), 4_000_000_000)).toBe(true);
-    expect(channel.sendFragment(take(10))).toBe(true);
-    const third = take(10);
-    expect(channel.sendFragment(third)).toBe(false);
-    third.release();
-    const first = channel.receive();
-    expect([first?.tag, first?.length]).toEqual([4_000_000_000, 10]);
-    first?.release();
-    channel.receive()?.release();
-    expect(channel.receive()).toBe(null);
-    for (const bad of [null, {}, 7, undefined]) {
-      expect(codeOf(() => channel.sendFragment(bad as never))).toBe('POOL_ERR_INVALID_ARGUMENT');
-    }
-    pool.trim();
-  });
+    it('is reclaimed after its time', () => {
+      const token = take().lend();
+      expect(pool.reclaimTokens(10_000)).toBe(0);
+      expect(pool.reclaimTokens(0)).toBe(1);
+      expect(codeOf(() => pool.adopt(token))).toBe('POOL_ERR_TOKEN_SPENT');
+      for (const bad of [-1, Number.NaN, '1', null, undefined]) {
+        expect(codeOf(() => pool.reclaimTokens(bad as number))).toBe('POOL_ERR_INVALID_ARGUMENT');
+      }
+    });
 
-  it('of another pool is refused', () => {
-    const other = PagePool.createSync({ pageCount: 4 });
-    const fragment = other.take() as Fragment;
-    expect(codeOf(() => pool.channel('a').sendFragment(fragment))).toBe('POOL_ERR_FOREIGN_HANDLE');
-    expect(codeOf(() => pool.adopt(fragment.lend()))).toBe('POOL_ERR_FOREIGN_HANDLE');
-    other.reclaimTokens(0);
-    other.destroy();
-  });
-});
+    it('of the 257th fragment is refused, and the fragment stays', () => {
+      const fragment = take();
+      pool.retain(fragment.handle, 256);
+      for (let i = 0; i < 256; i++) pool.fragment(fragment.handle).lend();
+      expect(codeOf(() => fragment.lend())).toBe('POOL_ERR_REF_OVERFLOW');
+      expect(pool.reclaimTokens(0)).toBe(256);
+      fragment.release();
+    });
 
-describe('a token', () => {
-  it('moves the reference and its window to the thread that adopts it, once', async () => {
-    const other = (await loadAnotherRealm()).PagePool.attach(pool.share() as never);
-    const fragment = take().slice(0, 4096);
-    pool.release(fragment.handle);
-    fragment.bytes[7] = 7;
-    const token = structuredClone(fragment.slice(5, 10).lend());
-    fragment.release();
-    expect(pool.audit()).toMatchObject({ balanced: true, references: { ledgers: 0, tokens: 1 } });
-    const adopted = other.adopt(token);
-    expect([adopted.offset, adopted.length, adopted.bytes[2]]).toEqual([5, 10, 7]);
-    expect(codeOf(() => other.adopt(token))).toBe('POOL_ERR_TOKEN_SPENT');
-    expect(codeOf(() => pool.adopt(token))).toBe('POOL_ERR_TOKEN_SPENT');
-    adopted.release();
-    other.detach();
-  });
+    it.each([null, 7, {}, 'token', { kind: 'pagepool-fragment' }])('is not %j', (value) => {
+      expect(codeOf(() => pool.adopt(value as never))).toMatch(/INVALID_ARGUMENT|FOREIGN/);
+    });
 
-  it('is reclaimed after its time', () => {
-    const token = take().lend();
-    expect(pool.reclaimTokens(10_000)).toBe(0);
-    expect(pool.reclaimTokens(0)).toBe(1);
-    expect(codeOf(() => pool.adopt(token))).toBe('POOL_ERR_TOKEN_SPENT');
-    for (const bad of [-1, Number.NaN, '1', null, undefined]) {
-      expect(codeOf(() => pool.reclaimTokens(bad as number))).toBe('POOL_ERR_INVALID_ARGUMENT');
-    }
-  });
-
-  it('of the 257th fragment is refused, and the fragment stays', () => {
-    const fragment = take();
-    pool.retain(fragment.handle, 256);
-    for (let i = 0; i < 256; i++) pool.fragment(fragment.handle).lend();
-    expect(codeOf(() => fragment.lend())).toBe('POOL_ERR_REF_OVERFLOW');
-    expect(pool.reclaimTokens(0)).toBe(256);
-    fragment.release();
-  });
-
-  it.each([null, 7, {}, 'token', { kind: 'pagepool-fragment' }])('is not %j', (value) => {
-    expect(codeOf(() => pool.adopt(value as never))).toMatch(/INVALID_ARGUMENT|FOREIGN/);
-  });
-
-  it('with numbers that no token has is refused', () => {
-    const token = take().lend();
-    for (const change of [
-      { index: -1 },
-      { index: 256 },
-      { index: 1.5 },
-      { sequence: -1 },
-      { sequence: 2 ** 22 },
-      { sequence: '0' },
-    ]) {
-      expect(codeOf(() => pool.adopt({ ...token, ...change } as never))).toBe('POOL_ERR_INVALID_ARGUMENT');
-    }
-    expect(codeOf(() => pool.adopt({ ...token, sequence: 77 }))).toBe('POOL_ERR_TOKEN_SPENT');
-    pool.adopt(token).release();
+    it('with numbers that no token has is refused', () => {
+      const token = take().lend();
+      for (const change of [
+        { index: -1 },
+        { index: 256 },
+        { index: 1.5 },
+        { sequence: -1 },
+        { sequence: 2 ** 22 },
+        { sequence: '0' },
+      ]) {
+        expect(codeOf(() => pool.adopt({ ...token, ...change } as never))).toBe('POOL_ERR_INVALID_ARGUMENT');
+      }
+      expect(codeOf(() => pool.adopt({ ...token, sequence: 77 }))).toBe('POOL_ERR_TOKEN_SPENT');
+      pool.adopt(token).release();
+    });
   });
 });

@@ -6,186 +6,187 @@ import { type Channel, type Fragment, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
 
-let pool: PagePool;
-let other: PagePool;
-let channel: Channel;
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
+  let pool: PagePool;
+  let other: PagePool;
+  let channel: Channel;
+  const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-beforeEach(async () => {
-  pool = PagePool.createSync({ pageCount: 4, maxPorts: 2, channels: { a: { capacity: 2, batch: 1 } } });
-  other = (await loadAnotherRealm()).PagePool.attach(pool.share() as never) as unknown as PagePool;
-  channel = pool.channel('a');
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-  other.detach({ release: true });
-  pool.destroy();
-});
-
-describe('takeAsync', () => {
-  it('resolves at once when there is a page, and as soon as one comes back', async () => {
-    const fragments = await Promise.all([1, 2, 3, 4].map(() => pool.takeAsync()));
-    const waiting = pool.takeAsync(100);
-    await later(3);
-    fragments[0]?.release();
-    const fragment = await waiting;
-    expect(fragment.length).toBe(100);
-    for (const each of [...fragments.slice(1), fragment]) each.release();
+  beforeEach(async () => {
+    pool = PagePool.createSync({ engine, pageCount: 4, maxPorts: 2, channels: { a: { capacity: 2, batch: 1 } } });
+    other = (await loadAnotherRealm()).PagePool.attach(pool.share() as never) as unknown as PagePool;
+    channel = pool.channel('a');
   });
-
-  it('is served by what another thread releases, and hands its own cache over meanwhile', async () => {
-    const held = [1, 2, 3, 4].map(() => other.take() as Fragment);
-    const waits = [pool.takeAsync(), pool.takeAsync()];
-    await later(2);
-    for (const fragment of held) fragment.release();
-    for (const fragment of await Promise.all(waits)) fragment.release();
-    expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
-  });
-
-  it('ends with TIMEOUT after timeoutMs, and at once when that is 0', async () => {
-    const held = [1, 2, 3, 4].map(() => pool.take() as Fragment);
-    await expect(pool.takeAsync(undefined, { timeoutMs: 10 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
-    await expect(pool.takeAsync(undefined, { timeoutMs: 0 })).rejects.toThrow(
-      /takeAsync failed: timeoutMs=0 \(expected/,
-    );
-    for (const fragment of held) fragment.release();
-    expect((await pool.takeAsync(undefined, { timeoutMs: 0 })).release()).toBe(undefined);
-  });
-
-  it('ends with the signal’s reason, before and while it waits', async () => {
-    const held = [1, 2, 3, 4].map(() => pool.take() as Fragment);
-    const reason = new Error('not any more');
-    await expect(pool.takeAsync(1, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-    const controller = new AbortController();
-    const waiting = pool.takeAsync(1, { signal: controller.signal });
-    setTimeout(() => controller.abort(reason), 5);
-    await expect(waiting).rejects.toBe(reason);
-    held[0]?.release();
-    expect((await pool.takeAsync()).release()).toBe(undefined);
-    for (const fragment of held.slice(1)) fragment.release();
-    expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
-  });
-
-  it('ends when the pool closes, and when the thread detaches', async () => {
-    const held = [1, 2, 3, 4].map(() => pool.take() as Fragment);
-    const waits = [other.takeAsync(), pool.takeAsync()];
-    const ends = Promise.allSettled(waits);
-    await later(2);
-    other.detach();
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+    other.detach({ release: true });
     pool.destroy();
-    const codes = (await ends).map((end) => end.status === 'rejected' && end.reason.code);
-    expect(codes).toEqual(['POOL_ERR_DESTROYED', 'POOL_ERR_CLOSING']);
-    for (const fragment of held) fragment.release();
-    expect(await pool.close()).toMatchObject({ isDestroyed: true });
   });
 
-  it.each([
-    { timeoutMs: -1 },
-    { timeoutMs: Number.NaN },
-    { timeoutMs: '5' },
-    { signal: {} },
-    { signal: null },
-    { ref: 1 },
-    { time: 5 },
-    7,
-    null,
-  ])('refuses the options %j', async (options) => {
-    await expect(pool.takeAsync(1, options as never)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
-    await expect(channel.next(options as never)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
-    await expect(channel.waitRoom(options as never)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
-    await expect(pool.close(options as never)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
-  });
-
-  it('refuses sizes outside a page', async () => {
-    await expect(pool.takeAsync(4097)).rejects.toBeInstanceOf(RangeError);
-    await expect(pool.takeAsync(0)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
-  });
-});
-
-describe('a channel', () => {
-  const send = (from: PagePool, tag: number) => from.channel('a').sendFragment(from.take(1) as Fragment, tag);
-
-  it('wakes every waiter for its entries, in order', async () => {
-    const waits = [channel.next(), other.channel('a').next()];
-    await later(2);
-    send(pool, 1);
-    send(other, 2);
-    const came = await Promise.all(waits);
-    expect(came.map((fragment) => fragment?.tag).sort()).toEqual([1, 2]);
-    for (const fragment of came) fragment?.release();
-  });
-
-  it('survives waits that were aborted: the next entry still wakes the next waiter', async () => {
-    for (let i = 0; i < 20; i++) {
-      await expect(channel.next({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
-    }
-    const waiting = channel.next({ timeoutMs: 5000 });
-    await later(1);
-    send(other, 3);
-    const fragment = await waiting;
-    expect(fragment?.tag).toBe(3);
-    fragment?.release();
-  });
-
-  it('ends next() and iteration with what was sent before the close', async () => {
-    const tags: number[] = [];
-    const loop = (async () => {
-      for await (const fragment of channel) {
-        tags.push(fragment.tag);
-        fragment.release();
-      }
-    })();
-    send(other, 1);
-    send(other, 2);
-    other.channel('a').close();
-    await loop;
-    expect(tags).toEqual([1, 2]);
-    expect(await channel.next()).toBe(null);
-    expect(channel.receive()).toBe(null);
-    expect(codeOf(() => send(pool, 3))).toBe('POOL_ERR_CHANNEL_CLOSED');
-    await expect(channel.waitRoom()).rejects.toMatchObject({ code: 'POOL_ERR_CHANNEL_CLOSED' });
-    pool.detach({ release: true });
-  });
-
-  it('tells when it has room again', async () => {
-    send(pool, 1);
-    send(pool, 2);
-    expect(channel.pending).toBe(2);
-    const room = channel.waitRoom({ timeoutMs: 5000 });
-    await later(2);
-    other.channel('a').receive()?.release();
-    await room;
-    expect(send(pool, 3)).toBe(true);
-    await expect(channel.waitRoom({ timeoutMs: 5 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
-    for (let i = 0; i < 2; i++) channel.receive()?.release();
-  });
-
-  it('blocks a thread until there is an entry, the time is over, or the end', () => {
-    expect(channel.waitSync(0)).toBe(false);
-    const start = Date.now();
-    expect(channel.waitSync(20)).toBe(false);
-    expect(Date.now() - start).toBeGreaterThanOrEqual(15);
-    send(other, 1);
-    expect(channel.waitSync()).toBe(true);
-    channel.close();
-    expect(channel.waitSync()).toBe(true);
-    channel.receive()?.release();
-    expect(channel.waitSync()).toBe(false);
-    for (const bad of [-1, Number.NaN, '1', null]) {
-      expect(codeOf(() => channel.waitSync(bad as number))).toBe('POOL_ERR_INVALID_ARGUMENT');
-    }
-  });
-
-  it('says what to use where a thread may not block', () => {
-    vi.spyOn(Atomics, 'wait').mockImplementation(() => {
-      throw new TypeError('Atomics.wait cannot be called in this context');
+  describe('takeAsync', () => {
+    it('resolves at once when there is a page, and as soon as one comes back', async () => {
+      const fragments = await Promise.all([1, 2, 3, 4].map(() => pool.takeAsync()));
+      const waiting = pool.takeAsync(100);
+      await later(3);
+      fragments[0]?.release();
+      const fragment = await waiting;
+      expect(fragment.length).toBe(100);
+      for (const each of [...fragments.slice(1), fragment]) each.release();
     });
-    expect(codeOf(() => channel.waitSync(5))).toBe('POOL_ERR_INVALID_ARGUMENT');
+
+    it('is served by what another thread releases, and hands its own cache over meanwhile', async () => {
+      const held = [1, 2, 3, 4].map(() => other.take() as Fragment);
+      const waits = [pool.takeAsync(), pool.takeAsync()];
+      await later(2);
+      for (const fragment of held) fragment.release();
+      for (const fragment of await Promise.all(waits)) fragment.release();
+      expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
+    });
+
+    it('ends with TIMEOUT after timeoutMs, and at once when that is 0', async () => {
+      const held = [1, 2, 3, 4].map(() => pool.take() as Fragment);
+      await expect(pool.takeAsync(undefined, { timeoutMs: 10 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+      await expect(pool.takeAsync(undefined, { timeoutMs: 0 })).rejects.toThrow(
+        /takeAsync failed: timeoutMs=0 \(expected/,
+      );
+      for (const fragment of held) fragment.release();
+      expect((await pool.takeAsync(undefined, { timeoutMs: 0 })).release()).toBe(undefined);
+    });
+
+    it('ends with the signal’s reason, before and while it waits', async () => {
+      const held = [1, 2, 3, 4].map(() => pool.take() as Fragment);
+      const reason = new Error('not any more');
+      await expect(pool.takeAsync(1, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+      const controller = new AbortController();
+      const waiting = pool.takeAsync(1, { signal: controller.signal });
+      setTimeout(() => controller.abort(reason), 5);
+      await expect(waiting).rejects.toBe(reason);
+      held[0]?.release();
+      expect((await pool.takeAsync()).release()).toBe(undefined);
+      for (const fragment of held.slice(1)) fragment.release();
+      expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
+    });
+
+    it('ends when the pool closes, and when the thread detaches', async () => {
+      const held = [1, 2, 3, 4].map(() => pool.take() as Fragment);
+      const waits = [other.takeAsync(), pool.takeAsync()];
+      const ends = Promise.allSettled(waits);
+      await later(2);
+      other.detach();
+      pool.destroy();
+      const codes = (await ends).map((end) => end.status === 'rejected' && end.reason.code);
+      expect(codes).toEqual(['POOL_ERR_DESTROYED', 'POOL_ERR_CLOSING']);
+      for (const fragment of held) fragment.release();
+      expect(await pool.close()).toMatchObject({ isDestroyed: true });
+    });
+
+    it.each([
+      { timeoutMs: -1 },
+      { timeoutMs: Number.NaN },
+      { timeoutMs: '5' },
+      { signal: {} },
+      { signal: null },
+      { ref: 1 },
+      { time: 5 },
+      7,
+      null,
+    ])('refuses the options %j', async (options) => {
+      await expect(pool.takeAsync(1, options as never)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+      await expect(channel.next(options as never)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+      await expect(channel.waitRoom(options as never)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+      await expect(pool.close(options as never)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+    });
+
+    it('refuses sizes outside a page', async () => {
+      await expect(pool.takeAsync(4097)).rejects.toBeInstanceOf(RangeError);
+      await expect(pool.takeAsync(0)).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+    });
   });
 
-  it('wakes a thread that blocks', async () => {
-    const code = `
+  describe('a channel', () => {
+    const send = (from: PagePool, tag: number) => from.channel('a').sendFragment(from.take(1) as Fragment, tag);
+
+    it('wakes every waiter for its entries, in order', async () => {
+      const waits = [channel.next(), other.channel('a').next()];
+      await later(2);
+      send(pool, 1);
+      send(other, 2);
+      const came = await Promise.all(waits);
+      expect(came.map((fragment) => fragment?.tag).sort()).toEqual([1, 2]);
+      for (const fragment of came) fragment?.release();
+    });
+
+    it('survives waits that were aborted: the next entry still wakes the next waiter', async () => {
+      for (let i = 0; i < 20; i++) {
+        await expect(channel.next({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+      }
+      const waiting = channel.next({ timeoutMs: 5000 });
+      await later(1);
+      send(other, 3);
+      const fragment = await waiting;
+      expect(fragment?.tag).toBe(3);
+      fragment?.release();
+    });
+
+    it('ends next() and iteration with what was sent before the close', async () => {
+      const tags: number[] = [];
+      const loop = (async () => {
+        for await (const fragment of channel) {
+          tags.push(fragment.tag);
+          fragment.release();
+        }
+      })();
+      send(other, 1);
+      send(other, 2);
+      other.channel('a').close();
+      await loop;
+      expect(tags).toEqual([1, 2]);
+      expect(await channel.next()).toBe(null);
+      expect(channel.receive()).toBe(null);
+      expect(codeOf(() => send(pool, 3))).toBe('POOL_ERR_CHANNEL_CLOSED');
+      await expect(channel.waitRoom()).rejects.toMatchObject({ code: 'POOL_ERR_CHANNEL_CLOSED' });
+      pool.detach({ release: true });
+    });
+
+    it('tells when it has room again', async () => {
+      send(pool, 1);
+      send(pool, 2);
+      expect(channel.pending).toBe(2);
+      const room = channel.waitRoom({ timeoutMs: 5000 });
+      await later(2);
+      other.channel('a').receive()?.release();
+      await room;
+      expect(send(pool, 3)).toBe(true);
+      await expect(channel.waitRoom({ timeoutMs: 5 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+      for (let i = 0; i < 2; i++) channel.receive()?.release();
+    });
+
+    it('blocks a thread until there is an entry, the time is over, or the end', () => {
+      expect(channel.waitSync(0)).toBe(false);
+      const start = Date.now();
+      expect(channel.waitSync(20)).toBe(false);
+      expect(Date.now() - start).toBeGreaterThanOrEqual(15);
+      send(other, 1);
+      expect(channel.waitSync()).toBe(true);
+      channel.close();
+      expect(channel.waitSync()).toBe(true);
+      channel.receive()?.release();
+      expect(channel.waitSync()).toBe(false);
+      for (const bad of [-1, Number.NaN, '1', null]) {
+        expect(codeOf(() => channel.waitSync(bad as number))).toBe('POOL_ERR_INVALID_ARGUMENT');
+      }
+    });
+
+    it('says what to use where a thread may not block', () => {
+      vi.spyOn(Atomics, 'wait').mockImplementation(() => {
+        throw new TypeError('Atomics.wait cannot be called in this context');
+      });
+      expect(codeOf(() => channel.waitSync(5))).toBe('POOL_ERR_INVALID_ARGUMENT');
+    });
+
+    it('wakes a thread that blocks', async () => {
+      const code = `
       const { parentPort, workerData } = require('node:worker_threads');
       import(workerData.entry).then(({ PagePool }) => {
         const pool = PagePool.attach(workerData.share);
@@ -196,29 +197,30 @@ describe('a channel', () => {
         fragment?.release();
         pool.detach();
       });`;
-    other.detach();
-    const entry = new URL('../../build/index.js', import.meta.url).href;
-    const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry } });
-    await once(worker, 'message');
-    await later(20);
-    send(pool, 9);
-    expect(await once(worker, 'message')).toEqual([{ isReady: true, tag: 9 }]);
-    await once(worker, 'exit');
-    pool.trim();
-    expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
-  });
+      other.detach();
+      const entry = new URL('../../build/index.js', import.meta.url).href;
+      const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry } });
+      await once(worker, 'message');
+      await later(20);
+      send(pool, 9);
+      expect(await once(worker, 'message')).toEqual([{ isReady: true, tag: 9 }]);
+      await once(worker, 'exit');
+      pool.trim();
+      expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
+    });
 
-  it('is looked at on a timer where waitAsync is missing', async () => {
-    vi.stubGlobal(
-      'Atomics',
-      Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(Atomics), waitAsync: { value: undefined } }),
-    );
-    const waiting = channel.next({ timeoutMs: 5000 });
-    await later(3);
-    send(other, 4);
-    const fragment = await waiting;
-    expect(fragment?.tag).toBe(4);
-    fragment?.release();
+    it('is looked at on a timer where waitAsync is missing', async () => {
+      vi.stubGlobal(
+        'Atomics',
+        Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(Atomics), waitAsync: { value: undefined } }),
+      );
+      const waiting = channel.next({ timeoutMs: 5000 });
+      await later(3);
+      send(other, 4);
+      const fragment = await waiting;
+      expect(fragment?.tag).toBe(4);
+      fragment?.release();
+    });
   });
 });
 

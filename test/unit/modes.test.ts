@@ -1,0 +1,149 @@
+// Where the platform withholds something: no shared memory, no Wasm, no permission to compile; same interface, and a reason.
+
+import { PagePool, type PoolOptions } from 'pagepool';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';
+
+afterEach(() => vi.unstubAllGlobals());
+
+const options: PoolOptions = { pageCount: 16, maxPorts: 2, channels: { a: { capacity: 2 } } };
+
+/** What every mode does alike. */
+async function expectToWork(pool: PagePool): Promise<void> {
+  const page = pool.alloc();
+  pool.bytes(page).fill(3);
+  const channel = pool.channel('a');
+  expect(channel.send(page, 1, 2, 9)).toBe(true);
+  const fragment = await channel.next();
+  expect([fragment?.tag, ...(fragment?.bytes ?? [])]).toEqual([9, 3, 3]);
+  const token = fragment?.slice(1, 1).lend();
+  fragment?.release();
+  pool.adopt(token as never).release();
+  const held = Array.from({ length: 16 }, () => pool.alloc());
+  expect(pool.alloc()).toBe(0);
+  const waiting = pool.takeAsync(100, { timeoutMs: 5000 });
+  setTimeout(() => pool.release(held[0] as number), 3);
+  (await waiting).release();
+  for (const handle of held.slice(1)) pool.release(handle);
+  const next = channel.next({ timeoutMs: 5000 });
+  setTimeout(() => channel.sendFragment(pool.take(1) as never), 3);
+  (await next)?.release();
+  expect(codeOf(() => pool.release(page))).toBe('POOL_ERR_STALE_HANDLE');
+  expect(await pool.close()).toEqual({ isDestroyed: true, inflight: 0 });
+}
+
+describe('without isolation', () => {
+  it('a pool is local, works, and says why it cannot be shared', async () => {
+    vi.stubGlobal('crossOriginIsolated', false);
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    const pool = await PagePool.create(options);
+    expect([pool.mode, pool.engine]).toEqual(['local', 'typescript']);
+    expect(codeOf(() => pool.share())).toBe('POOL_ERR_NOT_SHARED');
+    expect(messageOf(() => pool.share())).toContain('not cross-origin isolated');
+    expect(pool.bytes(pool.fragment(pool.alloc()).handle).buffer).toBeInstanceOf(ArrayBuffer);
+    expect(pool.channel('a').waitSync(1000)).toBe(false);
+    pool.detach({ release: true });
+    await expectToWork(PagePool.createSync(options));
+  });
+
+  it('the Wasm engine is refused by name', () => {
+    vi.stubGlobal('crossOriginIsolated', false);
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    expect(messageOf(() => PagePool.createSync({ engine: 'wasm' }))).toMatch(
+      /^createSync failed: engine="wasm" \(expected/,
+    );
+  });
+});
+
+describe('without shared memory of any kind', () => {
+  it('a pool is local', async () => {
+    vi.stubGlobal('WebAssembly', undefined);
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    const pool = PagePool.createSync(options);
+    expect(pool.mode).toBe('local');
+    expect(messageOf(() => pool.share())).toContain('neither shared Wasm memory nor SharedArrayBuffer');
+    await expectToWork(pool);
+  });
+});
+
+describe('without Wasm', () => {
+  it('a pool is shared through a SharedArrayBuffer, by the TypeScript engine', async () => {
+    vi.stubGlobal('WebAssembly', undefined);
+    const pool = PagePool.createSync(options);
+    expect([pool.mode, pool.engine]).toEqual(['shared', 'typescript']);
+    expect(pool.share().memory).toBeInstanceOf(SharedArrayBuffer);
+    const other = (await loadAnotherRealm()).PagePool.attach(structuredClone(pool.share()) as never);
+    const token = pool.take()?.lend();
+    const fragment = other.adopt(token as never);
+    fragment.release();
+    other.detach();
+    await expectToWork(pool);
+  });
+});
+
+describe('where Wasm may not be compiled', () => {
+  const forbid = () => {
+    const CompileError = () => {
+      throw new WebAssembly.CompileError('refused by the content security policy');
+    };
+    vi.stubGlobal('WebAssembly', {
+      Memory: WebAssembly.Memory,
+      Instance: WebAssembly.Instance,
+      Module: CompileError,
+      compile: CompileError,
+    });
+  };
+
+  it('auto falls back, wasm is refused', async () => {
+    const realm = (await loadAnotherRealm()) as unknown as typeof import('pagepool');
+    forbid();
+    const pool = await realm.PagePool.create(options);
+    expect([pool.mode, pool.engine]).toEqual(['shared', 'typescript']);
+    await expectToWork(pool);
+    await expect(realm.PagePool.create({ engine: 'wasm' })).rejects.toMatchObject({
+      code: 'POOL_ERR_INVALID_ARGUMENT',
+    });
+    expect(realm.PagePool.createSync(options).engine).toBe('typescript');
+  });
+});
+
+describe('both engines in one pool', () => {
+  it.each([
+    ['wasm', 'typescript'],
+    ['typescript', 'wasm'],
+    ['typescript', 'typescript'],
+  ] as const)('%s creates, %s attaches, and references go both ways', async (creator, attacher) => {
+    const pool = PagePool.createSync({ ...options, engine: creator });
+    const share = { ...pool.share(), engine: attacher };
+    const other = (await loadAnotherRealm()).PagePool.attach(share as never);
+    expect([pool.engine, other.engine]).toEqual([creator, attacher]);
+    for (let round = 0; round < 200; round++) {
+      const [from, to] = round % 2 === 0 ? [pool, other] : [other, pool];
+      const fragment = from.take(1 + ((round * 37) % 4096));
+      if (fragment === null) throw new Error(`empty in round ${round}`);
+      from.channel('a').sendFragment(fragment as never, round);
+      const came = to.channel('a').receive();
+      expect(came?.tag).toBe(round);
+      came?.release();
+    }
+    other.detach();
+    pool.trim();
+    expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0, cached: 0, ring: 0 } });
+    pool.destroy();
+    expect(pool.inflight).toBe(0);
+  });
+});
+
+describe('memory', () => {
+  it('that the platform refuses is a MEMORY_LIMIT', () => {
+    class Memory extends WebAssembly.Memory {
+      constructor(limits: WebAssembly.MemoryDescriptor) {
+        if (limits.initial > 1) throw new RangeError('could not allocate memory');
+        super(limits);
+      }
+    }
+    vi.stubGlobal('WebAssembly', { Memory });
+    expect(codeOf(() => PagePool.createSync(options))).toBe('POOL_ERR_MEMORY_LIMIT');
+    expect(messageOf(() => PagePool.createSync(options))).toContain('pageCount=16, pageBytes=4096');
+  });
+});
