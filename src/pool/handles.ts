@@ -9,13 +9,13 @@ import { type Port, refusal } from './port.js';
 /** The number of the page that a checked handle's fragment lies in. */
 export function pageOfHandle(port: Port, handle: number): number {
   const { unitBits, unitsShift } = port.geometry;
-  return (handle & (2 ** unitBits - 1)) >>> unitsShift;
+  return (handle & ((1 << unitBits) - 1)) >>> unitsShift;
 }
 
 /** Where a checked handle's fragment starts in the memory, bytes. */
 export function startOfHandle(port: Port, handle: number): number {
   const { pagesOffset, unitBits, unitsShift, unitBytes } = port.geometry;
-  return pagesOffset + ((handle & (2 ** unitBits - 1)) - 2 ** unitsShift) * unitBytes;
+  return pagesOffset + ((handle & ((1 << unitBits) - 1)) - (1 << unitsShift)) * unitBytes;
 }
 
 /** Bytes reserved for the handle's fragment; throws when the handle is refused. */

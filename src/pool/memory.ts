@@ -17,6 +17,7 @@ export class PoolMemory {
   readonly f64: Float64Array;
   /** The whole memory as far as it is known to reach; ask `reach` first where it may be too short. */
   area: Uint8Array;
+  #areaBytes: number;
 
   constructor(source: WebAssembly.Memory | ArrayBufferLike) {
     this.wasm = isWasmMemory(source) ? source : undefined;
@@ -27,6 +28,7 @@ export class PoolMemory {
     this.u16 = new Uint16Array(buffer);
     this.f64 = new Float64Array(buffer);
     this.area = new Uint8Array(buffer);
+    this.#areaBytes = buffer.byteLength;
   }
 
   /** What `new PoolMemory` takes in another thread. */
@@ -36,11 +38,15 @@ export class PoolMemory {
 
   /** The area's view, made anew if it does not reach to `end`. */
   reach(end: number): Uint8Array {
-    if (end > this.area.byteLength && this.wasm !== undefined) {
-      // Growing by nothing makes this thread see what others have grown.
-      if (end > this.wasm.buffer.byteLength) this.wasm.grow(0);
-      this.area = new Uint8Array(this.wasm.buffer);
-    }
+    return end <= this.#areaBytes ? this.area : this.#reachFurther(end);
+  }
+
+  #reachFurther(end: number): Uint8Array {
+    if (this.wasm === undefined) return this.area;
+    // Growing by nothing makes this thread see what others have grown.
+    if (end > this.wasm.buffer.byteLength) this.wasm.grow(0);
+    this.area = new Uint8Array(this.wasm.buffer);
+    this.#areaBytes = this.area.byteLength;
     return this.area;
   }
 

@@ -32,7 +32,7 @@ export function slotParts(ring: RingGeometry, word: number): { lap: number; isFu
   return {
     lap: word >>> (ring.nodeBits + 1),
     isFull: ((word >>> ring.nodeBits) & 1) === 1,
-    node: word & (2 ** ring.nodeBits - 1),
+    node: word & ((1 << ring.nodeBits) - 1),
   };
 }
 
@@ -102,9 +102,9 @@ export function hasEntries(memory: PoolMemory, channel: ChannelGeometry, id: num
   const { ring } = channel;
   const inbox = nodeOffset(ring, loadWord(memory, laneOffset(channel, id) + LANE_INBOX_OFFSET));
   if (loadWord(memory, inbox + NODE_TAKEN_OFFSET) < loadWord(memory, inbox + NODE_COUNT_OFFSET)) return true;
-  const lapMask = 2 ** (31 - ring.nodeBits) - 1;
+  const lapMask = (1 << (31 - ring.nodeBits)) - 1;
   const head = loadWord(memory, ring.offset + RING_HEAD_OFFSET);
-  let index = head & (2 ** ring.indexBits - 1);
+  let index = head & ((1 << ring.indexBits) - 1);
   let lap = head >>> ring.indexBits;
   // Usually the first slot tells; a head that others have not moved on yet costs a step for each position it is behind.
   for (let steps = 0; steps < ring.slotCount; steps++) {
