@@ -1,0 +1,228 @@
+// A port's cache: a loaded magazine that only its thread touches, and a spare one that any port may take.
+//
+// Owner only, but for the spare word and the limit, which others write to take pages or to ask for them. Three tiers: the loaded
+// magazine (fast, no atomics), the spare and the recycle ring (refill), the provider's side (slow). What a thread killed here
+// leaves: its magazines, which the reaper hands back, and at most one exchange in its record.
+
+import {
+  CONTROL_BASE,
+  COUNTER_CACHE_FULL,
+  COUNTER_EMPTY,
+  COUNTER_FAIL,
+  COUNTER_FAST,
+  COUNTER_REFILL,
+  COUNTER_RING,
+  COUNTER_RING_FULL,
+  COUNTER_SLOW,
+  COUNTER_STOLEN,
+  EMPTY,
+  FULL,
+  HEADER_FREED_OFFSET,
+  HEADER_STATE_OFFSET,
+  NODE_COUNT_OFFSET,
+  NODE_PAGES_OFFSET,
+  OK,
+  PORT_LIMIT_OFFSET,
+  PORT_LOADED_OFFSET,
+  PORT_MERGE_OFFSET,
+  PORT_PARKED_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  PORT_SHIFT,
+  PORT_SPARE_OFFSET,
+  RECORD_NONE,
+  STATE_ACTIVE,
+} from '../../../assembly/layout.js';
+import { PinSteps } from './pin.js';
+
+/** The three tiers that magazines are filled from, and the way back. */
+export class CacheSteps extends PinSteps {
+  /** Whether pages are still handed out. */
+  protected isActive(): boolean {
+    // A1 pairs with R1 in src/pool/closing.ts close: a port that sees the pool closing hands its pages back.
+    return this.aload(CONTROL_BASE + HEADER_STATE_OFFSET) === STATE_ACTIVE;
+  }
+
+  /** How many pages the loaded magazine has. */
+  protected filledOf(): number {
+    const { i32, loaded } = this;
+    return i32[(loaded + NODE_COUNT_OFFSET) >>> 2]!; // plain: owner only
+  }
+
+  /** Exchanges the loaded magazine and a port's spare. False: somebody else was there first. */
+  protected exchangeSpare(spare: number, seen: number): boolean {
+    const { i32, port, ring } = this;
+    const stamp = (seen >>> ring.lapShift) + 1;
+    const fill = this.filledOf() !== 0 ? ring.full : 0;
+    const next = (stamp << ring.lapShift) | fill | i32[(port + PORT_LOADED_OFFSET) >>> 2]!;
+    if (!this.exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;
+    // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead port's exchange.
+    this.astore(port + PORT_RECORD_KIND_OFFSET, RECORD_NONE);
+    this.syncLoaded();
+    return true;
+  }
+
+  /** Loads a port's spare magazine, if it is filled. Own or another's: the same step. */
+  protected takeSpare(spare: number): boolean {
+    while (true) {
+      // A3 pairs with X1 in typescript/ring.ts exchange: the magazine's pages are visible with the word.
+      const seen = this.aload(spare);
+      if ((seen & this.ring.full) === 0) return false;
+      if (this.exchangeSpare(spare, seen)) return true;
+    }
+  }
+
+  /** Moves pages from the merge magazine into the loaded one; what does not fit goes back to the ring. */
+  protected merge(): void {
+    const { i32, port, ring, magazineCapacity } = this;
+    const holder = port + PORT_MERGE_OFFSET;
+    while (this.filledOf() < magazineCapacity >> 1) {
+      if (this.ringPop(ring, holder) === EMPTY) return;
+      const from = this.nodeIn(ring, holder);
+      let left = i32[(from + NODE_COUNT_OFFSET) >>> 2]!;
+      while (left !== 0 && this.filledOf() < magazineCapacity) {
+        left -= 1;
+        // Plain: both magazines are this thread's. A page is in both for one store: a reaper takes equal tops for one page.
+        this.magazineAdd(this.loaded, i32[(from + NODE_PAGES_OFFSET + (left << 2)) >>> 2]!);
+        i32[(from + NODE_COUNT_OFFSET) >>> 2] = left;
+      }
+      if (left !== 0) this.returnMagazine(holder);
+    }
+  }
+
+  /** Puts a filled magazine on the ring, or page by page on the retired list when the ring has no room. How many pages. */
+  protected returnMagazine(holder: number): number {
+    const { i32, port, ring } = this;
+    const pages = i32[(this.nodeIn(ring, holder) + NODE_COUNT_OFFSET) >>> 2]!;
+    if (pages === 0) return 0;
+    if (this.ringPush(ring, holder, false) === FULL) {
+      this.count(COUNTER_RING_FULL);
+      this.retireMagazine(holder);
+    }
+    if (holder === port + PORT_LOADED_OFFSET) this.syncLoaded();
+    this.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
+    return pages;
+  }
+
+  /** Gives every page of a magazine to the provider's side. How many. */
+  protected retireMagazine(holder: number): number {
+    const { i32 } = this;
+    const node = this.nodeIn(this.ring, holder);
+    const pages = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+    for (let left = pages - 1; left >= 0; left--) {
+      // Plain: this thread's magazine. The count goes down first: the page is in the record of its retirement until it is listed.
+      const page = i32[(node + NODE_PAGES_OFFSET + (left << 2)) >>> 2]!;
+      i32[(node + NODE_COUNT_OFFSET) >>> 2] = left;
+      this.retire(page, true);
+    }
+    return pages;
+  }
+
+  /** Fills the loaded magazine from fresh and retired pages. */
+  protected refillSlow(): boolean {
+    const { i32, loaded, port, ring, magazineCapacity } = this;
+    const holder = port + PORT_MERGE_OFFSET;
+    this.takeFresh(loaded);
+    if (this.filledOf() !== 0) return true;
+    let page = this.takeRetiredList();
+    while (page !== 0) {
+      // What the loaded magazine cannot hold goes on to the ring, a magazine at a time.
+      const room = this.filledOf() < magazineCapacity;
+      const node = room ? loaded : this.nodeIn(ring, holder);
+      page = this.takeRetired(node, page);
+      if (!room && i32[(node + NODE_COUNT_OFFSET) >>> 2] === magazineCapacity) this.returnMagazine(holder);
+    }
+    this.recordDone();
+    this.returnMagazine(holder);
+    return this.filledOf() !== 0;
+  }
+
+  /** The block of the port `distance` places after this one. */
+  protected neighbour(distance: number): number {
+    const { maxPorts, portId, ports } = this;
+    return ports + (((portId + distance) % maxPorts) << PORT_SHIFT);
+  }
+
+  /** Takes another port's spare magazine. */
+  protected steal(): boolean {
+    for (let i = 1; i < this.maxPorts; i++) {
+      if (this.takeSpare(this.neighbour(i) + PORT_SPARE_OFFSET)) return true;
+    }
+    return false;
+  }
+
+  /** Asks every other port for its cached pages: each answers at its next release. */
+  protected press(): void {
+    for (let i = 1; i < this.maxPorts; i++) {
+      const limit = this.neighbour(i) + PORT_LIMIT_OFFSET;
+      // N4 no ordering needed: a port that asked for nothing since keeps its request.
+      // R5 pairs with A6 in answer: the request is seen at the port's next release.
+      if (this.aload(limit) !== 0) this.astore(limit, 0);
+    }
+  }
+
+  /** Fills the empty loaded magazine from the next tier that has pages, and counts where they came from. False: none anywhere. */
+  protected refill(): boolean {
+    const { i32, port, ring, magazineCapacity } = this;
+    if (this.takeSpare(port + PORT_SPARE_OFFSET)) {
+      this.count(COUNTER_FAST);
+      return true;
+    }
+    if (!this.isActive()) return false;
+    if (i32[(port + PORT_PARKED_OFFSET) >>> 2] !== 0) this.unpark();
+    if (this.ringPop(ring, port + PORT_LOADED_OFFSET) === OK) {
+      this.syncLoaded();
+      if (this.filledOf() < magazineCapacity >> 1) this.merge();
+      this.count(COUNTER_REFILL);
+      return true;
+    }
+    this.count(COUNTER_EMPTY);
+    if (this.refillSlow()) {
+      this.count(COUNTER_SLOW);
+      return true;
+    }
+    if (this.steal()) {
+      this.count(COUNTER_STOLEN);
+      this.count(COUNTER_REFILL);
+      return true;
+    }
+    this.press();
+    this.count(COUNTER_FAIL);
+    return false;
+  }
+
+  /** Makes room in the full loaded magazine. The hottest pages stay: the loaded one becomes the spare, the old spare goes. */
+  protected spill(): void {
+    const { port } = this;
+    const spare = port + PORT_SPARE_OFFSET;
+    this.count(COUNTER_CACHE_FULL);
+    while (true) {
+      // N7 no ordering needed: the exchange decides.
+      if (this.exchangeSpare(spare, this.aload(spare))) break;
+    }
+    if (this.filledOf() !== 0) this.countMany(COUNTER_RING, this.returnMagazine(port + PORT_LOADED_OFFSET));
+  }
+
+  /** Hands both magazines to the ring. */
+  protected flush(): void {
+    const { port } = this;
+    this.returnMagazine(port + PORT_LOADED_OFFSET);
+    if (this.takeSpare(port + PORT_SPARE_OFFSET)) this.returnMagazine(port + PORT_LOADED_OFFSET);
+  }
+
+  /** Answers a request for pages: the limit first, so that a request that comes meanwhile is answered at the next release. */
+  protected answer(): void {
+    // A6 pairs with R5 in press: this limit is overwritten by later requests only.
+    this.astore(this.port + PORT_LIMIT_OFFSET, this.magazineCapacity);
+    this.flush();
+  }
+
+  /** Ends parking: pages may be cached again, unless the pool is closing. */
+  unpark(): void {
+    const { i32, port, magazineCapacity } = this;
+    i32[(port + PORT_PARKED_OFFSET) >>> 2] = 0; // plain: owner only
+    // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
+    this.astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
+    // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is seen.
+    if (!this.isActive()) this.astore(port + PORT_LIMIT_OFFSET, 0);
+  }
+}

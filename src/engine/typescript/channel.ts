@@ -1,0 +1,374 @@
+// Channels: exchange rings whose nodes carry entries (handle, offset, length, tag) from thread to thread.
+//
+// Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or the
+// receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every channel: an
+// outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch` entries; bursts
+// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile.
+
+import {
+  CHANNEL_CLOSED_OFFSET,
+  CHANNEL_FOLDED_OFFSET,
+  CHANNEL_NOT_EMPTY_OFFSET,
+  CHANNEL_NOT_FULL_OFFSET,
+  EMPTY,
+  ENTRY_HANDLE_OFFSET,
+  ENTRY_LENGTH_OFFSET,
+  ENTRY_OFFSET_OFFSET,
+  ENTRY_SHIFT,
+  ENTRY_TAG_OFFSET,
+  ERR_CHANNEL_CLOSED,
+  ERR_FOREIGN_HANDLE,
+  ERR_NOT_HELD,
+  ERR_RANGE,
+  ERR_REF_OVERFLOW,
+  ERR_STALE_HANDLE,
+  FULL,
+  LANE_BYTES,
+  LANE_CREDIT_OFFSET,
+  LANE_DROPPED_OFFSET,
+  LANE_INBOX_OFFSET,
+  LANE_OUTBOX_OFFSET,
+  LANE_RECEIVED_OFFSET,
+  LANE_SENT_OFFSET,
+  LEDGER_MAX,
+  NODE_COUNT_OFFSET,
+  NODE_ENTRIES_OFFSET,
+  NODE_TAKEN_OFFSET,
+  OK,
+  POLICY_DROP_NEWEST,
+  POLICY_DROP_OLDEST,
+  POLICY_REFUSE,
+  RECORD_ENTRY,
+  RECORD_RECEIVE,
+} from '../../../assembly/layout.js';
+import type { Lane } from './context.js';
+import { FragmentSteps } from './fragment.js';
+import { REPLACED } from './ring.js';
+
+/** Sending and receiving. */
+export class ChannelSteps extends FragmentSteps {
+  protected add(word: number, amount: number): void {
+    const { i32 } = this;
+    i32[word >>> 2]! += amount; // plain: a lane's counters are its port's own
+  }
+
+  /** Bytes reserved for the fragment that starts at the unit. */
+  protected extentBytes(unit: number): number {
+    const units = this.u16[this.extentAddress(unit) >>> 1]!; // plain: written before the handle was handed on
+    return (units === 0 ? 1 << this.unitsShift : units) << this.unitShift;
+  }
+
+  /** Entries in the channel, by the ports' counters: late by what others do meanwhile. Below 0: free-running counters crossed. */
+  protected pending({ block, lanes }: Lane): number {
+    const { i32, maxPorts } = this;
+    const folded = block + CHANNEL_FOLDED_OFFSET;
+    let sum = (i32[folded >>> 2]! - i32[(folded + 4) >>> 2]!) | 0;
+    let lane = lanes;
+    for (let i = 0; i < maxPorts; i++) {
+      // N1 no ordering needed: a count that may be late. N2 likewise.
+      sum = (sum + this.aload(lane + LANE_SENT_OFFSET) - this.aload(lane + LANE_RECEIVED_OFFSET)) | 0; // N2 no ordering needed: see N1.
+      lane = (lane + LANE_BYTES) | 0;
+    }
+    return sum;
+  }
+
+  /** How many entries this port may send now. */
+  protected room(channel: Lane): number {
+    const { i32 } = this;
+    const { batch, capacity, lane } = channel;
+    const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
+    if (credit !== 0) return credit;
+    if (batch === 1) return 1; // where a node is an entry the ring itself is exact, and replaces the oldest in place
+    const inside = this.pending(channel);
+    const left = inside < 0 ? capacity : inside < capacity ? capacity - inside : 0;
+    i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = left;
+    return left;
+  }
+
+  /** Whether the entry may be sent by this port. */
+  protected sendable(handle: number, offset: number, length: number): number {
+    const unit = this.unitOf(handle);
+    if (unit >= this.unitLimit) return ERR_FOREIGN_HANDLE;
+    // N3 no ordering needed: the caller's reference keeps the word's generation.
+    if (!this.matches(handle, this.rload(this.wordAddress(unit)))) return ERR_STALE_HANDLE;
+    if (this.held(this.pageOf(unit)) === 0) return ERR_NOT_HELD;
+    const extent = this.extentBytes(unit);
+    return offset >>> 0 > extent || length >>> 0 > extent - offset ? ERR_RANGE : OK;
+  }
+
+  /** Moves a reference from the row into the node, as its entry number `index`. */
+  protected put(node: number, index: number, handle: number, offset: number, length: number, tag: number): void {
+    const { i32 } = this;
+    const entry = node + NODE_ENTRIES_OFFSET + (index << ENTRY_SHIFT);
+    const page = this.pageOf(this.unitOf(handle));
+    const row = this.held(page);
+    // Plain: the node is this thread's until the exchange publishes it.
+    i32[(entry + ENTRY_HANDLE_OFFSET) >>> 2] = handle;
+    i32[(entry + ENTRY_OFFSET_OFFSET) >>> 2] = offset;
+    i32[(entry + ENTRY_LENGTH_OFFSET) >>> 2] = length;
+    i32[(entry + ENTRY_TAG_OFFSET) >>> 2] = tag;
+    this.recordPrivate(RECORD_ENTRY, page, row, node, index);
+    this.setHeld(page, row - 1);
+    i32[(node + NODE_COUNT_OFFSET) >>> 2] = index + 1;
+    this.recordDone();
+  }
+
+  /** The handle of a node's entry. */
+  protected handleIn(node: number, index: number): number {
+    const { i32 } = this;
+    return i32[(node + NODE_ENTRIES_OFFSET + (index << ENTRY_SHIFT)) >>> 2]!;
+  }
+
+  /** Moves the node's last entries back into the rows, down to `count`. */
+  protected takeBack(node: number, count: number): void {
+    const { i32 } = this;
+    let index = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+    while (index > count) {
+      const page = this.pageOf(this.unitOf(this.handleIn(node, index - 1)));
+      const row = this.held(page);
+      this.recordPrivate(RECORD_ENTRY, page, row, node, index);
+      index -= 1;
+      i32[(node + NODE_COUNT_OFFSET) >>> 2] = index;
+      this.setHeld(page, row + 1);
+      this.recordDone();
+    }
+  }
+
+  /** Moves the node's next entry into the row. False: the row is full. */
+  protected take(node: number, taken: number, handle: number): boolean {
+    const page = this.pageOf(this.unitOf(handle));
+    const row = this.held(page);
+    if (row === LEDGER_MAX) return false;
+    this.recordPrivate(RECORD_RECEIVE, page, row, node, taken);
+    this.i32[(node + NODE_TAKEN_OFFSET) >>> 2] = taken + 1;
+    this.setHeld(page, row + 1);
+    this.recordDone();
+    return true;
+  }
+
+  /** Makes the node an empty one. The count first: what was taken is never taken again. */
+  protected empty(node: number): void {
+    const { i32 } = this;
+    i32[(node + NODE_COUNT_OFFSET) >>> 2] = 0;
+    i32[(node + NODE_TAKEN_OFFSET) >>> 2] = 0;
+  }
+
+  /** Releases what is left in a node of this port: entries that the channel's policy drops. How many. */
+  protected drop(lane: number, node: number): number {
+    const { i32 } = this;
+    let taken = i32[(node + NODE_TAKEN_OFFSET) >>> 2]!;
+    const count = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+    const dropped = taken < count ? count - taken : 0;
+    while (taken < count) {
+      const handle = this.handleIn(node, taken);
+      // Where the row is full one reference goes first, then the entry's takes its place.
+      const first = this.held(this.pageOf(this.unitOf(handle))) === LEDGER_MAX;
+      if (first) this.release(handle);
+      this.take(node, taken, handle);
+      if (!first) this.release(handle);
+      taken += 1;
+    }
+    this.empty(node);
+    this.add(lane + LANE_RECEIVED_OFFSET, dropped);
+    this.add(lane + LANE_DROPPED_OFFSET, dropped);
+    return dropped;
+  }
+
+  /** Drops the oldest node of a channel that is full by entries. False: it is empty. */
+  protected dropOldest({ ring, lane }: Lane): boolean {
+    if (this.ringPop(ring, lane + LANE_OUTBOX_OFFSET) !== OK) return false;
+    this.drop(lane, this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET));
+    return true;
+  }
+
+  /** Publishes the filled outbox. OK, or FULL with the entries still in it. */
+  protected publish({ block, ring, lane, policy }: Lane): number {
+    const code = this.ringPush(ring, lane + LANE_OUTBOX_OFFSET, policy === POLICY_DROP_OLDEST);
+    if (code === REPLACED) this.drop(lane, this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET));
+    if (code === FULL) return FULL;
+    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);
+    return OK;
+  }
+
+  protected isClosed({ block }: Lane): boolean {
+    // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw.
+    return this.aload(block + CHANNEL_CLOSED_OFFSET) !== 0;
+  }
+
+  /** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
+  send(number: number, handle: number, offset: number, length: number, tag: number): number {
+    const { i32 } = this;
+    const channel = this.lanes[number]!;
+    if (this.isClosed(channel)) return ERR_CHANNEL_CLOSED;
+    const code = this.sendable(handle, offset, length);
+    if (code !== OK) return code;
+    const { lane } = channel;
+    while (this.room(channel) === 0) {
+      if (channel.policy !== POLICY_DROP_OLDEST) return this.refuse(channel, handle);
+      if (!this.dropOldest(channel)) break;
+    }
+    const node = this.nodeIn(channel.ring, lane + LANE_OUTBOX_OFFSET);
+    this.put(node, 0, handle, offset, length, tag);
+    if (this.publish(channel) === FULL) {
+      this.takeBack(node, 0);
+      return this.refuse(channel, handle);
+    }
+    const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
+    if (credit !== 0) i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = credit - 1;
+    this.add(lane + LANE_SENT_OFFSET, 1);
+    return OK;
+  }
+
+  /** A full channel: the policy decides whether the sender keeps its reference. */
+  protected refuse({ lane, policy }: Lane, handle: number): number {
+    if (policy === POLICY_REFUSE) return FULL;
+    this.release(handle);
+    this.add(lane + LANE_DROPPED_OFFSET, 1);
+    return OK;
+  }
+
+  /** Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. */
+  sendBurst(number: number, address: number, count: number): number {
+    const channel = this.lanes[number]!;
+    const { policy } = channel;
+    let sent = 0;
+    let code = this.isClosed(channel) ? ERR_CHANNEL_CLOSED : OK;
+    while (sent < count && code === OK) {
+      let left = this.room(channel);
+      if (left === 0) {
+        if (policy === POLICY_DROP_OLDEST) {
+          if (this.dropOldest(channel)) continue;
+          left = 1;
+        } else if (policy === POLICY_DROP_NEWEST) {
+          code = this.dropEntry(channel, address + (sent << ENTRY_SHIFT));
+          if (code === OK) sent += 1;
+          continue;
+        } else {
+          code = FULL;
+          break;
+        }
+      }
+      const from = address + (sent << ENTRY_SHIFT);
+      const filled = this.fill(channel, from, Math.min(left, channel.batch, count - sent));
+      code = this.lastCode;
+      if (filled === 0) break;
+      if (this.publish(channel) === FULL) {
+        this.takeBack(this.nodeIn(channel.ring, channel.lane + LANE_OUTBOX_OFFSET), 0);
+        if (policy !== POLICY_DROP_NEWEST) {
+          code = FULL;
+          break;
+        }
+        code = OK;
+        for (let i = 0; i < filled; i++) this.dropEntry(channel, from + (i << ENTRY_SHIFT));
+      } else {
+        this.countSent(channel, filled);
+      }
+      sent += filled;
+    }
+    this.lastCode = code;
+    return sent;
+  }
+
+  /** Fills the outbox from the entries at `address`; how many were taken. `lastCode` says why it was fewer. */
+  protected fill({ ring, lane }: Lane, address: number, count: number): number {
+    const { i32 } = this;
+    const node = this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET);
+    let code = OK;
+    let filled = 0;
+    while (filled < count) {
+      const entry = address + (filled << ENTRY_SHIFT);
+      const handle = i32[entry >>> 2]!;
+      const offset = i32[(entry + ENTRY_OFFSET_OFFSET) >>> 2]!;
+      const length = i32[(entry + ENTRY_LENGTH_OFFSET) >>> 2]!;
+      code = this.sendable(handle, offset, length);
+      if (code !== OK) break;
+      this.put(node, filled, handle, offset, length, i32[(entry + ENTRY_TAG_OFFSET) >>> 2]!);
+      filled += 1;
+    }
+    this.lastCode = code;
+    return filled;
+  }
+
+  protected countSent({ lane }: Lane, entries: number): void {
+    const credit = this.i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
+    this.i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = credit > entries ? credit - entries : 0;
+    this.add(lane + LANE_SENT_OFFSET, entries);
+  }
+
+  protected dropEntry({ lane }: Lane, entry: number): number {
+    const { i32 } = this;
+    const handle = i32[entry >>> 2]!;
+    const offset = i32[(entry + ENTRY_OFFSET_OFFSET) >>> 2]!;
+    const code = this.sendable(handle, offset, i32[(entry + ENTRY_LENGTH_OFFSET) >>> 2]!);
+    if (code === OK) {
+      this.release(handle);
+      this.add(lane + LANE_DROPPED_OFFSET, 1);
+    }
+    return code;
+  }
+
+  /** Receives up to `maxCount` entries of 4 words each at `address`; how many came, each with a reference. */
+  receiveBurst(number: number, address: number, maxCount: number): number {
+    const { i32 } = this;
+    const { block, lane, ring } = this.lanes[number]!;
+    const inbox = lane + LANE_INBOX_OFFSET;
+    let node = this.nodeIn(ring, inbox);
+    let taken = i32[(node + NODE_TAKEN_OFFSET) >>> 2]!;
+    let count = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+    let received = 0;
+    let popped = false;
+    let code = OK;
+    while (received < maxCount) {
+      if (taken >= count) {
+        this.empty(node);
+        if (this.ringPop(ring, inbox) === EMPTY) {
+          code = EMPTY;
+          break;
+        }
+        popped = true;
+        node = this.nodeIn(ring, inbox);
+        taken = i32[(node + NODE_TAKEN_OFFSET) >>> 2]!;
+        count = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+        continue;
+      }
+      // Plain: the node is this thread's since it was popped.
+      const entry = (node + NODE_ENTRIES_OFFSET + (taken << ENTRY_SHIFT)) >>> 2;
+      const target = (address + (received << ENTRY_SHIFT)) >>> 2;
+      const handle = i32[entry]!;
+      i32[target] = handle;
+      i32[target + 1] = i32[entry + 1]!;
+      i32[target + 2] = i32[entry + 2]!;
+      i32[target + 3] = i32[entry + 3]!;
+      if (!this.take(node, taken, handle)) {
+        code = ERR_REF_OVERFLOW;
+        break;
+      }
+      taken += 1;
+      received += 1;
+    }
+    this.lastCode = code;
+    if (taken >= count && count !== 0) this.empty(node);
+    this.add(lane + LANE_RECEIVED_OFFSET, received);
+    if (popped) this.wake(block + CHANNEL_NOT_FULL_OFFSET);
+    return received;
+  }
+
+  /** No entry is accepted any more; those inside can be received. Wakes every waiter. */
+  closeChannel(number: number): void {
+    const { block } = this.lanes[number]!;
+    // R5 pairs with A4 in isClosed: a sender that sees the close sends nothing more.
+    this.astore(block + CHANNEL_CLOSED_OFFSET, 1);
+    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);
+    this.wake(block + CHANNEL_NOT_FULL_OFFSET);
+  }
+
+  /** Releases every entry that this thread can reach: its inbox and what is in the ring. How many. */
+  protected drainChannel(number: number): number {
+    const { block, lane, ring } = this.lanes[number]!;
+    const inbox = lane + LANE_INBOX_OFFSET;
+    let dropped = this.drop(lane, this.nodeIn(ring, inbox));
+    while (this.ringPop(ring, inbox) === OK) dropped += this.drop(lane, this.nodeIn(ring, inbox));
+    if (dropped !== 0) this.wake(block + CHANNEL_NOT_FULL_OFFSET);
+    return dropped;
+  }
+}

@@ -1,0 +1,58 @@
+// The ledger: how many references this port holds on each page, and the operation record beside it.
+//
+// Both are the port's own, written plainly by its thread alone (I5) until it is reaped. A record holds absolute values of the
+// words a step is about to change, its kind is written last and cleared last: a reaper sets, it never adds. (Plain stores
+// keep their order here: every one goes to a view of memory that others may read.)
+
+import {
+  PORT_RECORD_ADDRESS_OFFSET,
+  PORT_RECORD_HOLDER_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  PORT_RECORD_NEW_OFFSET,
+  PORT_RECORD_PAGE_OFFSET,
+  PORT_RECORD_ROW_OFFSET,
+  PORT_RECORD_SEEN_OFFSET,
+  PORT_RECORD_VALUE_OFFSET,
+  RECORD_NONE,
+} from '../../../assembly/layout.js';
+import { HandleSteps } from './handle.js';
+
+/** The port's row of the ledger, and its operation record. */
+export class LedgerSteps extends HandleSteps {
+  /** References this port holds on the page. */
+  held(page: number): number {
+    const { u16, ledger } = this;
+    return u16[(ledger + (page << 1)) >>> 1]!;
+  }
+
+  protected setHeld(page: number, references: number): void {
+    const { u16, ledger } = this;
+    u16[(ledger + (page << 1)) >>> 1] = references;
+  }
+
+  /** Opens a record of a step on private words: the row's and the other word's values before it. */
+  protected recordPrivate(kind: number, page: number, row: number, address: number, value: number): void {
+    const { i32, port } = this;
+    i32[(port + PORT_RECORD_PAGE_OFFSET) >>> 2] = page;
+    i32[(port + PORT_RECORD_ROW_OFFSET) >>> 2] = row;
+    i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = address;
+    i32[(port + PORT_RECORD_VALUE_OFFSET) >>> 2] = value;
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = kind;
+  }
+
+  /** Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was there. */
+  protected recordExchange(kind: number, address: number, seen: number, next: number, holder: number): void {
+    const { i32, port } = this;
+    i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = address;
+    i32[(port + PORT_RECORD_SEEN_OFFSET) >>> 2] = seen;
+    i32[(port + PORT_RECORD_NEW_OFFSET) >>> 2] = next;
+    i32[(port + PORT_RECORD_HOLDER_OFFSET) >>> 2] = holder;
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = kind;
+  }
+
+  /** Closes the record: the step is over. */
+  protected recordDone(): void {
+    const { i32, port } = this;
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = RECORD_NONE;
+  }
+}

@@ -1,0 +1,119 @@
+// Whole-pool calls of a port: bursts, views' arithmetic, parking, trimming, closing.
+//
+// The port's own thread only. Each is a loop or a sequence of the steps of other files and adds no protocol of its own: a
+// thread killed here leaves what those steps leave.
+
+import {
+  COUNTER_FAST,
+  COUNTER_RECYCLED,
+  EMPTY,
+  NODE_COUNT_OFFSET,
+  OK,
+  PORT_LIMIT_OFFSET,
+  PORT_MERGE_OFFSET,
+  PORT_PARKED_OFFSET,
+} from '../../../assembly/layout.js';
+import { TokenSteps } from './token.js';
+
+/** Bursts, parking and closing. */
+export class PoolSteps extends TokenSteps {
+  /** Writes up to `count` page handles at `address`; how many. No atomics while the cache has pages. */
+  allocBurst(address: number, count: number): number {
+    const { i32 } = this;
+    let done = 0;
+    while (done < count) {
+      const node = this.loaded;
+      let filled = i32[(node + NODE_COUNT_OFFSET) >>> 2]!; // plain: owner only
+      if (filled === 0) {
+        const handle = this.alloc();
+        if (handle === 0) break;
+        i32[(address + (done << 2)) >>> 2] = handle;
+        done += 1;
+        continue;
+      }
+      const end = done + Math.min(filled, count - done);
+      this.countMany(COUNTER_FAST, end - done);
+      for (; done < end; done++) {
+        i32[(address + (done << 2)) >>> 2] = this.handOut(node, filled);
+        filled -= 1;
+      }
+    }
+    return done;
+  }
+
+  /** Releases handles from the front until one is refused; how many. */
+  releaseBulk(address: number, count: number): number {
+    const { i32 } = this;
+    let done = 0;
+    let recycled = 0;
+    for (; done < count; done++) {
+      const handle = i32[(address + (done << 2)) >>> 2]!;
+      if (this.releaseFast(handle)) recycled += 1;
+      else if (this.releaseChecked(handle) !== OK) break;
+    }
+    this.countMany(COUNTER_RECYCLED, recycled);
+    return done;
+  }
+
+  /** The fragment's first byte in this memory, as an int32, or 0 when the handle is refused. */
+  offset(handle: number): number {
+    if (this.inspect(handle) !== OK) return 0;
+    return (this.pages + ((this.unitOf(handle) - (1 << this.unitsShift)) << this.unitShift)) | 0;
+  }
+
+  /** Bytes reserved for the fragment, or a code. */
+  extent(handle: number): number {
+    const code = this.inspect(handle);
+    return code !== OK ? code : this.extentBytes(this.unitOf(handle));
+  }
+
+  /** Why the last burst stopped early. */
+  lastError(): number {
+    return this.lastCode;
+  }
+
+  /** Hands the magazines and the fragment page back; releases go through to the ring until `unpark`. */
+  park(): void {
+    const { i32, port } = this;
+    i32[(port + PORT_PARKED_OFFSET) >>> 2] = 1; // plain: owner only
+    // N1 no ordering needed: this thread reads it; requests of others store the same 0.
+    this.astore(port + PORT_LIMIT_OFFSET, 0);
+    this.leaveFragmentPage(false);
+    this.flush();
+  }
+
+  /** Does what others asked of this port: hands its pages back under pressure, parks when the pool closes. */
+  poll(): void {
+    const { i32, port } = this;
+    // A2 pairs with R5 in typescript/cache.ts press: a request made before is seen.
+    if (this.aload(port + PORT_LIMIT_OFFSET) !== 0) return;
+    if (!this.isActive()) this.park();
+    else if (i32[(port + PORT_PARKED_OFFSET) >>> 2] === 0) this.answer();
+  }
+
+  /** Gives the pages in the ring to the provider's side; how many. This port's own go first. */
+  trim(): number {
+    const wasParked = this.i32[(this.port + PORT_PARKED_OFFSET) >>> 2] !== 0;
+    this.park();
+    const given = this.drainRing();
+    if (!wasParked) this.unpark();
+    return given;
+  }
+
+  protected drainRing(): number {
+    const holder = this.port + PORT_MERGE_OFFSET;
+    let given = 0;
+    while (this.ringPop(this.ring, holder) !== EMPTY) given += this.retireMagazine(holder);
+    return given;
+  }
+
+  /** Closing: closes and drains the channels, parks, gives everything in the ring to the provider's side; pages given. */
+  scrub(): number {
+    for (let channel = 0; channel < this.lanes.length; channel++) {
+      this.closeChannel(channel);
+      this.drainChannel(channel);
+    }
+    this.park();
+    return this.drainRing();
+  }
+}

@@ -1,0 +1,314 @@
+// References: the page count, the fragment words and the row together; and the way home of a page without users.
+//
+// Any thread, each with rows of its own; lock-free. The page count is the authority on when a page goes home. It is 1 in every
+// container and never 0: it only moves by compare-exchange from c >= 2 to c - 1, and whoever reads 1 is the last holder.
+// What a thread killed between "ledger down" and the count's exchange leaves is one reference too many on that page: a reaper
+// marks it suspect.
+
+import {
+  COUNTER_FAST,
+  COUNTER_RECYCLED,
+  COUNTER_REJECTED,
+  COUNTER_RELEASED_REFCNT,
+  DESCRIPTOR_COUNT_OFFSET,
+  DESCRIPTOR_HOME_OFFSET,
+  DESCRIPTOR_PINS_OFFSET,
+  ERR_NOT_HELD,
+  ERR_REF_OVERFLOW,
+  ERR_STALE_HANDLE,
+  HOME_FRAGMENTED,
+  HOME_OPENER_MASK,
+  HOME_RESERVE,
+  HOME_SLOW_MASK,
+  HOME_TAINTED,
+  HOME_ZERO,
+  LEDGER_MAX,
+  NODE_COUNT_OFFSET,
+  NODE_PAGES_OFFSET,
+  OK,
+  PORT_FRAGMENT_OFFSET,
+  PORT_FRAGMENT_PAGE_OFFSET,
+  PORT_LIMIT_OFFSET,
+  PORT_PARKED_OFFSET,
+  PORT_RELEASE_OFFSET,
+  RECORD_CUT,
+  WORD_GENERATION_SHIFT,
+  WORD_HOLDERS_MASK,
+} from '../../../assembly/layout.js';
+import { CacheSteps } from './cache.js';
+
+/** References on pages and fragments. */
+export class RefcountSteps extends CacheSteps {
+  /** Hands out the page on top of a magazine with `filled` pages: ledger up, then pop. */
+  protected handOut(node: number, filled: number): number {
+    const { i32 } = this;
+    // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
+    const page = i32[(node + NODE_PAGES_OFFSET - 4 + (filled << 2)) >>> 2]!;
+    const unit = page << this.unitsShift;
+    const word = i32[this.wordAddress(unit) >>> 2]!;
+    this.setHeld(page, 1);
+    i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
+    i32[this.wordAddress(unit) >>> 2] = word + 1;
+    return this.handleOf(unit, word);
+  }
+
+  /** A whole page, or 0 when there is none. Any port's thread. No atomics when the cache hits. */
+  alloc(): number {
+    const node = this.loaded;
+    const filled = this.i32[(node + NODE_COUNT_OFFSET) >>> 2]!; // plain: owner only
+    if (filled === 0) return this.allocRefill();
+    this.count(COUNTER_FAST);
+    return this.handOut(node, filled);
+  }
+
+  protected allocRefill(): number {
+    if (!this.refill()) return 0;
+    return this.handOut(this.loaded, this.i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]!);
+  }
+
+  /**
+   * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing changed, and
+   * `releaseChecked` finds out. No atomics.
+   */
+  protected releaseFast(handle: number): boolean {
+    const { i32 } = this;
+    const unit = this.unitOf(handle);
+    if (unit >= this.unitLimit) return false;
+    const page = this.pageOf(unit);
+    const descriptor = this.descriptorAddress(page);
+    const sole = (((handle >>> this.unitBits) ^ this.generationSeed) << WORD_GENERATION_SHIFT) | 1;
+    // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
+    const word = this.rload(this.wordAddress(unit));
+    // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and they
+    // depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
+    const references = this.rload(descriptor + DESCRIPTOR_COUNT_OFFSET);
+    // A3 pairs with X6 in typescript/pin.ts unpin: likewise for a pin; with one holder no pin can come.
+    const pins = this.rload(descriptor + DESCRIPTOR_PINS_OFFSET);
+    // Plain: the home state of a page with one holder is written by nobody else.
+    const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & HOME_SLOW_MASK;
+    if (((word ^ sole) | (references ^ 1) | pins | special | (this.held(page) ^ 1)) !== 0) return false;
+    const node = this.loaded;
+    const filled = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+    // N4 no ordering needed: a request that is not seen now is seen at the next release.
+    if (filled >= this.rload(this.port + PORT_LIMIT_OFFSET)) return false;
+    // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
+    // magazine counts as row 0.
+    i32[this.wordAddress(unit) >>> 2] = this.vacated(word);
+    i32[(node + NODE_PAGES_OFFSET + (filled << 2)) >>> 2] = page;
+    i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled + 1;
+    this.setHeld(page, 0);
+    return true;
+  }
+
+  /** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
+  release(handle: number): number {
+    if (!this.releaseFast(handle)) return this.releaseChecked(handle);
+    this.count(COUNTER_RECYCLED);
+    return OK;
+  }
+
+  /** Gives one reference back, whatever it takes, or says why not. */
+  protected releaseChecked(handle: number): number {
+    const code = this.inspect(handle);
+    if (code !== OK) return this.reject(code);
+    const unit = this.unitOf(handle);
+    const page = this.pageOf(unit);
+    const row = this.held(page);
+    if (row === 0) return this.reject(ERR_NOT_HELD);
+    // N18 no ordering needed: as N1.
+    return this.releaseSlow(unit, this.rload(this.wordAddress(unit)), page, row);
+  }
+
+  protected reject(code: number): number {
+    this.count(COUNTER_REJECTED);
+    return code;
+  }
+
+  /** Everything but the sole holder of a plain page with room in the cache. The handle was checked. */
+  protected releaseSlow(unit: number, found: number, page: number, row: number): number {
+    const { i32, port } = this;
+    const address = this.wordAddress(unit);
+    let word = found;
+    if ((word & WORD_HOLDERS_MASK) === 1) {
+      if (page === i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2] && this.uncut(unit, word, page, row)) return OK;
+      // Plain: the fragment's only holder; nobody else may write its word.
+      i32[address >>> 2] = this.vacated(word);
+    } else {
+      while (true) {
+        // X5 pairs with X5 of other holders: one of them reads 1.
+        const seen = this.acas(address, word, word - 1);
+        if (seen === word) break;
+        word = seen;
+        if ((word & WORD_HOLDERS_MASK) === 1) {
+          i32[address >>> 2] = this.vacated(word); // plain: the others are gone, this thread holds it alone
+          break;
+        }
+      }
+    }
+    this.releaseShared(page, row);
+    return OK;
+  }
+
+  /** Takes a cut back on the own open page: users down instead of the count, so no atomics. False: its users are others'. */
+  protected uncut(unit: number, word: number, page: number, row: number): boolean {
+    const { i32 } = this;
+    const fragment = this.port + PORT_FRAGMENT_OFFSET;
+    const cut = i32[fragment >>> 2]!; // plain: owner only
+    if ((cut & 0xffff) === 0) return false;
+    this.recordPrivate(RECORD_CUT, page, row, fragment, cut);
+    i32[this.wordAddress(unit) >>> 2] = this.vacated(word); // plain: the fragment's only holder
+    this.setHeld(page, row - 1);
+    i32[fragment >>> 2] = cut - 1;
+    this.recordDone();
+    return true;
+  }
+
+  /** One reference of this port on the page goes: row down, then the count, or home when it was the last. */
+  protected releaseShared(page: number, row: number): void {
+    const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+    // A6 pairs with X8 in releaseShared: a sole holder sees what the others did.
+    let references = this.aload(counter);
+    if (references !== 1) {
+      this.setHeld(page, row - 1);
+      do {
+        // X8 pairs with A6 in releaseShared: of two last holders one reads 1. LP of a shared release.
+        const seen = this.acas(counter, references, references - 1);
+        if (seen === references) return;
+        references = seen;
+      } while (references !== 1);
+      this.setHeld(page, row); // it was the last after all: restored, so that a death before the page is home is seen
+    }
+    this.goHome(page);
+  }
+
+  /** The page has no user but the caller, whose row is 1: to the cache, or wherever it belongs. */
+  protected goHome(page: number): void {
+    const { i32, port } = this;
+    const descriptor = this.descriptorAddress(page);
+    // N9 no ordering needed: one holder, this thread.
+    const home = this.aload(descriptor + DESCRIPTOR_HOME_OFFSET);
+    if ((home & (HOME_FRAGMENTED | HOME_TAINTED | HOME_ZERO)) !== 0) this.clean(page, descriptor, home);
+    if (this.leave(page)) {
+      this.count(COUNTER_RELEASED_REFCNT);
+      this.setHeld(page, 0);
+      // Plain: owner only. One way: the page is its pins' now, and this port does not touch it again.
+      i32[(port + PORT_RELEASE_OFFSET) >>> 2]! += 1;
+      return;
+    }
+    if ((home & HOME_RESERVE) !== 0) {
+      this.goRetired(page);
+      return;
+    }
+    // A10 pairs with R5 in typescript/cache.ts press: a request for pages, or a pool that closes.
+    const limit = this.aload(port + PORT_LIMIT_OFFSET);
+    if (limit === 0) {
+      if (!this.isActive()) {
+        this.goRetired(page);
+        return;
+      }
+      // The page goes along: left behind in the loaded magazine it would be out of the reach of whoever asked for it.
+      this.makeRoom();
+      this.putInCache(page);
+      if (i32[(port + PORT_PARKED_OFFSET) >>> 2] !== 0) this.flush();
+      else this.answer();
+      return;
+    }
+    this.makeRoom();
+    this.putInCache(page);
+  }
+
+  protected makeRoom(): void {
+    if (this.i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]! >= this.magazineCapacity) this.spill();
+  }
+
+  /** Gives a page without users to the provider's side. */
+  protected goRetired(page: number): void {
+    this.setHeld(page, 0);
+    this.retire(page, true);
+  }
+
+  protected putInCache(page: number): void {
+    this.magazineAdd(this.loaded, page);
+    this.setHeld(page, 0);
+    this.count(COUNTER_RECYCLED);
+  }
+
+  /** Undoes what a page's last use left in its descriptor and words, and clears its bytes where the pool promises that. */
+  protected clean(page: number, descriptor: number, home: number): void {
+    const { i32, u16, unitsShift } = this;
+    const unit = page << unitsShift;
+    if ((home & HOME_FRAGMENTED) !== 0) u16[this.extentAddress(unit) >>> 1] = 0; // plain: sole holder; 0 = the whole page
+    if ((home & HOME_TAINTED) !== 0) {
+      for (let i = 0; i < 1 << unitsShift; i++) {
+        const address = this.wordAddress(unit + i);
+        const word = i32[address >>> 2]!;
+        if ((word & WORD_HOLDERS_MASK) !== 0) i32[address >>> 2] = this.vacated(word); // plain: sole holder
+      }
+    }
+    if ((home & HOME_ZERO) !== 0) this.zero(page);
+    // N11 no ordering needed: sole holder; published with the page.
+    this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~(HOME_FRAGMENTED | HOME_TAINTED | HOME_OPENER_MASK));
+  }
+
+  /** Clears a page's bytes, where this memory has them. The caller is alone with the page. */
+  protected zero(page: number): void {
+    const { memory, pages, pageShift } = this;
+    if (pages === 0) return;
+    const end = (pages >>> 0) + page * 2 ** pageShift;
+    memory.reach(end).fill(0, end - 2 ** pageShift, end);
+  }
+
+  /** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */
+  retain(handle: number, references: number): number {
+    const code = this.inspect(handle);
+    if (code !== OK) return this.reject(code);
+    const unit = this.unitOf(handle);
+    const page = this.pageOf(unit);
+    const row = this.held(page);
+    if (row === 0) return this.reject(ERR_NOT_HELD);
+    // One comparison for 0 and for more than the row can hold.
+    if ((references - 1) >>> 0 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
+    const address = this.wordAddress(unit);
+    // N12 no ordering needed: the exchange decides.
+    let word = this.aload(address);
+    while (true) {
+      if (!this.matches(handle, word)) return this.reject(ERR_STALE_HANDLE);
+      if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
+      // X13 pairs with X5 in releaseSlow: the holder that would read 1 reads more. LP of the retain.
+      const seen = this.acas(address, word, word + references);
+      if (seen === word) break;
+      word = seen;
+    }
+    // X14 pairs with X8 in releaseShared: the caller's own reference keeps the count above 0 meanwhile.
+    this.aadd(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET, references);
+    this.setHeld(page, row + references);
+    return OK;
+  }
+
+  /** How many references the fragment has, or a code. */
+  refCount(handle: number): number {
+    const code = this.inspect(handle);
+    if (code !== OK) return code;
+    // N15 no ordering needed: a number that may be old when it is read.
+    return this.aload(this.wordAddress(this.unitOf(handle))) & WORD_HOLDERS_MASK;
+  }
+
+  /** Releases references this port holds on a page, whatever fragments they are of. How many. The fragments' words stay. */
+  releaseHeld(page: number, references: number): number {
+    const home = this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
+    let released = 0;
+    while (released < references && this.held(page) !== 0) {
+      // N16 no ordering needed: set while this port holds a reference, read by whoever takes the page home, after its own A6.
+      let seen = this.aload(home);
+      while ((seen & HOME_TAINTED) === 0) {
+        // X17 pairs with A6 in releaseShared: whoever goes home after us sees the taint.
+        const now = this.acas(home, seen, seen | HOME_TAINTED);
+        if (now === seen) break;
+        seen = now;
+      }
+      this.releaseShared(page, this.held(page));
+      released += 1;
+    }
+    return released;
+  }
+}
