@@ -12,10 +12,12 @@ import {
   COUNTER_RECYCLED,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  FLAG_ZERO_ON_RELEASE,
+  DESCRIPTOR_PINS_OFFSET,
   HOME_FRAGMENTED,
   HOME_OPENER_MASK,
   HOME_OPENER_SHIFT,
+  HOME_TAINTED,
+  HOME_ZERO,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
@@ -24,12 +26,12 @@ import {
   RECORD_CUT,
   RECORD_LEAVE,
 } from './layout';
-import { acas, aload, astore } from './atomic';
+import { acas, aload, astore, rload } from './atomic';
 import { refill } from './cache';
-import { flags, loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
+import { loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
 import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handle';
 import { held, recordDone, recordPrivate, recordSlow, setHeld } from './ledger';
-import { alloc, releaseShared, zero } from './refcount';
+import { alloc, releaseShared } from './refcount';
 import { count } from './stats';
 
 /** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
@@ -63,11 +65,10 @@ function cutAt(page: u32, cut: u32, first: u32, units: u32): u32 {
 /** Opens a page for the cut; more than half a page is a whole one. */
 function allocFragmentSlow(bytes: u32, units: u32): u32 {
   if (bytes > ((<u32>1) << pageShift) >> 1) return alloc();
-  if (!leaveFragmentPage(true)) {
-    if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) count(COUNTER_FAST);
-    else if (!refill()) return 0;
-    open();
-  }
+  const isReused = leaveFragmentPage(true);
+  if (isReused || load<u32>(loaded + NODE_COUNT_OFFSET) != 0) count(COUNTER_FAST);
+  else if (!refill()) return 0;
+  if (!isReused) open();
   return cutAt(load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET), 0, 0, units);
 }
 
@@ -103,13 +104,14 @@ export function leaveFragmentPage(reuse: bool): bool {
     const references = aload(descriptor + DESCRIPTOR_COUNT_OFFSET);
     if (references == BIAS - users) {
       // Nobody holds a fragment, so nobody else can write the count.
-      if (reuse) {
-        if ((flags & FLAG_ZERO_ON_RELEASE) != 0) zero(page);
+      // Plain: no holder, so neither a pin nor a taint can come. A page with one, or to be cleared, goes home the long way.
+      const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & (HOME_TAINTED | HOME_ZERO);
+      // A7 pairs with X6 in pin.ts unpin: an outsider that is done with the page is done before it is used again.
+      if (reuse && (special | rload(descriptor + DESCRIPTOR_PINS_OFFSET)) == 0) {
         // N4 no ordering needed: sole owner.
         astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
         store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
         recordDone();
-        count(COUNTER_FAST);
         count(COUNTER_RECYCLED);
         return true;
       }

@@ -22,7 +22,7 @@ import { acas, aload, astore } from './atomic';
 import { flags, pageCount } from './context';
 import { descriptorAddress, inspect, pageOf, unitOf } from './handle';
 import { held } from './ledger';
-import { retire } from './supply';
+import { retire, zero } from './supply';
 
 /** Pins the handle's page; the page's number, good for one `unpin` from any thread, or a code. One locked operation. */
 export function pin(handle: u32): i32 {
@@ -43,13 +43,14 @@ export function pin(handle: u32): i32 {
 
 /** Gives a pin back. OK, or ERR_PIN when the page has none. One locked operation, and the retirement when it was the last. */
 export function unpin(page: u32): i32 {
-  if (page == 0 || page > pageCount) return ERR_PIN;
+  if (page - 1 >= pageCount) return ERR_PIN; // one comparison for 0 and for more
   const word = descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET;
   while (true) {
     // N3 no ordering needed: the exchange below decides.
     const seen = aload(word);
     if ((seen & PIN_COUNT_MASK) == 0) return ERR_PIN;
     if (seen == (PIN_LEFT | 1)) {
+      zero(page); // nobody else has the page: the pin is the caller's
       // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now.
       if (acas(word, seen, 0) != seen) continue;
       retire(page, false);

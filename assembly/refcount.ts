@@ -23,7 +23,6 @@ import {
   HOME_RESERVE,
   HOME_SLOW_MASK,
   HOME_TAINTED,
-  HOME_ZERO,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
@@ -39,18 +38,7 @@ import {
 } from './layout';
 import { aadd, acas, aload, astore, rload } from './atomic';
 import { answer, flush, isActive, refill, spill } from './cache';
-import {
-  generationSeed,
-  ledger,
-  loaded,
-  magazineCapacity,
-  pageShift,
-  pages,
-  port,
-  unitBits,
-  unitLimit,
-  unitsShift,
-} from './context';
+import { generationSeed, ledger, loaded, magazineCapacity, port, unitBits, unitLimit, unitsShift } from './context';
 import { invariant } from './debug';
 import {
   descriptorAddress,
@@ -66,7 +54,7 @@ import {
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
 import { leave } from './pin';
 import { count } from './stats';
-import { magazineAdd, retire } from './supply';
+import { magazineAdd, retire, zero } from './supply';
 
 /** Hands out the page on top of a magazine with `filled` pages: ledger up, then pop. */
 // @ts-ignore: decorator
@@ -108,7 +96,6 @@ export function releaseFast(handle: u32): bool {
   if (unit >= unitLimit) return false;
   const page = pageOf(unit);
   const descriptor = descriptorAddress(page);
-  const sole = (((handle >>> unitBits) ^ generationSeed) << WORD_GENERATION_SHIFT) | 1;
   // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
   const word = rload(wordAddress(unit));
   // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and they
@@ -118,7 +105,9 @@ export function releaseFast(handle: u32): bool {
   const pins = rload(descriptor + DESCRIPTOR_PINS_OFFSET);
   // Plain: the home state of a page with one holder is written by nobody else.
   const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & HOME_SLOW_MASK;
-  if (((word ^ sole) | (references ^ 1) | pins | special | (held(page) ^ 1)) != 0) return false;
+  // The generation, to the handle's last bit, and one holder: one comparison.
+  const wrong = rotl<u32>(word ^ 1, WORD_GENERATION_SHIFT) ^ generationSeed ^ (handle >>> unitBits);
+  if ((wrong | (references ^ 1) | pins | special | (held(page) ^ 1)) != 0) return false;
   const node = loaded;
   const filled = load<u32>(node + NODE_COUNT_OFFSET);
   // N4 no ordering needed: a request that is not seen now is seen at the next release.
@@ -213,7 +202,7 @@ function goHome(page: u32): void {
   const descriptor = descriptorAddress(page);
   // N9 no ordering needed: one holder, this thread.
   const home = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
-  if ((home & (HOME_FRAGMENTED | HOME_TAINTED | HOME_ZERO)) != 0) clean(page, descriptor, home);
+  if ((home & (HOME_FRAGMENTED | HOME_TAINTED)) != 0) clean(page, descriptor, home);
   if (leave(page)) {
     count(COUNTER_RELEASED_REFCNT);
     setHeld(page, 0);
@@ -221,6 +210,8 @@ function goHome(page: u32): void {
     store<u32>(port + PORT_RELEASE_OFFSET, load<u32>(port + PORT_RELEASE_OFFSET) + 1);
     return;
   }
+  // Only now: a pinned page's bytes belong to whoever pinned it, and are cleared by the last unpin.
+  zero(page);
   if ((home & HOME_RESERVE) != 0) return goRetired(page);
   // A10 pairs with R5 in cache.ts press: a request for pages, or a pool that closes.
   const limit = aload(port + PORT_LIMIT_OFFSET);
@@ -257,7 +248,7 @@ function putInCache(page: u32): void {
   count(COUNTER_RECYCLED);
 }
 
-/** Undoes what a page's last use left in its descriptor and words, and clears its bytes where the pool promises that. */
+/** Undoes what a page's last use left in its descriptor and words. */
 function clean(page: u32, descriptor: usize, home: u32): void {
   const unit = page << unitsShift;
   if ((home & HOME_FRAGMENTED) != 0) store<u16>(extentAddress(unit), 0); // plain: sole holder; 0 = the whole page
@@ -267,14 +258,8 @@ function clean(page: u32, descriptor: usize, home: u32): void {
       if ((word & WORD_HOLDERS_MASK) != 0) store<u32>(wordAddress(unit + i), vacated(word)); // plain: sole holder
     }
   }
-  if ((home & HOME_ZERO) != 0) zero(page);
   // N11 no ordering needed: sole holder; published with the page.
   astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~(HOME_FRAGMENTED | HOME_TAINTED | HOME_OPENER_MASK));
-}
-
-/** Clears a page's bytes, where this memory has them. The caller is alone with the page. */
-export function zero(page: u32): void {
-  if (pages != 0) memory.fill(pages + ((<usize>page - 1) << pageShift), 0, (<usize>1) << pageShift);
 }
 
 /** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */

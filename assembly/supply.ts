@@ -39,6 +39,12 @@ import { wake } from './event';
 import { descriptorAddress } from './handle';
 import { recordDone, recordExchange, recordSlow } from './ledger';
 
+/** Clears a page's bytes, where the pool promises that and this memory has them. The caller is alone with the page. */
+export function zero(page: u32): void {
+  if (((flags & FLAG_ZERO_ON_RELEASE) != 0) & (pages != 0))
+    memory.fill(pages + ((<usize>page - 1) << pageShift), 0, (<usize>1) << pageShift);
+}
+
 /** Adds a page to a magazine of this port: content first, then the count. */
 // @ts-ignore: decorator
 @inline
