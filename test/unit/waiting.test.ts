@@ -1,6 +1,6 @@
 // Waiting: for pages, for entries and for room; with timeouts, signals, blocking, and with the platform's waits missing.
 
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type Channel, type Fragment, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -200,10 +200,11 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       other.detach();
       const entry = new URL('../../build/index.js', import.meta.url).href;
       const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry } });
-      await once(worker, 'message');
+      const messages = on(worker, 'message');
+      await messages.next();
       await later(20);
       send(pool, 9);
-      expect(await once(worker, 'message')).toEqual([{ isReady: true, tag: 9 }]);
+      expect((await messages.next()).value).toEqual([{ isReady: true, tag: 9 }]);
       await once(worker, 'exit');
       pool.trim();
       expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
