@@ -201,11 +201,12 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const entry = new URL('../../build/index.js', import.meta.url).href;
       const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry } });
       const messages = on(worker, 'message');
+      const exited = once(worker, 'exit');
       await messages.next();
       await later(20);
       send(pool, 9);
       expect((await messages.next()).value).toEqual([{ isReady: true, tag: 9 }]);
-      await once(worker, 'exit');
+      await exited;
       pool.trim();
       expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
     });
