@@ -1,0 +1,161 @@
+// Several ports of one pool in one thread, each with the engine that the test chooses.
+//
+// The public interface attaches once a thread and pool. Tests of the engines go below it: the same memory, claimed and opened
+// port by port, so that ports of both engines and both binaries take turns in one thread. Where a wrong handle must become an
+// error with a code, `create` makes a PagePool of the chosen kind instead.
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { PagePool, type PoolOptions } from 'pagepool';
+import { layoutHash } from '#core-wasm';
+import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
+import { createTypeScriptEngine } from '../../src/engine/typescript.js';
+import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
+import { auditPool } from '../../src/pool/audit.js';
+import { writeControl } from '../../src/pool/format.js';
+import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
+import type { PoolMemory } from '../../src/pool/memory.js';
+import { resolveOptions } from '../../src/pool/options.js';
+import { claimPort, type Port, portOffset } from '../../src/pool/port.js';
+import { Scratch } from '../../src/pool/scratch.js';
+import { identityKey } from '../../src/pool/share.js';
+import { type PoolStats, readStats } from '../../src/pool/stats.js';
+import { createMemory, growStepPages } from '../../src/provider/wasm-memory.js';
+
+/** What serves a port. */
+export type EngineKind = 'release' | 'checked' | 'typescript';
+
+/** Every engine alone, both binaries, and the two engines side by side. */
+export const MATRIX: readonly (readonly [name: string, kinds: readonly EngineKind[]])[] = [
+  ['wasm release', ['release']],
+  ['wasm checked', ['checked']],
+  ['typescript', ['typescript']],
+  ['both engines', ['release', 'typescript', 'checked']],
+];
+
+/** The engines one by one. */
+export const KINDS: readonly EngineKind[] = ['release', 'checked', 'typescript'];
+
+const modules = new Map<EngineKind, WebAssembly.Module>();
+
+/** The compiled core of that kind, from the build. */
+export function moduleOf(kind: 'release' | 'checked'): WebAssembly.Module {
+  let module = modules.get(kind);
+  if (module === undefined) {
+    const file = fileURLToPath(new URL(`../../build/wasm/core.${kind}.wasm`, import.meta.url));
+    module = new WebAssembly.Module(readFileSync(file));
+    modules.set(kind, module);
+  }
+  return module;
+}
+
+/** The options that make a pool of the public interface use that engine. */
+export function engineOptions(kind: EngineKind): Pick<PoolOptions, 'engine' | 'module'> {
+  return kind === 'typescript' ? { engine: 'typescript' } : { engine: 'wasm', module: moduleOf(kind) };
+}
+
+/** A pool of the public interface with that engine. */
+export function create(kind: EngineKind, options: PoolOptions): PagePool {
+  return PagePool.createSync({ ...options, ...engineOptions(kind) });
+}
+
+/** Claims a port and opens the engine of that kind on it. */
+export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKind): Port {
+  const id = claimPort(memory, geometry);
+  return {
+    id,
+    name: 'test',
+    label: kind,
+    identity: identityKey(memory),
+    memory,
+    geometry,
+    scratch: new Scratch(memory, geometry, id),
+    engine: openEngine(memory, kind, id),
+    isGone: false,
+    waits: 0,
+  };
+}
+
+function openEngine(memory: PoolMemory, kind: EngineKind, portId: number) {
+  if (kind !== 'typescript')
+    return openWasmEngine(instantiateCore(moduleOf(kind), memory.wasm as WebAssembly.Memory), portId);
+  const stepPages = memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] as number;
+  return createTypeScriptEngine({ memory, portId, grow: (end) => memory.grow(end, stepPages) });
+}
+
+/** A new pool with `count` open ports, whose engines take turns through `kinds`. `prepare` may change the fresh control region first. */
+export function openPorts(
+  options: PoolOptions,
+  kinds: readonly EngineKind[],
+  count = kinds.length,
+  prepare: (memory: PoolMemory, geometry: Geometry) => void = () => {},
+): Port[] {
+  const geometry = planGeometry('create', resolveOptions('create', { maxPorts: count, ...options }));
+  const stepPages = growStepPages(geometry, undefined);
+  const memory = createMemory('create', geometry, 'wasm', stepPages);
+  const [seed = 0, ...words] = crypto.getRandomValues(new Uint32Array(5));
+  writeControl(memory, geometry, { words, seed }, layoutHash, stepPages);
+  prepare(memory, geometry);
+  return Array.from({ length: count }, (_, i) => openPort(memory, geometry, kinds[i % kinds.length] as EngineKind));
+}
+
+/** What the audit finds; throws when it is not balanced. */
+export function requireBalance(port: Port) {
+  const audit = auditPool(port);
+  if (!audit.balanced || !audit.exact) {
+    throw new Error(`${audit.exact ? '' : 'not exact; '}${audit.errors.join('; ')}`);
+  }
+  const { total, used, cached, ring, provider, pinned } = audit.pages;
+  if (used + cached + ring + provider + pinned !== total) throw new Error(`places: ${JSON.stringify(audit.pages)}`);
+  return audit;
+}
+
+/** The pool's statistics. */
+export function statsOf(port: Port): PoolStats {
+  return readStats(port, port.engine.kind);
+}
+
+/** The page that the handle's fragment lies in. */
+export function pageOf({ geometry }: Port, handle: number): number {
+  return unitOf({ geometry }, handle) >>> geometry.unitsShift;
+}
+
+/** The unit where the handle's fragment starts. */
+export function unitOf({ geometry }: Pick<Port, 'geometry'>, handle: number): number {
+  return handle & (2 ** geometry.unitBits - 1);
+}
+
+/** The bytes from a unit on. */
+export function bytesAt({ memory, geometry }: Port, unit: number, length: number): Uint8Array {
+  const start = geometry.pagesOffset + (unit - 2 ** geometry.unitsShift) * geometry.unitBytes;
+  return new Uint8Array(memory.reach(start + length).buffer, start, length);
+}
+
+/** The word at an offset of a port's block. */
+export function portWord(port: Port, offset: number): number {
+  return port.memory.u32[(portOffset(port.geometry, port.id) + offset) >>> 2] as number;
+}
+
+/** Says that the pool closes, as `destroy` does, and asks every port to hand its pages back. */
+export function beginClosing({ memory }: Port): void {
+  Atomics.store(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2, STATE_CLOSING);
+}
+
+/** The seed of a random test: SEED from the environment, or a new one. Printed, so that a failure can be replayed. */
+export function chooseSeed(name: string): number {
+  const given = process.env.SEED;
+  const seed = given === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! >>> 1 : Number(given) >>> 0;
+  console.log(`${name}: SEED=${seed}`);
+  return seed;
+}
+
+/** Random numbers from a seed: the next u32. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return (t ^ (t >>> 14)) >>> 0;
+  };
+}
