@@ -20,6 +20,8 @@ const BATCH = 32;
 /** Keeps results alive without cost. */
 export const sink: { sum: number } = { sum: 0 };
 
+/** Enough pages for magazines of 62: a burst of 64 stays in the cache. */
+const manyPages: PoolOptions = { pageCount: 8192 };
 const channelOptions: PoolOptions = { channels: { bench: { capacity: 256, batch: BATCH } } };
 
 export const cases: readonly Case[] = [
@@ -33,6 +35,7 @@ export const cases: readonly Case[] = [
   {
     name: `alloc + release, bursts of ${BURST}, a page`,
     repeat: REPEAT,
+    options: manyPages,
     prepare: (pool) => {
       const handles = pool.words(BURST);
       return () => {
@@ -47,6 +50,7 @@ export const cases: readonly Case[] = [
   {
     name: 'through the ring: 512 taken, 512 released, a page',
     repeat: 512,
+    options: manyPages,
     prepare: (pool) => {
       const handles = pool.words(512);
       return () => {

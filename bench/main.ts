@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   const table = new Table({
     head: ['operation', 'wasm', 'p99', 'gc', 'typescript', 'p99', 'gc', 'typescript / wasm'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
-    style: { head: [], border: [] },
+    style: { head: [], border: [], compact: true },
   });
   const selected = cases.filter((item) => only === undefined || item.name.includes(only));
   if (selected.length === 0) throw new Error(`--case=${only} (expected part of: ${cases.map((c) => c.name).join('; ')})`);
