@@ -11,10 +11,12 @@ import {
   COUNTER_RECYCLED,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  FLAG_ZERO_ON_RELEASE,
+  DESCRIPTOR_PINS_OFFSET,
   HOME_FRAGMENTED,
   HOME_OPENER_MASK,
   HOME_OPENER_SHIFT,
+  HOME_TAINTED,
+  HOME_ZERO,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
@@ -60,11 +62,10 @@ export class FragmentSteps extends RefcountSteps {
   protected allocFragmentSlow(bytes: number, units: number): number {
     const { i32, port } = this;
     if (bytes > (1 << this.pageShift) >> 1) return this.alloc();
-    if (!this.leaveFragmentPage(true)) {
-      if (i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2] !== 0) this.count(COUNTER_FAST);
-      else if (!this.refill()) return 0;
-      this.openFragmentPage();
-    }
+    const isReused = this.leaveFragmentPage(true);
+    if (isReused || i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2] !== 0) this.count(COUNTER_FAST);
+    else if (!this.refill()) return 0;
+    if (!isReused) this.openFragmentPage();
     return this.cutAt(i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2]!, 0, 0, units);
   }
 
@@ -97,7 +98,8 @@ export class FragmentSteps extends RefcountSteps {
     const page = i32[fragmentPage >>> 2]!;
     if (page === 0) return false;
     const cut = i32[fragment >>> 2]!;
-    const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+    const descriptor = this.descriptorAddress(page);
+    const counter = descriptor + DESCRIPTOR_COUNT_OFFSET;
     const bias = BIAS - (cut & 0xffff);
     this.recordPrivate(RECORD_LEAVE, page, this.held(page), fragment, cut);
     while (true) {
@@ -105,13 +107,14 @@ export class FragmentSteps extends RefcountSteps {
       const references = this.aload(counter);
       if (references === bias) {
         // Nobody holds a fragment, so nobody else can write the count.
-        if (reuse) {
-          if ((this.flags & FLAG_ZERO_ON_RELEASE) !== 0) this.zero(page);
+        // Plain: no holder, so neither a pin nor a taint can come. A page with one, or to be cleared, goes home the long way.
+        const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & (HOME_TAINTED | HOME_ZERO);
+        // A7 pairs with X6 in typescript/pin.ts unpin: an outsider that is done with the page is done before it is used again.
+        if (reuse && (special | this.rload(descriptor + DESCRIPTOR_PINS_OFFSET)) === 0) {
           // N4 no ordering needed: sole owner.
           this.astore(counter, BIAS);
           i32[fragment >>> 2] = 0;
           this.recordDone();
-          this.count(COUNTER_FAST);
           this.count(COUNTER_RECYCLED);
           return true;
         }

@@ -40,13 +40,14 @@ export class PinSteps extends SupplySteps {
 
   /** Gives a pin back. OK, or ERR_PIN when the page has none. One locked operation, and the retirement when it was the last. */
   unpin(page: number): number {
-    if (page <= 0 || page > this.pageCount) return ERR_PIN;
+    if ((page - 1) >>> 0 >= this.pageCount) return ERR_PIN; // one comparison for 0 and for more
     const word = this.descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET;
     while (true) {
       // N3 no ordering needed: the exchange below decides.
       const seen = this.aload(word);
       if ((seen & PIN_COUNT_MASK) === 0) return ERR_PIN;
       if (seen === (PIN_LEFT | 1)) {
+        this.zero(page); // nobody else has the page: the pin is the caller's
         // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now.
         if (this.acas(word, seen, 0) !== seen) continue;
         this.retire(page, false);

@@ -21,7 +21,6 @@ import {
   HOME_RESERVE,
   HOME_SLOW_MASK,
   HOME_TAINTED,
-  HOME_ZERO,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
@@ -76,7 +75,6 @@ export class RefcountSteps extends CacheSteps {
     if (unit >= this.unitLimit) return false;
     const page = this.pageOf(unit);
     const descriptor = this.descriptorAddress(page);
-    const sole = (((handle >>> this.unitBits) ^ this.generationSeed) << WORD_GENERATION_SHIFT) | 1;
     // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
     const word = this.rload(this.wordAddress(unit));
     // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and they
@@ -86,7 +84,10 @@ export class RefcountSteps extends CacheSteps {
     const pins = this.rload(descriptor + DESCRIPTOR_PINS_OFFSET);
     // Plain: the home state of a page with one holder is written by nobody else.
     const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & HOME_SLOW_MASK;
-    if (((word ^ sole) | (references ^ 1) | pins | special | (this.held(page) ^ 1)) !== 0) return false;
+    // The generation, to the handle's last bit, and one holder: one comparison of the word with its halves swapped.
+    const swapped = ((word ^ 1) << WORD_GENERATION_SHIFT) | (word >>> WORD_GENERATION_SHIFT);
+    const wrong = swapped ^ this.generationSeed ^ (handle >>> this.unitBits);
+    if ((wrong | (references ^ 1) | pins | special | (this.held(page) ^ 1)) !== 0) return false;
     const node = this.loaded;
     const filled = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
     // N4 no ordering needed: a request that is not seen now is seen at the next release.
@@ -187,7 +188,7 @@ export class RefcountSteps extends CacheSteps {
     const descriptor = this.descriptorAddress(page);
     // N9 no ordering needed: one holder, this thread.
     const home = this.aload(descriptor + DESCRIPTOR_HOME_OFFSET);
-    if ((home & (HOME_FRAGMENTED | HOME_TAINTED | HOME_ZERO)) !== 0) this.clean(page, descriptor, home);
+    if ((home & (HOME_FRAGMENTED | HOME_TAINTED)) !== 0) this.clean(page, descriptor, home);
     if (this.leave(page)) {
       this.count(COUNTER_RELEASED_REFCNT);
       this.setHeld(page, 0);
@@ -195,6 +196,8 @@ export class RefcountSteps extends CacheSteps {
       i32[(port + PORT_RELEASE_OFFSET) >>> 2]! += 1;
       return;
     }
+    // Only now: a pinned page's bytes belong to whoever pinned it, and are cleared by the last unpin.
+    this.zero(page);
     if ((home & HOME_RESERVE) !== 0) {
       this.goRetired(page);
       return;
@@ -233,7 +236,7 @@ export class RefcountSteps extends CacheSteps {
     this.count(COUNTER_RECYCLED);
   }
 
-  /** Undoes what a page's last use left in its descriptor and words, and clears its bytes where the pool promises that. */
+  /** Undoes what a page's last use left in its descriptor and words. */
   protected clean(page: number, descriptor: number, home: number): void {
     const { i32, u16, unitsShift } = this;
     const unit = page << unitsShift;
@@ -245,17 +248,8 @@ export class RefcountSteps extends CacheSteps {
         if ((word & WORD_HOLDERS_MASK) !== 0) i32[address >>> 2] = this.vacated(word); // plain: sole holder
       }
     }
-    if ((home & HOME_ZERO) !== 0) this.zero(page);
     // N11 no ordering needed: sole holder; published with the page.
     this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~(HOME_FRAGMENTED | HOME_TAINTED | HOME_OPENER_MASK));
-  }
-
-  /** Clears a page's bytes, where this memory has them. The caller is alone with the page. */
-  protected zero(page: number): void {
-    const { memory, pages, pageShift } = this;
-    if (pages === 0) return;
-    const end = (pages >>> 0) + page * 2 ** pageShift;
-    memory.reach(end).fill(0, end - 2 ** pageShift, end);
   }
 
   /** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */

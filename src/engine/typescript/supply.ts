@@ -36,6 +36,14 @@ import { RingSteps } from './ring.js';
 
 /** Taking pages from the provider's side, and giving them back. */
 export class SupplySteps extends RingSteps {
+  /** Clears a page's bytes, where the pool promises that and this memory has them. The caller is alone with the page. */
+  protected zero(page: number): void {
+    const { flags, memory, pages, pageShift } = this;
+    if ((flags & FLAG_ZERO_ON_RELEASE) === 0 || pages === 0) return;
+    const end = (pages >>> 0) + page * 2 ** pageShift;
+    memory.reach(end).fill(0, end - 2 ** pageShift, end);
+  }
+
   /** Adds a page to a magazine of this port: content first, then the count. */
   protected magazineAdd(node: number, page: number): void {
     const { i32 } = this;
