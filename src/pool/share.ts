@@ -125,6 +125,7 @@ function requireShape(value: unknown): PoolShare {
   const isComplete =
     Array.isArray(share.identity) &&
     share.identity.length === 4 &&
+    typeof share.name === 'string' &&
     typeof share.options === 'object' &&
     share.options !== null &&
     Array.isArray(share.options.channels) &&
