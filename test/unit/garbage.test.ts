@@ -1,0 +1,34 @@
+// The number calls make no garbage: 10 million pairs of alloc and release, and the other number calls among them, cause no collection.
+
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const program = fileURLToPath(new URL('../support/collect.mjs', import.meta.url));
+const entry = new URL('../../build/index.js', import.meta.url).href;
+
+/** Runs the pairs in a process of their own. */
+async function collect(engine: string, pairs: number, env: Record<string, string> = {}) {
+  const args = ['--expose-gc', program, entry, engine, String(pairs)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+  });
+  return JSON.parse(stdout) as { collections: number; heapBytes: number; pairs: number; ms: number };
+}
+
+describe('the number calls', () => {
+  it.each(['wasm', 'typescript'])(
+    'of the %s engine cause no garbage collection in 10 million pairs',
+    async (engine) => {
+      const { collections, heapBytes, pairs } = await collect(engine, 10_000_000);
+      expect(pairs).toBe(10_000_000);
+      expect(collections).toBe(0);
+      expect(heapBytes).toBeLessThan(256 * 1024);
+    },
+  );
+
+  it('would be seen to make garbage if they did', async () => {
+    expect((await collect('wasm', 4_000_000, { LITTER: '1' })).collections).toBeGreaterThan(0);
+  });
+});
