@@ -1,0 +1,112 @@
+// The demo itself, on a small file: it ends well, says what it measured, and fails when a byte or a page goes astray.
+//
+// The faults come from outside: a module preloaded into all its processes and threads spoils one call.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = join(root, 'build/tools/demo-test');
+const file = join(folder, 'file.bin');
+
+mkdirSync(folder, { recursive: true });
+writeFileSync(
+  file,
+  Uint8Array.from({ length: 3_000_001 }, (_, i) => (i * 7 + (i >>> 9)) & 255),
+);
+
+/** Runs the demo with the arguments; `preload` is a module that runs first in each of its processes and threads. */
+function demo(args: string[], preload?: string): Promise<{ code: number | null; output: string }> {
+  const env = { ...process.env };
+  if (preload !== undefined) {
+    const path = join(folder, 'preload.mjs');
+    writeFileSync(path, preload);
+    env.NODE_OPTIONS = `--import=${pathToFileURL(path)}`;
+  }
+  const command = ['scripts/run-ts.mjs', 'examples/socket-to-workers/main.ts', ...args];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, command, { cwd: root, env });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, output }));
+  });
+}
+
+const small = ['--file', file, '--workers', '2', '--rounds', '1'];
+
+describe('the demo', () => {
+  test('gets the digest of the file from all four variants, and every page back', async () => {
+    const { code, output } = await demo(small);
+    expect(output).toContain('no page is missing');
+    expect(code).toBe(0);
+    expect(output.match(/digest ok/g)).toHaveLength(8);
+    for (const name of ['pagepool', 'copy', 'transfer', 'shared buffer']) expect(output).toContain(`│ ${name}`);
+    for (const head of ['records/s', 'GB/s', 'CPU s', 'GCs', 'GC ms', 'peak MB', 'recycled', 'x copy'])
+      expect(output).toContain(head);
+  });
+
+  test('cuts records of a size that does not divide a page', async () => {
+    const { code, output } = await demo([...small, '--record', '1001']);
+    expect(output.match(/digest ok/g)).toHaveLength(8);
+    expect(code).toBe(0);
+  });
+
+  test('ends with exit code 1 when one byte is wrong on the way', async () => {
+    const { code, output } = await demo(
+      small,
+      `import { Socket } from 'node:net';
+      const { end } = Socket.prototype;
+      Socket.prototype.end = function (bytes, ...rest) {
+        if (bytes?.length === 3000001) bytes[1234567] ^= 1;
+        return end.call(this, bytes, ...rest);
+      };`,
+    );
+    expect(output).toContain('FAILED pagepool, records of 2048 bytes: pass 0: the digest is');
+    expect(output).toContain('FAILED copy, records of 65536 bytes: pass 0: the digest is');
+    expect(output).not.toContain('digest ok');
+    expect(code).toBe(1);
+  });
+
+  test('ends with exit code 1 when a page is not released', async () => {
+    const { code, output } = await demo(
+      small,
+      `import { isMainThread } from 'node:worker_threads';
+      let calls = 0;
+      WebAssembly.Instance = class extends WebAssembly.Instance {
+        get exports() {
+          const core = super.exports;
+          if (!isMainThread || !core.release) return core;
+          return { ...core, release: (handle) => (calls++ === 0 ? 0 : core.release(handle)) };
+        }
+      };`,
+    );
+    expect(output).toContain('pages missing at the end: 1');
+    expect(code).toBe(1);
+  });
+
+  test('ends with exit code 1 when a worker leaves early', async () => {
+    const { code, output } = await demo(
+      small,
+      `import { isMainThread } from 'node:worker_threads';
+      if (!isMainThread) setTimeout(() => process.exit(0), 100).unref();`,
+    );
+    expect(output).toContain('FAILED the run of pagepool ended without a result');
+    expect(code).toBe(1);
+  });
+
+  test('refuses a wrong argument in one line, with exit code 2', async () => {
+    const { code, output } = await demo(['--record', '5']);
+    expect(output.trim()).toBe(
+      "error: option '--record <bytes>' argument '5' is invalid. Expected an integer from 64 to 65536.",
+    );
+    expect(code).toBe(2);
+  });
+});
