@@ -152,22 +152,25 @@ describe.each(combinations)('with the engines %s', (_, kinds) => {
     expect(handles).not.toContain(handle);
   });
 
-  it('an open fragment page that is pinned is left alone, not cut again, when its users are gone', () => {
-    const [a] = openPorts({ pageCount: 2, pageBytes: 1024, zero: 'on-release' }, kinds) as [Port];
-    const first = a.engine.allocFragment(512);
-    const page = a.engine.pin(first);
-    const bytes = bytesAt(a, unitOf(a, first), 512).fill(0x5a);
-    expect(a.engine.release(first)).toBe(OK);
-    expect(a.engine.release(a.engine.allocFragment(512))).toBe(OK);
-    const next = a.engine.allocFragment(512);
-    expect(unitOf(a, next) >>> a.geometry.unitsShift).not.toBe(page);
-    expect(bytes.every((byte) => byte === 0x5a)).toBe(true);
-    expect(requireBalance(a).pages.pinned).toBe(1);
-    expect(a.engine.unpin(page)).toBe(OK);
-    expect(bytes.every((byte) => byte === 0)).toBe(true);
-    expect(requireBalance(a).pages.pinned).toBe(0);
-    a.engine.release(next);
-  });
+  it.each(['never', 'on-release'] as const)(
+    'an open fragment page that is pinned is left alone, not cut again, when its users are gone (zero: %s)',
+    (zero) => {
+      const [a] = openPorts({ pageCount: 2, pageBytes: 1024, zero }, kinds) as [Port];
+      const first = a.engine.allocFragment(512);
+      const page = a.engine.pin(first);
+      const bytes = bytesAt(a, unitOf(a, first), 512).fill(0x5a);
+      expect(a.engine.release(first)).toBe(OK);
+      expect(a.engine.release(a.engine.allocFragment(512))).toBe(OK);
+      const next = a.engine.allocFragment(512);
+      expect(unitOf(a, next) >>> a.geometry.unitsShift).not.toBe(page);
+      expect(bytes.every((byte) => byte === 0x5a)).toBe(true);
+      expect(requireBalance(a).pages.pinned).toBe(1);
+      expect(a.engine.unpin(page)).toBe(OK);
+      expect(bytes.every((byte) => byte === (zero === 'never' ? 0x5a : 0))).toBe(true);
+      expect(requireBalance(a).pages.pinned).toBe(0);
+      a.engine.release(next);
+    },
+  );
 
   it('more unpins than pins, pins without a reference and pages that do not exist are refused', () => {
     const { a, b, handle, page } = setUp(kinds, 'never', false);
