@@ -386,7 +386,8 @@ describe('both engines', () => {
       expect(call(0, 'lastError', (engine) => engine.lastError())).toBe(ERR_REF_OVERFLOW);
       expect(call(0, 'adopt', (engine, at) => engine.adopt(token, 0, at))).toBe(ERR_REF_OVERFLOW);
       const other = call(0, 'alloc', (engine) => engine.alloc());
-      for (let i = 0; i < 4; i++) call(0, 'send', (engine) => engine.send(0, other, 0, 64, i));
+      call(0, 'retain', (engine) => engine.retain(other, 8));
+      for (let i = 0; i < 8; i++) call(0, 'send', (engine) => engine.send(0, other, 0, 64, i));
       call(0, 'release', (engine) => engine.release(first));
       expect(call(0, 'adopt', (engine, at) => engine.adopt(token, 0, at))).toBe(OK);
       call(1, 'receive', (engine, at) => engine.receiveBurst(0, at, 9));
@@ -395,9 +396,28 @@ describe('both engines', () => {
     }
   });
 
+  it('fill channels of every policy alike', () => {
+    for (const options of CHANNELS) {
+      const twins = new Twins({ pageBytes: 1024, pageCount: 30, channels: { c: options } });
+      const call = twins.call.bind(twins);
+      for (let round = 0; round < 4; round++) {
+        const handle = call(0, 'alloc', (engine) => engine.alloc());
+        call(0, 'retain', (engine) => engine.retain(handle, 40));
+        for (let i = 0; i < 9; i++) call(0, 'send', (engine) => engine.send(0, handle, 0, 64, i));
+        twins.write(0, Array.from({ length: 9 }, (_, i) => [handle, 0, 64, i]).flat());
+        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9));
+        call(1, 'receive', (engine, at) => engine.receiveBurst(0, at, round));
+        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9));
+        call(1, 'receive', (engine, at) => engine.receiveBurst(0, at, 9));
+        call(2, 'receive', (engine, at) => engine.receiveBurst(0, at, 9));
+      }
+      twins.close();
+    }
+  });
+
   it('leave a fragment page alike, pinned or tainted or to be cleared, at every point of its life', () => {
     for (const zero of ['never', 'on-release'] as const) {
-      for (let point = 0; point < 64; point++) {
+      for (let point = 0; point < 128; point++) {
         const twins = new Twins({ pageBytes: 1024, pageCount: 4, zero, channels: { c: { batch: 1 } } });
         const call = twins.call.bind(twins);
         const handle = call(0, 'cut', (engine) => engine.allocFragment(512));
@@ -405,17 +425,19 @@ describe('both engines', () => {
         const isPinned = (point & 1) !== 0;
         const page = isPinned ? call(0, 'pin', (engine) => engine.pin(handle)) : 0;
         call(0, 'send', (engine) => engine.send(0, handle, 0, 1, 0));
-        if ((point & 2) !== 0) call(0, 'cut', (engine) => engine.allocFragment(512));
+        const second = (point & 2) !== 0 ? call(0, 'cut', (engine) => engine.allocFragment(512)) : 0;
         if ((point & 4) !== 0) call(1, 'receive', (engine, at) => engine.receiveBurst(0, at, 1));
         if ((point & 8) !== 0) call(1, 'releaseHeld', (engine) => engine.releaseHeld(1, 1));
         else call(1, 'release', (engine) => engine.release(handle));
         if (isPinned && (point & 16) !== 0) call(2, 'unpin', (engine) => engine.unpin(page));
-        for (let i = 0; i < 3; i++)
-          twins.touch(
-            0,
-            call(0, 'cut', (engine) => engine.allocFragment(512)),
-            9,
-          );
+        const cuts: number[] = [];
+        for (let i = 0; i < 4; i++) {
+          const cut = call(0, 'cut', (engine) => engine.allocFragment(512));
+          twins.touch(0, cut, 9);
+          if ((point & 64) !== 0) call(0, 'release', (engine) => engine.release(cut));
+          else cuts.push(cut);
+        }
+        for (const cut of [second, ...cuts]) call(0, 'release', (engine) => engine.release(cut));
         if ((point & 32) !== 0) call(0, 'park', (engine) => engine.park());
         if (isPinned && (point & 16) === 0) call(2, 'unpin', (engine) => engine.unpin(page));
         twins.close();
