@@ -21,7 +21,7 @@ export function parseArguments(argv: string[]): Arguments {
     .option('--file <path>', 'the file to send', readableFile, process.execPath)
     .option('--workers <n>', 'threads that hash', integer(1, 32), Math.min(4, Math.max(1, availableParallelism() - 1)))
     .option('--record <bytes>', 'bytes of a record in the first part', integer(64, blockBytes), 2048)
-    .option('--rounds <n>', 'how often every variant runs; the medians are shown', integer(1, 100), 3)
+    .option('--rounds <n>', 'how often every variant runs; the medians are shown', integer(1, 100), 5)
     .allowExcessArguments(false)
     .exitOverride();
   try {

@@ -17,8 +17,8 @@ import { type VariantName, variantNames } from './variants/variant.js';
 import { faultsOf } from './verdict.js';
 
 const warmups = 2;
-/** Counted passes of a run: about 400 MB, less with small files. */
-const passesFor = (fileBytes: number) => Math.min(8, Math.max(2, Math.ceil(4e8 / fileBytes)));
+/** Counted passes of a run: about 300 MB, less with small files. */
+const passesFor = (fileBytes: number) => Math.min(8, Math.max(2, Math.round(3e8 / fileBytes)));
 
 /** Runs everything and prints it; the result is the exit code. */
 export async function runDemo(options: Arguments): Promise<number> {

@@ -39,7 +39,7 @@ export interface Run {
 
 export type RunMessage = { type: 'progress'; bytes: number } | { type: 'run'; run: Run };
 
-const sampleMs = 10;
+const sampleMs = 20;
 
 /** Does the job and tells the parent process. */
 export async function runReceiver(job: Job): Promise<void> {
@@ -58,7 +58,7 @@ async function receive(job: Job, onProgress: (bytes: number) => void): Promise<R
   let samples = 0;
   const sampler = setInterval(() => {
     run.peakBytes = Math.max(run.peakBytes, process.memoryUsage.rss());
-    if (++samples % 10 === 0) onProgress(received);
+    if (++samples % 5 === 0) onProgress(received);
   }, sampleMs);
 
   await team.ready();

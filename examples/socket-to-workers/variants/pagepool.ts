@@ -150,8 +150,9 @@ export function poolReceiver(share: unknown, setup: Setup): Receiver {
 function hashAll(pool: PagePool, channel: Channel, entries: Uint32Array, handles: Uint32Array): Digest {
   const digest = emptyDigest();
   let view = new DataView<ArrayBufferLike>(new ArrayBuffer(0));
-  while (channel.waitSync()) {
+  for (;;) {
     const count = channel.receiveBurst(entries, handles.length);
+    if (count === 0 && !channel.waitSync()) return digest;
     for (let i = 0, word = 0; i < count; i++, word += entryWords) {
       const handle = entries[word] as number;
       const area = pool.area(handle);
@@ -162,7 +163,6 @@ function hashAll(pool: PagePool, channel: Channel, entries: Uint32Array, handles
     }
     pool.releaseBulk(handles, count);
   }
-  return digest;
 }
 
 /** After the workers have detached: every page must be home. */
