@@ -8,8 +8,8 @@ import Table from 'cli-table3';
 import { Command, InvalidArgumentError } from 'commander';
 import { PagePool } from 'pagepool';
 import { Bench } from 'tinybench';
-import { type Case, cases } from './cases.js';
 import { machineLines } from '../examples/socket-to-workers/machine.js';
+import { type Case, cases } from './cases.js';
 
 const ENGINES = ['wasm', 'typescript'] as const;
 type EngineName = (typeof ENGINES)[number];
@@ -73,7 +73,8 @@ async function main(): Promise<void> {
     style: { head: [], border: [], compact: true },
   });
   const selected = cases.filter((item) => only === undefined || item.name.includes(only));
-  if (selected.length === 0) throw new Error(`--case=${only} (expected part of: ${cases.map((c) => c.name).join('; ')})`);
+  if (selected.length === 0)
+    throw new Error(`--case=${only} (expected part of: ${cases.map((c) => c.name).join('; ')})`);
   for (const item of selected) {
     const results = {} as Record<EngineName, Result>;
     const pools: PagePool[] = [];
