@@ -181,7 +181,8 @@ class Twins {
   wait(channel: number, choice: number): void {
     const at = this.geometry.channels[channel]?.offset as number;
     const events = [at + CHANNEL_NOT_EMPTY_OFFSET, at + CHANNEL_NOT_FULL_OFFSET, CONTROL_BASE + HEADER_FREED_OFFSET];
-    const waiters = (events[choice % 3] as number) + EVENT_WAITERS_OFFSET + (choice & 4);
+    const waiters =
+      (events[choice % 3] as number) + EVENT_WAITERS_OFFSET + (this.geometry.maxPorts > 32 ? choice & 4 : 0);
     for (const { memory } of this.pools) memory.u32[waiters >>> 2] = choice;
   }
 
@@ -352,6 +353,7 @@ const commands = fc.commands<object, Twins>(
 const pools: fc.Arbitrary<PoolOptions> = fc.record({
   pageBytes: fc.constantFrom(1024, 256),
   pageCount: fc.constantFrom(3, 8, 30, 70),
+  maxPorts: fc.constantFrom(PORTS, PORTS, 40),
   zero: fc.constantFrom('never' as const, 'on-release' as const),
   channels: fc.constant(Object.fromEntries(CHANNELS.map((options, i) => [`c${i}`, options]))),
 });

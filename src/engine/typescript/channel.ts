@@ -191,8 +191,8 @@ export class ChannelSteps extends FragmentSteps {
   }
 
   protected isClosed({ block }: Lane): boolean {
-    // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw.
-    return this.aload(block + CHANNEL_CLOSED_OFFSET) !== 0;
+    // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw, or that happened before for it.
+    return this.rload(block + CHANNEL_CLOSED_OFFSET) !== 0;
   }
 
   /** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
