@@ -1,15 +1,16 @@
-// npm run bench [-- --rounds N --time MS --case TEXT]: each case on both engines, in turn, in one process.
+// npm run bench [-- --rounds N --time MS --case TEXT]: each case on both engines, in turn, in one run.
 //
-// Rounds interleave the engines, so that a drift of the machine meets both; reported is the median of the rounds. Garbage
-// collections are counted while a case runs. Losses are reported as they come: a ratio below 1 is a loss of the Wasm engine.
+// Rounds interleave the engines, each in a thread of its own, so that a drift of the machine meets both; reported is the
+// median of the rounds. Garbage collections are counted while a case runs: the measuring itself makes some. Losses are
+// reported as they come: a ratio below 1 is a loss of the Wasm engine.
 
-import { PerformanceObserver } from 'node:perf_hooks';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import Table from 'cli-table3';
 import { Command, InvalidArgumentError } from 'commander';
-import { PagePool } from 'pagepool';
-import { Bench } from 'tinybench';
 import { machineLines } from '../examples/socket-to-workers/machine.js';
-import { type Case, cases } from './cases.js';
+import { cases } from './cases.js';
+import type { Job, Round } from './engine-worker.js';
 
 const ENGINES = ['wasm', 'typescript'] as const;
 type EngineName = (typeof ENGINES)[number];
@@ -23,79 +24,54 @@ function positive(text: string): number {
 const program = new Command('bench')
   .option('--rounds <count>', 'how often each engine runs each case', positive, 5)
   .option('--time <ms>', 'how long one round of one case lasts', positive, 200)
-  .option('--case <text>', 'only the cases whose name contains this')
+  .option('--case <text>', 'only the cases whose name contains this', '')
   .parse();
-const { rounds, time, case: only } = program.opts<{ rounds: number; time: number; case?: string }>();
-
-let collections = 0;
-new PerformanceObserver((list) => {
-  collections += list.getEntries().length;
-}).observe({ entryTypes: ['gc'] });
-
-interface Result {
-  readonly medians: number[];
-  readonly p99s: number[];
-  collections: number;
-}
-
-/** One round: nanoseconds an operation, median and p99 over the samples. */
-async function round(item: Case, run: () => void, result: Result): Promise<void> {
-  const bench = new Bench({ time, warmupTime: time / 4, retainSamples: false });
-  bench.add(item.name, run);
-  await settle();
-  const before = collections;
-  const [task] = await bench.run();
-  await settle();
-  result.collections += collections - before;
-  const measured = task?.result;
-  if (measured === undefined || !('latency' in measured)) throw new Error(`${item.name}: no result`);
-  const nanoseconds = 1e6 / item.repeat;
-  result.medians.push(measured.latency.p50 * nanoseconds);
-  result.p99s.push(measured.latency.p99 * nanoseconds);
-}
-
-/** Lets the observer report what was collected. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
-}
+const options = program.opts<{ rounds: number; time: number; case: string }>();
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[sorted.length >> 1] as number;
 }
 
+async function ask(worker: Worker, job: Job): Promise<Round> {
+  const answer = once(worker, 'message');
+  worker.postMessage(job);
+  return (await answer)[0] as Round;
+}
+
 async function main(): Promise<void> {
+  const selected = [...cases.keys()].filter((index) => cases[index]?.name.includes(options.case));
+  if (selected.length === 0) {
+    program.error(`--case=${options.case} (expected part of: ${cases.map(({ name }) => name).join('; ')})`);
+  }
   for (const line of machineLines()) console.log(line);
-  console.log(`median of ${rounds} rounds of ${time} ms, engines in turn; nanoseconds an operation`);
+  console.log(`median of ${options.rounds} rounds of ${options.time} ms, engines in turn; nanoseconds an operation`);
+  const workers = ENGINES.map(
+    (engine) => new Worker(new URL('./engine-worker.js', import.meta.url), { workerData: { engine } }),
+  );
   const table = new Table({
     head: ['operation', 'wasm', 'p99', 'gc', 'typescript', 'p99', 'gc', 'typescript / wasm'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   });
-  const selected = cases.filter((item) => only === undefined || item.name.includes(only));
-  if (selected.length === 0)
-    throw new Error(`--case=${only} (expected part of: ${cases.map((c) => c.name).join('; ')})`);
-  for (const item of selected) {
-    const results = {} as Record<EngineName, Result>;
-    const pools: PagePool[] = [];
-    const runs = ENGINES.map((engine) => {
-      const pool = PagePool.createSync({ ...item.options, engine });
-      pools.push(pool);
-      results[engine] = { medians: [], p99s: [], collections: 0 };
-      return { engine, run: item.prepare(pool) };
-    });
-    for (let i = 0; i < rounds; i++) {
-      for (const { engine, run } of i % 2 === 0 ? runs : [...runs].reverse()) await round(item, run, results[engine]);
+  for (const index of selected) {
+    const rounds: Record<EngineName, Round[]> = { wasm: [], typescript: [] };
+    for (let i = 0; i < options.rounds; i++) {
+      for (const at of i % 2 === 0 ? [0, 1] : [1, 0]) {
+        const worker = workers[at] as Worker;
+        rounds[ENGINES[at] as EngineName].push(await ask(worker, { index, timeMs: options.time }));
+      }
     }
-    const columns = ENGINES.flatMap((engine) => {
-      const { medians, p99s, collections } = results[engine];
-      return [median(medians).toFixed(1), median(p99s).toFixed(1), String(collections)];
-    });
-    const ratio = median(results.typescript.medians) / median(results.wasm.medians);
-    table.push([item.name, ...columns, ratio.toFixed(2)]);
-    for (const pool of pools) pool.destroy();
+    const columns = ENGINES.flatMap((engine) => [
+      median(rounds[engine].map((round) => round.median)).toFixed(1),
+      median(rounds[engine].map((round) => round.p99)).toFixed(1),
+      String(rounds[engine].reduce((sum, round) => sum + round.collections, 0)),
+    ]);
+    const ratio = Number(columns[3]) / Number(columns[0]);
+    table.push([cases[index]?.name, ...columns, ratio.toFixed(2)]);
   }
   console.log(table.toString());
+  await Promise.all(workers.map((worker) => worker.terminate()));
 }
 
 await main();
