@@ -19,7 +19,7 @@ export function watchCollections(): () => Promise<Collections> {
   });
   observer.observe({ entryTypes: ['gc'] });
   return async () => {
-    await sleep(20); // the observer hears of a collection from the event loop, a moment later
+    await sleep(5); // the observer hears of a collection from the event loop, a moment later
     const result = seen;
     seen = { count: 0, ms: 0 };
     return result;

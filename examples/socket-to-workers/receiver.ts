@@ -62,8 +62,8 @@ async function receive(job: Job, onProgress: (bytes: number) => void): Promise<R
   }, sampleMs);
 
   await team.ready();
+  await collections();
   for (let pass = 0; pass < setup.passes; pass++) {
-    await collections();
     const sink = counting(sender.begin(pass), (bytes) => {
       received += bytes;
     });

@@ -1,4 +1,4 @@
-// The table of one part of the demo: medians over the rounds.
+// The table of one part of the demo: medians over the rounds; runs stand in the order of their rounds.
 
 import Table from 'cli-table3';
 import type { Run } from './receiver.js';
@@ -45,15 +45,21 @@ export function cpuLineOf(all: Map<VariantName, Run[]>): string {
   return `CPU time of pagepool: ${parts.join(', ')}`;
 }
 
-export function median(runs: Run[], value: (run: Run) => number): number {
-  const sorted = runs.map(value).sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  if (sorted.length % 2 === 1) return sorted[middle] as number;
-  return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+function median(runs: Run[], value: (run: Run) => number): number {
+  return middle(runs.map(value));
 }
 
+function middle(values: number[]): number {
+  const sorted = values.sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  if (sorted.length % 2 === 1) return sorted[half] as number;
+  return ((sorted[half - 1] as number) + (sorted[half] as number)) / 2;
+}
+
+/** The median of the rounds' ratios: runs of one round were neighbours in time, so that a busy machine hits both. */
 function ratio(runs: Run[], others: Run[], value: (run: Run) => number): string {
-  return (median(runs, value) / median(others, value)).toFixed(2);
+  const ratios = runs.map((run, round) => value(run) / value(others[round] as Run));
+  return middle(ratios).toFixed(2);
 }
 
 function poolCell(runs: Run[], value: (pool: NonNullable<Run['pool']>) => number): string {
