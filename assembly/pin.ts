@@ -50,9 +50,9 @@ export function unpin(page: u32): i32 {
     const seen = aload(word);
     if ((seen & PIN_COUNT_MASK) == 0) return ERR_PIN;
     if (seen == (PIN_LEFT | 1)) {
-      zero(page); // nobody else has the page: the pin is the caller's
       // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now.
       if (acas(word, seen, 0) != seen) continue;
+      zero(page);
       retire(page, false);
       return OK;
     }

@@ -15,6 +15,7 @@ import {
 import { invalidArgument, invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
 import { Fragment, requireOwnFragment, spendFragment } from '../pool/fragment.js';
 import type { ChannelGeometry } from '../pool/geometry.js';
+import { isHandleNumber, isWord } from '../pool/numbers.js';
 import { destroyedError, type Port, refusal } from '../pool/port.js';
 import { hasEntries, laneSum, loadWord, pendingEntries } from '../pool/views.js';
 import {
@@ -95,8 +96,8 @@ export class Channel {
    *   POOL_ERR_INVALID_ARGUMENT when the entry is refused; nothing changed then
    */
   send(handle: number, offset: number, length: number, tag = 0): boolean {
-    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('send', handle);
-    if (offset >>> 0 !== offset || length >>> 0 !== length || tag >>> 0 !== tag) throw badEntry(offset, length, tag);
+    if (!isHandleNumber(handle)) throw invalidHandle('send', handle);
+    if (!isWord(offset) || !isWord(length) || !isWord(tag)) throw badEntry(offset, length, tag);
     const code = this.#port.engine.send(this.#index, handle, offset, length, tag);
     if (code === OK) return true;
     if (code === FULL) return false;
@@ -300,8 +301,7 @@ export class Channel {
 /** The error for the first of the numbers that is no u32. */
 function badEntry(offset: unknown, length: unknown, tag: unknown): PagePoolError {
   for (const [name, value] of Object.entries({ offset, length })) {
-    if (typeof value !== 'number' || value >>> 0 !== value)
-      return invalidArgument('send', name, value, `an integer, 0..${WORD_MAX}`);
+    if (!isWord(value)) return invalidArgument('send', name, value, `an integer, 0..${WORD_MAX}`);
   }
   return invalidArgument('send', 'tag', tag, `an integer, 0..${WORD_MAX}`);
 }

@@ -3,7 +3,7 @@
 // Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their channels, and
 // references that it still holds are released if the caller says so. Afterwards the port is as good as new.
 
-import { LANE_INBOX_OFFSET, NODE_COUNT_OFFSET, NODE_TAKEN_OFFSET } from '../../assembly/layout.js';
+import { LANE_DROPPED_OFFSET, LANE_INBOX_OFFSET, NODE_COUNT_OFFSET, NODE_TAKEN_OFFSET } from '../../assembly/layout.js';
 import { invalidArgument } from '../errors.js';
 import type { ChannelGeometry } from './geometry.js';
 import type { Port } from './port.js';
@@ -23,12 +23,13 @@ export function emptyPort(port: Port, release: boolean): void {
     if (port.waits === 0) engine.unpark();
     throw invalidArgument('detach', 'references held', held, '0', 'release them, or pass { release: true }');
   }
-  geometry.channels.forEach((channel, index) => {
-    returnInbox(port, channel, index);
-  });
   for (const [page, count] of ownRow(port).entries()) {
     if (count !== 0) engine.releaseHeld(page, count);
   }
+  // After the rows are empty, so that each has room for an entry.
+  geometry.channels.forEach((channel, index) => {
+    returnInbox(port, channel, index);
+  });
   engine.park();
 }
 
@@ -38,12 +39,16 @@ function ownRow({ id, memory, geometry }: Port): Uint16Array {
   return memory.u16.subarray(start, start + geometry.pageCount + 1);
 }
 
-/** Sends what is left in the inbox again; what the channel has no room for is released. */
+/** Sends what is left in the inbox again; what the channel does not take (it is closed, or full) is dropped and counted. */
 function returnInbox({ id, memory, engine, scratch }: Port, channel: ChannelGeometry, index: number): void {
   const inbox = nodeOffset(channel.ring, loadWord(memory, laneOffset(channel, id) + LANE_INBOX_OFFSET));
   const left = loadWord(memory, inbox + NODE_COUNT_OFFSET) - loadWord(memory, inbox + NODE_TAKEN_OFFSET);
   for (let i = 0; i < left; i++) {
     if (engine.receiveBurst(index, scratch.ownAddress, 1) === 0) return;
-    if (engine.sendBurst(index, scratch.ownAddress, 1) === 0) engine.release(scratch.own[0] as number);
+    if (engine.sendBurst(index, scratch.ownAddress, 1) !== 0) continue;
+    engine.release(scratch.own[0] as number);
+    // Plain: a lane's counters are its port's own.
+    const dropped = (laneOffset(channel, id) + LANE_DROPPED_OFFSET) >>> 2;
+    memory.u32[dropped] = (memory.u32[dropped] as number) + 1;
   }
 }

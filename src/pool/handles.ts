@@ -4,6 +4,7 @@
 // made anew when another thread has grown the memory past it.
 
 import { invalidHandle, requireInteger } from '../errors.js';
+import { isHandleNumber } from './numbers.js';
 import { type Port, refusal } from './port.js';
 
 /** The number of the page that a checked handle's fragment lies in. */
@@ -20,7 +21,7 @@ export function startOfHandle(port: Port, handle: number): number {
 
 /** Bytes reserved for the handle's fragment; throws when the handle is refused. */
 export function extentOf(port: Port, call: string, handle: number): number {
-  if ((handle | 0) !== handle || handle <= 0) throw invalidHandle(call, handle);
+  if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
   const extent = port.engine.extent(handle);
   if (extent < 0) throw refusal(extent, call, 'handle', handle);
   return extent;

@@ -23,7 +23,9 @@ import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './burs
 import { type CloseReport, Closing, endWatch, watchState } from './closing.js';
 import { emptyPort } from './detaching.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
+import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
 import { extentOf, fragmentView, pageOfHandle, startOfHandle } from './handles.js';
+import { isHandleNumber, isWord } from './numbers.js';
 import type { PoolOptions } from './options.js';
 import { exhausted, inflight, type Port, poolState, refusal } from './port.js';
 import type { PoolShare } from './share.js';
@@ -150,7 +152,7 @@ export class PagePool {
    */
   alloc(): Handle {
     const handle = this.#engine.alloc();
-    return handle !== 0 ? handle : exhausted(this.#port, 'alloc');
+    return handle !== 0 ? handle : this.#allocAgain();
   }
 
   /**
@@ -161,7 +163,7 @@ export class PagePool {
    * @see page_pool_alloc_frag
    */
   allocFragment(bytes: number): Handle {
-    if (bytes >>> 0 !== bytes || bytes === 0 || bytes > this.pageBytes) throw this.#badSize('allocFragment', bytes);
+    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes) throw this.#badSize('allocFragment', bytes);
     const handle = this.#engine.allocFragment(bytes);
     return handle !== 0 ? handle : exhausted(this.#port, 'allocFragment');
   }
@@ -176,19 +178,29 @@ export class PagePool {
     return this.#port.scratch.take(count);
   }
 
+  /** The pool looked empty: its last page may be this thread's open fragment page. */
+  #allocAgain(): Handle {
+    exhausted(this.#port, 'alloc');
+    return returnIdleFragmentPage(this.#port) ? this.#engine.alloc() : 0;
+  }
+
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
   allocBulk(out: Uint32Array, count: number): boolean {
     const address = this.#port.scratch.addressOf('allocBulk', 'out', out, count, 1);
     const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
-    if (!isDone) exhausted(this.#port, 'allocBulk');
-    return isDone;
+    if (isDone) return true;
+    exhausted(this.#port, 'allocBulk');
+    return returnIdleFragmentPage(this.#port) && this.allocBulk(out, count);
   }
 
   /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
   allocBurst(out: Uint32Array, count: number): number {
     const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
     const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
-    if (got === 0 && count !== 0) exhausted(this.#port, 'allocBurst');
+    if (got === 0 && count !== 0) {
+      exhausted(this.#port, 'allocBurst');
+      if (returnIdleFragmentPage(this.#port)) return this.allocBurst(out, count);
+    }
     return got;
   }
 
@@ -198,8 +210,8 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_REF_OVERFLOW above 65,535; POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing changed then
    */
   retain(handle: Handle, count = 1): void {
-    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('retain', handle);
-    if (count >>> 0 !== count || count === 0 || count > 0xffff) requireInteger('retain', 'count', count, 1, 0xffff);
+    if (!isHandleNumber(handle)) throw invalidHandle('retain', handle);
+    if (!isWord(count) || count === 0 || count > 0xffff) requireInteger('retain', 'count', count, 1, 0xffff);
     const code = this.#engine.retain(handle, count);
     if (code < 0) throw refusal(code, 'retain', 'handle', handle);
   }
@@ -213,7 +225,7 @@ export class PagePool {
    * @see page_pool_put_page
    */
   release(handle: Handle): void {
-    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('release', handle);
+    if (!isHandleNumber(handle)) throw invalidHandle('release', handle);
     const code = this.#engine.release(handle);
     if (code < 0) throw refusal(code, 'release', 'handle', handle);
   }
@@ -242,7 +254,7 @@ export class PagePool {
 
   /** Where in its area the fragment starts, bytes. */
   offset(handle: Handle): number {
-    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('offset', handle);
+    if (!isHandleNumber(handle)) throw invalidHandle('offset', handle);
     const offset = this.#engine.offset(handle) >>> 0;
     if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
     return offset;
@@ -255,7 +267,7 @@ export class PagePool {
 
   /** How many references the fragment has, in all threads together. */
   refCount(handle: Handle): number {
-    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('refCount', handle);
+    if (!isHandleNumber(handle)) throw invalidHandle('refCount', handle);
     const count = this.#engine.refCount(handle);
     if (count < 0) throw refusal(count, 'refCount', 'handle', handle);
     return count;
@@ -275,7 +287,7 @@ export class PagePool {
    * @see get_page
    */
   pin(handle: Handle): PinToken {
-    if ((handle | 0) !== handle || handle <= 0) throw invalidHandle('pin', handle);
+    if (!isHandleNumber(handle)) throw invalidHandle('pin', handle);
     const page = this.#engine.pin(handle);
     if (page < 0) throw refusal(page, 'pin', 'handle', handle);
     return page;
@@ -287,7 +299,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_TOKEN_SPENT when the page has no pin to undo
    */
   unpin(token: PinToken): void {
-    if ((token | 0) !== token || token <= 0) requireInteger('unpin', 'token', token, 1, this.pageCount);
+    if (!isHandleNumber(token)) requireInteger('unpin', 'token', token, 1, this.pageCount);
     const code = this.#engine.unpin(token);
     if (code < 0) throw refusal(code, 'unpin', 'token', token);
   }
@@ -375,7 +387,9 @@ export class PagePool {
     if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
       throw invalidArgument('reclaimTokens', 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
     }
-    return reclaimTokens(this.#port, Math.max(0, Math.floor((Date.now() - olderThanMs) / 1000)));
+    // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
+    const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
+    return reclaimTokens(this.#port, Math.max(0, second));
   }
 
   /** Gives the pages in this thread's cache and in the ring to the provider; how many. The memory of others' caches stays. */
@@ -385,13 +399,14 @@ export class PagePool {
 
   /** Does what other threads asked of this one, for threads that rarely call the pool: hands cached pages back. */
   poll(): void {
+    if (isPressed(this.#port)) returnIdleFragmentPage(this.#port);
     this.#engine.poll();
     if (!this.#port.isGone && poolState(this.#port.memory) === STATE_DESTROYED) this.#end();
   }
 
   /**
    * Leaves the pool: hands cached pages back and frees the port. Every later call throws POOL_ERR_DESTROYED. Entries that were
-   * received in a batch and not yet taken go to the end of their channel.
+   * received in a batch and not yet taken go to the end of their channel; where it is closed or full they are dropped and counted.
    *
    * @param options `release`: also releases every reference that this thread still holds
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is not set; nothing is left then

@@ -47,9 +47,9 @@ export class PinSteps extends SupplySteps {
       const seen = this.aload(word);
       if ((seen & PIN_COUNT_MASK) === 0) return ERR_PIN;
       if (seen === (PIN_LEFT | 1)) {
-        this.zero(page); // nobody else has the page: the pin is the caller's
         // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now.
         if (this.acas(word, seen, 0) !== seen) continue;
+        this.zero(page);
         this.retire(page, false);
         return OK;
       }
