@@ -20,6 +20,11 @@ const warmups = 2;
 /** Counted passes of a run: about 300 MB, less with small files. */
 const passesFor = (fileBytes: number) => Math.min(8, Math.max(2, Math.round(3e8 / fileBytes)));
 
+const legend =
+  '\nMedians of the rounds. Processor time and collections are of one run, all threads of the receiving process together,\n' +
+  'warming up not counted; pages new came from the provider, recycled were handed out again. x NAME: records/s against NAME,\n' +
+  "the median of the rounds' ratios.";
+
 /** Runs everything and prints it; the result is the exit code. */
 export async function runDemo(options: Arguments): Promise<number> {
   const bytes = readFileSync(options.file);
@@ -51,6 +56,7 @@ export async function runDemo(options: Arguments): Promise<number> {
     sender.disconnect();
   }
   for (const text of tables) console.log(text);
+  console.log(legend);
   for (const fault of faults) console.error(`FAILED ${fault}`);
   if (faults.length === 0) console.log("every digest is the file's; no page is missing");
   return faults.length === 0 ? 0 : 1;
