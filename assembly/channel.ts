@@ -9,7 +9,6 @@ import {
   CHANNEL_BATCH_OFFSET,
   CHANNEL_CAPACITY_OFFSET,
   CHANNEL_CLOSED_OFFSET,
-  CHANNEL_FOLDED_OFFSET,
   CHANNEL_HEAD_BYTES,
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
@@ -46,14 +45,20 @@ import {
   POLICY_REFUSE,
   RECORD_ENTRY,
   RECORD_RECEIVE,
+  RING_HEAD_OFFSET,
+  RING_INDEX_BITS_OFFSET,
+  RING_NODE_BITS_OFFSET,
+  RING_SLOT_COUNT_OFFSET,
+  RING_SLOTS_OFFSET,
+  RING_TAIL_OFFSET,
 } from './layout';
 import { aload, astore, rload } from './atomic';
-import { channels, maxPorts, portId, setLastCode, unitLimit, unitShift, unitsShift } from './context';
+import { channels, portId, setLastCode, unitLimit, unitShift, unitsShift } from './context';
 import { wake } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
 import { held, recordDone, recordPrivate, recordSlow, setHeld } from './ledger';
 import { release } from './refcount';
-import { nodeAddress, REPLACED, ringPop, ringPush } from './ring';
+import { following, nodeAddress, REPLACED, ringPop, ringPush } from './ring';
 
 /** The block of a channel, by its number: addresses of all blocks stand in a table. */
 // @ts-ignore: decorator
@@ -82,14 +87,26 @@ export function extentBytes(unit: u32): u32 {
   return (units == 0 ? (<u32>1) << unitsShift : units) << unitShift;
 }
 
-/** Entries in the channel, by the ports' counters: late by what others do meanwhile. */
+/** Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added up. */
 function pending(block: usize): u32 {
-  let sum: u32 = load<u32>(block + CHANNEL_FOLDED_OFFSET) - load<u32>(block + CHANNEL_FOLDED_OFFSET + 4);
-  let lane = block + CHANNEL_HEAD_BYTES;
-  for (let i: u32 = 0; i < maxPorts; i++) {
-    // N1 no ordering needed: a count that may be late. N2 likewise.
-    sum += aload(lane + LANE_SENT_OFFSET) - aload(lane + LANE_RECEIVED_OFFSET); // N2 no ordering needed: see N1.
-    lane += (<usize>1) << LANE_SHIFT;
+  const indexBits = load<u32>(block + RING_INDEX_BITS_OFFSET); // plain: the ring block is constant
+  const nodeBits = load<u32>(block + RING_NODE_BITS_OFFSET);
+  const slotCount = load<u32>(block + RING_SLOT_COUNT_OFFSET);
+  const slots: usize = load<u32>(block + RING_SLOTS_OFFSET);
+  // N1 no ordering needed: a count that may be late.
+  const tail = rload(block + RING_TAIL_OFFSET);
+  // N2 no ordering needed: see N1.
+  let hint = rload(block + RING_HEAD_OFFSET);
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < slotCount && hint != tail; i++) {
+    const index = hint & (((<u32>1) << indexBits) - 1);
+    // N5 no ordering needed: see N1.
+    const slot = rload(slots + ((<usize>index) << 2));
+    if (((slot >>> nodeBits) & 1) != 0) {
+      // N6 no ordering needed: see N1.
+      sum += rload(nodeAddress(block, slot & (((<u32>1) << nodeBits) - 1)) + NODE_COUNT_OFFSET);
+    }
+    hint = following(hint, index, indexBits, slotCount, <u32>0xffffffff >>> (nodeBits + 1));
   }
   return sum;
 }
@@ -102,8 +119,8 @@ function room(block: usize, lane: usize): u32 {
   // Plain: constant. Where a node is an entry the ring itself is exact, and replaces the oldest in place.
   if (credit != 0 || load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return credit != 0 ? credit : 1;
   const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET);
-  const inside = <i32>pending(block);
-  const left = inside < 0 ? capacity : <u32>inside < capacity ? capacity - <u32>inside : 0;
+  const inside = pending(block);
+  const left = inside < capacity ? capacity - inside : 0;
   store<u32>(lane + LANE_CREDIT_OFFSET, left);
   return left;
 }

@@ -82,7 +82,7 @@ function open(): void {
   store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, page);
   store<u32>(loaded + NODE_COUNT_OFFSET, filled - 1);
   // N1 no ordering needed: the page is this thread's alone.
-  const home = aload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
+  const home = rload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
   store<u32>(descriptor + DESCRIPTOR_HOME_OFFSET, home | HOME_FRAGMENTED | ((portId + 1) << HOME_OPENER_SHIFT)); // plain: likewise
   // N2 no ordering needed: nobody has a reference yet; the handles publish it.
   astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
@@ -108,16 +108,17 @@ export function leaveFragmentPage(reuse: bool): bool {
       const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & (HOME_TAINTED | HOME_ZERO);
       // A7 pairs with X6 in pin.ts unpin: an outsider that is done with the page is done before it is used again.
       if (reuse && (special | rload(descriptor + DESCRIPTOR_PINS_OFFSET)) == 0) {
+        // The port's word first: it tells a reaper that the count is to be BIAS.
+        store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
         // N4 no ordering needed: sole owner.
         astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
-        store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
         recordDone();
         count(COUNTER_RECYCLED);
         return true;
       }
+      setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
       // N5 no ordering needed: sole owner.
       astore(descriptor + DESCRIPTOR_COUNT_OFFSET, 1);
-      setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such
       store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, 0);
       recordDone();
       releaseShared(page, 1);

@@ -10,7 +10,6 @@ import {
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_LINK_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
   ENTRY_SHIFT,
@@ -33,7 +32,8 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   RECORD_NONE,
-  RETIRED_PAGE_MASK,
+  RETIRED_INDEX_MASK,
+  RETIRED_WORD_SHIFT,
   RING_BYTES,
   TOKEN_HANDLE_OFFSET,
   TOKEN_LENT,
@@ -113,7 +113,6 @@ class Audit {
 
   run(): void {
     this.#visitMagazines();
-    this.#visitRetired();
     this.#visitTokens();
     for (const channel of this.#port.geometry.channels) this.#visitChannel(channel);
     for (let page = 1; page <= this.#port.geometry.pageCount; page++) this.#checkPage(page);
@@ -194,18 +193,12 @@ class Audit {
     }
   }
 
-  /** The retired list. */
-  #visitRetired(): void {
-    let page = this.#word(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_PAGE_MASK;
-    for (let steps = 0; page !== 0; steps++) {
-      if (steps > this.#port.geometry.pageCount) {
-        this.#error('the retired list has no end (expected each page once)');
-        return;
-      }
-      this.#place(page, 'the retired list');
-      if (page > this.#port.geometry.pageCount) return;
-      page = this.#word(this.#descriptor(page) + DESCRIPTOR_LINK_OFFSET);
-    }
+  /** Whether a retired page can be found: its bit, and the hint not past it. */
+  #isListed(page: number): boolean {
+    const index = page >>> RETIRED_WORD_SHIFT;
+    const word = this.#word(this.#port.geometry.retiredBitsOffset + 4 * index);
+    const hint = this.#word(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_INDEX_MASK;
+    return ((word >>> (page & 31)) & 1) !== 0 && hint <= index;
   }
 
   #visitTokens(): void {
@@ -267,11 +260,11 @@ class Audit {
     else if (state !== HOME_HELD) this.#counts.provider++;
     if (references !== 0)
       this.#error(`page ${page} has ${references} references in ${place ?? `state ${state}`} (expected none)`);
-    if (
-      (state === HOME_RETIRED) !== (place === 'the retired list') ||
-      (place !== undefined && state !== HOME_HELD && state !== HOME_RETIRED)
-    ) {
-      this.#error(`page ${page} has state ${state} in ${place ?? 'no container'} (expected the state of its place)`);
+    if (place !== undefined && state !== HOME_HELD) {
+      this.#error(`page ${page} has state ${state} in ${place} (expected ${HOME_HELD}, in circulation)`);
+    }
+    if (state === HOME_RETIRED && !this.#isListed(page)) {
+      this.#error(`page ${page} is retired and cannot be found (expected its bit to be set)`);
     }
     const count = this.#word(descriptor + DESCRIPTOR_COUNT_OFFSET);
     if (count !== 1) this.#error(`page ${page} counts ${count} in ${place ?? `state ${state}`} (expected 1)`);

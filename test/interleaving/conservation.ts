@@ -4,12 +4,10 @@
 
 import {
   BIAS,
-  CHANNEL_FOLDED_OFFSET,
   CHANNEL_HEAD_BYTES,
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_LINK_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
   ENTRY_BYTES,
@@ -43,7 +41,8 @@ import {
   PORT_SHIFT,
   PORT_SPARE_OFFSET,
   RECORD_NONE,
-  RETIRED_PAGE_MASK,
+  RETIRED_INDEX_MASK,
+  RETIRED_WORD_SHIFT,
   RING_HEAD_OFFSET,
   RING_TAIL_OFFSET,
   TOKEN_BYTES,
@@ -210,7 +209,7 @@ class Census {
     const { maxPorts } = this.pool.geometry;
     const nodes: number[] = [];
     let entries = 0;
-    let counted = this.pool.read(offset + CHANNEL_FOLDED_OFFSET) - this.pool.read(offset + CHANNEL_FOLDED_OFFSET + 4);
+    let counted = 0;
     for (let id = 0; id < maxPorts; id++) {
       const lane = offset + CHANNEL_HEAD_BYTES + (id << LANE_SHIFT);
       counted += this.pool.read(lane + LANE_SENT_OFFSET) - this.pool.read(lane + LANE_RECEIVED_OFFSET);
@@ -256,14 +255,23 @@ class Census {
     }
   }
 
+  /** Every retired page can be found: its bit is set, and the hint does not stand behind it. */
   private readRetired(): void {
-    const { pageCount, descriptorsOffset } = this.pool.geometry;
-    let page = this.pool.read(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_PAGE_MASK;
-    for (let length = 0; page !== 0; length++) {
-      demand(length < pageCount, () => 'the retired list has a cycle');
+    const { pageCount, retiredBitsOffset } = this.pool.geometry;
+    const hint = this.pool.read(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_INDEX_MASK;
+    for (let page = 1; page <= pageCount; page++) {
+      if ((this.homeOf(page) & HOME_STATE_MASK) !== HOME_RETIRED) continue;
+      const index = page >>> RETIRED_WORD_SHIFT;
+      const isSet = ((this.pool.read(retiredBitsOffset + 4 * index) >>> (page & 31)) & 1) !== 0;
+      demand(isSet, () => `page ${page} is retired and has no bit`);
+      demand(hint <= index, () => `page ${page} is retired and behind the hint`);
       this.contain(page, 'retired');
-      page = this.pool.read(descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_LINK_OFFSET);
     }
+  }
+
+  private homeOf(page: number): number {
+    const descriptor = this.pool.geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+    return this.pool.read(descriptor + DESCRIPTOR_HOME_OFFSET);
   }
 
   /** The port that has the page open, or -1. */
@@ -304,7 +312,8 @@ class Census {
       () => `${told()}: ${this.holdersOf(page)} holders in the fragment words`,
     );
     demand(
-      (state === HOME_LEFT) === ((pins & PIN_LEFT) !== 0),
+      // The mark of a page that left and was unpinned stays until the page is taken again.
+      state === HOME_RETIRED ? (pins & PIN_COUNT_MASK) === 0 : (state === HOME_LEFT) === ((pins & PIN_LEFT) !== 0),
       () => `${told()}: LEFT in one word and not in the other`,
     );
     if (references.length > 0 || opener >= 0) {
@@ -329,7 +338,7 @@ class Census {
     }
     demand(containers.length === 1, () => `${told()}: in no place: lost`);
     demand((state === HOME_RETIRED) === (containers[0] === 'retired'), () => `${told()}: its state is not its place`);
-    demand(pins === 0, () => `${told()}: pinned at home`);
+    demand((pins & PIN_COUNT_MASK) === 0, () => `${told()}: pinned at home`);
     return containers[0]!;
   }
 

@@ -7,7 +7,6 @@
 
 import {
   CHANNEL_CLOSED_OFFSET,
-  CHANNEL_FOLDED_OFFSET,
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
   EMPTY,
@@ -23,7 +22,6 @@ import {
   ERR_REF_OVERFLOW,
   ERR_STALE_HANDLE,
   FULL,
-  LANE_BYTES,
   LANE_CREDIT_OFFSET,
   LANE_DROPPED_OFFSET,
   LANE_INBOX_OFFSET,
@@ -58,16 +56,22 @@ export class ChannelSteps extends FragmentSteps {
     return (units === 0 ? 1 << this.unitsShift : units) << this.unitShift;
   }
 
-  /** Entries in the channel, by the ports' counters: late by what others do meanwhile. Below 0: free-running counters crossed. */
-  protected pending({ block, lanes }: Lane): number {
-    const { i32, maxPorts } = this;
-    const folded = block + CHANNEL_FOLDED_OFFSET;
-    let sum = (i32[folded >>> 2]! - i32[(folded + 4) >>> 2]!) | 0;
-    let lane = lanes;
-    for (let i = 0; i < maxPorts; i++) {
-      // N1 no ordering needed: a count that may be late. N2 likewise.
-      sum = (sum + this.aload(lane + LANE_SENT_OFFSET) - this.aload(lane + LANE_RECEIVED_OFFSET)) | 0; // N2 no ordering needed: see N1.
-      lane = (lane + LANE_BYTES) | 0;
+  /** Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added up. */
+  protected pending({ ring }: Lane): number {
+    // N1 no ordering needed: a count that may be late.
+    const tail = this.rload(ring.tail);
+    // N2 no ordering needed: see N1.
+    let hint = this.rload(ring.head);
+    let sum = 0;
+    for (let i = 0; i < ring.slotCount && hint !== tail; i++) {
+      const index = hint & ring.indexMask;
+      // N5 no ordering needed: see N1.
+      const slot = this.rload(ring.slots + (index << 2));
+      if ((slot & ring.full) !== 0) {
+        // N6 no ordering needed: see N1.
+        sum += this.rload(ring.nodeAddress(slot & ring.nodeMask) + NODE_COUNT_OFFSET);
+      }
+      hint = ring.following(hint, index) | 0;
     }
     return sum;
   }
@@ -80,7 +84,7 @@ export class ChannelSteps extends FragmentSteps {
     if (credit !== 0) return credit;
     if (batch === 1) return 1; // where a node is an entry the ring itself is exact, and replaces the oldest in place
     const inside = this.pending(channel);
-    const left = inside < 0 ? capacity : inside < capacity ? capacity - inside : 0;
+    const left = inside < capacity ? capacity - inside : 0;
     i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = left;
     return left;
   }

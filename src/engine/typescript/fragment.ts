@@ -80,7 +80,7 @@ export class FragmentSteps extends RefcountSteps {
     i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2] = page;
     i32[(loaded + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
     // N1 no ordering needed: the page is this thread's alone.
-    const home = this.aload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
+    const home = this.rload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
     const opener = (portId + 1) << HOME_OPENER_SHIFT;
     i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2] = home | HOME_FRAGMENTED | opener; // plain: likewise
     // N2 no ordering needed: nobody has a reference yet; the handles publish it.
@@ -111,16 +111,17 @@ export class FragmentSteps extends RefcountSteps {
         const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & (HOME_TAINTED | HOME_ZERO);
         // A7 pairs with X6 in typescript/pin.ts unpin: an outsider that is done with the page is done before it is used again.
         if (reuse && (special | this.rload(descriptor + DESCRIPTOR_PINS_OFFSET)) === 0) {
+          // The port's word first: it tells a reaper that the count is to be BIAS.
+          i32[fragment >>> 2] = 0;
           // N4 no ordering needed: sole owner.
           this.astore(counter, BIAS);
-          i32[fragment >>> 2] = 0;
           this.recordDone();
           this.count(COUNTER_RECYCLED);
           return true;
         }
+        this.setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
         // N5 no ordering needed: sole owner.
         this.astore(counter, 1);
-        this.setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such
         i32[fragmentPage >>> 2] = 0;
         this.recordDone();
         this.releaseShared(page, 1);
