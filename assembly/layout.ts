@@ -105,12 +105,13 @@ export const MAX_PORTS_LIMIT: u32 = 64;
 //   0  count   references of all fragments together; 1 in every container, never 0        any thread, compare-exchange
 //   4  pins    {LEFT, pins}                                                              any thread, atomic
 //   8  home    {state, port, opener, flags}                                              claimed by compare-exchange, see HOME_*
-//   12 -
+//   12 suspect  1: a death left one reference too many, perhaps                        whoever reaps or audits
 
 export const DESCRIPTOR_SHIFT: u32 = 4;
 export const DESCRIPTOR_COUNT_OFFSET: u32 = 0;
 export const DESCRIPTOR_PINS_OFFSET: u32 = 4;
 export const DESCRIPTOR_HOME_OFFSET: u32 = 8;
+export const DESCRIPTOR_SUSPECT_OFFSET: u32 = 12;
 
 /** The bias of an open fragment page: no pool has as many references. */
 export const BIAS: u32 = 0x20000000;
@@ -119,7 +120,9 @@ export const BIAS_THRESHOLD: u32 = 0x10000000;
 
 /** Set by the last release of a pinned page: the page has left the pool. */
 export const PIN_LEFT: u32 = 0x80000000;
-export const PIN_COUNT_MASK: u32 = 0x7fffffff;
+export const PIN_COUNT_MASK: u32 = 0xffffff;
+/** Port + 1 of the last unpin, where the page had left: it retires the page. */
+export const PIN_LAST_SHIFT: u32 = 24;
 
 // home: | 31..24 stamp | 23..16 opener port + 1, 0 = none | 15..8 port + 1 that took it from the provider | 7..3 flags | 2..0 state |
 //
@@ -142,12 +145,10 @@ export const HOME_ZERO: u32 = 0x8;
 export const HOME_FRAGMENTED: u32 = 0x10;
 /** A dead thread held fragments of it: its unit words are cleared when it comes home. */
 export const HOME_TAINTED: u32 = 0x20;
-/** A death left one reference too many on it, perhaps. */
-export const HOME_SUSPECT: u32 = 0x40;
 /** From a reserve: never recycled into a cache or the ring. */
 export const HOME_RESERVE: u32 = 0x80;
-/** What a page's last use left: FRAGMENTED, TAINTED, SUSPECT and the opener; gone when it comes home. */
-export const HOME_USE_MASK: u32 = 0xff0070;
+/** What a page's last use left: FRAGMENTED, TAINTED and the opener; gone when it comes home. */
+export const HOME_USE_MASK: u32 = 0xff0030;
 /** What sends a last release to the slow tier. */
 export const HOME_SLOW_MASK: u32 = 0xff00f8;
 export const HOME_PORT_SHIFT: u32 = 8;
@@ -226,7 +227,7 @@ export const RECORD_EXCHANGE: u32 = 1;
 export const RECORD_CUT: u32 = 2;
 /** An entry moves from the row into a channel node, or back: page, row, address = node, value = its count. */
 export const RECORD_ENTRY: u32 = 3;
-/** A page is taken from the provider: page, value = holds. */
+/** A page is taken from the provider: page, address = its home word when it is taken (0: not looked at yet), value = holds. */
 export const RECORD_CLAIM: u32 = 4;
 /** A page is retired: page, row = whether in-flight goes down, address = its home word, value = releases. */
 export const RECORD_RETIRE: u32 = 5;
@@ -242,10 +243,10 @@ export const RECORD_RECEIVE: u32 = 9;
 export const CLAIM_STATE_MASK: u32 = 0x7;
 export const CLAIM_FREE: u32 = 0;
 export const CLAIM_ACTIVE: u32 = 1;
-/** Being detached by its own thread. */
-export const CLAIM_LEAVING: u32 = 2;
-export const CLAIM_REAPING: u32 = 3;
-export const CLAIM_QUARANTINED: u32 = 4;
+/** Dead; the reaper named in the word acts as this port. */
+export const CLAIM_REAPING: u32 = 2;
+/** Its thread may live: nobody touches what it has. */
+export const CLAIM_QUARANTINED: u32 = 3;
 /** The reaper's port + 1, while one is at work. */
 export const CLAIM_REAPER_SHIFT: u32 = 3;
 export const CLAIM_REAPER_MASK: u32 = 0x3f8;

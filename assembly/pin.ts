@@ -16,13 +16,14 @@ import {
   HOME_STAMP_MASK,
   OK,
   PIN_COUNT_MASK,
+  PIN_LAST_SHIFT,
   PIN_LEFT,
   PORT_RELEASE_OFFSET,
   RECORD_PINNED,
   RECORD_RETIRE,
 } from './layout';
 import { acas, aload, astore, rload } from './atomic';
-import { flags, pageCount, port } from './context';
+import { flags, pageCount, port, portId } from './context';
 import { descriptorAddress, inspect, pageOf, unitOf } from './handle';
 import { held, recordDone, recordSlow, setHeld } from './ledger';
 import { retire, zero } from './supply';
@@ -55,9 +56,9 @@ export function unpin(page: u32): i32 {
     if (seen == (PIN_LEFT | 1)) {
       // Plain: the home word of a page that left changes with its last unpin only.
       recordSlow(RECORD_RETIRE, page, 0, load<u32>(word - DESCRIPTOR_PINS_OFFSET + DESCRIPTOR_HOME_OFFSET), 0);
-      // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark stays
-      // until the page is taken again: it tells a reaper that the page had left.
-      if (acas(word, seen, PIN_LEFT) != seen) {
+      // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark and
+      // this port's number stay until the page is taken again: they tell a reaper that the page had left, and who ends it.
+      if (acas(word, seen, PIN_LEFT | ((portId + 1) << PIN_LAST_SHIFT)) != seen) {
         recordDone();
         continue;
       }

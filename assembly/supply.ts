@@ -25,6 +25,7 @@ import {
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
   PORT_HOLD_OFFSET,
+  PORT_RECORD_ADDRESS_OFFSET,
   PORT_RELEASE_OFFSET,
   RECORD_CLAIM,
   RECORD_RETIRE,
@@ -89,8 +90,10 @@ function claim(node: usize, page: u32, state: u32): void {
   if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));
   // A1 pairs with X4 in retire: whoever retired the page is done with it.
   const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
+  const next = circulating(seen);
+  store<u32>(port + PORT_RECORD_ADDRESS_OFFSET, next);
   // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
-  if ((seen & HOME_STATE_MASK) == state && acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, circulating(seen)) == seen) {
+  if ((seen & HOME_STATE_MASK) == state && acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {
     store<u32>(port + PORT_HOLD_OFFSET, hold + 1); // plain: owner only; in-flight counts it before it can be handed out
     store<u32>(descriptor + DESCRIPTOR_PINS_OFFSET, 0); // plain: this thread's page; the mark of its last leaving goes
     magazineAdd(node, page);

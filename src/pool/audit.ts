@@ -12,6 +12,7 @@ import {
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
+  DESCRIPTOR_SUSPECT_OFFSET,
   ENTRY_SHIFT,
   HEADER_RETIRED_OFFSET,
   HOME_HELD,
@@ -20,7 +21,6 @@ import {
   HOME_OPENER_SHIFT,
   HOME_RETIRED,
   HOME_STATE_MASK,
-  HOME_SUSPECT,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   NODE_COUNT_OFFSET,
@@ -250,7 +250,7 @@ class Audit {
     const state = home & HOME_STATE_MASK;
     const place = this.#places.get(page);
     const references = this.#rows(page) + (this.#travelling[page] as number);
-    if ((home & HOME_SUSPECT) !== 0) this.#suspects.push(page);
+    if (this.#word(descriptor + DESCRIPTOR_SUSPECT_OFFSET) !== 0) this.#suspects.push(page);
     if (state === HOME_HELD && place === undefined) {
       this.#counts.used++;
       this.#checkReferences(page, home, references);
@@ -278,7 +278,11 @@ class Audit {
   #checkReferences(page: number, home: number, references: number): void {
     const count = this.#word(this.#descriptor(page) + DESCRIPTOR_COUNT_OFFSET);
     const expected = count >= BIAS_THRESHOLD ? this.#openReferences(page, home, count) : count;
-    if (references === expected || ((home & HOME_SUSPECT) !== 0 && references === expected - 1)) return;
+    if (
+      references === expected ||
+      (this.#word(this.#descriptor(page) + DESCRIPTOR_SUSPECT_OFFSET) !== 0 && references < expected)
+    )
+      return;
     this.#error(
       `page ${page} counts ${expected} references (expected ${references}, those of ledgers, channels and tokens)`,
     );

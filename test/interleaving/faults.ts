@@ -167,10 +167,10 @@ export const seededFaults: readonly SeededFault[] = [
       file: 'supply.ts',
       find:
         'if ((seen & HOME_STATE_MASK) == state && ' +
-        'acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, circulating(seen)) == seen) {',
+        'acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {',
       replace:
         'if ((seen & HOME_STATE_MASK) == state) {\n    aand(descriptor + DESCRIPTOR_HOME_OFFSET, 0);\n' +
-        '    aor(descriptor + DESCRIPTOR_HOME_OFFSET, circulating(seen));',
+        '    aor(descriptor + DESCRIPTOR_HOME_OFFSET, next);',
     },
     scenario: 'fresh claim against fresh claim',
   },

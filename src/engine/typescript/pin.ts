@@ -15,6 +15,7 @@ import {
   HOME_STAMP_MASK,
   OK,
   PIN_COUNT_MASK,
+  PIN_LAST_SHIFT,
   PIN_LEFT,
   PORT_RELEASE_OFFSET,
   RECORD_PINNED,
@@ -53,9 +54,9 @@ export class PinSteps extends SupplySteps {
         // Plain: the home word of a page that left changes with its last unpin only.
         const home = this.i32[(this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET) >>> 2]!;
         this.recordPrivate(RECORD_RETIRE, page, 0, home, 0);
-        // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark stays
-        // until the page is taken again: it tells a reaper that the page had left.
-        if (this.acas(word, seen, PIN_LEFT | 0) !== seen) {
+        // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark and
+        // this port's number stay until the page is taken again: they tell a reaper that the page had left, and who ends it.
+        if (this.acas(word, seen, PIN_LEFT | ((this.portId + 1) << PIN_LAST_SHIFT)) !== seen) {
           this.recordDone();
           continue;
         }

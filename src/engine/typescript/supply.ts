@@ -24,6 +24,7 @@ import {
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
   PORT_HOLD_OFFSET,
+  PORT_RECORD_ADDRESS_OFFSET,
   PORT_RELEASE_OFFSET,
   RECORD_CLAIM,
   RECORD_RETIRE,
@@ -77,8 +78,10 @@ export class SupplySteps extends RingSteps {
     if (state === HOME_RETIRED) this.aand(this.retiredWord(page), ~(1 << (page & 31)));
     // A1 pairs with X4 in retire: whoever retired the page is done with it.
     const seen = this.aload(home);
+    const next = this.circulating(seen);
+    i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = next;
     // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
-    if ((seen & HOME_STATE_MASK) === state && this.acas(home, seen, this.circulating(seen)) === seen) {
+    if ((seen & HOME_STATE_MASK) === state && this.acas(home, seen, next) === seen) {
       i32[(port + PORT_HOLD_OFFSET) >>> 2] = hold + 1; // plain: owner only; in-flight counts it before it can be handed out
       i32[(descriptor + DESCRIPTOR_PINS_OFFSET) >>> 2] = 0; // plain: this thread's page; the mark of its last leaving goes
       this.magazineAdd(node, page);
