@@ -41,6 +41,7 @@ import {
   TOKEN_STATE_MASK,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
+import { type Suspicion, settleSuspicion } from '../recovery/suspects.js';
 import type { ChannelGeometry, RingGeometry } from './geometry.js';
 import { pageOfHandle } from './handles.js';
 import { inflight, type Port, portOffset } from './port.js';
@@ -55,8 +56,10 @@ export interface AuditReport {
   readonly balanced: boolean;
   /** What does not fit together, each with its page; at most 100. */
   readonly errors: readonly string[];
-  /** Pages that a death left with one reference too many, perhaps. */
+  /** Pages that a death left with a reference too many, perhaps: an audit that is exact settles them. */
   readonly suspects: readonly number[];
+  /** Of those, pages that had one too many, and have not any more. */
+  readonly settled: readonly number[];
   readonly pages: PageStats;
   readonly inflight: number;
   /** References that users hold, by where they are. */
@@ -71,7 +74,8 @@ export function auditPool(port: Port): AuditReport {
   const audit = new Audit(port);
   audit.run();
   const isStill = before === fingerprint(port) && !hasForeignRecord(port);
-  return { ...audit.report(), exact: isStill };
+  const settled = isStill ? audit.suspicions.filter((suspicion) => settleSuspicion(port, suspicion)) : [];
+  return { ...audit.report(), exact: isStill, settled: settled.map(({ page }) => page) };
 }
 
 /** What changes with everything that threads do: their port blocks, rows, descriptors, hints and lanes. */
@@ -98,7 +102,8 @@ function hasForeignRecord({ memory, geometry, id: own }: Port): boolean {
 class Audit {
   readonly #port: Port;
   readonly #errors: string[] = [];
-  readonly #suspects: number[] = [];
+  /** Pages marked by a reaper, with the references found beyond those that somebody has. */
+  readonly suspicions: Suspicion[] = [];
   /** Page -> the container it was found in. */
   readonly #places = new Map<number, string>();
   /** Page -> references in channels and tokens. */
@@ -123,12 +128,12 @@ class Audit {
     }
   }
 
-  report(): Omit<AuditReport, 'exact'> {
+  report(): Omit<AuditReport, 'exact' | 'settled'> {
     const { memory, geometry } = this.#port;
     return {
       balanced: this.#errors.length === 0,
       errors: this.#errors,
-      suspects: this.#suspects,
+      suspects: this.suspicions.map(({ page }) => page),
       pages: { total: geometry.pageCount, ...this.#counts },
       inflight: inflight(memory, geometry),
       references: { ...this.#references },
@@ -250,7 +255,8 @@ class Audit {
     const state = home & HOME_STATE_MASK;
     const place = this.#places.get(page);
     const references = this.#rows(page) + (this.#travelling[page] as number);
-    if (this.#word(descriptor + DESCRIPTOR_SUSPECT_OFFSET) !== 0) this.#suspects.push(page);
+    const isSuspect = this.#word(descriptor + DESCRIPTOR_SUSPECT_OFFSET) !== 0;
+    if (isSuspect) this.suspicions.push({ page, references, excess: 0 });
     if (state === HOME_HELD && place === undefined) {
       this.#counts.used++;
       this.#checkReferences(page, home, references);
@@ -278,11 +284,12 @@ class Audit {
   #checkReferences(page: number, home: number, references: number): void {
     const count = this.#word(this.#descriptor(page) + DESCRIPTOR_COUNT_OFFSET);
     const expected = count >= BIAS_THRESHOLD ? this.#openReferences(page, home, count) : count;
-    if (
-      references === expected ||
-      (this.#word(this.#descriptor(page) + DESCRIPTOR_SUSPECT_OFFSET) !== 0 && references < expected)
-    )
+    const suspicion = this.suspicions.at(-1);
+    if (suspicion?.page === page && references < expected) {
+      suspicion.excess = expected - references;
       return;
+    }
+    if (references === expected) return;
     this.#error(
       `page ${page} counts ${expected} references (expected ${references}, those of ledgers, channels and tokens)`,
     );

@@ -157,13 +157,21 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   yield* free(port);
 }
 
-/** A page in a magazine has no holder, and is in one: what the death left half done is decided by that. */
+/**
+ * A page in a magazine has no holder, and is in one: what the death left half done is decided by that. Pages in the magazine that
+ * merges go through, which is empty between calls, are held from here on; reaping releases what is held.
+ */
 function tidyMagazines(port: DeadPort): void {
   const [loaded, merge] = port.magazines();
   const [pages, others] = [port.pagesIn(loaded), port.pagesIn(merge)];
   const last = others.at(-1);
   if (last !== undefined && pages.at(-1) === last) port.setWord(merge + NODE_COUNT_OFFSET, others.length - 1);
-  for (const page of [...pages, ...others]) port.setRow(page, 0);
+  for (const page of pages) port.setRow(page, 0);
+  const rest = port.pagesIn(merge);
+  for (let left = rest.length - 1; left >= 0; left--) {
+    port.setRow(rest[left] as number, 1);
+    port.setWord(merge + NODE_COUNT_OFFSET, left);
+  }
 }
 
 /** A page that was about to be opened: still in the magazine, or out of it and not open yet. */
