@@ -43,6 +43,7 @@ import {
   POLICY_DROP_NEWEST,
   POLICY_DROP_OLDEST,
   POLICY_REFUSE,
+  RECORD_BACK,
   RECORD_ENTRY,
   RECORD_RECEIVE,
   RING_HEAD_OFFSET,
@@ -56,7 +57,7 @@ import { aload, astore, rload } from './atomic';
 import { channels, portId, setLastCode, unitLimit, unitShift, unitsShift } from './context';
 import { wake } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
-import { held, recordDone, recordPrivate, recordSlow, setHeld } from './ledger';
+import { held, recordDone, recordEntry, recordNode, setHeld } from './ledger';
 import { release } from './refcount';
 import { following, nodeAddress, REPLACED, ringPop, ringPush } from './ring';
 
@@ -143,7 +144,7 @@ function sendable(handle: u32, offset: u32, length: u32): i32 {
   return examine(handle, offset, length);
 }
 
-/** Moves a reference from the row into the node, as its entry number `index`. */
+/** Moves a reference from the row into the node, as its entry number `index`; the caller names the node and closes the record. */
 // @ts-ignore: decorator
 @inline
 function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag: u32): void {
@@ -155,37 +156,36 @@ function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag
   store<u32>(entry + ENTRY_OFFSET_OFFSET, offset);
   store<u32>(entry + ENTRY_LENGTH_OFFSET, length);
   store<u32>(entry + ENTRY_TAG_OFFSET, tag);
-  recordPrivate(RECORD_ENTRY, page, row, node, index);
+  recordEntry(RECORD_ENTRY, row, index);
   setHeld(page, row - 1);
   store<u32>(node + NODE_COUNT_OFFSET, index + 1);
-  recordDone();
 }
 
 /** Moves the node's last entries back into the rows, down to `count`. */
 function takeBack(node: usize, count: u32): void {
   let index = load<u32>(node + NODE_COUNT_OFFSET);
+  recordNode(node);
   while (index > count) {
     const page = pageOf(unitOf(load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>(index - 1)) << ENTRY_SHIFT))));
     const row = held(page);
-    recordSlow(RECORD_ENTRY, page, row, node, index);
+    recordEntry(RECORD_BACK, row, index);
     index -= 1;
     store<u32>(node + NODE_COUNT_OFFSET, index);
     setHeld(page, row + 1);
-    recordDone();
   }
+  recordDone();
 }
 
-/** Moves the node's next entry into the row. False: the row is full. */
+/** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
 // @ts-ignore: decorator
 @inline
 function take(node: usize, taken: u32, handle: u32): bool {
   const page = pageOf(unitOf(handle));
   const row = held(page);
   if (row == LEDGER_MAX) return false;
-  recordPrivate(RECORD_RECEIVE, page, row, node, taken);
+  recordEntry(RECORD_RECEIVE, row, taken);
   store<u32>(node + NODE_TAKEN_OFFSET, taken + 1);
   setHeld(page, row + 1);
-  recordDone();
   return true;
 }
 
@@ -207,7 +207,9 @@ function drop(lane: usize, node: usize): u32 {
     // Where the row is full one reference goes first, then the entry's takes its place.
     const first = held(pageOf(unitOf(handle))) == LEDGER_MAX;
     if (first) release(handle);
+    recordNode(node);
     take(node, taken, handle);
+    recordDone();
     if (!first) release(handle);
     taken += 1;
   }
@@ -255,7 +257,9 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
     if (!dropOldest(block, lane)) break;
   }
   const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
+  recordNode(node);
   put(node, 0, handle, offset, length, tag);
+  recordDone();
   if (publish(block, lane, policy) == FULL) {
     takeBack(node, 0);
     return refuse(lane, policy, handle);
@@ -306,6 +310,7 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
     if (left > count - sent) left = count - sent;
     const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
     let filled: u32 = 0;
+    recordNode(node);
     while (filled < left) {
       const entry = address + ((<usize>(sent + filled)) << ENTRY_SHIFT);
       const handle = load<u32>(entry);
@@ -316,6 +321,7 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
       put(node, filled, handle, offset, length, load<u32>(entry + ENTRY_TAG_OFFSET));
       filled += 1;
     }
+    recordDone();
     if (filled == 0) break;
     if (publish(block, lane, policy) == FULL) {
       takeBack(node, 0);
@@ -356,8 +362,10 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
   let received: u32 = 0;
   let popped = false;
   setLastCode(OK);
+  recordNode(node);
   while (received < maxCount) {
     if (taken >= count) {
+      recordDone();
       empty(node);
       if (ringPop(block, lane + LANE_INBOX_OFFSET) == EMPTY) {
         setLastCode(EMPTY);
@@ -367,6 +375,7 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
       node = nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET));
       taken = load<u32>(node + NODE_TAKEN_OFFSET);
       count = load<u32>(node + NODE_COUNT_OFFSET);
+      recordNode(node);
       continue;
     }
     const entry = node + NODE_ENTRIES_OFFSET + ((<usize>taken) << ENTRY_SHIFT);
@@ -382,6 +391,7 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
     taken += 1;
     received += 1;
   }
+  recordDone();
   if (taken >= count && count != 0) empty(node);
   add(lane + LANE_RECEIVED_OFFSET, received);
   if (popped) wake(block + CHANNEL_NOT_FULL_OFFSET);

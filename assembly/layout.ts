@@ -204,7 +204,12 @@ export const PORT_HOLD_OFFSET: u32 = 152;
 /** The other side: pages given back to it. */
 export const PORT_RELEASE_OFFSET: u32 = 156;
 
-// operation record: what a step was about to do, absolute values only, kind written last and cleared last
+// operation record: what a step was about to do, absolute values only, its first word written last and cleared last
+//
+//   first word:  | 31..16 row: references on the page before the step | 15..8 index: entries before it | 7..0 kind |
+//
+// The steps that a burst repeats need that one store each: which page and node they are about stands where they work.
+/** {row, index, kind}: 0 = no step is under way. */
 export const PORT_RECORD_KIND_OFFSET: u32 = 160;
 export const PORT_RECORD_ADDRESS_OFFSET: u32 = 164;
 export const PORT_RECORD_SEEN_OFFSET: u32 = 168;
@@ -212,24 +217,27 @@ export const PORT_RECORD_NEW_OFFSET: u32 = 172;
 /** Which word of the port owns the node that moves. */
 export const PORT_RECORD_HOLDER_OFFSET: u32 = 176;
 export const PORT_RECORD_PAGE_OFFSET: u32 = 180;
-/** The ledger row's value before the step. */
-export const PORT_RECORD_ROW_OFFSET: u32 = 184;
 /** The other private word's value before the step. */
 export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
 
 /** The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies. */
 export const PORT_COUNTING_OFFSET: u32 = 192;
 
+export const RECORD_KIND_MASK: u32 = 0xff;
+export const RECORD_INDEX_SHIFT: u32 = 8;
+export const RECORD_INDEX_MASK: u32 = 0xff00;
+export const RECORD_ROW_SHIFT: u32 = 16;
+
 export const RECORD_NONE: u32 = 0;
 /** A node exchange: address, seen, new, holder. */
 export const RECORD_EXCHANGE: u32 = 1;
-/** A cut or its undoing on the own open page: page, row, value = fragment word. */
+/** A cut or its undoing on the own open page: row, value = fragment word. */
 export const RECORD_CUT: u32 = 2;
-/** An entry moves from the row into a channel node, or back: page, row, address = node, value = its count. */
+/** An entry moves from the row into a channel node: row, index = the node's count, address = node. */
 export const RECORD_ENTRY: u32 = 3;
 /** A page is taken from the provider: page, address = its home word when it is taken (0: not looked at yet), value = holds. */
 export const RECORD_CLAIM: u32 = 4;
-/** A page is retired: page, row = whether in-flight goes down, address = its home word, value = releases. */
+/** A page is retired: page, index = whether in-flight goes down, address = its home word, value = releases. */
 export const RECORD_RETIRE: u32 = 5;
 /** The last user leaves a pinned page: page, address = its home word, value = releases. */
 export const RECORD_PINNED: u32 = 6;
@@ -237,8 +245,10 @@ export const RECORD_PINNED: u32 = 6;
 export const RECORD_TOKEN: u32 = 7;
 /** The fragment page is left: page, row, value = fragment word. */
 export const RECORD_LEAVE: u32 = 8;
-/** An entry moves from a channel node into the row: page, row, address = node, value = entries taken. */
+/** An entry moves from a channel node into the row: row, index = entries taken, address = node. */
 export const RECORD_RECEIVE: u32 = 9;
+/** The last entry of a channel node moves back into the row: row, index = the node's count, address = node. */
+export const RECORD_BACK: u32 = 10;
 
 export const CLAIM_STATE_MASK: u32 = 0x7;
 export const CLAIM_FREE: u32 = 0;

@@ -32,7 +32,6 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
-  RECORD_CUT,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from './layout';
@@ -51,7 +50,7 @@ import {
   vacated,
   wordAddress,
 } from './handle';
-import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { held, recordCut, recordDone, setHeld } from './ledger';
 import { leave } from './pin';
 import { count } from './stats';
 import { magazineAdd, retire, zero } from './supply';
@@ -171,7 +170,7 @@ function releaseSlow(unit: u32, word: u32, page: u32, row: u32): i32 {
 function uncut(unit: u32, word: u32, page: u32, row: u32): bool {
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET); // plain: owner only
   if ((cut & 0xffff) == 0) return false;
-  recordPrivate(RECORD_CUT, page, row, port + PORT_FRAGMENT_OFFSET, cut);
+  recordCut(row, cut);
   store<u32>(wordAddress(unit), vacated(word)); // plain: the fragment's only holder
   setHeld(page, row - 1);
   store<u32>(port + PORT_FRAGMENT_OFFSET, cut - 1);

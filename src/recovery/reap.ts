@@ -208,7 +208,7 @@ function* takeTokens(port: DeadPort): Steps<number> {
     const state = word & TOKEN_STATE_MASK;
     if (state === TOKEN_FILLING) yield* port.store(token, ((sequence << TOKEN_SEQ_SHIFT) | TOKEN_FREE) >>> 0);
     if (state !== TOKEN_TAKING) continue;
-    const page = pageOf(port, port.word(token + TOKEN_HANDLE_OFFSET));
+    const page = port.pageOf(port.word(token + TOKEN_HANDLE_OFFSET));
     yield* makeRoom(port, page);
     port.openRecord(RECORD_TOKEN, page, token, (sequence << TOKEN_SEQ_SHIFT) | TOKEN_LENT);
     port.setRow(page, port.row(page) + 1);
@@ -217,10 +217,6 @@ function* takeTokens(port: DeadPort): Steps<number> {
     taken += 1;
   }
   return taken;
-}
-
-function pageOf({ geometry }: DeadPort, handle: number): number {
-  return (handle & (2 ** geometry.unitBits - 1)) >>> geometry.unitsShift;
 }
 
 /** Makes sure that the row can take one more. */
@@ -245,9 +241,9 @@ function* emptyOutbox(port: DeadPort, channel: ChannelGeometry): Steps<number> {
   const count = port.word(node + NODE_COUNT_OFFSET);
   const first = port.word(node + NODE_TAKEN_OFFSET);
   for (let taken = first; taken < count; taken++) {
-    const page = pageOf(port, port.word(node + NODE_ENTRIES_OFFSET + (taken << ENTRY_SHIFT)));
+    const page = port.pageOf(port.word(node + NODE_ENTRIES_OFFSET + (taken << ENTRY_SHIFT)));
     yield* makeRoom(port, page);
-    port.openRecord(RECORD_RECEIVE, page, node, taken);
+    port.openRecord(RECORD_RECEIVE, page, node, 0, taken);
     port.setWord(node + NODE_TAKEN_OFFSET, taken + 1);
     port.setRow(page, port.row(page) + 1);
     yield* port.closeRecord();

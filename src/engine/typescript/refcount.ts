@@ -30,7 +30,6 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
-  RECORD_CUT,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from '../../../assembly/layout.js';
@@ -156,7 +155,7 @@ export class RefcountSteps extends CacheSteps {
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
     const cut = i32[fragment >>> 2]!; // plain: owner only
     if ((cut & 0xffff) === 0) return false;
-    this.recordPrivate(RECORD_CUT, page, row, fragment, cut);
+    this.recordCut(row, cut);
     i32[this.wordAddress(unit) >>> 2] = this.vacated(word); // plain: the fragment's only holder
     this.setHeld(page, row - 1);
     i32[fragment >>> 2] = cut - 1;
