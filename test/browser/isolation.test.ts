@@ -29,6 +29,11 @@ const POLICIES: readonly PolicyCase[] = [
   ["a CSP with script-src 'self'", { ...ISOLATION, [CSP]: "script-src 'self'" }, 'typescript'],
   ["a CSP with 'wasm-unsafe-eval'", { ...ISOLATION, [CSP]: "script-src 'self' 'wasm-unsafe-eval'" }, 'wasm'],
 ];
+/** The page's policy allows Wasm and its worker's does not, or the other way round. */
+const MIXED: readonly (readonly [string, object, (isWorker: boolean) => boolean])[] = [
+  ['the worker', { engine: 'wasm', echoed: { engine: 'typescript' } }, (isWorker) => isWorker],
+  ['the page', { engine: 'typescript', echoed: { engine: 'wasm' } }, (isWorker) => !isWorker],
+];
 
 /** Where memory is shared and where it is not. */
 const BROWSERS: readonly {
@@ -107,6 +112,19 @@ describe.each(BROWSERS)('$name', ({ launch, local, shared }) => {
       engine,
       echoed: { engine },
       end: HOME,
+    });
+  });
+
+  test.each(shared.length === 0 ? [] : MIXED)('a policy that blocks Wasm for %s alone', async (_, found, isBlocked) => {
+    const headers = (path: string): Headers =>
+      isBlocked(path.includes('worker')) ? { ...ISOLATION, [CSP]: "script-src 'self'" } : ISOLATION;
+    // Firefox drops a message with a compiled module where Wasm is blocked.
+    const options = { seed, withModule: false };
+    expect(await play(browser, headers, 'engines', options, /blocked WebAssembly/)).toMatchObject({
+      mode: 'shared',
+      torn: 0,
+      end: HOME,
+      ...found,
     });
   });
 });

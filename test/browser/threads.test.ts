@@ -4,7 +4,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
-import { HOME, launchSharingWebKit, play } from '../support/pages.js';
+import { HOME, launchSharingWebKit, openStage, type Stage } from '../support/pages.js';
 import { chooseSeed } from '../support/ports.js';
 import { ISOLATION } from '../support/serve.js';
 
@@ -25,15 +25,20 @@ describe.each([
   ['WebKitGTK with shared memory switched on', launchSharingWebKit],
 ] as const)('%s', (_, launch) => {
   let browser: Browser;
+  let stage: Stage;
   beforeAll(async () => {
     browser = await launch();
     console.log(browser.version);
+    stage = await openStage(browser, ISOLATION);
   }, 90_000);
-  afterAll(() => browser?.close());
+  afterAll(async () => {
+    await stage?.close();
+    await browser?.close();
+  });
 
   describe.each(['wasm', 'typescript'])('engine %s', (engine) => {
     test('a million hand-offs between two workers: none torn, lost or there twice', async () => {
-      const result = await play<HandOff>(browser, ISOLATION, 'handOff', { engine, seed, quota: QUOTA });
+      const result = await stage.play<HandOff>('handOff', { engine, seed, quota: QUOTA });
       const received = QUOTA + QUOTA / 8;
       expect(2 * received).toBeGreaterThan(1_000_000);
       const worker = { originated: QUOTA, received, onward: QUOTA / 8, released: QUOTA, torn: 0, twice: 0, missing: 0 };
@@ -45,7 +50,7 @@ describe.each([
 
     test('the main thread waits by promises for pages and for fragments, and is refused to block', async () => {
       const rounds = 2000;
-      const result = await play<{ waits: number; echoed: { returned: number } }>(browser, ISOLATION, 'mainThread', {
+      const result = await stage.play<{ waits: number; echoed: { returned: number } }>('mainThread', {
         engine,
         seed,
         rounds,
@@ -67,7 +72,7 @@ describe.each([
 
     test('references travel by postMessage, each good for one adoption', async () => {
       const count = 2000;
-      expect(await play(browser, ISOLATION, 'tokens', { engine, seed, count })).toMatchObject({
+      expect(await stage.play('tokens', { engine, seed, count })).toMatchObject({
         total: { lent: count, adopted: count, torn: 0 },
         adopted: { adopted: count, torn: 0 },
         again: { code: 'POOL_ERR_TOKEN_SPENT' },
@@ -77,7 +82,7 @@ describe.each([
 
     test('a channel that drops the oldest keeps the newest frames, in order, and loses no page', async () => {
       const count = 2000;
-      const result = await play<{ total: { came: number }; dropped: number }>(browser, ISOLATION, 'frames', {
+      const result = await stage.play<{ total: { came: number }; dropped: number }>('frames', {
         engine,
         seed,
         count,
@@ -93,7 +98,7 @@ describe.each([
     });
 
     test('memory that the page has grown is seen by a worker that attached before', async () => {
-      const result = await play<{ grownBytes: number }>(browser, ISOLATION, 'growth', { engine, seed, pageCount: 64 });
+      const result = await stage.play<{ grownBytes: number }>('growth', { engine, seed, pageCount: 64 });
       expect(result).toMatchObject({
         isFirstWhole: true,
         isLastWhole: true,
@@ -106,7 +111,7 @@ describe.each([
 
     test('an audio worklet attaches through processorOptions, receives and sends', async () => {
       const blocks = 500;
-      expect(await play(browser, ISOLATION, 'worklet', { engine, seed, blocks })).toMatchObject({
+      expect(await stage.play('worklet', { engine, seed, blocks })).toMatchObject({
         total: { came: blocks, torn: 0 },
         processor: { engine, received: blocks, sent: blocks, torn: 0 },
         end: HOME,
@@ -114,17 +119,26 @@ describe.each([
     });
   });
 
+  test("a worker's own worker attaches; a SharedWorker cannot be given the share", async () => {
+    expect(await stage.play('otherWorkers', { seed })).toMatchObject({
+      nested: { received: 1, returned: 1, torn: 0 },
+      isWhole: true,
+      sharedWorker: 'messageerror',
+      end: HOME,
+    });
+  });
+
   // Faults that the worker commits on purpose: the checks above would see them.
   test('one wrong byte is seen by the thread that receives it', async () => {
     const options = { engine: 'wasm', seed, quota: 8000, fault: 'corrupt' };
-    const { workers, end } = await play<HandOff>(browser, ISOLATION, 'handOff', options);
+    const { workers, end } = await stage.play<HandOff>('handOff', options);
     expect(workers).toMatchObject([{ torn: 0 }, { torn: 1 }]);
     expect(end).toEqual(HOME);
   });
 
   test('one release that is left out is seen by the worker, the audit and the close', async () => {
     const options = { engine: 'wasm', seed, quota: 8000, fault: 'leak' };
-    const { workers, end } = await play<HandOff>(browser, ISOLATION, 'handOff', options);
+    const { workers, end } = await stage.play<HandOff>('handOff', options);
     expect(workers).toMatchObject([
       { released: 7999, failure: expect.stringContaining('references held=1') },
       { failure: '' },

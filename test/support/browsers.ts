@@ -15,7 +15,7 @@ import { requireProgram } from '../../scripts/browsers.mjs';
 export interface Page {
   /** The value of a JavaScript expression in the page, awaited there and copied as JSON; throws what it throws. */
   evaluate<T>(expression: string): Promise<T>;
-  /** What the page printed with console calls; always empty in WebKitGTK. */
+  /** What the page printed with console.log; always empty in WebKitGTK. */
   readonly printed: readonly string[];
   /** Errors that nobody caught in the page; always empty in WebKitGTK. */
   readonly errors: readonly string[];
@@ -75,7 +75,7 @@ async function puppetBrowser(name: 'chromium' | 'firefox', browser: Puppet): Pro
       const page = await browser.newPage();
       const printed: string[] = [];
       const errors: string[] = [];
-      page.on('console', (message) => printed.push(message.text()));
+      page.on('console', (message) => void (message.type() === 'log' && printed.push(message.text())));
       page.on('pageerror', (error) => errors.push(String(error)));
       await page.goto(url, { waitUntil: 'load' });
       return {

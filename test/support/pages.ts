@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { type Browser, launchWebKit } from './browsers.js';
-import { builtPackage, type Headers, type Server, serve } from './serve.js';
+import { builtPackage, type Server, type Site, serve } from './serve.js';
 
 const HTML = `<!doctype html>
 <html lang="en">
@@ -14,7 +14,7 @@ const HTML = `<!doctype html>
 `;
 
 /** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
-function servePages(headers: Headers): Promise<Server> {
+function servePages(headers: Site['headers'] = {}): Promise<Server> {
   return serve({
     folders: { ...builtPackage, '/pages/': fileURLToPath(new URL('../browser/pages', import.meta.url)) },
     files: { '/index.html': HTML },
@@ -22,28 +22,51 @@ function servePages(headers: Headers): Promise<Server> {
   });
 }
 
-/**
- * Opens a page that is served with the headers and plays one scenario of test/browser/pages/ on it.
- *
- * @param expected errors that the browser reports and that are no failure; any other is
- */
+/** A page of test/browser/pages/ that is open. */
+export interface Stage {
+  /**
+   * Plays one scenario.
+   *
+   * @param expected errors that the browser reports and that are no failure; any other is
+   */
+  play<T>(scenario: string, options: object, expected?: RegExp): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** Opens the page, served with the headers. */
+export async function openStage(browser: Browser, headers: Site['headers']): Promise<Stage> {
+  const server = await servePages(headers);
+  const page = await browser.open(`${server.origin}/index.html`).catch(async (error) => {
+    await server.close();
+    throw error;
+  });
+  return {
+    play: async <T>(scenario: string, options: object, expected?: RegExp) => {
+      const result = await page.evaluate<T>(`tests.${scenario}(${JSON.stringify(options)})`);
+      expect(page.errors.filter((error) => expected?.test(error) !== true)).toEqual([]);
+      expect(server.missing).toEqual([]);
+      return result;
+    },
+    close: async () => {
+      await page.close();
+      await server.close();
+    },
+  };
+}
+
+/** Plays one scenario on a page of its own. */
 export async function play<T>(
   browser: Browser,
-  headers: Headers,
+  headers: Site['headers'],
   scenario: string,
   options: object,
   expected?: RegExp,
 ): Promise<T> {
-  const server = await servePages(headers);
+  const stage = await openStage(browser, headers);
   try {
-    const page = await browser.open(`${server.origin}/index.html`);
-    const result = await page.evaluate<T>(`tests.${scenario}(${JSON.stringify(options)})`);
-    expect(page.errors.filter((error) => expected?.test(error) !== true)).toEqual([]);
-    expect(server.missing).toEqual([]);
-    await page.close();
-    return result;
+    return await stage.play<T>(scenario, options, expected);
   } finally {
-    await server.close();
+    await stage.close();
   }
 }
 

@@ -37,8 +37,8 @@ export interface Site {
   readonly folders?: Readonly<Record<string, string>>;
   /** URL path to content; they come before the folders. The path's extension says the type. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
-  /** Sent with every response. */
-  readonly headers?: Headers;
+  /** Sent with every response, or what they are for a path. */
+  readonly headers?: Headers | ((path: string) => Headers);
 }
 
 /** A server that runs. */
@@ -60,7 +60,8 @@ export async function serve({ folders = {}, files = {}, headers = {} }: Site): P
   const missing: string[] = [];
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://site').pathname);
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const sent = typeof headers === 'function' ? headers(path) : headers;
+    for (const [name, value] of Object.entries(sent)) response.setHeader(name, value);
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Content-Type', TYPES[extname(path)] ?? 'application/octet-stream');
     const content = files[path];

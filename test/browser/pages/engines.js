@@ -5,12 +5,14 @@ import { endPool, refusalOf } from './ending.js';
 import { Stamper } from './stamp.js';
 import { ask, startWorker } from './threads.js';
 
-export async function engines({ seed, engine: wanted = 'auto' }) {
+export async function engines({ seed, engine: wanted = 'auto', withModule = true }) {
   const channels = { out: { capacity: 8, batch: 1 }, back: { capacity: 8, batch: 1 } };
   const pool = await PagePool.create({ engine: wanted, pageCount: 8, maxPorts: 2, channels });
   const stamper = new Stamper(pool, seed);
   const worker = startWorker('echo-worker.js');
-  const done = ask(worker, { share: pool.share(), engine: wanted, seed, rounds: 100 });
+  const { module, ...share } = pool.share();
+  if (withModule) share.module = module;
+  const done = ask(worker, { share, engine: wanted, seed, rounds: 100 });
   for (let i = 0; i < 8; i++) {
     const fragment = await pool.takeAsync(4096);
     stamper.write(fragment.handle, 4096, i);

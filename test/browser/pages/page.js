@@ -8,7 +8,9 @@ import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
+import { otherWorkers } from './other-workers.js';
 import { tokens } from './tokens.js';
+import { views } from './views.js';
 import { worklet } from './worklet.js';
 
-globalThis.tests = { engines, frames, growth, handOff, local, mainThread, tokens, worklet };
+globalThis.tests = { engines, frames, growth, handOff, local, mainThread, otherWorkers, tokens, views, worklet };
