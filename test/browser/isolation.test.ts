@@ -79,7 +79,7 @@ function alone(isIsolated: boolean): object {
   };
 }
 
-describe.each(BROWSERS)('$name', ({ launch, local, shared }) => {
+describe.each(BROWSERS.map((row) => [row.name, row] as const))('%s', (_, { launch, local, shared }) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launch();

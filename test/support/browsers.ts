@@ -42,7 +42,7 @@ const CHROMIUM_FLAGS = [
 ];
 
 const LAUNCH_MS = 60_000;
-const EVALUATE_MS = 170_000;
+const EVALUATE_MS = 80_000;
 
 /** Debian's Chromium, headless; `flags` come after the usual ones. */
 export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
@@ -77,7 +77,7 @@ async function puppetBrowser(name: 'chromium' | 'firefox', browser: Puppet): Pro
       const errors: string[] = [];
       page.on('console', (message) => void (message.type() === 'log' && printed.push(message.text())));
       page.on('pageerror', (error) => errors.push(String(error)));
-      await page.goto(url, { waitUntil: 'load' });
+      await page.goto(url, { waitUntil: 'load', timeout: LAUNCH_MS });
       return {
         printed,
         errors,
