@@ -177,12 +177,16 @@ interface Program {
 function start(path: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Program {
   const child = spawn(path, args, { env, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
   const kill = (): void => void child.kill();
+  const end = (): void => process.exit(143);
   process.once('exit', kill);
+  // A signal alone would end this process without its 'exit'.
+  process.once('SIGTERM', end);
   const ended = once(child, 'close').catch(() => {});
   return {
     child,
     stop: async () => {
       process.removeListener('exit', kill);
+      process.removeListener('SIGTERM', end);
       child.kill();
       await ended;
     },
