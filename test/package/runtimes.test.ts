@@ -70,9 +70,9 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
   });
 
   test.skipIf(!isHere)('waits to the end of the timeout with `ref`, and without it as the runtime does', async () => {
-    const held = await start('await-alone.js', ['ref']);
+    const held = await start('await-alone.js', ['ref'], 10_000);
     expect(held).toEqual({ stdout: 'waits\nPOOL_ERR_TIMEOUT\n', stderr: '', end: 0 });
-    const inner = await start('await-alone.js', ['inner']);
+    const inner = await start('await-alone.js', ['inner'], 10_000);
     expect(inner).toEqual({ stdout: 'waits\n', stderr: '', end: 0 });
     // A module's own await that never ends: each runtime has its way, which stands in docs/compatibility.md.
     const { stdout, end } = await start('await-alone.js', ['top'], 3_000);
