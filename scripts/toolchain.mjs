@@ -41,7 +41,10 @@ export function ensureToolchain() {
   }
   const missing = runtimes
     .filter(({ program }) => !existsSync(program))
-    .map(({ name }) => `${name} cannot be had on ${process.platform}-${process.arch} (its package is for linux-x64)`);
+    .map(
+      ({ name }) =>
+        `${name} cannot be had: its package is for linux-x64 with glibc, not ${process.platform}-${process.arch}`,
+    );
   return existsSync(chromium) || installChromium()
     ? missing
     : [...missing, `${chromium} is missing: ${chromiumAdvice}`];

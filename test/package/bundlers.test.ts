@@ -6,15 +6,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toolPath } from '../../scripts/toolchain.mjs';
 import { hasChromium, openBrowser, type TestBrowser } from './support/chromium.js';
+import { consumer } from './support/consumer.js';
 import { type ExchangeResult, expectedExchange } from './support/expected.js';
 import { record } from './support/record.js';
 import { run } from './support/run.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const consumer = inject('consumer');
 
 interface Bundler {
   readonly name: string;

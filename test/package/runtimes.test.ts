@@ -2,13 +2,13 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { runtimes, toolchainDir } from '../../scripts/toolchain.mjs';
+import { consumer } from './support/consumer.js';
 import { type ExchangeResult, expectedExchange, type Features } from './support/expected.js';
 import { record } from './support/record.js';
 import { type Run, run } from './support/run.js';
 
-const consumer = inject('consumer');
 const own = { name: `Node ${process.versions.node.split('.')[0]}`, program: process.execPath };
 
 /** The version that the toolchain pins, from its package.json; of the own Node, its own. */

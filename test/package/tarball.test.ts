@@ -4,12 +4,11 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { toolPath } from '../../scripts/toolchain.mjs';
+import { consumer, tarball } from './support/consumer.js';
 import { run } from './support/run.js';
 
-const consumer = inject('consumer');
-const tarball = inject('tarball');
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(consumer, 'node_modules/pagepool');
 const read = (path: string): string => readFileSync(join(folder, path), 'latin1');

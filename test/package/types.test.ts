@@ -5,13 +5,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { toolPath } from '../../scripts/toolchain.mjs';
+import { consumer } from './support/consumer.js';
 import { record } from './support/record.js';
 import { run } from './support/run.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const consumer = inject('consumer');
 
 /** What declares the platform for a consumer. */
 interface Libraries {
