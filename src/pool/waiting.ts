@@ -8,12 +8,13 @@
 import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from '../../assembly/layout.js';
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
 import { hasWaitAsync } from './capabilities.js';
+import type { Signal, Timer } from './platform-types.js';
 import type { Port } from './port.js';
 
 /** How to wait. */
 export interface WaitOptions {
   /** Ends the wait with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: Signal;
   /** Ends the wait with POOL_ERR_TIMEOUT; no limit if not given. */
   timeoutMs?: number;
   /** In Node: keeps the event loop alive while waiting. A wait alone does not. */
@@ -22,9 +23,6 @@ export interface WaitOptions {
 
 /** A look at the condition: its result, or undefined to go on waiting. It may throw. */
 export type Probe<T> = () => T | undefined;
-
-/** What a timer may be asked in Node, and nowhere else. */
-type Timer = ReturnType<typeof setTimeout> & { unref?: () => void };
 
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 /** Tells the processor that this is a loop that waits, where the platform can (`Atomics.pause`). */
