@@ -1,7 +1,10 @@
 // npm run bench: where the project's numbers come from. Measures, prints tables, writes a JSON file, and with --write the
 // documents made from it.
 
+import { cpus } from 'node:os';
 import { Command } from 'commander';
+import { planContention } from './contention/lane.js';
+import { planHandoff } from './handoff/lane.js';
 import { parseCommand } from './harness/command.js';
 import { resultsPath, writeResults } from './harness/files.js';
 import { isolate } from './harness/isolate.js';
@@ -12,10 +15,17 @@ import type { Results, RowResult } from './harness/results.js';
 import { legend, tablesOf } from './harness/table.js';
 import { operationFamilies, sizeFamilies } from './rows/all.js';
 import { planRows, type Where } from './rows/lane.js';
+import type { Row } from './rows/row.js';
 
 /** Everything that there is to measure, family by family. */
 function planAll(where: Where): Family[] {
-  return [...operationFamilies, ...sizeFamilies].map((rows) => planRows(rows, where));
+  const planned = (families: readonly (readonly Row[])[]) => families.map((rows) => planRows(rows, where));
+  return [
+    ...planned(operationFamilies),
+    ...planContention(cpus().length, where.isQuick),
+    ...planHandoff(where.isQuick),
+    ...planned(sizeFamilies),
+  ];
 }
 
 /** Only the rows that the text names. */
