@@ -13,6 +13,7 @@ import { describeMachine, headerLines } from './harness/machine.js';
 import { showProgress } from './harness/progress.js';
 import type { Results, RowResult } from './harness/results.js';
 import { legend, tablesOf } from './harness/table.js';
+import { startNative } from './native/native.js';
 import { operationFamilies, sizeFamilies } from './rows/all.js';
 import { planRows, type Where } from './rows/lane.js';
 import type { Row } from './rows/row.js';
@@ -42,12 +43,14 @@ async function main(): Promise<void> {
   const options = parseCommand(process.argv.slice(2));
   if (options.isolate !== null) return isolate(options.text, options.isolate);
   const { settings } = options;
-  const families = select(planAll({ isNode: true, isQuick: settings.profile === 'quick' }), options.text);
+  const native = await startNative(cpus().length);
+  const where: Where = { isNode: true, isQuick: settings.profile === 'quick', native: native.lane };
+  const families = select(planAll(where), options.text);
   if (families.length === 0) new Command().error(`--case=${options.text} (expected part of a row's id, group or name)`);
   const head = {
     format: 1 as const,
     date: new Date().toISOString().slice(0, 10),
-    machine: describeMachine('left out'),
+    machine: describeMachine(native.description),
     settings,
   };
   for (const line of headerLines(head)) console.log(line);
@@ -60,6 +63,7 @@ async function main(): Promise<void> {
     rows.push(...(await runFamily(family, settings, progress)));
   }
   progress.stop();
+  native.stop();
 
   const results: Results = { ...head, seconds: Math.round((performance.now() - started) / 1000), rows };
   const path = resultsPath(options.resultsFolder, options.name);

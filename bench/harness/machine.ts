@@ -38,7 +38,7 @@ export function headerLines({ machine, settings, date }: Omit<Results, 'rows' | 
   return [
     `${processor}, ${cores} cores, ${memoryGib} GiB, ${system}`,
     `${runtime}${flags.length === 0 ? '' : `, flags ${flags.join(' ')}`}; pagepool at commit ${commit}; ${date}`,
-    `native: ${native}`,
+    native,
     `${settings.rounds} ${settings.rounds === 1 ? 'round' : 'rounds'} of ${settings.roundMs} ms, variants in turn, each in threads of its own, after ${settings.warmUpMs} ms to warm up${sample}`,
   ];
 }

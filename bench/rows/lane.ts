@@ -12,7 +12,7 @@ export interface Where {
   /** Long rows are left out. */
   readonly isQuick: boolean;
   /** Opens a lane of the native program; undefined where there is none. */
-  readonly native?: (nativeCase: string) => Lane;
+  readonly native: ((nativeCase: string) => Lane) | undefined;
 }
 
 /** Every variant of every row of the family. */
