@@ -8,12 +8,14 @@ import { planHandoff } from './handoff/lane.js';
 import { parseCommand } from './harness/command.js';
 import { resultsPath, writeResults } from './harness/files.js';
 import { isolate } from './harness/isolate.js';
-import { type Family, runFamily, stepsOf } from './harness/lanes.js';
+import { type Family, runFamily, selectRows, stepsOf } from './harness/lanes.js';
 import { describeMachine, headerLines } from './harness/machine.js';
 import { showProgress } from './harness/progress.js';
 import type { Results, RowResult } from './harness/results.js';
 import { legend, tablesOf } from './harness/table.js';
 import { startNative } from './native/native.js';
+import { gatherFacts } from './report/facts.js';
+import { writeReport } from './report/generate.js';
 import { operationFamilies, sizeFamilies } from './rows/all.js';
 import { planRows, type Where } from './rows/lane.js';
 import type { Row } from './rows/row.js';
@@ -29,23 +31,13 @@ function planAll(where: Where): Family[] {
   ];
 }
 
-/** Only the rows that the text names. */
-function select(families: readonly Family[], text: string): Family[] {
-  const wanted = text.toLowerCase();
-  return families
-    .map((family) =>
-      family.filter(({ row }) => [row.id, row.group, row.name].some((part) => part.toLowerCase().includes(wanted))),
-    )
-    .filter((family) => family.length > 0);
-}
-
 async function main(): Promise<void> {
   const options = parseCommand(process.argv.slice(2));
-  if (options.isolate !== null) return isolate(options.text, options.isolate);
+  if (options.isolation !== null) return isolate(options.text, options.isolation);
   const { settings } = options;
   const native = await startNative(cpus().length);
   const where: Where = { isNode: true, isQuick: settings.profile === 'quick', native: native.lane };
-  const families = select(planAll(where), options.text);
+  const families = selectRows(planAll(where), options.text);
   if (families.length === 0) new Command().error(`--case=${options.text} (expected part of a row's id, group or name)`);
   const head = {
     format: 1 as const,
@@ -65,11 +57,17 @@ async function main(): Promise<void> {
   progress.stop();
   native.stop();
 
-  const results: Results = { ...head, seconds: Math.round((performance.now() - started) / 1000), rows };
+  const results: Results = {
+    ...head,
+    seconds: Math.round((performance.now() - started) / 1000),
+    rows,
+    facts: gatherFacts(),
+  };
   const path = resultsPath(options.resultsFolder, options.name);
   writeResults(path, results);
   console.log(tablesOf(rows));
   console.log(`\n${legend}\n${results.seconds} s; ${path}`);
+  if (options.isWriting) writeReport(options);
 }
 
 await main();

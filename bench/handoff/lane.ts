@@ -1,5 +1,6 @@
 // The lanes of the hand-off: two threads each, with a MessageChannel between them and what the variant shares.
 
+import { sizeName } from '../harness/format.js';
 import type { Family, Lane, LanePlan } from '../harness/lanes.js';
 import type { Round, RowInfo, Settings } from '../harness/results.js';
 import { startThread, type Thread } from '../threads/endpoint.js';
@@ -7,9 +8,6 @@ import { type Scenario, SIZES, scenarioOf } from './scenario.js';
 import { latencyVariants, rateVariants } from './variants.js';
 
 type Measure = 'rate' | 'latency';
-
-const sizeName = (bytes: number) =>
-  bytes < 1024 ? `${bytes} B` : bytes < 1 << 20 ? `${bytes / 1024} KiB` : `${bytes / (1 << 20)} MiB`;
 
 /** A family for each size, flavour and measure: what is compared takes its rounds in turn. */
 export function planHandoff(isQuick: boolean): Family[] {
@@ -25,7 +23,7 @@ function planFamily(measure: Measure, scenario: Scenario): Family {
   const row: RowInfo = {
     id: `handoff.${measure}.${isFilled ? 'filled' : 'only'}.${bytes}`,
     group: `handoff-${measure}`,
-    name: `${sizeName(bytes)}, ${flavour}`,
+    name: `${sizeName(bytes)} ${measure === 'rate' ? 'to another thread' : 'there and back'}, ${flavour}`,
     per: measure === 'rate' ? 'message' : 'round trip',
     place: { series: flavour, value: bytes },
     touches: isFilled ? 'every byte' : 'one word a page',

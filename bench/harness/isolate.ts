@@ -1,8 +1,9 @@
 // One case of one engine in the main thread, in a bare loop: for a profiler, which then sees that case and nothing else.
 
 import { operationFamilies, sizeFamilies } from '../rows/all.js';
-import type { EngineName, Row } from '../rows/row.js';
+import type { Row } from '../rows/row.js';
 import { prepareVariant } from '../rows/row-thread.js';
+import type { Isolation } from './command.js';
 
 /** The row whose id is the text, or the only one whose id or name contains it. */
 function find(text: string): Row {
@@ -17,7 +18,7 @@ function find(text: string): Row {
   );
 }
 
-export async function isolate(text: string, options: { engine: EngineName; seconds: number }): Promise<void> {
+export async function isolate(text: string, options: Isolation): Promise<void> {
   const row = find(text);
   const { run } = await prepareVariant(row, options.engine);
   const end = performance.now() + options.seconds * 1000;

@@ -21,6 +21,16 @@ export interface LanePlan {
 
 export type Family = readonly LanePlan[];
 
+/** Only the rows whose id, group or name contains the text. */
+export function selectRows(families: readonly Family[], text: string): Family[] {
+  const wanted = text.toLowerCase();
+  return families
+    .map((family) =>
+      family.filter(({ row }) => [row.id, row.group, row.name].some((part) => part.toLowerCase().includes(wanted))),
+    )
+    .filter((family) => family.length > 0);
+}
+
 /** What hears how far a run is. */
 export interface Progress {
   step(label: string): void;

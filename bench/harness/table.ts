@@ -1,6 +1,7 @@
 // The tables on the terminal: every variant of every row with everything that was measured.
 
 import Table from 'cli-table3';
+import { formatCollections, formatHeap, formatNs } from './format.js';
 import { groupIds, groupTitles } from './groups.js';
 import type { Garbage, RowResult } from './results.js';
 import { ratioOf, summaryOf } from './statistics.js';
@@ -52,20 +53,4 @@ function tableOf(rows: readonly RowResult[]): string {
 function garbageCells(garbage: Garbage | undefined): [string, string] {
   if (garbage === undefined) return ['', ''];
   return [formatCollections(garbage), formatHeap(garbage)];
-}
-
-export function formatCollections({ collections, operations }: Garbage): string {
-  if (collections === 0) return '0';
-  return ((1e6 * collections) / operations).toFixed(2);
-}
-
-export function formatHeap({ heapBytesPerOperation }: Garbage): string {
-  if (heapBytesPerOperation === null) return '';
-  return Math.abs(heapBytesPerOperation) < 0.05 ? '0' : heapBytesPerOperation.toFixed(1);
-}
-
-/** Three figures or so. */
-export function formatNs(value: number): string {
-  if (value >= 1000) return Math.round(value).toLocaleString('en');
-  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }

@@ -45,7 +45,7 @@ export const fragmentRows: readonly Row[] = [
   {
     id: 'fragment.living',
     group: 'fragment',
-    name: `the same among ${LIVING} that live, oldest released`,
+    name: `allocFragment(${BYTES}) + release, the oldest of ${LIVING} that live`,
     per: 'pair',
     repeat: REPEAT,
     engine: (pool) => {

@@ -18,7 +18,12 @@ export interface Where {
 /** Every variant of every row of the family. */
 export function planRows(rows: readonly Row[], where: Where): Family {
   const idle = new IdleThreads();
-  return rows.filter((row) => !(where.isQuick && row.isLong)).flatMap((row) => planRow(row, where, idle));
+  return rows.filter((row) => isRun(row, where)).flatMap((row) => planRow(row, where, idle));
+}
+
+/** An operation that uses its pool up cannot be repeated until a page's coarse clock would tell. */
+function isRun(row: Row, { isNode, isQuick }: Where): boolean {
+  return !(isQuick && row.isLong) && (isNode || row.calls === undefined);
 }
 
 function planRow(row: Row, where: Where, idle: IdleThreads): LanePlan[] {
@@ -28,7 +33,9 @@ function planRow(row: Row, where: Where, idle: IdleThreads): LanePlan[] {
   const others = Object.entries(row.others ?? {}).filter(([, other]) => where.isNode || other.where !== 'node');
   const natives = native === undefined ? [] : Object.entries(row.natives ?? {});
   return [
-    ...[...engines, ...others.map(([name]) => name)].map((variant) => threadPlan(row, info, variant, idle)),
+    ...[...engines, ...others.map(([name]) => name)].map((variant) =>
+      threadPlan(row, info, variant, idle, where.isNode),
+    ),
     ...natives.map(([variant, nativeCase]) => ({
       row: info,
       variant,
@@ -37,7 +44,7 @@ function planRow(row: Row, where: Where, idle: IdleThreads): LanePlan[] {
   ];
 }
 
-function threadPlan(row: Row, info: RowInfo, variant: string, idle: IdleThreads): LanePlan {
+function threadPlan(row: Row, info: RowInfo, variant: string, idle: IdleThreads, seesGarbage: boolean): LanePlan {
   return {
     row: info,
     variant,
@@ -48,7 +55,7 @@ function threadPlan(row: Row, info: RowInfo, variant: string, idle: IdleThreads)
       if (share !== null) await idle.attach(share, row.attached ?? 0);
       return {
         round: (timeMs) => thread.ask({ type: 'row.run', timeMs }),
-        garbage: (timeMs) => thread.ask({ type: 'row.garbage', timeMs }),
+        ...(seesGarbage ? { garbage: (timeMs) => thread.ask({ type: 'row.garbage', timeMs }) } : {}),
         end: () => {
           thread.end();
           idle.end();

@@ -4,10 +4,10 @@
 // Uint8Array is filled with zeros; the others show what was there before.
 
 import { MemPool } from '@thi.ng/malloc';
+import { sizeName } from '../harness/format.js';
 import { type Other, REPEAT, type Row, sink } from './row.js';
 
 const SIZES = [256, 2048, 4096, 65536];
-const kib = (bytes: number) => (bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KiB`);
 
 function others(bytes: number): Record<string, Other> {
   return {
@@ -62,9 +62,10 @@ function others(bytes: number): Record<string, Other> {
 export const memoryRows: readonly Row[] = SIZES.map((bytes) => ({
   id: `memory.${bytes}`,
   group: 'memory',
-  name: `${kib(bytes)} taken, first byte written, given back`,
+  name: `${sizeName(bytes)} taken, first byte written, given back`,
   per: 'pair',
   touches: 'one byte',
+  note: 'The others serve one thread: none counts references, and what one thread took no other can give back.',
   repeat: REPEAT,
   pool: { pageBytes: bytes },
   engine: (pool) => () => {
