@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import puppeteer, { type Browser } from 'puppeteer-core';
 
 interface BrowserKind {
+  readonly label: string;
   readonly programs: readonly string[];
   /** Debian's package. */
   readonly package: string;
@@ -15,6 +16,7 @@ interface BrowserKind {
 
 export const browserKinds = {
   chromium: {
+    label: 'Chromium',
     programs: ['chromium', 'chromium-browser', 'google-chrome'],
     package: 'chromium',
     browser: 'chrome',
@@ -23,7 +25,13 @@ export const browserKinds = {
       ...['--disable-background-networking', '--disable-component-update'],
     ],
   },
-  firefox: { programs: ['firefox', 'firefox-esr'], package: 'firefox-esr', browser: 'firefox', flags: [] },
+  firefox: {
+    label: 'Firefox',
+    programs: ['firefox', 'firefox-esr'],
+    package: 'firefox-esr',
+    browser: 'firefox',
+    flags: [],
+  },
 } as const satisfies Record<string, BrowserKind>;
 
 export type BrowserName = keyof typeof browserKinds;

@@ -62,8 +62,8 @@ async function main(): Promise<void> {
       date: new Date().toISOString().slice(0, 10),
       seconds: Math.round((performance.now() - started) / 1000),
       machine: {
-        ...describeMachine('native rows are Node’s alone'),
-        runtime: version.replace('/', ' '),
+        ...describeMachine('the native rows run beside Node alone'),
+        runtime: `${browserKinds[name].label} ${version.split('/').at(-1)}`,
         flags: browserKinds[name].flags,
       },
       settings: options.settings,

@@ -32,13 +32,19 @@ function git(...args: string[]): string {
 }
 
 /** The header of every output. */
-export function headerLines({ machine, settings, date }: Omit<Results, 'rows' | 'seconds'>): string[] {
-  const { processor, cores, memoryGib, system, runtime, commit, flags, native } = machine;
-  const sample = settings.sampleUs === 0 ? '' : `, samples of at least ${settings.sampleUs / 1000} ms`;
+export function headerLines(head: Omit<Results, 'rows' | 'seconds'>): string[] {
+  const { processor, cores, memoryGib, system, runtime, commit, flags, native } = head.machine;
   return [
     `${processor}, ${cores} cores, ${memoryGib} GiB, ${system}`,
-    `${runtime}${flags.length === 0 ? '' : `, flags ${flags.join(' ')}`}; pagepool at commit ${commit}; ${date}`,
+    `${runtime}${flags.length === 0 ? '' : `, flags ${flags.join(' ')}`}; pagepool at commit ${commit}; ${head.date}`,
     native,
-    `${settings.rounds} ${settings.rounds === 1 ? 'round' : 'rounds'} of ${settings.roundMs} ms, variants in turn, each in threads of its own, after ${settings.warmUpMs} ms to warm up${sample}`,
+    `${settingsLine(head)}, variants in turn, each in threads of its own, after ${head.settings.warmUpMs} ms to warm up`,
   ];
+}
+
+/** How long was measured. */
+export function settingsLine({ settings }: Pick<Results, 'settings'>): string {
+  const { rounds, roundMs, sampleUs } = settings;
+  const samples = sampleUs === 0 ? '' : `, samples of at least ${sampleUs / 1000} ms`;
+  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${roundMs} ms${samples}`;
 }

@@ -2,7 +2,7 @@
 
 import { formatCollections, formatHeap, formatNs, sizeName } from '../harness/format.js';
 import { groupIds, groupTitles } from '../harness/groups.js';
-import { headerLines } from '../harness/machine.js';
+import { headerLines, settingsLine } from '../harness/machine.js';
 import type { Facts, GroupId, Results, RowResult, VariantResult } from '../harness/results.js';
 import { ratioOf, summaryOf } from '../harness/statistics.js';
 import { type LockedLine, lockedLines, type Verdict } from './budgets.js';
@@ -177,7 +177,8 @@ export function browserTables(node: Results, browsers: readonly Results[]): stri
   const runs = [node, ...browsers];
   const shown = groupIds.filter((group) => browsers.some((results) => members(results, group).length > 0));
   const header = browsers.map(
-    (results) => `- ${results.machine.runtime}, pagepool at commit ${results.machine.commit}; ${results.date}`,
+    (results) =>
+      `- ${results.machine.runtime}, pagepool at commit ${results.machine.commit}; ${results.date}; ${settingsLine(results)}`,
   );
   const tables = shown.map((group) => {
     const rows = [...new Map(runs.flatMap((results) => members(results, group)).map((row) => [row.id, row])).values()];

@@ -1,7 +1,7 @@
 // 01 fast path: pages that come from the port's own cache and go back to it.
 
 import { PagePool } from 'pagepool';
-import { BURST, type EngineName, REPEAT, type Row, readAll, sink } from './row.js';
+import { BURST, type EngineName, REPEAT, type Row, readAll, SMALL, sink } from './row.js';
 
 /** Enough pages for magazines of 62: a burst of 64 stays in the cache. */
 export const MANY_PAGES = { pageCount: 8192 };
@@ -94,7 +94,7 @@ export const fastRows: readonly Row[] = [
     engine: (pool) => () => {
       for (let i = 0; i < REPEAT; i++) {
         const fragment = pool.take();
-        sink.sum = (sink.sum + (fragment?.bytes.length ?? 0)) | 0;
+        sink.sum = (sink.sum + (fragment?.bytes.length ?? 0)) & SMALL;
         fragment?.release();
       }
     },

@@ -4,7 +4,7 @@ import { circulate } from './circulate.js';
 import { MANY_PAGES } from './fast.js';
 import { throughRing } from './pages.js';
 import { RING_PAGES } from './ring.js';
-import { ENTRY_WORDS, type Prepare, REPEAT, type Row, readAll, sink } from './row.js';
+import { ENTRY_WORDS, type Prepare, REPEAT, type Row, readAll, SMALL, sink } from './row.js';
 
 const PORT_COUNTS = [1, 2, 4, 8, 16];
 const POOL = { ...MANY_PAGES, channels: { bench: { capacity: 256, batch: 1 } } };
@@ -32,7 +32,7 @@ const single: Prepare = (pool) => {
 const empty: Prepare = (pool) => {
   while (pool.alloc() !== 0);
   return () => {
-    for (let i = 0; i < REPEAT; i++) sink.sum = (sink.sum + pool.alloc()) | 0;
+    for (let i = 0; i < REPEAT; i++) sink.sum = (sink.sum + pool.alloc()) & SMALL;
   };
 };
 

@@ -1,6 +1,6 @@
 // 03 slow path: pages that were never given out, pages that left circulation, and no page at all.
 
-import { BURST, REPEAT, type Row, sink } from './row.js';
+import { BURST, REPEAT, type Row, SMALL, sink } from './row.js';
 
 const FRESH_PAGES = 65536;
 /** Pages that go to the retired list and come back. */
@@ -19,7 +19,7 @@ export const slowRows: readonly Row[] = [
     engine: (pool) => {
       const handles = pool.words(BURST);
       return () => {
-        for (let i = 0; i < 16; i++) sink.sum = (sink.sum + pool.allocBurst(handles, BURST)) | 0;
+        for (let i = 0; i < 16; i++) sink.sum = (sink.sum + pool.allocBurst(handles, BURST)) & SMALL;
       };
     },
   },
@@ -35,7 +35,7 @@ export const slowRows: readonly Row[] = [
       return () => {
         for (const handles of bursts) pool.allocBurst(handles, BURST);
         for (const handles of bursts) pool.releaseBulk(handles, BURST);
-        sink.sum = (sink.sum + pool.trim()) | 0;
+        sink.sum = (sink.sum + pool.trim()) & SMALL;
       };
     },
   },
@@ -49,7 +49,7 @@ export const slowRows: readonly Row[] = [
     engine: (pool) => {
       while (pool.alloc() !== 0);
       return () => {
-        for (let i = 0; i < REPEAT; i++) sink.sum = (sink.sum + pool.alloc()) | 0;
+        for (let i = 0; i < REPEAT; i++) sink.sum = (sink.sum + pool.alloc()) & SMALL;
       };
     },
   },
