@@ -78,4 +78,7 @@ async function main(): Promise<void> {
   if (options.isWriting) writeReport(options);
 }
 
-await main();
+await main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

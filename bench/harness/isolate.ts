@@ -1,5 +1,6 @@
 // One case of one engine in the main thread, in a bare loop: for a profiler, which then sees that case and nothing else.
 
+import { Command } from 'commander';
 import { operationFamilies, sizeFamilies } from '../rows/all.js';
 import type { Row } from '../rows/row.js';
 import { prepareVariant } from '../rows/row-thread.js';
@@ -13,7 +14,7 @@ function find(text: string): Row {
   const [row] = found;
   if (row !== undefined && found.length === 1 && row.calls === undefined && (row.attached ?? 0) === 0) return row;
   const names = found.length > 1 ? found : rows.filter((other) => other.calls === undefined && !other.attached);
-  throw new Error(
+  return new Command().error(
     `--case=${text} (expected exactly one row of one thread with --isolate): ${names.map(({ id }) => id).join(', ')}`,
   );
 }

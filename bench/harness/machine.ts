@@ -38,6 +38,7 @@ export function headerLines(head: Omit<Results, 'rows' | 'seconds'>): string[] {
     `${processor}, ${cores} cores, ${memoryGib} GiB, ${system}`,
     `${runtime}${flags.length === 0 ? '' : `, flags ${flags.join(' ')}`}; pagepool at commit ${commit}; ${head.date}`,
     native,
+    'pools of 1,024 pages of 4 KiB and 16 ports where a row says nothing else',
     `${settingsLine(head)}, variants in turn, each in threads of its own, after ${head.settings.warmUpMs} ms to warm up`,
   ];
 }

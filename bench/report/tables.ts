@@ -77,12 +77,27 @@ function notesOf(rows: readonly RowResult[]): string {
   return notes.length === 0 ? '' : `\n\n${notes.join(' ')}`;
 }
 
+/** The pools of rows that do not have the default one, by their options. */
+function poolsOf(rows: readonly RowResult[]): string {
+  const byOptions = new Map<string, string[]>();
+  for (const { id, pool } of rows) {
+    if (pool === undefined) continue;
+    const options = JSON.stringify(pool)
+      .replaceAll('"', '')
+      .replaceAll(/([:,])/g, '$1 ');
+    byOptions.set(options, [...(byOptions.get(options) ?? []), `\`${id}\``]);
+  }
+  if (byOptions.size === 0) return '';
+  const parts = [...byOptions].map(([options, ids]) => `\`${options}\` in ${ids.join(', ')}`);
+  return `\n\nPools: ${parts.join('; ')}.`;
+}
+
 /** Every variant of every row of a group. */
 export function rowTable(results: Results, group: GroupId): string {
   const rows = members(results, group);
   const head = ['operation', 'variant', 'ns', 'p99', '± %', 'samples', 'per second', 'GCs', 'heap B', '/ wasm'];
   const cells = rows.flatMap((row) => row.variants.map((variant, i) => variantCells(row, variant, i === 0)));
-  return markdown(head, cells, 2) + notesOf(rows);
+  return markdown(head, cells, 2) + notesOf(rows) + poolsOf(rows);
 }
 
 function variantCells(row: RowResult, variant: VariantResult, isFirst: boolean): string[] {

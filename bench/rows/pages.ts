@@ -1,7 +1,7 @@
 // 07 cost against size: the same operations on pools of a thousand to a million pages.
 //
-// Every page has been in circulation before. `maxPorts` is 2, so that magazines have 62 pages at every size and the number
-// of pages is all that changes.
+// Every page has been in circulation before. `maxPorts` is 2, so that magazines have 62 pages at every size, and a unit is a
+// page, where the default unit grows with the pool: the number of pages is all that changes.
 
 import type { PagePool, PoolOptions } from 'pagepool';
 import { circulate, releaseAll, takeAll } from './circulate.js';
@@ -9,7 +9,7 @@ import { RING_PAGES } from './ring.js';
 import { BURST, type Prepare, REPEAT, type Row, readAll } from './row.js';
 
 const PAGE_COUNTS = [1_000, 10_000, 100_000, 1_000_000];
-const poolOf = (pageCount: number): PoolOptions => ({ pageCount, pageBytes: 1024, maxPorts: 2 });
+const poolOf = (pageCount: number): PoolOptions => ({ pageCount, pageBytes: 1024, unitBytes: 1024, maxPorts: 2 });
 
 /** The memory as words, when it has grown to its end. */
 export function wordsOf(pool: PagePool): Uint32Array {
