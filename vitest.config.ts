@@ -32,7 +32,7 @@ const long = {
 };
 
 // Installs, runtimes, bundlers and a browser, which use both cores by themselves.
-const { test: packageTest, ...packageRest } = threaded('package', 120_000, 4);
+const { test: packageTest, ...packageRest } = threaded('package', 120_000, 5);
 const packaged = { ...packageRest, test: { ...packageTest, globalSetup: ['test/package/support/setup.ts'] } };
 
 export default defineConfig({

@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toolPath } from '../../scripts/toolchain.mjs';
-import { hasChromium, openBrowser, type TestBrowser } from './support/chromium.js';
+import { type Browser, launchChromium } from '../support/browsers.js';
 import { consumer } from './support/consumer.js';
 import { type ExchangeResult, expectedExchange } from './support/expected.js';
 import { record } from './support/record.js';
 import { run } from './support/run.js';
+import { openSite } from './support/sites.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -85,7 +86,7 @@ const bundlers: Bundler[] = [
   },
 ];
 
-let browser: TestBrowser;
+let browser: Browser;
 
 /** Writes a page that names no charset: a classic script is then not read as UTF-8. */
 function writePage(folder: string, content: string): void {
@@ -94,7 +95,7 @@ function writePage(folder: string, content: string): void {
 }
 
 beforeAll(async () => {
-  if (hasChromium) browser = await openBrowser();
+  browser = await launchChromium();
 });
 afterAll(() => browser?.close());
 
@@ -108,25 +109,30 @@ describe.each(bundlers)('$name, $worker', (bundler) => {
     expect({ end, output: (stdout + stderr).trim() }).toEqual({ end: 0, output: prints });
   });
 
-  test.skipIf(!hasChromium)('works in Chromium: page and worker hand fragments to each other', async () => {
+  test('works in Chromium: page and worker hand fragments to each other', async () => {
     if (page !== undefined) writePage(site, page);
-    const { exchange, features } = (await browser.open(join(consumer, site), '/')) as ExchangeResult;
+    const { exchange, features } = (await openSite(browser, join(consumer, site), '/')) as ExchangeResult;
     expect(exchange).toEqual(expectedExchange);
     expect(features).toEqual({ waitAsync: true, locks: true, dispose: true });
     const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
-    record('bundlers', bundlers.indexOf(bundler), { name, version, worker, browser: browser.version });
+    record('bundlers', bundlers.indexOf(bundler), {
+      name,
+      version,
+      worker,
+      browser: browser.version.replace(/^\w+\//, 'Chromium '),
+    });
   });
 });
 
-test.skipIf(!hasChromium)('works unbundled in Chromium: from an import map, and by its URL in the worker', async () => {
+test('works unbundled in Chromium: from an import map, and by its URL in the worker', async () => {
   const map = '<script type="importmap">{"imports":{"pagepool":"/node_modules/pagepool/build/index.js"}}</script>';
   writePage('sites/unbundled', map + moduleScript('/src/unbundled-main.js'));
-  const { exchange } = (await browser.open(consumer, '/sites/unbundled/')) as ExchangeResult;
+  const { exchange } = (await openSite(browser, consumer, '/sites/unbundled/')) as ExchangeResult;
   expect(exchange).toEqual(expectedExchange);
   record('bundlers', bundlers.length, {
     name: 'none',
     version: '',
     worker: 'an import map for the page, `import` by URL in the worker',
-    browser: browser.version,
+    browser: browser.version.replace(/^\w+\//, 'Chromium '),
   });
 });
