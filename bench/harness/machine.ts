@@ -1,7 +1,7 @@
 // What a number was measured on, in Node.
 
 import { execFileSync } from 'node:child_process';
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import type { Machine, Results } from './results.js';
 
 export function describeMachine(native: string): Machine {
@@ -9,6 +9,7 @@ export function describeMachine(native: string): Machine {
     processor: cpus()[0]?.model.trim() ?? 'unknown processor',
     cores: cpus().length,
     memoryGib: Math.round(totalmem() / 1024 ** 3),
+    load: Math.round(10 * (loadavg()[0] as number)) / 10,
     system: `${type()} ${release()}`,
     runtime: `Node ${process.version}, V8 ${process.versions.v8}`,
     commit: commit(),
@@ -33,9 +34,9 @@ function git(...args: string[]): string {
 
 /** The header of every output. */
 export function headerLines(head: Omit<Results, 'rows' | 'seconds'>): string[] {
-  const { processor, cores, memoryGib, system, runtime, commit, flags, native } = head.machine;
+  const { processor, cores, memoryGib, load, system, runtime, commit, flags, native } = head.machine;
   return [
-    `${processor}, ${cores} cores, ${memoryGib} GiB, ${system}`,
+    `${processor}, ${cores} cores, ${memoryGib} GiB, ${system}, load average ${load} at the start`,
     `${runtime}${flags.length === 0 ? '' : `, flags ${flags.join(' ')}`}; pagepool at commit ${commit}; ${head.date}`,
     native,
     'pools of 1,024 pages of 4 KiB and 16 ports where a row says nothing else',

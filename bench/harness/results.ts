@@ -81,6 +81,8 @@ export interface Machine {
   readonly processor: string;
   readonly cores: number;
   readonly memoryGib: number;
+  /** The system's load average when the run began: what else the machine did. */
+  readonly load: number;
   readonly system: string;
   /** Node or browser, with versions. */
   readonly runtime: string;

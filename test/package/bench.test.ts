@@ -83,6 +83,7 @@ function results(...rows: RowResult[]): Results {
     processor: '',
     cores: 2,
     memoryGib: 1,
+    load: 0,
     system: '',
     runtime: 'Node',
     commit: '',
