@@ -29,11 +29,11 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 const { pause } = Atomics as { readonly pause?: () => void };
 /**
  * Looks that a wait takes before it sleeps: at most as long as sleep and wake-up take, some 50 microseconds, which is never worse
- * than twice the best choice (Karlin and others, competitive spinning, SODA 1990). Where looking did not help it is halved for
- * the next wait, where it did it is doubled.
+ * than twice the best choice (Karlin and others, competitive spinning, SODA 1990). A thread with an event loop has other things to
+ * do: where looking did not help it is halved for the next wait, until it helps again.
  */
-const SPIN_LOOKS_MAX = { sync: 4096, async: 64 };
-const SPIN_LOOKS_MIN = { sync: 32, async: 2 };
+const SPIN_LOOKS_MAX = { sync: 4096, async: 512 };
+const SPIN_LOOKS_MIN = { sync: 4096, async: 32 };
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 10;
 
@@ -109,7 +109,7 @@ export class EventCount {
     for (let looks = 0; looks < most; looks++) {
       const result = probe();
       if (result !== undefined) {
-        if (looks > 0) this.#spinLooks[kind] = Math.min(most * 2, SPIN_LOOKS_MAX[kind]);
+        if (looks > 0) this.#spinLooks[kind] = SPIN_LOOKS_MAX[kind];
         return result;
       }
       pause?.();
