@@ -16,7 +16,7 @@ import { writeControl } from '../../src/pool/format.js';
 import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
 import type { PoolMemory } from '../../src/pool/memory.js';
 import { resolveOptions } from '../../src/pool/options.js';
-import { claimPort, type Port, portOffset } from '../../src/pool/port.js';
+import { claimOf, claimPort, type Port, portOffset } from '../../src/pool/port.js';
 import { Scratch } from '../../src/pool/scratch.js';
 import { identityKey } from '../../src/pool/share.js';
 import { type PoolStats, readStats } from '../../src/pool/stats.js';
@@ -67,11 +67,14 @@ export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKin
     name: 'test',
     label: kind,
     identity: identityKey(memory),
+    claim: claimOf(memory, geometry, id),
     memory,
     geometry,
     scratch: new Scratch(memory, geometry, id),
     engine: openEngine(memory, kind, id),
     isGone: false,
+    isLost: false,
+    onLost: () => {},
     waits: 0,
   };
 }
