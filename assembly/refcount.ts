@@ -129,14 +129,14 @@ export function release(handle: u32): i32 {
 
 /** Gives one reference back, whatever it takes, or says why not. */
 export function releaseChecked(handle: u32): i32 {
-  const code = inspect(handle);
-  if (code != OK) return reject(code);
   const unit = unitOf(handle);
+  // N18 no ordering needed: as N1.
+  const word = unit < unitLimit ? rload(wordAddress(unit)) : 0;
+  if (!matches(handle, word)) return reject(inspect(handle));
   const page = pageOf(unit);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
-  // N18 no ordering needed: as N1.
-  return releaseSlow(unit, rload(wordAddress(unit)), page, row);
+  return releaseSlow(unit, word, page, row);
 }
 
 function reject(code: i32): i32 {

@@ -23,6 +23,7 @@ import {
   park,
   requireTimeout,
   requireWaitOptions,
+  spin,
   unpark,
   type WaitOptions,
   waitFor,
@@ -224,6 +225,7 @@ export class Channel {
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !memory.isShared) return isReady();
+    if (spin(isReady)) return true;
     const deadline = Date.now() + (timeoutMs ?? Infinity);
     this.#notEmpty.begin();
     park(this.#port);

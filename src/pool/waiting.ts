@@ -27,6 +27,12 @@ export type Probe<T> = () => T | undefined;
 export type Timer = ReturnType<typeof setTimeout> & { unref?: () => void };
 
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+/** Tells the processor that this is a loop that waits, where the platform can (`Atomics.pause`). */
+const { pause } = Atomics as { readonly pause?: () => void };
+/** Looks that a thread takes which may block, each some ten nanoseconds. */
+const SPIN_LOOKS_SYNC = 1000;
+/** Looks that a wait takes before it sleeps: falling asleep and being woken costs both threads more than these. */
+const SPIN_LOOKS = 20;
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 10;
 
@@ -115,6 +121,15 @@ export class EventCount {
   };
 }
 
+/** Looks for some microseconds, since a thread that is about to publish is faster than sleep and wake-up. True: it is ready. */
+export function spin(isReady: () => boolean): boolean {
+  for (let looks = 0; looks < SPIN_LOOKS_SYNC; looks++) {
+    if (isReady()) return true;
+    pause?.();
+  }
+  return false;
+}
+
 /** The options, checked. */
 export function requireWaitOptions(call: string, options: unknown): WaitOptions {
   if (options === undefined) return {};
@@ -165,8 +180,11 @@ export interface Wait<T> {
  */
 export async function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
   options.signal?.throwIfAborted();
-  const first = wait.probe();
-  if (first !== undefined) return first;
+  const looks = options.timeoutMs === 0 ? 1 : SPIN_LOOKS;
+  for (let i = 0; i < looks; i++) {
+    const result = wait.probe();
+    if (result !== undefined) return result;
+  }
   if (options.timeoutMs === 0) throw timeoutError(wait.call, 0);
   return new Promise<T>((resolve, reject) => new AsyncWait(wait, options, resolve, reject).look());
 }

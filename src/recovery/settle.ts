@@ -169,7 +169,7 @@ function vacate(port: DeadPort, unit: number): void {
   port.setWord(address, (((word >>> WORD_GENERATION_SHIFT) + 1) & generationMask) << WORD_GENERATION_SHIFT);
 }
 
-/** An entry from the row into the outbox: undone. */
+/** An entry from the row into the outbox: undone. Those before it are in; a burst stores the count with its last one. */
 // biome-ignore lint/correctness/useYield: see settleCut
 function* settleEntry(port: DeadPort, { row, index, address }: OpenRecord): Steps<void> {
   port.setRow(pageOfEntry(port, address, index), row);
@@ -183,7 +183,7 @@ function* settleBack(port: DeadPort, { row, index, address }: OpenRecord): Steps
   port.setWord(address + NODE_COUNT_OFFSET, index);
 }
 
-/** An entry from the inbox into the row: undone. */
+/** An entry from the inbox into the row: undone. Those before it are out; a burst stores that with its last one. */
 // biome-ignore lint/correctness/useYield: see settleCut
 function* settleReceive(port: DeadPort, { row, index, address }: OpenRecord): Steps<void> {
   port.setRow(pageOfEntry(port, address, index), row);

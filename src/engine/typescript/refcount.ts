@@ -109,14 +109,14 @@ export class RefcountSteps extends CacheSteps {
 
   /** Gives one reference back, whatever it takes, or says why not. */
   protected releaseChecked(handle: number): number {
-    const code = this.inspect(handle);
-    if (code !== OK) return this.reject(code);
     const unit = this.unitOf(handle);
+    // N18 no ordering needed: as N1.
+    const word = unit < this.unitLimit ? this.rload(this.wordAddress(unit)) : 0;
+    if (!this.matches(handle, word)) return this.reject(this.inspect(handle));
     const page = this.pageOf(unit);
     const row = this.held(page);
     if (row === 0) return this.reject(ERR_NOT_HELD);
-    // N18 no ordering needed: as N1.
-    return this.releaseSlow(unit, this.rload(this.wordAddress(unit)), page, row);
+    return this.releaseSlow(unit, word, page, row);
   }
 
   protected reject(code: number): number {
