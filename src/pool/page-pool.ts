@@ -19,7 +19,7 @@ import {
   requireRecord,
 } from '../errors.js';
 import { PortReaper } from '../recovery/port-reaper.js';
-import type { ReapReport } from '../recovery/reap.js';
+import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from './audit.js';
 import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';

@@ -23,7 +23,8 @@ import { announce } from '../pool/state.js';
 import { loadWord } from '../pool/views.js';
 import { DeadPort } from './dead-port.js';
 import { isQuarantined, isQuiet, quarantine } from './quarantine.js';
-import { claimDead, emptyFindings, type ReapReport, reapClaimed, reaperOf } from './reap.js';
+import { claimDead, emptyFindings, reapClaimed, reaperOf } from './reap.js';
+import type { ReapReport } from './report.js';
 import { runSteps } from './steps.js';
 
 /** Reaps other threads' ports. */
