@@ -14,6 +14,7 @@ import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
 import { auditPool } from '../../src/pool/audit.js';
 import { writeControl } from '../../src/pool/format.js';
 import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
+import { writeLabel } from '../../src/pool/label.js';
 import type { PoolMemory } from '../../src/pool/memory.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { claimOf, claimPort, type Port, portOffset } from '../../src/pool/port.js';
@@ -62,6 +63,7 @@ export function create(kind: EngineKind, options: PoolOptions): PagePool {
 /** Claims a port and opens the engine of that kind on it. */
 export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKind): Port {
   const id = claimPort(memory, geometry);
+  writeLabel(memory, geometry, id, kind);
   return {
     id,
     name: 'test',
