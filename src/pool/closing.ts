@@ -75,7 +75,7 @@ export class Closing {
   /** Goes on closing in the place of a port that began and is gone. */
   follow(): void {
     const { memory, geometry } = this.#port;
-    if (this.#isCloser || poolState(memory) !== STATE_CLOSING) return;
+    if (this.#isCloser || poolState(memory) !== STATE_CLOSING || !hasTimers()) return;
     const index = (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2;
     // A8 pairs with R6 in start: the word is there before the state.
     const seen = Atomics.load(memory.i32, index);
@@ -89,7 +89,7 @@ export class Closing {
 
   /** The thread is done with the pool. */
   stop(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer); // worklets have neither
     this.#timer = undefined;
   }
 
@@ -165,6 +165,11 @@ export class Closing {
   #warn(text: string): void {
     globalThis.console?.warn(`pagepool ${JSON.stringify(this.#port.name)}: ${text}`);
   }
+}
+
+/** Whether this realm can look again later: an audio worklet cannot, and leaves closing to others. */
+function hasTimers(): boolean {
+  return typeof setTimeout === 'function';
 }
 
 /** How far closing is. */
