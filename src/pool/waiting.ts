@@ -9,7 +9,7 @@ import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from '../../assembly/layout.js
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
 import { hasWaitAsync } from './capabilities.js';
 import type { Signal, Timer } from './platform-types.js';
-import type { Port } from './port.js';
+import { ownsPort, type Port } from './port.js';
 
 /** How to wait. */
 export interface WaitOptions {
@@ -78,6 +78,7 @@ export class EventCount {
   }
 
   #clearBit(): void {
+    if (this.#port.isLost) return;
     // N3 no ordering needed: a bit that stays a moment longer costs a wake-up, no more.
     Atomics.and(this.#port.memory.i32, this.#waiters, ~this.#bit);
   }
@@ -226,6 +227,7 @@ class AsyncWait<T> {
     clearTimeout(this.#lookTimer);
     try {
       const { event, probe, port, looks } = this.#wait;
+      ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
       const sequence = event.arm();
       const result = probe();
       if (result !== undefined) {
