@@ -12,7 +12,7 @@ import { build } from 'esbuild';
 import { buildDir, kilobytes, Refusal, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
-const CORE_LIMIT_BYTES = 29 * 1024;
+const CORE_LIMIT_BYTES = 38 * 1024;
 
 /** A file and what it imports statically by relative path. */
 function closure(file, done = new Set()) {

@@ -8,11 +8,13 @@ import {
   GENERATION_BITS_MIN,
   HANDLE_BITS,
   MAX_PORTS_LIMIT,
-  RETIRED_PAGE_MASK,
+  RETIRED_INDEX_MASK,
+  RETIRED_WORD_SHIFT,
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { MemoryProvider } from '../provider/provider.js';
+import type { WasmModule } from './platform-types.js';
 
 /** What a channel does with an entry that it has no room for. */
 export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';
@@ -46,7 +48,7 @@ export interface PoolOptions {
   /** `'auto'` (the default) takes the Wasm engine where it can run and the TypeScript engine elsewhere. */
   engine?: 'auto' | 'wasm' | 'typescript';
   /** The compiled core (`pagepool/core.wasm`), where the platform forbids compiling inlined bytes. */
-  module?: WebAssembly.Module;
+  module?: WasmModule;
   /** `'on-release'` overwrites a page with zeros when its last reference is released; `'never'` is the default. */
   zero?: 'never' | 'on-release';
 }
@@ -69,14 +71,14 @@ export interface ResolvedOptions {
   readonly channels: readonly ResolvedChannel[];
   readonly provider: MemoryProvider | undefined;
   readonly engine: 'auto' | 'wasm' | 'typescript';
-  readonly module: WebAssembly.Module | undefined;
+  readonly module: WasmModule | undefined;
   readonly zero: 'never' | 'on-release';
 }
 
 export const PAGE_BYTES_MIN = 256;
 export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
 export const UNIT_BYTES_MIN = 16;
-export const PAGE_COUNT_MAX: number = RETIRED_PAGE_MASK;
+export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
 export const CHANNELS_MAX = 256;
 export const CHANNEL_CAPACITY_MAX = 65535;
 const NAME_LENGTH_MAX = 128;

@@ -23,8 +23,8 @@ export const seededFaults: readonly SeededFault[] = [
     name: 'a release that reads 1 after a lost exchange does not take the page home',
     patch: {
       file: 'refcount.ts',
-      find: 'if (seen == references) return;',
-      replace: 'if (seen == references || seen == 1) return;',
+      find: 'if (seen == references) {\n        store',
+      replace: 'if (seen == references || seen == 1) {\n        store',
     },
     scenario: 'last release against last release',
   },
@@ -115,8 +115,8 @@ export const seededFaults: readonly SeededFault[] = [
     name: 'LEFT is set by a store',
     patch: {
       file: 'pin.ts',
-      find: 'if (acas(word, seen, seen | PIN_LEFT) == seen) return true;',
-      replace: 'astore(word, seen | PIN_LEFT);\n    if (seen != 0) return true;',
+      find: 'if (acas(word, seen, seen | PIN_LEFT) == seen) {',
+      replace: 'astore(word, seen | PIN_LEFT);\n    if (seen != 0) {',
     },
     scenario: 'unpin against last release',
   },
@@ -139,39 +139,38 @@ export const seededFaults: readonly SeededFault[] = [
     scenario: 'token adopted twice',
   },
   {
-    name: 'the retired list is taken by load and store',
+    name: 'the hint of the retired bits is moved on without a look at what was retired meanwhile',
     patch: {
       file: 'supply.ts',
-      find: 'if (acas(head, seen, next) == seen) return seen & RETIRED_PAGE_MASK;',
-      replace: 'astore(head, next);\n    if (seen != 0) return seen & RETIRED_PAGE_MASK;',
+      find: 'acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
+      replace: 'aand(hint, 0);\n  aor(hint, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
     },
-    scenario: 'retired list taken whole against retire',
+    scenario: 'a look for retired pages against retire',
   },
   {
-    name: 'a page is listed as retired before its home state says so',
+    name: 'a retired page loses its bit after the look at its state',
     patch: {
       file: 'supply.ts',
       find:
-        'astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);\n' +
-        '    // Plain: published by X9.\n' +
-        '    store<u32>(descriptor + DESCRIPTOR_LINK_OFFSET, seen & RETIRED_PAGE_MASK);\n' +
-        '    // X9 pairs with A7 in takeRetiredList: link and home state are visible before the page can be found. LP of retiring.\n' +
-        '    if (acas(head, seen, next) == seen) break;',
+        'if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));\n' +
+        '  // A1 pairs with X4 in retire: whoever retired the page is done with it.\n' +
+        '  const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);',
       replace:
-        'store<u32>(descriptor + DESCRIPTOR_LINK_OFFSET, seen & RETIRED_PAGE_MASK);\n' +
-        '    if (acas(head, seen, next) == seen) {\n' +
-        '      astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);\n' +
-        '      break;\n' +
-        '    }',
+        'const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);\n' +
+        '  if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));',
     },
-    scenario: 'retired list taken whole against retire',
+    scenario: 'a retired page taken, used and retired again against a look for it',
   },
   {
     name: 'a fresh page is claimed by load and store',
     patch: {
       file: 'supply.ts',
-      find: 'if (acas(home, seen, circulating(seen)) == seen) {',
-      replace: 'astore(home, circulating(seen));\n  if (page != 0) {',
+      find:
+        'if ((seen & HOME_STATE_MASK) == state && ' +
+        'acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {',
+      replace:
+        'if ((seen & HOME_STATE_MASK) == state) {\n    aand(descriptor + DESCRIPTOR_HOME_OFFSET, 0);\n' +
+        '    aor(descriptor + DESCRIPTOR_HOME_OFFSET, next);',
     },
     scenario: 'fresh claim against fresh claim',
   },
