@@ -13,13 +13,12 @@ import {
   budgetTable,
   controlTable,
   explanationList,
-  growthTable,
-  handoffTables,
   lockedTable,
   lossTable,
   machineList,
   rowTable,
 } from './tables.js';
+import { growthTable, handoffTables } from './tables-by-size.js';
 
 const SOURCES = 'bench/report';
 export const BROWSERS = ['chromium', 'firefox'] as const;
