@@ -64,11 +64,11 @@ export function create(kind: EngineKind, options: PoolOptions): PagePool {
 export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKind): Port {
   const id = claimPort(memory, geometry);
   // The same whatever the kind: pools of both engines are compared word for word.
-  writeLabel(memory, geometry, id, 'test port');
+  writeLabel(memory, geometry, id, 'testport');
   return {
     id,
     name: 'test',
-    label: 'test port',
+    label: 'testport',
     identity: identityKey(memory),
     claim: claimOf(memory, geometry, id),
     memory,
