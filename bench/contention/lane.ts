@@ -12,7 +12,7 @@ import { CONTROL_BYTES, type Part } from './crew-thread.js';
 /** A family a case: numbers of threads and engines take their rounds in turn. */
 export function planContention(cores: number, isQuick: boolean): Family[] {
   return contentionCases.map((item) =>
-    item.threadCounts.slice(0, isQuick ? 2 : undefined).flatMap((threads) => planCrews(item, threads, cores)),
+    item.threadCounts.slice(0, isQuick ? 1 : undefined).flatMap((threads) => planCrews(item, threads, cores)),
   );
 }
 

@@ -68,6 +68,7 @@ export const memoryRows: readonly Row[] = SIZES.map((bytes) => ({
   note: 'The others serve one thread: none counts references, and what one thread took no other can give back.',
   repeat: REPEAT,
   pool: { pageBytes: bytes },
+  isLong: bytes !== 2048,
   engine: (pool) => () => {
     for (let i = 0; i < REPEAT; i++) {
       const handle = pool.alloc();

@@ -37,7 +37,7 @@ export const pageSizeRows: readonly Row[] = seriesOf.flatMap(({ id, name, repeat
       place: { series: name, value: pageBytes },
       repeat,
       pool: { pageBytes, pageCount: 1024, maxPorts: 2 },
-      isLong: pageBytes > 1024,
+      isLong: pageBytes > 256,
       engine: prepare,
       ...(touches === undefined ? {} : { touches }),
     }),

@@ -104,7 +104,7 @@ export const pageRows: readonly Row[] = seriesOf.flatMap(({ id, name, repeat, to
       place: { series: name, value: pageCount },
       repeat: repeat(pageCount),
       pool: poolOf(pageCount),
-      isLong: pageCount > 10_000,
+      isLong: pageCount > 1000,
       engine: prepare,
       ...(touches === undefined ? {} : { touches }),
     }),

@@ -60,7 +60,7 @@ export const portRows: readonly Row[] = seriesOf.flatMap(({ id, name, per, repea
       repeat,
       pool: id === 'empty' ? { ...POOL, pageCount: 64 } : POOL,
       attached: ports - 1,
-      isLong: ports > 2,
+      isLong: ports > 1,
       engine: prepare,
     }),
   ),
