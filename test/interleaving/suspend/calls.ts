@@ -1,0 +1,158 @@
+// Rewrites calls: those of what suspends get a yield*, those of what is not rewritten are checked.
+
+import type { AnyNode, CallExpression, MemberExpression } from 'acorn';
+import { DEATH, nameOf, type Place, VIEWS } from './place.js';
+import { assignedIn } from './variables.js';
+
+/** Fields and variables that hold functions of another layer: what they do is no step of this one. */
+const OUTSIDE_FUNCTIONS = new Set(['grow', 'Number', 'String', 'Boolean']);
+const OUTSIDE_OBJECTS = new Set(['Math', 'Number', 'Array', 'Object', 'String']);
+const OUTSIDE_CLASSES = new Set(['Array', 'Error', 'Map', 'RangeError', 'Set', 'TypeError']);
+/** Methods of views that write words. */
+const WRITING_METHODS = words('fill set copyWithin');
+/** Methods of arrays, maps and sets that change them. */
+const MUTATING_METHODS = words('add clear delete pop push reverse shift sort splice unshift');
+/** Methods of the memory, and of arrays, maps, sets and strings. */
+const READING_METHODS = words(
+  'reach at concat entries every filter find findIndex findLast flat flatMap forEach get has includes indexOf join keys map ' +
+    'padEnd padStart reduce slice some toSorted toString values',
+);
+const ATOMICS = words('add and compareExchange exchange load notify or store sub xor');
+
+function words(list: string): ReadonlySet<string> {
+  return new Set(list.split(' '));
+}
+
+/** A call of anything. */
+export function visitCall(place: Place, node: CallExpression): void {
+  const { callee } = node;
+  if (callee.type === 'Super') return;
+  if (callee.type === 'Identifier') {
+    if (callee.name === 'onStep') visitHook(place, node);
+    else if (node.optional) place.refuse(node, 'an optional call');
+    else visitFunctionCall(place, node, callee.name);
+    return;
+  }
+  if (callee.type !== 'MemberExpression') place.refuse(node, `a call of a ${callee.type}`);
+  if (node.optional || callee.optional) place.refuse(node, 'an optional call');
+  if (callee.computed) place.refuse(node, 'a call of an element');
+  if (callee.property.type !== 'Identifier') place.refuse(node, 'a call of a private method');
+  visitMethodCall(place, node, callee, callee.property.name);
+}
+
+function visitFunctionCall(place: Place, node: CallExpression, name: string): void {
+  if (!place.isLocal(name) && place.functions.has(`function ${name}`)) {
+    visitKnownCall(place, node, `function ${name}`);
+    return;
+  }
+  // A closure cannot suspend: functions.ts sees to that.
+  const isClosure = place.owners.some(({ closures }) => closures.has(name));
+  if (place.owner === undefined || isClosure || OUTSIDE_FUNCTIONS.has(name)) return;
+  const known = [...OUTSIDE_FUNCTIONS].join(', ');
+  place.refuse(node, `a call of ${name}, which is no function of the bundle (known from outside: ${known})`);
+}
+
+function visitMethodCall(place: Place, node: CallExpression, callee: MemberExpression, name: string): void {
+  const { object } = callee;
+  const { functions } = place;
+  if (object.type === 'Identifier' && object.name === 'Atomics') {
+    if (!ATOMICS.has(name)) place.refuse(node, `Atomics.${name}`);
+    place.suspends(`Atomics.${name}`);
+    if (place.isRewriting) place.wrap(node, '$.atomic(', ')');
+  } else if (object.type === 'ThisExpression' || object.type === 'Super') {
+    if (!functions.has(`method ${name}`))
+      place.refuse(node, `a call of this.${name}, which is no method of the bundle`);
+    visitKnownCall(place, node, `method ${name}`);
+  } else if (name === 'bind' && isMethodOfThis(object)) {
+    // `this.x.bind(this)` is the same method.
+  } else if (object.type === 'Identifier' && OUTSIDE_OBJECTS.has(object.name)) {
+    if (name === 'random') place.refuse(node, 'Math.random');
+  } else if (READING_METHODS.has(name) || MUTATING_METHODS.has(name) || WRITING_METHODS.has(name)) {
+    visitOutsideCall(place, node, object, name);
+  } else if (functions.has(`method ${name}`)) {
+    place.foreign.add(`method ${name}`);
+    visitKnownCall(place, node, `method ${name}`);
+  } else {
+    place.refuse(node, `a call of a method ${name}, which is neither of the bundle nor known from outside`);
+  }
+}
+
+/** A call of a function or a method of the bundle: it suspends when that does. */
+function visitKnownCall(place: Place, node: CallExpression, key: string): void {
+  const { functions, owner } = place;
+  const parent = place.parent(1);
+  const isDelegated = parent?.type === 'YieldExpression' && parent.delegate;
+  if (!place.isRewriting) {
+    owner?.calls.add(key);
+    if (parent?.type === 'ForOfStatement' || parent?.type === 'SpreadElement') functions.iterate(key);
+    return;
+  }
+  if (isDelegated && functions.isIterated(key)) place.refuse(node, `${key} is iterated and delegated to`);
+  if (!functions.isSuspending(key) || isDelegated) return;
+  if (owner === undefined) place.refuse(node, `a call of ${key}, which suspends, while the module loads`);
+  if (functions.isGenerator(key)) place.refuse(node, `a call of the generator ${key} without yield*`);
+  place.refuseInParameters(node);
+  // An assignment in an argument would be forgotten with what the call reads.
+  const mayForget = place.mayForget && node.arguments.every((argument) => assignedIn(argument).size === 0);
+  if (mayForget) place.wrap(node, '$.end($.begin(), yield* ', `${place.fieldArguments})`);
+  else place.wrap(node, '(yield* ', ')');
+}
+
+function visitOutsideCall(place: Place, node: CallExpression, object: AnyNode, name: string): void {
+  const isWrite = WRITING_METHODS.has(name);
+  const isView = object.type === 'CallExpression' || VIEWS.has(nameOf(object));
+  if (MUTATING_METHODS.has(name) || (isWrite && !isView)) place.hasHiddenState = true;
+  if (isWrite && place.options.deaths) place.suspends('a write by a method');
+  if (!place.isRewriting) return;
+  if (name !== 'reach' && !isWrite) place.wrap(object, '$.object(', ')');
+  const before = isWrite && place.options.deaths ? `${DEATH}, ` : '';
+  place.wrap(node, `(${before}$.outside(`, '))');
+}
+
+function visitHook(place: Place, node: CallExpression): void {
+  if (place.isLocal('onStep')) place.refuse(node, 'a local onStep');
+  place.suspends('a step');
+  const [address] = node.arguments;
+  if (address === undefined) place.refuse(node, 'a step without an address');
+  const statement = place.parent(1)?.type === 'ChainExpression' ? place.parent(2) : place.parent(1);
+  if (statement?.type !== 'ExpressionStatement') place.refuse(node, 'a step inside an expression');
+  if (!place.isRewriting) return;
+  place.text.overwrite(node.start, address.start, '((yield), $.arm(');
+  place.text.overwrite(address.end, node.end, '))');
+}
+
+/** `new` of something. */
+export function visitNew(place: Place, callee: AnyNode): void {
+  if (callee.type === 'Identifier' && (OUTSIDE_CLASSES.has(callee.name) || place.functions.hasClass(callee.name)))
+    return;
+  place.refuse(callee, 'new of a class that is neither of the bundle nor known from outside');
+}
+
+/** A method of something that is not called here: where it suspends, a plain caller of it would get a generator. */
+export function visitReference(place: Place, node: MemberExpression, name: string): void {
+  const parent = place.parent(1);
+  if (!place.isRewriting || !place.functions.isSuspending(`method ${name}`)) return;
+  if (parent?.type === 'CallExpression' && parent.callee === node) return;
+  if (parent?.type === 'MemberExpression' && nameOf(parent) === 'bind' && isMethodOfThis(node)) return;
+  if (parent?.type === 'AssignmentExpression' && parent.left === node) {
+    const { right } = parent;
+    if (place.source.slice(right.start, right.end) === `this.${name}.bind(this)`) return;
+  }
+  place.refuse(node, `${name}, which suspends, is used without being called`);
+}
+
+/** `const { x } = this` of a method that suspends would be called as a plain function. */
+export function visitDeclarator(place: Place, node: Extract<AnyNode, { type: 'VariableDeclarator' }>): void {
+  const { id, init } = node;
+  if (!place.isRewriting || id.type !== 'ObjectPattern' || init?.type !== 'ThisExpression') return;
+  for (const property of id.properties) {
+    if (property.type !== 'Property' || property.key.type !== 'Identifier' || property.computed)
+      place.refuse(property, 'a field of this by a pattern that is not plain');
+    if (place.functions.isSuspending(`method ${property.key.name}`))
+      place.refuse(property, `${property.key.name}, which suspends, is used without being called`);
+  }
+}
+
+function isMethodOfThis(node: AnyNode): boolean {
+  return node.type === 'MemberExpression' && node.object.type === 'ThisExpression' && !node.computed;
+}
