@@ -9,11 +9,11 @@ export interface SeededFault {
   readonly scenario: string;
 }
 
-export const seededFaults: readonly SeededFault[] = [
+const wasmFaults: readonly SeededFault[] = [
   {
     name: 'the page count goes down by load and store',
     patch: {
-      file: 'refcount.ts',
+      file: 'assembly/refcount.ts',
       find: 'const seen = acas(counter, references, references - 1);',
       replace: 'const seen = references;\n      astore(counter, references - 1);',
     },
@@ -22,7 +22,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'a release that reads 1 after a lost exchange does not take the page home',
     patch: {
-      file: 'refcount.ts',
+      file: 'assembly/refcount.ts',
       find: 'if (seen == references) return;',
       replace: 'if (seen == references || seen == 1) return;',
     },
@@ -31,7 +31,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'the holders of a fragment go down by load and store',
     patch: {
-      file: 'refcount.ts',
+      file: 'assembly/refcount.ts',
       find: 'const seen = acas(wordAddress(unit), word, word - 1);',
       replace: 'const seen = word;\n      astore(wordAddress(unit), word - 1);',
     },
@@ -40,7 +40,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'retain raises the page count by load and store',
     patch: {
-      file: 'refcount.ts',
+      file: 'assembly/refcount.ts',
       find: 'const before = aadd(counter, references);',
       replace: 'const before = aload(counter);\n  astore(counter, before + references);',
     },
@@ -49,7 +49,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'a fragment page is left by load and store',
     patch: {
-      file: 'fragment.ts',
+      file: 'assembly/fragment.ts',
       find: 'if (acas(descriptor + DESCRIPTOR_COUNT_OFFSET, references, references - (BIAS - users)) == references) break;',
       replace: 'astore(descriptor + DESCRIPTOR_COUNT_OFFSET, references - (BIAS - users));\n    if (users != 0) break;',
     },
@@ -58,7 +58,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'nodes are exchanged by load and store',
     patch: {
-      file: 'ring.ts',
+      file: 'assembly/ring.ts',
       find: 'if (acas(address, seen, next) != seen) {\n    recordDone();\n    return false;\n  }',
       replace: 'if (aload(address) != seen) {\n    recordDone();\n    return false;\n  }\n  acas(address, seen, next);',
     },
@@ -67,7 +67,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'the tail moves on before the slot is filled',
     patch: {
-      file: 'ring.ts',
+      file: 'assembly/ring.ts',
       find:
         'if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;\n' +
         "      // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.\n" +
@@ -81,7 +81,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'a pusher waits for another one to move the tail on',
     patch: {
-      file: 'ring.ts',
+      file: 'assembly/ring.ts',
       find: 'its pusher has not moved the tail.\n    acas(ring + RING_TAIL_OFFSET, t, next);',
       replace: '',
     },
@@ -90,7 +90,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'a receiver takes any filled slot, whatever its lap',
     patch: {
-      file: 'ring.ts',
+      file: 'assembly/ring.ts',
       find: 'if (w >>> lapShift == lap) {',
       replace: 'if (w >>> lapShift == lap || (w & full) != 0) {',
     },
@@ -99,7 +99,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'a spilled spare magazine is overwritten instead of exchanged',
     patch: {
-      file: 'cache.ts',
+      file: 'assembly/cache.ts',
       find: 'if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;',
       replace:
         'if (spare != port + PORT_SPARE_OFFSET) {\n' +
@@ -114,7 +114,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'LEFT is set by a store',
     patch: {
-      file: 'pin.ts',
+      file: 'assembly/pin.ts',
       find: 'if (acas(word, seen, seen | PIN_LEFT) == seen) return true;',
       replace: 'astore(word, seen | PIN_LEFT);\n    if (seen != 0) return true;',
     },
@@ -123,7 +123,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'an unpin goes down by load and store',
     patch: {
-      file: 'pin.ts',
+      file: 'assembly/pin.ts',
       find: 'if (acas(word, seen, seen - 1) == seen) return OK;',
       replace: 'astore(word, seen - 1);\n    if (seen != 0) return OK;',
     },
@@ -132,7 +132,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'a token is claimed by load and store',
     patch: {
-      file: 'token.ts',
+      file: 'assembly/token.ts',
       find: 'return acas(token, seen, mark(seen, TOKEN_TAKING)) == seen ? seen : 0;',
       replace: 'astore(token, mark(seen, TOKEN_TAKING));\n  return seen;',
     },
@@ -141,7 +141,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'the retired list is taken by load and store',
     patch: {
-      file: 'supply.ts',
+      file: 'assembly/supply.ts',
       find: 'if (acas(head, seen, next) == seen) return seen & RETIRED_PAGE_MASK;',
       replace: 'astore(head, next);\n    if (seen != 0) return seen & RETIRED_PAGE_MASK;',
     },
@@ -150,7 +150,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'a page is listed as retired before its home state says so',
     patch: {
-      file: 'supply.ts',
+      file: 'assembly/supply.ts',
       find:
         'astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);\n' +
         '    // Plain: published by X9.\n' +
@@ -169,10 +169,19 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'a fresh page is claimed by load and store',
     patch: {
-      file: 'supply.ts',
+      file: 'assembly/supply.ts',
       find: 'if (acas(home, seen, circulating(seen)) == seen) {',
       replace: 'astore(home, circulating(seen));\n  if (page != 0) {',
     },
     scenario: 'fresh claim against fresh claim',
   },
 ];
+
+const typescriptFaults: readonly SeededFault[] = [];
+
+export const seededFaults: readonly SeededFault[] = [...wasmFaults, ...typescriptFaults];
+
+/** The engine that the fault is in. */
+export function engineOf({ patch }: SeededFault): 'wasm' | 'typescript' {
+  return patch.file.startsWith('assembly/') ? 'wasm' : 'typescript';
+}

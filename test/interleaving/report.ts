@@ -1,12 +1,15 @@
 // How explorations are told: a failure with its schedule and its trace, and the table of all of them.
 
-import type { Exploration, Scenario } from './explorer.js';
+import type { EngineName } from './engines.js';
+import type { Exploration } from './explorer.js';
 
 /** What a failed exploration says, with the line that shows it again. `fault`: the seeded fault, if there is one. */
-export function describeFailure({ scenario, failure }: Exploration, trace: readonly string[], fault?: string): string {
-  const variables = `${fault === undefined ? '' : `PAGEPOOL_FAULT='${fault}' `}PAGEPOOL_SCHEDULE='${scenario.name}: ${failure?.schedule}'`;
-  const again = `${variables} npx vitest run --project interleaving scenarios`;
-  return [`${scenario.name}: ${failure?.message}`, `again: ${again}`, ...trace].join('\n');
+export function describeFailure(exploration: Exploration, trace: readonly string[], fault?: string): string {
+  const { scenario, engine, failure } = exploration;
+  const name = fault === undefined ? '' : `PAGEPOOL_FAULT='${fault}' `;
+  const schedule = `PAGEPOOL_SCHEDULE='${scenario.name}: ${failure?.schedule}'`;
+  const again = `${name}PAGEPOOL_ENGINE=${engine} ${schedule} npx vitest run --project interleaving schedule`;
+  return [`${scenario.name}, ${engine}: ${failure?.message}`, `again: ${again}`, ...trace].join('\n');
 }
 
 /** Allowed outcomes that no schedule reached: the table says more than is so. */
@@ -16,25 +19,38 @@ export function neverReached({ scenario, outcomes }: Exploration): string[] {
 
 /** One line for each exploration. */
 export function summary(explorations: readonly Exploration[]): string {
-  const rows = explorations.map(({ scenario, schedules, states, longest, seconds, outcomes }) => [
+  const rows = explorations.map(({ scenario, engine, bound, schedules, states, longest, seconds, outcomes }) => [
     scenario.name,
+    engine,
     String(scenario.threads),
-    boundOf(scenario),
+    bound === undefined ? 'all' : `<= ${bound}`,
+    String(scenario.kills ?? 0),
     numberOf(schedules),
     String(states),
     String(longest),
     String(outcomes.size),
     seconds.toFixed(2),
   ]);
-  const head = ['scenario', 'threads', 'preemptions', 'schedules', 'states', 'steps', 'outcomes', 'seconds'];
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  return [head, ...rows]
-    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
-    .join('\n');
+  const head = 'scenario engine threads preemptions kills schedules states steps outcomes seconds'.split(' ');
+  return table(head, [...rows, ...totals(explorations)]);
 }
 
-function boundOf({ bound }: Scenario): string {
-  return bound === undefined ? 'all' : `<= ${bound}`;
+/** What an engine's explorations add up to. */
+function totals(explorations: readonly Exploration[]): string[][] {
+  const engines = [...new Set(explorations.map(({ engine }) => engine))];
+  return engines.map((engine: EngineName) => {
+    const own = explorations.filter((exploration) => exploration.engine === engine);
+    const states = own.reduce((sum, exploration) => sum + exploration.states, 0);
+    const seconds = own.reduce((sum, exploration) => sum + exploration.seconds, 0);
+    return [`all ${own.length}`, engine, '', '', '', '', String(states), '', '', seconds.toFixed(2)];
+  });
+}
+
+function table(head: readonly string[], rows: readonly string[][]): string {
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  return [head, ...rows]
+    .map((row) => row.map((cell, i) => (i <= 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
+    .join('\n');
 }
 
 /** Exact below a billion. */

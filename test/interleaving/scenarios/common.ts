@@ -10,7 +10,8 @@ import {
 } from '../../../assembly/layout.js';
 import type { PoolOptions, WhenFull } from '../../../src/pool/options.js';
 import type { End } from '../explorer.js';
-import { type Call, lapMask, type ModelPool } from '../model.js';
+import { lapMask, type ModelPool } from '../model.js';
+import type { Call } from '../thread.js';
 
 /** `page 3`, or `none` for handle 0; the call's handle. */
 export function pageName({ pool }: End, handle: number | null): string {

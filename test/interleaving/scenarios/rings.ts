@@ -1,7 +1,8 @@
 // The exchange ring: as recycle ring under the caches, and as channel.
 
 import type { Scenario } from '../explorer.js';
-import { lapMask, type Program } from '../model.js';
+import { lapMask } from '../model.js';
+import type { Program } from '../thread.js';
 import {
   allocPages,
   cachePages,
@@ -105,6 +106,7 @@ const recycleRing: Scenario[] = [
     threads: 3,
     options: { pageCount: 2 },
     bound: 3,
+    bounds: { typescript: 2, mixed: 2 },
     setup: () => {
       const program: Program = [
         ['alloc'],

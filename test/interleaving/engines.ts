@@ -1,0 +1,45 @@
+// Which engine serves which thread of an exploration, built as it is or with a fault.
+
+import { buildModel, type Patch } from './build-model.js';
+import { buildTypeScriptModel, type TypeScriptModel } from './suspend/bundle.js';
+
+/** All threads of one engine, or the threads in turns: Wasm, TypeScript, Wasm, ... */
+export const ENGINES = ['wasm', 'typescript', 'mixed'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+/** The engines of an exploration. */
+export interface Engines {
+  readonly name: EngineName;
+  /** By the thread's number; a reaper has a number after those of the programs. */
+  kindOf(thread: number): 'wasm' | 'typescript';
+  readonly module: WebAssembly.Module | undefined;
+  readonly model: TypeScriptModel | undefined;
+}
+
+interface EngineBuild {
+  /** TypeScript threads may die before plain writes. */
+  readonly deaths?: boolean;
+  /** Each of one engine's sources. */
+  readonly patches?: readonly Patch[];
+}
+
+const built = new Map<string, Promise<Engines>>();
+
+/** What the threads need, built once. */
+export function buildEngines(name: EngineName, what: EngineBuild = {}): Promise<Engines> {
+  const key = JSON.stringify([name, what]);
+  const engines = built.get(key) ?? build(name, what);
+  built.set(key, engines);
+  return engines;
+}
+
+async function build(name: EngineName, { deaths = false, patches = [] }: EngineBuild): Promise<Engines> {
+  const ofWasm = patches.filter(({ file }) => file.startsWith('assembly/'));
+  const others = patches.filter((patch) => !ofWasm.includes(patch));
+  return {
+    name,
+    kindOf: (thread) => (name === 'mixed' ? (thread % 2 === 0 ? 'wasm' : 'typescript') : name),
+    module: name === 'typescript' ? undefined : await buildModel(ofWasm),
+    model: name === 'wasm' ? undefined : await buildTypeScriptModel({ deaths }, others),
+  };
+}

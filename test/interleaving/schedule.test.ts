@@ -1,0 +1,30 @@
+// Shows one schedule step by step, the one that PAGEPOOL_SCHEDULE, PAGEPOOL_ENGINE and PAGEPOOL_FAULT name.
+
+import { expect, test } from 'vitest';
+import { buildEngines, ENGINES } from './engines.js';
+import { explore, trace } from './explorer.js';
+import { seededFaults } from './faults.js';
+import { scenarioNamed } from './scenarios/all.js';
+
+const wanted = process.env.PAGEPOOL_SCHEDULE;
+
+if (wanted !== undefined) {
+  test('the wanted schedule, step by step', async () => {
+    const [, name = '', schedule = ''] = wanted.match(/^(.*): *([\w.]*)$/) ?? [];
+    const engine = ENGINES.find((known) => known === (process.env.PAGEPOOL_ENGINE ?? 'wasm'));
+    if (engine === undefined)
+      throw new Error(`PAGEPOOL_ENGINE=${process.env.PAGEPOOL_ENGINE} (expected ${ENGINES.join(', ')})`);
+    const fault = seededFaults.find((seeded) => seeded.name === process.env.PAGEPOOL_FAULT);
+    const scenario = scenarioNamed(name);
+    const patches = fault === undefined ? [] : [fault.patch];
+    const engines = await buildEngines(engine, { deaths: (scenario.kills ?? 0) > 0, patches });
+    console.log(trace(scenario, engines, schedule).join('\n'));
+  });
+}
+
+test.each(ENGINES)('a schedule of %s is shown again as it was found', async (engine) => {
+  const scenario = { ...scenarioNamed('unpin against last release'), outcomes: {} };
+  const engines = await buildEngines(engine);
+  const { failure } = explore(scenario, engines);
+  expect(trace(scenario, engines, failure?.schedule ?? '').at(-1)).toContain(failure?.message);
+});

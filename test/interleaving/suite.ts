@@ -1,0 +1,26 @@
+// Every scenario on one choice of engines, as tests: each end conserves every page, and each outcome is in its table.
+//
+// A file for each choice calls this, so that they run beside each other.
+
+import { afterAll, expect, test } from 'vitest';
+import { buildEngines, type EngineName } from './engines.js';
+import { type Exploration, explore, type Scenario, trace } from './explorer.js';
+import { describeFailure, neverReached, summary } from './report.js';
+
+/** Tests of the scenarios on these engines; prints the table of what they explored. */
+export function testScenarios(name: EngineName, scenarios: readonly Scenario[]): void {
+  const explorations: Exploration[] = [];
+
+  test.each(scenarios)(`$name, ${name}: every order of its steps ends in a listed outcome`, async (scenario) => {
+    const engines = await buildEngines(name, { deaths: (scenario.kills ?? 0) > 0 });
+    const exploration = explore(scenario, engines);
+    explorations.push(exploration);
+    const { failure } = exploration;
+    if (failure !== undefined) {
+      throw new Error(describeFailure(exploration, trace(scenario, engines, failure.schedule)));
+    }
+    expect(neverReached(exploration)).toEqual([]);
+  });
+
+  afterAll(() => console.log(summary(explorations)));
+}
