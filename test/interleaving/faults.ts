@@ -177,7 +177,136 @@ const wasmFaults: readonly SeededFault[] = [
   },
 ];
 
-const typescriptFaults: readonly SeededFault[] = [];
+const typescriptFaults: readonly SeededFault[] = [
+  {
+    name: 'the page count goes down by load and store',
+    patch: {
+      file: 'src/engine/typescript/refcount.ts',
+      find: 'const seen = this.acas(counter, references, references - 1);',
+      replace: 'const seen = references;\n        this.astore(counter, references - 1);',
+    },
+    scenario: 'last release against last release',
+  },
+  {
+    name: 'a release that reads 1 after a lost exchange does not take the page home',
+    patch: {
+      file: 'src/engine/typescript/refcount.ts',
+      find: 'if (seen === references) return;',
+      replace: 'if (seen === references || seen === 1) return;',
+    },
+    scenario: 'last release against last release',
+  },
+  {
+    name: 'nodes are exchanged by load and store',
+    patch: {
+      file: 'src/engine/typescript/ring.ts',
+      find: 'if (this.acas(address, seen, next) !== seen) {',
+      replace: 'if (this.aload(address) === seen) this.astore(address, next);\n    else {',
+    },
+    scenario: 'two spills, wrap of lap and position',
+  },
+  {
+    name: 'the tail moves on before the slot is filled',
+    patch: {
+      file: 'src/engine/typescript/ring.ts',
+      find: 'if (!this.exchange(ring, slot, w, (lap << lapShift) | full | mine, holder)) continue;',
+      replace:
+        'this.acas(tail, t, next);\n' +
+        '        if (!this.exchange(ring, slot, w, (lap << lapShift) | full | mine, holder)) continue;',
+    },
+    scenario: 'a sender that receives against a sender, capacity 2',
+  },
+  {
+    name: 'a pusher waits for another one to move the tail on',
+    patch: {
+      file: 'src/engine/typescript/ring.ts',
+      find: '// X8 pairs with A2 in ringPush:',
+      replace: 'if (age === 0) continue;\n      //',
+    },
+    scenario: 'two spills, wrap of lap and position',
+  },
+  {
+    name: 'a receiver takes any filled slot, whatever its lap',
+    patch: {
+      file: 'src/engine/typescript/ring.ts',
+      find: 'if (w >>> lapShift === lap) {',
+      replace: 'if (w >>> lapShift === lap || (w & full) !== 0) {',
+    },
+    scenario: 'a sender against two receivers, capacity 1',
+  },
+  {
+    name: 'a spilled spare magazine is overwritten instead of exchanged',
+    patch: {
+      file: 'src/engine/typescript/cache.ts',
+      find: 'if (!this.exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;',
+      replace:
+        'if (spare === port + PORT_SPARE_OFFSET) {\n' +
+        '      i32[(port + PORT_LOADED_OFFSET) >>> 2] = seen & ring.nodeMask;\n' +
+        '      this.astore(spare, next);\n' +
+        '    } else if (!this.exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;',
+    },
+    scenario: 'spare taken by a starving port against its owner',
+  },
+  {
+    name: 'a token is claimed by load and store',
+    patch: {
+      file: 'src/engine/typescript/token.ts',
+      find: 'return this.acas(token, seen, this.mark(seen, TOKEN_TAKING)) === seen ? seen : 0;',
+      replace: 'this.astore(token, this.mark(seen, TOKEN_TAKING));\n    return seen;',
+    },
+    scenario: 'token adopted twice',
+  },
+  {
+    name: 'LEFT is set by a store',
+    patch: {
+      file: 'src/engine/typescript/pin.ts',
+      find: 'if (this.acas(word, seen, seen | PIN_LEFT) === seen) return true;',
+      replace: 'this.astore(word, seen | PIN_LEFT);\n      if (seen !== 0) return true;',
+    },
+    scenario: 'unpin against last release',
+  },
+  {
+    name: 'a fresh page is claimed by load and store',
+    patch: {
+      file: 'src/engine/typescript/supply.ts',
+      find: 'if (this.acas(home, seen, this.circulating(seen)) === seen) {',
+      replace: 'this.astore(home, this.circulating(seen));\n    if (page !== 0) {',
+    },
+    scenario: 'fresh claim against fresh claim',
+  },
+  {
+    name: 'a fragment page is left by load and store',
+    patch: {
+      file: 'src/engine/typescript/fragment.ts',
+      find: 'if (this.acas(counter, references, references - bias) === references) break;',
+      replace: 'this.astore(counter, references - bias);\n      if (references !== bias) break;',
+    },
+    scenario: 'bias drain against release, the page reused in place',
+  },
+  {
+    name: 'retain raises the page count by load and store',
+    patch: {
+      file: 'src/engine/typescript/refcount.ts',
+      find: 'this.aadd(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET, references);',
+      replace:
+        'const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;\n' +
+        '    this.astore(counter, this.aload(counter) + references);',
+    },
+    scenario: 'retain and two releases against last release',
+  },
+  {
+    name: 'a token is free before its words are read',
+    patch: {
+      file: 'src/engine/typescript/token.ts',
+      find: 'const handle = i32[(token + TOKEN_HANDLE_OFFSET) >>> 2]!;',
+      replace:
+        'this.astore(token, ((seen >>> TOKEN_SEQ_SHIFT) + 1) << TOKEN_SEQ_SHIFT);\n' +
+        '    this.aload(token);\n' +
+        '    const handle = i32[(token + TOKEN_HANDLE_OFFSET) >>> 2]!;',
+    },
+    scenario: 'token adopted, adopted and released, and the next one lent',
+  },
+];
 
 export const seededFaults: readonly SeededFault[] = [...wasmFaults, ...typescriptFaults];
 
