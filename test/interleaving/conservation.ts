@@ -329,7 +329,7 @@ class Census {
     }
     if (isSuspect && containers.length === 0 && state === HOME_HELD) return 'suspect';
     demand(count === 1, () => `${told()}: count at home`);
-    demand(!isTainted, () => `${told()}: tainted or suspect at home`);
+    demand((home & HOME_TAINTED) === 0, () => `${told()}: tainted at home`);
     demand((home & HOME_OPENER_MASK) === 0, () => `${told()}: names an opener at home`);
     if (state === HOME_LEFT) {
       demand(containers.length === 0, () => `${told()}: left and in a container`);

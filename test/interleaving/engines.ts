@@ -2,6 +2,7 @@
 
 import { buildModel, type Patch } from './build-model.js';
 import { buildTypeScriptModel, type TypeScriptModel } from './suspend/bundle.js';
+import type { TransformOptions } from './suspend/place.js';
 
 /** All threads of one engine, or the threads in turns: Wasm, TypeScript, Wasm, ... */
 export const ENGINES = ['wasm', 'typescript', 'mixed'] as const;
@@ -16,9 +17,7 @@ export interface Engines {
   readonly model: TypeScriptModel | undefined;
 }
 
-interface EngineBuild {
-  /** TypeScript threads may die before plain writes. */
-  readonly deaths?: boolean;
+interface EngineBuild extends Partial<TransformOptions> {
   /** Each of one engine's sources. */
   readonly patches?: readonly Patch[];
 }
@@ -33,13 +32,13 @@ export function buildEngines(name: EngineName, what: EngineBuild = {}): Promise<
   return engines;
 }
 
-async function build(name: EngineName, { deaths = false, patches = [] }: EngineBuild): Promise<Engines> {
+async function build(name: EngineName, { patches = [], ...options }: EngineBuild): Promise<Engines> {
   const ofWasm = patches.filter(({ file }) => file.startsWith('assembly/'));
   const others = patches.filter((patch) => !ofWasm.includes(patch));
   return {
     name,
     kindOf: (thread) => (name === 'mixed' ? (thread % 2 === 0 ? 'wasm' : 'typescript') : name),
     module: name === 'typescript' ? undefined : await buildModel(ofWasm),
-    model: name === 'wasm' ? undefined : await buildTypeScriptModel({ deaths }, others),
+    model: name === 'wasm' ? undefined : await buildTypeScriptModel({ deaths: false, ...options }, others),
   };
 }

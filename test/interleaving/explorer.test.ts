@@ -83,6 +83,23 @@ describe.each(ENGINES)('%s', (engine) => {
   });
 });
 
+test.each([
+  'spill against refill',
+  'a sender that receives against a sender, capacity 2',
+  'two senders against a receiver, capacity 1',
+  'retain and two releases against last release',
+  'fresh claims of whole magazines',
+  'merge of half-empty magazines against a merge',
+])('%s: what calls and turns of loops read may be forgotten after them', async (name) => {
+  const scenario = scenarioNamed(name);
+  const forgetful = explore(scenario, await buildEngines('typescript'));
+  const other = explore(scenario, await buildEngines('typescript', { remembersAll: true }));
+  expect(other.failure).toBeUndefined();
+  expect(forgetful.states).toBeLessThan(other.states);
+  expect(forgetful.schedules).toBe(other.schedules);
+  expect(Object.fromEntries(forgetful.outcomes)).toEqual(Object.fromEntries(other.outcomes));
+});
+
 test.each(ENGINES)('%s: a thread that is killed stays where it was', async (engine) => {
   const exploration = explore(killed, await buildEngines(engine));
   expect(exploration.failure).toBeUndefined();

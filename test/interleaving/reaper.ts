@@ -124,8 +124,9 @@ export class ReaperThread implements Instance {
   private engineOf(port: number): Stepper {
     let engine = this.engines.get(port);
     if (engine === undefined) {
-      const { isDead, isFinished } = this.pool.instances[port]!;
-      if (!isDead && !isFinished) throw new Error(`a reaper acts for port=${port} (expected a dead or an idle one)`);
+      const { isDead, program } = this.pool.instances[port]!;
+      if (!isDead && program.length > 0)
+        throw new Error(`a reaper acts for port=${port} (expected a dead one, or one without a program)`);
       engine = this.openEngine(port, this.reads);
       this.engines.set(port, engine);
     }

@@ -11,16 +11,18 @@ import { describeFailure, neverReached, summary } from './report.js';
 export function testScenarios(name: EngineName, scenarios: readonly Scenario[]): void {
   const explorations: Exploration[] = [];
 
-  test.each(scenarios)(`$name, ${name}: every order of its steps ends in a listed outcome`, async (scenario) => {
-    const engines = await buildEngines(name, { deaths: (scenario.kills ?? 0) > 0 });
-    const exploration = explore(scenario, engines);
-    explorations.push(exploration);
-    const { failure } = exploration;
-    if (failure !== undefined) {
-      throw new Error(describeFailure(exploration, trace(scenario, engines, failure.schedule)));
-    }
-    expect(neverReached(exploration)).toEqual([]);
-  });
+  for (const scenario of scenarios) {
+    test(`${scenario.name}, ${name}: every order of its steps ends in a listed outcome`, async () => {
+      const engines = await buildEngines(name, { deaths: (scenario.kills ?? 0) > 0 });
+      const exploration = explore(scenario, engines);
+      explorations.push(exploration);
+      const { failure } = exploration;
+      if (failure !== undefined) {
+        throw new Error(describeFailure(exploration, trace(scenario, engines, failure.schedule)));
+      }
+      expect(neverReached(exploration)).toEqual([]);
+    });
+  }
 
   afterAll(() => console.log(summary(explorations)));
 }

@@ -1,11 +1,17 @@
 // Every scenario.
 
 import type { Scenario } from '../explorer.js';
+import { deathScenarios } from './deaths.js';
 import { referenceScenarios } from './references.js';
 import { ringScenarios } from './rings.js';
 import { supplyScenarios } from './supply.js';
 
-export const scenarios: readonly Scenario[] = [...ringScenarios, ...referenceScenarios, ...supplyScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...ringScenarios,
+  ...referenceScenarios,
+  ...supplyScenarios,
+  ...deathScenarios,
+];
 
 /** The scenario of that name. */
 export function scenarioNamed(name: string): Scenario {

@@ -8,6 +8,8 @@ import { FunctionTable, type Owner } from './functions.js';
 export interface TransformOptions {
   /** Whether threads may stop before plain writes, too; without, what only writes plainly stays a plain function. */
   readonly deaths: boolean;
+  /** Forgets nothing that a call or a turn of a loop read: only to check the forgetting. */
+  readonly remembersAll?: boolean;
 }
 
 /** What a plain write has before it. */
@@ -27,7 +29,7 @@ export class Place {
   /** Methods that are called of other objects than `this`. */
   readonly foreign = new Set<string>();
   /** Something may change that is neither a shared word nor a variable nor a field of `this`. */
-  hasHiddenState = false;
+  hasHiddenState: boolean;
   /** The first walk finds out who suspends, the second one rewrites. */
   isRewriting = false;
   /** The node that is visited, last, and what it stands in. */
@@ -37,6 +39,7 @@ export class Place {
     readonly source: string,
     readonly options: TransformOptions,
   ) {
+    this.hasHiddenState = options.remembersAll === true;
     this.program = parse(source, { ecmaVersion: 2024, sourceType: 'module', locations: true });
     this.text = new MagicString(source);
     this.functions = new FunctionTable(this.program);
