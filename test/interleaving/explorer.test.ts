@@ -1,7 +1,15 @@
 // The explorer itself: it tries what it says it tries, with threads of either engine.
 
 import { describe, expect, test } from 'vitest';
-import { DESCRIPTOR_SHIFT, NODE_COUNT_OFFSET, PORT_LOADED_OFFSET, WORD_HOLDERS_MASK } from '../../assembly/layout.js';
+import {
+  DESCRIPTOR_SHIFT,
+  NODE_COUNT_OFFSET,
+  PORT_BYTES,
+  PORT_LOADED_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  RECORD_NONE,
+  WORD_HOLDERS_MASK,
+} from '../../assembly/layout.js';
 import { buildEngines, ENGINES } from './engines.js';
 import { type End, explore, type Scenario, trace } from './explorer.js';
 import { scenarioNamed } from './scenarios/all.js';
@@ -104,6 +112,43 @@ test.each(ENGINES)('%s: a thread that is killed stays where it was', async (engi
   const exploration = explore(killed, await buildEngines(engine));
   expect(exploration.failure).toBeUndefined();
   expect([...exploration.outcomes.keys()].sort()).toEqual(Object.keys(killed.outcomes).sort());
+});
+
+test('no other thread comes between the plain writes of a step, whoever can still be killed', async () => {
+  const scenario = scenarioNamed('last release against last release');
+  const alive = explore(scenario, await buildEngines('typescript'));
+  const { outcomes, failure } = explore(
+    {
+      ...scenario,
+      kills: 1,
+      outcome: ({ dead }) => (dead.length === 0 ? 'alive' : 'dead'),
+      outcomes: { alive: 'nobody died', dead: 'somebody did' },
+    },
+    await buildEngines('typescript', { deaths: true }),
+  );
+  expect(failure).toBeUndefined();
+  expect(outcomes.get('alive')).toBe(alive.schedules);
+});
+
+test.each(ENGINES)('%s: what a dead thread was about to do is part of the state', async (engine) => {
+  const scenario: Scenario = {
+    ...scenarioNamed('spill against refill'),
+    bound: 1,
+    kills: 1,
+    outcome: ({ pool, dead }) => {
+      const record = pool.geometry.portsOffset + (dead[0] ?? 0) * PORT_BYTES + PORT_RECORD_KIND_OFFSET;
+      const words = [0, 4, 8, 12].map((offset) => pool.read(record + offset));
+      return dead.length === 0 || words[0] === RECORD_NONE ? 'no record' : words.join(' ');
+    },
+    // Whatever a record says.
+    outcomes: new Proxy({}, { getOwnPropertyDescriptor: () => ({ configurable: true }) }),
+  };
+  const engines = await buildEngines(engine, { deaths: true });
+  const short = explore(scenario, engines);
+  const long = explore(scenario, engines, { everySchedule: true });
+  expect(long.failure).toBeUndefined();
+  expect(short.outcomes.size).toBeGreaterThan(5);
+  expect(Object.fromEntries(short.outcomes)).toEqual(Object.fromEntries(long.outcomes));
 });
 
 test('a thread of TypeScript is also killed before its plain writes', async () => {

@@ -24,7 +24,7 @@ import { createMemory } from '../../src/provider/wasm-memory.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import type { CallName, Calls } from './stepper.js';
 import { buildTypeScriptModel, load, type TypeScriptModel } from './suspend/bundle.js';
-import { suspension } from './suspend/suspension.js';
+import { nothingRead, suspension } from './suspend/suspension.js';
 import { TypeScriptStepper } from './typescript-stepper.js';
 
 const PORTS = 3;
@@ -221,6 +221,51 @@ describe('the rewritten engine', () => {
       expect([...i32]).toEqual([7, 1, 5]);
     }
     suspension.deaths = false;
+  });
+});
+
+describe('what a thread has read', () => {
+  /** What is remembered of a thread that stands at the last step of `run`, where word 0 was `first`. */
+  function memoryAfter(first: number, body: string, method: string): string {
+    const source = `class A {
+      constructor(i32) { this.i32 = i32; }
+      aload(at) { onStep?.(at); return Atomics.load(this.i32, at); }
+      ${method}
+      run() { ${body} this.aload(2); }
+    }
+    export { A };`;
+    const { exports } = load(source, 'test', { deaths: false });
+    const A = exports.A as new (i32: Int32Array) => { run(): Generator };
+    const steps = new A(new Int32Array([first, 0, 0])).run();
+    const reads = nothingRead();
+    let memory = '';
+    for (let isOver = false; !isOver; ) {
+      memory = `${reads.a} ${reads.b}`;
+      suspension.enter(reads);
+      isOver = steps.next().done === true;
+      suspension.leave(reads);
+    }
+    return memory;
+  }
+
+  it.each([
+    ['a result is remembered', true, 'const a = this.aload(0);', ''],
+    ['a field that a call assigned is', true, 'this.set();', 'set() { this.a = this.aload(0); }'],
+    ['a variable that a loop assigned is', true, 'let a = 0; do { a = this.aload(0); } while (a === 9);', ''],
+    [
+      'a variable of one turn is, in this turn',
+      true,
+      'do { const a = this.aload(0); this.aload(1); } while (false);',
+      '',
+    ],
+    ['a plain read is', true, 'const a = this.i32[0];', ''],
+    ['what a call put into an object is', true, 'this.put([]);', 'put(to) { to.push(this.aload(0)); }'],
+    ['what a call dropped is not', false, 'this.drop();', 'drop() { this.aload(0); }'],
+    ['what earlier turns read is not', false, 'for (let i = 0; i < 2; i++) this.aload(i);', ''],
+  ])('%s', (_, isRemembered, body, method) => {
+    const memory = memoryAfter(3, body, method);
+    expect(memoryAfter(3, body, method)).toBe(memory);
+    expect(memoryAfter(4, body, method) !== memory).toBe(isRemembered);
   });
 });
 

@@ -106,7 +106,6 @@ const recycleRing: Scenario[] = [
     threads: 3,
     options: { pageCount: 2 },
     bound: 3,
-    bounds: { typescript: 2, mixed: 2 },
     setup: () => {
       const program: Program = [
         ['alloc'],
