@@ -45,6 +45,7 @@ export default defineConfig({
             threaded('fault', 120_000, 1),
             threaded('litmus', 120_000, 2),
             threaded('stress', 180_000, 3),
+            threaded('browser', 90_000, 4),
           ],
   },
 });

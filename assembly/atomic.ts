@@ -60,6 +60,22 @@ export function aadd(address: usize, value: u32): u32 {
   return atomic.add<u32>(address, value);
 }
 
+/** Sets bits. */
+// @ts-ignore: decorator
+@inline
+export function aor(address: usize, bits: u32): void {
+  step(address);
+  atomic.or<u32>(address, bits);
+}
+
+/** Keeps only the bits given. */
+// @ts-ignore: decorator
+@inline
+export function aand(address: usize, bits: u32): void {
+  step(address);
+  atomic.and<u32>(address, bits);
+}
+
 /** Wakes every thread that waits on the word. */
 // @ts-ignore: decorator
 @inline

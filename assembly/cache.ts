@@ -34,13 +34,13 @@ import {
   RING_NODE_BITS_OFFSET,
   STATE_ACTIVE,
 } from './layout';
-import { aload, astore } from './atomic';
+import { aload, astore, rload } from './atomic';
 import { loaded, magazineCapacity, maxPorts, port, portId, ports, ring, syncLoaded } from './context';
 import { wake } from './event';
-import { recordDone } from './ledger';
+import { recordDone, setHeld } from './ledger';
 import { exchange, nodeAddress, ringPop, ringPush } from './ring';
 import { count, countMany } from './stats';
-import { magazineAdd, retire, takeFresh, takeRetired, takeRetiredList } from './supply';
+import { magazineAdd, retire, takeFresh, takeRetired } from './supply';
 
 /** Whether pages are still handed out. */
 // @ts-ignore: decorator
@@ -116,8 +116,9 @@ export function retireMagazine(holder: usize): u32 {
   const pages = left;
   while (left != 0) {
     left -= 1;
-    // Plain: this thread's magazine. The count goes down first: the page is in the record of its retirement until it is listed.
+    // Plain: this thread's magazine. The row goes up first: a page in a magazine counts as row 0, and outside it is held.
     const page = load<u32>(node + NODE_PAGES_OFFSET + ((<usize>left) << 2));
+    setHeld(page, 1);
     store<u32>(node + NODE_COUNT_OFFSET, left);
     retire(page, true);
   }
@@ -127,17 +128,7 @@ export function retireMagazine(holder: usize): u32 {
 /** Fills the loaded magazine from fresh and retired pages. */
 function refillSlow(): bool {
   takeFresh(loaded);
-  if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) return true;
-  let page = takeRetiredList();
-  while (page != 0) {
-    // What the loaded magazine cannot hold goes on to the ring, a magazine at a time.
-    const room = load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity;
-    const node = room ? loaded : nodeAddress(ring, load<u32>(port + PORT_MERGE_OFFSET));
-    page = takeRetired(node, page);
-    if (!room && load<u32>(node + NODE_COUNT_OFFSET) == magazineCapacity) returnMagazine(port + PORT_MERGE_OFFSET);
-  }
-  recordDone();
-  returnMagazine(port + PORT_MERGE_OFFSET);
+  if (load<u32>(loaded + NODE_COUNT_OFFSET) == 0) takeRetired(loaded);
   return load<u32>(loaded + NODE_COUNT_OFFSET) != 0;
 }
 
@@ -156,7 +147,7 @@ function press(): void {
     const limit = ports + <usize>((portId + i) % maxPorts) * PORT_BYTES + PORT_LIMIT_OFFSET;
     // N4 no ordering needed: a port that asked for nothing since keeps its request.
     // R5 pairs with A6 in answer: the request is seen at the port's next release.
-    if (aload(limit) != 0) astore(limit, 0);
+    if (rload(limit) != 0) astore(limit, 0);
   }
 }
 
@@ -166,8 +157,9 @@ export function refill(): bool {
     count(COUNTER_FAST);
     return true;
   }
-  if (!isActive()) return false;
+  // Unparked first: a pool that closes waits for ports that are not parked, so of the two one sees the other.
   if (load<u32>(port + PORT_PARKED_OFFSET) != 0) unpark();
+  if (!isActive()) return false;
   if (ringPop(ring, port + PORT_LOADED_OFFSET) == OK) {
     syncLoaded();
     if (load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity >> 1) merge();
@@ -217,6 +209,8 @@ export function unpark(): void {
   store<u32>(port + PORT_PARKED_OFFSET, 0); // plain: owner only
   // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
+  if (isActive()) return;
   // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is seen.
-  if (!isActive()) astore(port + PORT_LIMIT_OFFSET, 0);
+  astore(port + PORT_LIMIT_OFFSET, 0);
+  store<u32>(port + PORT_PARKED_OFFSET, 1); // plain: as it was; nothing was taken meanwhile
 }

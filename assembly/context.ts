@@ -19,6 +19,7 @@ import {
   HEADER_PAGE_SHIFT_OFFSET,
   HEADER_PAGES_OFFSET,
   HEADER_PORTS_OFFSET,
+  HEADER_RETIRED_BITS_OFFSET,
   HEADER_RING_OFFSET,
   HEADER_UNIT_BITS_OFFSET,
   HEADER_UNIT_SHIFT_OFFSET,
@@ -42,6 +43,7 @@ export let descriptors: usize = 0;
 export let words: usize = 0;
 export let extents: usize = 0;
 export let ring: usize = 0;
+export let retiredBits: usize = 0;
 export let channels: usize = 0;
 export let pages: usize = 0;
 export let flags: u32 = 0;
@@ -78,6 +80,7 @@ export function bind(id: u32): void {
   words = header(HEADER_WORDS_OFFSET);
   extents = header(HEADER_EXTENTS_OFFSET);
   ring = header(HEADER_RING_OFFSET);
+  retiredBits = header(HEADER_RETIRED_BITS_OFFSET);
   channels = header(HEADER_CHANNELS_OFFSET);
   pages = header(HEADER_PAGES_OFFSET);
   flags = header(HEADER_FLAGS_OFFSET);

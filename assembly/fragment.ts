@@ -23,14 +23,13 @@ import {
   NODE_PAGES_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
-  RECORD_CUT,
   RECORD_LEAVE,
 } from './layout';
 import { acas, aload, astore, rload } from './atomic';
 import { refill } from './cache';
 import { loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
 import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handle';
-import { held, recordDone, recordPrivate, recordSlow, setHeld } from './ledger';
+import { held, recordCut, recordDone, recordPrivate, setHeld } from './ledger';
 import { alloc, releaseShared } from './refcount';
 import { count } from './stats';
 
@@ -52,7 +51,7 @@ function cutAt(page: u32, cut: u32, first: u32, units: u32): u32 {
   if (row == LEDGER_MAX) return 0;
   const unit = (page << unitsShift) + first;
   const word = load<u32>(wordAddress(unit));
-  recordPrivate(RECORD_CUT, page, row, port + PORT_FRAGMENT_OFFSET, cut);
+  recordCut(row, cut);
   store<u32>(wordAddress(unit), word + 1);
   store<u16>(extentAddress(unit), <u16>units);
   store<u32>(port + PORT_FRAGMENT_OFFSET, cut + (units << 16) + 1);
@@ -82,7 +81,7 @@ function open(): void {
   store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, page);
   store<u32>(loaded + NODE_COUNT_OFFSET, filled - 1);
   // N1 no ordering needed: the page is this thread's alone.
-  const home = aload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
+  const home = rload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
   store<u32>(descriptor + DESCRIPTOR_HOME_OFFSET, home | HOME_FRAGMENTED | ((portId + 1) << HOME_OPENER_SHIFT)); // plain: likewise
   // N2 no ordering needed: nobody has a reference yet; the handles publish it.
   astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
@@ -98,7 +97,7 @@ export function leaveFragmentPage(reuse: bool): bool {
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
   const descriptor = descriptorAddress(page);
   const users = cut & 0xffff;
-  recordSlow(RECORD_LEAVE, page, held(page), port + PORT_FRAGMENT_OFFSET, cut);
+  recordPrivate(RECORD_LEAVE, page, held(page), 0, cut);
   while (true) {
     // A3 pairs with X8 in refcount.ts releaseShared: whoever gave its fragment back is done with the bytes.
     const references = aload(descriptor + DESCRIPTOR_COUNT_OFFSET);
@@ -108,16 +107,17 @@ export function leaveFragmentPage(reuse: bool): bool {
       const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & (HOME_TAINTED | HOME_ZERO);
       // A7 pairs with X6 in pin.ts unpin: an outsider that is done with the page is done before it is used again.
       if (reuse && (special | rload(descriptor + DESCRIPTOR_PINS_OFFSET)) == 0) {
+        // The port's word first: it tells a reaper that the count is to be BIAS.
+        store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
         // N4 no ordering needed: sole owner.
         astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
-        store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
         recordDone();
         count(COUNTER_RECYCLED);
         return true;
       }
+      setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
       // N5 no ordering needed: sole owner.
       astore(descriptor + DESCRIPTOR_COUNT_OFFSET, 1);
-      setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such
       store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, 0);
       recordDone();
       releaseShared(page, 1);

@@ -6,7 +6,6 @@ export { unpark } from './cache';
 export {
   allocBurst,
   extent,
-  held,
   lastError,
   offset,
   open,

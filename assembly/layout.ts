@@ -5,7 +5,7 @@
 // Units stand in the names: *_OFFSET and *_BYTES are bytes, *_SHIFT and *_BITS are bits, *_COUNT are items.
 //
 //   CONTROL_BASE                                                                                        controlBytes
-//   | header | ports | ledgers | page descriptors | words | extents | nodes | ring slots | tokens | channels |  scratch | pages
+//   | header | ports | ledgers | page descriptors | retired bits | words | extents | ring | tokens | channels |  scratch | pages
 //
 // Nothing lies below CONTROL_BASE: optimisers may take the first 1,024 bytes of a Wasm memory for unused.
 
@@ -14,12 +14,12 @@ export const CONTROL_BASE: u32 = 1024;
 /** "pgpl" in little-endian order. */
 export const MAGIC: u32 = 0x6c706770;
 /** Raised whenever a word of this file changes its place or its meaning. */
-export const ABI_VERSION: u32 = 1;
+export const ABI_VERSION: u32 = 2;
 
 // ---------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
 //   0    geometry and places, written once before the first attach, read plainly by everybody
-//   256  state             384  fresh             512  retired           640  freed eventcount        768  demand, folded
+//   256  state             384  fresh             512  retired           640  freed eventcount        768  demand
 //        each on two cache lines of its own (128 bytes: adjacent-line prefetchers pull lines in pairs)
 
 export const HEADER_BYTES: u32 = 1536;
@@ -63,20 +63,18 @@ export const HEADER_SCRATCH_BYTES_OFFSET: u32 = 120;
 export const HEADER_PAGES_OFFSET: u32 = 124;
 /** Wasm pages (64 KiB) that one growth step adds; 0 when the memory is never grown. */
 export const HEADER_GROW_STEP_OFFSET: u32 = 128;
+/** A bit a page, 32 a word: pages that were retired and not taken since; a bit too many is harmless. */
+export const HEADER_RETIRED_BITS_OFFSET: u32 = 132;
 export const HEADER_STATE_OFFSET: u32 = 256;
 /** Events on the state word: raised with every change, waited on by parked threads. */
 export const HEADER_STATE_SEQ_OFFSET: u32 = 260;
 /** The first page that was never given out; a hint that anybody moves on. */
 export const HEADER_FRESH_OFFSET: u32 = 384;
-/** {stamp, page}: the retired list's head. */
+/** {stamp, index of a word of retired bits}: no bit is set before that word; a hint that anybody moves, see RETIRED_*. */
 export const HEADER_RETIRED_OFFSET: u32 = 512;
 /** An eventcount: pages came back to the ring. */
 export const HEADER_FREED_OFFSET: u32 = 640;
 export const HEADER_DEMAND_OFFSET: u32 = 768;
-/** Serialises folds of freed ports' counters; readers retry while it is odd. */
-export const HEADER_FOLD_SEQ_OFFSET: u32 = 772;
-/** Counters of ports that are gone, in the order of a port's own. */
-export const HEADER_FOLDED_OFFSET: u32 = 896;
 
 export const FLAG_ZERO_ON_RELEASE: u32 = 1;
 /** A page that somebody pinned may leave the pool. */
@@ -107,13 +105,13 @@ export const MAX_PORTS_LIMIT: u32 = 64;
 //   0  count   references of all fragments together; 1 in every container, never 0        any thread, compare-exchange
 //   4  pins    {LEFT, pins}                                                              any thread, atomic
 //   8  home    {state, port, opener, flags}                                              claimed by compare-exchange, see HOME_*
-//   12 link    the next page of the retired list                                         whoever retires the page
+//   12 suspect  1: a death left one reference too many, perhaps                        whoever reaps or audits
 
 export const DESCRIPTOR_SHIFT: u32 = 4;
 export const DESCRIPTOR_COUNT_OFFSET: u32 = 0;
 export const DESCRIPTOR_PINS_OFFSET: u32 = 4;
 export const DESCRIPTOR_HOME_OFFSET: u32 = 8;
-export const DESCRIPTOR_LINK_OFFSET: u32 = 12;
+export const DESCRIPTOR_SUSPECT_OFFSET: u32 = 12;
 
 /** The bias of an open fragment page: no pool has as many references. */
 export const BIAS: u32 = 0x20000000;
@@ -122,15 +120,20 @@ export const BIAS_THRESHOLD: u32 = 0x10000000;
 
 /** Set by the last release of a pinned page: the page has left the pool. */
 export const PIN_LEFT: u32 = 0x80000000;
-export const PIN_COUNT_MASK: u32 = 0x7fffffff;
+export const PIN_COUNT_MASK: u32 = 0xffffff;
+/** Port + 1 of the last unpin, where the page had left: it retires the page. */
+export const PIN_LAST_SHIFT: u32 = 24;
 
-// home: | 31..24 area | 23..16 opener port + 1, 0 = none | 15..8 port + 1 that took it from the provider | 7..3 flags | 2..0 state |
+// home: | 31..24 stamp | 23..16 opener port + 1, 0 = none | 15..8 port + 1 that took it from the provider | 7..3 flags | 2..0 state |
+//
+// The stamp counts how often the page was taken from the provider: a reaper that finds the word as a dead port's record has it
+// knows that the step did not happen (unless the page went round 256 times between the death and the reaping).
 export const HOME_STATE_MASK: u32 = 0x7;
 /** Never given out. */
 export const HOME_FRESH: u32 = 0;
 /** In circulation: held by users, or in a magazine. */
 export const HOME_HELD: u32 = 1;
-/** On the retired list. */
+/** Retired: on the provider's side, its bit set. */
 export const HOME_RETIRED: u32 = 2;
 /** Left the pool while pinned; the last unpin retires it. */
 export const HOME_LEFT: u32 = 3;
@@ -142,22 +145,24 @@ export const HOME_ZERO: u32 = 0x8;
 export const HOME_FRAGMENTED: u32 = 0x10;
 /** A dead thread held fragments of it: its unit words are cleared when it comes home. */
 export const HOME_TAINTED: u32 = 0x20;
-/** A death left one reference too many on it, perhaps. */
-export const HOME_SUSPECT: u32 = 0x40;
 /** From a reserve: never recycled into a cache or the ring. */
 export const HOME_RESERVE: u32 = 0x80;
+/** What a page's last use left: FRAGMENTED, TAINTED and the opener; gone when it comes home. */
+export const HOME_USE_MASK: u32 = 0xff0030;
 /** What sends a last release to the slow tier. */
 export const HOME_SLOW_MASK: u32 = 0xff00f8;
 export const HOME_PORT_SHIFT: u32 = 8;
 export const HOME_PORT_MASK: u32 = 0xff00;
 export const HOME_OPENER_SHIFT: u32 = 16;
 export const HOME_OPENER_MASK: u32 = 0xff0000;
-export const HOME_AREA_SHIFT: u32 = 24;
-export const HOME_AREA_MASK: u32 = 0xff000000;
+export const HOME_STAMP_SHIFT: u32 = 24;
+export const HOME_STAMP_MASK: u32 = 0xff000000;
 
-// retired head: | 31..PAGE bits stamp | page |: the stamp takes what the page numbers leave
-export const RETIRED_PAGE_BITS: u32 = 24;
-export const RETIRED_PAGE_MASK: u32 = 0xffffff;
+// retired hint: | 31..INDEX bits stamp | index of a word |: every retirement raises the stamp
+export const RETIRED_INDEX_BITS: u32 = 21;
+export const RETIRED_INDEX_MASK: u32 = 0x1fffff;
+/** log2 of the pages that share a word of retired bits. */
+export const RETIRED_WORD_SHIFT: u32 = 5;
 
 // -------------------------------------------------------------------------------- fragment word, 4 bytes a unit; extent, 2 bytes
 //
@@ -199,7 +204,12 @@ export const PORT_HOLD_OFFSET: u32 = 152;
 /** The other side: pages given back to it. */
 export const PORT_RELEASE_OFFSET: u32 = 156;
 
-// operation record: what a step was about to do, absolute values only, kind written last and cleared last
+// operation record: what a step was about to do, absolute values only, its first word written last and cleared last
+//
+//   first word:  | 31..16 row: references on the page before the step | 15..8 index: entries before it | 7..0 kind |
+//
+// The steps that a burst repeats need that one store each: which page and node they are about stands where they work.
+/** {row, index, kind}: 0 = no step is under way. */
 export const PORT_RECORD_KIND_OFFSET: u32 = 160;
 export const PORT_RECORD_ADDRESS_OFFSET: u32 = 164;
 export const PORT_RECORD_SEEN_OFFSET: u32 = 168;
@@ -207,38 +217,46 @@ export const PORT_RECORD_NEW_OFFSET: u32 = 172;
 /** Which word of the port owns the node that moves. */
 export const PORT_RECORD_HOLDER_OFFSET: u32 = 176;
 export const PORT_RECORD_PAGE_OFFSET: u32 = 180;
-/** The ledger row's value before the step. */
-export const PORT_RECORD_ROW_OFFSET: u32 = 184;
 /** The other private word's value before the step. */
 export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
+
+/** The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies. */
+export const PORT_COUNTING_OFFSET: u32 = 192;
+
+export const RECORD_KIND_MASK: u32 = 0xff;
+export const RECORD_INDEX_SHIFT: u32 = 8;
+export const RECORD_INDEX_MASK: u32 = 0xff00;
+export const RECORD_ROW_SHIFT: u32 = 16;
 
 export const RECORD_NONE: u32 = 0;
 /** A node exchange: address, seen, new, holder. */
 export const RECORD_EXCHANGE: u32 = 1;
-/** A cut or its undoing on the own open page: page, row, value = fragment word. */
+/** A cut or its undoing on the own open page: row, value = fragment word. */
 export const RECORD_CUT: u32 = 2;
-/** An entry moves from the row into a channel node, or back: page, row, address = node, value = its count. */
+/** An entry moves from the row into a channel node: row, index = the node's count, address = node. */
 export const RECORD_ENTRY: u32 = 3;
-/** A page is taken from the provider: page. */
+/** A page is taken from the provider: page, address = its home word when it is taken (0: not looked at yet), value = holds. */
 export const RECORD_CLAIM: u32 = 4;
-/** A page goes to the retired list: page, address = head, seen, new. */
+/** A page is retired: page, index = whether in-flight goes down, address = its home word, value = releases. */
 export const RECORD_RETIRE: u32 = 5;
-/** The retired list is taken whole: address = head, seen, new. */
-export const RECORD_TAKE: u32 = 6;
+/** The last user leaves a pinned page: page, address = its home word, value = releases. */
+export const RECORD_PINNED: u32 = 6;
 /** A reference moves between the row and a token: page, row, address = token. */
 export const RECORD_TOKEN: u32 = 7;
-/** The fragment page is left: page, value = fragment word. */
+/** The fragment page is left: page, row, value = fragment word. */
 export const RECORD_LEAVE: u32 = 8;
-/** An entry moves from a channel node into the row: page, row, address = node, value = entries taken. */
+/** An entry moves from a channel node into the row: row, index = entries taken, address = node. */
 export const RECORD_RECEIVE: u32 = 9;
+/** The last entry of a channel node moves back into the row: row, index = the node's count, address = node. */
+export const RECORD_BACK: u32 = 10;
 
 export const CLAIM_STATE_MASK: u32 = 0x7;
 export const CLAIM_FREE: u32 = 0;
 export const CLAIM_ACTIVE: u32 = 1;
-/** Being detached by its own thread. */
-export const CLAIM_LEAVING: u32 = 2;
-export const CLAIM_REAPING: u32 = 3;
-export const CLAIM_QUARANTINED: u32 = 4;
+/** Dead; the reaper named in the word acts as this port. */
+export const CLAIM_REAPING: u32 = 2;
+/** Its thread may live: nobody touches what it has. */
+export const CLAIM_QUARANTINED: u32 = 3;
 /** The reaper's port + 1, while one is at work. */
 export const CLAIM_REAPER_SHIFT: u32 = 3;
 export const CLAIM_REAPER_MASK: u32 = 0x3f8;
@@ -314,8 +332,6 @@ export const CHANNEL_POLICY_OFFSET: u32 = 384;
 export const CHANNEL_BATCH_OFFSET: u32 = 388;
 export const CHANNEL_CLOSED_OFFSET: u32 = 392;
 export const CHANNEL_CAPACITY_OFFSET: u32 = 396;
-/** Entries counted by ports that are gone: sent, received, dropped. */
-export const CHANNEL_FOLDED_OFFSET: u32 = 400;
 export const CHANNEL_NOT_EMPTY_OFFSET: u32 = 448;
 export const CHANNEL_NOT_FULL_OFFSET: u32 = 512;
 export const LANE_BYTES: u32 = 64;
@@ -354,6 +370,8 @@ export const TOKEN_TAKING: u32 = 3;
 export const TOKEN_PORT_SHIFT: u32 = 2;
 export const TOKEN_PORT_MASK: u32 = 0x3fc;
 export const TOKEN_SEQ_SHIFT: u32 = 10;
+/** A loan's number is {sequence, index of the token}: this many low bits are the index. */
+export const LOAN_INDEX_BITS: u32 = 8;
 
 // ---------------------------------------------------------------------------------------------------- return codes
 //

@@ -12,16 +12,20 @@ import {
   ERR_PIN,
   ERR_REF_OVERFLOW,
   FLAG_DETACHABLE,
-  HOME_AREA_MASK,
   HOME_LEFT,
+  HOME_STAMP_MASK,
   OK,
   PIN_COUNT_MASK,
+  PIN_LAST_SHIFT,
   PIN_LEFT,
+  PORT_RELEASE_OFFSET,
+  RECORD_PINNED,
+  RECORD_RETIRE,
 } from './layout';
-import { acas, aload, astore } from './atomic';
-import { flags, pageCount } from './context';
+import { acas, aload, astore, rload } from './atomic';
+import { flags, pageCount, port, portId } from './context';
 import { descriptorAddress, inspect, pageOf, unitOf } from './handle';
-import { held } from './ledger';
+import { held, recordDone, recordPrivate, setHeld } from './ledger';
 import { retire, zero } from './supply';
 
 /** Pins the handle's page; the page's number, good for one `unpin` from any thread, or a code. One locked operation. */
@@ -34,7 +38,7 @@ export function pin(handle: u32): i32 {
   const word = descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET;
   while (true) {
     // N1 no ordering needed: the caller's reference keeps the page, and with it LEFT, away.
-    const seen = aload(word);
+    const seen = rload(word);
     if ((seen & PIN_COUNT_MASK) == PIN_COUNT_MASK) return ERR_REF_OVERFLOW;
     // X2 pairs with X4 in leave: the pin is seen by whoever releases the page last.
     if (acas(word, seen, seen + 1) == seen) return <i32>page;
@@ -47,11 +51,17 @@ export function unpin(page: u32): i32 {
   const word = descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET;
   while (true) {
     // N3 no ordering needed: the exchange below decides.
-    const seen = aload(word);
+    const seen = rload(word);
     if ((seen & PIN_COUNT_MASK) == 0) return ERR_PIN;
     if (seen == (PIN_LEFT | 1)) {
-      // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now.
-      if (acas(word, seen, 0) != seen) continue;
+      // Plain: the home word of a page that left changes with its last unpin only.
+      recordPrivate(RECORD_RETIRE, page, 0, load<u32>(word - DESCRIPTOR_PINS_OFFSET + DESCRIPTOR_HOME_OFFSET), 0);
+      // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark and
+      // this port's number stay until the page is taken again: they tell a reaper that the page had left, and who ends it.
+      if (acas(word, seen, PIN_LEFT | ((portId + 1) << PIN_LAST_SHIFT)) != seen) {
+        recordDone();
+        continue;
+      }
       zero(page);
       retire(page, false);
       return OK;
@@ -61,7 +71,7 @@ export function unpin(page: u32): i32 {
   }
 }
 
-/** Whether the page leaves the pool with its last user, because somebody has it pinned. The caller is its last user. */
+/** Whether the page leaves the pool with its last user, because somebody has it pinned. The caller is its last user; its row goes with the page. */
 export function leave(page: u32): bool {
   const descriptor = descriptorAddress(page);
   const word = descriptor + DESCRIPTOR_PINS_OFFSET;
@@ -70,12 +80,20 @@ export function leave(page: u32): bool {
     const seen = aload(word);
     if (seen == 0) return false;
     // N8 no ordering needed: the page is this thread's alone until LEFT is set.
-    const home = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
+    const home = rload(descriptor + DESCRIPTOR_HOME_OFFSET);
+    const release = load<u32>(port + PORT_RELEASE_OFFSET);
+    recordPrivate(RECORD_PINNED, page, 0, home, release);
     // R9 pairs with X4 in leave: the home state is right before an unpin can act on LEFT.
-    astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_LEFT);
+    astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_STAMP_MASK) | HOME_LEFT);
     // X4 pairs with X5 in unpin: of the last release and the last unpin, one sees the other. LP of leaving.
-    if (acas(word, seen, seen | PIN_LEFT) == seen) return true;
+    if (acas(word, seen, seen | PIN_LEFT) == seen) {
+      setHeld(page, 0);
+      store<u32>(port + PORT_RELEASE_OFFSET, release + 1); // plain: owner only; one way: the page is its pins' now
+      recordDone();
+      return true;
+    }
     // R10 pairs with A1 in supply.ts claim: the page stays after all; its state as it was.
     astore(descriptor + DESCRIPTOR_HOME_OFFSET, home);
+    recordDone();
   }
 }

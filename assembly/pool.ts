@@ -31,7 +31,6 @@ import {
 } from './context';
 import { leaveFragmentPage } from './fragment';
 import { inspect, pageOf, unitOf } from './handle';
-import { held as heldBy } from './ledger';
 import { alloc, handOut, releaseChecked, releaseFast } from './refcount';
 import { countMany } from './stats';
 import { ringPop } from './ring';
@@ -89,11 +88,6 @@ export function offset(handle: u32): u32 {
 export function extent(handle: u32): i32 {
   const code = inspect(handle);
   return code != OK ? code : <i32>extentBytes(unitOf(handle));
-}
-
-/** References this port holds on a page. */
-export function held(page: u32): u32 {
-  return heldBy(page);
 }
 
 /** Why the last burst stopped early. */

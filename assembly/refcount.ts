@@ -19,24 +19,23 @@ import {
   ERR_REF_OVERFLOW,
   ERR_STALE_HANDLE,
   HOME_FRAGMENTED,
-  HOME_OPENER_MASK,
   HOME_RESERVE,
   HOME_SLOW_MASK,
   HOME_TAINTED,
+  HOME_USE_MASK,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
   OK,
+  PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
-  PORT_RELEASE_OFFSET,
-  RECORD_CUT,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from './layout';
-import { aadd, acas, aload, astore, rload } from './atomic';
+import { aadd, acas, aload, aor, astore, rload } from './atomic';
 import { answer, flush, isActive, refill, spill } from './cache';
 import { generationSeed, ledger, loaded, magazineCapacity, port, unitBits, unitLimit, unitsShift } from './context';
 import { invariant } from './debug';
@@ -51,7 +50,7 @@ import {
   vacated,
   wordAddress,
 } from './handle';
-import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { held, recordCut, recordDone, setHeld } from './ledger';
 import { leave } from './pin';
 import { count } from './stats';
 import { magazineAdd, retire, zero } from './supply';
@@ -130,14 +129,14 @@ export function release(handle: u32): i32 {
 
 /** Gives one reference back, whatever it takes, or says why not. */
 export function releaseChecked(handle: u32): i32 {
-  const code = inspect(handle);
-  if (code != OK) return reject(code);
   const unit = unitOf(handle);
+  // N18 no ordering needed: as N1.
+  const word = unit < unitLimit ? rload(wordAddress(unit)) : 0;
+  if (!matches(handle, word)) return reject(inspect(handle));
   const page = pageOf(unit);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
-  // N18 no ordering needed: as N1.
-  return releaseSlow(unit, rload(wordAddress(unit)), page, row);
+  return releaseSlow(unit, word, page, row);
 }
 
 function reject(code: i32): i32 {
@@ -171,7 +170,7 @@ function releaseSlow(unit: u32, word: u32, page: u32, row: u32): i32 {
 function uncut(unit: u32, word: u32, page: u32, row: u32): bool {
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET); // plain: owner only
   if ((cut & 0xffff) == 0) return false;
-  recordPrivate(RECORD_CUT, page, row, port + PORT_FRAGMENT_OFFSET, cut);
+  recordCut(row, cut);
   store<u32>(wordAddress(unit), vacated(word)); // plain: the fragment's only holder
   setHeld(page, row - 1);
   store<u32>(port + PORT_FRAGMENT_OFFSET, cut - 1);
@@ -185,14 +184,20 @@ export function releaseShared(page: u32, row: u32): void {
   // A6 pairs with X8 in releaseShared: a sole holder sees what the others did.
   let references = aload(counter);
   if (references != 1) {
+    // Plain: owner only. From the row to the count's exchange the reference is in neither.
+    store<u32>(port + PORT_COUNTING_OFFSET, page);
     setHeld(page, row - 1);
     do {
       // X8 pairs with A6 in releaseShared: of two last holders one reads 1. LP of a shared release.
       const seen = acas(counter, references, references - 1);
-      if (seen == references) return;
+      if (seen == references) {
+        store<u32>(port + PORT_COUNTING_OFFSET, 0);
+        return;
+      }
       references = seen;
     } while (references != 1);
     setHeld(page, row); // it was the last after all: restored, so that a death before the page is home is seen
+    store<u32>(port + PORT_COUNTING_OFFSET, 0);
   }
   goHome(page);
 }
@@ -201,51 +206,26 @@ export function releaseShared(page: u32, row: u32): void {
 function goHome(page: u32): void {
   const descriptor = descriptorAddress(page);
   // N9 no ordering needed: one holder, this thread.
-  const home = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
-  if ((home & (HOME_FRAGMENTED | HOME_TAINTED)) != 0) clean(page, descriptor, home);
+  const home = rload(descriptor + DESCRIPTOR_HOME_OFFSET);
+  if ((home & HOME_USE_MASK) != 0) clean(page, descriptor, home);
   if (leave(page)) {
     count(COUNTER_RELEASED_REFCNT);
-    setHeld(page, 0);
-    // Plain: owner only. One way: the page is its pins' now, and this port does not touch it again.
-    store<u32>(port + PORT_RELEASE_OFFSET, load<u32>(port + PORT_RELEASE_OFFSET) + 1);
     return;
   }
   // Only now: a pinned page's bytes belong to whoever pinned it, and are cleared by the last unpin.
   zero(page);
-  if ((home & HOME_RESERVE) != 0) return goRetired(page);
+  if ((home & HOME_RESERVE) != 0) return retire(page, true);
   // A10 pairs with R5 in cache.ts press: a request for pages, or a pool that closes.
   const limit = aload(port + PORT_LIMIT_OFFSET);
-  if (limit == 0) {
-    if (!isActive()) return goRetired(page);
-    // The page goes along: left behind in the loaded magazine it would be out of the reach of whoever asked for it.
-    makeRoom();
-    putInCache(page);
-    if (load<u32>(port + PORT_PARKED_OFFSET) != 0) flush();
-    else answer();
-    return;
-  }
-  makeRoom();
-  putInCache(page);
-}
-
-// @ts-ignore: decorator
-@inline
-function makeRoom(): void {
+  if (limit == 0 && !isActive()) return retire(page, true);
   if (load<u32>(loaded + NODE_COUNT_OFFSET) >= magazineCapacity) spill();
-}
-
-/** Gives a page without users to the provider's side. */
-function goRetired(page: u32): void {
-  setHeld(page, 0);
-  retire(page, true);
-}
-
-// @ts-ignore: decorator
-@inline
-function putInCache(page: u32): void {
   magazineAdd(loaded, page);
   setHeld(page, 0);
   count(COUNTER_RECYCLED);
+  if (limit != 0) return;
+  // The page goes along: left behind in the loaded magazine it would be out of the reach of whoever asked for it.
+  if (load<u32>(port + PORT_PARKED_OFFSET) != 0) flush();
+  else answer();
 }
 
 /** Undoes what a page's last use left in its descriptor and words. */
@@ -259,7 +239,7 @@ function clean(page: u32, descriptor: usize, home: u32): void {
     }
   }
   // N11 no ordering needed: sole holder; published with the page.
-  astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~(HOME_FRAGMENTED | HOME_TAINTED | HOME_OPENER_MASK));
+  astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~HOME_USE_MASK);
 }
 
 /** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */
@@ -274,7 +254,7 @@ export function retain(handle: u32, references: u32): i32 {
   if (references - 1 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
   const counter = descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
   // N12 no ordering needed: the exchange decides.
-  let word = aload(wordAddress(unit));
+  let word = rload(wordAddress(unit));
   while (true) {
     if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
     if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
@@ -283,10 +263,13 @@ export function retain(handle: u32, references: u32): i32 {
     if (seen == word) break;
     word = seen;
   }
+  // Plain: owner only. From the count to the row the new references are in neither.
+  store<u32>(port + PORT_COUNTING_OFFSET, page);
   // X14 pairs with X8 in releaseShared: the caller's own reference keeps the count above 0 meanwhile.
   const before = aadd(counter, references);
   invariant(before != 0 && before < BIAS_THRESHOLD << 2);
   setHeld(page, row + references);
+  store<u32>(port + PORT_COUNTING_OFFSET, 0);
   return OK;
 }
 
@@ -295,22 +278,15 @@ export function refCount(handle: u32): i32 {
   const code = inspect(handle);
   if (code != OK) return code;
   // N15 no ordering needed: a number that may be old when it is read.
-  return <i32>(aload(wordAddress(unitOf(handle))) & WORD_HOLDERS_MASK);
+  return <i32>(rload(wordAddress(unitOf(handle))) & WORD_HOLDERS_MASK);
 }
 
 /** Releases references this port holds on a page, whatever fragments they are of. How many. The fragments' words stay. */
 export function releaseHeld(page: u32, references: u32): u32 {
   let released: u32 = 0;
   while (released < references && held(page) != 0) {
-    const home = descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
-    // N16 no ordering needed: set while this port holds a reference, read by whoever takes the page home, after its own A6.
-    let seen = aload(home);
-    while ((seen & HOME_TAINTED) == 0) {
-      // X17 pairs with A6 in releaseShared: whoever goes home after us sees the taint.
-      const now = acas(home, seen, seen | HOME_TAINTED);
-      if (now == seen) break;
-      seen = now;
-    }
+    // X17 pairs with A6 in releaseShared: whoever takes the page home does so after us, and sees the taint.
+    aor(descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET, HOME_TAINTED);
     releaseShared(page, held(page));
     released += 1;
   }

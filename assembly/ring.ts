@@ -59,9 +59,10 @@ export function exchange(ring: usize, address: usize, seen: u32, next: u32, hold
   return true;
 }
 
+/** The hint after `hint`, which stands at `index`. */
 // @ts-ignore: decorator
 @inline
-function following(hint: u32, index: u32, indexBits: u32, slotCount: u32, lapMask: u32): u32 {
+export function following(hint: u32, index: u32, indexBits: u32, slotCount: u32, lapMask: u32): u32 {
   return index + 1 == slotCount ? (((hint >>> indexBits) + 1) & lapMask) << indexBits : hint + 1;
 }
 

@@ -1,43 +1,44 @@
 // Fresh and retired pages: where magazines get pages that are not in circulation, and where pages leave it.
 //
 // Any port may call when the pages lie in the pool's own memory. Lock-free. A page is taken by a compare-exchange of its home
-// state, which is the truth; the fresh hint and the retired list only say where to look. The list is taken whole, never
-// page by page, so a link is not read by two takers. What a thread killed here leaves: its record names the page or the
-// list it was about to take.
+// state, which is the truth; the fresh hint, the retired bits and their hint only say where to look, so a bit too many costs
+// a look, and a reaper that is not sure sets it again. What a thread killed here leaves: its record names the page.
 
 import {
   CONTROL_BASE,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_LINK_OFFSET,
+  DESCRIPTOR_PINS_OFFSET,
   FLAG_OWN_MEMORY,
   FLAG_ZERO_ON_RELEASE,
   HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
   HEADER_GROW_STEP_OFFSET,
   HEADER_RETIRED_OFFSET,
-  HOME_AREA_MASK,
   HOME_FRESH,
   HOME_HELD,
   HOME_PORT_SHIFT,
   HOME_RETIRED,
+  HOME_STAMP_MASK,
+  HOME_STAMP_SHIFT,
   HOME_STATE_MASK,
   HOME_ZERO,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
   PORT_HOLD_OFFSET,
-  PORT_RECORD_PAGE_OFFSET,
+  PORT_RECORD_ADDRESS_OFFSET,
   PORT_RELEASE_OFFSET,
   RECORD_CLAIM,
+  RECORD_INDEX_SHIFT,
   RECORD_RETIRE,
-  RECORD_TAKE,
-  RETIRED_PAGE_BITS,
-  RETIRED_PAGE_MASK,
+  RETIRED_INDEX_BITS,
+  RETIRED_INDEX_MASK,
+  RETIRED_WORD_SHIFT,
 } from './layout';
-import { acas, aload, astore } from './atomic';
-import { flags, magazineCapacity, pageCount, pages, pageShift, port, portId } from './context';
+import { aand, acas, aload, aor, rload } from './atomic';
+import { flags, magazineCapacity, pageCount, pages, pageShift, port, portId, retiredBits } from './context';
 import { wake } from './event';
 import { descriptorAddress } from './handle';
-import { recordDone, recordExchange, recordSlow } from './ledger';
+import { recordDone, recordPrivate, setHeld } from './ledger';
 
 /** Clears a page's bytes, where the pool promises that and this memory has them. The caller is alone with the page. */
 export function zero(page: u32): void {
@@ -59,7 +60,7 @@ export function magazineAdd(node: usize, page: u32): void {
 @inline
 function circulating(home: u32): u32 {
   return (
-    (home & HOME_AREA_MASK) |
+    ((home & HOME_STAMP_MASK) + ((<u32>1) << HOME_STAMP_SHIFT)) |
     ((portId + 1) << HOME_PORT_SHIFT) |
     (flags & FLAG_ZERO_ON_RELEASE ? HOME_ZERO : 0) |
     HOME_HELD
@@ -81,17 +82,21 @@ function committed(page: u32): bool {
   return memory.grow(<i32>(need - <u32>memory.size())) >= 0 || need <= <u32>memory.size();
 }
 
-/** Takes one page from the provider's side into the magazine, if it is still in the state given. */
+/** Takes one page from the provider's side into the magazine, if it is in the state given. */
 function claim(node: usize, page: u32, state: u32): void {
-  const home = descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
-  // A1 pairs with R4 in retire: whoever retired the page is done with it.
-  const seen = aload(home);
-  if ((seen & HOME_STATE_MASK) != state) return;
+  const descriptor = descriptorAddress(page);
   const hold = load<u32>(port + PORT_HOLD_OFFSET);
-  recordSlow(RECORD_CLAIM, page, 0, home, hold);
+  recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
+  // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its own.
+  if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));
+  // A1 pairs with X4 in retire: whoever retired the page is done with it.
+  const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
+  const next = circulating(seen);
+  store<u32>(port + PORT_RECORD_ADDRESS_OFFSET, next);
   // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
-  if (acas(home, seen, circulating(seen)) == seen) {
+  if ((seen & HOME_STATE_MASK) == state && acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {
     store<u32>(port + PORT_HOLD_OFFSET, hold + 1); // plain: owner only; in-flight counts it before it can be handed out
+    store<u32>(descriptor + DESCRIPTOR_PINS_OFFSET, 0); // plain: this thread's page; the mark of its last leaving goes
     magazineAdd(node, page);
   }
   recordDone();
@@ -101,66 +106,71 @@ function claim(node: usize, page: u32, state: u32): void {
 export function takeFresh(node: usize): void {
   const hint = CONTROL_BASE + HEADER_FRESH_OFFSET;
   // N3 no ordering needed: a hint; the home states decide.
-  let page = aload(hint);
+  const seen = rload(hint);
+  let page = seen;
   while (page <= pageCount && load<u32>(node + NODE_COUNT_OFFSET) < magazineCapacity && committed(page)) {
     claim(node, page, HOME_FRESH);
     page += 1;
   }
-  while (true) {
-    // N5 no ordering needed: a hint.
-    const seen = aload(hint);
-    // N6 no ordering needed: a hint that only moves up.
-    if (seen >= page || acas(hint, seen, page) == seen) return;
-  }
+  // N5 no ordering needed: a hint that only moves up; where another moved it meanwhile, it stays.
+  acas(hint, seen, page);
 }
 
-/** Takes the whole retired list; its first page, 0 = none. Follow it with `takeRetired` until it returns 0. */
-export function takeRetiredList(): u32 {
-  const head = CONTROL_BASE + HEADER_RETIRED_OFFSET;
-  while (true) {
-    // A7 pairs with X9 in retire: the links behind the head are visible.
-    const seen = aload(head);
-    if ((seen & RETIRED_PAGE_MASK) == 0) return 0;
-    const next = ((seen >>> RETIRED_PAGE_BITS) + 1) << RETIRED_PAGE_BITS;
-    recordExchange(RECORD_TAKE, head, seen, next, 0);
-    // X8 pairs with X9 in retire: the list is one taker's. LP of taking it.
-    if (acas(head, seen, next) == seen) return seen & RETIRED_PAGE_MASK;
-    recordDone();
-  }
+/** The word of retired bits that has the page's. */
+// @ts-ignore: decorator
+@inline
+function retiredWord(page: u32): usize {
+  return retiredBits + ((<usize>page >>> RETIRED_WORD_SHIFT) << 2);
 }
 
-/** Takes one page of a list into the magazine; the next one. */
-export function takeRetired(node: usize, page: u32): u32 {
-  // Plain: the list was taken by an exchange and is this thread's.
-  const next = load<u32>(descriptorAddress(page) + DESCRIPTOR_LINK_OFFSET);
-  claim(node, page, HOME_RETIRED);
-  return next;
+/** Fills the magazine with retired pages. */
+export function takeRetired(node: usize): void {
+  const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
+  // A11 pairs with X8 in list: bits set before the hint was moved down are seen.
+  const seen = aload(hint);
+  let index = seen & RETIRED_INDEX_MASK;
+  while (index <= pageCount >>> RETIRED_WORD_SHIFT && load<u32>(node + NODE_COUNT_OFFSET) < magazineCapacity) {
+    // N12 no ordering needed: a bit says where to look; the home states decide.
+    const bits = rload(retiredBits + ((<usize>index) << 2));
+    if (bits == 0) index += 1;
+    else claim(node, (index << RETIRED_WORD_SHIFT) + ctz<u32>(bits), HOME_RETIRED);
+  }
+  // X13 pairs with X8 in list: a page retired meanwhile has moved the hint, and it stays.
+  acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);
+}
+
+/** Makes a retired page findable. Doing it twice is harmless. */
+function list(page: u32): void {
+  const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
+  const index = page >>> RETIRED_WORD_SHIFT;
+  // X9 pairs with X7 in claim: the page's state is visible to whoever clears the bit.
+  aor(retiredWord(page), (<u32>1) << (page & 31));
+  while (true) {
+    // N10 no ordering needed: the exchange decides.
+    const seen = rload(hint);
+    const at = seen & RETIRED_INDEX_MASK;
+    const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | (index < at ? index : at);
+    // X8 pairs with X13 in takeRetired: whoever looked before us does not move the hint past our bit.
+    if (acas(hint, seen, next) == seen) return;
+  }
 }
 
 /**
- * Puts a page that no one holds on the retired list. `leaves`: it was in circulation until now, so in-flight goes down; the pool
- * is not touched after that.
+ * Gives a page that only this thread holds (its row is 1, or it left pinned) to the provider's side. `leaves`: it was in circulation
+ * until now, so in-flight goes down; the pool is not touched after that.
  */
 export function retire(page: u32, leaves: bool): void {
-  const descriptor = descriptorAddress(page);
-  const head = CONTROL_BASE + HEADER_RETIRED_OFFSET;
-  // N10 no ordering needed: the page is this thread's alone.
-  const home = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
+  const home = descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
+  // N14 no ordering needed: the page is this thread's alone.
+  const seen = rload(home);
   const release = load<u32>(port + PORT_RELEASE_OFFSET);
-  while (true) {
-    // A11 pairs with X8 in takeRetiredList: the list we link to is the current one.
-    const seen = aload(head);
-    const next = (((seen >>> RETIRED_PAGE_BITS) + 1) << RETIRED_PAGE_BITS) | page;
-    store<u32>(port + PORT_RECORD_PAGE_OFFSET, page);
-    recordExchange(RECORD_RETIRE, head, seen, next, 0);
-    // R4 pairs with A1 in claim: the page's last user is done before it can be taken.
-    astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);
-    // Plain: published by X9.
-    store<u32>(descriptor + DESCRIPTOR_LINK_OFFSET, seen & RETIRED_PAGE_MASK);
-    // X9 pairs with A7 in takeRetiredList: link and home state are visible before the page can be found. LP of retiring.
-    if (acas(head, seen, next) == seen) break;
-  }
-  recordDone();
+  recordPrivate(leaves ? RECORD_RETIRE | ((<u32>1) << RECORD_INDEX_SHIFT) : RECORD_RETIRE, page, 0, seen, release);
+  setHeld(page, 0);
+  // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where a reaper
+  // finished this step for a dead port.
+  acas(home, seen, (seen & HOME_STAMP_MASK) | HOME_RETIRED);
+  list(page);
   wake(CONTROL_BASE + HEADER_FREED_OFFSET);
   if (leaves) store<u32>(port + PORT_RELEASE_OFFSET, release + 1); // plain: owner only; one way: the pool may end here
+  recordDone();
 }

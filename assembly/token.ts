@@ -13,6 +13,7 @@ import {
   ERR_TOKEN_SPENT,
   HEADER_TOKEN_COUNT_OFFSET,
   HEADER_TOKENS_OFFSET,
+  LOAN_INDEX_BITS,
   LEDGER_MAX,
   OK,
   RECORD_TOKEN,
@@ -29,11 +30,11 @@ import {
   TOKEN_TAKING,
   TOKEN_TIME_OFFSET,
 } from './layout';
-import { acas, aload, astore } from './atomic';
+import { acas, astore, rload } from './atomic';
 import { extentBytes } from './channel';
 import { portId } from './context';
 import { inspect, pageOf, unitOf } from './handle';
-import { held, recordDone, recordSlow, setHeld } from './ledger';
+import { held, recordDone, recordPrivate, setHeld } from './ledger';
 
 // @ts-ignore: decorator
 @inline
@@ -54,7 +55,7 @@ function mark(word: u32, state: u32): u32 {
   return ((word >>> TOKEN_SEQ_SHIFT) << TOKEN_SEQ_SHIFT) | ((portId + 1) << TOKEN_PORT_SHIFT) | state;
 }
 
-/** Moves a reference of this port into a free token; its index, or a code. */
+/** Moves a reference of this port into a free token; {sequence, index} of the loan, see LOAN_INDEX_BITS, or a code. */
 export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): i32 {
   const code = inspect(handle);
   if (code != OK) return code;
@@ -66,7 +67,7 @@ export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): i
   for (let index: u32 = 0; index < tokenCount(); index++) {
     const token = tokenAddress(index);
     // N1 no ordering needed: the exchange decides.
-    const seen = aload(token);
+    const seen = rload(token);
     if ((seen & TOKEN_STATE_MASK) != TOKEN_FREE) continue;
     // X2 pairs with R3 in adopt: the last adopter is done with the token's words.
     if (acas(token, seen, mark(seen, TOKEN_FILLING)) != seen) continue;
@@ -75,12 +76,12 @@ export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): i
     store<u32>(token + TOKEN_OFFSET_OFFSET, offset);
     store<u32>(token + TOKEN_LENGTH_OFFSET, length);
     store<u32>(token + TOKEN_TIME_OFFSET, timeSeconds);
-    recordSlow(RECORD_TOKEN, page, row, token, seen);
+    recordPrivate(RECORD_TOKEN, page, row, token, seen);
     setHeld(page, row - 1);
     // R4 pairs with X5 in claimToken: the token's words are visible to whoever adopts it. LP of lending.
     astore(token, mark(seen, TOKEN_LENT));
     recordDone();
-    return <i32>index;
+    return <i32>(((seen >>> TOKEN_SEQ_SHIFT) << LOAN_INDEX_BITS) | index);
   }
   return ERR_NO_TOKEN;
 }
@@ -90,7 +91,7 @@ export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): i
 @inline
 function claimToken(token: usize, sequence: u32): u32 {
   // N6 no ordering needed: the exchange decides.
-  const seen = aload(token);
+  const seen = rload(token);
   if ((seen & TOKEN_STATE_MASK) != TOKEN_LENT || seen >>> TOKEN_SEQ_SHIFT != sequence) return 0;
   // X5 pairs with R4 in lend: one adopter wins, and sees the token's words. LP of adopting.
   return acas(token, seen, mark(seen, TOKEN_TAKING)) == seen ? seen : 0;
@@ -114,7 +115,7 @@ export function adopt(index: u32, sequence: u32, address: usize): i32 {
   store<u32>(address, handle);
   store<u32>(address + 4, load<u32>(token + TOKEN_OFFSET_OFFSET));
   store<u32>(address + 8, load<u32>(token + TOKEN_LENGTH_OFFSET));
-  recordSlow(RECORD_TOKEN, page, row, token, seen);
+  recordPrivate(RECORD_TOKEN, page, row, token, seen);
   setHeld(page, row + 1);
   // R3 pairs with X2 in lend: done with the token's words; the next loan has the next sequence.
   astore(token, ((seen >>> TOKEN_SEQ_SHIFT) + 1) << TOKEN_SEQ_SHIFT);

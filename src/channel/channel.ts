@@ -224,6 +224,7 @@ export class Channel {
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !memory.isShared) return isReady();
+    if (this.#notEmpty.spin('sync', () => isReady() || undefined) === true) return true;
     const deadline = Date.now() + (timeoutMs ?? Infinity);
     this.#notEmpty.begin();
     park(this.#port);

@@ -37,7 +37,6 @@ export const closedEngine: Omit<Engine, 'kind'> = {
   poll: nothing,
   trim: none,
   scrub: none,
-  held: none,
   releaseHeld: none,
   wake: nothing,
 };

@@ -41,7 +41,7 @@ export interface Engine {
   /** Why the last burst stopped early: OK, FULL, EMPTY or a code. */
   lastError(): number;
 
-  /** Moves this thread's reference into a token; {index of the token}, or a code. The sequence stands in the token's word. */
+  /** Moves this thread's reference into a token; the loan's {sequence, index of the token}, or a code. */
   lend(handle: number, offset: number, length: number, timeSeconds: number): number;
   /** Takes a lent reference over: writes {handle, offset, length} at `address`; OK or ERR_TOKEN_SPENT, ERR_REF_OVERFLOW. */
   adopt(index: number, sequence: number, address: number): number;
@@ -55,8 +55,6 @@ export interface Engine {
   trim(): number;
   /** Closing: drains every channel this thread can reach and the ring, gives all to the provider; pages given. */
   scrub(): number;
-  /** References this port holds on a page. */
-  held(page: number): number;
   /** Releases `count` references the port holds on the page, whatever fragment they are of (detach with release). */
   releaseHeld(page: number, count: number): number;
   /** Adds 1 to an eventcount's sequence and wakes its waiters, when there are any. */

@@ -10,9 +10,9 @@ import {
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_LINK_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
+  DESCRIPTOR_SUSPECT_OFFSET,
   ENTRY_SHIFT,
   HEADER_RETIRED_OFFSET,
   HOME_HELD,
@@ -21,7 +21,6 @@ import {
   HOME_OPENER_SHIFT,
   HOME_RETIRED,
   HOME_STATE_MASK,
-  HOME_SUSPECT,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   NODE_COUNT_OFFSET,
@@ -33,7 +32,8 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   RECORD_NONE,
-  RETIRED_PAGE_MASK,
+  RETIRED_INDEX_MASK,
+  RETIRED_WORD_SHIFT,
   RING_BYTES,
   TOKEN_HANDLE_OFFSET,
   TOKEN_LENT,
@@ -41,6 +41,7 @@ import {
   TOKEN_STATE_MASK,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
+import { type Suspicion, settleSuspicion } from '../recovery/suspects.js';
 import type { ChannelGeometry, RingGeometry } from './geometry.js';
 import { pageOfHandle } from './handles.js';
 import { inflight, type Port, portOffset } from './port.js';
@@ -55,8 +56,10 @@ export interface AuditReport {
   readonly balanced: boolean;
   /** What does not fit together, each with its page; at most 100. */
   readonly errors: readonly string[];
-  /** Pages that a death left with one reference too many, perhaps. */
+  /** Pages that a death left with a reference too many, perhaps: an audit that is exact settles them. */
   readonly suspects: readonly number[];
+  /** Of those, pages that had one too many, and have not any more. */
+  readonly settled: readonly number[];
   readonly pages: PageStats;
   readonly inflight: number;
   /** References that users hold, by where they are. */
@@ -71,7 +74,8 @@ export function auditPool(port: Port): AuditReport {
   const audit = new Audit(port);
   audit.run();
   const isStill = before === fingerprint(port) && !hasForeignRecord(port);
-  return { ...audit.report(), exact: isStill };
+  const settled = isStill ? audit.suspicions.filter((suspicion) => settleSuspicion(port, suspicion)) : [];
+  return { ...audit.report(), exact: isStill, settled: settled.map(({ page }) => page) };
 }
 
 /** What changes with everything that threads do: their port blocks, rows, descriptors, hints and lanes. */
@@ -98,7 +102,8 @@ function hasForeignRecord({ memory, geometry, id: own }: Port): boolean {
 class Audit {
   readonly #port: Port;
   readonly #errors: string[] = [];
-  readonly #suspects: number[] = [];
+  /** Pages marked by a reaper, with the references found beyond those that somebody has. */
+  readonly suspicions: Suspicion[] = [];
   /** Page -> the container it was found in. */
   readonly #places = new Map<number, string>();
   /** Page -> references in channels and tokens. */
@@ -113,7 +118,6 @@ class Audit {
 
   run(): void {
     this.#visitMagazines();
-    this.#visitRetired();
     this.#visitTokens();
     for (const channel of this.#port.geometry.channels) this.#visitChannel(channel);
     for (let page = 1; page <= this.#port.geometry.pageCount; page++) this.#checkPage(page);
@@ -124,12 +128,12 @@ class Audit {
     }
   }
 
-  report(): Omit<AuditReport, 'exact'> {
+  report(): Omit<AuditReport, 'exact' | 'settled'> {
     const { memory, geometry } = this.#port;
     return {
       balanced: this.#errors.length === 0,
       errors: this.#errors,
-      suspects: this.#suspects,
+      suspects: this.suspicions.map(({ page }) => page),
       pages: { total: geometry.pageCount, ...this.#counts },
       inflight: inflight(memory, geometry),
       references: { ...this.#references },
@@ -194,18 +198,12 @@ class Audit {
     }
   }
 
-  /** The retired list. */
-  #visitRetired(): void {
-    let page = this.#word(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_PAGE_MASK;
-    for (let steps = 0; page !== 0; steps++) {
-      if (steps > this.#port.geometry.pageCount) {
-        this.#error('the retired list has no end (expected each page once)');
-        return;
-      }
-      this.#place(page, 'the retired list');
-      if (page > this.#port.geometry.pageCount) return;
-      page = this.#word(this.#descriptor(page) + DESCRIPTOR_LINK_OFFSET);
-    }
+  /** Whether a retired page can be found: its bit, and the hint not past it. */
+  #isListed(page: number): boolean {
+    const index = page >>> RETIRED_WORD_SHIFT;
+    const word = this.#word(this.#port.geometry.retiredBitsOffset + 4 * index);
+    const hint = this.#word(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_INDEX_MASK;
+    return ((word >>> (page & 31)) & 1) !== 0 && hint <= index;
   }
 
   #visitTokens(): void {
@@ -257,7 +255,8 @@ class Audit {
     const state = home & HOME_STATE_MASK;
     const place = this.#places.get(page);
     const references = this.#rows(page) + (this.#travelling[page] as number);
-    if ((home & HOME_SUSPECT) !== 0) this.#suspects.push(page);
+    const isSuspect = this.#word(descriptor + DESCRIPTOR_SUSPECT_OFFSET) !== 0;
+    if (isSuspect) this.suspicions.push({ page, references, excess: 0 });
     if (state === HOME_HELD && place === undefined) {
       this.#counts.used++;
       this.#checkReferences(page, home, references);
@@ -267,11 +266,11 @@ class Audit {
     else if (state !== HOME_HELD) this.#counts.provider++;
     if (references !== 0)
       this.#error(`page ${page} has ${references} references in ${place ?? `state ${state}`} (expected none)`);
-    if (
-      (state === HOME_RETIRED) !== (place === 'the retired list') ||
-      (place !== undefined && state !== HOME_HELD && state !== HOME_RETIRED)
-    ) {
-      this.#error(`page ${page} has state ${state} in ${place ?? 'no container'} (expected the state of its place)`);
+    if (place !== undefined && state !== HOME_HELD) {
+      this.#error(`page ${page} has state ${state} in ${place} (expected ${HOME_HELD}, in circulation)`);
+    }
+    if (state === HOME_RETIRED && !this.#isListed(page)) {
+      this.#error(`page ${page} is retired and cannot be found (expected its bit to be set)`);
     }
     const count = this.#word(descriptor + DESCRIPTOR_COUNT_OFFSET);
     if (count !== 1) this.#error(`page ${page} counts ${count} in ${place ?? `state ${state}`} (expected 1)`);
@@ -285,7 +284,12 @@ class Audit {
   #checkReferences(page: number, home: number, references: number): void {
     const count = this.#word(this.#descriptor(page) + DESCRIPTOR_COUNT_OFFSET);
     const expected = count >= BIAS_THRESHOLD ? this.#openReferences(page, home, count) : count;
-    if (references === expected || ((home & HOME_SUSPECT) !== 0 && references === expected - 1)) return;
+    const suspicion = this.suspicions.at(-1);
+    if (suspicion?.page === page && references < expected) {
+      suspicion.excess = expected - references;
+      return;
+    }
+    if (references === expected) return;
     this.#error(
       `page ${page} counts ${expected} references (expected ${references}, those of ledgers, channels and tokens)`,
     );

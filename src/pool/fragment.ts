@@ -5,6 +5,7 @@
 
 import {
   ERR_STALE_HANDLE,
+  LOAN_INDEX_BITS,
   OK,
   TOKEN_LENT,
   TOKEN_SEQ_SHIFT,
@@ -118,13 +119,12 @@ export class Fragment {
    */
   lend(): FragmentToken {
     this.#requireOwn('lend');
-    const { engine, geometry, identity, memory } = this.#port;
-    const index = engine.lend(this.handle, this.offset, this.length, Math.floor(Date.now() / 1000));
-    if (index < 0) throw refusal(index, 'lend', 'handle', this.handle);
+    const { engine, identity } = this.#port;
+    const loan = engine.lend(this.handle, this.offset, this.length, Math.floor(Date.now() / 1000));
+    if (loan < 0) throw refusal(loan, 'lend', 'handle', this.handle);
     this.#spend();
-    // Nobody but this thread knows the token yet, so its word stays as lend left it.
-    const sequence = loadWord(memory, geometry.tokensOffset + (index << TOKEN_SHIFT)) >>> TOKEN_SEQ_SHIFT;
-    return { kind: 'pagepool-fragment', identity, index, sequence };
+    const index = loan & (2 ** LOAN_INDEX_BITS - 1);
+    return { kind: 'pagepool-fragment', identity, index, sequence: loan >>> LOAN_INDEX_BITS };
   }
 
   static {

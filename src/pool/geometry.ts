@@ -62,6 +62,8 @@ export interface Geometry {
   readonly ledgersOffset: number;
   readonly ledgerBytes: number;
   readonly descriptorsOffset: number;
+  /** A bit a page: retired pages. */
+  readonly retiredBitsOffset: number;
   readonly wordsOffset: number;
   readonly extentsOffset: number;
   readonly ring: RingGeometry;
@@ -110,7 +112,8 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
   const ledgersOffset = portsOffset + maxPorts * PORT_BYTES;
   const ledgerBytes = align((pageCount + 1) * 2, 64);
   const descriptorsOffset = align(ledgersOffset + maxPorts * ledgerBytes, BLOCK_ALIGNMENT);
-  const wordsOffset = align(descriptorsOffset + (pageCount + 1) * 2 ** DESCRIPTOR_SHIFT, BLOCK_ALIGNMENT);
+  const retiredBitsOffset = align(descriptorsOffset + (pageCount + 1) * 2 ** DESCRIPTOR_SHIFT, BLOCK_ALIGNMENT);
+  const wordsOffset = align(retiredBitsOffset + Math.ceil((pageCount + 1) / 8), BLOCK_ALIGNMENT);
   const extentsOffset = align(wordsOffset + unitCount * 4, BLOCK_ALIGNMENT);
   const ringOffset = align(extentsOffset + unitCount * 2, BLOCK_ALIGNMENT);
   const ring = planRing(ringOffset, ringOffset + RING_BYTES, {
@@ -144,6 +147,7 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
     ledgersOffset,
     ledgerBytes,
     descriptorsOffset,
+    retiredBitsOffset,
     wordsOffset,
     extentsOffset,
     ring,

@@ -8,7 +8,8 @@ import {
   GENERATION_BITS_MIN,
   HANDLE_BITS,
   MAX_PORTS_LIMIT,
-  RETIRED_PAGE_MASK,
+  RETIRED_INDEX_MASK,
+  RETIRED_WORD_SHIFT,
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
@@ -76,7 +77,7 @@ export interface ResolvedOptions {
 export const PAGE_BYTES_MIN = 256;
 export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
 export const UNIT_BYTES_MIN = 16;
-export const PAGE_COUNT_MAX: number = RETIRED_PAGE_MASK;
+export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
 export const CHANNELS_MAX = 256;
 export const CHANNEL_CAPACITY_MAX = 65535;
 const NAME_LENGTH_MAX = 128;

@@ -6,7 +6,6 @@
 import {
   CLAIM_FREE,
   CLAIM_STATE_MASK,
-  CONTROL_BASE,
   COUNTER_CACHE_FULL,
   COUNTER_COUNT,
   COUNTER_EMPTY,
@@ -26,7 +25,6 @@ import {
   COUNTER_WAIVE,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_SHIFT,
-  HEADER_FOLDED_OFFSET,
   HOME_HELD,
   HOME_LEFT,
   HOME_STATE_MASK,
@@ -132,7 +130,6 @@ export interface PoolStats extends CounterStats {
 export function readStats(port: Port, engine: 'wasm' | 'typescript'): PoolStats {
   const { memory, geometry, name } = port;
   const totals = new Float64Array(COUNTER_COUNT);
-  addCounters(port, CONTROL_BASE + HEADER_FOLDED_OFFSET, totals);
   let hold = 0;
   let release = 0;
   let cached = 0;

@@ -4,11 +4,8 @@
 // statistics, the audit and the waits; exact on a quiet pool.
 
 import {
-  CHANNEL_FOLDED_OFFSET,
   CHANNEL_HEAD_BYTES,
   LANE_INBOX_OFFSET,
-  LANE_RECEIVED_OFFSET,
-  LANE_SENT_OFFSET,
   LANE_SHIFT,
   NODE_COUNT_OFFSET,
   NODE_TAKEN_OFFSET,
@@ -83,18 +80,25 @@ export function laneOffset(channel: ChannelGeometry, id: number): number {
   return channel.offset + CHANNEL_HEAD_BYTES + (id << LANE_SHIFT);
 }
 
-/** The sum over all lanes of one of their counters, and of those that are gone; serial arithmetic. */
+/** The sum over all lanes of one of their counters; serial arithmetic. */
 export function laneSum(memory: PoolMemory, geometry: Geometry, channel: ChannelGeometry, counter: number): number {
-  let sum = loadWord(memory, channel.offset + CHANNEL_FOLDED_OFFSET + (counter - LANE_SENT_OFFSET));
+  let sum = 0;
   for (let id = 0; id < geometry.maxPorts; id++)
     sum = (sum + loadWord(memory, laneOffset(channel, id) + counter)) >>> 0;
   return sum;
 }
 
-/** Entries sent and not yet taken out; what was taken is read first, so never too few. */
+/** Entries sent and not yet taken out: those in the ring, and those that a receiver's batch still has. */
 export function pendingEntries(memory: PoolMemory, geometry: Geometry, channel: ChannelGeometry): number {
-  const received = laneSum(memory, geometry, channel, LANE_RECEIVED_OFFSET);
-  return Math.max(0, (laneSum(memory, geometry, channel, LANE_SENT_OFFSET) - received) | 0);
+  const { ring } = channel;
+  let entries = 0;
+  for (const node of filledNodes(memory, ring)) entries += loadWord(memory, nodeOffset(ring, node) + NODE_COUNT_OFFSET);
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const inbox = nodeOffset(ring, loadWord(memory, laneOffset(channel, id) + LANE_INBOX_OFFSET));
+    // A batch that is being emptied: its count goes first.
+    entries += Math.max(0, loadWord(memory, inbox + NODE_COUNT_OFFSET) - loadWord(memory, inbox + NODE_TAKEN_OFFSET));
+  }
+  return entries;
 }
 
 /** Whether port `id` can receive something now: from its inbox, or from the channel's ring. */

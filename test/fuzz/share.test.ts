@@ -66,7 +66,17 @@ describe('a share', () => {
   });
 
   it('of another ABI version or layout is a mismatch', () => {
-    for (const abi of [0, 2, -1, 1.5, Number.NaN, '1', null, 2 ** 32 + 1]) {
+    for (const abi of [
+      0,
+      share.abi - 1,
+      share.abi + 1,
+      -1,
+      1.5,
+      Number.NaN,
+      `${share.abi}`,
+      null,
+      2 ** 32 + share.abi,
+    ]) {
       expect(refusalOf({ ...share, abi })).toBe('POOL_ERR_ABI_MISMATCH');
     }
     for (const layoutHash of [0, share.layoutHash + 1, -share.layoutHash, `${share.layoutHash}`, null]) {

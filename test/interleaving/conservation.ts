@@ -4,14 +4,13 @@
 
 import {
   BIAS,
-  CHANNEL_FOLDED_OFFSET,
   CHANNEL_HEAD_BYTES,
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_LINK_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
+  DESCRIPTOR_SUSPECT_OFFSET,
   ENTRY_BYTES,
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
@@ -21,7 +20,6 @@ import {
   HOME_OPENER_MASK,
   HOME_RETIRED,
   HOME_STATE_MASK,
-  HOME_SUSPECT,
   HOME_TAINTED,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
@@ -45,7 +43,8 @@ import {
   PORT_SHIFT,
   PORT_SPARE_OFFSET,
   RECORD_NONE,
-  RETIRED_PAGE_MASK,
+  RETIRED_INDEX_MASK,
+  RETIRED_WORD_SHIFT,
   RING_HEAD_OFFSET,
   RING_TAIL_OFFSET,
   TOKEN_BYTES,
@@ -60,24 +59,35 @@ import { lapMask, type ModelPool } from './model.js';
 
 /**
  * Where each page is, page 1 first: `cache 0`, `ring`, `retired`, `fresh`, `left`, `open 0`, or `held` by ports and carriers; after
- * a death also `suspect`: nobody refers to it, and its home state says that a reference too many may be counted.
+ * a death also `suspect`: nobody refers to it, and it is marked as one that may count a reference too many.
  */
 export type Places = readonly string[];
+
+interface Hint {
+  lap: number;
+  index: number;
+}
 
 function demand(fact: boolean, message: () => string): void {
   if (!fact) throw new Error(message());
 }
 
-/** Checks the whole pool; every thread has finished its calls. */
-export function checkConservation(pool: ModelPool): Places {
-  return new Census(pool).check();
+/**
+ * Checks the whole pool; every thread has finished its calls. `hasDeath`: threads died and were reaped, so hints may stand behind
+ * and the ports' own counts of entries, which are statistics, may be short.
+ */
+export function checkConservation(pool: ModelPool, hasDeath = false): Places {
+  return new Census(pool, hasDeath).check();
 }
 
 class Census {
   private readonly containers: string[][];
   private readonly references: string[][];
 
-  constructor(private readonly pool: ModelPool) {
+  constructor(
+    private readonly pool: ModelPool,
+    private readonly hasDeath: boolean,
+  ) {
     const pages = pool.geometry.pageCount + 1;
     this.containers = Array.from({ length: pages }, () => []);
     this.references = Array.from({ length: pages }, () => []);
@@ -179,11 +189,17 @@ class Census {
     const head = position(RING_HEAD_OFFSET);
     const tail = position(RING_TAIL_OFFSET);
     // A hint may be late where two threads replaced the oldest entry: whoever finds it so helps it on, as this does.
-    const slotLap = () => this.pool.read(ring.slotsOffset + 4 * head.index) >>> (ring.nodeBits + 1);
-    while (((slotLap() - head.lap) & lapMask(ring)) === 1 && (head.lap !== tail.lap || head.index !== tail.index)) {
-      head.lap = (head.lap + (head.index + 1 === ring.slotCount ? 1 : 0)) & lapMask(ring);
-      head.index = (head.index + 1) % ring.slotCount;
-    }
+    const lapAt = ({ index }: Hint) => this.pool.read(ring.slotsOffset + 4 * index) >>> (ring.nodeBits + 1);
+    const isFullAt = ({ index }: Hint) => ((this.pool.read(ring.slotsOffset + 4 * index) >>> ring.nodeBits) & 1) === 1;
+    const move = (hint: Hint) => {
+      hint.lap = (hint.lap + (hint.index + 1 === ring.slotCount ? 1 : 0)) & lapMask(ring);
+      hint.index = (hint.index + 1) % ring.slotCount;
+    };
+    // Who dies between the exchange and its hint leaves the hint behind, by laps where the oldest is replaced again and again.
+    const lapsBehind = this.hasDeath ? 3 : 1;
+    const isPast = (hint: Hint) => ((lapAt(hint) - hint.lap - 1) & lapMask(ring)) < lapsBehind;
+    if (this.hasDeath) while (isPast(tail) || (lapAt(tail) === tail.lap && isFullAt(tail))) move(tail);
+    while (isPast(head) && (head.lap !== tail.lap || head.index !== tail.index)) move(head);
     const laps = (tail.lap - head.lap) & lapMask(ring);
     const size = laps === lapMask(ring) ? -1 : laps * ring.slotCount + tail.index - head.index;
     demand(
@@ -215,7 +231,7 @@ class Census {
     const { maxPorts } = this.pool.geometry;
     const nodes: number[] = [];
     let entries = 0;
-    let counted = this.pool.read(offset + CHANNEL_FOLDED_OFFSET) - this.pool.read(offset + CHANNEL_FOLDED_OFFSET + 4);
+    let counted = 0;
     for (let id = 0; id < maxPorts; id++) {
       const lane = offset + CHANNEL_HEAD_BYTES + (id << LANE_SHIFT);
       counted += this.pool.read(lane + LANE_SENT_OFFSET) - this.pool.read(lane + LANE_RECEIVED_OFFSET);
@@ -238,7 +254,7 @@ class Census {
       entries += count;
     }
     demand(
-      (counted | 0) === entries,
+      this.hasDeath || (counted | 0) === entries,
       () => `${name}: ports count ${counted | 0} entries inside, nodes have ${entries}`,
     );
   }
@@ -261,14 +277,23 @@ class Census {
     }
   }
 
+  /** Every retired page can be found: its bit is set, and the hint does not stand behind it. */
   private readRetired(): void {
-    const { pageCount, descriptorsOffset } = this.pool.geometry;
-    let page = this.pool.read(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_PAGE_MASK;
-    for (let length = 0; page !== 0; length++) {
-      demand(length < pageCount, () => 'the retired list has a cycle');
+    const { pageCount, retiredBitsOffset } = this.pool.geometry;
+    const hint = this.pool.read(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_INDEX_MASK;
+    for (let page = 1; page <= pageCount; page++) {
+      if ((this.homeOf(page) & HOME_STATE_MASK) !== HOME_RETIRED) continue;
+      const index = page >>> RETIRED_WORD_SHIFT;
+      const isSet = ((this.pool.read(retiredBitsOffset + 4 * index) >>> (page & 31)) & 1) !== 0;
+      demand(isSet, () => `page ${page} is retired and has no bit`);
+      demand(hint <= index, () => `page ${page} is retired and behind the hint`);
       this.contain(page, 'retired');
-      page = this.pool.read(descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_LINK_OFFSET);
     }
+  }
+
+  private homeOf(page: number): number {
+    const descriptor = this.pool.geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+    return this.pool.read(descriptor + DESCRIPTOR_HOME_OFFSET);
   }
 
   /** The port that has the page open, or -1. */
@@ -305,15 +330,16 @@ class Census {
     demand(containers.length <= 1, () => `${told()}: in two places`);
     demand(containers.length === 0 || (references.length === 0 && opener < 0), () => `${told()}: at home and in use`);
     // A dead thread's holders stay in the words until the page comes home, and a suspect's count may stay too high.
-    const isTainted = (home & (HOME_TAINTED | HOME_SUSPECT)) !== 0;
-    const isSuspect = (home & HOME_SUSPECT) !== 0;
+    const isSuspect = this.pool.read(descriptor + DESCRIPTOR_SUSPECT_OFFSET) !== 0;
+    const isTainted = isSuspect || (home & HOME_TAINTED) !== 0;
     const holders = this.holdersOf(page);
     demand(
       holders === references.length || (isTainted && holders > references.length),
       () => `${told()}: ${holders} holders in the fragment words`,
     );
     demand(
-      (state === HOME_LEFT) === ((pins & PIN_LEFT) !== 0),
+      // The mark of a page that left and was unpinned stays until the page is taken again.
+      state === HOME_RETIRED ? (pins & PIN_COUNT_MASK) === 0 : (state === HOME_LEFT) === ((pins & PIN_LEFT) !== 0),
       () => `${told()}: LEFT in one word and not in the other`,
     );
     if (references.length > 0 || opener >= 0) {
@@ -343,7 +369,7 @@ class Census {
     }
     demand(containers.length === 1, () => `${told()}: in no place: lost`);
     demand((state === HOME_RETIRED) === (containers[0] === 'retired'), () => `${told()}: its state is not its place`);
-    demand(pins === 0, () => `${told()}: pinned at home`);
+    demand((pins & PIN_COUNT_MASK) === 0, () => `${told()}: pinned at home`);
     return containers[0]!;
   }
 

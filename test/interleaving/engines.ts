@@ -2,6 +2,7 @@
 
 import { buildModel, type Patch } from './build-model.js';
 import { buildTypeScriptModel, type TypeScriptModel } from './suspend/bundle.js';
+import type { ExchangeByStore } from './suspend/mutate.js';
 import type { TransformOptions } from './suspend/place.js';
 
 /** All threads of one engine, or the threads in turns: Wasm, TypeScript, Wasm, ... */
@@ -17,9 +18,12 @@ export interface Engines {
   readonly model: TypeScriptModel | undefined;
 }
 
+/** One place of one engine, broken. */
+export type Fault = Patch | ExchangeByStore;
+
 interface EngineBuild extends Partial<TransformOptions> {
-  /** Each of one engine's sources. */
-  readonly patches?: readonly Patch[];
+  /** Faults, each of one engine's sources. */
+  readonly faults?: readonly Fault[];
 }
 
 const built = new Map<string, Promise<Engines>>();
@@ -32,9 +36,9 @@ export function buildEngines(name: EngineName, what: EngineBuild = {}): Promise<
   return engines;
 }
 
-async function build(name: EngineName, { patches = [], ...options }: EngineBuild): Promise<Engines> {
-  const ofWasm = patches.filter(({ file }) => file.startsWith('assembly/'));
-  const others = patches.filter((patch) => !ofWasm.includes(patch));
+async function build(name: EngineName, { faults = [], ...options }: EngineBuild): Promise<Engines> {
+  const ofWasm = faults.filter((fault) => fault.file.startsWith('assembly/') && 'find' in fault) as readonly Patch[];
+  const others = faults.filter((fault) => !fault.file.startsWith('assembly/'));
   return {
     name,
     kindOf: (thread) => (name === 'mixed' ? (thread % 2 === 0 ? 'wasm' : 'typescript') : name),

@@ -53,6 +53,8 @@ export interface Scenario {
   readonly victims?: readonly number[];
   /** Reaps each port whose thread was killed, as one more thread. */
   readonly reaper?: Reap;
+  /** What a live thread does when all others are done, before the pool is checked. */
+  readonly finish?: (pool: ModelPool) => void;
   /** Calls made before, one after the other; returns what each thread does then. */
   setup(pool: ModelPool): readonly Program[];
   /** The outcome of one end, in a few words. Throws when something is wrong that needs no table. */
@@ -361,8 +363,10 @@ class Explorer {
   }
 
   private outcome(): string {
-    const isUnknown = this.scenario.reaper === undefined && this.pool.instances.some(({ isDead }) => isDead);
-    const places = isUnknown ? [] : checkConservation(this.pool);
+    const { reaper, finish } = this.scenario;
+    const hasDeath = this.pool.instances.some(({ isDead }) => isDead);
+    finish?.(this.pool);
+    const places = hasDeath && reaper === undefined ? [] : checkConservation(this.pool, hasDeath);
     const outcome = this.scenario.outcome(this.end(places));
     if (!Object.hasOwn(this.scenario.outcomes, outcome)) throw new Error(`outcome not in the table: ${outcome}`);
     return outcome;

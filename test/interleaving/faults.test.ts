@@ -9,10 +9,10 @@ import { scenarioNamed } from './scenarios/all.js';
 
 const caught: string[] = [];
 
-test.each(seededFaults)('caught in $patch.file: $name', async (fault) => {
+test.each(seededFaults)('caught in $fault.file: $name', async (fault) => {
   const scenario = scenarioNamed(fault.scenario);
   const engine = engineOf(fault);
-  const engines = await buildEngines(engine, { deaths: (scenario.kills ?? 0) > 0, patches: [fault.patch] });
+  const engines = await buildEngines(engine, { deaths: (scenario.kills ?? 0) > 0, faults: [fault.fault] });
   const exploration = explore(scenario, engines);
   const { failure, runs } = exploration;
   expect(failure, `${scenario.name} passes with the fault`).toBeDefined();

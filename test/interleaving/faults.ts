@@ -1,18 +1,18 @@
 // Faults that the explorer must find: one place of the shipped code each, broken the way such code is broken in practice.
 
-import type { Patch } from './build-model.js';
+import type { Fault } from './engines.js';
 
 /** A fault and the scenario that shows it. */
 export interface SeededFault {
   readonly name: string;
-  readonly patch: Patch;
+  readonly fault: Fault;
   readonly scenario: string;
 }
 
 const wasmFaults: readonly SeededFault[] = [
   {
     name: 'the page count goes down by load and store',
-    patch: {
+    fault: {
       file: 'assembly/refcount.ts',
       find: 'const seen = acas(counter, references, references - 1);',
       replace: 'const seen = references;\n      astore(counter, references - 1);',
@@ -21,16 +21,16 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'a release that reads 1 after a lost exchange does not take the page home',
-    patch: {
+    fault: {
       file: 'assembly/refcount.ts',
-      find: 'if (seen == references) return;',
-      replace: 'if (seen == references || seen == 1) return;',
+      find: 'if (seen == references) {\n        store',
+      replace: 'if (seen == references || seen == 1) {\n        store',
     },
     scenario: 'last release against last release',
   },
   {
     name: 'the holders of a fragment go down by load and store',
-    patch: {
+    fault: {
       file: 'assembly/refcount.ts',
       find: 'const seen = acas(wordAddress(unit), word, word - 1);',
       replace: 'const seen = word;\n      astore(wordAddress(unit), word - 1);',
@@ -39,7 +39,7 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'retain raises the page count by load and store',
-    patch: {
+    fault: {
       file: 'assembly/refcount.ts',
       find: 'const before = aadd(counter, references);',
       replace: 'const before = aload(counter);\n  astore(counter, before + references);',
@@ -48,7 +48,7 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'a fragment page is left by load and store',
-    patch: {
+    fault: {
       file: 'assembly/fragment.ts',
       find: 'if (acas(descriptor + DESCRIPTOR_COUNT_OFFSET, references, references - (BIAS - users)) == references) break;',
       replace: 'astore(descriptor + DESCRIPTOR_COUNT_OFFSET, references - (BIAS - users));\n    if (users != 0) break;',
@@ -57,7 +57,7 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'nodes are exchanged by load and store',
-    patch: {
+    fault: {
       file: 'assembly/ring.ts',
       find: 'if (acas(address, seen, next) != seen) {\n    recordDone();\n    return false;\n  }',
       replace: 'if (aload(address) != seen) {\n    recordDone();\n    return false;\n  }\n  acas(address, seen, next);',
@@ -66,7 +66,7 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'the tail moves on before the slot is filled',
-    patch: {
+    fault: {
       file: 'assembly/ring.ts',
       find:
         'if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;\n' +
@@ -80,7 +80,7 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'a pusher waits for another one to move the tail on',
-    patch: {
+    fault: {
       file: 'assembly/ring.ts',
       find: 'its pusher has not moved the tail.\n    acas(ring + RING_TAIL_OFFSET, t, next);',
       replace: '',
@@ -89,7 +89,7 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'a receiver takes any filled slot, whatever its lap',
-    patch: {
+    fault: {
       file: 'assembly/ring.ts',
       find: 'if (w >>> lapShift == lap) {',
       replace: 'if (w >>> lapShift == lap || (w & full) != 0) {',
@@ -98,7 +98,7 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'a spilled spare magazine is overwritten instead of exchanged',
-    patch: {
+    fault: {
       file: 'assembly/cache.ts',
       find: 'if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;',
       replace:
@@ -113,16 +113,16 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'LEFT is set by a store',
-    patch: {
+    fault: {
       file: 'assembly/pin.ts',
-      find: 'if (acas(word, seen, seen | PIN_LEFT) == seen) return true;',
-      replace: 'astore(word, seen | PIN_LEFT);\n    if (seen != 0) return true;',
+      find: 'if (acas(word, seen, seen | PIN_LEFT) == seen) {',
+      replace: 'astore(word, seen | PIN_LEFT);\n    if (seen != 0) {',
     },
     scenario: 'unpin against last release',
   },
   {
     name: 'an unpin goes down by load and store',
-    patch: {
+    fault: {
       file: 'assembly/pin.ts',
       find: 'if (acas(word, seen, seen - 1) == seen) return OK;',
       replace: 'astore(word, seen - 1);\n    if (seen != 0) return OK;',
@@ -131,7 +131,7 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'a token is claimed by load and store',
-    patch: {
+    fault: {
       file: 'assembly/token.ts',
       find: 'return acas(token, seen, mark(seen, TOKEN_TAKING)) == seen ? seen : 0;',
       replace: 'astore(token, mark(seen, TOKEN_TAKING));\n  return seen;',
@@ -139,39 +139,38 @@ const wasmFaults: readonly SeededFault[] = [
     scenario: 'token adopted twice',
   },
   {
-    name: 'the retired list is taken by load and store',
-    patch: {
+    name: 'the hint of the retired bits is moved on without a look at what was retired meanwhile',
+    fault: {
       file: 'assembly/supply.ts',
-      find: 'if (acas(head, seen, next) == seen) return seen & RETIRED_PAGE_MASK;',
-      replace: 'astore(head, next);\n    if (seen != 0) return seen & RETIRED_PAGE_MASK;',
+      find: 'acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
+      replace: 'aand(hint, 0);\n  aor(hint, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
     },
-    scenario: 'retired list taken whole against retire',
+    scenario: 'a look for retired pages against retire',
   },
   {
-    name: 'a page is listed as retired before its home state says so',
-    patch: {
+    name: 'a retired page loses its bit after the look at its state',
+    fault: {
       file: 'assembly/supply.ts',
       find:
-        'astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);\n' +
-        '    // Plain: published by X9.\n' +
-        '    store<u32>(descriptor + DESCRIPTOR_LINK_OFFSET, seen & RETIRED_PAGE_MASK);\n' +
-        '    // X9 pairs with A7 in takeRetiredList: link and home state are visible before the page can be found. LP of retiring.\n' +
-        '    if (acas(head, seen, next) == seen) break;',
+        'if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));\n' +
+        '  // A1 pairs with X4 in retire: whoever retired the page is done with it.\n' +
+        '  const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);',
       replace:
-        'store<u32>(descriptor + DESCRIPTOR_LINK_OFFSET, seen & RETIRED_PAGE_MASK);\n' +
-        '    if (acas(head, seen, next) == seen) {\n' +
-        '      astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);\n' +
-        '      break;\n' +
-        '    }',
+        'const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);\n' +
+        '  if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));',
     },
-    scenario: 'retired list taken whole against retire',
+    scenario: 'a retired page taken, used and retired again against a look for it',
   },
   {
     name: 'a fresh page is claimed by load and store',
-    patch: {
+    fault: {
       file: 'assembly/supply.ts',
-      find: 'if (acas(home, seen, circulating(seen)) == seen) {',
-      replace: 'astore(home, circulating(seen));\n  if (page != 0) {',
+      find:
+        'if ((seen & HOME_STATE_MASK) == state && ' +
+        'acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {',
+      replace:
+        'if ((seen & HOME_STATE_MASK) == state) {\n    aand(descriptor + DESCRIPTOR_HOME_OFFSET, 0);\n' +
+        '    aor(descriptor + DESCRIPTOR_HOME_OFFSET, next);',
     },
     scenario: 'fresh claim against fresh claim',
   },
@@ -180,25 +179,21 @@ const wasmFaults: readonly SeededFault[] = [
 const typescriptFaults: readonly SeededFault[] = [
   {
     name: 'the page count goes down by load and store',
-    patch: {
-      file: 'src/engine/typescript/refcount.ts',
-      find: 'const seen = this.acas(counter, references, references - 1);',
-      replace: 'const seen = references;\n        this.astore(counter, references - 1);',
-    },
+    fault: { file: 'src/engine/typescript/refcount.ts', method: 'releaseShared', exchange: 0 },
     scenario: 'last release against last release',
   },
   {
     name: 'a release that reads 1 after a lost exchange does not take the page home',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/refcount.ts',
-      find: 'if (seen === references) return;',
-      replace: 'if (seen === references || seen === 1) return;',
+      find: 'seen === references',
+      replace: 'seen === references || seen === 1',
     },
     scenario: 'last release against last release',
   },
   {
     name: 'nodes are exchanged by load and store',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/ring.ts',
       find: 'if (this.acas(address, seen, next) !== seen) {',
       replace: 'if (this.aload(address) === seen) this.astore(address, next);\n    else {',
@@ -207,7 +202,7 @@ const typescriptFaults: readonly SeededFault[] = [
   },
   {
     name: 'the tail moves on before the slot is filled',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/ring.ts',
       find: 'if (!this.exchange(ring, slot, w, (lap << lapShift) | full | mine, holder)) continue;',
       replace:
@@ -218,7 +213,7 @@ const typescriptFaults: readonly SeededFault[] = [
   },
   {
     name: 'a pusher waits for another one to move the tail on',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/ring.ts',
       find: '// X8 pairs with A2 in ringPush:',
       replace: 'if (age === 0) continue;\n      //',
@@ -227,7 +222,7 @@ const typescriptFaults: readonly SeededFault[] = [
   },
   {
     name: 'a receiver takes any filled slot, whatever its lap',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/ring.ts',
       find: 'if (w >>> lapShift === lap) {',
       replace: 'if (w >>> lapShift === lap || (w & full) !== 0) {',
@@ -236,7 +231,7 @@ const typescriptFaults: readonly SeededFault[] = [
   },
   {
     name: 'a spilled spare magazine is overwritten instead of exchanged',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/cache.ts',
       find: 'if (!this.exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;',
       replace:
@@ -249,7 +244,7 @@ const typescriptFaults: readonly SeededFault[] = [
   },
   {
     name: 'a token is claimed by load and store',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/token.ts',
       find: 'return this.acas(token, seen, this.mark(seen, TOKEN_TAKING)) === seen ? seen : 0;',
       replace: 'this.astore(token, this.mark(seen, TOKEN_TAKING));\n    return seen;',
@@ -258,34 +253,22 @@ const typescriptFaults: readonly SeededFault[] = [
   },
   {
     name: 'LEFT is set by a store',
-    patch: {
-      file: 'src/engine/typescript/pin.ts',
-      find: 'if (this.acas(word, seen, seen | PIN_LEFT) === seen) return true;',
-      replace: 'this.astore(word, seen | PIN_LEFT);\n      if (seen !== 0) return true;',
-    },
+    fault: { file: 'src/engine/typescript/pin.ts', method: 'leave', exchange: 0 },
     scenario: 'unpin against last release',
   },
   {
     name: 'a fresh page is claimed by load and store',
-    patch: {
-      file: 'src/engine/typescript/supply.ts',
-      find: 'if (this.acas(home, seen, this.circulating(seen)) === seen) {',
-      replace: 'this.astore(home, this.circulating(seen));\n    if (page !== 0) {',
-    },
+    fault: { file: 'src/engine/typescript/supply.ts', method: 'claim', exchange: 0 },
     scenario: 'fresh claim against fresh claim',
   },
   {
     name: 'a fragment page is left by load and store',
-    patch: {
-      file: 'src/engine/typescript/fragment.ts',
-      find: 'if (this.acas(counter, references, references - bias) === references) break;',
-      replace: 'this.astore(counter, references - bias);\n      if (references !== bias) break;',
-    },
+    fault: { file: 'src/engine/typescript/fragment.ts', method: 'leaveFragmentPage', exchange: 0 },
     scenario: 'bias drain against release, the page reused in place',
   },
   {
     name: 'retain raises the page count by load and store',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/refcount.ts',
       find: 'this.aadd(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET, references);',
       replace:
@@ -296,7 +279,7 @@ const typescriptFaults: readonly SeededFault[] = [
   },
   {
     name: 'a token is free before its words are read',
-    patch: {
+    fault: {
       file: 'src/engine/typescript/token.ts',
       find: 'const handle = i32[(token + TOKEN_HANDLE_OFFSET) >>> 2]!;',
       replace:
@@ -311,6 +294,6 @@ const typescriptFaults: readonly SeededFault[] = [
 export const seededFaults: readonly SeededFault[] = [...wasmFaults, ...typescriptFaults];
 
 /** The engine that the fault is in. */
-export function engineOf({ patch }: SeededFault): 'wasm' | 'typescript' {
-  return patch.file.startsWith('assembly/') ? 'wasm' : 'typescript';
+export function engineOf({ fault }: SeededFault): 'wasm' | 'typescript' {
+  return fault.file.startsWith('assembly/') ? 'wasm' : 'typescript';
 }

@@ -15,6 +15,7 @@ import {
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
   HEADER_STATE_OFFSET,
+  LOAN_INDEX_BITS,
   PORT_COUNTERS_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   PORT_SHIFT,
@@ -22,7 +23,6 @@ import {
   RING_HEAD_OFFSET,
   RING_TAIL_OFFSET,
   TOKEN_BYTES,
-  TOKEN_SEQ_SHIFT,
 } from '../../assembly/layout.js';
 import { writeControl } from '../../src/pool/format.js';
 import { type Geometry, planGeometry, type RingGeometry } from '../../src/pool/geometry.js';
@@ -142,9 +142,9 @@ export class ModelPool {
 
   /** Hands one reference of port `from` to port `to`, by way of a token. */
   give(from: number, to: number, handle: number): void {
-    const index = this.port(from).lend(handle, 0, 0, 0);
-    const sequence = this.read(this.geometry.tokensOffset + index * TOKEN_BYTES) >>> TOKEN_SEQ_SHIFT;
-    if (index < 0 || this.port(to).adopt(index, sequence, this.scratch(to)) !== 0)
+    const loan = this.port(from).lend(handle, 0, 0, 0);
+    const index = loan & (2 ** LOAN_INDEX_BITS - 1);
+    if (loan < 0 || this.port(to).adopt(index, loan >>> LOAN_INDEX_BITS, this.scratch(to)) !== 0)
       throw new Error('setup: give failed');
   }
 
@@ -277,6 +277,7 @@ function stateRanges(geometry: Geometry): [number, number][] {
   }
   add(ledgersOffset, maxPorts * ledgerBytes);
   add(descriptorsOffset, (pageCount + 1) * 16);
+  add(geometry.retiredBitsOffset, ((pageCount >>> 5) + 1) * 4);
   add(geometry.wordsOffset, (pageCount + 1) * 4 * 2 ** unitsShift);
   add(geometry.extentsOffset, (pageCount + 1) * 2 * 2 ** unitsShift);
   ring(geometry.ring);

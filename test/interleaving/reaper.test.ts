@@ -72,7 +72,7 @@ describe.each(ENGINES)('%s', (engine) => {
   });
 
   test('a reaper that acts for a port whose thread is alive is an error', async () => {
-    const faulty = await withFault(one, '{ port: dead, call:', '{ port: 1, call:');
+    const faulty = await withFault(one, 'yield { call:', 'yield { port: 1, call:');
     const { failure } = explore(faulty, await buildEngines(engine, { deaths: true }));
     expect(failure?.message).toContain('a reaper acts for port=1 (expected a dead one, or one without a program)');
   });

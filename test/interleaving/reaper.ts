@@ -2,7 +2,8 @@
 //
 //   yield undefined             an atomic access follows: others may come between
 //   yield 'plain'               a plain write follows: the reaper may die here (rewritten code yields it, see transform.ts)
-//   yield { port, call }        an engine call for that port, performed step by step as this thread; its result comes back
+//   yield { call, port }        an engine call, performed step by step as this thread; its result comes back. Without a port
+//                               it is for the one that is reaped
 //
 // The engine that acts for a dead port is a new instance opened on it, since a thread's instance is gone with the thread. A
 // reaper that is killed leaves the same ports to the next reaper, and those that it acted for itself.
@@ -16,7 +17,7 @@ import type { Instance } from './thread.js';
 export type Request =
   | undefined
   | typeof PLAIN
-  | { readonly port: number; readonly call: readonly [name: CallName, ...args: number[]] };
+  | { readonly call: readonly [name: CallName, ...args: number[]]; readonly port?: number };
 
 /** Reaps a port whose thread is dead. */
 export type Reap = (pool: ModelPool, dead: number) => Generator<Request, unknown, number>;
@@ -98,7 +99,7 @@ export class ReaperThread implements Instance {
       this.isStandingAtPlain = value === PLAIN;
       this.name = typeof value === 'object' ? value.call[0] : String(value ?? 'atomic');
       if (typeof value !== 'object') return;
-      const engine = this.engineOf(value.port);
+      const engine = this.engineOf(value.port ?? dead);
       const [name, ...args] = value.call;
       if (!engine.call(name, args)) {
         this.call = engine;

@@ -16,8 +16,8 @@ if (wanted !== undefined) {
       throw new Error(`PAGEPOOL_ENGINE=${process.env.PAGEPOOL_ENGINE} (expected ${ENGINES.join(', ')})`);
     const fault = seededFaults.find((seeded) => seeded.name === process.env.PAGEPOOL_FAULT);
     const scenario = scenarioNamed(name);
-    const patches = fault === undefined ? [] : [fault.patch];
-    const engines = await buildEngines(engine, { deaths: (scenario.kills ?? 0) > 0, patches });
+    const faults = fault === undefined ? [] : [fault.fault];
+    const engines = await buildEngines(engine, { deaths: (scenario.kills ?? 0) > 0, faults });
     console.log(trace(scenario, engines, schedule).join('\n'));
   });
 }

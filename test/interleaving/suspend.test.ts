@@ -10,9 +10,8 @@ import {
   EVENT_WAITERS_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_STATE_OFFSET,
+  LOAN_INDEX_BITS,
   STATE_CLOSING,
-  TOKEN_SEQ_SHIFT,
-  TOKEN_SHIFT,
 } from '../../assembly/layout.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { writeControl } from '../../src/pool/format.js';
@@ -43,7 +42,7 @@ class Pair {
   private readonly ports: readonly (readonly [Calls, Calls])[];
   /** Handles by port: mostly ones that it holds. */
   private readonly handles: number[][] = Array.from({ length: PORTS }, () => []);
-  private readonly tokens: number[] = [];
+  private readonly loans: number[] = [];
   private readonly pins: number[] = [];
 
   constructor(
@@ -104,6 +103,7 @@ class Pair {
     const { random } = this;
     const few = random() % 6;
     const channel = random() % CHANNELS.length;
+    const loan = this.loans.at(-1 - (random() % 3)) ?? 0;
     const scratch = this.write(
       who,
       Array.from({ length: 24 }, (_, i) => (i % 4 === 0 ? this.handle(who) : random() % 33)),
@@ -133,12 +133,11 @@ class Pair {
       ['receiveBurst', [channel, scratch, few]],
       ['lastError', []],
       ['lend', [this.handle(who), 0, 1, random() % 9]],
-      ['adopt', [this.tokens.at(-1 - (random() % 3)) ?? 0, this.sequenceOf(this.tokens.at(-1) ?? 0), scratch]],
+      ['adopt', [loan & (2 ** LOAN_INDEX_BITS - 1), loan >>> LOAN_INDEX_BITS, scratch]],
       ['park', []],
       ['unpark', []],
       ['poll', []],
       ['trim', []],
-      ['held', [1 + (random() % this.geometry.pageCount)]],
       ['releaseHeld', [1 + (random() % this.geometry.pageCount), few]],
       ['wake', [CONTROL_BASE + HEADER_FREED_OFFSET]],
     ];
@@ -149,11 +148,6 @@ class Pair {
       return ['scrub', []];
     }
     return choices[random() % choices.length] as readonly [CallName, number[]];
-  }
-
-  private sequenceOf(index: number): number {
-    const word = this.memories[0].u32[(this.geometry.tokensOffset + (index << TOKEN_SHIFT)) >>> 2] as number;
-    return word >>> TOKEN_SEQ_SHIFT;
   }
 
   /** Somebody waits: whoever wakes them raises a sequence. */
@@ -185,7 +179,7 @@ class Pair {
     else if (name === 'retain' && result === 0) own.push(args[0] as number);
     else if (name === 'adopt' && result === 0) own.push(u32[(args[2] as number) >>> 2] as number);
     else if (name === 'pin' && result > 0) this.pins.push(result);
-    else if (name === 'lend' && result >= 0) this.tokens.push(result);
+    else if (name === 'lend' && result >= 0) this.loans.push(result);
   }
 }
 

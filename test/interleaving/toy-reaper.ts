@@ -8,9 +8,8 @@ import {
   CLAIM_FREE,
   CLAIM_REAPING,
   CLAIM_STATE_MASK,
-  DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_SHIFT,
-  HOME_SUSPECT,
+  DESCRIPTOR_SUSPECT_OFFSET,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
   PORT_CLAIM_OFFSET,
@@ -45,12 +44,12 @@ export function* reapToy(memory: PoolMemory, geometry: Geometry, dead: number): 
   for (let page = 1; page <= geometry.pageCount; page++) {
     const row = u16[rowIndex(geometry, dead, page)] as number;
     if (row === 0) continue;
-    const home = (geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_HOME_OFFSET) >>> 2;
+    const mark = (geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_SUSPECT_OFFSET) >>> 2;
     yield;
-    Atomics.or(i32, home, HOME_SUSPECT);
-    released += yield { port: dead, call: ['releaseHeld', page, row] };
+    Atomics.store(i32, mark, 1);
+    released += yield { call: ['releaseHeld', page, row] };
     yield;
-    Atomics.and(i32, home, ~HOME_SUSPECT);
+    Atomics.store(i32, mark, 0);
   }
   yield;
   Atomics.store(i32, claim, (seen & ~CLAIM_STATE_MASK) | CLAIM_FREE);

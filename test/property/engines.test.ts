@@ -20,10 +20,9 @@ import {
   HEADER_GROW_STEP_OFFSET,
   HEADER_STATE_OFFSET,
   LEDGER_MAX,
+  LOAN_INDEX_BITS,
   OK,
   STATE_CLOSING,
-  TOKEN_SEQ_SHIFT,
-  TOKEN_SHIFT,
 } from '../../assembly/layout.js';
 import type { Engine } from '../../src/engine/engine.js';
 import type { MemoryKind } from '../../src/pool/capabilities.js';
@@ -103,6 +102,12 @@ class Twins {
     return first[0];
   }
 
+  /** References that port `who` holds on the page. */
+  held(who: number, page: number): number {
+    const { ledgersOffset, ledgerBytes } = this.geometry;
+    return this.#first.memory.u16[((ledgersOffset + who * ledgerBytes) >>> 1) + page] as number;
+  }
+
   /** Stores words in port `who`'s scratch. */
   write(who: number, words: readonly number[]): void {
     for (const { ports } of this.pools) ports[who]?.scratch.own.set(words);
@@ -149,10 +154,8 @@ class Twins {
     for (let i = 0; i < count; i++) this.keep(this.#first.ports[who]?.scratch.own[i * stride] as number);
   }
 
-  keepToken(index: number): void {
-    if (index < 0) return;
-    const word = this.#first.memory.u32[(this.geometry.tokensOffset + (index << TOKEN_SHIFT)) >>> 2] as number;
-    this.#tokens.push([index, word >>> TOKEN_SEQ_SHIFT]);
+  keepToken(loan: number): void {
+    if (loan >= 0) this.#tokens.push([loan & (2 ** LOAN_INDEX_BITS - 1), loan >>> LOAN_INDEX_BITS]);
   }
 
   token(choice: number): readonly [number, number] {
@@ -196,7 +199,7 @@ class Twins {
     for (let who = 0; who < PORTS; who++) {
       this.call(who, 'park', (engine) => engine.park());
       for (let page = 1; page <= this.geometry.pageCount; page++) {
-        const held = this.call(who, 'held', (engine) => engine.held(page));
+        const held = this.held(who, page);
         if (held !== 0) this.call(who, 'releaseHeld', (engine) => engine.releaseHeld(page, held));
       }
       this.call(who, 'scrub', (engine) => engine.scrub());
@@ -324,7 +327,7 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
   trim: call('trim', [], (w, p) => w.call(p, 'trim', (e) => e.trim())),
   releaseHeld: call('releaseHeld', [choice, few], (w, p, c, n) => {
     const page = 1 + ((c as number) % w.geometry.pageCount);
-    w.call(p, `releaseHeld(${page})`, (e) => [e.held(page), e.releaseHeld(page, n as number)]);
+    w.call(p, `releaseHeld(${page})`, (e) => e.releaseHeld(page, n as number));
   }),
   wait: call('wait', [channel, few], (w, _, c, n) => w.wait(c as number, n as number)),
   wake: call('wake', [], (w, p) => w.call(p, 'wake', (e) => e.wake(CONTROL_BASE + HEADER_FREED_OFFSET))),
@@ -380,7 +383,7 @@ describe('both engines', () => {
       call(0, 'retain', (engine) => engine.retain(second, 4));
       for (let i = 0; i < 2; i++) call(0, 'send', (engine) => engine.send(0, second, 0, 64, i));
       const token = call(0, 'lend', (engine) => engine.lend(second, 0, 64, 0));
-      const row = call(0, 'held', (engine) => engine.held(1));
+      const row = twins.held(0, 1);
       expect(call(0, 'retain', (engine) => engine.retain(first, LEDGER_MAX - row + 1))).toBe(ERR_REF_OVERFLOW);
       expect(call(0, 'retain', (engine) => engine.retain(first, LEDGER_MAX - row))).toBe(OK);
       expect(call(0, 'cut', (engine) => engine.allocFragment(64))).toBe(0);

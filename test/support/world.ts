@@ -14,13 +14,12 @@ import {
   LANE_DROPPED_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
+  LOAN_INDEX_BITS,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
   NODE_TAKEN_OFFSET,
   OK,
   PORT_FRAGMENT_PAGE_OFFSET,
-  TOKEN_SEQ_SHIFT,
-  TOKEN_SHIFT,
 } from '../../assembly/layout.js';
 import { allocBulkAt } from '../../src/pool/bursts.js';
 import { emptyPort } from '../../src/pool/detaching.js';
@@ -406,9 +405,9 @@ export class World {
     const port = this.#port(who);
     const live = this.#pick(port, choice);
     if (live === undefined) return;
-    const index = port.engine.lend(live.handle, 0, live.bytes, this.#tokens.length);
-    must(index >= 0, () => `lend: ${index}`);
-    const sequence = loadWord(port.memory, port.geometry.tokensOffset + (index << TOKEN_SHIFT)) >>> TOKEN_SEQ_SHIFT;
+    const loan = port.engine.lend(live.handle, 0, live.bytes, this.#tokens.length);
+    must(loan >= 0, () => `lend: ${loan}`);
+    const [index, sequence] = [loan & (2 ** LOAN_INDEX_BITS - 1), loan >>> LOAN_INDEX_BITS];
     this.#travels(port, live);
     this.#tokens.push({ live, index, sequence });
   }

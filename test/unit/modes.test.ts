@@ -66,6 +66,40 @@ describe('without shared memory of any kind', () => {
   });
 });
 
+describe('where shared memory is made but not posted', () => {
+  const refusingShared = (): void => {
+    vi.stubGlobal(
+      'MessageChannel',
+      class {
+        readonly port1 = {
+          postMessage: () => {
+            throw new DOMException('The object can not be cloned.', 'DataCloneError');
+          },
+          close: () => {},
+        };
+      },
+    );
+  };
+
+  it.each([
+    ['Wasm memory', () => {}],
+    ['buffers', () => vi.stubGlobal('WebAssembly', undefined)],
+  ])('a pool is local, works, and says why: %s', async (_, withhold) => {
+    refusingShared();
+    withhold();
+    const pool = await PagePool.create(options);
+    expect([pool.mode, pool.engine]).toEqual(['local', 'typescript']);
+    expect(codeOf(() => pool.share())).toBe('POOL_ERR_NOT_SHARED');
+    expect(messageOf(() => pool.share())).toContain('refuses to post it to other threads');
+    await expectToWork(pool);
+  });
+
+  it('memory counts as shared where there are no message ports to ask', () => {
+    vi.stubGlobal('MessageChannel', undefined);
+    expect(PagePool.createSync(options).mode).toBe('shared');
+  });
+});
+
 describe('without Wasm', () => {
   it('a pool is shared through a SharedArrayBuffer, by the TypeScript engine', async () => {
     vi.stubGlobal('WebAssembly', undefined);

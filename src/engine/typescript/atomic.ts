@@ -47,6 +47,18 @@ export class Words {
     return Atomics.add(this.i32, address >>> 2, value);
   }
 
+  /** Sets bits. */
+  protected aor(address: number, bits: number): void {
+    onStep?.(address);
+    Atomics.or(this.i32, address >>> 2, bits);
+  }
+
+  /** Keeps only the bits given. */
+  protected aand(address: number, bits: number): void {
+    onStep?.(address);
+    Atomics.and(this.i32, address >>> 2, bits);
+  }
+
   /** Wakes every thread that waits on the word; nobody can where the memory is not shared. */
   protected anotify(address: number): void {
     onStep?.(address);

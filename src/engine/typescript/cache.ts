@@ -109,8 +109,9 @@ export class CacheSteps extends PinSteps {
     const node = this.nodeIn(this.ring, holder);
     const pages = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
     for (let left = pages - 1; left >= 0; left--) {
-      // Plain: this thread's magazine. The count goes down first: the page is in the record of its retirement until it is listed.
+      // Plain: this thread's magazine. The row goes up first: a page in a magazine counts as row 0, and outside it is held.
       const page = i32[(node + NODE_PAGES_OFFSET + (left << 2)) >>> 2]!;
+      this.setHeld(page, 1);
       i32[(node + NODE_COUNT_OFFSET) >>> 2] = left;
       this.retire(page, true);
     }
@@ -119,20 +120,8 @@ export class CacheSteps extends PinSteps {
 
   /** Fills the loaded magazine from fresh and retired pages. */
   protected refillSlow(): boolean {
-    const { i32, loaded, port, ring, magazineCapacity } = this;
-    const holder = port + PORT_MERGE_OFFSET;
-    this.takeFresh(loaded);
-    if (this.filledOf() !== 0) return true;
-    let page = this.takeRetiredList();
-    while (page !== 0) {
-      // What the loaded magazine cannot hold goes on to the ring, a magazine at a time.
-      const room = this.filledOf() < magazineCapacity;
-      const node = room ? loaded : this.nodeIn(ring, holder);
-      page = this.takeRetired(node, page);
-      if (!room && i32[(node + NODE_COUNT_OFFSET) >>> 2] === magazineCapacity) this.returnMagazine(holder);
-    }
-    this.recordDone();
-    this.returnMagazine(holder);
+    this.takeFresh(this.loaded);
+    if (this.filledOf() === 0) this.takeRetired(this.loaded);
     return this.filledOf() !== 0;
   }
 
@@ -156,7 +145,7 @@ export class CacheSteps extends PinSteps {
       const limit = this.neighbour(i) + PORT_LIMIT_OFFSET;
       // N4 no ordering needed: a port that asked for nothing since keeps its request.
       // R5 pairs with A6 in answer: the request is seen at the port's next release.
-      if (this.aload(limit) !== 0) this.astore(limit, 0);
+      if (this.rload(limit) !== 0) this.astore(limit, 0);
     }
   }
 
@@ -167,8 +156,9 @@ export class CacheSteps extends PinSteps {
       this.count(COUNTER_FAST);
       return true;
     }
-    if (!this.isActive()) return false;
+    // Unparked first: a pool that closes waits for ports that are not parked, so of the two one sees the other.
     if (i32[(port + PORT_PARKED_OFFSET) >>> 2] !== 0) this.unpark();
+    if (!this.isActive()) return false;
     if (this.ringPop(ring, port + PORT_LOADED_OFFSET) === OK) {
       this.syncLoaded();
       if (this.filledOf() < magazineCapacity >> 1) this.merge();
@@ -222,7 +212,9 @@ export class CacheSteps extends PinSteps {
     i32[(port + PORT_PARKED_OFFSET) >>> 2] = 0; // plain: owner only
     // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
     this.astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
+    if (this.isActive()) return;
     // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is seen.
-    if (!this.isActive()) this.astore(port + PORT_LIMIT_OFFSET, 0);
+    this.astore(port + PORT_LIMIT_OFFSET, 0);
+    i32[(port + PORT_PARKED_OFFSET) >>> 2] = 1; // plain: as it was; nothing was taken meanwhile
   }
 }

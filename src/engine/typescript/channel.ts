@@ -7,7 +7,6 @@
 
 import {
   CHANNEL_CLOSED_OFFSET,
-  CHANNEL_FOLDED_OFFSET,
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
   EMPTY,
@@ -23,7 +22,6 @@ import {
   ERR_REF_OVERFLOW,
   ERR_STALE_HANDLE,
   FULL,
-  LANE_BYTES,
   LANE_CREDIT_OFFSET,
   LANE_DROPPED_OFFSET,
   LANE_INBOX_OFFSET,
@@ -38,6 +36,7 @@ import {
   POLICY_DROP_NEWEST,
   POLICY_DROP_OLDEST,
   POLICY_REFUSE,
+  RECORD_BACK,
   RECORD_ENTRY,
   RECORD_RECEIVE,
 } from '../../../assembly/layout.js';
@@ -58,16 +57,22 @@ export class ChannelSteps extends FragmentSteps {
     return (units === 0 ? 1 << this.unitsShift : units) << this.unitShift;
   }
 
-  /** Entries in the channel, by the ports' counters: late by what others do meanwhile. Below 0: free-running counters crossed. */
-  protected pending({ block, lanes }: Lane): number {
-    const { i32, maxPorts } = this;
-    const folded = block + CHANNEL_FOLDED_OFFSET;
-    let sum = (i32[folded >>> 2]! - i32[(folded + 4) >>> 2]!) | 0;
-    let lane = lanes;
-    for (let i = 0; i < maxPorts; i++) {
-      // N1 no ordering needed: a count that may be late. N2 likewise.
-      sum = (sum + this.aload(lane + LANE_SENT_OFFSET) - this.aload(lane + LANE_RECEIVED_OFFSET)) | 0; // N2 no ordering needed: see N1.
-      lane = (lane + LANE_BYTES) | 0;
+  /** Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added up. */
+  protected pending({ ring }: Lane): number {
+    // N1 no ordering needed: a count that may be late.
+    const tail = this.rload(ring.tail);
+    // N2 no ordering needed: see N1.
+    let hint = this.rload(ring.head);
+    let sum = 0;
+    for (let i = 0; i < ring.slotCount && hint !== tail; i++) {
+      const index = hint & ring.indexMask;
+      // N5 no ordering needed: see N1.
+      const slot = this.rload(ring.slots + (index << 2));
+      if ((slot & ring.full) !== 0) {
+        // N6 no ordering needed: see N1.
+        sum += this.rload(ring.nodeAddress(slot & ring.nodeMask) + NODE_COUNT_OFFSET);
+      }
+      hint = ring.following(hint, index) | 0;
     }
     return sum;
   }
@@ -80,7 +85,7 @@ export class ChannelSteps extends FragmentSteps {
     if (credit !== 0) return credit;
     if (batch === 1) return 1; // where a node is an entry the ring itself is exact, and replaces the oldest in place
     const inside = this.pending(channel);
-    const left = inside < 0 ? capacity : inside < capacity ? capacity - inside : 0;
+    const left = inside < capacity ? capacity - inside : 0;
     i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = left;
     return left;
   }
@@ -96,7 +101,7 @@ export class ChannelSteps extends FragmentSteps {
     return offset >>> 0 > extent || length >>> 0 > extent - offset ? ERR_RANGE : OK;
   }
 
-  /** Moves a reference from the row into the node, as its entry number `index`. */
+  /** Moves a reference from the row into the node, as its entry number `index`; the caller names the node and closes the record. */
   protected put(node: number, index: number, handle: number, offset: number, length: number, tag: number): void {
     const { i32 } = this;
     const entry = node + NODE_ENTRIES_OFFSET + (index << ENTRY_SHIFT);
@@ -107,10 +112,9 @@ export class ChannelSteps extends FragmentSteps {
     i32[(entry + ENTRY_OFFSET_OFFSET) >>> 2] = offset;
     i32[(entry + ENTRY_LENGTH_OFFSET) >>> 2] = length;
     i32[(entry + ENTRY_TAG_OFFSET) >>> 2] = tag;
-    this.recordPrivate(RECORD_ENTRY, page, row, node, index);
+    this.recordEntry(RECORD_ENTRY, row, index);
     this.setHeld(page, row - 1);
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = index + 1;
-    this.recordDone();
   }
 
   /** The handle of a node's entry. */
@@ -123,26 +127,26 @@ export class ChannelSteps extends FragmentSteps {
   protected takeBack(node: number, count: number): void {
     const { i32 } = this;
     let index = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+    this.recordNode(node);
     while (index > count) {
       const page = this.pageOf(this.unitOf(this.handleIn(node, index - 1)));
       const row = this.held(page);
-      this.recordPrivate(RECORD_ENTRY, page, row, node, index);
+      this.recordEntry(RECORD_BACK, row, index);
       index -= 1;
       i32[(node + NODE_COUNT_OFFSET) >>> 2] = index;
       this.setHeld(page, row + 1);
-      this.recordDone();
     }
+    this.recordDone();
   }
 
-  /** Moves the node's next entry into the row. False: the row is full. */
+  /** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
   protected take(node: number, taken: number, handle: number): boolean {
     const page = this.pageOf(this.unitOf(handle));
     const row = this.held(page);
     if (row === LEDGER_MAX) return false;
-    this.recordPrivate(RECORD_RECEIVE, page, row, node, taken);
+    this.recordEntry(RECORD_RECEIVE, row, taken);
     this.i32[(node + NODE_TAKEN_OFFSET) >>> 2] = taken + 1;
     this.setHeld(page, row + 1);
-    this.recordDone();
     return true;
   }
 
@@ -164,7 +168,9 @@ export class ChannelSteps extends FragmentSteps {
       // Where the row is full one reference goes first, then the entry's takes its place.
       const first = this.held(this.pageOf(this.unitOf(handle))) === LEDGER_MAX;
       if (first) this.release(handle);
+      this.recordNode(node);
       this.take(node, taken, handle);
+      this.recordDone();
       if (!first) this.release(handle);
       taken += 1;
     }
@@ -208,7 +214,9 @@ export class ChannelSteps extends FragmentSteps {
       if (!this.dropOldest(channel)) break;
     }
     const node = this.nodeIn(channel.ring, lane + LANE_OUTBOX_OFFSET);
+    this.recordNode(node);
     this.put(node, 0, handle, offset, length, tag);
+    this.recordDone();
     if (this.publish(channel) === FULL) {
       this.takeBack(node, 0);
       return this.refuse(channel, handle);
@@ -275,6 +283,7 @@ export class ChannelSteps extends FragmentSteps {
     const node = this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET);
     let code = OK;
     let filled = 0;
+    this.recordNode(node);
     while (filled < count) {
       const entry = address + (filled << ENTRY_SHIFT);
       const handle = i32[entry >>> 2]!;
@@ -285,6 +294,7 @@ export class ChannelSteps extends FragmentSteps {
       this.put(node, filled, handle, offset, length, i32[(entry + ENTRY_TAG_OFFSET) >>> 2]!);
       filled += 1;
     }
+    this.recordDone();
     this.lastCode = code;
     return filled;
   }
@@ -318,8 +328,10 @@ export class ChannelSteps extends FragmentSteps {
     let received = 0;
     let popped = false;
     let code = OK;
+    this.recordNode(node);
     while (received < maxCount) {
       if (taken >= count) {
+        this.recordDone();
         this.empty(node);
         if (this.ringPop(ring, inbox) === EMPTY) {
           code = EMPTY;
@@ -329,6 +341,7 @@ export class ChannelSteps extends FragmentSteps {
         node = this.nodeIn(ring, inbox);
         taken = i32[(node + NODE_TAKEN_OFFSET) >>> 2]!;
         count = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+        this.recordNode(node);
         continue;
       }
       // Plain: the node is this thread's since it was popped.
@@ -346,6 +359,7 @@ export class ChannelSteps extends FragmentSteps {
       taken += 1;
       received += 1;
     }
+    this.recordDone();
     this.lastCode = code;
     if (taken >= count && count !== 0) this.empty(node);
     this.add(lane + LANE_RECEIVED_OFFSET, received);

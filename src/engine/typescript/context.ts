@@ -25,6 +25,7 @@ import {
   HEADER_PAGE_SHIFT_OFFSET,
   HEADER_PAGES_OFFSET,
   HEADER_PORTS_OFFSET,
+  HEADER_RETIRED_BITS_OFFSET,
   HEADER_RING_OFFSET,
   HEADER_UNIT_BITS_OFFSET,
   HEADER_UNIT_SHIFT_OFFSET,
@@ -154,6 +155,7 @@ export class Context extends Words {
   readonly words: number;
   readonly extents: number;
   readonly ring: Ring;
+  readonly retiredBits: number;
   readonly lanes: readonly Lane[];
   /** Where page 1 starts, 0 when the pages lie elsewhere. */
   readonly pages: number;
@@ -192,6 +194,7 @@ export class Context extends Words {
     this.words = header(HEADER_WORDS_OFFSET);
     this.extents = header(HEADER_EXTENTS_OFFSET);
     this.ring = new Ring(i32, header(HEADER_RING_OFFSET));
+    this.retiredBits = header(HEADER_RETIRED_BITS_OFFSET);
     const table = header(HEADER_CHANNELS_OFFSET);
     this.lanes = Array.from(
       { length: header(HEADER_CHANNEL_COUNT_OFFSET) },

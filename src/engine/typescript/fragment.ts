@@ -22,7 +22,6 @@ import {
   NODE_PAGES_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
-  RECORD_CUT,
   RECORD_LEAVE,
 } from '../../../assembly/layout.js';
 import { RefcountSteps } from './refcount.js';
@@ -48,7 +47,7 @@ export class FragmentSteps extends RefcountSteps {
     const unit = (page << this.unitsShift) + first;
     const word = i32[this.wordAddress(unit) >>> 2]!;
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
-    this.recordPrivate(RECORD_CUT, page, row, fragment, cut);
+    this.recordCut(row, cut);
     i32[this.wordAddress(unit) >>> 2] = word + 1;
     u16[this.extentAddress(unit) >>> 1] = units;
     i32[fragment >>> 2] = (cut + (units << 16) + 1) | 0;
@@ -80,7 +79,7 @@ export class FragmentSteps extends RefcountSteps {
     i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2] = page;
     i32[(loaded + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
     // N1 no ordering needed: the page is this thread's alone.
-    const home = this.aload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
+    const home = this.rload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
     const opener = (portId + 1) << HOME_OPENER_SHIFT;
     i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2] = home | HOME_FRAGMENTED | opener; // plain: likewise
     // N2 no ordering needed: nobody has a reference yet; the handles publish it.
@@ -101,7 +100,7 @@ export class FragmentSteps extends RefcountSteps {
     const descriptor = this.descriptorAddress(page);
     const counter = descriptor + DESCRIPTOR_COUNT_OFFSET;
     const bias = BIAS - (cut & 0xffff);
-    this.recordPrivate(RECORD_LEAVE, page, this.held(page), fragment, cut);
+    this.recordPrivate(RECORD_LEAVE, page, this.held(page), 0, cut);
     while (true) {
       // A3 pairs with X8 in typescript/refcount.ts releaseShared: whoever gave its fragment back is done with the bytes.
       const references = this.aload(counter);
@@ -111,16 +110,17 @@ export class FragmentSteps extends RefcountSteps {
         const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & (HOME_TAINTED | HOME_ZERO);
         // A7 pairs with X6 in typescript/pin.ts unpin: an outsider that is done with the page is done before it is used again.
         if (reuse && (special | this.rload(descriptor + DESCRIPTOR_PINS_OFFSET)) === 0) {
+          // The port's word first: it tells a reaper that the count is to be BIAS.
+          i32[fragment >>> 2] = 0;
           // N4 no ordering needed: sole owner.
           this.astore(counter, BIAS);
-          i32[fragment >>> 2] = 0;
           this.recordDone();
           this.count(COUNTER_RECYCLED);
           return true;
         }
+        this.setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
         // N5 no ordering needed: sole owner.
         this.astore(counter, 1);
-        this.setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such
         i32[fragmentPage >>> 2] = 0;
         this.recordDone();
         this.releaseShared(page, 1);

@@ -11,11 +11,15 @@ import {
   ERR_PIN,
   ERR_REF_OVERFLOW,
   FLAG_DETACHABLE,
-  HOME_AREA_MASK,
   HOME_LEFT,
+  HOME_STAMP_MASK,
   OK,
   PIN_COUNT_MASK,
+  PIN_LAST_SHIFT,
   PIN_LEFT,
+  PORT_RELEASE_OFFSET,
+  RECORD_PINNED,
+  RECORD_RETIRE,
 } from '../../../assembly/layout.js';
 import { SupplySteps } from './supply.js';
 
@@ -31,7 +35,7 @@ export class PinSteps extends SupplySteps {
     const word = this.descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET;
     while (true) {
       // N1 no ordering needed: the caller's reference keeps the page, and with it LEFT, away.
-      const seen = this.aload(word);
+      const seen = this.rload(word);
       if ((seen & PIN_COUNT_MASK) === PIN_COUNT_MASK) return ERR_REF_OVERFLOW;
       // X2 pairs with X4 in leave: the pin is seen by whoever releases the page last.
       if (this.acas(word, seen, seen + 1) === seen) return page;
@@ -44,11 +48,18 @@ export class PinSteps extends SupplySteps {
     const word = this.descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET;
     while (true) {
       // N3 no ordering needed: the exchange below decides.
-      const seen = this.aload(word);
+      const seen = this.rload(word);
       if ((seen & PIN_COUNT_MASK) === 0) return ERR_PIN;
       if (seen === (PIN_LEFT | 1)) {
-        // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now.
-        if (this.acas(word, seen, 0) !== seen) continue;
+        // Plain: the home word of a page that left changes with its last unpin only.
+        const home = this.i32[(this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET) >>> 2]!;
+        this.recordPrivate(RECORD_RETIRE, page, 0, home, 0);
+        // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark and
+        // this port's number stay until the page is taken again: they tell a reaper that the page had left, and who ends it.
+        if (this.acas(word, seen, PIN_LEFT | ((this.portId + 1) << PIN_LAST_SHIFT)) !== seen) {
+          this.recordDone();
+          continue;
+        }
         this.zero(page);
         this.retire(page, false);
         return OK;
@@ -58,8 +69,9 @@ export class PinSteps extends SupplySteps {
     }
   }
 
-  /** Whether the page leaves the pool with its last user, because somebody has it pinned. The caller is its last user. */
+  /** Whether the page leaves the pool with its last user, because somebody has it pinned. The caller is its last user; its row goes with the page. */
   protected leave(page: number): boolean {
+    const { i32, port } = this;
     const descriptor = this.descriptorAddress(page);
     const word = descriptor + DESCRIPTOR_PINS_OFFSET;
     while (true) {
@@ -67,13 +79,21 @@ export class PinSteps extends SupplySteps {
       const seen = this.aload(word);
       if (seen === 0) return false;
       // N8 no ordering needed: the page is this thread's alone until LEFT is set.
-      const home = this.aload(descriptor + DESCRIPTOR_HOME_OFFSET);
+      const home = this.rload(descriptor + DESCRIPTOR_HOME_OFFSET);
+      const release = i32[(port + PORT_RELEASE_OFFSET) >>> 2]!;
+      this.recordPrivate(RECORD_PINNED, page, 0, home, release);
       // R9 pairs with X4 in leave: the home state is right before an unpin can act on LEFT.
-      this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_LEFT);
+      this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_STAMP_MASK) | HOME_LEFT);
       // X4 pairs with X5 in unpin: of the last release and the last unpin, one sees the other. LP of leaving.
-      if (this.acas(word, seen, seen | PIN_LEFT) === seen) return true;
+      if (this.acas(word, seen, seen | PIN_LEFT) === seen) {
+        this.setHeld(page, 0);
+        i32[(port + PORT_RELEASE_OFFSET) >>> 2] = release + 1; // plain: owner only; one way: the page is its pins' now
+        this.recordDone();
+        return true;
+      }
       // R10 pairs with A1 in typescript/supply.ts claim: the page stays after all; its state as it was.
       this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, home);
+      this.recordDone();
     }
   }
 }

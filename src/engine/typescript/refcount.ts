@@ -17,20 +17,19 @@ import {
   ERR_REF_OVERFLOW,
   ERR_STALE_HANDLE,
   HOME_FRAGMENTED,
-  HOME_OPENER_MASK,
   HOME_RESERVE,
   HOME_SLOW_MASK,
   HOME_TAINTED,
+  HOME_USE_MASK,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
   OK,
+  PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
-  PORT_RELEASE_OFFSET,
-  RECORD_CUT,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from '../../../assembly/layout.js';
@@ -110,14 +109,14 @@ export class RefcountSteps extends CacheSteps {
 
   /** Gives one reference back, whatever it takes, or says why not. */
   protected releaseChecked(handle: number): number {
-    const code = this.inspect(handle);
-    if (code !== OK) return this.reject(code);
     const unit = this.unitOf(handle);
+    // N18 no ordering needed: as N1.
+    const word = unit < this.unitLimit ? this.rload(this.wordAddress(unit)) : 0;
+    if (!this.matches(handle, word)) return this.reject(this.inspect(handle));
     const page = this.pageOf(unit);
     const row = this.held(page);
     if (row === 0) return this.reject(ERR_NOT_HELD);
-    // N18 no ordering needed: as N1.
-    return this.releaseSlow(unit, this.rload(this.wordAddress(unit)), page, row);
+    return this.releaseSlow(unit, word, page, row);
   }
 
   protected reject(code: number): number {
@@ -156,7 +155,7 @@ export class RefcountSteps extends CacheSteps {
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
     const cut = i32[fragment >>> 2]!; // plain: owner only
     if ((cut & 0xffff) === 0) return false;
-    this.recordPrivate(RECORD_CUT, page, row, fragment, cut);
+    this.recordCut(row, cut);
     i32[this.wordAddress(unit) >>> 2] = this.vacated(word); // plain: the fragment's only holder
     this.setHeld(page, row - 1);
     i32[fragment >>> 2] = cut - 1;
@@ -166,18 +165,25 @@ export class RefcountSteps extends CacheSteps {
 
   /** One reference of this port on the page goes: row down, then the count, or home when it was the last. */
   protected releaseShared(page: number, row: number): void {
+    const { i32, port } = this;
     const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
     // A6 pairs with X8 in releaseShared: a sole holder sees what the others did.
     let references = this.aload(counter);
     if (references !== 1) {
+      // Plain: owner only. From the row to the count's exchange the reference is in neither.
+      i32[(port + PORT_COUNTING_OFFSET) >>> 2] = page;
       this.setHeld(page, row - 1);
       do {
         // X8 pairs with A6 in releaseShared: of two last holders one reads 1. LP of a shared release.
         const seen = this.acas(counter, references, references - 1);
-        if (seen === references) return;
+        if (seen === references) {
+          i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
+          return;
+        }
         references = seen;
       } while (references !== 1);
       this.setHeld(page, row); // it was the last after all: restored, so that a death before the page is home is seen
+      i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
     }
     this.goHome(page);
   }
@@ -187,53 +193,32 @@ export class RefcountSteps extends CacheSteps {
     const { i32, port } = this;
     const descriptor = this.descriptorAddress(page);
     // N9 no ordering needed: one holder, this thread.
-    const home = this.aload(descriptor + DESCRIPTOR_HOME_OFFSET);
-    if ((home & (HOME_FRAGMENTED | HOME_TAINTED)) !== 0) this.clean(page, descriptor, home);
+    const home = this.rload(descriptor + DESCRIPTOR_HOME_OFFSET);
+    if ((home & HOME_USE_MASK) !== 0) this.clean(page, descriptor, home);
     if (this.leave(page)) {
       this.count(COUNTER_RELEASED_REFCNT);
-      this.setHeld(page, 0);
-      // Plain: owner only. One way: the page is its pins' now, and this port does not touch it again.
-      i32[(port + PORT_RELEASE_OFFSET) >>> 2]! += 1;
       return;
     }
     // Only now: a pinned page's bytes belong to whoever pinned it, and are cleared by the last unpin.
     this.zero(page);
     if ((home & HOME_RESERVE) !== 0) {
-      this.goRetired(page);
+      this.retire(page, true);
       return;
     }
     // A10 pairs with R5 in typescript/cache.ts press: a request for pages, or a pool that closes.
     const limit = this.aload(port + PORT_LIMIT_OFFSET);
-    if (limit === 0) {
-      if (!this.isActive()) {
-        this.goRetired(page);
-        return;
-      }
-      // The page goes along: left behind in the loaded magazine it would be out of the reach of whoever asked for it.
-      this.makeRoom();
-      this.putInCache(page);
-      if (i32[(port + PORT_PARKED_OFFSET) >>> 2] !== 0) this.flush();
-      else this.answer();
+    if (limit === 0 && !this.isActive()) {
+      this.retire(page, true);
       return;
     }
-    this.makeRoom();
-    this.putInCache(page);
-  }
-
-  protected makeRoom(): void {
-    if (this.i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]! >= this.magazineCapacity) this.spill();
-  }
-
-  /** Gives a page without users to the provider's side. */
-  protected goRetired(page: number): void {
-    this.setHeld(page, 0);
-    this.retire(page, true);
-  }
-
-  protected putInCache(page: number): void {
+    if (i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]! >= this.magazineCapacity) this.spill();
     this.magazineAdd(this.loaded, page);
     this.setHeld(page, 0);
     this.count(COUNTER_RECYCLED);
+    if (limit !== 0) return;
+    // The page goes along: left behind in the loaded magazine it would be out of the reach of whoever asked for it.
+    if (i32[(port + PORT_PARKED_OFFSET) >>> 2] !== 0) this.flush();
+    else this.answer();
   }
 
   /** Undoes what a page's last use left in its descriptor and words. */
@@ -249,7 +234,7 @@ export class RefcountSteps extends CacheSteps {
       }
     }
     // N11 no ordering needed: sole holder; published with the page.
-    this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~(HOME_FRAGMENTED | HOME_TAINTED | HOME_OPENER_MASK));
+    this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~HOME_USE_MASK);
   }
 
   /** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */
@@ -264,7 +249,7 @@ export class RefcountSteps extends CacheSteps {
     if ((references - 1) >>> 0 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
     const address = this.wordAddress(unit);
     // N12 no ordering needed: the exchange decides.
-    let word = this.aload(address);
+    let word = this.rload(address);
     while (true) {
       if (!this.matches(handle, word)) return this.reject(ERR_STALE_HANDLE);
       if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
@@ -273,9 +258,12 @@ export class RefcountSteps extends CacheSteps {
       if (seen === word) break;
       word = seen;
     }
+    // Plain: owner only. From the count to the row the new references are in neither.
+    this.i32[(this.port + PORT_COUNTING_OFFSET) >>> 2] = page;
     // X14 pairs with X8 in releaseShared: the caller's own reference keeps the count above 0 meanwhile.
     this.aadd(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET, references);
     this.setHeld(page, row + references);
+    this.i32[(this.port + PORT_COUNTING_OFFSET) >>> 2] = 0;
     return OK;
   }
 
@@ -284,7 +272,7 @@ export class RefcountSteps extends CacheSteps {
     const code = this.inspect(handle);
     if (code !== OK) return code;
     // N15 no ordering needed: a number that may be old when it is read.
-    return this.aload(this.wordAddress(this.unitOf(handle))) & WORD_HOLDERS_MASK;
+    return this.rload(this.wordAddress(this.unitOf(handle))) & WORD_HOLDERS_MASK;
   }
 
   /** Releases references this port holds on a page, whatever fragments they are of. How many. The fragments' words stay. */
@@ -292,14 +280,8 @@ export class RefcountSteps extends CacheSteps {
     const home = this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
     let released = 0;
     while (released < references && this.held(page) !== 0) {
-      // N16 no ordering needed: set while this port holds a reference, read by whoever takes the page home, after its own A6.
-      let seen = this.aload(home);
-      while ((seen & HOME_TAINTED) === 0) {
-        // X17 pairs with A6 in releaseShared: whoever goes home after us sees the taint.
-        const now = this.acas(home, seen, seen | HOME_TAINTED);
-        if (now === seen) break;
-        seen = now;
-      }
+      // X17 pairs with A6 in releaseShared: whoever takes the page home does so after us, and sees the taint.
+      this.aor(home, HOME_TAINTED);
       this.releaseShared(page, this.held(page));
       released += 1;
     }

@@ -1,36 +1,37 @@
 // Fresh and retired pages: where magazines get pages that are not in circulation, and where pages leave it.
 //
 // Any port may call when the pages lie in the pool's own memory. Lock-free. A page is taken by a compare-exchange of its home
-// state, which is the truth; the fresh hint and the retired list only say where to look. The list is taken whole, never
-// page by page, so a link is not read by two takers. What a thread killed here leaves: its record names the page or the
-// list it was about to take.
+// state, which is the truth; the fresh hint, the retired bits and their hint only say where to look, so a bit too many costs
+// a look, and a reaper that is not sure sets it again. What a thread killed here leaves: its record names the page.
 
 import {
   CONTROL_BASE,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_LINK_OFFSET,
+  DESCRIPTOR_PINS_OFFSET,
   FLAG_OWN_MEMORY,
   FLAG_ZERO_ON_RELEASE,
   HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
-  HOME_AREA_MASK,
   HOME_FRESH,
   HOME_HELD,
   HOME_PORT_SHIFT,
   HOME_RETIRED,
+  HOME_STAMP_MASK,
+  HOME_STAMP_SHIFT,
   HOME_STATE_MASK,
   HOME_ZERO,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
   PORT_HOLD_OFFSET,
-  PORT_RECORD_PAGE_OFFSET,
+  PORT_RECORD_ADDRESS_OFFSET,
   PORT_RELEASE_OFFSET,
   RECORD_CLAIM,
+  RECORD_INDEX_SHIFT,
   RECORD_RETIRE,
-  RECORD_TAKE,
-  RETIRED_PAGE_BITS,
-  RETIRED_PAGE_MASK,
+  RETIRED_INDEX_BITS,
+  RETIRED_INDEX_MASK,
+  RETIRED_WORD_SHIFT,
 } from '../../../assembly/layout.js';
 import { RingSteps } from './ring.js';
 
@@ -56,7 +57,8 @@ export class SupplySteps extends RingSteps {
   protected circulating(home: number): number {
     const { flags, portId } = this;
     const zero = (flags & FLAG_ZERO_ON_RELEASE) !== 0 ? HOME_ZERO : 0;
-    return (home & HOME_AREA_MASK) | ((portId + 1) << HOME_PORT_SHIFT) | zero | HOME_HELD;
+    const stamp = (home & HOME_STAMP_MASK) + (1 << HOME_STAMP_SHIFT);
+    return stamp | ((portId + 1) << HOME_PORT_SHIFT) | zero | HOME_HELD;
   }
 
   /** Whether the page's bytes exist, growing the memory when they do not. */
@@ -66,18 +68,23 @@ export class SupplySteps extends RingSteps {
     return grow((pages >>> 0) + page * 2 ** pageShift);
   }
 
-  /** Takes one page from the provider's side into the magazine, if it is still in the state given. */
+  /** Takes one page from the provider's side into the magazine, if it is in the state given. */
   protected claim(node: number, page: number, state: number): void {
     const { i32, port } = this;
-    const home = this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
-    // A1 pairs with R4 in retire: whoever retired the page is done with it.
-    const seen = this.aload(home);
-    if ((seen & HOME_STATE_MASK) !== state) return;
+    const descriptor = this.descriptorAddress(page);
+    const home = descriptor + DESCRIPTOR_HOME_OFFSET;
     const hold = i32[(port + PORT_HOLD_OFFSET) >>> 2]!;
-    this.recordPrivate(RECORD_CLAIM, page, 0, home, hold);
+    this.recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
+    // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its own.
+    if (state === HOME_RETIRED) this.aand(this.retiredWord(page), ~(1 << (page & 31)));
+    // A1 pairs with X4 in retire: whoever retired the page is done with it.
+    const seen = this.aload(home);
+    const next = this.circulating(seen);
+    i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = next;
     // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
-    if (this.acas(home, seen, this.circulating(seen)) === seen) {
+    if ((seen & HOME_STATE_MASK) === state && this.acas(home, seen, next) === seen) {
       i32[(port + PORT_HOLD_OFFSET) >>> 2] = hold + 1; // plain: owner only; in-flight counts it before it can be handed out
+      i32[(descriptor + DESCRIPTOR_PINS_OFFSET) >>> 2] = 0; // plain: this thread's page; the mark of its last leaving goes
       this.magazineAdd(node, page);
     }
     this.recordDone();
@@ -88,68 +95,72 @@ export class SupplySteps extends RingSteps {
     const { i32, pageCount, magazineCapacity } = this;
     const hint = CONTROL_BASE + HEADER_FRESH_OFFSET;
     // N3 no ordering needed: a hint; the home states decide.
-    let page = this.aload(hint);
+    const seen = this.rload(hint);
+    let page = seen;
     while (page <= pageCount && i32[(node + NODE_COUNT_OFFSET) >>> 2]! < magazineCapacity && this.committed(page)) {
       this.claim(node, page, HOME_FRESH);
       page += 1;
     }
-    while (true) {
-      // N5 no ordering needed: a hint.
-      const seen = this.aload(hint);
-      // N6 no ordering needed: a hint that only moves up.
-      if (seen >= page || this.acas(hint, seen, page) === seen) return;
-    }
+    // N5 no ordering needed: a hint that only moves up; where another moved it meanwhile, it stays.
+    this.acas(hint, seen, page);
   }
 
-  /** Takes the whole retired list; its first page, 0 = none. Follow it with `takeRetired` until it returns 0. */
-  protected takeRetiredList(): number {
-    const head = CONTROL_BASE + HEADER_RETIRED_OFFSET;
-    while (true) {
-      // A7 pairs with X9 in retire: the links behind the head are visible.
-      const seen = this.aload(head);
-      if ((seen & RETIRED_PAGE_MASK) === 0) return 0;
-      const next = ((seen >>> RETIRED_PAGE_BITS) + 1) << RETIRED_PAGE_BITS;
-      this.recordExchange(RECORD_TAKE, head, seen, next, 0);
-      // X8 pairs with X9 in retire: the list is one taker's. LP of taking it.
-      if (this.acas(head, seen, next) === seen) return seen & RETIRED_PAGE_MASK;
-      this.recordDone();
-    }
+  /** The word of retired bits that has the page's. */
+  protected retiredWord(page: number): number {
+    return this.retiredBits + ((page >>> RETIRED_WORD_SHIFT) << 2);
   }
 
-  /** Takes one page of a list into the magazine; the next one. */
-  protected takeRetired(node: number, page: number): number {
-    // Plain: the list was taken by an exchange and is this thread's.
-    const next = this.i32[(this.descriptorAddress(page) + DESCRIPTOR_LINK_OFFSET) >>> 2]!;
-    this.claim(node, page, HOME_RETIRED);
-    return next;
+  /** Fills the magazine with retired pages. */
+  protected takeRetired(node: number): void {
+    const { i32, pageCount, magazineCapacity, retiredBits } = this;
+    const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
+    // A11 pairs with X8 in list: bits set before the hint was moved down are seen.
+    const seen = this.aload(hint);
+    let index = seen & RETIRED_INDEX_MASK;
+    while (index <= pageCount >>> RETIRED_WORD_SHIFT && i32[(node + NODE_COUNT_OFFSET) >>> 2]! < magazineCapacity) {
+      // N12 no ordering needed: a bit says where to look; the home states decide.
+      const bits = this.rload(retiredBits + (index << 2));
+      if (bits === 0) index += 1;
+      else this.claim(node, (index << RETIRED_WORD_SHIFT) + 31 - Math.clz32(bits & -bits), HOME_RETIRED);
+    }
+    // X13 pairs with X8 in list: a page retired meanwhile has moved the hint, and it stays.
+    this.acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);
+  }
+
+  /** Makes a retired page findable. Doing it twice is harmless. */
+  protected list(page: number): void {
+    const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
+    const index = page >>> RETIRED_WORD_SHIFT;
+    // X9 pairs with X7 in claim: the page's state is visible to whoever clears the bit.
+    this.aor(this.retiredWord(page), 1 << (page & 31));
+    while (true) {
+      // N10 no ordering needed: the exchange decides.
+      const seen = this.rload(hint);
+      const at = seen & RETIRED_INDEX_MASK;
+      const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | (index < at ? index : at);
+      // X8 pairs with X13 in takeRetired: whoever looked before us does not move the hint past our bit.
+      if (this.acas(hint, seen, next) === seen) return;
+    }
   }
 
   /**
-   * Puts a page that no one holds on the retired list. `leaves`: it was in circulation until now, so in-flight goes down; the pool
-   * is not touched after that.
+   * Gives a page that only this thread holds (its row is 1, or it left pinned) to the provider's side. `leaves`: it was in
+   * circulation until now, so in-flight goes down; the pool is not touched after that.
    */
   protected retire(page: number, leaves: boolean): void {
     const { i32, port } = this;
-    const descriptor = this.descriptorAddress(page);
-    const head = CONTROL_BASE + HEADER_RETIRED_OFFSET;
-    // N10 no ordering needed: the page is this thread's alone.
-    const home = this.aload(descriptor + DESCRIPTOR_HOME_OFFSET);
+    const home = this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
+    // N14 no ordering needed: the page is this thread's alone.
+    const seen = this.rload(home);
     const release = i32[(port + PORT_RELEASE_OFFSET) >>> 2]!;
-    while (true) {
-      // A11 pairs with X8 in takeRetiredList: the list we link to is the current one.
-      const seen = this.aload(head);
-      const next = (((seen >>> RETIRED_PAGE_BITS) + 1) << RETIRED_PAGE_BITS) | page;
-      i32[(port + PORT_RECORD_PAGE_OFFSET) >>> 2] = page;
-      this.recordExchange(RECORD_RETIRE, head, seen, next, 0);
-      // R4 pairs with A1 in claim: the page's last user is done before it can be taken.
-      this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_AREA_MASK) | HOME_RETIRED);
-      // Plain: published by X9.
-      i32[(descriptor + DESCRIPTOR_LINK_OFFSET) >>> 2] = seen & RETIRED_PAGE_MASK;
-      // X9 pairs with A7 in takeRetiredList: link and home state are visible before the page can be found. LP of retiring.
-      if (this.acas(head, seen, next) === seen) break;
-    }
-    this.recordDone();
+    this.recordPrivate(leaves ? RECORD_RETIRE | (1 << RECORD_INDEX_SHIFT) : RECORD_RETIRE, page, 0, seen, release);
+    this.setHeld(page, 0);
+    // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where a reaper
+    // finished this step for a dead port.
+    this.acas(home, seen, (seen & HOME_STAMP_MASK) | HOME_RETIRED);
+    this.list(page);
     this.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
     if (leaves) i32[(port + PORT_RELEASE_OFFSET) >>> 2] = release + 1; // plain: owner only; one way: the pool may end here
+    this.recordDone();
   }
 }

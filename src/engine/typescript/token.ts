@@ -14,6 +14,7 @@ import {
   HEADER_TOKEN_COUNT_OFFSET,
   HEADER_TOKENS_OFFSET,
   LEDGER_MAX,
+  LOAN_INDEX_BITS,
   OK,
   RECORD_TOKEN,
   TOKEN_FILLING,
@@ -48,7 +49,7 @@ export class TokenSteps extends ChannelSteps {
     return ((word >>> TOKEN_SEQ_SHIFT) << TOKEN_SEQ_SHIFT) | ((portId + 1) << TOKEN_PORT_SHIFT) | state;
   }
 
-  /** Moves a reference of this port into a free token; its index, or a code. */
+  /** Moves a reference of this port into a free token; {sequence, index} of the loan, see LOAN_INDEX_BITS, or a code. */
   lend(handle: number, offset: number, length: number, timeSeconds: number): number {
     const { i32 } = this;
     const code = this.inspect(handle);
@@ -62,7 +63,7 @@ export class TokenSteps extends ChannelSteps {
     for (let index = 0; index < this.tokenCount(); index++) {
       const token = this.tokenAddress(index);
       // N1 no ordering needed: the exchange decides.
-      const seen = this.aload(token);
+      const seen = this.rload(token);
       if ((seen & TOKEN_STATE_MASK) !== TOKEN_FREE) continue;
       // X2 pairs with R3 in adopt: the last adopter is done with the token's words.
       if (this.acas(token, seen, this.mark(seen, TOKEN_FILLING)) !== seen) continue;
@@ -76,7 +77,7 @@ export class TokenSteps extends ChannelSteps {
       // R4 pairs with X5 in claimToken: the token's words are visible to whoever adopts it. LP of lending.
       this.astore(token, this.mark(seen, TOKEN_LENT));
       this.recordDone();
-      return index;
+      return ((seen >>> TOKEN_SEQ_SHIFT) << LOAN_INDEX_BITS) | index;
     }
     return ERR_NO_TOKEN;
   }
@@ -84,7 +85,7 @@ export class TokenSteps extends ChannelSteps {
   /** Claims a lent token; its word before, or 0: it is not lent with that sequence. */
   protected claimToken(token: number, sequence: number): number {
     // N6 no ordering needed: the exchange decides.
-    const seen = this.aload(token);
+    const seen = this.rload(token);
     if ((seen & TOKEN_STATE_MASK) !== TOKEN_LENT || seen >>> TOKEN_SEQ_SHIFT !== sequence) return 0;
     // X5 pairs with R4 in lend: one adopter wins, and sees the token's words. LP of adopting.
     return this.acas(token, seen, this.mark(seen, TOKEN_TAKING)) === seen ? seen : 0;

@@ -65,7 +65,7 @@ export function cachePages(pool: ModelPool, id: number, count: number): number[]
   return rest;
 }
 
-/** Puts pages on the retired list, the last one in front. */
+/** Retires pages. */
 export function retirePages(pool: ModelPool, id: number, handles: readonly number[]): void {
   for (const handle of handles) {
     const page = pool.port(id).pin(handle);

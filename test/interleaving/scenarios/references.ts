@@ -333,7 +333,7 @@ export const referenceScenarios: readonly Scenario[] = [
     },
     outcome: ({ results, places }) => {
       const [kept, released, lent] = results;
-      return `${codeName(kept![0]!)}, ${released!.map(codeName).join(' ')}, lent in ${lent![0]}: ${places.slice(0, 2).join(', ')}`;
+      return `${codeName(kept![0]!)}, ${released!.map(codeName).join(' ')}, lent in ${lent![0]! & 0xff}: ${places.slice(0, 2).join(', ')}`;
     },
     outcomes: {
       'ok, spent not called, lent in 0: held by port 0, held by token': 'adopted by port 0, and the token used again',

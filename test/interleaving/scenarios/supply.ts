@@ -70,7 +70,7 @@ export const supplyScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'retired list taken whole against retire',
+    name: 'retired pages taken against retire',
     threads: 2,
     options: { pageCount: 3 },
     setup(pool) {
@@ -85,12 +85,11 @@ export const supplyScenarios: readonly Scenario[] = [
       return `${pageName(end, end.results[1]![0]!)}: ${end.places.join(', ')}`;
     },
     outcomes: {
-      'page 3: ring, ring, held by port 1': 'retired first: all three taken',
-      'page 2: ring, held by port 1, retired': 'two taken, then the third retired',
+      'page 1: held by port 1, retired, retired': 'the first one taken, before or after the third was retired',
     },
   },
   {
-    name: 'retired list taken whole by two ports against retire',
+    name: 'retired pages taken by two ports against retire',
     threads: 3,
     options: { pageCount: 3 },
     setup(pool) {
@@ -105,14 +104,54 @@ export const supplyScenarios: readonly Scenario[] = [
       return `${pageName(end, end.results[1]![0]!)}, ${pageName(end, end.results[2]![0]!)}`;
     },
     outcomes: {
-      'page 3, none': 'port 1 took all three; port 2 looked while it sorted them',
-      'none, page 3': 'the same, the other way round',
-      'page 2, none': 'port 1 took two before the third was retired',
-      'none, page 2': 'the same, the other way round',
-      'page 3, page 2': 'port 1 took all three, port 2 got one from the ring; or each took a list',
-      'page 2, page 3': 'the same, the other way round',
-      'page 2, page 1': 'port 1 took two, port 2 got the other from the ring',
-      'page 1, page 2': 'the same, the other way round',
+      'page 1, page 2': 'port 1 took the first, port 2 the second',
+      'page 2, page 1': 'the same, the other way round',
+    },
+  },
+  {
+    name: 'a look for retired pages against retire',
+    threads: 2,
+    options: { pageCount: 2 },
+    setup(pool) {
+      const [a] = allocPages(pool, 0, 2);
+      const page = pool.port(0).pin(a!);
+      releaseAll(pool, 0, [a!]);
+      return [[['unpin', page]], [['alloc']]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      return `${pageName(end, end.results[1]![0]!)}: ${end.places.join(', ')}`;
+    },
+    outcomes: {
+      'page 1: held by port 1, held by port 0': 'retired first',
+      'none: retired, held by port 0': 'looked first, and the hint does not stand behind the page',
+    },
+  },
+  {
+    name: 'a retired page taken, used and retired again against a look for it',
+    threads: 3,
+    options: { pageCount: 2 },
+    setup(pool) {
+      const [a] = allocPages(pool, 2, 2);
+      retirePages(pool, 2, [a!]);
+      return [
+        [['alloc']],
+        [
+          ['alloc'],
+          { ifPositive: 0, call: ['pin', { resultOf: 0 }] },
+          { ifPositive: 0, call: ['release', { resultOf: 0 }] },
+          { ifPositive: 1, call: ['unpin', { resultOf: 1 }] },
+        ],
+      ];
+    },
+    outcome: (end) => {
+      const [kept, used] = end.results.map(([handle]) => pageName(end, handle!));
+      return `${kept} and ${used}: ${end.places[0]}`;
+    },
+    outcomes: {
+      'page 1 and none: held by port 0': 'port 0 took it',
+      'none and page 1: retired': 'port 1 took it, and port 0 looked before it was retired again',
+      'page 1 and page 1: held by port 0': 'port 1 was done with it when port 0 looked',
     },
   },
   {
@@ -202,10 +241,8 @@ export const supplyScenarios: readonly Scenario[] = [
       return `${pageName(end, end.results[1]![0]!)}: ${end.places.join(', ')}`;
     },
     outcomes: {
-      'page 1: held by port 1, ring, cache 1': 'both retired, then taken back: one is in the ring',
-      'page 1: held by port 1, retired, cache 1':
-        'page 1 from the spare, the ring or the retired list; the other trimmed',
-      'page 2: retired, held by port 1, cache 1': 'page 2 from the ring or the retired list; the other trimmed',
+      'page 1: held by port 1, retired, cache 1': 'page 1 from the spare, the ring or retired; the other trimmed',
+      'page 2: retired, held by port 1, cache 1': 'page 2 from the ring or retired; the other trimmed',
       'none: retired, retired, cache 1': 'looked while both were on their way',
     },
   },

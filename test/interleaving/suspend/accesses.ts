@@ -2,7 +2,7 @@
 
 import type { AnyNode, MemberExpression } from 'acorn';
 import { DEATH, isElement, nameOf, type Place, VIEWS } from './place.js';
-import { assignedIn, carriedBy, type Loop } from './variables.js';
+import { assignedIn, carriedBy, type Loop, methodName } from './variables.js';
 
 /** An element, read: any, since a local array's may be what was read before. */
 export function visitElement(place: Place, node: MemberExpression & AnyNode): void {
@@ -62,7 +62,7 @@ function visitTarget(place: Place, { object }: MemberExpression): void {
 function visitField(place: Place, { object, property }: MemberExpression): void {
   const { owner } = place;
   if (owner === undefined || (owner.method?.kind === 'constructor' && object.type === 'ThisExpression')) return;
-  const name = `${property.type === 'PrivateIdentifier' ? '#' : ''}${property.type === 'Identifier' || property.type === 'PrivateIdentifier' ? property.name : ''}`;
+  const name = methodName(property);
   if (object.type === 'ThisExpression') {
     place.fields.add(name);
     owner.isAssigning = true;

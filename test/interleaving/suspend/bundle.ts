@@ -10,6 +10,7 @@ import { build } from 'esbuild';
 import type { Engine } from '../../../src/engine/engine.js';
 import type { EngineOptions } from '../../../src/engine/typescript/context.js';
 import type { Patch } from '../build-model.js';
+import { type ExchangeByStore, mutate } from './mutate.js';
 import type { TransformOptions } from './place.js';
 import { suspension } from './suspension.js';
 import { transform } from './transform.js';
@@ -93,13 +94,18 @@ export async function loadSuspendable<Exports>(entry: string, patches: readonly 
   return load(await bundle(entry, patches), entry, { deaths: true }).exports as Exports;
 }
 
-/** The TypeScript engine, rewritten, as it is or with the patches; `deaths` as transform.ts has it. */
+/** The TypeScript engine, rewritten, as it is or with the faults; `deaths` as transform.ts has it. */
 export async function buildTypeScriptModel(
   options: TransformOptions = { deaths: false },
-  patches: readonly Patch[] = [],
+  faults: readonly (Patch | ExchangeByStore)[] = [],
 ): Promise<TypeScriptModel> {
   const entry = 'src/engine/typescript.ts';
-  const { exports, fields } = load(await bundle(entry, patches), entry, options);
+  const patches = faults.filter((fault) => 'find' in fault);
+  const source = mutate(
+    await bundle(entry, patches),
+    faults.filter((fault) => 'exchange' in fault),
+  );
+  const { exports, fields } = load(source, entry, options);
   const TypeScriptEngine = exports.TypeScriptEngine as new (options: EngineOptions) => SuspendableEngine;
   return { open: (engineOptions) => new TypeScriptEngine(engineOptions), fields };
 }

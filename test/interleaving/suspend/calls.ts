@@ -2,7 +2,7 @@
 
 import type { AnyNode, CallExpression, MemberExpression } from 'acorn';
 import { DEATH, nameOf, type Place, VIEWS } from './place.js';
-import { assignedIn } from './variables.js';
+import { assignedIn, methodName } from './variables.js';
 
 /** Fields and variables that hold functions of another layer: what they do is no step of this one. */
 const OUTSIDE_FUNCTIONS = new Set(['grow', 'Number', 'String', 'Boolean']);
@@ -33,11 +33,17 @@ export function visitCall(place: Place, node: CallExpression): void {
     else visitFunctionCall(place, node, callee.name);
     return;
   }
+  // Whatever it is that a generator of the source delegates to.
+  if (isDelegated(place) && (callee.type !== 'MemberExpression' || callee.computed)) return;
   if (callee.type !== 'MemberExpression') place.refuse(node, `a call of a ${callee.type}`);
   if (node.optional || callee.optional) place.refuse(node, 'an optional call');
   if (callee.computed) place.refuse(node, 'a call of an element');
-  if (callee.property.type !== 'Identifier') place.refuse(node, 'a call of a private method');
-  visitMethodCall(place, node, callee, callee.property.name);
+  visitMethodCall(place, node, callee, methodName(callee.property));
+}
+
+function isDelegated(place: Place): boolean {
+  const parent = place.parent(1);
+  return parent?.type === 'YieldExpression' && parent.delegate;
 }
 
 function visitFunctionCall(place: Place, node: CallExpression, name: string): void {
@@ -68,7 +74,8 @@ function visitMethodCall(place: Place, node: CallExpression, callee: MemberExpre
   } else if (object.type === 'Identifier' && OUTSIDE_OBJECTS.has(object.name)) {
     if (name === 'random') place.refuse(node, 'Math.random');
   } else if (READING_METHODS.has(name) || MUTATING_METHODS.has(name) || WRITING_METHODS.has(name)) {
-    visitOutsideCall(place, node, object, name);
+    if (functions.has(`method ${name}`) && !isView(object)) visitEither(place, node, object, name);
+    else visitOutsideCall(place, node, object, name);
   } else if (functions.has(`method ${name}`)) {
     place.foreign.add(`method ${name}`);
     visitKnownCall(place, node, `method ${name}`);
@@ -81,14 +88,13 @@ function visitMethodCall(place: Place, node: CallExpression, callee: MemberExpre
 function visitKnownCall(place: Place, node: CallExpression, key: string): void {
   const { functions, owner } = place;
   const parent = place.parent(1);
-  const isDelegated = parent?.type === 'YieldExpression' && parent.delegate;
   if (!place.isRewriting) {
     owner?.calls.add(key);
     if (parent?.type === 'ForOfStatement' || parent?.type === 'SpreadElement') functions.iterate(key);
     return;
   }
-  if (isDelegated && functions.isIterated(key)) place.refuse(node, `${key} is iterated and delegated to`);
-  if (!functions.isSuspending(key) || isDelegated) return;
+  if (isDelegated(place) && functions.isIterated(key)) place.refuse(node, `${key} is iterated and delegated to`);
+  if (!functions.isSuspending(key) || isDelegated(place)) return;
   if (owner === undefined) place.refuse(node, `a call of ${key}, which suspends, while the module loads`);
   if (functions.isGenerator(key)) place.refuse(node, `a call of the generator ${key} without yield*`);
   place.refuseInParameters(node);
@@ -98,10 +104,27 @@ function visitKnownCall(place: Place, node: CallExpression, key: string): void {
   else place.wrap(node, '(yield* ', ')');
 }
 
+/** A method of the bundle, or one of the language that has its name: at run time the result tells. */
+function visitEither(place: Place, node: CallExpression, object: AnyNode, name: string): void {
+  const key = `method ${name}`;
+  place.foreign.add(key);
+  if (!place.isRewriting) place.owner?.calls.add(key);
+  if (MUTATING_METHODS.has(name) || WRITING_METHODS.has(name)) place.hasHiddenState = true;
+  if (!place.isRewriting || isDelegated(place)) return;
+  place.wrap(object, '$.object(', ')');
+  if (!place.functions.isSuspending(key)) return;
+  if (place.owner === undefined) place.refuse(node, `a call of ${key}, which suspends, while the module loads`);
+  place.refuseInParameters(node);
+  place.wrap(node, '(yield* $.either(', '))');
+}
+
+function isView(object: AnyNode): boolean {
+  return object.type === 'CallExpression' || VIEWS.has(nameOf(object));
+}
+
 function visitOutsideCall(place: Place, node: CallExpression, object: AnyNode, name: string): void {
   const isWrite = WRITING_METHODS.has(name);
-  const isView = object.type === 'CallExpression' || VIEWS.has(nameOf(object));
-  if (MUTATING_METHODS.has(name) || (isWrite && !isView)) place.hasHiddenState = true;
+  if (MUTATING_METHODS.has(name) || (isWrite && !isView(object))) place.hasHiddenState = true;
   if (isWrite && place.options.deaths) place.suspends('a write by a method');
   if (!place.isRewriting) return;
   if (name !== 'reach' && !isWrite) place.wrap(object, '$.object(', ')');
@@ -131,7 +154,9 @@ export function visitNew(place: Place, callee: AnyNode): void {
 /** A method of something that is not called here: where it suspends, a plain caller of it would get a generator. */
 export function visitReference(place: Place, node: MemberExpression, name: string): void {
   const parent = place.parent(1);
-  if (!place.isRewriting || !place.functions.isSuspending(`method ${name}`)) return;
+  const key = `method ${name}`;
+  // Generators of the source may be passed on: whoever calls them has to write yield*.
+  if (!place.isRewriting || !place.functions.isSuspending(key) || place.functions.isGenerator(key)) return;
   if (parent?.type === 'CallExpression' && parent.callee === node) return;
   if (parent?.type === 'MemberExpression' && nameOf(parent) === 'bind' && isMethodOfThis(node)) return;
   if (parent?.type === 'AssignmentExpression' && parent.left === node) {

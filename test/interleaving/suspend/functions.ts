@@ -5,7 +5,7 @@
 
 import type { AnyNode, Function as FunctionNode, MethodDefinition, Program } from 'acorn';
 import { full } from 'acorn-walk';
-import { declaredIn, namesIn } from './variables.js';
+import { declaredIn, methodName, namesIn } from './variables.js';
 
 /** A function of any kind. */
 export interface Owner {
@@ -132,10 +132,10 @@ function isFunction(node: AnyNode): node is Extract<AnyNode, FunctionNode> {
 }
 
 function ownerOf(node: Extract<AnyNode, FunctionNode>, method: MethodDefinition | undefined, isTop: boolean): Owner {
-  const isNamedMethod = method?.kind === 'method' && !method.computed && method.key.type === 'Identifier';
+  const isNamedMethod = method?.kind === 'method' && !method.computed && methodName(method.key) !== '';
   const isTopFunction = isTop && node.type === 'FunctionDeclaration';
   let key = `a closure at ${node.start}`;
-  if (isNamedMethod && method.key.type === 'Identifier') key = `method ${method.key.name}`;
+  if (isNamedMethod) key = `method ${methodName(method.key)}`;
   else if (isTopFunction && node.id) key = `function ${node.id.name}`;
   else if (method !== undefined) key = `a ${method.kind} at ${node.start}`;
   const closures = new Set<string>();

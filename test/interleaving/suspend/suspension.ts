@@ -166,6 +166,11 @@ class Suspension {
     return value;
   }
 
+  /** The result of a call that is of rewritten code or not: a generator of the former is run. */
+  *either(value: unknown): Generator<unknown, unknown, unknown> {
+    return Object.prototype.toString.call(value) === '[object Generator]' ? yield* value as Generator : value;
+  }
+
   /** The object of a call of the language, or what is iterated: reads of words that way would not be seen. */
   object<Value>(value: Value): Value {
     if (ArrayBuffer.isView(value))

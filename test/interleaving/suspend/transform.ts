@@ -130,7 +130,9 @@ function visitIdentifier(place: Place, name: string, node: AnyNode): void {
   if (name === 'Atomics' && !isCalled) place.refuse(node, 'Atomics without a call of it');
   if (!place.isRewriting || parent === undefined || isName(parent, node)) return;
   if (parent.type === 'CallExpression' && parent.callee === node) return;
-  if (place.isLocal(name) || !place.functions.isSuspending(`function ${name}`)) return;
+  const key = `function ${name}`;
+  // Generators of the source may be passed on: whoever calls them has to write yield*.
+  if (place.isLocal(name) || !place.functions.isSuspending(key) || place.functions.isGenerator(key)) return;
   place.refuse(node, `${name}, which suspends, is used without being called`);
 }
 

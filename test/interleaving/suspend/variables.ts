@@ -6,6 +6,12 @@ import { full } from 'acorn-walk';
 /** A loop whose turns can be told apart by its variables; what for-of and for-in iterate is hidden. */
 export type Loop = Extract<AnyNode, { type: 'WhileStatement' | 'DoWhileStatement' | 'ForStatement' }>;
 
+/** The name of a method or a field; private ones begin with #. */
+export function methodName(key: AnyNode): string {
+  if (key.type === 'PrivateIdentifier') return `#${key.name}`;
+  return key.type === 'Identifier' ? key.name : '';
+}
+
 /** Names that a pattern declares or assigns. */
 export function namesIn(pattern: Pattern | null, names: string[] = []): string[] {
   switch (pattern?.type) {

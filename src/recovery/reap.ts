@@ -1,0 +1,313 @@
+// Reaping: what a dead thread's port has goes back where it belongs, and the port is free again.
+//
+// The reaper claims the port and then is that port: it settles the operation record, tidies what the record does not cover, and
+// hands everything back with the port's own engine calls, as a thread does that detaches. So whatever the reaper does has a
+// record in the dead port's name, and a reaper that dies leaves a dead port: the next one goes on where it stopped.
+// Rejected: adopting row by row into the reaper's own ledger, which needs a redo record of its own for each step.
+
+import {
+  BIAS_THRESHOLD,
+  CHANNEL_NOT_EMPTY_OFFSET,
+  CHANNEL_NOT_FULL_OFFSET,
+  CLAIM_ACTIVE,
+  CLAIM_QUARANTINED,
+  CLAIM_REAPER_MASK,
+  CLAIM_REAPER_SHIFT,
+  CLAIM_REAPING,
+  CLAIM_SEQ_SHIFT,
+  CLAIM_STATE_MASK,
+  CONTROL_BASE,
+  COUNTER_REPAIRED,
+  COUNTER_SUSPECT,
+  DESCRIPTOR_COUNT_OFFSET,
+  DESCRIPTOR_SUSPECT_OFFSET,
+  ENTRY_SHIFT,
+  EVENT_WAITERS_OFFSET,
+  HEADER_FREED_OFFSET,
+  LANE_CREDIT_OFFSET,
+  LANE_DROPPED_OFFSET,
+  LANE_INBOX_OFFSET,
+  LANE_OUTBOX_OFFSET,
+  LEDGER_MAX,
+  NODE_COUNT_OFFSET,
+  NODE_ENTRIES_OFFSET,
+  NODE_TAKEN_OFFSET,
+  PORT_CLAIM_OFFSET,
+  PORT_COUNTERS_OFFSET,
+  PORT_COUNTING_OFFSET,
+  PORT_FRAGMENT_PAGE_OFFSET,
+  RECORD_RECEIVE,
+  RECORD_TOKEN,
+  TOKEN_FILLING,
+  TOKEN_FREE,
+  TOKEN_HANDLE_OFFSET,
+  TOKEN_LENT,
+  TOKEN_PORT_MASK,
+  TOKEN_PORT_SHIFT,
+  TOKEN_SEQ_SHIFT,
+  TOKEN_SHIFT,
+  TOKEN_STATE_MASK,
+  TOKEN_TAKING,
+} from '../../assembly/layout.js';
+import type { ChannelGeometry } from '../pool/geometry.js';
+import { laneOffset } from '../pool/views.js';
+import { DeadPort } from './dead-port.js';
+import { settleRecord } from './settle.js';
+import type { Steps } from './steps.js';
+
+/** What a reaping found. */
+export interface ReapReport {
+  readonly portId: number;
+  /** False: there was nothing to reap, the port is free (reaped or detached before). */
+  readonly isReaped: boolean;
+  /** The port may live: it was set aside, and nothing it has is touched until it is shown to be quiet. */
+  readonly isQuarantined: boolean;
+  /** The thread died inside a step; it was finished or undone. */
+  readonly isRepaired: boolean;
+  /** Pages on which the thread held references, and how many those were. */
+  readonly pages: number;
+  readonly references: number;
+  /** Pages in its cache. */
+  readonly cachedPages: number;
+  /** Entries it was about to send, or to drop: released. */
+  readonly unsentEntries: number;
+  /** Entries it had taken out of channels in a batch and not received: back in the channel, or dropped where it is full or closed. */
+  readonly returnedEntries: number;
+  readonly droppedEntries: number;
+  /** Tokens it was adopting: released. */
+  readonly tokens: number;
+  /** Pages that its death may have left with one reference too many; the next quiet audit, or the close, settles them. */
+  readonly suspects: readonly number[];
+  /** Ports that the thread was reaping when it died: they are reaped as well. */
+  readonly inherited: readonly number[];
+}
+
+/** A report under way. */
+export type Findings = { -readonly [Key in keyof ReapReport]: ReapReport[Key] };
+
+/** A report that found nothing. */
+export function emptyFindings(portId: number): Findings {
+  return {
+    portId,
+    isReaped: false,
+    isQuarantined: false,
+    isRepaired: false,
+    pages: 0,
+    references: 0,
+    cachedPages: 0,
+    unsentEntries: 0,
+    returnedEntries: 0,
+    droppedEntries: 0,
+    tokens: 0,
+    suspects: [],
+    inherited: [],
+  };
+}
+
+/** The claim word of a port being reaped by `reaper`. */
+function reapingClaim(claim: number, reaper: number): number {
+  return (
+    (((claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT) | ((reaper + 1) << CLAIM_REAPER_SHIFT) | CLAIM_REAPING) >>> 0
+  );
+}
+
+/** The port that reaps, by a claim word. */
+export function reaperOf(claim: number): number {
+  return ((claim & CLAIM_REAPER_MASK) >>> CLAIM_REAPER_SHIFT) - 1;
+}
+
+/**
+ * Claims a dead port for `reaper`. False: its claim word is not `seen` any more, and somebody else has it. The word also says who
+ * goes on when this reaper dies: whoever reaps it.
+ */
+export function* claimDead(port: DeadPort, seen: number, reaper: number): Steps<boolean> {
+  // Of two reapers one wins; what the dead thread wrote came before its end, and its end before any reaper knew of it.
+  return (yield* port.exchange(port.offset + PORT_CLAIM_OFFSET, seen, reapingClaim(seen, reaper))) === seen;
+}
+
+/** Whether a claim word is that of a port which can be reaped: a thread had it, and nobody reaps it. */
+export function isReapable(claim: number): boolean {
+  const state = claim & CLAIM_STATE_MASK;
+  return state === CLAIM_ACTIVE || state === CLAIM_QUARANTINED;
+}
+
+/**
+ * Reaps a port that the caller has claimed, and every port that its thread was reaping. `scratch`: an address where one entry may be
+ * written.
+ */
+export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, findings: Findings): Steps<void> {
+  findings.isReaped = true;
+  findings.isRepaired = yield* settleRecord(port);
+  tidyMagazines(port);
+  yield* tidyFragmentPage(port);
+  findings.suspects = yield* markSuspect(port);
+  findings.tokens = yield* takeTokens(port);
+  yield* clearWaiters(port);
+  for (const channel of port.geometry.channels) findings.unsentEntries += yield* emptyOutbox(port, channel);
+  findings.cachedPages = port.magazines().reduce((sum, magazine) => sum + port.pagesIn(magazine).length, 0);
+  yield { call: ['park'] };
+  yield* releaseRows(port, findings);
+  for (const [index, channel] of port.geometry.channels.entries()) {
+    yield* returnInbox(port, channel, index, scratch, findings);
+  }
+  yield { call: ['park'] };
+  addToCounter(port, COUNTER_REPAIRED, findings.isRepaired ? 1 : 0);
+  addToCounter(port, COUNTER_SUSPECT, findings.suspects.length);
+  findings.inherited = yield* inherit(port, reaper);
+  yield* free(port);
+}
+
+/**
+ * A page in a magazine has no holder, and is in one: what the death left half done is decided by that. Pages in the magazine that
+ * merges go through, which is empty between calls, are held from here on; reaping releases what is held.
+ */
+function tidyMagazines(port: DeadPort): void {
+  const [loaded, merge] = port.magazines();
+  const [pages, others] = [port.pagesIn(loaded), port.pagesIn(merge)];
+  const last = others.at(-1);
+  if (last !== undefined && pages.at(-1) === last) port.setWord(merge + NODE_COUNT_OFFSET, others.length - 1);
+  for (const page of pages) port.setRow(page, 0);
+  const rest = port.pagesIn(merge);
+  for (let left = rest.length - 1; left >= 0; left--) {
+    port.setRow(rest[left] as number, 1);
+    port.setWord(merge + NODE_COUNT_OFFSET, left);
+  }
+}
+
+/** A page that was about to be opened: still in the magazine, or out of it and not open yet. */
+function* tidyFragmentPage(port: DeadPort): Steps<void> {
+  const page = port.get(PORT_FRAGMENT_PAGE_OFFSET);
+  if (page === 0) return;
+  const isCached = port.magazines().some((magazine) => port.pagesIn(magazine).includes(page));
+  if (!isCached) {
+    const references = yield* port.load(port.descriptor(page) + DESCRIPTOR_COUNT_OFFSET);
+    if (references >= BIAS_THRESHOLD) return;
+    port.setRow(page, 1); // held like any page, so that reaping releases it
+  }
+  port.set(PORT_FRAGMENT_PAGE_OFFSET, 0);
+}
+
+/** The page whose count was about to move: nobody can tell whether it did. */
+function* markSuspect(port: DeadPort): Steps<number[]> {
+  const page = port.get(PORT_COUNTING_OFFSET);
+  if (page === 0) return [];
+  yield* port.store(port.descriptor(page) + DESCRIPTOR_SUSPECT_OFFSET, 1);
+  port.set(PORT_COUNTING_OFFSET, 0);
+  return [page];
+}
+
+/** Tokens in this port's hands: those it was filling are free again, those it was adopting are its references. How many of these. */
+function* takeTokens(port: DeadPort): Steps<number> {
+  const { tokensOffset, tokenCount } = port.geometry;
+  let taken = 0;
+  for (let index = 0; index < tokenCount; index++) {
+    const token = tokensOffset + (index << TOKEN_SHIFT);
+    const word = yield* port.load(token);
+    if ((word & TOKEN_PORT_MASK) >>> TOKEN_PORT_SHIFT !== port.id + 1) continue;
+    const sequence = word >>> TOKEN_SEQ_SHIFT;
+    const state = word & TOKEN_STATE_MASK;
+    if (state === TOKEN_FILLING) yield* port.store(token, ((sequence << TOKEN_SEQ_SHIFT) | TOKEN_FREE) >>> 0);
+    if (state !== TOKEN_TAKING) continue;
+    const page = port.pageOf(port.word(token + TOKEN_HANDLE_OFFSET));
+    yield* makeRoom(port, page);
+    port.openRecord(RECORD_TOKEN, page, token, (sequence << TOKEN_SEQ_SHIFT) | TOKEN_LENT);
+    port.setRow(page, port.row(page) + 1);
+    yield* port.store(token, ((sequence + 1) << TOKEN_SEQ_SHIFT) | TOKEN_FREE);
+    yield* port.closeRecord();
+    taken += 1;
+  }
+  return taken;
+}
+
+/** Makes sure that the row can take one more. */
+function* makeRoom(port: DeadPort, page: number): Steps<void> {
+  if (port.row(page) === LEDGER_MAX) yield { call: ['releaseHeld', page, 1] };
+}
+
+/** Nobody wakes a dead thread any more. */
+function* clearWaiters(port: DeadPort): Steps<void> {
+  const events = [CONTROL_BASE + HEADER_FREED_OFFSET];
+  for (const { offset } of port.geometry.channels) {
+    events.push(offset + CHANNEL_NOT_EMPTY_OFFSET, offset + CHANNEL_NOT_FULL_OFFSET);
+  }
+  for (const event of events) {
+    yield* port.clearBits(event + EVENT_WAITERS_OFFSET + 4 * (port.id >>> 5), 1 << (port.id & 31));
+  }
+}
+
+/** Entries in the outbox are nobody's: not sent, or replaced and not dropped yet. They become the port's references. */
+function* emptyOutbox(port: DeadPort, channel: ChannelGeometry): Steps<number> {
+  const node = port.node(channel, LANE_OUTBOX_OFFSET);
+  const count = port.word(node + NODE_COUNT_OFFSET);
+  const first = port.word(node + NODE_TAKEN_OFFSET);
+  for (let taken = first; taken < count; taken++) {
+    const page = port.pageOf(port.word(node + NODE_ENTRIES_OFFSET + (taken << ENTRY_SHIFT)));
+    yield* makeRoom(port, page);
+    port.openRecord(RECORD_RECEIVE, page, node, 0, taken);
+    port.setWord(node + NODE_TAKEN_OFFSET, taken + 1);
+    port.setRow(page, port.row(page) + 1);
+    yield* port.closeRecord();
+  }
+  port.setWord(node + NODE_COUNT_OFFSET, 0);
+  port.setWord(node + NODE_TAKEN_OFFSET, 0);
+  port.setWord(laneOffset(channel, port.id) + LANE_CREDIT_OFFSET, 0);
+  return Math.max(0, count - first);
+}
+
+/** Releases what the thread held. Pages are tainted on the way: whoever takes one home clears its fragment words. */
+function* releaseRows(port: DeadPort, findings: Findings): Steps<void> {
+  for (let page = 1; page <= port.geometry.pageCount; page++) {
+    const references = port.row(page);
+    if (references === 0) continue;
+    findings.pages += 1;
+    findings.references += references;
+    yield { call: ['releaseHeld', page, references] };
+  }
+}
+
+/** Entries that the thread had in a batch go back into the channel, at its end; what it does not take is dropped and counted. */
+function* returnInbox(
+  port: DeadPort,
+  channel: ChannelGeometry,
+  index: number,
+  scratch: number,
+  findings: Findings,
+): Steps<void> {
+  const node = port.node(channel, LANE_INBOX_OFFSET);
+  const left = port.word(node + NODE_COUNT_OFFSET) - port.word(node + NODE_TAKEN_OFFSET);
+  for (let i = 0; i < left; i++) {
+    if ((yield { call: ['receiveBurst', index, scratch, 1] }) === 0) return;
+    if ((yield { call: ['sendBurst', index, scratch, 1] }) !== 0) {
+      findings.returnedEntries += 1;
+      continue;
+    }
+    yield { call: ['release', port.word(scratch)] };
+    const dropped = laneOffset(channel, port.id) + LANE_DROPPED_OFFSET;
+    port.setWord(dropped, port.word(dropped) + 1);
+    findings.droppedEntries += 1;
+  }
+}
+
+function addToCounter({ memory, offset }: DeadPort, counter: number, amount: number): void {
+  const index = (offset + PORT_COUNTERS_OFFSET + counter) >>> 3;
+  memory.f64[index] = (memory.f64[index] as number) + amount;
+}
+
+/** Takes over the ports that the dead thread was reaping. */
+function* inherit(port: DeadPort, reaper: number): Steps<number[]> {
+  const inherited: number[] = [];
+  for (let id = 0; id < port.geometry.maxPorts; id++) {
+    if (id === port.id) continue;
+    const other = new DeadPort(port.memory, port.geometry, id);
+    const claim = yield* other.load(other.offset + PORT_CLAIM_OFFSET);
+    if ((claim & CLAIM_STATE_MASK) !== CLAIM_REAPING || reaperOf(claim) !== port.id) continue;
+    if (yield* claimDead(other, claim, reaper)) inherited.push(id);
+  }
+  return inherited;
+}
+
+/** The port is as good as new: its next claimant goes on with its counters and its empty magazines. */
+function* free(port: DeadPort): Steps<void> {
+  const claim = yield* port.load(port.offset + PORT_CLAIM_OFFSET);
+  yield* port.store(port.offset + PORT_CLAIM_OFFSET, (claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT);
+}

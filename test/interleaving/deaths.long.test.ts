@@ -1,0 +1,30 @@
+// Deaths with more preemptions, and deaths of reapers: more than the suites of every run have time for.
+
+import { describe } from 'vitest';
+import { ENGINES } from './engines.js';
+import { reaped, reapedAfterwards } from './reaping.js';
+import { scenarios } from './scenarios/all.js';
+import { testScenarios } from './suite.js';
+
+const own = scenarios.filter(({ reaper }) => reaper === undefined);
+
+describe.each(ENGINES)('%s', (engine) => {
+  describe('reaped meanwhile', () => {
+    testScenarios(
+      engine,
+      own.map((scenario) => reaped(scenario, 1, 1)),
+    );
+  });
+  describe('reaped meanwhile, and the reaper dies', () => {
+    testScenarios(
+      engine,
+      own.map((scenario) => reaped(scenario, 2, 0)),
+    );
+  });
+  describe('reaped afterwards', () => {
+    testScenarios(
+      engine,
+      own.map((scenario) => reapedAfterwards(scenario, 2)),
+    );
+  });
+});

@@ -1,0 +1,75 @@
+// Any scenario with deaths, reaped by the shipped recovery: whatever happens, everything is accounted for at the end.
+
+import type { Engine } from '../../src/engine/engine.js';
+import { createTypeScriptEngine } from '../../src/engine/typescript.js';
+import { auditPool } from '../../src/pool/audit.js';
+import type { Port } from '../../src/pool/port.js';
+import { runSteps } from '../../src/recovery/steps.js';
+import type { Patch } from './build-model.js';
+import { checkConservation } from './conservation.js';
+import type { Scenario } from './explorer.js';
+import type { ModelPool } from './model.js';
+import type * as Real from './real-reaper.js';
+import * as straight from './real-reaper.js';
+import { loadSuspendable } from './suspend/bundle.js';
+
+const ENTRY = 'test/interleaving/real-reaper.ts';
+const { reapPort: shipped } = await loadSuspendable<typeof Real>(ENTRY);
+
+/** The shipped recovery, broken in places of src/recovery. */
+export async function faultyReaper(faults: readonly Patch[]): Promise<typeof Real.reapPort> {
+  return (await loadSuspendable<typeof Real>(ENTRY, faults)).reapPort;
+}
+
+/** The audit of a live port, which settles what no reaper can know. */
+function settleSuspects(pool: ModelPool): void {
+  const id = pool.instances.find(({ isDead }) => !isDead)?.id ?? 0;
+  const { memory, geometry } = pool;
+  const engine = createTypeScriptEngine({ memory, portId: id });
+  const port = { id, name: 'model', label: '', identity: '', memory, geometry, engine, isGone: false, waits: 0 };
+  const { errors, exact } = auditPool(port as unknown as Port);
+  if (errors.length > 0 || !exact) throw new Error(`audit: exact=${exact}, ${errors.join('; ')}`);
+}
+
+/** The scenario with one death, whose port is reaped when all others are done: fewer steps, so more preemptions before it. */
+export function reapedAfterwards(scenario: Scenario, bound: number): Scenario {
+  return {
+    ...scenario,
+    name: `${scenario.name}, with a death, reaped afterwards`,
+    kills: 1,
+    bound,
+    bounds: {},
+    outcome: ({ pool, dead }) => {
+      if (dead.length === 0) return 'nobody died';
+      for (const id of dead) reapStraight(pool, id);
+      settleSuspects(pool);
+      checkConservation(pool, true);
+      return 'balanced';
+    },
+    outcomes: { 'nobody died': 'the scenario itself', balanced: 'somebody died, and everything is accounted for' },
+  };
+}
+
+function reapStraight(pool: ModelPool, id: number): void {
+  const { memory, geometry } = pool;
+  let engine: Engine | undefined;
+  runSteps(straight.reapPort(memory, geometry, id, pool.scratch(id)), () => {
+    engine ??= createTypeScriptEngine({ memory, portId: id });
+    return engine;
+  });
+}
+
+/** The scenario with this many deaths, reapers' among them, and preemptions at most. Only that all is accounted for is asked. */
+export function reaped(scenario: Scenario, kills: number, bound: number, reapPort = shipped): Scenario {
+  return {
+    ...scenario,
+    name: `${scenario.name}, with ${kills === 1 ? 'a death' : `${kills} deaths`}`,
+    kills,
+    bound,
+    bounds: {},
+    reaper: (pool, dead) => reapPort(pool.memory, pool.geometry, dead, pool.scratch(dead)),
+    finish: settleSuspects,
+    outcome: ({ dead }) => (dead.length === 0 ? 'nobody died' : 'balanced'),
+    outcomes: { 'nobody died': 'the scenario itself', balanced: 'somebody died, and everything is accounted for' },
+  };
+}
