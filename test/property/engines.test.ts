@@ -55,9 +55,14 @@ const CHANNELS: readonly ChannelOptions[] = [
   { capacity: 2, batch: 1, whenFull: 'drop-oldest' },
 ];
 
+/** What the checked core fills a page with that nobody holds any more. */
+const POISON = 0x6b;
+
 /** One pool of a run. */
 interface Pool {
   readonly name: string;
+  /** One of its ports has the checked core: pages that nobody has written to since their release are poisoned. */
+  readonly isPoisoning: boolean;
   readonly memory: PoolMemory;
   readonly ports: readonly ReturnType<typeof openPort>[];
 }
@@ -82,7 +87,7 @@ class Twins {
       const ports = Array.from({ length: PORTS }, (_, i) => {
         return openPort(memory, this.geometry, kinds[i % kinds.length] as EngineKind);
       });
-      return { name, memory, ports };
+      return { name, isPoisoning: kinds.includes('checked'), memory, ports };
     });
     this.#first = this.pools[0] as Pool;
   }
@@ -115,13 +120,17 @@ class Twins {
 
   #compareWords(what: string): void {
     const { buffer } = this.#first.memory.reach(0);
-    for (const { name, memory } of this.pools) {
+    for (const { name, isPoisoning, memory } of this.pools) {
       // A memory that cannot grow is longer from the start.
       const length = Math.min(this.#first.memory.reach(0).byteLength, memory.reach(0).byteLength);
-      const [one, other] = [buffer, memory.reach(0).buffer].map((area) => Buffer.from(area as ArrayBuffer, 0, length));
-      if ((one as Buffer).equals(other as Buffer)) continue;
+      const [one, other] = [buffer, memory.reach(0).buffer].map((area) =>
+        Buffer.from(area as ArrayBuffer, 0, length),
+      ) as [Buffer, Buffer];
+      if (one.equals(other)) continue;
+      const poisonFrom = isPoisoning ? this.geometry.pagesOffset : length;
       let at = 0;
-      while ((one as Buffer)[at] === (other as Buffer)[at]) at++;
+      while (at < length && (one[at] === other[at] || (at >= poisonFrom && other[at] === POISON))) at++;
+      if (at === length) continue;
       const address = at - (at & 3);
       const [here, there] = [this.#first.memory.u32[address >>> 2], memory.u32[address >>> 2]];
       throw new Error(`${what}: the word at ${this.#describe(address)} is ${here}, and ${there} with ${name}`);
