@@ -18,6 +18,9 @@ import {
   requireInteger,
   requireRecord,
 } from '../errors.js';
+import type { LeakOptions, LeakReport } from '../leaks/report.js';
+import { trackEngine } from '../leaks/tracked-engine.js';
+import { LeakTracker } from '../leaks/tracker.js';
 import { type AuditReport, auditPool } from './audit.js';
 import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
 import { type CloseReport, Closing, endWatch, watchState } from './closing.js';
@@ -26,7 +29,7 @@ import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragm
 import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
 import { extentOf, fragmentView, pageOfHandle, startOfHandle } from './handles.js';
 import { isHandleNumber, isWord } from './numbers.js';
-import type { PoolOptions } from './options.js';
+import type { AttachOptions, PoolOptions } from './options.js';
 import { exhausted, inflight, type Port, poolState, refusal } from './port.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
@@ -73,8 +76,9 @@ export class PagePool {
   /** Views of whole pages, by page number. */
   #views: (Uint8Array | undefined)[] = [];
 
-  private constructor({ port, isCreator, share }: Start) {
+  private constructor({ port, isCreator, share, leaks }: Start) {
     this.#port = port;
+    if (leaks.leaks !== 'off') this.#track(leaks);
     this.#engine = port.engine;
     this.#isCreator = isCreator;
     this.#share = share;
@@ -119,7 +123,7 @@ export class PagePool {
    *   POOL_ERR_ABI_MISMATCH for another version's; POOL_ERR_CORRUPT when it does not fit its memory; POOL_ERR_NO_PORT when as
    *   many threads are attached as the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
    */
-  static attach(share: PoolShare, options?: { label?: string }): PagePool {
+  static attach(share: PoolShare, options?: AttachOptions): PagePool {
     return new PagePool(attachTo(share, options));
   }
 
@@ -384,9 +388,7 @@ export class PagePool {
 
   /** Releases the references of tokens that were lent at least `olderThanMs` ago and never adopted; how many. Whole seconds. */
   reclaimTokens(olderThanMs: number): number {
-    if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
-      throw invalidArgument('reclaimTokens', 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
-    }
+    requireMilliseconds('reclaimTokens', olderThanMs);
     // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
     const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
     return reclaimTokens(this.#port, Math.max(0, second));
@@ -424,6 +426,20 @@ export class PagePool {
     return readStats(this.#port, this.engine);
   }
 
+  /**
+   * What this thread holds of the pool, the oldest first; how it came by it, and for how long. Only what is tracked: nothing where
+   * this thread created or attached the pool without `leaks`, one of 128 fragments with `leaks: 'sampled'`.
+   *
+   * @param options `olderThanMs`: leaves out what came later
+   */
+  leaks(options?: { olderThanMs?: number }): LeakReport[] {
+    const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']) as {
+      olderThanMs?: number;
+    };
+    requireMilliseconds('leaks', olderThanMs);
+    return this.#port.leaks?.reports(olderThanMs) ?? [];
+  }
+
   /** Counts every page and reference anew and compares; exact only when nothing moved meanwhile: the report says so. */
   audit(): AuditReport {
     return auditPool(this.#port);
@@ -458,10 +474,28 @@ export class PagePool {
     await this.close();
   }
 
+  /** From now on the port's references are followed, through its engine. Told before anybody copies the engine. */
+  #track(options: LeakOptions): void {
+    const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
+    const { retain, slice } = Fragment.prototype;
+    const tracker = new LeakTracker(this.#port, options, {
+      alloc: [this.takeAsync, this.take, this.alloc],
+      allocFragment: [this.takeAsync, this.take, this.allocFragment],
+      allocBurst: [this.allocBulk, this.allocBurst],
+      retain: [retain, slice, this.retain],
+      receiveBurst: [iterate, next, receive, receiveBurst],
+      adopt: [this.adopt],
+      wait: [iterate, next, this.takeAsync],
+    });
+    this.#port.engine = trackEngine(this.#port, tracker);
+    this.#port.leaks = tracker;
+  }
+
   /** This thread is done with the pool: its calls refuse from now on, its views and its waits go. */
   #end(): void {
     const { engine } = this.#port;
     const isDestroyed = poolState(this.#port.memory) === STATE_DESTROYED;
+    this.#port.leaks?.end();
     this.#freed.close();
     for (const channel of this.#channels.values()) endChannelWaits(channel);
     endAttachment(this.#port);
@@ -485,5 +519,11 @@ export class PagePool {
       );
     }
     return invalidArgument(call, 'bytes', bytes, `an integer, 1..${this.pageBytes}`);
+  }
+}
+
+function requireMilliseconds(call: string, olderThanMs: unknown): void {
+  if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
+    throw invalidArgument(call, 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
   }
 }

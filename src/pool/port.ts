@@ -22,6 +22,7 @@ import {
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { engineError, PagePoolError, REMEDIES } from '../errors.js';
+import type { LeakTracker } from '../leaks/tracker.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import type { Scratch } from './scratch.js';
@@ -39,6 +40,8 @@ export interface Port {
   readonly scratch: Scratch;
   /** Replaced by one that refuses everything when the thread detaches or the pool is destroyed. */
   engine: Engine;
+  /** What this thread holds, where it asked for that. */
+  leaks: LeakTracker | undefined;
   /** The thread detached, or the pool is destroyed. */
   isGone: boolean;
   /** Waits of this thread that are under way: it is parked while there are any. */
