@@ -4,15 +4,16 @@
 // port can be claimed again. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1 ends a thousand threads
 // with each engine.
 
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { build } from 'esbuild';
 import { type FragmentToken, PagePool } from 'pagepool';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from '#core-wasm';
 import { claimPort } from '../../src/pool/port.js';
 import { openShare } from '../../src/pool/share.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
+import { CHANNELS } from './churn.js';
+import { program } from './program.js';
+import { QUIET, type Quiet, settleAll } from './quiet.js';
 
 type EngineName = 'wasm' | 'typescript';
 const isLong = process.env.LONG === '1';
@@ -29,19 +30,6 @@ const TEN_SECONDS = 10_000;
 const entry = new URL('../../build/index.js', import.meta.url).href;
 const seed = chooseSeed('deaths');
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The thread's program, without its types. */
-async function program(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('./mortal.ts', import.meta.url))],
-    bundle: false,
-    format: 'esm',
-    target: 'es2022',
-    write: false,
-    logLevel: 'error',
-  });
-  return (outputFiles[0] as { text: string }).text;
-}
 
 /** One pool and the threads that live and die in it. */
 class Stage {
@@ -63,11 +51,7 @@ class Stage {
       pageCount: PAGES,
       pageBytes: 256,
       maxPorts: MAX_PORTS,
-      channels: {
-        singles: { capacity: 32, batch: 1 },
-        bursts: { capacity: 48, batch: 8 },
-        drops: { capacity: 8, batch: 4, whenFull: 'drop-oldest' },
-      },
+      channels: CHANNELS,
     });
   }
 
@@ -134,43 +118,11 @@ class Stage {
     live[this.#below(live.length || 1)]?.postMessage(message);
   }
 
-  /** Nobody lives any more: takes in what is under way, and what pins have outlived their threads. */
-  settle(): { checked: number; unpinned: number; suspects: number; settled: number } {
-    const { pool } = this;
-    for (const name of ['singles', 'bursts', 'drops']) {
-      const channel = pool.channel(name);
-      for (let fragment = channel.receive(); fragment !== null; fragment = channel.receive()) {
-        const words = new Uint32Array(fragment.bytes.buffer, fragment.bytes.byteOffset, 1);
-        if (words[0] !== fragment.tag) Atomics.add(this.counts, 1, 1);
-        fragment.release();
-      }
-      expect(channel.pending).toBe(0);
-    }
-    pool.reclaimTokens(0);
-    let unpinned = 0;
-    for (let page = 1; page <= PAGES; page++) {
-      for (;;) {
-        try {
-          pool.unpin(page);
-          unpinned++;
-        } catch {
-          break; // no pin is left on it
-        }
-      }
-    }
-    const { suspects, settled, ...audit } = pool.audit();
-    expect(audit.errors).toEqual([]);
-    expect(audit).toMatchObject({ exact: true, balanced: true, references: { ledgers: 0, channels: 0, tokens: 0 } });
-    pool.trim();
-    expect(pool.audit()).toMatchObject({
-      errors: [],
-      suspects: [],
-      inflight: 0,
-      pages: { used: 0, cached: 0, ring: 0, pinned: 0, provider: PAGES },
-    });
-    const [checked = 0, torn, failed] = this.counts;
-    expect({ torn, failed, failures: this.failures }).toEqual({ torn: 0, failed: 0, failures: [] });
-    return { checked, unpinned, suspects: suspects.length, settled: settled.length };
+  /** Nobody lives any more: nothing may be missing. */
+  settle(): Quiet {
+    const found = settleAll(this.pool, this.counts);
+    expect({ ...found, failures: this.failures }).toMatchObject({ ...QUIET, failures: [] });
+    return found;
   }
 
   /** Every port can be claimed. */
@@ -187,7 +139,7 @@ class Stage {
 
 describe('threads that end at any moment', () => {
   it.each(RUNS)('%s: nothing is missing, torn or left behind', async (name, engines, deaths) => {
-    const stage = new Stage(engines, await program(), randomFrom(seed));
+    const stage = new Stage(engines, await program('./mortal.ts'), randomFrom(seed));
     const total = { unpinned: 0, suspects: 0, settled: 0 };
     let checked = 0;
     for (let done = 0; done < deaths; done += BATCH) {
@@ -195,8 +147,8 @@ describe('threads that end at any moment', () => {
       const found = stage.settle();
       checked = found.checked;
       total.unpinned += found.unpinned;
-      total.suspects += found.suspects;
-      total.settled += found.settled;
+      total.suspects += found.audit.suspects.length;
+      total.settled += found.audit.settled.length;
     }
     const { repaired } = stage.pool.stats();
     const { attached, ends } = stage;

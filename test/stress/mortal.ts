@@ -1,181 +1,32 @@
-// A thread of the stress of deaths: does everything a thread can do with a pool, at random, until it is ended from outside.
+// A thread of the stress of deaths: churns until it is ended from outside, or told how to end itself.
 //
-// Runs in a worker, from the bundle: the public interface alone. Whatever it sends says what its bytes must be; whatever it
-// receives it checks. What it counts is in shared words, since it will not be there to tell.
+// Runs in a worker, from the bundle: the public interface alone.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Channel, FragmentToken, PagePool as Pool, PoolShare } from 'pagepool';
+import type { FragmentToken, PagePool as Pool, PoolShare } from 'pagepool';
+import { createChurn } from './churn.js';
 
 interface Setup {
   readonly entry: string;
   readonly share: PoolShare;
   readonly engine: 'wasm' | 'typescript';
   readonly seed: number;
-  /** Words: checked, torn, failed. */
   readonly counts: Int32Array;
 }
-
-const CHECKED = 0;
-const TORN = 1;
-const FAILED = 2;
-const HELD_MAX = 12;
 
 const { entry, share, engine, seed, counts } = workerData as Setup;
 const { PagePool } = (await import(entry)) as { PagePool: typeof Pool };
 const pool = PagePool.attach({ ...share, engine } as PoolShare, { label: `mortal ${seed}` });
-const channels = ['singles', 'bursts', 'drops'].map((name) => pool.channel(name));
-const words = pool.words(4 * 32);
-const arrived = pool.words(4 * 32);
-const handles = pool.words(32);
-/** What this thread holds: handle and what its words must be. */
-const held: (readonly [handle: number, stamp: number])[] = [];
-let state = seed >>> 0;
-
-function random(below: number): number {
-  state = (state + 0x6d2b79f5) >>> 0;
-  let t = Math.imul(state ^ (state >>> 15), state | 1);
-  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-  return ((t ^ (t >>> 14)) >>> 0) % below;
-}
-
-/** All of the pool's pages as words: no view is made for each fragment, so that most of the time is spent inside the pool. */
-let area: Uint32Array = new Uint32Array(0);
-
-/** Where the fragment's words begin in the area, which reaches to its end. */
-function firstWord(handle: number): number {
-  const end = pool.offset(handle) + pool.extent(handle);
-  if (end > area.byteLength) area = new Uint32Array(pool.area(handle).buffer);
-  return pool.offset(handle) >>> 2;
-}
-
-/** Writes a stamp all over the fragment. */
-function stamp(handle: number): number {
-  const value = (random(2 ** 32) | 1) >>> 0;
-  const first = firstWord(handle);
-  area.fill(value, first, first + (pool.extent(handle) >>> 2));
-  return value;
-}
-
-function check(handle: number, value: number): void {
-  const first = firstWord(handle);
-  let isTorn = false;
-  for (let i = first + (pool.extent(handle) >>> 2) - 1; i >= first; i--) isTorn ||= area[i] !== value;
-  Atomics.add(counts, CHECKED, 1);
-  if (isTorn) Atomics.add(counts, TORN, 1);
-}
-
-function keep(handle: number, value: number): void {
-  held.push([handle, value]);
-  while (held.length > HELD_MAX) drop();
-}
-
-/** Releases something that is held, whatever: it must be as it was. */
-function drop(): void {
-  const [entry] = held.splice(random(held.length), 1);
-  if (entry === undefined) return;
-  check(...entry);
-  pool.release(entry[0]);
-}
-
-function allocate(): void {
-  const handle = random(2) === 0 ? pool.alloc() : pool.allocFragment(1 + random(pool.pageBytes / 2));
-  if (handle === 0) drop();
-  else keep(handle, stamp(handle));
-}
-
-function send(channel: Channel): void {
-  const entry = held.pop();
-  if (entry === undefined) return;
-  if (!channel.send(entry[0], 0, 4, entry[1])) held.push(entry);
-}
-
-function sendMany(channel: Channel): void {
-  const count = Math.min(held.length, 1 + random(8));
-  const entries = held.splice(0, count);
-  entries.forEach(([handle, value], i) => {
-    words.set([handle, 0, 4, value], 4 * i);
-  });
-  const sent = channel.sendBurst(words, count);
-  held.push(...entries.slice(sent));
-}
-
-function receive(channel: Channel): void {
-  const came = channel.receiveBurst(arrived, 1 + random(16));
-  for (let i = 0; i < came; i++) {
-    const [handle = 0, value = 0] = [arrived[4 * i], arrived[4 * i + 3]];
-    check(handle, value);
-    keep(handle, value);
-  }
-}
-
-function retain(): void {
-  const entry = held[random(held.length + 1)];
-  if (entry === undefined) return;
-  pool.retain(entry[0]);
-  keep(...entry);
-}
-
-function burst(): void {
-  const count = pool.allocBurst(handles, 1 + random(16));
-  for (let i = 0; i < count; i++) stamp(handles[i] as number);
-  pool.releaseBulk(handles, count);
-}
-
-/** A pin whose page leaves the pool meanwhile, and comes back. */
-function pin(): void {
-  const handle = pool.alloc();
-  if (handle === 0) return;
-  const token = pool.pin(handle);
-  pool.release(handle);
-  pool.unpin(token);
-}
-
-function lend(): void {
-  const entry = held.pop();
-  if (entry === undefined) return;
-  try {
-    parentPort?.postMessage({ token: pool.fragment(entry[0]).lend(), value: entry[1] });
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'POOL_ERR_REF_OVERFLOW') throw error;
-    held.push(entry); // 256 are on their way already
-  }
-}
-
-function adopt(token: FragmentToken, value: number): void {
-  try {
-    const { handle } = pool.adopt(token);
-    check(handle, value);
-    keep(handle, value);
-  } catch (error) {
-    // Taken back meanwhile, since it was on its way for so long.
-    if ((error as { code?: string }).code !== 'POOL_ERR_TOKEN_SPENT') throw error;
-  }
-}
-
-const any = (): Channel => channels[random(channels.length)] as Channel;
-const STEPS: readonly (readonly [weight: number, step: () => void])[] = [
-  [24, allocate],
-  [14, () => drop()],
-  [12, () => send(any())],
-  [10, () => sendMany(any())],
-  [20, () => receive(any())],
-  [8, retain],
-  [6, burst],
-  [3, pin],
-  [1, lend],
-  [1, () => void pool.trim()],
-];
-const WEIGHTS = STEPS.reduce((sum, [weight]) => sum + weight, 0);
-
-function step(): void {
-  let left = random(WEIGHTS);
-  for (const [weight, run] of STEPS) {
-    left -= weight;
-    if (left >= 0) continue;
-    run();
-    return;
-  }
-}
+const churn = createChurn({
+  pool,
+  seed,
+  counts,
+  lend: (token, value) => parentPort?.postMessage({ token, value }),
+  fail: (failure) => {
+    parentPort?.postMessage({ failure });
+    process.exit(1);
+  },
+});
 
 const ends: Readonly<Record<string, () => void>> = {
   exit: () => process.exit(0),
@@ -185,30 +36,14 @@ const ends: Readonly<Record<string, () => void>> = {
   reject: () => void Promise.reject(new Error('on purpose')),
 };
 
-/** Runs a part of the stress; what fails there is no end on purpose. */
-function guard(run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    Atomics.add(counts, FAILED, 1);
-    parentPort?.postMessage({ failure: String((error as Error).stack ?? error) });
-    process.exit(1);
-  }
-}
-
-parentPort?.on('message', ({ token, value, end }) => {
-  if (end !== undefined) ends[end]?.();
-  else guard(() => adopt(token, value));
+parentPort?.on('message', (message: { token: FragmentToken; value: number; end?: string }) => {
+  if (message.end !== undefined) ends[message.end]?.();
+  else churn.adopt(message.token, message.value);
 });
 parentPort?.postMessage({ portId: pool.portId });
 
-/** Some threads rarely return to their event loop. */
-const stepsInARow = [20, 500, 20_000][seed % 3] as number;
-
-function churn(): void {
-  guard(() => {
-    for (let i = 0; i < stepsInARow; i++) step();
-  });
-  setImmediate(churn);
+function goOn(): void {
+  churn.run();
+  setImmediate(goOn);
 }
-churn();
+goOn();
