@@ -6,7 +6,7 @@ import { HOME } from './pages.js';
 
 export interface Deaths {
   readonly failures: readonly string[];
-  readonly ends: { readonly terminate: number; readonly close: number };
+  readonly ends: { readonly terminate: number; readonly endless: number; readonly close: number };
   /** One after each batch of deaths. */
   readonly batches: readonly Quiet[];
   readonly repaired: number;
@@ -18,7 +18,8 @@ export interface Deaths {
 export function expectNothingLost({ failures, ends, batches, attached, end }: Deaths, count: number): void {
   expect(failures).toEqual([]);
   for (const batch of batches) expect(batch).toMatchObject(QUIET);
-  expect(ends.terminate + ends.close).toBe(count);
+  expect(ends.terminate + ends.endless + ends.close).toBe(count);
+  expect(ends.endless).toBeGreaterThan(0);
   expect(batches.at(-1)?.checked).toBeGreaterThan(count);
   expect(attached).toBe(1);
   expect(end).toMatchObject(HOME);

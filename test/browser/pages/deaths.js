@@ -36,7 +36,8 @@ async function until(what, isSo) {
 }
 
 /** Lets one worker live for a while, and waits until its port is reaped. */
-async function liveAndDie({ pool, engine, random, counts, live, failures, ends }) {
+async function liveAndDie(stage) {
+  const { pool, engine, random, counts, live, failures, ends } = stage;
   const worker = startWorker('mortal-worker.js');
   const seed = random(2 ** 31);
   pool.watch(worker);
@@ -51,12 +52,13 @@ async function liveAndDie({ pool, engine, random, counts, live, failures, ends }
       others[random(others.length || 1)]?.postMessage(data);
     }
   };
-  worker.postMessage({ share: pool.share(), engine, seed, counts });
+  const isEndless = ++stage.started % 20 === 0;
+  worker.postMessage({ share: pool.share(), engine, seed, counts, isEndless });
   await until(`worker ${seed} does not attach`, () => portId !== undefined || failures.length > 0);
   live.add(worker);
   await later(random(24));
   live.delete(worker);
-  const end = random(8) === 0 ? 'close' : 'terminate';
+  const end = isEndless ? 'endless' : random(8) === 0 ? 'close' : 'terminate';
   ends[end] += 1;
   if (end === 'close') worker.postMessage({ end });
   else worker.terminate();
@@ -78,8 +80,8 @@ export async function deaths({ engine, seed, count }) {
   const random = randomFrom(seed);
   const counts = new Int32Array(new SharedArrayBuffer(12));
   const failures = [];
-  const ends = { terminate: 0, close: 0 };
-  const stage = { pool, engine, random, counts, live: new Set(), failures, ends };
+  const ends = { terminate: 0, endless: 0, close: 0 };
+  const stage = { pool, engine, random, counts, live: new Set(), failures, ends, started: 0 };
   const batches = [];
   for (let done = 0; done < count && failures.length === 0; done += BATCH) {
     let left = Math.min(BATCH, count - done);

@@ -1,11 +1,12 @@
-// Churns until it is ended from outside, or told to end itself. It returns to its event loop, so that its lock is held.
+// Churns until it is ended from outside, or told to end itself. It returns to its event loop, so that its lock is held; from
+// then on an endless one does not, and is ended in the middle of something: Chromium lets a task that ends within two seconds end.
 
 import { PagePool } from '../pagepool/index.js';
 import { createChurn } from '../stress/churn.js';
 
 let churn;
 
-function start({ share, engine, seed, counts }) {
+function start({ share, engine, seed, counts, isEndless }) {
   const pool = PagePool.attach({ ...share, engine }, { label: `mortal ${seed}` });
   churn = createChurn({
     pool,
@@ -18,13 +19,18 @@ function start({ share, engine, seed, counts }) {
     },
   });
   const { port1, port2 } = new MessageChannel();
+  let isReady = false;
   port1.onmessage = () => {
-    churn.run();
+    do churn.run();
+    while (isEndless && isReady);
     port2.postMessage(0);
   };
   port2.postMessage(0);
   // Said behind the lock: locks are asked for in turn.
-  navigator.locks.request('ready', () => self.postMessage({ portId: pool.portId }));
+  navigator.locks.request('ready', () => {
+    isReady = true;
+    self.postMessage({ portId: pool.portId });
+  });
 }
 
 self.onmessage = ({ data }) => {
