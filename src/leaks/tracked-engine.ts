@@ -14,7 +14,9 @@ const RELEASED = 'released';
 
 /** The port's engine, with a tracker of what goes through it. */
 export function trackEngine({ engine, geometry, memory }: Port, tracker: LeakTracker): Engine {
-  const channelName = (index: number): string => JSON.stringify(geometry.channels[index]?.name);
+  const channels = geometry.channels.map(({ name }) => JSON.stringify(name));
+  const sentTo = channels.map((name) => `sent to channel ${name}`);
+  const receivedFrom = channels.map((name) => `received from channel ${name}`);
   /** The handles of a burst's items. */
   const handlesAt = (address: number, count: number, wordsEach = 1): number[] =>
     Array.from({ length: count }, (_, i) => memory.u32[(address >>> 2) + i * wordsEach] as number);
@@ -56,18 +58,17 @@ export function trackEngine({ engine, geometry, memory }: Port, tracker: LeakTra
     },
     send(channel, handle, offset, length, tag) {
       const code = engine.send(channel, handle, offset, length, tag);
-      if (code === OK) tracker.leave(`sent to channel ${channelName(channel)}`, [handle]);
+      if (code === OK) tracker.leave(sentTo[channel] as string, [handle]);
       return code;
     },
     sendBurst(channel, address, count) {
       const sent = engine.sendBurst(channel, address, count);
-      tracker.leave(`sent to channel ${channelName(channel)}`, handlesAt(address, sent, ENTRY_WORDS));
+      tracker.leave(sentTo[channel] as string, handlesAt(address, sent, ENTRY_WORDS));
       return sent;
     },
     receiveBurst(channel, address, maxCount) {
       const came = engine.receiveBurst(channel, address, maxCount);
-      const handles = handlesAt(address, came, ENTRY_WORDS);
-      tracker.enter('receiveBurst', `received from channel ${channelName(channel)}`, handles);
+      tracker.enter('receiveBurst', receivedFrom[channel] as string, handlesAt(address, came, ENTRY_WORDS));
       return came;
     },
     lend(handle, offset, length, timeSeconds) {

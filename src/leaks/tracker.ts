@@ -9,7 +9,7 @@ import type { Port } from '../pool/port.js';
 import { captureStack } from './call-stack.js';
 import { type LeakOptions, type LeakReport, warnOfLeak } from './report.js';
 
-/** The public calls that bring references, or wait for them, by the engine's call below them; the outermost first. */
+/** The public calls that bring references, or wait for them, by the engine's call below them; the innermost first. */
 export type Entrances = Readonly<
   Record<
     'alloc' | 'allocFragment' | 'allocBurst' | 'retain' | 'receiveBurst' | 'adopt' | 'wait',

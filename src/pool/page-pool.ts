@@ -479,13 +479,13 @@ export class PagePool {
     const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
     const { retain, slice } = Fragment.prototype;
     const tracker = new LeakTracker(this.#port, options, {
-      alloc: [this.takeAsync, this.take, this.alloc],
-      allocFragment: [this.takeAsync, this.take, this.allocFragment],
-      allocBurst: [this.allocBulk, this.allocBurst],
-      retain: [retain, slice, this.retain],
-      receiveBurst: [iterate, next, receive, receiveBurst],
+      alloc: [this.alloc, this.take, this.takeAsync],
+      allocFragment: [this.allocFragment, this.take, this.takeAsync],
+      allocBurst: [this.allocBurst, this.allocBulk],
+      retain: [this.retain, slice, retain],
+      receiveBurst: [receiveBurst, receive, next, iterate],
       adopt: [this.adopt],
-      wait: [iterate, next, this.takeAsync],
+      wait: [next, iterate, this.takeAsync],
     });
     this.#port.engine = trackEngine(this.#port, tracker);
     this.#port.leaks = tracker;
