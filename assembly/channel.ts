@@ -43,20 +43,38 @@ import {
   POLICY_DROP_NEWEST,
   POLICY_DROP_OLDEST,
   POLICY_REFUSE,
+  PORT_RECORD_KIND_OFFSET,
+  RECORD_BACK,
   RECORD_ENTRY,
+  RECORD_INDEX_SHIFT,
   RECORD_RECEIVE,
+  RECORD_ROW_SHIFT,
   RING_HEAD_OFFSET,
   RING_INDEX_BITS_OFFSET,
   RING_NODE_BITS_OFFSET,
   RING_SLOT_COUNT_OFFSET,
   RING_SLOTS_OFFSET,
   RING_TAIL_OFFSET,
+  WORD_GENERATION_SHIFT,
+  WORD_HOLDERS_MASK,
 } from './layout';
 import { aload, astore, rload } from './atomic';
-import { channels, portId, setLastCode, unitLimit, unitShift, unitsShift } from './context';
+import {
+  channels,
+  generationSeed,
+  ledger,
+  port,
+  portId,
+  setLastCode,
+  unitBits,
+  unitLimit,
+  unitMask,
+  unitShift,
+  unitsShift,
+} from './context';
 import { wake } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
-import { held, recordDone, recordPrivate, recordSlow, setHeld } from './ledger';
+import { held, recordDone, recordEntry, recordNode, setHeld } from './ledger';
 import { release } from './refcount';
 import { following, nodeAddress, REPLACED, ringPop, ringPush } from './ring';
 
@@ -126,9 +144,7 @@ function room(block: usize, lane: usize): u32 {
 }
 
 /** Whether the entry may be sent by this port. */
-// @ts-ignore: decorator
-@inline
-function examine(handle: u32, offset: u32, length: u32): i32 {
+function sendable(handle: u32, offset: u32, length: u32): i32 {
   const unit = unitOf(handle);
   if (unit >= unitLimit) return ERR_FOREIGN_HANDLE;
   // N3 no ordering needed: the caller's reference keeps the word's generation.
@@ -138,12 +154,7 @@ function examine(handle: u32, offset: u32, length: u32): i32 {
   return offset > extent || length > extent - offset ? ERR_RANGE : OK;
 }
 
-/** The same out of line, for everything but the loop of a burst. */
-function sendable(handle: u32, offset: u32, length: u32): i32 {
-  return examine(handle, offset, length);
-}
-
-/** Moves a reference from the row into the node, as its entry number `index`. */
+/** Moves a reference from the row into the node, as its entry number `index`; the caller names the node and closes the record. */
 // @ts-ignore: decorator
 @inline
 function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag: u32): void {
@@ -155,37 +166,36 @@ function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag
   store<u32>(entry + ENTRY_OFFSET_OFFSET, offset);
   store<u32>(entry + ENTRY_LENGTH_OFFSET, length);
   store<u32>(entry + ENTRY_TAG_OFFSET, tag);
-  recordPrivate(RECORD_ENTRY, page, row, node, index);
+  recordEntry(RECORD_ENTRY, row, index);
   setHeld(page, row - 1);
   store<u32>(node + NODE_COUNT_OFFSET, index + 1);
-  recordDone();
 }
 
 /** Moves the node's last entries back into the rows, down to `count`. */
 function takeBack(node: usize, count: u32): void {
   let index = load<u32>(node + NODE_COUNT_OFFSET);
+  recordNode(node);
   while (index > count) {
     const page = pageOf(unitOf(load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>(index - 1)) << ENTRY_SHIFT))));
     const row = held(page);
-    recordSlow(RECORD_ENTRY, page, row, node, index);
+    recordEntry(RECORD_BACK, row, index);
     index -= 1;
     store<u32>(node + NODE_COUNT_OFFSET, index);
     setHeld(page, row + 1);
-    recordDone();
   }
+  recordDone();
 }
 
-/** Moves the node's next entry into the row. False: the row is full. */
+/** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
 // @ts-ignore: decorator
 @inline
 function take(node: usize, taken: u32, handle: u32): bool {
   const page = pageOf(unitOf(handle));
   const row = held(page);
   if (row == LEDGER_MAX) return false;
-  recordPrivate(RECORD_RECEIVE, page, row, node, taken);
+  recordEntry(RECORD_RECEIVE, row, taken);
   store<u32>(node + NODE_TAKEN_OFFSET, taken + 1);
   setHeld(page, row + 1);
-  recordDone();
   return true;
 }
 
@@ -207,7 +217,9 @@ function drop(lane: usize, node: usize): u32 {
     // Where the row is full one reference goes first, then the entry's takes its place.
     const first = held(pageOf(unitOf(handle))) == LEDGER_MAX;
     if (first) release(handle);
+    recordNode(node);
     take(node, taken, handle);
+    recordDone();
     if (!first) release(handle);
     taken += 1;
   }
@@ -255,7 +267,9 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
     if (!dropOldest(block, lane)) break;
   }
   const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
+  recordNode(node);
   put(node, 0, handle, offset, length, tag);
+  recordDone();
   if (publish(block, lane, policy) == FULL) {
     takeBack(node, 0);
     return refuse(lane, policy, handle);
@@ -306,16 +320,50 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
     if (left > count - sent) left = count - sent;
     const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
     let filled: u32 = 0;
+    recordNode(node);
+    // `sendable` and `put` for a whole node, with what does not change read once and the node's count stored once, inside the last
+    // record: an entry costs four stores.
+    const rows = ledger;
+    const record = port + PORT_RECORD_KIND_OFFSET;
+    const mask = unitMask;
+    const shift = unitsShift;
+    const bits = unitBits;
+    const seed = generationSeed;
     while (filled < left) {
       const entry = address + ((<usize>(sent + filled)) << ENTRY_SHIFT);
       const handle = load<u32>(entry);
+      const unit = handle & mask;
+      if (unit >= unitLimit) {
+        code = ERR_FOREIGN_HANDLE;
+        break;
+      }
+      // N7 no ordering needed: the caller's reference keeps the word's generation.
+      const word = rload(wordAddress(unit));
+      if (handle >>> bits != ((word >>> WORD_GENERATION_SHIFT) ^ seed) || (word & WORD_HOLDERS_MASK) == 0) {
+        code = ERR_STALE_HANDLE;
+        break;
+      }
+      const row = rows + ((<usize>(unit >>> shift)) << 1);
+      const references = <u32>load<u16>(row);
+      if (references == 0) {
+        code = ERR_NOT_HELD;
+        break;
+      }
+      const extent = extentBytes(unit);
       const offset = load<u32>(entry + ENTRY_OFFSET_OFFSET);
-      const length = load<u32>(entry + ENTRY_LENGTH_OFFSET);
-      code = examine(handle, offset, length);
-      if (code != OK) break;
-      put(node, filled, handle, offset, length, load<u32>(entry + ENTRY_TAG_OFFSET));
+      if (offset > extent || load<u32>(entry + ENTRY_LENGTH_OFFSET) > extent - offset) {
+        code = ERR_RANGE;
+        break;
+      }
+      const target = node + NODE_ENTRIES_OFFSET + ((<usize>filled) << ENTRY_SHIFT);
+      store<u64>(target, load<u64>(entry));
+      store<u64>(target + 8, load<u64>(entry + 8));
+      store<u32>(record, RECORD_ENTRY | (filled << RECORD_INDEX_SHIFT) | (references << RECORD_ROW_SHIFT));
+      store<u16>(row, <u16>(references - 1));
       filled += 1;
     }
+    store<u32>(node + NODE_COUNT_OFFSET, filled);
+    recordDone();
     if (filled == 0) break;
     if (publish(block, lane, policy) == FULL) {
       takeBack(node, 0);
@@ -356,8 +404,15 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
   let received: u32 = 0;
   let popped = false;
   setLastCode(OK);
+  recordNode(node);
+  const mask = unitMask;
+  const shift = unitsShift;
+  const rows = ledger;
+  const record = port + PORT_RECORD_KIND_OFFSET;
   while (received < maxCount) {
     if (taken >= count) {
+      store<u32>(node + NODE_TAKEN_OFFSET, taken);
+      recordDone();
       empty(node);
       if (ringPop(block, lane + LANE_INBOX_OFFSET) == EMPTY) {
         setLastCode(EMPTY);
@@ -367,21 +422,28 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
       node = nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET));
       taken = load<u32>(node + NODE_TAKEN_OFFSET);
       count = load<u32>(node + NODE_COUNT_OFFSET);
+      recordNode(node);
       continue;
     }
     const entry = node + NODE_ENTRIES_OFFSET + ((<usize>taken) << ENTRY_SHIFT);
     const target = address + ((<usize>received) << ENTRY_SHIFT);
-    // Plain: the node is this thread's since it was popped.
-    const handle = load<u32>(entry);
-    store<u64>(target, load<u64>(entry));
+    // Plain: the node is this thread's since it was popped. As `take`, with the node's word stored once, inside the last record.
+    const first = load<u64>(entry);
+    store<u64>(target, first);
     store<u64>(target + 8, load<u64>(entry + 8));
-    if (!take(node, taken, handle)) {
+    const row = rows + ((<usize>((<u32>first & mask) >>> shift)) << 1);
+    const references = <u32>load<u16>(row);
+    if (references == LEDGER_MAX) {
       setLastCode(ERR_REF_OVERFLOW);
       break;
     }
+    store<u32>(record, RECORD_RECEIVE | (taken << RECORD_INDEX_SHIFT) | (references << RECORD_ROW_SHIFT));
+    store<u16>(row, <u16>(references + 1));
     taken += 1;
     received += 1;
   }
+  store<u32>(node + NODE_TAKEN_OFFSET, taken);
+  recordDone();
   if (taken >= count && count != 0) empty(node);
   add(lane + LANE_RECEIVED_OFFSET, received);
   if (popped) wake(block + CHANNEL_NOT_FULL_OFFSET);

@@ -23,14 +23,13 @@ import {
   NODE_PAGES_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
-  RECORD_CUT,
   RECORD_LEAVE,
 } from './layout';
 import { acas, aload, astore, rload } from './atomic';
 import { refill } from './cache';
 import { loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
 import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handle';
-import { held, recordDone, recordPrivate, recordSlow, setHeld } from './ledger';
+import { held, recordCut, recordDone, recordPrivate, setHeld } from './ledger';
 import { alloc, releaseShared } from './refcount';
 import { count } from './stats';
 import { requireSpoiled, spoil } from './supply';
@@ -53,7 +52,7 @@ function cutAt(page: u32, cut: u32, first: u32, units: u32): u32 {
   if (row == LEDGER_MAX) return 0;
   const unit = (page << unitsShift) + first;
   const word = load<u32>(wordAddress(unit));
-  recordPrivate(RECORD_CUT, page, row, port + PORT_FRAGMENT_OFFSET, cut);
+  recordCut(row, cut);
   store<u32>(wordAddress(unit), word + 1);
   store<u16>(extentAddress(unit), <u16>units);
   store<u32>(port + PORT_FRAGMENT_OFFSET, cut + (units << 16) + 1);
@@ -100,7 +99,7 @@ export function leaveFragmentPage(reuse: bool): bool {
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
   const descriptor = descriptorAddress(page);
   const users = cut & 0xffff;
-  recordSlow(RECORD_LEAVE, page, held(page), port + PORT_FRAGMENT_OFFSET, cut);
+  recordPrivate(RECORD_LEAVE, page, held(page), 0, cut);
   while (true) {
     // A3 pairs with X8 in refcount.ts releaseShared: whoever gave its fragment back is done with the bytes.
     const references = aload(descriptor + DESCRIPTOR_COUNT_OFFSET);

@@ -19,7 +19,7 @@ export const ABI_VERSION: u32 = 2;
 // ---------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
 //   0    geometry and places, written once before the first attach, read plainly by everybody
-//   256  state             384  fresh             512  retired           640  freed eventcount        768  demand
+//   256  state, closer     384  fresh             512  retired           640  freed eventcount        768  demand
 //        each on two cache lines of its own (128 bytes: adjacent-line prefetchers pull lines in pairs)
 
 export const HEADER_BYTES: u32 = 1536;
@@ -68,6 +68,12 @@ export const HEADER_RETIRED_BITS_OFFSET: u32 = 132;
 export const HEADER_STATE_OFFSET: u32 = 256;
 /** Events on the state word: raised with every change, waited on by parked threads. */
 export const HEADER_STATE_SEQ_OFFSET: u32 = 260;
+/** {claim of the port that closes the pool, its number + 1}: 0 = nobody has begun. Whoever finds it gone takes its place. */
+export const HEADER_CLOSER_OFFSET: u32 = 264;
+/** 1: some thread watches by locks, so every port's thread holds one. */
+export const HEADER_LOCKS_OFFSET: u32 = 268;
+/** Ports that were reaped, ever. */
+export const HEADER_REAPS_OFFSET: u32 = 272;
 /** The first page that was never given out; a hint that anybody moves on. */
 export const HEADER_FRESH_OFFSET: u32 = 384;
 /** {stamp, index of a word of retired bits}: no bit is set before that word; a hint that anybody moves, see RETIRED_*. */
@@ -178,7 +184,8 @@ export const LEDGER_MAX: u32 = 0xffff;
 
 // ---------------------------------------------------------------------------------------------------- port, 512 bytes each
 //
-//   0    claim, limit: others write these     128  cache, fragment page, record: the port's thread only     256  counters
+//   0    claim, and what its thread says of itself     64  spare: any port     128  cache, fragment page, record
+//   256  counters     384  label                       all from 128 on but the limit: the port's thread only
 //
 // Everything from PORT_LOADED_OFFSET on is written by the port's thread alone until it is reaped (I5), except the spare.
 
@@ -186,6 +193,14 @@ export const PORT_BYTES: u32 = 512;
 export const PORT_SHIFT: u32 = 9;
 /** {claims, state, reaper}: 0 = never claimed. */
 export const PORT_CLAIM_OFFSET: u32 = 0;
+/** The number of the port's thread + 1, as node:worker_threads counts; 0 where threads have none. */
+export const PORT_THREAD_OFFSET: u32 = 4;
+/** The claim, without its state, that the thread's number is of: older ones are of threads that had the port before. */
+export const PORT_THREAD_CLAIM_OFFSET: u32 = 8;
+/** The claim, without its state, for which the port's thread holds a lock that ends with it. */
+export const PORT_LOCK_OFFSET: u32 = 12;
+/** While the port is set aside: a digest of what only its thread writes, as it was then. */
+export const PORT_QUIET_OFFSET: u32 = 16;
 /** {stamp, full, node}: the spare magazine; any port may exchange it. */
 export const PORT_SPARE_OFFSET: u32 = 64;
 /** Pages the loaded magazine may hold; others store 0 to ask for it (pressure, closing, parking). */
@@ -204,7 +219,12 @@ export const PORT_HOLD_OFFSET: u32 = 152;
 /** The other side: pages given back to it. */
 export const PORT_RELEASE_OFFSET: u32 = 156;
 
-// operation record: what a step was about to do, absolute values only, kind written last and cleared last
+// operation record: what a step was about to do, absolute values only, its first word written last and cleared last
+//
+//   first word:  | 31..16 row: references on the page before the step | 15..8 index: entries before it | 7..0 kind |
+//
+// The steps that a burst repeats need that one store each: which page and node they are about stands where they work.
+/** {row, index, kind}: 0 = no step is under way. */
 export const PORT_RECORD_KIND_OFFSET: u32 = 160;
 export const PORT_RECORD_ADDRESS_OFFSET: u32 = 164;
 export const PORT_RECORD_SEEN_OFFSET: u32 = 168;
@@ -212,24 +232,27 @@ export const PORT_RECORD_NEW_OFFSET: u32 = 172;
 /** Which word of the port owns the node that moves. */
 export const PORT_RECORD_HOLDER_OFFSET: u32 = 176;
 export const PORT_RECORD_PAGE_OFFSET: u32 = 180;
-/** The ledger row's value before the step. */
-export const PORT_RECORD_ROW_OFFSET: u32 = 184;
 /** The other private word's value before the step. */
 export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
 
 /** The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies. */
 export const PORT_COUNTING_OFFSET: u32 = 192;
 
+export const RECORD_KIND_MASK: u32 = 0xff;
+export const RECORD_INDEX_SHIFT: u32 = 8;
+export const RECORD_INDEX_MASK: u32 = 0xff00;
+export const RECORD_ROW_SHIFT: u32 = 16;
+
 export const RECORD_NONE: u32 = 0;
 /** A node exchange: address, seen, new, holder. */
 export const RECORD_EXCHANGE: u32 = 1;
-/** A cut or its undoing on the own open page: page, row, value = fragment word. */
+/** A cut or its undoing on the own open page: row, value = fragment word. */
 export const RECORD_CUT: u32 = 2;
-/** An entry moves from the row into a channel node, or back: page, row, address = node, value = its count. */
+/** An entry moves from the row into a channel node: row, index = the node's count, address = node. */
 export const RECORD_ENTRY: u32 = 3;
 /** A page is taken from the provider: page, address = its home word when it is taken (0: not looked at yet), value = holds. */
 export const RECORD_CLAIM: u32 = 4;
-/** A page is retired: page, row = whether in-flight goes down, address = its home word, value = releases. */
+/** A page is retired: page, index = whether in-flight goes down, address = its home word, value = releases. */
 export const RECORD_RETIRE: u32 = 5;
 /** The last user leaves a pinned page: page, address = its home word, value = releases. */
 export const RECORD_PINNED: u32 = 6;
@@ -237,8 +260,10 @@ export const RECORD_PINNED: u32 = 6;
 export const RECORD_TOKEN: u32 = 7;
 /** The fragment page is left: page, row, value = fragment word. */
 export const RECORD_LEAVE: u32 = 8;
-/** An entry moves from a channel node into the row: page, row, address = node, value = entries taken. */
+/** An entry moves from a channel node into the row: row, index = entries taken, address = node. */
 export const RECORD_RECEIVE: u32 = 9;
+/** The last entry of a channel node moves back into the row: row, index = the node's count, address = node. */
+export const RECORD_BACK: u32 = 10;
 
 export const CLAIM_STATE_MASK: u32 = 0x7;
 export const CLAIM_FREE: u32 = 0;
@@ -275,6 +300,10 @@ export const COUNTER_REPAIRED: u32 = 104;
 export const COUNTER_SUSPECT: u32 = 112;
 export const COUNTER_FRAGMENTS: u32 = 120;
 export const COUNTER_COUNT: u32 = 16;
+
+// label: {u16 length, UTF-16 code units}, written once by the thread that claims the port, for reports
+export const PORT_LABEL_OFFSET: u32 = 384;
+export const PORT_LABEL_UNITS: u32 = 31;
 
 // ---------------------------------------------------------------------------------------------------- ring block, 384 bytes
 //

@@ -9,10 +9,12 @@ import {
   PORT_RECORD_KIND_OFFSET,
   PORT_RECORD_NEW_OFFSET,
   PORT_RECORD_PAGE_OFFSET,
-  PORT_RECORD_ROW_OFFSET,
   PORT_RECORD_SEEN_OFFSET,
   PORT_RECORD_VALUE_OFFSET,
+  RECORD_CUT,
+  RECORD_INDEX_SHIFT,
   RECORD_NONE,
+  RECORD_ROW_SHIFT,
 } from './layout';
 import { ledger, port } from './context';
 
@@ -29,20 +31,37 @@ export function setHeld(page: u32, references: u32): void {
   store<u16>(ledger + ((<usize>page) << 1), <u16>references);
 }
 
-/** Opens a record of a step on private words: the row's and the other word's values before it. */
-// @ts-ignore: decorator
-@inline
+/** Opens a record of a step on private words: the row's and the other words' values before it. */
 export function recordPrivate(kind: u32, page: u32, row: u32, address: usize, value: u32): void {
   store<u32>(port + PORT_RECORD_PAGE_OFFSET, page);
-  store<u32>(port + PORT_RECORD_ROW_OFFSET, row);
   store<u32>(port + PORT_RECORD_ADDRESS_OFFSET, <u32>address);
   store<u32>(port + PORT_RECORD_VALUE_OFFSET, value);
-  store<u32>(port + PORT_RECORD_KIND_OFFSET, kind);
+  store<u32>(port + PORT_RECORD_KIND_OFFSET, kind | (row << RECORD_ROW_SHIFT));
 }
 
-/** The same out of line, for slow tiers. */
-export function recordSlow(kind: u32, page: u32, row: u32, address: usize, value: u32): void {
-  recordPrivate(kind, page, row, address, value);
+/** Opens a record of a cut, or of one taken back, on the own open page. */
+// @ts-ignore: decorator
+@inline
+export function recordCut(row: u32, cut: u32): void {
+  store<u32>(port + PORT_RECORD_VALUE_OFFSET, cut);
+  store<u32>(port + PORT_RECORD_KIND_OFFSET, RECORD_CUT | (row << RECORD_ROW_SHIFT));
+}
+
+/** Names the channel node that the following entry records are about. No record is open. */
+// @ts-ignore: decorator
+@inline
+export function recordNode(node: usize): void {
+  store<u32>(port + PORT_RECORD_ADDRESS_OFFSET, <u32>node);
+}
+
+/**
+ * Opens a record of an entry between row and node: one store, so it may take the place of the entry's before, which is over. The last
+ * one is closed before anything else is recorded.
+ */
+// @ts-ignore: decorator
+@inline
+export function recordEntry(kind: u32, row: u32, index: u32): void {
+  store<u32>(port + PORT_RECORD_KIND_OFFSET, kind | (index << RECORD_INDEX_SHIFT) | (row << RECORD_ROW_SHIFT));
 }
 
 /** Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was there. */

@@ -25,7 +25,7 @@ import {
 import { acas, aload, astore, rload } from './atomic';
 import { flags, pageCount, port, portId } from './context';
 import { descriptorAddress, inspect, pageOf, unitOf } from './handle';
-import { held, recordDone, recordSlow, setHeld } from './ledger';
+import { held, recordDone, recordPrivate, setHeld } from './ledger';
 import { retire, spoil, zero } from './supply';
 
 /** Pins the handle's page; the page's number, good for one `unpin` from any thread, or a code. One locked operation. */
@@ -55,7 +55,7 @@ export function unpin(page: u32): i32 {
     if ((seen & PIN_COUNT_MASK) == 0) return ERR_PIN;
     if (seen == (PIN_LEFT | 1)) {
       // Plain: the home word of a page that left changes with its last unpin only.
-      recordSlow(RECORD_RETIRE, page, 0, load<u32>(word - DESCRIPTOR_PINS_OFFSET + DESCRIPTOR_HOME_OFFSET), 0);
+      recordPrivate(RECORD_RETIRE, page, 0, load<u32>(word - DESCRIPTOR_PINS_OFFSET + DESCRIPTOR_HOME_OFFSET), 0);
       // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark and
       // this port's number stay until the page is taken again: they tell a reaper that the page had left, and who ends it.
       if (acas(word, seen, PIN_LEFT | ((portId + 1) << PIN_LAST_SHIFT)) != seen) {
@@ -83,7 +83,7 @@ export function leave(page: u32): bool {
     // N8 no ordering needed: the page is this thread's alone until LEFT is set.
     const home = rload(descriptor + DESCRIPTOR_HOME_OFFSET);
     const release = load<u32>(port + PORT_RELEASE_OFFSET);
-    recordSlow(RECORD_PINNED, page, 0, home, release);
+    recordPrivate(RECORD_PINNED, page, 0, home, release);
     // R9 pairs with X4 in leave: the home state is right before an unpin can act on LEFT.
     astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_STAMP_MASK) | HOME_LEFT);
     // X4 pairs with X5 in unpin: of the last release and the last unpin, one sees the other. LP of leaving.

@@ -32,7 +32,6 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
-  RECORD_CUT,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from './layout';
@@ -51,7 +50,7 @@ import {
   vacated,
   wordAddress,
 } from './handle';
-import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { held, recordCut, recordDone, setHeld } from './ledger';
 import { leave } from './pin';
 import { count } from './stats';
 import { magazineAdd, requireSpoiled, retire, spoil, zero } from './supply';
@@ -132,14 +131,14 @@ export function release(handle: u32): i32 {
 
 /** Gives one reference back, whatever it takes, or says why not. */
 export function releaseChecked(handle: u32): i32 {
-  const code = inspect(handle);
-  if (code != OK) return reject(code);
   const unit = unitOf(handle);
+  // N18 no ordering needed: as N1.
+  const word = unit < unitLimit ? rload(wordAddress(unit)) : 0;
+  if (!matches(handle, word)) return reject(inspect(handle));
   const page = pageOf(unit);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
-  // N18 no ordering needed: as N1.
-  return releaseSlow(unit, rload(wordAddress(unit)), page, row);
+  return releaseSlow(unit, word, page, row);
 }
 
 function reject(code: i32): i32 {
@@ -173,7 +172,7 @@ function releaseSlow(unit: u32, word: u32, page: u32, row: u32): i32 {
 function uncut(unit: u32, word: u32, page: u32, row: u32): bool {
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET); // plain: owner only
   if ((cut & 0xffff) == 0) return false;
-  recordPrivate(RECORD_CUT, page, row, port + PORT_FRAGMENT_OFFSET, cut);
+  recordCut(row, cut);
   store<u32>(wordAddress(unit), vacated(word)); // plain: the fragment's only holder
   setHeld(page, row - 1);
   store<u32>(port + PORT_FRAGMENT_OFFSET, cut - 1);

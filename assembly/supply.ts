@@ -28,6 +28,7 @@ import {
   PORT_RECORD_ADDRESS_OFFSET,
   PORT_RELEASE_OFFSET,
   RECORD_CLAIM,
+  RECORD_INDEX_SHIFT,
   RECORD_RETIRE,
   RETIRED_INDEX_BITS,
   RETIRED_INDEX_MASK,
@@ -38,7 +39,7 @@ import { flags, magazineCapacity, pageCount, pages, pageShift, port, portId, ret
 import { CHECKS, poison, requirePoison } from './debug';
 import { wake } from './event';
 import { descriptorAddress } from './handle';
-import { recordDone, recordSlow, setHeld } from './ledger';
+import { recordDone, recordPrivate, setHeld } from './ledger';
 
 /** Clears a page's bytes, where the pool promises that and this memory has them. The caller is alone with the page. */
 export function zero(page: u32): void {
@@ -104,7 +105,7 @@ function committed(page: u32): bool {
 function claim(node: usize, page: u32, state: u32): void {
   const descriptor = descriptorAddress(page);
   const hold = load<u32>(port + PORT_HOLD_OFFSET);
-  recordSlow(RECORD_CLAIM, page, 0, 0, hold);
+  recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
   // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its own.
   if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));
   // A1 pairs with X4 in retire: whoever retired the page is done with it.
@@ -182,7 +183,7 @@ export function retire(page: u32, leaves: bool): void {
   // N14 no ordering needed: the page is this thread's alone.
   const seen = rload(home);
   const release = load<u32>(port + PORT_RELEASE_OFFSET);
-  recordSlow(RECORD_RETIRE, page, leaves ? 1 : 0, seen, release);
+  recordPrivate(leaves ? RECORD_RETIRE | ((<u32>1) << RECORD_INDEX_SHIFT) : RECORD_RETIRE, page, 0, seen, release);
   setHeld(page, 0);
   // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where a reaper
   // finished this step for a dead port.

@@ -34,7 +34,7 @@ import { acas, astore, rload } from './atomic';
 import { extentBytes } from './channel';
 import { portId } from './context';
 import { inspect, pageOf, unitOf } from './handle';
-import { held, recordDone, recordSlow, setHeld } from './ledger';
+import { held, recordDone, recordPrivate, setHeld } from './ledger';
 
 // @ts-ignore: decorator
 @inline
@@ -76,7 +76,7 @@ export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): i
     store<u32>(token + TOKEN_OFFSET_OFFSET, offset);
     store<u32>(token + TOKEN_LENGTH_OFFSET, length);
     store<u32>(token + TOKEN_TIME_OFFSET, timeSeconds);
-    recordSlow(RECORD_TOKEN, page, row, token, seen);
+    recordPrivate(RECORD_TOKEN, page, row, token, seen);
     setHeld(page, row - 1);
     // R4 pairs with X5 in claimToken: the token's words are visible to whoever adopts it. LP of lending.
     astore(token, mark(seen, TOKEN_LENT));
@@ -115,7 +115,7 @@ export function adopt(index: u32, sequence: u32, address: usize): i32 {
   store<u32>(address, handle);
   store<u32>(address + 4, load<u32>(token + TOKEN_OFFSET_OFFSET));
   store<u32>(address + 8, load<u32>(token + TOKEN_LENGTH_OFFSET));
-  recordSlow(RECORD_TOKEN, page, row, token, seen);
+  recordPrivate(RECORD_TOKEN, page, row, token, seen);
   setHeld(page, row + 1);
   // R3 pairs with X2 in lend: done with the token's words; the next loan has the next sequence.
   astore(token, ((seen >>> TOKEN_SEQ_SHIFT) + 1) << TOKEN_SEQ_SHIFT);

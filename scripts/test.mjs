@@ -1,7 +1,7 @@
 // Runs every suite and adds up: `npm test`, or with --long the longer ones. The last line is `N passed, N failed`.
 //
-// The build, lint, types and gates count as one test each. A suite that ends badly without a failed test of its own (a file
-// that does not load, an error nobody caught) counts as one failed test; with CI=true so does every skipped test.
+// The build, the browsers, lint, types and gates count as one test each. A suite that ends badly without a failed test of its
+// own (a file that does not load, an error nobody caught) counts as one failed test; with CI=true so does every skipped test.
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,6 +44,7 @@ async function suite(name, args, env) {
 
 const started = performance.now();
 if (await step('build', ['scripts/build.mjs'])) {
+  await step('browsers', ['scripts/browsers.mjs']);
   if (isLong) {
     await suite('long', ['--project', 'long'], { LONG: '1' });
   } else {
@@ -56,6 +57,7 @@ if (await step('build', ['scripts/build.mjs'])) {
     await step('size', ['scripts/check-size.mjs']);
     await step('layout tables', ['scripts/docs-layout.mjs', '--check']);
     await step('error table', ['scripts/docs-errors.mjs', '--check']);
+    await step('toolchain', ['scripts/toolchain.mjs']);
     await suite('tests', []);
   }
 }

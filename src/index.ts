@@ -6,6 +6,7 @@ export type { LeakLevel, LeakOptions, LeakReport } from './leaks/report.js';
 export type { AuditReport } from './pool/audit.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
+export type { Holder } from './pool/holders.js';
 export type { AttachOptions, ChannelOptions, PoolOptions, WhenFull } from './pool/options.js';
 export { type Handle, PagePool, type PinToken } from './pool/page-pool.js';
 export type { PoolShare } from './pool/share.js';
@@ -13,3 +14,4 @@ export type { AllocStats, CounterStats, PageStats, PoolStats, PortStats, Recycle
 export type { WaitOptions } from './pool/waiting.js';
 export type { Area, AreaMemory, MemoryProvider, ProviderContext } from './provider/provider.js';
 export { type WasmMemoryOptions, wasmMemory } from './provider/wasm-memory.js';
+export type { ReapReport } from './recovery/report.js';

@@ -14,23 +14,46 @@ export interface MemoryChoice {
 
 /** The best kind of memory that this realm allows. */
 export function chooseMemory(): MemoryChoice {
-  // A browser that is not isolated may still construct shared memory, but refuses to post it.
   const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated;
   const hasBuffers = typeof SharedArrayBuffer === 'function';
   if (isolated === false && !hasBuffers) {
     return { kind: 'local', reason: 'this page is not cross-origin isolated' };
   }
-  if (hasSharedWasmMemory()) return { kind: 'wasm', reason: '' };
-  if (hasBuffers) return { kind: 'shared-buffer', reason: 'WebAssembly has no shared memory here' };
-  return { kind: 'local', reason: 'this realm has neither shared Wasm memory nor SharedArrayBuffer' };
+  const wasmMemory = sharedWasmMemory();
+  const shared = wasmMemory ?? (hasBuffers ? new SharedArrayBuffer(8) : undefined);
+  if (shared === undefined) {
+    return { kind: 'local', reason: 'this realm has neither shared Wasm memory nor SharedArrayBuffer' };
+  }
+  if (!isPosted(shared)) {
+    return { kind: 'local', reason: 'this realm makes shared memory but refuses to post it to other threads' };
+  }
+  if (wasmMemory !== undefined) return { kind: 'wasm', reason: '' };
+  return { kind: 'shared-buffer', reason: 'WebAssembly has no shared memory here' };
 }
 
-function hasSharedWasmMemory(): boolean {
+function sharedWasmMemory(): WebAssembly.Memory | undefined {
   try {
-    const { buffer } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-    return Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    return Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]' ? memory : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether postMessage takes the memory: WebKitGTK makes shared memory that no other thread can be given. Through a port, since
+ * structuredClone refuses Wasm memory in WebKit also where workers can be given it.
+ */
+function isPosted(memory: WebAssembly.Memory | SharedArrayBuffer): boolean {
+  if (typeof MessageChannel !== 'function') return true;
+  const { port1 } = new MessageChannel();
+  try {
+    port1.postMessage(memory);
+    return true;
   } catch {
     return false;
+  } finally {
+    port1.close();
   }
 }
 

@@ -15,6 +15,7 @@ import {
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import type { MemoryProvider } from '../provider/provider.js';
+import type { WasmModule } from './platform-types.js';
 
 /** What a channel does with an entry that it has no room for. */
 export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';
@@ -48,7 +49,7 @@ export interface PoolOptions extends LeakOptions {
   /** `'auto'` (the default) takes the Wasm engine where it can run and the TypeScript engine elsewhere. */
   engine?: 'auto' | 'wasm' | 'typescript';
   /** The compiled core (`pagepool/core.wasm`), where the platform forbids compiling inlined bytes. */
-  module?: WebAssembly.Module;
+  module?: WasmModule;
   /** `'on-release'` overwrites a page with zeros when its last reference is released; `'never'` is the default. */
   zero?: 'never' | 'on-release';
 }
@@ -77,7 +78,7 @@ export interface ResolvedOptions {
   readonly channels: readonly ResolvedChannel[];
   readonly provider: MemoryProvider | undefined;
   readonly engine: 'auto' | 'wasm' | 'typescript';
-  readonly module: WebAssembly.Module | undefined;
+  readonly module: WasmModule | undefined;
   readonly zero: 'never' | 'on-release';
   readonly leaks: LeakOptions;
 }

@@ -15,9 +15,10 @@ import {
   PORT_RECORD_ADDRESS_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   PORT_RECORD_PAGE_OFFSET,
-  PORT_RECORD_ROW_OFFSET,
   PORT_RECORD_VALUE_OFFSET,
+  RECORD_INDEX_SHIFT,
   RECORD_NONE,
+  RECORD_ROW_SHIFT,
 } from '../../assembly/layout.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from '../pool/geometry.js';
 import type { PoolMemory } from '../pool/memory.js';
@@ -69,6 +70,11 @@ export class DeadPort {
 
   #rowIndex(page: number): number {
     return ((this.geometry.ledgersOffset + this.id * this.geometry.ledgerBytes) >>> 1) + page;
+  }
+
+  /** The page that a handle's fragment lies in. */
+  pageOf(handle: number): number {
+    return (handle & (2 ** this.geometry.unitBits - 1)) >>> this.geometry.unitsShift;
   }
 
   /** Where the page's descriptor lies. */
@@ -143,12 +149,11 @@ export class DeadPort {
     yield* this.store(this.offset + PORT_RECORD_KIND_OFFSET, RECORD_NONE);
   }
 
-  /** Opens a record in its name: the row's and the other word's values before a step. */
-  openRecord(kind: number, page: number, address: number, value: number): void {
+  /** Opens a record in its name: the row's and the other words' values before a step. */
+  openRecord(kind: number, page: number, address: number, value: number, index = 0): void {
     this.set(PORT_RECORD_PAGE_OFFSET, page);
-    this.set(PORT_RECORD_ROW_OFFSET, this.row(page));
     this.set(PORT_RECORD_ADDRESS_OFFSET, address);
     this.set(PORT_RECORD_VALUE_OFFSET, value);
-    this.set(PORT_RECORD_KIND_OFFSET, kind);
+    this.set(PORT_RECORD_KIND_OFFSET, kind | (index << RECORD_INDEX_SHIFT) | (this.row(page) << RECORD_ROW_SHIFT));
   }
 }

@@ -11,6 +11,7 @@ import {
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
+  ENTRY_SHIFT,
   FLAG_ZERO_ON_RELEASE,
   HEADER_RETIRED_OFFSET,
   HOME_LEFT,
@@ -18,6 +19,7 @@ import {
   HOME_STAMP_MASK,
   HOME_STATE_MASK,
   NODE_COUNT_OFFSET,
+  NODE_ENTRIES_OFFSET,
   NODE_OWNER_OFFSET,
   NODE_TAKEN_OFFSET,
   PIN_LAST_SHIFT,
@@ -30,19 +32,23 @@ import {
   PORT_RECORD_KIND_OFFSET,
   PORT_RECORD_NEW_OFFSET,
   PORT_RECORD_PAGE_OFFSET,
-  PORT_RECORD_ROW_OFFSET,
   PORT_RECORD_SEEN_OFFSET,
   PORT_RECORD_VALUE_OFFSET,
   PORT_RELEASE_OFFSET,
+  RECORD_BACK,
   RECORD_CLAIM,
   RECORD_CUT,
   RECORD_ENTRY,
   RECORD_EXCHANGE,
+  RECORD_INDEX_MASK,
+  RECORD_INDEX_SHIFT,
+  RECORD_KIND_MASK,
   RECORD_LEAVE,
   RECORD_NONE,
   RECORD_PINNED,
   RECORD_RECEIVE,
   RECORD_RETIRE,
+  RECORD_ROW_SHIFT,
   RECORD_TOKEN,
   RETIRED_INDEX_BITS,
   RETIRED_INDEX_MASK,
@@ -70,6 +76,7 @@ interface OpenRecord {
   readonly holder: number;
   readonly page: number;
   readonly row: number;
+  readonly index: number;
   readonly value: number;
 }
 
@@ -77,6 +84,7 @@ const SETTLERS: Readonly<Record<number, (port: DeadPort, record: OpenRecord) => 
   [RECORD_EXCHANGE]: settleExchange,
   [RECORD_CUT]: settleCut,
   [RECORD_ENTRY]: settleEntry,
+  [RECORD_BACK]: settleBack,
   [RECORD_CLAIM]: settleClaim,
   [RECORD_RETIRE]: settleRetire,
   [RECORD_PINNED]: settlePinned,
@@ -87,7 +95,8 @@ const SETTLERS: Readonly<Record<number, (port: DeadPort, record: OpenRecord) => 
 
 /** Settles the record, if one is open. True: one was. */
 export function* settleRecord(port: DeadPort): Steps<boolean> {
-  const kind = port.get(PORT_RECORD_KIND_OFFSET);
+  const first = port.get(PORT_RECORD_KIND_OFFSET);
+  const kind = first & RECORD_KIND_MASK;
   if (kind === RECORD_NONE) return false;
   yield* (SETTLERS[kind] as (port: DeadPort, record: OpenRecord) => Steps<void>)(port, {
     address: port.get(PORT_RECORD_ADDRESS_OFFSET),
@@ -95,7 +104,8 @@ export function* settleRecord(port: DeadPort): Steps<boolean> {
     next: port.get(PORT_RECORD_NEW_OFFSET),
     holder: port.get(PORT_RECORD_HOLDER_OFFSET),
     page: port.get(PORT_RECORD_PAGE_OFFSET),
-    row: port.get(PORT_RECORD_ROW_OFFSET),
+    row: first >>> RECORD_ROW_SHIFT,
+    index: (first & RECORD_INDEX_MASK) >>> RECORD_INDEX_SHIFT,
     value: port.get(PORT_RECORD_VALUE_OFFSET),
   });
   yield* port.closeRecord();
@@ -141,8 +151,9 @@ function* isSeenByOthers(port: DeadPort, address: number, word: number): Steps<b
 
 /** A cut, or a cut taken back: undone. The unit where the next cut starts has no holder. */
 // biome-ignore lint/correctness/useYield: one of several steps, the others reach shared words
-function* settleCut(port: DeadPort, { page, row, value }: OpenRecord): Steps<void> {
+function* settleCut(port: DeadPort, { row, value }: OpenRecord): Steps<void> {
   const { unitsShift } = port.geometry;
+  const page = port.get(PORT_FRAGMENT_PAGE_OFFSET);
   port.setRow(page, row);
   port.set(PORT_FRAGMENT_OFFSET, value);
   const first = value >>> 16;
@@ -158,18 +169,30 @@ function vacate(port: DeadPort, unit: number): void {
   port.setWord(address, (((word >>> WORD_GENERATION_SHIFT) + 1) & generationMask) << WORD_GENERATION_SHIFT);
 }
 
-/** An entry between row and outbox: undone, either way. */
+/** An entry from the row into the outbox: undone. Those before it are in; a burst stores the count with its last one. */
 // biome-ignore lint/correctness/useYield: see settleCut
-function* settleEntry(port: DeadPort, { page, row, address, value }: OpenRecord): Steps<void> {
-  port.setRow(page, row);
-  port.setWord(address + NODE_COUNT_OFFSET, value);
+function* settleEntry(port: DeadPort, { row, index, address }: OpenRecord): Steps<void> {
+  port.setRow(pageOfEntry(port, address, index), row);
+  port.setWord(address + NODE_COUNT_OFFSET, index);
 }
 
-/** An entry between inbox and row: undone. */
+/** The outbox's last entry back into the row: undone. */
 // biome-ignore lint/correctness/useYield: see settleCut
-function* settleReceive(port: DeadPort, { page, row, address, value }: OpenRecord): Steps<void> {
-  port.setRow(page, row);
-  port.setWord(address + NODE_TAKEN_OFFSET, value);
+function* settleBack(port: DeadPort, { row, index, address }: OpenRecord): Steps<void> {
+  port.setRow(pageOfEntry(port, address, index - 1), row);
+  port.setWord(address + NODE_COUNT_OFFSET, index);
+}
+
+/** An entry from the inbox into the row: undone. Those before it are out; a burst stores that with its last one. */
+// biome-ignore lint/correctness/useYield: see settleCut
+function* settleReceive(port: DeadPort, { row, index, address }: OpenRecord): Steps<void> {
+  port.setRow(pageOfEntry(port, address, index), row);
+  port.setWord(address + NODE_TAKEN_OFFSET, index);
+}
+
+/** The page of a node's entry. */
+function pageOfEntry(port: DeadPort, node: number, index: number): number {
+  return port.pageOf(port.word(node + NODE_ENTRIES_OFFSET + (index << ENTRY_SHIFT)));
 }
 
 /** A page taken from the provider: it happened if the home word is the one that was to come. */
@@ -187,7 +210,7 @@ function* settleClaim(port: DeadPort, { page, address: next, value: holds }: Ope
 /** A retirement: it happened if the home word is not the one it had. The stamp tells, whatever flags others set. */
 function* settleRetire(
   port: DeadPort,
-  { page, row: leaves, address: before, value: releases }: OpenRecord,
+  { page, index: leaves, address: before, value: releases }: OpenRecord,
 ): Steps<void> {
   const descriptor = port.descriptor(page);
   const home = descriptor + DESCRIPTOR_HOME_OFFSET;

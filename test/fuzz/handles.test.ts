@@ -5,7 +5,13 @@
 
 import { type PagePool, PagePoolError } from 'pagepool';
 import { describe, expect, it } from 'vitest';
-import { COUNTER_REJECTED, LANE_CREDIT_OFFSET, PORT_COUNTERS_OFFSET, PORT_SHIFT } from '../../assembly/layout.js';
+import {
+  COUNTER_REJECTED,
+  LANE_CREDIT_OFFSET,
+  PORT_COUNTERS_OFFSET,
+  PORT_RECORD_ADDRESS_OFFSET,
+  PORT_SHIFT,
+} from '../../assembly/layout.js';
 import { planGeometry } from '../../src/pool/geometry.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { laneOffset } from '../../src/pool/views.js';
@@ -29,6 +35,9 @@ function snapshot(pool: PagePool, options: object): Buffer {
   for (let id = 0; id < geometry.maxPorts; id++) {
     const at = geometry.portsOffset + (id << PORT_SHIFT) + PORT_COUNTERS_OFFSET + COUNTER_REJECTED;
     bytes.fill(0, at, at + 8);
+    // The node that the port's last entry record was about; no record is open, and nobody reads it.
+    const address = geometry.portsOffset + (id << PORT_SHIFT) + PORT_RECORD_ADDRESS_OFFSET;
+    bytes.fill(0, address, address + 4);
     // How many entries this port may send before it counts the channel again: remembered when it looks, whoever asks.
     for (const channel of geometry.channels) {
       const credit = laneOffset(channel, id) + LANE_CREDIT_OFFSET;

@@ -1,5 +1,6 @@
 // Every example of the documents runs as it is printed: each ```js block is a program of its own.
 //
+// A block with a name behind `js` belongs to another test: docs/browser.md is followed by test/browser/guide.test.ts.
 // A block is written below build/, where `pagepool` resolves to the package's own build as it would for a user, and must
 // end with exit code 0. What a comment behind console.log promises must be printed.
 

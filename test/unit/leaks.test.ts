@@ -302,6 +302,19 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
     expect([tracked.leaks(), untracked.leaks()]).toEqual([[], []]);
   });
 
+  it('is empty for a thread whose port was reaped', async () => {
+    const { PagePool: Other } = await loadAnotherRealm();
+    const other = Other.attach(pool.share() as never, { leaks: 'all' });
+    const handle = other.alloc();
+    pool.reap(other.portId, { force: true });
+    expect(other.leaks()).toMatchObject([{ handle, references: 1 }]);
+    expect(pool.audit()).toMatchObject({ reaped: [other.portId], pages: { used: 0 } });
+    expect(other.leaks()).toEqual([]);
+    other.poll(); // it hears of it
+    expect(codeOf(() => other.alloc())).toBe('POOL_ERR_DESTROYED');
+    expect(other.leaks()).toEqual([]);
+  });
+
   it('believes the pool: what went by another handle of the same page is not listed', () => {
     const [first, second] = [pool.allocFragment(100), pool.allocFragment(100)];
     pool.channel('a').send(first, 0, 1);

@@ -29,7 +29,7 @@ async function expectToWork(pool: PagePool): Promise<void> {
   setTimeout(() => channel.sendFragment(pool.take(1) as never), 3);
   (await next)?.release();
   expect(codeOf(() => pool.release(page))).toBe('POOL_ERR_STALE_HANDLE');
-  expect(await pool.close()).toEqual({ isDestroyed: true, inflight: 0 });
+  expect(await pool.close()).toMatchObject({ isDestroyed: true, inflight: 0 });
 }
 
 describe('without isolation', () => {
@@ -63,6 +63,40 @@ describe('without shared memory of any kind', () => {
     expect(pool.mode).toBe('local');
     expect(messageOf(() => pool.share())).toContain('neither shared Wasm memory nor SharedArrayBuffer');
     await expectToWork(pool);
+  });
+});
+
+describe('where shared memory is made but not posted', () => {
+  const refusingShared = (): void => {
+    vi.stubGlobal(
+      'MessageChannel',
+      class {
+        readonly port1 = {
+          postMessage: () => {
+            throw new DOMException('The object can not be cloned.', 'DataCloneError');
+          },
+          close: () => {},
+        };
+      },
+    );
+  };
+
+  it.each([
+    ['Wasm memory', () => {}],
+    ['buffers', () => vi.stubGlobal('WebAssembly', undefined)],
+  ])('a pool is local, works, and says why: %s', async (_, withhold) => {
+    refusingShared();
+    withhold();
+    const pool = await PagePool.create(options);
+    expect([pool.mode, pool.engine]).toEqual(['local', 'typescript']);
+    expect(codeOf(() => pool.share())).toBe('POOL_ERR_NOT_SHARED');
+    expect(messageOf(() => pool.share())).toContain('refuses to post it to other threads');
+    await expectToWork(pool);
+  });
+
+  it('memory counts as shared where there are no message ports to ask', () => {
+    vi.stubGlobal('MessageChannel', undefined);
+    expect(PagePool.createSync(options).mode).toBe('shared');
   });
 });
 

@@ -36,6 +36,7 @@ import {
   POLICY_DROP_NEWEST,
   POLICY_DROP_OLDEST,
   POLICY_REFUSE,
+  RECORD_BACK,
   RECORD_ENTRY,
   RECORD_RECEIVE,
 } from '../../../assembly/layout.js';
@@ -100,7 +101,7 @@ export class ChannelSteps extends FragmentSteps {
     return offset >>> 0 > extent || length >>> 0 > extent - offset ? ERR_RANGE : OK;
   }
 
-  /** Moves a reference from the row into the node, as its entry number `index`. */
+  /** Moves a reference from the row into the node, as its entry number `index`; the caller names the node and closes the record. */
   protected put(node: number, index: number, handle: number, offset: number, length: number, tag: number): void {
     const { i32 } = this;
     const entry = node + NODE_ENTRIES_OFFSET + (index << ENTRY_SHIFT);
@@ -111,10 +112,9 @@ export class ChannelSteps extends FragmentSteps {
     i32[(entry + ENTRY_OFFSET_OFFSET) >>> 2] = offset;
     i32[(entry + ENTRY_LENGTH_OFFSET) >>> 2] = length;
     i32[(entry + ENTRY_TAG_OFFSET) >>> 2] = tag;
-    this.recordPrivate(RECORD_ENTRY, page, row, node, index);
+    this.recordEntry(RECORD_ENTRY, row, index);
     this.setHeld(page, row - 1);
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = index + 1;
-    this.recordDone();
   }
 
   /** The handle of a node's entry. */
@@ -127,26 +127,26 @@ export class ChannelSteps extends FragmentSteps {
   protected takeBack(node: number, count: number): void {
     const { i32 } = this;
     let index = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+    this.recordNode(node);
     while (index > count) {
       const page = this.pageOf(this.unitOf(this.handleIn(node, index - 1)));
       const row = this.held(page);
-      this.recordPrivate(RECORD_ENTRY, page, row, node, index);
+      this.recordEntry(RECORD_BACK, row, index);
       index -= 1;
       i32[(node + NODE_COUNT_OFFSET) >>> 2] = index;
       this.setHeld(page, row + 1);
-      this.recordDone();
     }
+    this.recordDone();
   }
 
-  /** Moves the node's next entry into the row. False: the row is full. */
+  /** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
   protected take(node: number, taken: number, handle: number): boolean {
     const page = this.pageOf(this.unitOf(handle));
     const row = this.held(page);
     if (row === LEDGER_MAX) return false;
-    this.recordPrivate(RECORD_RECEIVE, page, row, node, taken);
+    this.recordEntry(RECORD_RECEIVE, row, taken);
     this.i32[(node + NODE_TAKEN_OFFSET) >>> 2] = taken + 1;
     this.setHeld(page, row + 1);
-    this.recordDone();
     return true;
   }
 
@@ -168,7 +168,9 @@ export class ChannelSteps extends FragmentSteps {
       // Where the row is full one reference goes first, then the entry's takes its place.
       const first = this.held(this.pageOf(this.unitOf(handle))) === LEDGER_MAX;
       if (first) this.release(handle);
+      this.recordNode(node);
       this.take(node, taken, handle);
+      this.recordDone();
       if (!first) this.release(handle);
       taken += 1;
     }
@@ -212,7 +214,9 @@ export class ChannelSteps extends FragmentSteps {
       if (!this.dropOldest(channel)) break;
     }
     const node = this.nodeIn(channel.ring, lane + LANE_OUTBOX_OFFSET);
+    this.recordNode(node);
     this.put(node, 0, handle, offset, length, tag);
+    this.recordDone();
     if (this.publish(channel) === FULL) {
       this.takeBack(node, 0);
       return this.refuse(channel, handle);
@@ -279,6 +283,7 @@ export class ChannelSteps extends FragmentSteps {
     const node = this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET);
     let code = OK;
     let filled = 0;
+    this.recordNode(node);
     while (filled < count) {
       const entry = address + (filled << ENTRY_SHIFT);
       const handle = i32[entry >>> 2]!;
@@ -289,6 +294,7 @@ export class ChannelSteps extends FragmentSteps {
       this.put(node, filled, handle, offset, length, i32[(entry + ENTRY_TAG_OFFSET) >>> 2]!);
       filled += 1;
     }
+    this.recordDone();
     this.lastCode = code;
     return filled;
   }
@@ -322,8 +328,10 @@ export class ChannelSteps extends FragmentSteps {
     let received = 0;
     let popped = false;
     let code = OK;
+    this.recordNode(node);
     while (received < maxCount) {
       if (taken >= count) {
+        this.recordDone();
         this.empty(node);
         if (this.ringPop(ring, inbox) === EMPTY) {
           code = EMPTY;
@@ -333,6 +341,7 @@ export class ChannelSteps extends FragmentSteps {
         node = this.nodeIn(ring, inbox);
         taken = i32[(node + NODE_TAKEN_OFFSET) >>> 2]!;
         count = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+        this.recordNode(node);
         continue;
       }
       // Plain: the node is this thread's since it was popped.
@@ -350,6 +359,7 @@ export class ChannelSteps extends FragmentSteps {
       taken += 1;
       received += 1;
     }
+    this.recordDone();
     this.lastCode = code;
     if (taken >= count && count !== 0) this.empty(node);
     this.add(lane + LANE_RECEIVED_OFFSET, received);

@@ -22,7 +22,6 @@ import {
   NODE_PAGES_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
-  RECORD_CUT,
   RECORD_LEAVE,
 } from '../../../assembly/layout.js';
 import { RefcountSteps } from './refcount.js';
@@ -48,7 +47,7 @@ export class FragmentSteps extends RefcountSteps {
     const unit = (page << this.unitsShift) + first;
     const word = i32[this.wordAddress(unit) >>> 2]!;
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
-    this.recordPrivate(RECORD_CUT, page, row, fragment, cut);
+    this.recordCut(row, cut);
     i32[this.wordAddress(unit) >>> 2] = word + 1;
     u16[this.extentAddress(unit) >>> 1] = units;
     i32[fragment >>> 2] = (cut + (units << 16) + 1) | 0;
@@ -101,7 +100,7 @@ export class FragmentSteps extends RefcountSteps {
     const descriptor = this.descriptorAddress(page);
     const counter = descriptor + DESCRIPTOR_COUNT_OFFSET;
     const bias = BIAS - (cut & 0xffff);
-    this.recordPrivate(RECORD_LEAVE, page, this.held(page), fragment, cut);
+    this.recordPrivate(RECORD_LEAVE, page, this.held(page), 0, cut);
     while (true) {
       // A3 pairs with X8 in typescript/refcount.ts releaseShared: whoever gave its fragment back is done with the bytes.
       const references = this.aload(counter);

@@ -10,10 +10,12 @@ import {
   PORT_RECORD_KIND_OFFSET,
   PORT_RECORD_NEW_OFFSET,
   PORT_RECORD_PAGE_OFFSET,
-  PORT_RECORD_ROW_OFFSET,
   PORT_RECORD_SEEN_OFFSET,
   PORT_RECORD_VALUE_OFFSET,
+  RECORD_CUT,
+  RECORD_INDEX_SHIFT,
   RECORD_NONE,
+  RECORD_ROW_SHIFT,
 } from '../../../assembly/layout.js';
 import { HandleSteps } from './handle.js';
 
@@ -30,14 +32,34 @@ export class LedgerSteps extends HandleSteps {
     u16[(ledger + (page << 1)) >>> 1] = references;
   }
 
-  /** Opens a record of a step on private words: the row's and the other word's values before it. */
+  /** Opens a record of a step on private words: the row's and the other words' values before it. */
   protected recordPrivate(kind: number, page: number, row: number, address: number, value: number): void {
     const { i32, port } = this;
     i32[(port + PORT_RECORD_PAGE_OFFSET) >>> 2] = page;
-    i32[(port + PORT_RECORD_ROW_OFFSET) >>> 2] = row;
     i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = address;
     i32[(port + PORT_RECORD_VALUE_OFFSET) >>> 2] = value;
-    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = kind;
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = kind | (row << RECORD_ROW_SHIFT);
+  }
+
+  /** Opens a record of a cut, or of one taken back, on the own open page. */
+  protected recordCut(row: number, cut: number): void {
+    const { i32, port } = this;
+    i32[(port + PORT_RECORD_VALUE_OFFSET) >>> 2] = cut;
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = RECORD_CUT | (row << RECORD_ROW_SHIFT);
+  }
+
+  /** Names the channel node that the following entry records are about. No record is open. */
+  protected recordNode(node: number): void {
+    this.i32[(this.port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = node;
+  }
+
+  /**
+   * Opens a record of an entry between row and node: one store, so it may take the place of the entry's before, which is over. The
+   * last one is closed before anything else is recorded.
+   */
+  protected recordEntry(kind: number, row: number, index: number): void {
+    const record = kind | (index << RECORD_INDEX_SHIFT) | (row << RECORD_ROW_SHIFT);
+    this.i32[(this.port + PORT_RECORD_KIND_OFFSET) >>> 2] = record;
   }
 
   /** Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was there. */

@@ -30,7 +30,6 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
-  RECORD_CUT,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from '../../../assembly/layout.js';
@@ -110,14 +109,14 @@ export class RefcountSteps extends CacheSteps {
 
   /** Gives one reference back, whatever it takes, or says why not. */
   protected releaseChecked(handle: number): number {
-    const code = this.inspect(handle);
-    if (code !== OK) return this.reject(code);
     const unit = this.unitOf(handle);
+    // N18 no ordering needed: as N1.
+    const word = unit < this.unitLimit ? this.rload(this.wordAddress(unit)) : 0;
+    if (!this.matches(handle, word)) return this.reject(this.inspect(handle));
     const page = this.pageOf(unit);
     const row = this.held(page);
     if (row === 0) return this.reject(ERR_NOT_HELD);
-    // N18 no ordering needed: as N1.
-    return this.releaseSlow(unit, this.rload(this.wordAddress(unit)), page, row);
+    return this.releaseSlow(unit, word, page, row);
   }
 
   protected reject(code: number): number {
@@ -156,7 +155,7 @@ export class RefcountSteps extends CacheSteps {
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
     const cut = i32[fragment >>> 2]!; // plain: owner only
     if ((cut & 0xffff) === 0) return false;
-    this.recordPrivate(RECORD_CUT, page, row, fragment, cut);
+    this.recordCut(row, cut);
     i32[this.wordAddress(unit) >>> 2] = this.vacated(word); // plain: the fragment's only holder
     this.setHeld(page, row - 1);
     i32[fragment >>> 2] = cut - 1;

@@ -27,6 +27,7 @@ import {
   PORT_RECORD_ADDRESS_OFFSET,
   PORT_RELEASE_OFFSET,
   RECORD_CLAIM,
+  RECORD_INDEX_SHIFT,
   RECORD_RETIRE,
   RETIRED_INDEX_BITS,
   RETIRED_INDEX_MASK,
@@ -152,7 +153,7 @@ export class SupplySteps extends RingSteps {
     // N14 no ordering needed: the page is this thread's alone.
     const seen = this.rload(home);
     const release = i32[(port + PORT_RELEASE_OFFSET) >>> 2]!;
-    this.recordPrivate(RECORD_RETIRE, page, leaves ? 1 : 0, seen, release);
+    this.recordPrivate(leaves ? RECORD_RETIRE | (1 << RECORD_INDEX_SHIFT) : RECORD_RETIRE, page, 0, seen, release);
     this.setHeld(page, 0);
     // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where a reaper
     // finished this step for a dead port.

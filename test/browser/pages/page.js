@@ -1,0 +1,29 @@
+// The page of the browser tests: each function on globalThis.tests is one scenario, called by the test that opened the page.
+//
+// A scenario returns plain numbers and texts; what they must be stands in the tests.
+
+import { deaths } from './deaths.js';
+import { engines } from './engines.js';
+import { frames } from './frames.js';
+import { growth } from './growth.js';
+import { handOff } from './hand-off.js';
+import { local } from './local.js';
+import { mainThread } from './main-thread.js';
+import { otherWorkers } from './other-workers.js';
+import { tokens } from './tokens.js';
+import { views } from './views.js';
+import { worklet } from './worklet.js';
+
+globalThis.tests = {
+  deaths,
+  engines,
+  frames,
+  growth,
+  handOff,
+  local,
+  mainThread,
+  otherWorkers,
+  tokens,
+  views,
+  worklet,
+};

@@ -1,0 +1,160 @@
+// Threads of isolated pages in real browsers: pages handed on by channel, by token and to an audio worklet, checked byte by byte.
+//
+// Random choices follow from the seed that is printed; SEED=n replays them (not the scheduling).
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
+import { HOME, launchSharingWebKit, openStage, type Stage } from '../support/pages.js';
+import { chooseSeed } from '../support/ports.js';
+import { ISOLATION } from '../support/serve.js';
+
+/** Fragments that each of two workers makes; every eighth is handed on twice. */
+const QUOTA = 450_000;
+const seed = chooseSeed('browser threads');
+
+interface HandOff {
+  readonly mode: string;
+  readonly engine: string;
+  readonly workers: readonly Record<string, number | string>[];
+  readonly end: object;
+}
+
+describe.each([
+  ['Chromium', launchChromium],
+  ['Firefox', launchFirefox],
+  ['WebKitGTK with shared memory switched on', launchSharingWebKit],
+] as const)('%s', (_, launch) => {
+  let browser: Browser;
+  let stage: Stage;
+  beforeAll(async () => {
+    browser = await launch();
+    console.log(browser.version);
+    stage = await openStage(browser, ISOLATION);
+  }, 90_000);
+  afterAll(async () => {
+    await stage?.close();
+    await browser?.close();
+  });
+
+  describe.each(['wasm', 'typescript'])('engine %s', (engine) => {
+    test('a million hand-offs between two workers: none torn, lost or there twice', async () => {
+      const result = await stage.play<HandOff>('handOff', { engine, seed, quota: QUOTA });
+      const received = QUOTA + QUOTA / 8;
+      expect(2 * received).toBeGreaterThan(1_000_000);
+      const worker = { originated: QUOTA, received, onward: QUOTA / 8, released: QUOTA, torn: 0, twice: 0, missing: 0 };
+      expect(result).toMatchObject({ mode: 'shared', engine, end: HOME });
+      expect(result.workers).toMatchObject(Array(2).fill({ ...worker, engine, failure: '' }));
+      for (const { bursts, singles } of result.workers)
+        expect(Math.min(Number(bursts), Number(singles))).toBeGreaterThan(1000);
+    });
+
+    test('the main thread waits by promises for pages and for fragments, and is refused to block', async () => {
+      const rounds = 2000;
+      const result = await stage.play<{ waits: number; echoed: { returned: number } }>('mainThread', {
+        engine,
+        seed,
+        rounds,
+      });
+      const { returned } = result.echoed;
+      expect(returned).toBeGreaterThan(0);
+      expect(result.waits).toBeGreaterThan(0);
+      expect(result).toMatchObject({
+        total: { sent: rounds, came: returned, torn: 0 },
+        echoed: { engine, received: rounds, torn: 0 },
+        aborted: 'TimeoutError',
+        timeout: { code: 'POOL_ERR_TIMEOUT' },
+        blocking: { code: 'POOL_ERR_INVALID_ARGUMENT' },
+        timersOfNext: 0,
+        end: HOME,
+      });
+      expect((result as unknown as { blocking: Error }).blocking.message).toContain('use next() or receive() here');
+    });
+
+    test('references travel by postMessage, each good for one adoption', async () => {
+      const count = 2000;
+      expect(await stage.play('tokens', { engine, seed, count })).toMatchObject({
+        total: { lent: count, adopted: count, torn: 0 },
+        adopted: { adopted: count, torn: 0 },
+        again: { code: 'POOL_ERR_TOKEN_SPENT' },
+        end: HOME,
+      });
+    });
+
+    test('a channel that drops the oldest keeps the newest frames, in order, and loses no page', async () => {
+      const count = 2000;
+      const result = await stage.play<{ total: { came: number }; dropped: number }>('frames', {
+        engine,
+        seed,
+        count,
+      });
+      expect(result).toMatchObject({
+        sent: 2 * count,
+        droppedAtHalf: count - 4,
+        pendingAtHalf: 4,
+        total: { torn: 0, unordered: 0, last: 2 * count - 1 },
+        end: HOME,
+      });
+      expect(result.total.came + result.dropped).toBe(2 * count);
+    });
+
+    test('memory that the page has grown is seen by a worker that attached before', async () => {
+      const result = await stage.play<{ grownBytes: number }>('growth', { engine, seed, pageCount: 64 });
+      expect(result).toMatchObject({
+        isFirstWhole: true,
+        isLastWhole: true,
+        taken: 63,
+        echoed: { engine, received: 2, returned: 2, torn: 0 },
+        end: HOME,
+      });
+      expect(result.grownBytes).toBeGreaterThan(1_000_000);
+    });
+
+    test('workers that the page ends at any moment are reaped by their locks, and nothing is missing', async () => {
+      const count = 12;
+      const result = await stage.play<{ held: number }>('deaths', { engine, seed, count });
+      expect(result).toMatchObject({ exact: true, errors: [], end: HOME });
+      expect(result.held).toBeGreaterThan(count);
+    });
+
+    test('an audio worklet attaches through processorOptions, receives and sends', async () => {
+      const blocks = 500;
+      expect(await stage.play('worklet', { engine, seed, blocks })).toMatchObject({
+        total: { came: blocks, torn: 0 },
+        processor: { engine, received: blocks, sent: blocks, torn: 0 },
+        end: HOME,
+      });
+    });
+  });
+
+  test("a worker's own worker attaches; a SharedWorker cannot be given the share", async () => {
+    expect(await stage.play('otherWorkers', { seed })).toMatchObject({
+      nested: { received: 1, returned: 1, torn: 0 },
+      isWhole: true,
+      sharedWorker: 'messageerror',
+      end: HOME,
+    });
+  });
+
+  // Faults that the worker commits on purpose: the checks above would see them.
+  test('one wrong byte is seen by the thread that receives it', async () => {
+    const options = { engine: 'wasm', seed, quota: 8000, fault: 'corrupt' };
+    const { workers, end } = await stage.play<HandOff>('handOff', options);
+    expect(workers).toMatchObject([{ torn: 0 }, { torn: 1 }]);
+    expect(end).toEqual(HOME);
+  });
+
+  test('one release that is left out is seen by the worker, the audit and the close', async () => {
+    const options = { engine: 'wasm', seed, quota: 8000, fault: 'leak' };
+    const { workers, end } = await stage.play<HandOff>('handOff', options);
+    expect(workers).toMatchObject([
+      { released: 7999, failure: expect.stringContaining('references held=1') },
+      { failure: '' },
+    ]);
+    expect(end).toMatchObject({
+      pages: { used: 1 },
+      references: { ledgers: 1 },
+      inflight: 1,
+      closed: { isDestroyed: false, inflight: 1 },
+    });
+  });
+});

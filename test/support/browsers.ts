@@ -1,0 +1,226 @@
+// Starts the real browsers and drives them alike: open a page, evaluate in it, read what it printed, close.
+//
+// Chromium and Firefox by puppeteer (DevTools protocol and WebDriver BiDi), WebKitGTK's MiniBrowser by its WebDriver on a
+// display of its own. Every browser starts with an empty profile. What is started here is stopped by `close`, or at the
+// latest when this process ends.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import puppeteer, { type Browser as Puppet } from 'puppeteer-core';
+import { Builder, Capabilities } from 'selenium-webdriver';
+import { requireProgram } from '../../scripts/browsers.mjs';
+
+/** A page that is loaded. */
+export interface Page {
+  /** The value of a JavaScript expression in the page, awaited there and copied as JSON; throws what it throws. */
+  evaluate<T>(expression: string): Promise<T>;
+  /** What the page printed with console.log; always empty in WebKitGTK. */
+  readonly printed: readonly string[];
+  /** Errors that nobody caught in the page; always empty in WebKitGTK. */
+  readonly errors: readonly string[];
+  close(): Promise<void>;
+}
+
+/** A browser that runs. */
+export interface Browser {
+  readonly name: 'chromium' | 'firefox' | 'webkit';
+  readonly version: string;
+  /** Loads a page in a new tab; in WebKitGTK in the only one, so that the page before ends. */
+  open(url: string): Promise<Page>;
+  close(): Promise<void>;
+}
+
+const CHROMIUM_FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+const LAUNCH_MS = 60_000;
+const EVALUATE_MS = 80_000;
+
+/** Debian's Chromium, headless; `flags` come after the usual ones. */
+export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
+  const browser = await puppeteer.launch({
+    browser: 'chrome',
+    executablePath: requireProgram('chromium'),
+    headless: true,
+    args: [...CHROMIUM_FLAGS, ...flags],
+    timeout: LAUNCH_MS,
+  });
+  return puppetBrowser('chromium', browser);
+}
+
+/** Debian's Firefox ESR, headless, as it is delivered. */
+export async function launchFirefox(): Promise<Browser> {
+  const browser = await puppeteer.launch({
+    browser: 'firefox',
+    executablePath: requireProgram('firefox'),
+    headless: true,
+    timeout: LAUNCH_MS,
+  });
+  return puppetBrowser('firefox', browser);
+}
+
+async function puppetBrowser(name: 'chromium' | 'firefox', browser: Puppet): Promise<Browser> {
+  return {
+    name,
+    version: await browser.version(),
+    open: async (url) => {
+      const page = await browser.newPage();
+      const printed: string[] = [];
+      const errors: string[] = [];
+      page.on('console', (message) => void (message.type() === 'log' && printed.push(message.text())));
+      page.on('pageerror', (error) => errors.push(String(error)));
+      await page.goto(url, { waitUntil: 'load', timeout: LAUNCH_MS });
+      return {
+        printed,
+        errors,
+        evaluate: async (expression) => parseResult((await page.evaluate(asJson(expression))) as string),
+        close: () => page.close(),
+      };
+    },
+    close: () => browser.close(),
+  };
+}
+
+/**
+ * Debian's WebKitGTK: MiniBrowser under its WebDriver, on an Xvfb display.
+ *
+ * @param env variables for the browser, such as options of its JavaScript engine
+ */
+export async function launchWebKit(env: NodeJS.ProcessEnv = {}): Promise<Browser> {
+  const programs: Program[] = [];
+  const stop = async (): Promise<void> => {
+    for (const program of programs.reverse()) await program.stop();
+  };
+  try {
+    const display = start(requireProgram('display'), [
+      '-displayfd',
+      '3',
+      '-nolisten',
+      'tcp',
+      '-screen',
+      '0',
+      '800x600x24',
+    ]);
+    programs.push(display);
+    const port = await freePort();
+    const variables = { ...process.env, ...env, DISPLAY: `:${await displayNumber(display)}` };
+    const driverProgram = start(requireProgram('webKitDriver'), [`--port=${port}`, '--host=127.0.0.1'], variables);
+    programs.push(driverProgram);
+    const server = `http://127.0.0.1:${port}`;
+    await untilReady(server, driverProgram);
+    const capabilities = new Capabilities({
+      browserName: 'MiniBrowser',
+      'webkitgtk:browserOptions': { binary: requireProgram('miniBrowser'), args: ['--automation'] },
+    });
+    const driver = await new Builder().usingServer(server).withCapabilities(capabilities).build();
+    await driver.manage().setTimeouts({ script: EVALUATE_MS, pageLoad: LAUNCH_MS });
+    const version = `WebKitGTK/${(await driver.getCapabilities()).get('browserVersion')}`;
+    return {
+      name: 'webkit',
+      version,
+      open: async (url) => {
+        await driver.get(url);
+        // A page that needed another process is given back before its modules ran.
+        await driver.executeAsyncScript(
+          "const [done] = arguments; if (document.readyState === 'complete') done(); else addEventListener('load', () => done());",
+        );
+        return {
+          printed: [],
+          errors: [],
+          evaluate: async (expression) =>
+            parseResult(
+              await driver.executeAsyncScript<string>(`${asJson(expression)}.then(arguments[arguments.length - 1])`),
+            ),
+          close: () => driver.get('about:blank'),
+        };
+      },
+      close: async () => {
+        await driver.quit().catch(() => {});
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** An expression whose value is a promise of JSON text: `{ value }` or `{ error }`. */
+function asJson(expression: string): string {
+  return `(async () => (${expression}))().then(
+    (value) => JSON.stringify({ value }),
+    (error) => JSON.stringify({ error: String(error) + '\\n' + (error?.stack ?? '') }),
+  )`;
+}
+
+function parseResult<T>(json: string): T {
+  const { value, error } = JSON.parse(json) as { value: T; error?: string };
+  if (error !== undefined) throw new Error(`in the page: ${error}`);
+  return value;
+}
+
+/** A program that runs until it is stopped. */
+interface Program {
+  readonly child: ChildProcess;
+  stop(): Promise<void>;
+}
+
+/** Starts a program; its file descriptor 3 is a pipe to here. */
+function start(path: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Program {
+  const child = spawn(path, args, { env, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+  const kill = (): void => void child.kill();
+  const end = (): void => process.exit(143);
+  process.once('exit', kill);
+  // A signal alone would end this process without its 'exit'.
+  process.once('SIGTERM', end);
+  const ended = once(child, 'close').catch(() => {});
+  return {
+    child,
+    stop: async () => {
+      process.removeListener('exit', kill);
+      process.removeListener('SIGTERM', end);
+      child.kill();
+      await ended;
+    },
+  };
+}
+
+/** The number of the display, which Xvfb chooses and writes when it is ready. */
+async function displayNumber({ child }: Program): Promise<string> {
+  const pipe = child.stdio[3] as NodeJS.ReadableStream;
+  const failed = once(child, 'close').then(() => {
+    throw new Error('Xvfb ended before it had a display');
+  });
+  const [chunk] = (await Promise.race([once(pipe, 'data'), failed])) as [Buffer];
+  return chunk.toString().trim();
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Waits until the driver answers. */
+async function untilReady(server: string, { child }: Program): Promise<void> {
+  const deadline = Date.now() + LAUNCH_MS;
+  while (Date.now() < deadline && child.exitCode === null) {
+    const isReady = await fetch(`${server}/status`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    if (isReady) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`WebKitWebDriver exitCode=${child.exitCode} (expected an answer at ${server}/status)`);
+}

@@ -1,0 +1,88 @@
+// The site of the browser tests: their pages and the package as it is built, under the headers that a test asks for.
+
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { type Browser, launchWebKit } from './browsers.js';
+import { builtPackage, type Server, type Site, serve } from './serve.js';
+
+const HTML = `<!doctype html>
+<html lang="en">
+  <meta charset="utf-8">
+  <title>pagepool</title>
+  <script type="module" src="/pages/page.js"></script>
+</html>
+`;
+
+/** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
+function servePages(headers: Site['headers'] = {}): Promise<Server> {
+  return serve({
+    folders: { ...builtPackage, '/pages/': fileURLToPath(new URL('../browser/pages', import.meta.url)) },
+    files: { '/index.html': HTML },
+    headers,
+  });
+}
+
+/** A page of test/browser/pages/ that is open. */
+export interface Stage {
+  /**
+   * Plays one scenario.
+   *
+   * @param expected errors that the browser reports and that are no failure; any other is
+   */
+  play<T>(scenario: string, options: object, expected?: RegExp): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** Opens the page, served with the headers. */
+export async function openStage(browser: Browser, headers: Site['headers']): Promise<Stage> {
+  const server = await servePages(headers);
+  const page = await browser.open(`${server.origin}/index.html`).catch(async (error) => {
+    await server.close();
+    throw error;
+  });
+  return {
+    play: async <T>(scenario: string, options: object, expected?: RegExp) => {
+      const result = await page.evaluate<T>(`tests.${scenario}(${JSON.stringify(options)})`);
+      expect(page.errors.filter((error) => expected?.test(error) !== true)).toEqual([]);
+      expect(server.missing).toEqual([]);
+      return result;
+    },
+    close: async () => {
+      await page.close();
+      await server.close();
+    },
+  };
+}
+
+/** Plays one scenario on a page of its own. */
+export async function play<T>(
+  browser: Browser,
+  headers: Site['headers'],
+  scenario: string,
+  options: object,
+  expected?: RegExp,
+): Promise<T> {
+  const stage = await openStage(browser, headers);
+  try {
+    return await stage.play<T>(scenario, options, expected);
+  } finally {
+    await stage.close();
+  }
+}
+
+/** What a scenario finds at its end when every page and every reference came home. */
+export const HOME = {
+  balanced: true,
+  exact: true,
+  errors: [],
+  pages: { used: 0, cached: 0, ring: 0, pinned: 0 },
+  references: { ledgers: 0, channels: 0, tokens: 0 },
+  inflight: 0,
+  rejected: 0,
+  closed: { isDestroyed: true, inflight: 0, pinned: 0, holders: [] },
+};
+
+/** WebKitGTK with shared memory switched on in its JavaScript engine: as it is delivered, it shares none. */
+export function launchSharingWebKit(): Promise<Browser> {
+  return launchWebKit({ JSC_useSharedArrayBuffer: '1' });
+}
