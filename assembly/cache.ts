@@ -36,6 +36,7 @@ import {
 } from './layout';
 import { aload, astore, rload } from './atomic';
 import { loaded, magazineCapacity, maxPorts, port, portId, ports, ring, syncLoaded } from './context';
+import { expectForeign } from './debug';
 import { wake } from './event';
 import { recordDone, setHeld } from './ledger';
 import { exchange, nodeAddress, ringPop, ringPush } from './ring';
@@ -129,6 +130,7 @@ export function retireMagazine(holder: usize): u32 {
 function refillSlow(): bool {
   takeFresh(loaded);
   if (load<u32>(loaded + NODE_COUNT_OFFSET) == 0) takeRetired(loaded);
+  expectForeign(loaded);
   return load<u32>(loaded + NODE_COUNT_OFFSET) != 0;
 }
 
@@ -163,6 +165,7 @@ export function refill(): bool {
   if (ringPop(ring, port + PORT_LOADED_OFFSET) == OK) {
     syncLoaded();
     if (load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity >> 1) merge();
+    expectForeign(loaded);
     count(COUNTER_REFILL);
     return true;
   }

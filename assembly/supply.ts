@@ -36,6 +36,7 @@ import {
 } from './layout';
 import { aand, acas, aload, aor, rload } from './atomic';
 import { flags, magazineCapacity, pageCount, pages, pageShift, port, portId, retiredBits } from './context';
+import { CHECKS, poison, requirePoison } from './debug';
 import { wake } from './event';
 import { descriptorAddress } from './handle';
 import { recordDone, recordPrivate, setHeld } from './ledger';
@@ -44,6 +45,24 @@ import { recordDone, recordPrivate, setHeld } from './ledger';
 export function zero(page: u32): void {
   if (((flags & FLAG_ZERO_ON_RELEASE) != 0) & (pages != 0))
     memory.fill(pages + ((<usize>page - 1) << pageShift), 0, (<usize>1) << pageShift);
+}
+
+/** Makes a page that nobody holds unusable to whoever looks at it still; `zero` comes first. The checked build alone. */
+// @ts-ignore: decorator
+@inline
+export function spoil(page: u32): void {
+  if (CHECKS && pages != 0)
+    poison(pages + ((<usize>page - 1) << pageShift), (<usize>1) << pageShift, (flags & FLAG_ZERO_ON_RELEASE) != 0);
+}
+
+/** Traps when somebody wrote to the page on top of the loaded magazine after this port released it. The checked build alone. */
+// @ts-ignore: decorator
+@inline
+export function requireSpoiled(page: u32, filled: u32): void {
+  if (CHECKS && pages != 0) {
+    const start = pages + ((<usize>page - 1) << pageShift);
+    requirePoison(filled, start, (<usize>1) << pageShift, (flags & FLAG_ZERO_ON_RELEASE) != 0);
+  }
 }
 
 /** Adds a page to a magazine of this port: content first, then the count. */

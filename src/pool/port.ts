@@ -25,6 +25,7 @@ import {
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { engineError, PagePoolError, REMEDIES } from '../errors.js';
+import type { LeakTracker } from '../leaks/tracker.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import type { Scratch } from './scratch.js';
@@ -46,6 +47,8 @@ export interface Port {
   scratch: Scratch;
   /** Replaced by one that refuses everything when the thread detaches or the pool is destroyed. */
   engine: Engine;
+  /** What this thread holds, where it asked for that. */
+  leaks: LeakTracker | undefined;
   /** The thread detached, or the pool is destroyed, or the port was reaped. */
   isGone: boolean;
   /** Another thread took this one for dead and reaped the port: its words are somebody else's. */

@@ -6,14 +6,15 @@
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
 import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
-import { invalidArgument, requireRecord } from '../errors.js';
+import { invalidArgument } from '../errors.js';
+import type { LeakOptions } from '../leaks/report.js';
 import { createMemory, growStepPages } from '../provider/wasm-memory.js';
 import { chooseMemory } from './capabilities.js';
 import { writeControl } from './format.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import { writeLabel } from './label.js';
 import type { PoolMemory } from './memory.js';
-import { type ResolvedOptions, resolveOptions } from './options.js';
+import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
 import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poolState } from './port.js';
 import { Scratch } from './scratch.js';
 import { identityKey, makeShare, openShare, type PoolShare } from './share.js';
@@ -25,6 +26,7 @@ export interface Start {
   readonly isCreator: boolean;
   /** What other threads attach with, or why there is none. */
   readonly share: PoolShare | string;
+  readonly leaks: LeakOptions;
 }
 
 /** Memory that is written and an engine to be prepared: what creating does before compiling. */
@@ -51,14 +53,14 @@ export function beginCreation(call: string, options: unknown): Creation {
       port: openPort(memory, geometry, resolved.name, 'creator', engine),
       isCreator: true,
       share: memory.isShared ? shareOf(memory, resolved, engine) : reason,
+      leaks: resolved.leaks,
     }),
   };
 }
 
 /** Joins a pool that another thread created. */
 export function attachTo(share: unknown, options: unknown): Start {
-  const { label } = requireRecord('attach', 'options', options ?? {}, ['label']) as { label?: unknown };
-  if (label !== undefined && typeof label !== 'string') throw invalidArgument('attach', 'label', label, 'a string');
+  const { label, leaks } = resolveAttach('attach', options);
   const opened = openShare(share, layoutHash);
   const { memory, geometry } = opened;
   const identity = identityKey(memory);
@@ -75,7 +77,7 @@ export function attachTo(share: unknown, options: unknown): Start {
   const stepPages = memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] as number;
   const { engine, module, name } = opened.share;
   const prepared = prepareEngineSync({ call: 'attach', engine, memory, module, stepPages });
-  return { port: openPort(memory, geometry, name, label ?? '', prepared), isCreator: false, share: opened.share };
+  return { port: openPort(memory, geometry, name, label, prepared), isCreator: false, share: opened.share, leaks };
 }
 
 /** Forgets the attachment and, unless the pool ended with it, frees the port. */
@@ -91,7 +93,7 @@ function openPort(memory: PoolMemory, geometry: Geometry, name: string, label: s
   const id = claimPort(memory, geometry);
   const claim = claimOf(memory, geometry, id);
   const identity = identityKey(memory);
-  const rest = { memory, geometry, isGone: false, isLost: false, onLost: () => {}, waits: 0 };
+  const rest = { memory, geometry, leaks: undefined, isGone: false, isLost: false, onLost: () => {}, waits: 0 };
   const port = { id, name, label, identity, claim, scratch: new Scratch(memory, geometry, id), ...rest };
   writeLabel(memory, geometry, id, label);
   try {
