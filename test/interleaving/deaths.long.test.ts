@@ -18,7 +18,8 @@ describe.each(ENGINES)('%s', (engine) => {
   describe('reaped meanwhile, and the reaper dies', () => {
     testScenarios(
       engine,
-      own.map((scenario) => reaped(scenario, 2, 0)),
+      // TypeScript dies in more places: there three threads are too many.
+      own.filter(({ threads }) => engine === 'wasm' || threads === 2).map((scenario) => reaped(scenario, 2, 0)),
     );
   });
   describe('reaped afterwards', () => {

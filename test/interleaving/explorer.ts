@@ -5,7 +5,7 @@
 // point ends a schedule in which somebody could still be killed. Every schedule is replayed from the saved memory, so a
 // failure's string is all that is needed to see it again:
 //
-//   PAGEPOOL_ENGINE=wasm PAGEPOOL_SCHEDULE='scenario name: 0101100' npx vitest run --project interleaving scenarios
+//   PAGEPOOL_ENGINE=wasm PAGEPOOL_SCHEDULE='scenario name: 0101100' npx vitest run --project interleaving schedule
 //
 // States that were seen before are not explored again: what follows depends on the state alone (memory, what decides how each
 // thread goes on, results; with a bound, the preemptions used and who ran last). The number of schedules is exact all the

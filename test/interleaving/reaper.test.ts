@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { buildEngines, ENGINES } from './engines.js';
 import { explore, type Scenario, trace } from './explorer.js';
+import { reaped } from './reaping.js';
 import { scenarioNamed } from './scenarios/all.js';
 import { loadSuspendable } from './suspend/bundle.js';
 import * as plain from './toy-reaper.js';
@@ -84,4 +85,15 @@ test("a page in a dead port's magazine and in its row is found by deaths before 
   expect(explore(faulty, await buildEngines('wasm')).failure).toBeUndefined();
   const { failure } = explore(faulty, await buildEngines('typescript', { deaths: true }));
   expect(failure?.message).toContain('in two places');
+});
+
+test.each(ENGINES)('%s: with the shipped recovery as well, states seen before lead to nothing new', async (engine) => {
+  const engines = await buildEngines(engine, { deaths: true });
+  const scenario = reaped(scenarioNamed('unpin against last release'), 1, 1);
+  const short = explore(scenario, engines);
+  const long = explore(scenario, engines, { everySchedule: true });
+  expect(long.failure).toBeUndefined();
+  expect(short.runs).toBeLessThan(long.runs);
+  expect(short.schedules).toBe(long.schedules);
+  expect(Object.fromEntries(short.outcomes)).toEqual(Object.fromEntries(long.outcomes));
 });

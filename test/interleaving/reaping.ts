@@ -73,3 +73,12 @@ export function reaped(scenario: Scenario, kills: number, bound: number, reapPor
     outcomes: { 'nobody died': 'the scenario itself', balanced: 'somebody died, and everything is accounted for' },
   };
 }
+
+/** The scenario of a name that `reaped` or `reapedAfterwards` gave, with any number of preemptions; undefined: of no such name. */
+export function reapedNamed(name: string, scenarioNamed: (name: string) => Scenario): Scenario | undefined {
+  const [, base = '', deaths, afterwards] = name.match(/^(.*), with (a death|\d+ deaths)(, reaped afterwards)?$/) ?? [];
+  if (deaths === undefined) return undefined;
+  const bound = Number.POSITIVE_INFINITY;
+  if (afterwards !== undefined) return reapedAfterwards(scenarioNamed(base), bound);
+  return reaped(scenarioNamed(base), deaths === 'a death' ? 1 : Number.parseInt(deaths, 10), bound);
+}
