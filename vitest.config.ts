@@ -12,7 +12,7 @@ function project(name: string, testTimeout: number) {
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      exclude: ['test/**/*.long.test.ts'],
+      exclude: ['test/**/*.long.test.ts', '**/node_modules/**'],
       testTimeout,
       sequence: { groupOrder: 0 },
     },
@@ -26,7 +26,14 @@ function threaded(name: string, testTimeout: number, groupOrder: number) {
 }
 
 const { test: longTest, ...longRest } = threaded('long', 3_600_000, 9);
-const long = { ...longRest, test: { ...longTest, include: ['test/**/*.long.test.ts'], exclude: [] } };
+const long = {
+  ...longRest,
+  test: { ...longTest, include: ['test/**/*.long.test.ts'], exclude: ['**/node_modules/**'] },
+};
+
+// Installs, runtimes, bundlers and a browser, which use both cores by themselves.
+const { test: packageTest, ...packageRest } = threaded('package', 120_000, 5);
+const packaged = { ...packageRest, test: { ...packageTest, globalSetup: ['test/package/support/setup.ts'] } };
 
 export default defineConfig({
   resolve: { alias: { pagepool: path('./build/index.js') } },
@@ -40,12 +47,12 @@ export default defineConfig({
             project('unit', 20_000),
             project('property', 120_000),
             project('fuzz', 120_000),
-            project('package', 120_000),
             project('interleaving', 300_000),
             threaded('fault', 120_000, 1),
             threaded('litmus', 120_000, 2),
             threaded('stress', 180_000, 3),
             threaded('browser', 90_000, 4),
+            packaged,
           ],
   },
 });

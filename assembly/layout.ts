@@ -19,7 +19,7 @@ export const ABI_VERSION: u32 = 2;
 // ---------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
 //   0    geometry and places, written once before the first attach, read plainly by everybody
-//   256  state             384  fresh             512  retired           640  freed eventcount        768  demand
+//   256  state, closer     384  fresh             512  retired           640  freed eventcount        768  demand
 //        each on two cache lines of its own (128 bytes: adjacent-line prefetchers pull lines in pairs)
 
 export const HEADER_BYTES: u32 = 1536;
@@ -68,6 +68,12 @@ export const HEADER_RETIRED_BITS_OFFSET: u32 = 132;
 export const HEADER_STATE_OFFSET: u32 = 256;
 /** Events on the state word: raised with every change, waited on by parked threads. */
 export const HEADER_STATE_SEQ_OFFSET: u32 = 260;
+/** {claim of the port that closes the pool, its number + 1}: 0 = nobody has begun. Whoever finds it gone takes its place. */
+export const HEADER_CLOSER_OFFSET: u32 = 264;
+/** 1: some thread watches by locks, so every port's thread holds one. */
+export const HEADER_LOCKS_OFFSET: u32 = 268;
+/** Ports that were reaped, ever. */
+export const HEADER_REAPS_OFFSET: u32 = 272;
 /** The first page that was never given out; a hint that anybody moves on. */
 export const HEADER_FRESH_OFFSET: u32 = 384;
 /** {stamp, index of a word of retired bits}: no bit is set before that word; a hint that anybody moves, see RETIRED_*. */
@@ -178,7 +184,8 @@ export const LEDGER_MAX: u32 = 0xffff;
 
 // ---------------------------------------------------------------------------------------------------- port, 512 bytes each
 //
-//   0    claim, limit: others write these     128  cache, fragment page, record: the port's thread only     256  counters
+//   0    claim, and what its thread says of itself     64  spare: any port     128  cache, fragment page, record
+//   256  counters     384  label                       all from 128 on but the limit: the port's thread only
 //
 // Everything from PORT_LOADED_OFFSET on is written by the port's thread alone until it is reaped (I5), except the spare.
 
@@ -186,6 +193,14 @@ export const PORT_BYTES: u32 = 512;
 export const PORT_SHIFT: u32 = 9;
 /** {claims, state, reaper}: 0 = never claimed. */
 export const PORT_CLAIM_OFFSET: u32 = 0;
+/** The number of the port's thread + 1, as node:worker_threads counts; 0 where threads have none. */
+export const PORT_THREAD_OFFSET: u32 = 4;
+/** The claim, without its state, that the thread's number is of: older ones are of threads that had the port before. */
+export const PORT_THREAD_CLAIM_OFFSET: u32 = 8;
+/** The claim, without its state, for which the port's thread holds a lock that ends with it. */
+export const PORT_LOCK_OFFSET: u32 = 12;
+/** While the port is set aside: a digest of what only its thread writes, as it was then. */
+export const PORT_QUIET_OFFSET: u32 = 16;
 /** {stamp, full, node}: the spare magazine; any port may exchange it. */
 export const PORT_SPARE_OFFSET: u32 = 64;
 /** Pages the loaded magazine may hold; others store 0 to ask for it (pressure, closing, parking). */
@@ -285,6 +300,10 @@ export const COUNTER_REPAIRED: u32 = 104;
 export const COUNTER_SUSPECT: u32 = 112;
 export const COUNTER_FRAGMENTS: u32 = 120;
 export const COUNTER_COUNT: u32 = 16;
+
+// label: {u16 length, UTF-16 code units}, written once by the thread that claims the port, for reports
+export const PORT_LABEL_OFFSET: u32 = 384;
+export const PORT_LABEL_UNITS: u32 = 31;
 
 // ---------------------------------------------------------------------------------------------------- ring block, 384 bytes
 //

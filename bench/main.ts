@@ -1,77 +1,73 @@
-// npm run bench [-- --rounds N --time MS --case TEXT]: each case on both engines, in turn, in one run.
-//
-// Rounds interleave the engines, each in a thread of its own, so that a drift of the machine meets both; reported is the
-// median of the rounds. Garbage collections are counted while a case runs: the measuring itself makes some. Losses are
-// reported as they come: a ratio below 1 is a loss of the Wasm engine.
+// npm run bench: where the project's numbers come from. Measures, prints tables, writes a JSON file, and with --write the
+// documents made from it.
 
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import Table from 'cli-table3';
-import { Command, InvalidArgumentError } from 'commander';
-import { machineLines } from '../examples/socket-to-workers/machine.js';
-import { cases } from './cases.js';
-import type { Job, Round } from './engine-worker.js';
+import { cpus } from 'node:os';
+import { Command } from 'commander';
+import { planContention } from './contention/lane.js';
+import { planHandoff } from './handoff/lane.js';
+import { parseCommand } from './harness/command.js';
+import { resultsPath, writeResults } from './harness/files.js';
+import { isolate } from './harness/isolate.js';
+import { type Family, runFamily, selectRows, stepsOf } from './harness/lanes.js';
+import { describeMachine, headerLines } from './harness/machine.js';
+import { showProgress } from './harness/progress.js';
+import type { Results, RowResult } from './harness/results.js';
+import { legend, tablesOf } from './harness/table.js';
+import { startNative } from './native/native.js';
+import { gatherFacts } from './report/facts.js';
+import { writeReport } from './report/generate.js';
+import { operationFamilies, sizeFamilies } from './rows/all.js';
+import { planRows, type Where } from './rows/lane.js';
+import type { Row } from './rows/row.js';
 
-const ENGINES = ['wasm', 'typescript'] as const;
-type EngineName = (typeof ENGINES)[number];
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError(`${text} (expected a whole number from 1)`);
-  return value;
-}
-
-const program = new Command('bench')
-  .option('--rounds <count>', 'how often each engine runs each case', positive, 5)
-  .option('--time <ms>', 'how long one round of one case lasts', positive, 200)
-  .option('--case <text>', 'only the cases whose name contains this', '')
-  .parse();
-const options = program.opts<{ rounds: number; time: number; case: string }>();
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] as number;
-}
-
-async function ask(worker: Worker, job: Job): Promise<Round> {
-  const answer = once(worker, 'message');
-  worker.postMessage(job);
-  return (await answer)[0] as Round;
+/** Everything that there is to measure, family by family. */
+function planAll(where: Where): Family[] {
+  const planned = (families: readonly (readonly Row[])[]) => families.map((rows) => planRows(rows, where));
+  return [
+    ...planned(operationFamilies),
+    ...planContention(cpus().length, where.isQuick),
+    ...planHandoff(where.isQuick),
+    ...planned(sizeFamilies),
+  ];
 }
 
 async function main(): Promise<void> {
-  const selected = [...cases.keys()].filter((index) => cases[index]?.name.includes(options.case));
-  if (selected.length === 0) {
-    program.error(`--case=${options.case} (expected part of: ${cases.map(({ name }) => name).join('; ')})`);
+  const options = parseCommand(process.argv.slice(2));
+  if (options.isolation !== null) return isolate(options.text, options.isolation);
+  const { settings } = options;
+  const native = await startNative(cpus().length);
+  const where: Where = { isNode: true, isQuick: settings.profile === 'quick', native: native.lane };
+  const families = selectRows(planAll(where), options.text);
+  if (families.length === 0) new Command().error(`--case=${options.text} (expected part of a row's id, group or name)`);
+  const head = {
+    format: 1 as const,
+    date: new Date().toISOString().slice(0, 10),
+    machine: describeMachine(native.description),
+    settings,
+  };
+  for (const line of headerLines(head)) console.log(line);
+
+  const started = performance.now();
+  const progress = showProgress(families.reduce((sum, family) => sum + stepsOf(family, settings), 0));
+  const rows: RowResult[] = [];
+  for (const family of families) {
+    progress.family(family[0]?.row.name ?? '');
+    rows.push(...(await runFamily(family, settings, progress)));
   }
-  for (const line of machineLines()) console.log(line);
-  console.log(`median of ${options.rounds} rounds of ${options.time} ms, engines in turn; nanoseconds an operation`);
-  const workers = ENGINES.map(
-    (engine) => new Worker(new URL('./engine-worker.js', import.meta.url), { workerData: { engine } }),
-  );
-  const table = new Table({
-    head: ['operation', 'wasm', 'p99', 'gc', 'typescript', 'p99', 'gc', 'typescript / wasm'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const index of selected) {
-    const rounds: Record<EngineName, Round[]> = { wasm: [], typescript: [] };
-    for (let i = 0; i < options.rounds; i++) {
-      for (const at of i % 2 === 0 ? [0, 1] : [1, 0]) {
-        const worker = workers[at] as Worker;
-        rounds[ENGINES[at] as EngineName].push(await ask(worker, { index, timeMs: options.time }));
-      }
-    }
-    const columns = ENGINES.flatMap((engine) => [
-      median(rounds[engine].map((round) => round.median)).toFixed(1),
-      median(rounds[engine].map((round) => round.p99)).toFixed(1),
-      String(rounds[engine].reduce((sum, round) => sum + round.collections, 0)),
-    ]);
-    const ratio = Number(columns[3]) / Number(columns[0]);
-    table.push([cases[index]?.name, ...columns, ratio.toFixed(2)]);
-  }
-  console.log(table.toString());
-  await Promise.all(workers.map((worker) => worker.terminate()));
+  progress.stop();
+  native.stop();
+
+  const results: Results = {
+    ...head,
+    seconds: Math.round((performance.now() - started) / 1000),
+    rows,
+    facts: gatherFacts(),
+  };
+  const path = resultsPath(options.resultsFolder, options.name);
+  writeResults(path, results);
+  console.log(tablesOf(rows));
+  console.log(`\n${legend}\n${results.seconds} s; ${path}`);
+  if (options.isWriting) writeReport(options);
 }
 
 await main();

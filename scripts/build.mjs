@@ -71,7 +71,8 @@ async function bundle() {
       format: 'esm',
       platform: 'neutral',
       target: 'es2022',
-      charset: 'utf8',
+      // Classic scripts on pages without a charset are not read as UTF-8.
+      charset: 'ascii',
       // Constants of layout.ts become literals; names and lines stay readable.
       minifySyntax: true,
       external: ['node:*'],

@@ -2,7 +2,7 @@
 //
 // Locked: atomic read-modify-write and atomic store. Atomic loads are plain loads on today's processors, and notify is a
 // call into the engine: both are shown, not counted. The functions and their limits are in locked-budget.mjs; --all shows
-// every function there is.
+// every function there is, --json prints the rows for other programs.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -93,7 +93,8 @@ if (isMain(import.meta.url)) {
     }
     const rows = countLocked(wat, lockedBudget);
     if (rows.length === 0) throw new Refusal('locked-budget.mjs names no function');
-    print(rows);
+    if (process.argv.includes('--json')) console.log(JSON.stringify(rows));
+    else print(rows);
     const problems = rows.flatMap(({ problem }) => problem ?? []);
     if (problems.length > 0) throw new Refusal(problems.join('\n'));
   });

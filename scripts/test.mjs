@@ -57,6 +57,7 @@ if (await step('build', ['scripts/build.mjs'])) {
     await step('size', ['scripts/check-size.mjs']);
     await step('layout tables', ['scripts/docs-layout.mjs', '--check']);
     await step('error table', ['scripts/docs-errors.mjs', '--check']);
+    await step('toolchain', ['scripts/toolchain.mjs']);
     await suite('tests', []);
   }
 }

@@ -5,6 +5,7 @@ export { PagePoolError, type PagePoolErrorCode } from './errors.js';
 export type { AuditReport } from './pool/audit.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
+export type { Holder } from './pool/holders.js';
 export type { ChannelOptions, PoolOptions, WhenFull } from './pool/options.js';
 export { type Handle, PagePool, type PinToken } from './pool/page-pool.js';
 export type { PoolShare } from './pool/share.js';
@@ -12,3 +13,4 @@ export type { AllocStats, CounterStats, PageStats, PoolStats, PortStats, Recycle
 export type { WaitOptions } from './pool/waiting.js';
 export type { Area, AreaMemory, MemoryProvider, ProviderContext } from './provider/provider.js';
 export { type WasmMemoryOptions, wasmMemory } from './provider/wasm-memory.js';
+export type { ReapReport } from './recovery/report.js';

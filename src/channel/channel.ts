@@ -16,7 +16,7 @@ import { invalidArgument, invalidHandle, PagePoolError, REMEDIES } from '../erro
 import { Fragment, requireOwnFragment, spendFragment } from '../pool/fragment.js';
 import type { ChannelGeometry } from '../pool/geometry.js';
 import { isHandleNumber, isWord } from '../pool/numbers.js';
-import { destroyedError, type Port, refusal } from '../pool/port.js';
+import { destroyedError, ownsPort, type Port, refusal } from '../pool/port.js';
 import { hasEntries, laneSum, loadWord, pendingEntries } from '../pool/views.js';
 import {
   EventCount,
@@ -236,6 +236,7 @@ export class Channel {
         const left = deadline - Date.now();
         if (isClosed || left <= 0) return false;
         this.#notEmpty.block(sequence, left);
+        if (!ownsPort(this.#port)) throw destroyedError('waitSync');
       }
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;

@@ -1,23 +1,29 @@
 // Closing: from "no page is handed out any more" to "every page is home", without ever blocking.
 //
 // The creator announces it on the state word, closes and drains the channels and asks every port to hand its cache back; then
-// it looks again each second, and whenever somebody waits for the end, until in-flight is 0. Other threads follow the state
-// word: an idle one is called by waitAsync, a busy one sees its cache limit at its next release.
+// it looks again each second, and whenever somebody waits for the end, until every port has parked and in-flight is 0. The
+// header names who closes: when that port is gone, another one that hears of it goes on.
 // Source: page_pool_destroy and its delayed release work.
 
 import {
+  CLAIM_SEQ_SHIFT,
   CONTROL_BASE,
+  HEADER_CLOSER_OFFSET,
   HEADER_FREED_OFFSET,
+  HEADER_REAPS_OFFSET,
   HEADER_STATE_OFFSET,
-  HEADER_STATE_SEQ_OFFSET,
   PORT_LIMIT_OFFSET,
-  STATE_ACTIVE,
   STATE_CLOSING,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
 import { PagePoolError } from '../errors.js';
-import { hasWaitAsync } from './capabilities.js';
-import { inflight, type Port, poolState, portOffset } from './port.js';
+import { hasQuarantine } from '../recovery/quarantine.js';
+import { auditPool } from './audit.js';
+import { findHolders, type Holder, pinnedPages, runningPorts } from './holders.js';
+import type { Timer } from './platform-types.js';
+import { claimOf, inflight, isAttached, isSameClaim, type Port, poolState, portOffset } from './port.js';
+import { announce } from './state.js';
+import { loadWord } from './views.js';
 import { type EventCount, startTimer, type WaitOptions, waitFor } from './waiting.js';
 
 /** What `close()` found at its end. */
@@ -26,15 +32,31 @@ export interface CloseReport {
   readonly isDestroyed: boolean;
   /** Pages that are not home: held by users, or cached by ports that have not run since. */
   readonly inflight: number;
+  /** Pages that somebody has pinned: they outlast the pool. */
+  readonly pinned: number;
+  /** Who keeps the pool from its end; none when it is destroyed. */
+  readonly holders: readonly Holder[];
 }
 
 const RETRY_MS = 1000;
+/** Retries without progress before each warning: a minute. */
+const STALL_RETRIES = 60;
+/** Of the looks of somebody who waits, how many make one that also settles what deaths left; fewer where an audit takes long. */
+const LOOKS_A_THOROUGH_ONE = 16;
+const PAGES_A_LOOK = 256;
+const PORT_MASK = 2 ** CLAIM_SEQ_SHIFT - 1;
 
-/** The creator's side of closing. */
+/** One thread's side of closing. */
 export class Closing {
   readonly #port: Port;
   readonly #onDestroyed: () => void;
-  #isStarted = false;
+  #isCloser = false;
+  /** More came home than ever left: no retry can mend that. */
+  #isStuck = false;
+  #timer: Timer | undefined;
+  #looks = 0;
+  #progress = '';
+  #stalledRetries = 0;
 
   constructor(port: Port, onDestroyed: () => void) {
     this.#port = port;
@@ -43,48 +65,123 @@ export class Closing {
 
   /** Begins to close, once; later calls change nothing. */
   start(): void {
-    if (this.#isStarted) return;
-    this.#isStarted = true;
+    if (this.#isCloser) return;
+    // R6 pairs with A8 in follow: whoever sees the pool closing sees who closes it.
+    Atomics.store(this.#port.memory.i32, (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2, this.#ownWord());
+    this.#isCloser = true;
     close(this.#port, STATE_CLOSING);
-    press(this.#port);
-    this.#retry();
+    this.#begin();
+  }
+
+  /** Goes on closing in the place of a port that began and is gone. */
+  follow(): void {
+    const { memory, geometry } = this.#port;
+    if (this.#isCloser || poolState(memory) !== STATE_CLOSING || !hasTimers()) return;
+    const index = (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2;
+    // A8 pairs with R6 in start: the word is there before the state.
+    const seen = Atomics.load(memory.i32, index);
+    const claim = seen === 0 ? 0 : claimOf(memory, geometry, (seen & PORT_MASK) - 1);
+    if (isAttached(claim) && isSameClaim(claim, seen)) return;
+    // X7 of those who see the closer gone, one goes on.
+    if (Atomics.compareExchange(memory.i32, index, seen, this.#ownWord()) !== seen) return;
+    this.#isCloser = true;
+    this.#begin();
+  }
+
+  /** The thread is done with the pool. */
+  stop(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer); // worklets have neither
+    this.#timer = undefined;
   }
 
   /** Resolves when the pool is destroyed, or with the state of things when `timeoutMs` is over. */
   async finished(event: EventCount, options: WaitOptions): Promise<CloseReport> {
-    const probe = (): true | undefined => (this.#step() ? true : undefined);
+    const looksApart = Math.max(LOOKS_A_THOROUGH_ONE, Math.ceil(this.#port.geometry.pageCount / PAGES_A_LOOK));
+    const probe = (): true | undefined => {
+      const isThorough = this.#looks++ % looksApart === 0;
+      return this.#port.isGone || this.#step(isThorough) || this.#isStuck ? true : undefined;
+    };
     try {
       await waitFor({ call: 'close', port: this.#port, event, probe, looks: true }, options);
     } catch (error) {
       if (!(error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT')) throw error;
     }
-    const { memory, geometry } = this.#port;
-    return { isDestroyed: poolState(memory) === STATE_DESTROYED, inflight: inflight(memory, geometry) };
+    return closeReport(this.#port);
+  }
+
+  /** This claim of this port, as the header names who closes. */
+  #ownWord(): number {
+    const { claim, id } = this.#port;
+    return ((claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT) | (id + 1);
+  }
+
+  #begin(): void {
+    press(this.#port);
+    this.#retry();
   }
 
   /** Takes in what is home by now. True: everything is, and the pool is destroyed. */
-  #step(): boolean {
+  #step(isThorough: boolean): boolean {
     const { memory, geometry, engine } = this.#port;
     if (poolState(memory) === STATE_DESTROYED) return true;
     engine.scrub();
-    if (inflight(memory, geometry) !== 0) return false;
+    if (isThorough) this.#settleDeaths();
+    // Ports first: one that has parked takes nothing any more, so what is in flight can only become less.
+    if (runningPorts(this.#port).length !== 0 || inflight(memory, geometry) !== 0) return false;
     close(this.#port, STATE_DESTROYED);
     this.#onDestroyed();
     return true;
   }
 
+  /** What deaths left is settled by an audit while nothing moves; ports that were set aside are reaped by it. */
+  #settleDeaths(): void {
+    const { memory, geometry } = this.#port;
+    const isTouched = loadWord(memory, CONTROL_BASE + HEADER_REAPS_OFFSET) !== 0 || hasQuarantine(this.#port);
+    if (isTouched && inflight(memory, geometry) !== 0) auditPool(this.#port);
+  }
+
   readonly #retry = (): void => {
-    if (this.#step()) return;
-    const { memory, geometry, name } = this.#port;
-    const left = inflight(memory, geometry);
+    this.#timer = undefined;
+    if (this.#port.isGone || this.#step(true)) return;
+    const left = inflight(this.#port.memory, this.#port.geometry);
     if (left < 0) {
-      // More came home than ever left: no retry can mend that.
-      globalThis.console?.warn(
-        `pagepool "${name}": inflight=${left} (expected 0 or more); the pool's counters are corrupt`,
-      );
+      this.#isStuck = true;
+      this.#warn(`inflight=${left} (expected 0 or more); the pool's counters are corrupt, it cannot be destroyed`);
       return;
     }
-    startTimer(this.#retry, RETRY_MS);
+    this.#watchProgress(left);
+    this.#timer = startTimer(this.#retry, RETRY_MS);
+  };
+
+  #watchProgress(left: number): void {
+    const progress = `${left} ${runningPorts(this.#port)}`;
+    this.#stalledRetries = progress === this.#progress ? this.#stalledRetries + 1 : 0;
+    this.#progress = progress;
+    if (this.#stalledRetries === 0 || this.#stalledRetries % STALL_RETRIES !== 0) return;
+    const seconds = (this.#stalledRetries * RETRY_MS) / 1000;
+    const holders = findHolders(this.#port).map(({ text }) => text);
+    this.#warn(`closing has not moved for ${seconds} s: inflight=${left} (expected 0); ${holders.join('; ')}`);
+  }
+
+  #warn(text: string): void {
+    globalThis.console?.warn(`pagepool ${JSON.stringify(this.#port.name)}: ${text}`);
+  }
+}
+
+/** Whether this realm can look again later: an audio worklet cannot, and leaves closing to others. */
+function hasTimers(): boolean {
+  return typeof setTimeout === 'function';
+}
+
+/** How far closing is. */
+export function closeReport(port: Port): CloseReport {
+  const { memory, geometry } = port;
+  const isDestroyed = poolState(memory) === STATE_DESTROYED;
+  return {
+    isDestroyed,
+    inflight: inflight(memory, geometry),
+    pinned: pinnedPages(port),
+    holders: isDestroyed ? [] : findHolders(port),
   };
 }
 
@@ -98,32 +195,8 @@ function press({ memory, geometry }: Port): void {
 
 /** Closes the pool further, to `state`, and wakes everybody who may wait for that. */
 function close({ memory, engine }: Port, state: number): void {
-  const sequence = (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2;
   // R1 pairs with A1 in assembly/cache.ts isActive: from here on no port hands pages out.
   Atomics.store(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2, state);
-  // R2 pairs with A5 in watchState: whoever sees the sequence move sees the state.
-  Atomics.add(memory.i32, sequence, 1);
-  // N3 no ordering needed: the sequence was raised before.
-  Atomics.notify(memory.i32, sequence);
+  announce(memory);
   engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
-}
-
-/** Ends this thread's watch; others that watch look once for nothing. */
-export function endWatch({ memory }: Port): void {
-  // N6 no ordering needed: nothing changed, the queued wait is only let go.
-  if (memory.isShared) Atomics.notify(memory.i32, (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2);
-}
-
-/** Calls `onChange` when the pool's state changes, until that returns false. Does not keep Node's event loop alive. */
-export function watchState(port: Port, onChange: () => boolean): void {
-  const { memory } = port;
-  if (!memory.isShared || !hasWaitAsync()) return;
-  const index = (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2;
-  // A5 pairs with R2 in close: a change after this ends the wait.
-  const sequence = Atomics.load(memory.i32, index);
-  if (poolState(memory) !== STATE_ACTIVE && !onChange()) return;
-  const { async, value } = Atomics.waitAsync(memory.i32, index, sequence);
-  void (async ? value : Promise.resolve()).then(() => {
-    if (onChange()) watchState(port, onChange);
-  });
 }

@@ -3,10 +3,20 @@
 // Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their channels, and
 // references that it still holds are released if the caller says so. Afterwards the port is as good as new.
 
-import { LANE_DROPPED_OFFSET, LANE_INBOX_OFFSET, NODE_COUNT_OFFSET, NODE_TAKEN_OFFSET } from '../../assembly/layout.js';
+import {
+  ERR_PIN,
+  LANE_DROPPED_OFFSET,
+  LANE_INBOX_OFFSET,
+  NODE_COUNT_OFFSET,
+  NODE_TAKEN_OFFSET,
+} from '../../assembly/layout.js';
+import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
 import type { ChannelGeometry } from './geometry.js';
+import { pinnedPages } from './holders.js';
+import { PoolMemory } from './memory.js';
 import type { Port } from './port.js';
+import { idleScratch } from './scratch.js';
 import { laneOffset, loadWord, nodeOffset } from './views.js';
 
 /**
@@ -51,4 +61,30 @@ function returnInbox({ id, memory, engine, scratch }: Port, channel: ChannelGeom
     const dropped = (laneOffset(channel, id) + LANE_DROPPED_OFFSET) >>> 2;
     memory.u32[dropped] = (memory.u32[dropped] as number) + 1;
   }
+}
+
+/**
+ * Takes the memory away from a port that is gone: its calls refuse from now on. After the pool's end what is left is a copy of the
+ * control region, so that reports still work and an object that somebody keeps holds no pages; pins are undone in the memory
+ * itself, as long as there are any. Returns what refuses.
+ */
+export function leaveMemory(port: Port, isDestroyed: boolean): typeof closedEngine {
+  const { engine, geometry, memory } = port;
+  const hasPins = isDestroyed && pinnedPages(port) !== 0;
+  const unpin = hasPins ? engine.unpin : isDestroyed ? () => ERR_PIN : closedEngine.unpin;
+  const refusing = { ...closedEngine, unpin };
+  port.engine = { ...refusing, kind: engine.kind };
+  port.isGone = true;
+  if (isDestroyed) {
+    port.memory = new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes));
+    port.scratch = idleScratch();
+  }
+  return refusing;
+}
+
+/** The first bytes of a buffer, in one that nobody shares. */
+function copyOf(buffer: ArrayBufferLike, bytes: number): ArrayBuffer {
+  const copy = new ArrayBuffer(bytes);
+  new Uint8Array(copy).set(new Uint8Array(buffer, 0, bytes));
+  return copy;
 }

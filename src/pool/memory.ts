@@ -5,11 +5,12 @@
 // The views belong to one thread; nothing here is atomic.
 
 import { WASM_PAGE_BYTES } from './geometry.js';
+import type { WasmMemory } from './platform-types.js';
 
 /** One thread's views of the memory that a pool lives in. */
 export class PoolMemory {
   /** The Wasm memory, or undefined when the pool lives in a plain buffer. */
-  readonly wasm: WebAssembly.Memory | undefined;
+  readonly wasm: WasmMemory | undefined;
   readonly isShared: boolean;
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
@@ -19,7 +20,7 @@ export class PoolMemory {
   area: Uint8Array;
   #areaBytes: number;
 
-  constructor(source: WebAssembly.Memory | ArrayBufferLike) {
+  constructor(source: WasmMemory | ArrayBufferLike) {
     this.wasm = isWasmMemory(source) ? source : undefined;
     const buffer: ArrayBufferLike = this.wasm !== undefined ? this.wasm.buffer : (source as ArrayBufferLike);
     this.isShared = isSharedBuffer(buffer);
@@ -32,7 +33,7 @@ export class PoolMemory {
   }
 
   /** What `new PoolMemory` takes in another thread. */
-  get source(): WebAssembly.Memory | ArrayBufferLike {
+  get source(): WasmMemory | ArrayBufferLike {
     return this.wasm ?? this.area.buffer;
   }
 
@@ -68,7 +69,7 @@ export class PoolMemory {
 }
 
 /** Whether the value is a Wasm memory, of this realm or another. */
-export function isWasmMemory(value: unknown): value is WebAssembly.Memory {
+export function isWasmMemory(value: unknown): value is WasmMemory {
   return Object.prototype.toString.call(value) === '[object WebAssembly.Memory]';
 }
 

@@ -14,6 +14,7 @@ import {
 } from '../../assembly/layout.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { MemoryProvider } from '../provider/provider.js';
+import type { WasmModule } from './platform-types.js';
 
 /** What a channel does with an entry that it has no room for. */
 export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';
@@ -47,7 +48,7 @@ export interface PoolOptions {
   /** `'auto'` (the default) takes the Wasm engine where it can run and the TypeScript engine elsewhere. */
   engine?: 'auto' | 'wasm' | 'typescript';
   /** The compiled core (`pagepool/core.wasm`), where the platform forbids compiling inlined bytes. */
-  module?: WebAssembly.Module;
+  module?: WasmModule;
   /** `'on-release'` overwrites a page with zeros when its last reference is released; `'never'` is the default. */
   zero?: 'never' | 'on-release';
 }
@@ -70,7 +71,7 @@ export interface ResolvedOptions {
   readonly channels: readonly ResolvedChannel[];
   readonly provider: MemoryProvider | undefined;
   readonly engine: 'auto' | 'wasm' | 'typescript';
-  readonly module: WebAssembly.Module | undefined;
+  readonly module: WasmModule | undefined;
   readonly zero: 'never' | 'on-release';
 }
 

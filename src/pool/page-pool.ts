@@ -6,7 +6,7 @@
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
 import { Channel, endChannelWaits } from '../channel/channel.js';
-import { closedEngine } from '../engine/closed.js';
+import type { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
 import {
@@ -18,21 +18,25 @@ import {
   requireInteger,
   requireRecord,
 } from '../errors.js';
+import { PortReaper } from '../recovery/port-reaper.js';
+import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from './audit.js';
 import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
-import { type CloseReport, Closing, endWatch, watchState } from './closing.js';
-import { emptyPort } from './detaching.js';
+import { type CloseReport, Closing, closeReport } from './closing.js';
+import { emptyPort, leaveMemory } from './detaching.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
 import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
 import { extentOf, fragmentView, pageOfHandle, startOfHandle } from './handles.js';
 import { isHandleNumber, isWord } from './numbers.js';
 import type { PoolOptions } from './options.js';
-import { exhausted, inflight, type Port, poolState, refusal } from './port.js';
+import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from './port.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
+import { announce, watchState } from './state.js';
 import { type PoolStats, readStats } from './stats.js';
 import { asyncDispose } from './symbols.js';
 import { EventCount, requireWaitOptions, type WaitOptions, waitFor } from './waiting.js';
+import { Watching } from './watching.js';
 
 /** A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the channel. */
 export type Handle = number;
@@ -66,8 +70,10 @@ export class PagePool {
   #engine: Engine | typeof closedEngine;
   readonly #port: Port;
   readonly #isCreator: boolean;
-  readonly #share: PoolShare | string;
+  #share: PoolShare | string;
   readonly #closing: Closing;
+  readonly #reaper: PortReaper;
+  readonly #watching: Watching;
   readonly #freed: EventCount;
   readonly #channels = new Map<string, Channel>();
   /** Views of whole pages, by page number. */
@@ -79,6 +85,8 @@ export class PagePool {
     this.#isCreator = isCreator;
     this.#share = share;
     this.#closing = new Closing(port, () => this.#end());
+    this.#reaper = new PortReaper(port);
+    this.#watching = new Watching(port, this.#reaper);
     this.#freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
     this.name = port.name;
     this.pageBytes = port.geometry.pageBytes;
@@ -89,6 +97,7 @@ export class PagePool {
     port.geometry.channels.forEach((channel, index) => {
       this.#channels.set(channel.name, new Channel(port, index));
     });
+    port.onLost = () => this.#end();
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -126,9 +135,10 @@ export class PagePool {
   /**
    * What other threads attach with: structured-cloneable, good while the pool lives.
    *
-   * @throws PagePoolError POOL_ERR_NOT_SHARED when the pool is local
+   * @throws PagePoolError POOL_ERR_NOT_SHARED when the pool is local; POOL_ERR_DESTROYED when it is
    */
   share(): PoolShare {
+    if (this.#isDestroyed) throw destroyedError('share');
     if (typeof this.#share !== 'string') return this.#share;
     const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
     throw new PagePoolError(
@@ -397,11 +407,44 @@ export class PagePool {
     return this.#engine.trim();
   }
 
-  /** Does what other threads asked of this one, for threads that rarely call the pool: hands cached pages back. */
+  /**
+   * Does what other threads asked of this one, for threads that rarely return to their event loop: hands cached pages back, says
+   * that it lives, goes on with a closing that nobody else can finish.
+   */
   poll(): void {
+    if (!ownsPort(this.#port)) return;
     if (isPressed(this.#port)) returnIdleFragmentPage(this.#port);
     this.#engine.poll();
-    if (!this.#port.isGone && poolState(this.#port.memory) === STATE_DESTROYED) this.#end();
+    this.#watching.follow();
+    this.#closing.follow();
+    if (this.#isDestroyed) this.#end();
+  }
+
+  /**
+   * Reaps the worker's port when the worker ends, whatever way: what its thread held goes back. Call it as soon as the worker is
+   * made. Workers of Node, Bun and Deno tell of their end; where there are Web Locks, every thread of the pool is watched from
+   * the first call on, and that is how a page hears of its workers.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no worker, it has ended, or its end cannot be heard of here
+   */
+  watch(worker: unknown): void {
+    if (this.#port.isGone) throw destroyedError('watch');
+    this.#watching.watch(worker);
+  }
+
+  /**
+   * Takes back what the thread of another port had when it died: usually `watch` does. A port that is free is left alone.
+   *
+   * @param options `force`: the thread is not known to be dead, and its port is set aside; the next audit that finds it as it
+   *   was, while nothing else moves, reaps it. A thread that lives takes its port back when it returns to its event loop.
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the thread may live and `force` is not set, when another thread reaps
+   *   the port, or when it is this thread's own
+   */
+  reap(portId: number, options?: { force?: boolean }): ReapReport {
+    const { force = false } = requireRecord('reap', 'options', options ?? {}, ['force']) as { force?: unknown };
+    if (typeof force !== 'boolean') throw invalidArgument('reap', 'force', force, 'a boolean');
+    if (this.#port.isGone) throw destroyedError('reap');
+    return this.#reaper.reap(portId, force);
   }
 
   /**
@@ -414,8 +457,8 @@ export class PagePool {
   detach(options?: { release?: boolean }): void {
     const { release = false } = requireRecord('detach', 'options', options ?? {}, ['release']) as { release?: unknown };
     if (typeof release !== 'boolean') throw invalidArgument('detach', 'release', release, 'a boolean');
-    if (this.#port.isGone) return;
-    if (poolState(this.#port.memory) !== STATE_DESTROYED) emptyPort(this.#port, release);
+    if (!ownsPort(this.#port)) return;
+    if (!this.#isDestroyed) emptyPort(this.#port, release);
     this.#end();
   }
 
@@ -424,7 +467,10 @@ export class PagePool {
     return readStats(this.#port, this.engine);
   }
 
-  /** Counts every page and reference anew and compares; exact only when nothing moved meanwhile: the report says so. */
+  /**
+   * Counts every page and reference anew and compares; exact only when nothing moved meanwhile: the report says so. An exact one
+   * also settles what deaths left, and reaps the ports that were set aside and did nothing since.
+   */
   audit(): AuditReport {
     return auditPool(this.#port);
   }
@@ -437,7 +483,7 @@ export class PagePool {
    */
   destroy(): void {
     if (!this.#isCreator) this.detach();
-    else if (!this.#port.isGone) this.#closing.start();
+    else if (ownsPort(this.#port)) this.#closing.start();
   }
 
   /**
@@ -450,7 +496,7 @@ export class PagePool {
     const waitOptions = requireWaitOptions('close', options);
     this.destroy();
     if (this.#isCreator && !this.#port.isGone) return this.#closing.finished(this.#freed, waitOptions);
-    return { isDestroyed: poolState(this.#port.memory) === STATE_DESTROYED, inflight: this.inflight };
+    return closeReport(this.#port);
   }
 
   /** The creator closes, an attached pool detaches. */
@@ -458,20 +504,26 @@ export class PagePool {
     await this.close();
   }
 
-  /** This thread is done with the pool: its calls refuse from now on, its views and its waits go. */
+  get #isDestroyed(): boolean {
+    return poolState(this.#port.memory) === STATE_DESTROYED;
+  }
+
+  /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */
   #end(): void {
-    const { engine } = this.#port;
-    const isDestroyed = poolState(this.#port.memory) === STATE_DESTROYED;
+    const port = this.#port;
+    this.#closing.stop();
     this.#freed.close();
     for (const channel of this.#channels.values()) endChannelWaits(channel);
-    endAttachment(this.#port);
-    // Pins outlive the pool: the last unpin may come after everything else.
-    const unpin = isDestroyed ? engine.unpin : closedEngine.unpin;
-    this.#engine = { ...closedEngine, unpin };
-    this.#port.engine = { ...closedEngine, kind: engine.kind, unpin };
-    this.#port.isGone = true;
+    endAttachment(port);
+    // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
+    this.#watching.stop();
     this.#views = [];
-    endWatch(this.#port);
+    const isDestroyed = this.#isDestroyed;
+    const { memory } = port;
+    this.#engine = leaveMemory(port, isDestroyed);
+    if (isDestroyed) this.#share = '';
+    // Lets go of this thread's own wait, and calls whoever has to go on with what it did.
+    announce(memory);
   }
 
   #badSize(call: string, bytes: number): Error {

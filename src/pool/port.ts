@@ -6,6 +6,7 @@
 import {
   CLAIM_ACTIVE,
   CLAIM_FREE,
+  CLAIM_QUARANTINED,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
   CONTROL_BASE,
@@ -16,6 +17,8 @@ import {
   PORT_PARKED_OFFSET,
   PORT_RELEASE_OFFSET,
   PORT_SHIFT,
+  PORT_THREAD_CLAIM_OFFSET,
+  PORT_THREAD_OFFSET,
   STATE_CLOSING,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
@@ -25,6 +28,7 @@ import { engineError, PagePoolError, REMEDIES } from '../errors.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import type { Scratch } from './scratch.js';
+import { threadWord } from './thread.js';
 
 /** What the files of the public layer share about one attachment. */
 export interface Port {
@@ -34,16 +38,26 @@ export interface Port {
   readonly label: string;
   /** Tells the pool from every other. */
   readonly identity: string;
-  readonly memory: PoolMemory;
+  /** The claim word that this thread wrote. */
+  readonly claim: number;
+  /** Replaced by a copy of its control region when the pool is destroyed: what is kept then is small. */
+  memory: PoolMemory;
   readonly geometry: Geometry;
-  readonly scratch: Scratch;
+  scratch: Scratch;
   /** Replaced by one that refuses everything when the thread detaches or the pool is destroyed. */
   engine: Engine;
-  /** The thread detached, or the pool is destroyed. */
+  /** The thread detached, or the pool is destroyed, or the port was reaped. */
   isGone: boolean;
+  /** Another thread took this one for dead and reaped the port: its words are somebody else's. */
+  isLost: boolean;
+  /** Ends this thread's use of the port, when it is lost. */
+  onLost: () => void;
   /** Waits of this thread that are under way: it is parked while there are any. */
   waits: number;
 }
+
+/** What frees a port. */
+type Claimed = Pick<Port, 'id' | 'claim' | 'memory' | 'geometry'>;
 
 /** Where port `id`'s block lies. */
 export function portOffset(geometry: Geometry, id: number): number {
@@ -57,6 +71,7 @@ export function portOffset(geometry: Geometry, id: number): number {
  */
 export function claimPort(memory: PoolMemory, geometry: Geometry): number {
   const { i32, u32 } = memory;
+  const thread = threadWord();
   for (let id = 0; id < geometry.maxPorts; id++) {
     const port = portOffset(geometry, id);
     const claim = (port + PORT_CLAIM_OFFSET) >>> 2;
@@ -64,8 +79,12 @@ export function claimPort(memory: PoolMemory, geometry: Geometry): number {
     const seen = Atomics.load(i32, claim) >>> 0;
     if ((seen & CLAIM_STATE_MASK) !== CLAIM_FREE) continue;
     const next = (((seen >>> CLAIM_SEQ_SHIFT) + 1) << CLAIM_SEQ_SHIFT) | CLAIM_ACTIVE;
-    // X2 pairs with R4 in freePort: what the port's last thread wrote is visible to its next.
+    // X2 pairs with X4 in moveClaim: what the port's last thread wrote is visible to its next.
     if (Atomics.compareExchange(i32, claim, seen | 0, next | 0) >>> 0 !== seen) continue;
+    // Straight behind the claim, with no call between: engines end threads at calls and loops, so the claim has a name.
+    u32[(port + PORT_THREAD_OFFSET) >>> 2] = thread;
+    // R10 pairs with A11 in threadOf: the number belongs to this claim from here on.
+    Atomics.store(i32, (port + PORT_THREAD_CLAIM_OFFSET) >>> 2, next >>> CLAIM_SEQ_SHIFT);
     u32[(port + PORT_PARKED_OFFSET) >>> 2] = 0;
     // R3 pairs with A2 in assembly/pool.ts poll: caching starts now.
     Atomics.store(i32, (port + PORT_LIMIT_OFFSET) >>> 2, geometry.magazineCapacity);
@@ -77,13 +96,63 @@ export function claimPort(memory: PoolMemory, geometry: Geometry): number {
   );
 }
 
-/** Frees this thread's port. Its magazines are empty and it holds no reference. */
-export function freePort({ memory, geometry, id }: Port): void {
-  const claim = (portOffset(geometry, id) + PORT_CLAIM_OFFSET) >>> 2;
-  // N5 no ordering needed: the word is this thread's until the store.
-  const seen = Atomics.load(memory.i32, claim);
-  // R4 pairs with X2 in claimPort: everything this thread did with the port comes before.
-  Atomics.store(memory.i32, claim, (seen & ~CLAIM_STATE_MASK) | CLAIM_FREE);
+/** A port's claim word. */
+export function claimOf(memory: PoolMemory, geometry: Geometry, id: number): number {
+  // N9 no ordering needed: whoever acts on it exchanges it.
+  return Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_CLAIM_OFFSET) >>> 2) >>> 0;
+}
+
+/** The number + 1 of the thread that has the port by that claim; 0 where it is not known. */
+export function threadOf({ i32, u32 }: PoolMemory, geometry: Geometry, id: number, claim: number): number {
+  const port = portOffset(geometry, id);
+  // A11 pairs with R10 in claimPort: a number that is of this claim is there.
+  const named = Atomics.load(i32, (port + PORT_THREAD_CLAIM_OFFSET) >>> 2) >>> 0;
+  return named === claim >>> CLAIM_SEQ_SHIFT ? (u32[(port + PORT_THREAD_OFFSET) >>> 2] as number) : 0;
+}
+
+/** Whether a claim word is that of a thread that may live: attached, or set aside. */
+export function isAttached(claim: number): boolean {
+  const state = claim & CLAIM_STATE_MASK;
+  return state === CLAIM_ACTIVE || state === CLAIM_QUARANTINED;
+}
+
+/** Whether two claim words are of one claim, whatever its state. */
+export function isSameClaim(one: number, other: number): boolean {
+  return one >>> CLAIM_SEQ_SHIFT === other >>> CLAIM_SEQ_SHIFT;
+}
+
+/**
+ * Says that this thread lives: a port that was set aside is taken back. False: the port was reaped, and is not this thread's any
+ * more.
+ */
+export function keepClaim(port: Claimed): boolean {
+  return moveClaim(port, port.claim);
+}
+
+/** The same where a thread goes on after standing still: a port that is lost is given up at once. */
+export function ownsPort(port: Port): boolean {
+  if (port.isGone) return false;
+  if (keepClaim(port)) return true;
+  port.isLost = true;
+  port.onLost();
+  return false;
+}
+
+/** Frees this thread's port, unless it was reaped. Its magazines are empty and it holds no reference. */
+export function freePort(port: Claimed): void {
+  moveClaim(port, (port.claim & ~CLAIM_STATE_MASK) | CLAIM_FREE);
+}
+
+function moveClaim(port: Claimed, next: number): boolean {
+  const { memory, geometry, id, claim } = port;
+  const index = (portOffset(geometry, id) + PORT_CLAIM_OFFSET) >>> 2;
+  for (;;) {
+    const seen = claimOf(memory, geometry, id);
+    if (!isAttached(seen) || !isSameClaim(seen, claim)) return false;
+    // X4 pairs with X2 in claimPort: everything this thread did with the port comes before. A reaper may be faster.
+    if (seen === next >>> 0 || Atomics.compareExchange(memory.i32, index, seen | 0, next | 0) >>> 0 === seen)
+      return true;
+  }
 }
 
 /** The pool's state: STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED. */
@@ -122,10 +191,12 @@ export function destroyedError(call: string): PagePoolError {
 }
 
 /** Why there is no page: 0 when the pool is just empty. Throws when it closes or is gone. */
-export function exhausted(port: Pick<Port, 'memory' | 'isGone'>, call: string): 0 {
+export function exhausted(port: Pick<Port, 'memory' | 'isGone'> & { engine?: Engine }, call: string): 0 {
   const state = poolState(port.memory);
   if (port.isGone || state === STATE_DESTROYED) throw destroyedError(call);
   if (state !== STATE_CLOSING) return 0;
+  // A thread that asks again and again, and never returns to its event loop, parks here.
+  port.engine?.poll();
   const remedy = REMEDIES.POOL_ERR_CLOSING;
   throw new PagePoolError('POOL_ERR_CLOSING', `${call} failed: pool=closing (expected an open pool); ${remedy}`);
 }

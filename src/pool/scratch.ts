@@ -23,7 +23,11 @@ export class Scratch {
   #known: Uint32Array;
   #knownAddress: number;
 
-  constructor(memory: PoolMemory, geometry: Geometry, portId: number) {
+  constructor(
+    memory: Pick<PoolMemory, 'u32'>,
+    geometry: Pick<Geometry, 'scratchOffset' | 'scratchBytes'>,
+    portId: number,
+  ) {
     this.ownAddress = geometry.scratchOffset + portId * geometry.scratchBytes;
     this.#buffer = memory.u32.buffer;
     this.#end = this.ownAddress + geometry.scratchBytes;
@@ -71,4 +75,10 @@ export class Scratch {
     this.#knownAddress = address;
     return address;
   }
+}
+
+/** A scratch that is nobody's: for ports that are gone, whose calls refuse but look at their arguments first. */
+export function idleScratch(): Scratch {
+  const bytes = OWN_WORDS * 4;
+  return new Scratch({ u32: new Uint32Array(OWN_WORDS) }, { scratchOffset: 0, scratchBytes: bytes }, 0);
 }

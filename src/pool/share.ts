@@ -17,6 +17,7 @@ import { constantWords } from './format.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import { isSharedBuffer, isWasmMemory, PoolMemory } from './memory.js';
 import { type ResolvedChannel, type ResolvedOptions, resolveOptions } from './options.js';
+import type { WasmMemory, WasmModule } from './platform-types.js';
 
 /** What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach` there. */
 export interface PoolShare {
@@ -26,9 +27,9 @@ export interface PoolShare {
   readonly identity: readonly number[];
   readonly name: string;
   /** The memory that all threads of the pool see. */
-  readonly memory: WebAssembly.Memory | SharedArrayBuffer;
+  readonly memory: WasmMemory | SharedArrayBuffer;
   /** The compiled core, where there is one. */
-  readonly module?: WebAssembly.Module;
+  readonly module?: WasmModule;
   /** The engine that attaching threads use: `{ ...pool.share(), engine: 'typescript' }` chooses another one. */
   readonly engine: 'auto' | 'wasm' | 'typescript';
   readonly options: {
@@ -54,7 +55,7 @@ export function makeShare(
   options: ResolvedOptions,
   identity: readonly number[],
   layoutHash: number,
-  module: WebAssembly.Module | undefined,
+  module: WasmModule | undefined,
 ): PoolShare {
   const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels } = options;
   return {
@@ -63,7 +64,7 @@ export function makeShare(
     layoutHash,
     identity: [...identity],
     name,
-    memory: memory.source as WebAssembly.Memory | SharedArrayBuffer,
+    memory: memory.source as WasmMemory | SharedArrayBuffer,
     ...(module === undefined ? {} : { module }),
     engine,
     options: { pageBytes, pageCount, unitBytes, maxPorts, zero, channels: channels.map((channel) => ({ ...channel })) },

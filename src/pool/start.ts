@@ -11,11 +11,13 @@ import { createMemory, growStepPages } from '../provider/wasm-memory.js';
 import { chooseMemory } from './capabilities.js';
 import { writeControl } from './format.js';
 import { type Geometry, planGeometry } from './geometry.js';
+import { writeLabel } from './label.js';
 import type { PoolMemory } from './memory.js';
 import { type ResolvedOptions, resolveOptions } from './options.js';
-import { claimPort, destroyedError, exhausted, freePort, type Port, poolState } from './port.js';
+import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poolState } from './port.js';
 import { Scratch } from './scratch.js';
 import { identityKey, makeShare, openShare, type PoolShare } from './share.js';
+import { announce } from './state.js';
 
 /** A pool's beginning in this thread. */
 export interface Start {
@@ -82,15 +84,26 @@ export function endAttachment(port: Port): void {
   if (poolState(port.memory) !== STATE_DESTROYED) freePort(port);
 }
 
+/** Claims a port and opens an engine on it; what fails half way leaves the port free. */
 function openPort(memory: PoolMemory, geometry: Geometry, name: string, label: string, prepared: PreparedEngine): Port {
   const id = claimPort(memory, geometry);
+  const claim = claimOf(memory, geometry, id);
   const identity = identityKey(memory);
-  const engine = prepared.open(id);
-  // A pool that began to close meanwhile has asked the ports before this one was there.
-  engine.poll();
-  attached.add(identity);
-  const scratch = new Scratch(memory, geometry, id);
-  return { id, name, label, identity, memory, geometry, scratch, engine, isGone: false, waits: 0 };
+  const rest = { memory, geometry, isGone: false, isLost: false, onLost: () => {}, waits: 0 };
+  const port = { id, name, label, identity, claim, scratch: new Scratch(memory, geometry, id), ...rest };
+  writeLabel(memory, geometry, id, label);
+  try {
+    const engine = prepared.open(id);
+    // Only now: a pool that begins to close from here on waits for this port, since it has not parked.
+    if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
+    attached.add(identity);
+    return { ...port, engine };
+  } catch (error) {
+    // It took nothing: freed, it counts as parked.
+    freePort(port);
+    announce(memory);
+    throw error;
+  }
 }
 
 function shareOf(memory: PoolMemory, options: ResolvedOptions, engine: PreparedEngine): PoolShare {

@@ -28,12 +28,12 @@ import {
   HOME_HELD,
   HOME_LEFT,
   HOME_STATE_MASK,
-  PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
-import { inflight, type Port, portOffset } from './port.js';
+import { readLabel } from './label.js';
+import { claimOf, inflight, type Port, portOffset } from './port.js';
 import { cachedPages, loadWord, ringPages } from './views.js';
 
 /** Where allocations found their pages; the first six are the kernel's. */
@@ -104,7 +104,7 @@ export interface CounterStats {
 /** One port's part. A port's counters go on when another thread claims it. */
 export interface PortStats extends CounterStats {
   readonly portId: number;
-  /** What the thread called itself when it attached; known in that thread alone, '' elsewhere. */
+  /** What the thread called itself when it attached. */
   readonly label: string;
   /** A thread is attached. */
   readonly isClaimed: boolean;
@@ -160,10 +160,11 @@ function readPort(port: Port, id: number, totals: Float64Array): PortStats {
   const counters = new Float64Array(COUNTER_COUNT);
   addCounters(port, block + PORT_COUNTERS_OFFSET, counters);
   for (let i = 0; i < COUNTER_COUNT; i++) totals[i] = (totals[i] as number) + (counters[i] as number);
+  const isClaimed = (claimOf(memory, geometry, id) & CLAIM_STATE_MASK) !== CLAIM_FREE;
   return {
     portId: id,
-    label: id === port.id ? port.label : '',
-    isClaimed: (loadWord(memory, block + PORT_CLAIM_OFFSET) & CLAIM_STATE_MASK) !== CLAIM_FREE,
+    label: isClaimed ? readLabel(memory, geometry, id) : '',
+    isClaimed,
     cached: cachedPages(memory, geometry, id),
     ...counterStats(
       counters,

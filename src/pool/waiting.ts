@@ -8,12 +8,13 @@
 import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from '../../assembly/layout.js';
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
 import { hasWaitAsync } from './capabilities.js';
-import type { Port } from './port.js';
+import type { Signal, Timer } from './platform-types.js';
+import { ownsPort, type Port } from './port.js';
 
 /** How to wait. */
 export interface WaitOptions {
   /** Ends the wait with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: Signal;
   /** Ends the wait with POOL_ERR_TIMEOUT; no limit if not given. */
   timeoutMs?: number;
   /** In Node: keeps the event loop alive while waiting. A wait alone does not. */
@@ -23,19 +24,16 @@ export interface WaitOptions {
 /** A look at the condition: its result, or undefined to go on waiting. It may throw. */
 export type Probe<T> = () => T | undefined;
 
-/** What a timer may be asked in Node, and nowhere else. */
-type Timer = ReturnType<typeof setTimeout> & { unref?: () => void };
-
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 /** Tells the processor that this is a loop that waits, where the platform can (`Atomics.pause`). */
 const { pause } = Atomics as { readonly pause?: () => void };
 /**
  * Looks that a wait takes before it sleeps: at most as long as sleep and wake-up take, some 50 microseconds, which is never worse
- * than twice the best choice (Karlin and others, competitive spinning, SODA 1990). Where looking did not help it is halved for
- * the next wait, where it did it is doubled.
+ * than twice the best choice (Karlin and others, competitive spinning, SODA 1990). A thread with an event loop has other things to
+ * do: where looking did not help it is halved for the next wait, until it helps again.
  */
-const SPIN_LOOKS_MAX = { sync: 4096, async: 64 };
-const SPIN_LOOKS_MIN = { sync: 32, async: 2 };
+const SPIN_LOOKS_MAX = { sync: 4096, async: 512 };
+const SPIN_LOOKS_MIN = { sync: 4096, async: 32 };
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 10;
 
@@ -80,6 +78,7 @@ export class EventCount {
   }
 
   #clearBit(): void {
+    if (this.#port.isLost) return;
     // N3 no ordering needed: a bit that stays a moment longer costs a wake-up, no more.
     Atomics.and(this.#port.memory.i32, this.#waiters, ~this.#bit);
   }
@@ -111,7 +110,7 @@ export class EventCount {
     for (let looks = 0; looks < most; looks++) {
       const result = probe();
       if (result !== undefined) {
-        if (looks > 0) this.#spinLooks[kind] = Math.min(most * 2, SPIN_LOOKS_MAX[kind]);
+        if (looks > 0) this.#spinLooks[kind] = SPIN_LOOKS_MAX[kind];
         return result;
       }
       pause?.();
@@ -228,6 +227,7 @@ class AsyncWait<T> {
     clearTimeout(this.#lookTimer);
     try {
       const { event, probe, port, looks } = this.#wait;
+      ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
       const sequence = event.arm();
       const result = probe();
       if (result !== undefined) {

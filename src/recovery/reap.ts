@@ -52,35 +52,9 @@ import {
 import type { ChannelGeometry } from '../pool/geometry.js';
 import { laneOffset } from '../pool/views.js';
 import { DeadPort } from './dead-port.js';
+import type { ReapReport } from './report.js';
 import { settleRecord } from './settle.js';
 import type { Steps } from './steps.js';
-
-/** What a reaping found. */
-export interface ReapReport {
-  readonly portId: number;
-  /** False: there was nothing to reap, the port is free (reaped or detached before). */
-  readonly isReaped: boolean;
-  /** The port may live: it was set aside, and nothing it has is touched until it is shown to be quiet. */
-  readonly isQuarantined: boolean;
-  /** The thread died inside a step; it was finished or undone. */
-  readonly isRepaired: boolean;
-  /** Pages on which the thread held references, and how many those were. */
-  readonly pages: number;
-  readonly references: number;
-  /** Pages in its cache. */
-  readonly cachedPages: number;
-  /** Entries it was about to send, or to drop: released. */
-  readonly unsentEntries: number;
-  /** Entries it had taken out of channels in a batch and not received: back in the channel, or dropped where it is full or closed. */
-  readonly returnedEntries: number;
-  readonly droppedEntries: number;
-  /** Tokens it was adopting: released. */
-  readonly tokens: number;
-  /** Pages that its death may have left with one reference too many; the next quiet audit, or the close, settles them. */
-  readonly suspects: readonly number[];
-  /** Ports that the thread was reaping when it died: they are reaped as well. */
-  readonly inherited: readonly number[];
-}
 
 /** A report under way. */
 export type Findings = { -readonly [Key in keyof ReapReport]: ReapReport[Key] };

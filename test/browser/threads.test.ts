@@ -109,6 +109,13 @@ describe.each([
       expect(result.grownBytes).toBeGreaterThan(1_000_000);
     });
 
+    test('workers that the page ends at any moment are reaped by their locks, and nothing is missing', async () => {
+      const count = 12;
+      const result = await stage.play<{ held: number }>('deaths', { engine, seed, count });
+      expect(result).toMatchObject({ exact: true, errors: [], end: HOME });
+      expect(result.held).toBeGreaterThan(count);
+    });
+
     test('an audio worklet attaches through processorOptions, receives and sends', async () => {
       const blocks = 500;
       expect(await stage.play('worklet', { engine, seed, blocks })).toMatchObject({

@@ -1,5 +1,6 @@
 // Any scenario with deaths, reaped by the shipped recovery: whatever happens, everything is accounted for at the end.
 
+import { CONTROL_BASE, HEADER_REAPS_OFFSET } from '../../assembly/layout.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { auditPool } from '../../src/pool/audit.js';
@@ -25,6 +26,8 @@ export async function faultyReaper(faults: readonly Patch[]): Promise<typeof Rea
 function settleSuspects(pool: ModelPool): void {
   const id = pool.instances.find(({ isDead }) => !isDead)?.id ?? 0;
   const { memory, geometry } = pool;
+  // As the shipped reaper counts, so that audits know that counters may be short.
+  pool.write(CONTROL_BASE + HEADER_REAPS_OFFSET, pool.instances.filter(({ isDead }) => isDead).length);
   const engine = createTypeScriptEngine({ memory, portId: id });
   const port = { id, name: 'model', label: '', identity: '', memory, geometry, engine, isGone: false, waits: 0 };
   const { errors, exact } = auditPool(port as unknown as Port);

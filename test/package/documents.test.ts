@@ -10,7 +10,8 @@ import { errorTable } from '../../src/errors.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const documents = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+const documents = ['README.md', 'CHANGELOG.md', ...pages.map((name) => `docs/${name}`)];
 
 describe('docs/errors.md', () => {
   test('has a row with cause and remedy for every code that the sources name', () => {

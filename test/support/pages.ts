@@ -79,7 +79,7 @@ export const HOME = {
   references: { ledgers: 0, channels: 0, tokens: 0 },
   inflight: 0,
   rejected: 0,
-  closed: { isDestroyed: true, inflight: 0 },
+  closed: { isDestroyed: true, inflight: 0, pinned: 0, holders: [] },
 };
 
 /** WebKitGTK with shared memory switched on in its JavaScript engine: as it is delivered, it shares none. */

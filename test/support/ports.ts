@@ -14,9 +14,10 @@ import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
 import { auditPool } from '../../src/pool/audit.js';
 import { writeControl } from '../../src/pool/format.js';
 import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
+import { writeLabel } from '../../src/pool/label.js';
 import type { PoolMemory } from '../../src/pool/memory.js';
 import { resolveOptions } from '../../src/pool/options.js';
-import { claimPort, type Port, portOffset } from '../../src/pool/port.js';
+import { claimOf, claimPort, type Port, portOffset } from '../../src/pool/port.js';
 import { Scratch } from '../../src/pool/scratch.js';
 import { identityKey } from '../../src/pool/share.js';
 import { type PoolStats, readStats } from '../../src/pool/stats.js';
@@ -62,16 +63,21 @@ export function create(kind: EngineKind, options: PoolOptions): PagePool {
 /** Claims a port and opens the engine of that kind on it. */
 export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKind): Port {
   const id = claimPort(memory, geometry);
+  // The same whatever the kind: pools of both engines are compared word for word.
+  writeLabel(memory, geometry, id, 'testport');
   return {
     id,
     name: 'test',
-    label: kind,
+    label: 'testport',
     identity: identityKey(memory),
+    claim: claimOf(memory, geometry, id),
     memory,
     geometry,
     scratch: new Scratch(memory, geometry, id),
     engine: openEngine(memory, kind, id),
     isGone: false,
+    isLost: false,
+    onLost: () => {},
     waits: 0,
   };
 }

@@ -29,7 +29,7 @@ async function expectToWork(pool: PagePool): Promise<void> {
   setTimeout(() => channel.sendFragment(pool.take(1) as never), 3);
   (await next)?.release();
   expect(codeOf(() => pool.release(page))).toBe('POOL_ERR_STALE_HANDLE');
-  expect(await pool.close()).toEqual({ isDestroyed: true, inflight: 0 });
+  expect(await pool.close()).toMatchObject({ isDestroyed: true, inflight: 0 });
 }
 
 describe('without isolation', () => {

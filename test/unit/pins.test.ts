@@ -203,7 +203,7 @@ describe.each(KINDS)('a pool of the %s engine', (kind) => {
       if (isReleasedFirst) pool.release(page);
       const closed = pool.close({ timeoutMs: 2000 });
       if (!isReleasedFirst) pool.release(page);
-      expect(await closed).toEqual({ isDestroyed: true, inflight: 0 });
+      expect(await closed).toMatchObject({ isDestroyed: true, inflight: 0 });
       expect(bytes.every((byte) => byte === 3)).toBe(true);
       pool.unpin(token);
       expect(codeOf(() => pool.unpin(token))).toBe('POOL_ERR_TOKEN_SPENT');

@@ -372,8 +372,8 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
 
   describe('closing', () => {
     it('ends at once when every page is home', async () => {
-      expect(await pool.close()).toEqual({ isDestroyed: true, inflight: 0 });
-      expect(await pool.close()).toEqual({ isDestroyed: true, inflight: 0 });
+      expect(await pool.close()).toMatchObject({ isDestroyed: true, inflight: 0 });
+      expect(await pool.close()).toMatchObject({ isDestroyed: true, inflight: 0 });
       expect(codeOf(() => pool.alloc())).toBe('POOL_ERR_DESTROYED');
       expect(codeOf(() => pool.channel('work').send(1, 0, 0))).toBe('POOL_ERR_DESTROYED');
     });
@@ -386,14 +386,14 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       expect(pool.inflight).toBe(1);
       pool.bytes(page).fill(1);
       pool.release(page);
-      expect(await closed).toEqual({ isDestroyed: true, inflight: 0 });
+      expect(await closed).toMatchObject({ isDestroyed: true, inflight: 0 });
     });
 
     it('reports what is missing after timeoutMs, and goes on', async () => {
       const page = pool.alloc();
-      expect(await pool.close({ timeoutMs: 20 })).toEqual({ isDestroyed: false, inflight: 1 });
+      expect(await pool.close({ timeoutMs: 20 })).toMatchObject({ isDestroyed: false, inflight: 1 });
       pool.release(page);
-      expect(await pool.close()).toEqual({ isDestroyed: true, inflight: 0 });
+      expect(await pool.close()).toMatchObject({ isDestroyed: true, inflight: 0 });
     });
 
     it('throws the reason of an aborted signal, and goes on', async () => {
@@ -414,7 +414,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const loop = (async () => {
         for await (const fragment of channel) fragment.release();
       })();
-      expect(await pool.close()).toEqual({ isDestroyed: true, inflight: 0 });
+      expect(await pool.close()).toMatchObject({ isDestroyed: true, inflight: 0 });
       await loop;
       expect(await channel.next()).toBe(null);
     });
@@ -432,12 +432,12 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const realm = await loadAnotherRealm();
       const attach = () => realm.PagePool.attach(pool.share() as never);
       const other = attach();
-      expect(await other.close()).toEqual({ isDestroyed: false, inflight: pool.inflight });
+      expect(await other.close()).toMatchObject({ isDestroyed: false, inflight: pool.inflight });
       expect(codeOf(() => other.alloc())).toBe('POOL_ERR_DESTROYED');
       const third = attach();
       third.release(third.alloc());
       expect(pool.inflight).toBeGreaterThan(0);
-      expect(await pool.close({ timeoutMs: 2000 })).toEqual({ isDestroyed: true, inflight: 0 });
+      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, inflight: 0 });
       await new Promise((resolve) => setTimeout(resolve, 5));
       expect(codeOf(() => third.alloc())).toBe('POOL_ERR_DESTROYED');
     });

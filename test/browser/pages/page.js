@@ -2,6 +2,7 @@
 //
 // A scenario returns plain numbers and texts; what they must be stands in the tests.
 
+import { deaths } from './deaths.js';
 import { engines } from './engines.js';
 import { frames } from './frames.js';
 import { growth } from './growth.js';
@@ -13,4 +14,16 @@ import { tokens } from './tokens.js';
 import { views } from './views.js';
 import { worklet } from './worklet.js';
 
-globalThis.tests = { engines, frames, growth, handOff, local, mainThread, otherWorkers, tokens, views, worklet };
+globalThis.tests = {
+  deaths,
+  engines,
+  frames,
+  growth,
+  handOff,
+  local,
+  mainThread,
+  otherWorkers,
+  tokens,
+  views,
+  worklet,
+};

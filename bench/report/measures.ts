@@ -1,0 +1,37 @@
+// Looks things up in results, for budgets and losses: rows and variants by their names, and differences round by round.
+
+import type { Results, RowResult, VariantResult } from '../harness/results.js';
+import { medianOf, pairs, ratioOf } from '../harness/statistics.js';
+
+export function findRow({ rows }: Results, id: string): RowResult | undefined {
+  return rows.find((row) => row.id === id);
+}
+
+export function findVariant(results: Results, id: string, name: string): VariantResult | undefined {
+  return findRow(results, id)?.variants.find((variant) => variant.name === name);
+}
+
+/** Where a figure comes from: row and variant. */
+export type Source = readonly [id: string, variant: string];
+
+/** Median nanoseconds; undefined when it was not measured. */
+export function nsOf(results: Results, [id, name]: Source): number | undefined {
+  const variant = findVariant(results, id, name);
+  return variant && medianOf(variant.rounds.map((round) => round.median));
+}
+
+/** `a / b`, the median over the rounds. */
+export function ratioBetween(results: Results, a: Source, b: Source): number | undefined {
+  const [x, y] = [findVariant(results, ...a), findVariant(results, ...b)];
+  return x && y && ratioOf(x, y);
+}
+
+/** `a - b`, the median over the rounds. */
+export function differenceBetween(results: Results, a: Source, b: Source): number | undefined {
+  const [x, y] = [findVariant(results, ...a), findVariant(results, ...b)];
+  return x && y && medianOf(pairs(x.rounds, y.rounds).map(([p, q]) => p.median - q.median));
+}
+
+/** The variants of pagepool begin with their engine's name. */
+export const isPagepool = (name: string) => /^(?:wasm|typescript)\b/.test(name);
+export const isWasm = (name: string) => /^wasm\b/.test(name);

@@ -1,0 +1,46 @@
+// The memory of closed pools: 200 of 64 MiB one after the other, every page touched, and the process does not grow.
+//
+// In a process of its own. The control keeps the memories alive, and grows; keeping the closed objects alone does not.
+
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const program = fileURLToPath(new URL('../support/close-many.mjs', import.meta.url));
+const entry = new URL('../../build/index.js', import.meta.url).href;
+const POOL_BYTES = 64 * 2 ** 20;
+
+async function residentBytes(engine: string, count: number, kept: 'nothing' | 'objects' | 'memory'): Promise<number[]> {
+  const args = ['--expose-gc', program, entry, engine, String(count), kept];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 100_000 });
+  return JSON.parse(stdout) as number[];
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((one, other) => one - other)[values.length >>> 1] as number;
+}
+
+/** How much more memory the last fifth of the pools left resident than the first fifth, both by their medians. */
+function growth(bytes: readonly number[]): number {
+  const part = Math.floor(bytes.length / 5);
+  return median(bytes.slice(-part)) - median(bytes.slice(0, part));
+}
+
+describe('closed pools', () => {
+  it.each([
+    ['wasm', 200, 'nothing'],
+    ['typescript', 60, 'nothing'],
+    ['wasm', 60, 'objects'],
+  ] as const)('%s, %i pools of 64 MiB, %s kept: their memory is given back', async (engine, count, kept) => {
+    const bytes = await residentBytes(engine, count, kept);
+    expect(bytes.length).toBe(count);
+    // The last pool's memory may still be there, or not, at each look.
+    expect(growth(bytes)).toBeLessThan(1.5 * POOL_BYTES);
+  });
+
+  it('the control: with their memories kept, the process grows by all of them', async () => {
+    const bytes = await residentBytes('wasm', 15, 'memory');
+    expect(growth(bytes)).toBeGreaterThan(10 * POOL_BYTES);
+  });
+});

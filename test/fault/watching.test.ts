@@ -1,0 +1,169 @@
+// Watched workers that end, whatever way: their ports are reaped, waits end, and a closing pool closes.
+
+import { EventEmitter, once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { PagePool } from 'pagepool';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { codeOf, messageOf } from '../support/realm.js';
+
+const entry = new URL('../../build/index.js', import.meta.url).href;
+const program = new URL('./mortal.mjs', import.meta.url);
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+type Way = 'terminate' | 'exit' | 'throw' | 'reject' | 'fall' | 'spin' | 'block';
+const WAYS: readonly Way[] = ['terminate', 'exit', 'throw', 'reject', 'fall', 'spin', 'block'];
+
+describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
+  let pool: PagePool;
+  let workers: Worker[] = [];
+
+  beforeEach(() => {
+    pool = PagePool.createSync({ engine, pageCount: 32, maxPorts: 4, channels: { work: {}, silent: {} } });
+    workers = [];
+  });
+  afterEach(async () => {
+    for (const worker of workers) await worker.terminate();
+    pool.destroy();
+  });
+
+  /** A worker, and what it says next. */
+  function start(how: Way, more: object = {}) {
+    const worker = new Worker(program, { workerData: { entry, share: pool.share(), engine, how, ...more } });
+    worker.on('error', () => {}); // it ends by an error on purpose
+    workers.push(worker);
+    const said = async () => (await once(worker, 'message'))[0];
+    return { worker, said };
+  }
+
+  /** Ends the worker the way it was made for; resolves when it has ended. */
+  async function end(worker: Worker, how: Way): Promise<void> {
+    // Not `once` of node:events, which gives up at the error that comes before the exit.
+    const exited = new Promise((resolve) => worker.once('exit', resolve));
+    worker.postMessage('end');
+    if (how === 'spin' || how === 'block') {
+      await once(worker, 'message');
+      await later(5);
+    }
+    if (how === 'terminate' || how === 'spin' || how === 'block') await worker.terminate();
+    await exited;
+  }
+
+  function expectAllHome(): void {
+    pool.channel('work').receive()?.release();
+    const audit = pool.audit();
+    expect(audit.errors).toEqual([]);
+    expect(audit).toMatchObject({ exact: true, balanced: true, pages: { used: 0, pinned: 0 } });
+    pool.trim();
+    expect(pool.stats()).toMatchObject({ inflight: 0, pages: { provider: 32 } });
+  }
+
+  it.each(WAYS)('a worker that ends by %s leaves nothing behind', async (how) => {
+    const { worker, said } = start(how);
+    pool.watch(worker);
+    const { portId } = await said();
+    expect(pool.inflight).toBeGreaterThan(0);
+    await end(worker, how);
+    expect(pool.stats().ports[portId]?.isClaimed).toBe(false);
+    expectAllHome();
+    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+  });
+
+  it('a worker may attach after it was watched, and detach, and attach again', async () => {
+    const { worker, said } = start('exit', { attachLater: true });
+    pool.watch(worker);
+    pool.watch(worker); // twice is once
+    expect(worker.listenerCount('exit')).toBe(1);
+    expect(await said()).toBe('ready');
+    worker.postMessage('attach');
+    const { portId } = await said();
+    worker.postMessage('detach');
+    expect(await said()).toBe('detached');
+    worker.postMessage('attach');
+    expect((await said()).portId).toBe(portId);
+    await end(worker, 'exit');
+    while (pool.channel('work').pending > 1) pool.channel('work').receive()?.release();
+    expectAllHome();
+  });
+
+  it('the ports of other threads are left alone, also one that had the same port before', async () => {
+    const first = start('exit');
+    pool.watch(first.worker);
+    const { portId } = await first.said();
+    first.worker.postMessage('detach');
+    await first.said();
+    const second = start('exit');
+    const { portId: claimed, references } = await second.said();
+    expect(claimed).toBe(portId);
+    await end(first.worker, 'exit');
+    expect(pool.stats().ports[portId]?.isClaimed).toBe(true);
+    expect(pool.audit().references.ledgers).toBe(references);
+    pool.watch(second.worker);
+    await end(second.worker, 'exit');
+    while (pool.channel('work').pending > 1) pool.channel('work').receive()?.release();
+    expectAllHome();
+  });
+
+  it('ends the wait of a thread that waits for pages', async () => {
+    const { worker, said } = start('exit');
+    pool.watch(worker);
+    await said();
+    const held = [];
+    for (let handle = pool.alloc(); handle !== 0; handle = pool.alloc()) held.push(handle);
+    const waiting = pool.takeAsync(undefined, { timeoutMs: 10_000 });
+    await end(worker, 'exit');
+    (await waiting).release();
+    for (const handle of held) pool.release(handle);
+    expectAllHome();
+  });
+
+  it('lets a closing pool close', async () => {
+    const { worker, said } = start('exit', { label: 'reader' });
+    pool.watch(worker);
+    const { portId } = await said();
+    const report = await pool.close({ timeoutMs: 100 });
+    expect(report).toMatchObject({ isDestroyed: false });
+    expect(report.holders.map(({ text }) => text).join()).toContain(`port ${portId} "reader" holds`);
+    const closed = pool.close();
+    await end(worker, 'exit');
+    expect(await closed).toMatchObject({ isDestroyed: true, inflight: 0, holders: [] });
+  });
+
+  it('does not reap after detach, nor keep a listener on the worker', async () => {
+    const { worker, said } = start('exit');
+    pool.watch(worker);
+    await said();
+    pool.detach();
+    expect(worker.listenerCount('exit')).toBe(0);
+    await end(worker, 'exit');
+  });
+
+  it('refuses what is no worker, a worker that has ended, and one of the web where no lock tells', async () => {
+    const { worker, said } = start('exit');
+    await said();
+    await end(worker, 'exit');
+    expect(messageOf(() => pool.watch(worker))).toContain('worker.threadId=-1 (expected a worker that runs)');
+    for (const value of [null, undefined, 7, 'worker', {}, new EventEmitter(), new MessageChannel()]) {
+      expect(messageOf(() => pool.watch(value))).toContain('(expected a Worker)');
+    }
+    vi.stubGlobal('navigator', {});
+    vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never);
+    const ofTheWeb = { postMessage: () => {}, terminate: () => {} };
+    expect(messageOf(() => pool.watch(ofTheWeb))).toContain('reap(portId, { force: true })');
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+    expect(codeOf(() => pool.watch(ofTheWeb))).toBe(
+      'navigator' in globalThis && navigator.locks ? undefined : 'POOL_ERR_INVALID_ARGUMENT',
+    );
+  });
+
+  it('a worker that was not watched keeps its port; by hand it is set aside, then reaped', async () => {
+    const { worker, said } = start('exit');
+    const { portId, references } = await said();
+    await end(worker, 'exit');
+    expect(pool.audit().references.ledgers).toBe(references);
+    expect(codeOf(() => pool.reap(portId))).toBe('POOL_ERR_INVALID_ARGUMENT');
+    pool.reap(portId, { force: true });
+    expect(pool.audit()).toMatchObject({ reaped: [portId] });
+    expectAllHome();
+  });
+});

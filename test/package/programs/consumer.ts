@@ -1,0 +1,80 @@
+// A consumer's program for the type checker: every part of the public interface by its types, and uses that must be refused.
+//
+// Nothing here runs. It uses no global that a bare ES2022 library lacks, since consumers compile with and without DOM.
+
+import {
+  type AuditReport,
+  type Channel,
+  type ChannelOptions,
+  type CloseReport,
+  Fragment,
+  type FragmentToken,
+  type Handle,
+  type MemoryProvider,
+  PagePool,
+  PagePoolError,
+  type PagePoolErrorCode,
+  type PinToken,
+  type PoolOptions,
+  type PoolShare,
+  type PoolStats,
+  type WaitOptions,
+  wasmMemory,
+} from 'pagepool';
+
+const channels: Record<string, ChannelOptions> = { work: { capacity: 8, batch: 4, whenFull: 'drop-oldest' } };
+const provider: MemoryProvider = wasmMemory({ stepBytes: 1 << 20 });
+const options: PoolOptions = { pageBytes: 4096, pageCount: 8, channels, provider, engine: 'auto', zero: 'on-release' };
+
+export async function use(): Promise<CloseReport> {
+  const pool: PagePool = await PagePool.create(options);
+  const engine: 'wasm' | 'typescript' = pool.engine;
+  const share: PoolShare = pool.share();
+  const attached = PagePool.attach({ ...share, engine }, { label: 'worker' });
+  const handle: Handle = pool.alloc();
+  const view: Uint8Array = pool.bytes(handle, 0, 16);
+  const pin: PinToken = pool.pin(handle);
+  pool.unpin(pin);
+  const words: Uint32Array = pool.words(4);
+  const channel: Channel = pool.channel('work');
+  const isSent: boolean = channel.send(handle, 0, view.length, 1);
+  const received: Fragment | null = attached.channel('work').receive();
+  const token: FragmentToken | undefined = received?.lend();
+  if (token !== undefined) pool.adopt(token)[Symbol.dispose]();
+  const wait: WaitOptions = { timeoutMs: 10, ref: isSent };
+  for await (const fragment of channel) fragment.slice(0, 1).release();
+  await channel.next(wait).catch((error: unknown) => {
+    if (error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT') return null;
+    throw error;
+  });
+  const stats: PoolStats = pool.stats();
+  const audit: AuditReport = pool.audit();
+  words[0] = stats.alloc.fast + audit.pages.total;
+  await attached[Symbol.asyncDispose]();
+  return pool.close({ timeoutMs: 1000 });
+}
+
+export async function misuse(pool: PagePool, share: PoolShare, fragment: Fragment): Promise<void> {
+  // @ts-expect-error the option is called pageBytes
+  await PagePool.create({ pageSize: 4096 });
+  // @ts-expect-error pools are created or attached
+  new PagePool();
+  // @ts-expect-error a handle is a number
+  pool.release('1');
+  // @ts-expect-error there is no such policy
+  await PagePool.create({ channels: { work: { whenFull: 'later' } } });
+  // @ts-expect-error the pool may be empty: null
+  pool.take().release();
+  // @ts-expect-error bursts take 32-bit words
+  pool.allocBurst(new Uint8Array(4), 4);
+  // @ts-expect-error a fragment is not made of a handle by hand
+  new Fragment(1);
+  // @ts-expect-error what share() returned is read-only
+  share.name = 'other';
+  // @ts-expect-error the length is the sender's
+  fragment.length = 3;
+  // @ts-expect-error there is no such code
+  const isEmpty = (code: PagePoolErrorCode): boolean => code === 'POOL_ERR_EMPTY';
+  // @ts-expect-error only the package's entries can be imported
+  if (isEmpty('POOL_ERR_TIMEOUT')) await import('pagepool/build/pool/port.js');
+}

@@ -1,0 +1,98 @@
+// The installed package in every runtime: threads hand fragments on with both engines, and it loads in every way it should.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runtimes, toolchainDir } from '../../scripts/toolchain.mjs';
+import { consumer } from './support/consumer.js';
+import { type ExchangeResult, expectedExchange, type Features } from './support/expected.js';
+import { record } from './support/record.js';
+import { type Run, run } from './support/run.js';
+
+const own = { name: `Node ${process.versions.node.split('.')[0]}`, program: process.execPath };
+
+/** The version that the toolchain pins, from its package.json; of the own Node, its own. */
+function pinnedVersion(program: string): string {
+  if (program === process.execPath) return process.versions.node;
+  const manifest = JSON.parse(readFileSync(join(toolchainDir, 'package.json'), 'utf8')) as {
+    optionalDependencies: Record<string, string>;
+  };
+  const entry = Object.entries(manifest.optionalDependencies).find(([name]) => program.includes(`/${name}/`));
+  return entry?.[1].replace(/^.*@/, '') ?? 'not pinned';
+}
+
+describe.each([own, ...runtimes])('$name', ({ name, program }) => {
+  const isHere = existsSync(program);
+  const isNode = name.startsWith('Node');
+  const prefix = name === 'Deno' ? ['run', '--allow-all', '--no-prompt'] : [];
+  const start = (file: string, args: string[] = [], timeoutMs?: number): Promise<Run> =>
+    run(program, [...prefix, `src/${file}`, ...args], consumer, timeoutMs);
+  const found: { version?: string; threads: string[]; features?: Features; alone?: string } = { threads: [] };
+
+  test.skipIf(!isHere)('is the version that the toolchain pins', async () => {
+    const { stdout, end } = await run(program, ['--version'], consumer);
+    expect(end).toBe(0);
+    found.version = /\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? stdout;
+    expect(found.version).toBe(pinnedVersion(program));
+  });
+
+  test.skipIf(!isHere)('hands fragments both ways between threads of node:worker_threads', async () => {
+    const { stdout, stderr, end } = await start('threads-main.js');
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    const { exchange, features } = JSON.parse(stdout) as ExchangeResult;
+    expect(exchange).toEqual(expectedExchange);
+    found.features = features;
+    found.threads.push('`node:worker_threads`');
+  });
+
+  // Node has no web Worker.
+  if (!isNode) {
+    test.skipIf(!isHere)('hands fragments both ways to a web Worker', async () => {
+      const { stdout, stderr, end } = await start('web-main.js');
+      expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+      const { exchange, error } = JSON.parse(stdout) as ExchangeResult;
+      expect(error).toBeUndefined();
+      expect(exchange).toEqual(expectedExchange);
+      found.threads.push('web `Worker`');
+    });
+  }
+
+  test.skipIf(!isHere)('loads by require() from CommonJS, without a warning', async () => {
+    const { stdout, stderr, end } = await start('require.cjs');
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    expect(JSON.parse(stdout)).toEqual({ engine: 'wasm', sum: 7 * 4096, isRefused: true, isDestroyed: true });
+  });
+
+  test.skipIf(!isHere)('takes the core that import.meta.resolve finds', async () => {
+    const { stdout, stderr, end } = await start('core-wasm.js');
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    expect(JSON.parse(stdout)).toEqual({ engine: 'wasm', isGiven: true, isDestroyed: true });
+  });
+
+  test.skipIf(!isHere)('waits to the end of the timeout with `ref`, and without it as the runtime does', async () => {
+    const held = await start('await-alone.js', ['ref'], 10_000);
+    expect(held).toEqual({ stdout: 'waits\nPOOL_ERR_TIMEOUT\n', stderr: '', end: 0 });
+    const inner = await start('await-alone.js', ['inner'], 10_000);
+    expect(inner).toEqual({ stdout: 'waits\n', stderr: '', end: 0 });
+    // A module's own await that never ends: each runtime has its way, which stands in docs/compatibility.md.
+    const { stdout, end } = await start('await-alone.js', ['top'], 3_000);
+    expect({ stdout, end }).toEqual({ stdout: 'waits\n', end: topLevelEnd(name) });
+    found.alone = end === 'timeout' ? 'goes on for ever' : `ends, exit code ${end}`;
+  });
+
+  test.skipIf(!isHere)('is recorded', () => {
+    expect(found).toMatchObject({ version: expect.any(String), alone: expect.any(String) });
+    expect(found.threads).toHaveLength(isNode ? 1 : 2);
+    record(
+      'runtimes',
+      [own, ...runtimes].findIndex((runtime) => runtime.name === name),
+      { name, ...found },
+    );
+  });
+});
+
+/** How a process ends whose module awaits what never comes. */
+function topLevelEnd(name: string): number | string {
+  if (name === 'Bun') return 'timeout';
+  return name === 'Deno' ? 1 : 13;
+}

@@ -1,0 +1,175 @@
+// What npm would publish: the files, what they reach for, what the package's metadata promises, and that unused code goes away.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { describe, expect, test } from 'vitest';
+import { toolPath } from '../../scripts/toolchain.mjs';
+import { consumer, tarball } from './support/consumer.js';
+import { run } from './support/run.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = join(consumer, 'node_modules/pagepool');
+const read = (path: string): string => readFileSync(join(folder, path), 'latin1');
+
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((path) => statSync(join(folder, path)).isFile())
+  .sort();
+const scripts = files.filter((path) => path.endsWith('.js'));
+const declarations = files.filter((path) => path.endsWith('.d.ts'));
+
+interface Manifest {
+  readonly name: string;
+  readonly exports: Record<string, string | Record<string, string>>;
+  readonly scripts: Record<string, string>;
+  readonly [field: string]: unknown;
+}
+const manifest = JSON.parse(read('package.json')) as Manifest;
+
+/** Every file that `exports` names, by condition; a plain path is its own default. */
+const targets = Object.values(manifest.exports).flatMap((target) =>
+  Object.entries(typeof target === 'string' ? { default: target } : target).map(([condition, path]) => ({
+    condition,
+    path: path.replace(/^\.\//, ''),
+  })),
+);
+
+/** What the file imports or re-exports. */
+function importsOf(path: string): string[] {
+  const text = read(path).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*(['"])([\w@#:./-]+)\1/g)].map((match) => match[2] as string);
+}
+
+/** The files that `entries` reach by relative imports, the entries among them. */
+function closure(entries: readonly string[], toFile: (path: string) => string): string[] {
+  const reached = new Set<string>();
+  const pending = [...entries];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    if (reached.has(path)) continue;
+    reached.add(path);
+    for (const specifier of importsOf(path)) pending.push(toFile(join(dirname(path), specifier)));
+  }
+  return [...reached].sort();
+}
+
+describe('the tarball', () => {
+  test('holds the entries and what they reach, the core, the documents, and nothing else', () => {
+    const documents = files.filter((path) => /^(?:README|CHANGELOG|docs\/[a-z-]+)\.md$|^LICENSE$/.test(path));
+    expect(documents).toEqual(expect.arrayContaining(['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/errors.md']));
+    const others = ['package.json', 'build/wasm/core.release.wasm'];
+    const isScript = (path: string): boolean => path.endsWith('.js');
+    const entries = targets.map(({ path }) => path);
+    const code = closure(entries.filter(isScript), (path) => path);
+    const types = closure(
+      targets.filter(({ condition }) => condition === 'types').map(({ path }) => path),
+      (path) => path.replace(/\.js$/, '.d.ts'),
+    );
+    expect(files).toEqual([...documents, ...others, ...code, ...types].sort());
+    expect(files).toEqual(expect.arrayContaining(entries));
+  });
+
+  test('is small', () => {
+    const packedBytes = statSync(tarball).size;
+    const unpackedBytes = files.reduce((bytes, path) => bytes + statSync(join(folder, path)).size, 0);
+    console.log(`tarball: ${files.length} files, ${packedBytes} bytes packed, ${unpackedBytes} unpacked`);
+    expect(packedBytes).toBeLessThan(128 * 1024);
+  });
+
+  test('names no machine but the reader’s own, and no host but those of the changelog', () => {
+    for (const path of files) {
+      const text = read(path);
+      const hosts = [...text.matchAll(/\bhttps?:\/\/([^/:\s)"'`]+)/g)].map((match) => match[1] as string);
+      const allowed = path === 'CHANGELOG.md' ? ['keepachangelog.com', 'semver.org'] : ['localhost'];
+      expect(
+        hosts.filter((host) => !allowed.includes(host)),
+        path,
+      ).toEqual([]);
+      expect(text, path).not.toContain(root.replace(/\/$/, ''));
+      expect(text.match(/(?<![\w.~-])\/(?:home|root|tmp|Users|usr|var|work)\/.{0,40}/g), path).toBeNull();
+    }
+  });
+
+  test('has no source maps and points to none', () => {
+    for (const path of [...scripts, ...declarations]) expect(read(path), path).not.toContain('sourceMappingURL');
+  });
+
+  test.each(scripts)('%s imports nothing from outside, starts no worker, and evaluates no text', (path) => {
+    expect(importsOf(path).filter((specifier) => !specifier.startsWith('.'))).toEqual([]);
+    expect(read(path).match(/import\.meta|\bnew Worker\b|\brequire\(|\beval\(|\bnew Function\b/g)).toBeNull();
+  });
+});
+
+describe('package.json', () => {
+  test('asks for no other package and runs nothing when it is installed', () => {
+    for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies', 'bin']) {
+      expect(manifest, field).not.toHaveProperty(field);
+    }
+    for (const hook of ['preinstall', 'install', 'postinstall', 'prepare']) {
+      expect(manifest.scripts, hook).not.toHaveProperty(hook);
+    }
+    expect(readdirSync(join(consumer, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['pagepool']);
+  });
+
+  test('satisfies publint, suggestions included', async () => {
+    const { stdout, end } = await run(
+      process.execPath,
+      [toolPath('publint/src/cli.js'), '--strict', tarball],
+      consumer,
+    );
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe('All good!');
+    expect(end).toBe(0);
+  });
+
+  test('gives types that are right for ES modules, by are-the-types-wrong', async () => {
+    const { stdout, stderr, end } = await run(
+      process.execPath,
+      // The core is bytes to be fetched or read, which no type could describe.
+      [
+        toolPath('@arethetypeswrong/cli/dist/index.js'),
+        '--profile=esm-only',
+        '--exclude-entrypoints=core.wasm',
+        tarball,
+      ],
+      consumer,
+    );
+    expect(end, stdout + stderr).toBe(0);
+    expect(stdout).toContain('node16 (from ESM)');
+  });
+});
+
+describe('a bundle', () => {
+  /** The minified bundle of a consumer's module. */
+  async function bundle(contents: string): Promise<string> {
+    const { outputFiles, warnings } = await build({
+      stdin: { contents, resolveDir: consumer },
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      write: false,
+      logLevel: 'silent',
+    });
+    expect(warnings).toEqual([]);
+    return outputFiles[0]?.text ?? '';
+  }
+
+  test('keeps nothing of the package when nothing is used', async () => {
+    const text = await bundle("import { PagePool, wasmMemory } from 'pagepool'; console.log(1);");
+    expect(text).toBe('console.log(1);\n');
+  });
+
+  test('keeps the package when it is used', async () => {
+    const text = await bundle("import { PagePool } from 'pagepool'; console.log(PagePool);");
+    expect(text.length).toBeGreaterThan(20_000);
+  });
+
+  test('may leave the package out, since loading it has no effect', async () => {
+    const program = `
+      const names = Reflect.ownKeys(globalThis).length;
+      await import('pagepool');
+      await new Promise(setImmediate);
+      console.log(Reflect.ownKeys(globalThis).length - names, process.getActiveResourcesInfo());`;
+    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program], consumer);
+    expect({ stdout, stderr }).toEqual({ stdout: '0 []\n', stderr: '' });
+  });
+});

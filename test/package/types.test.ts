@@ -1,0 +1,85 @@
+// The declarations as consumers' compilers read them: strict, libraries checked too, old and new TypeScript, with and without DOM.
+//
+// The consumer's files are test/package/programs/consumer*.ts; their @ts-expect-error lines fail where a misuse is accepted.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { toolPath } from '../../scripts/toolchain.mjs';
+import { consumer } from './support/consumer.js';
+import { record } from './support/record.js';
+import { run } from './support/run.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What declares the platform for a consumer. */
+interface Libraries {
+  readonly name: string;
+  readonly file: string;
+  readonly lib: readonly string[];
+  readonly hasNodeTypes?: boolean;
+}
+
+const libraries: Libraries[] = [
+  { name: 'ES2022 alone', file: 'consumer.ts', lib: ['ES2022'] },
+  { name: "ES2022 and Node's types", file: 'consumer.ts', lib: ['ES2022'], hasNodeTypes: true },
+  { name: 'ES2022 and DOM', file: 'consumer.ts', lib: ['ES2022', 'DOM'] },
+  { name: 'ES2022 and WebWorker', file: 'consumer.ts', lib: ['ES2022', 'WebWorker'] },
+  { name: '`using`, ES2022 and DOM', file: 'consumer-dom.ts', lib: ['ES2022', 'ESNext.Disposable', 'DOM'] },
+];
+
+const modes = [
+  { name: '`module: nodenext`', options: { module: 'nodenext' } },
+  { name: '`moduleResolution: bundler`', options: { module: 'esnext', moduleResolution: 'bundler' } },
+];
+
+const compilers = [join(root, 'node_modules/typescript'), toolPath('typescript-5.9'), toolPath('typescript-5.2')].map(
+  (folder) => {
+    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
+    return { folder, version };
+  },
+);
+
+/** Compiles one file in the consumer's project and returns what the compiler says. */
+async function check(folder: string, name: string, options: object, file: string): Promise<string> {
+  const config = join(consumer, `tsconfig.${name}.json`);
+  const compilerOptions = { strict: true, skipLibCheck: false, noEmit: true, target: 'ES2022', ...options };
+  writeFileSync(config, JSON.stringify({ compilerOptions, files: [`src/${file}`] }));
+  const { stdout, stderr, end } = await run(process.execPath, [join(folder, 'bin/tsc'), '--project', config], consumer);
+  return `${stdout}${stderr}exit code ${end}`;
+}
+
+function libraryOptions({ lib, hasNodeTypes }: Libraries): object {
+  return hasNodeTypes ? { lib, types: ['node'], typeRoots: [join(root, 'node_modules/@types')] } : { lib, types: [] };
+}
+
+describe.each(compilers)('TypeScript $version', ({ folder, version }) => {
+  const number = compilers.findIndex((compiler) => compiler.folder === folder);
+  // The newest one is quick and takes every combination, the others take a second each: four that differ most.
+  const few = [libraries.slice(0, 2).concat(libraries.slice(4)), libraries.slice(2, 3)];
+  const cases = modes.flatMap((mode, m) =>
+    (number === 0 ? libraries : (few[m] ?? [])).map((library) => ({ mode, library })),
+  );
+
+  test.each(cases)('accepts the package under $mode.name with $library.name', async ({ mode, library }) => {
+    const name = `${number}-${modes.indexOf(mode)}-${libraries.indexOf(library)}`;
+    const options = { ...mode.options, ...libraryOptions(library) };
+    expect(await check(folder, name, options, library.file)).toBe('exit code 0');
+  });
+
+  test('refuses a consumer that misuses the package', async () => {
+    writeFileSync(join(consumer, 'src', 'misuse.ts'), "import { PagePool } from 'pagepool';\nPagePool.attach(1);\n");
+    const options = { module: 'nodenext', lib: ['ES2022'], types: [] };
+    expect(await check(folder, `${number}-misuse`, options, 'misuse.ts')).toMatch(
+      /^src\/misuse\.ts\(2,17\): error TS2345: .*PoolShare.*exit code [12]$/s,
+    );
+    record('types', number, {
+      version,
+      modes: modes.map((mode) => ({
+        name: mode.name,
+        libraries: cases.filter((one) => one.mode === mode).map(({ library }) => library.name),
+      })),
+    });
+  });
+});

@@ -1,0 +1,153 @@
+// Watching by locks: when they are taken, what they tell, and that none is left. With locks of this realm, in one thread.
+
+import { PagePool } from 'pagepool';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RealmLocks } from '../support/locks.js';
+import { codeOf, loadAnotherRealm } from '../support/realm.js';
+
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** As the web's workers are: no exit event, no thread number. */
+const ofTheWeb = { postMessage: () => {}, terminate: () => {} };
+
+describe('a pool that watches by locks', () => {
+  let locks: RealmLocks;
+  let pool: PagePool;
+  const attach = async (): Promise<PagePool> => {
+    const realm = await loadAnotherRealm();
+    return realm.PagePool.attach(pool.share() as never) as never;
+  };
+  const isClaimed = (portId: number) => pool.stats().ports[portId]?.isClaimed;
+  const lockOf = (portId: number) => locks.held.find((name) => name.includes(` port ${portId} `));
+  /** What a thread is after its end: nothing runs in it any more. */
+  const kill = (other: PagePool): void => {
+    vi.spyOn(other, 'poll').mockImplementation(() => {});
+    locks.endHolder(lockOf(other.portId) as string);
+  };
+
+  beforeEach(() => {
+    locks = new RealmLocks();
+    vi.stubGlobal('navigator', { locks });
+    vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never);
+    pool = PagePool.createSync({ pageCount: 16, maxPorts: 4, channels: { work: {} } });
+  });
+  afterEach(() => {
+    pool.destroy();
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+  });
+
+  it('takes none before somebody watches, then one for each port, also for those that come later', async () => {
+    const early = await attach();
+    await later(3);
+    expect(locks.held).toEqual([]);
+    pool.watch(ofTheWeb);
+    const late = await attach();
+    await later(3);
+    expect(locks.held.length).toBe(3);
+    expect(locks.pending.length).toBe(2); // the watcher asks for those of the others
+    for (const { portId } of [pool, early, late]) expect(lockOf(portId)).toMatch(/^pagepool [\d.]+ port \d claim 1$/);
+    early.detach();
+    late.detach();
+    await later(3);
+    expect(locks.held.length).toBe(1);
+  });
+
+  it('reaps a port when its lock is given away', async () => {
+    const other = await attach();
+    pool.watch(ofTheWeb);
+    pool.watch(ofTheWeb);
+    other.alloc();
+    await later(3);
+    kill(other);
+    await later(3);
+    expect(isClaimed(other.portId)).toBe(false);
+    expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0 } });
+  });
+
+  it('does not take a thread for dead that detached, nor the one that has the port then', async () => {
+    const other = await attach();
+    pool.watch(ofTheWeb);
+    await later(3);
+    other.detach();
+    const next = await attach();
+    expect(next.portId).toBe(other.portId);
+    const page = next.alloc();
+    await later(3);
+    expect(isClaimed(next.portId)).toBe(true);
+    expect(next.refCount(page)).toBe(1);
+    expect(lockOf(next.portId)).toMatch(/claim 2$/);
+    kill(next);
+    await later(3);
+    expect(isClaimed(next.portId)).toBe(false);
+  });
+
+  it('is reaped once where several watch, and by another when the watcher is gone, too', async () => {
+    const [second, third] = [await attach(), await attach()];
+    for (const each of [pool, second]) each.watch(ofTheWeb);
+    third.alloc();
+    await later(3);
+    kill(third);
+    await later(3);
+    expect(isClaimed(third.portId)).toBe(false);
+    second.alloc();
+    kill(second);
+    await later(3);
+    expect(isClaimed(second.portId)).toBe(false);
+    expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0 } });
+  });
+
+  it('gives up its waits and its lock when it detaches, and when it is destroyed', async () => {
+    const other = await attach();
+    pool.watch(ofTheWeb);
+    await later(3);
+    expect(locks.pending.length).toBe(1);
+    pool.detach();
+    await later(3);
+    expect(locks.pending).toEqual([]);
+    expect(locks.held.length).toBe(1);
+    other.detach();
+    await later(3);
+    expect(locks.held).toEqual([]);
+    const next = PagePool.createSync();
+    next.watch(ofTheWeb);
+    await later(3);
+    expect(locks.held.length).toBe(1);
+    await next.close();
+    await later(3);
+    expect([locks.held, locks.pending]).toEqual([[], []]);
+  });
+
+  it('goes on without locks where they are refused', async () => {
+    vi.spyOn(locks, 'request').mockRejectedValue(new DOMException('an opaque origin', 'SecurityError'));
+    const other = await attach();
+    expect(codeOf(() => pool.watch(ofTheWeb))).toBe(undefined);
+    await later(3);
+    other.release(other.alloc());
+    other.detach();
+  });
+
+  it('does not ask for a lock that its thread does not hold yet', async () => {
+    // The first to ask for the other's lock is the other itself; it is granted late, as it may be.
+    const request = locks.request.bind(locks);
+    let grant: (() => void) | undefined;
+    vi.spyOn(locks, 'request').mockImplementation(async (name, options, callback) => {
+      if (name.includes(' port 1 ') && grant === undefined) {
+        await new Promise<void>((resolve) => {
+          grant = resolve;
+        });
+      }
+      return request(name, options, callback);
+    });
+    pool.watch(ofTheWeb);
+    const other = await attach();
+    await later(3);
+    expect(lockOf(other.portId)).toBe(undefined);
+    expect(isClaimed(other.portId)).toBe(true);
+    grant?.();
+    await later(3);
+    expect(lockOf(other.portId)).toBeDefined();
+    kill(other);
+    await later(3);
+    expect(isClaimed(other.portId)).toBe(false);
+  });
+});
