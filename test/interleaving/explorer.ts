@@ -300,7 +300,8 @@ class Explorer {
     instance.kill();
     const { reaper } = this.scenario;
     if (reaper === undefined) return;
-    this.pool.addReaper(reaper, instance instanceof ReaperThread ? instance.unfinished : [thread]);
+    const ports = instance instanceof ReaperThread ? [...instance.unfinished, ...this.pool.reapedBy(thread)] : [thread];
+    this.pool.addReaper(reaper, [...new Set(ports)]);
   }
 
   /** What may come next: first the thread that ran last, so that the first failures found have few switches. */

@@ -9,6 +9,8 @@
 
 import {
   CHANNEL_POLICY_OFFSET,
+  CLAIM_REAPING,
+  CLAIM_STATE_MASK,
   CONTROL_BASE,
   HEADER_DEMAND_OFFSET,
   HEADER_FREED_OFFSET,
@@ -16,6 +18,7 @@ import {
   HEADER_RETIRED_OFFSET,
   HEADER_STATE_OFFSET,
   LOAN_INDEX_BITS,
+  PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   PORT_SHIFT,
@@ -29,6 +32,7 @@ import { type Geometry, planGeometry, type RingGeometry } from '../../src/pool/g
 import { PoolMemory } from '../../src/pool/memory.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 import { claimPort } from '../../src/pool/port.js';
+import { reaperOf } from '../../src/recovery/reap.js';
 import type { Engines } from './engines.js';
 import { type Reap, ReaperThread } from './reaper.js';
 import type { Calls, Mix, Stepper } from './stepper.js';
@@ -83,7 +87,7 @@ export class ModelPool {
       const isWasm = engines.kindOf(id) === 'wasm';
       const stepper = isWasm ? this.wasmStepper(id) : new TypeScriptStepper(engines.model!, this.memory);
       stepper.open(port);
-      return new ProgramThread(port, stepper, this.memory.u32);
+      return new ProgramThread(port, stepper, this);
     });
     this.ranges = stateRanges(this.geometry);
     this.resetEnd = this.scratch(ports - 1) + 4 * SCRATCH_WORDS;
@@ -99,16 +103,28 @@ export class ModelPool {
     return this.reapers.length === 0 ? this.instances : [...this.instances, ...this.reapers];
   }
 
-  /** One more thread, which reaps the ports. */
+  /** One more thread, which reaps the ports and knows of all deaths so far. */
   addReaper(reap: Reap, ports: readonly number[]): void {
     const id = this.instances.length + this.reapers.length;
-    const openEngine = (port: number, reads: Reads): Stepper => {
-      const isWasm = this.engines.kindOf(id) === 'wasm';
-      const stepper = isWasm ? this.wasmReaper() : new TypeScriptStepper(this.engines.model!, this.memory, reads);
-      stepper.open(port);
-      return stepper;
-    };
-    this.reapers = [...this.reapers, new ReaperThread(id, this, reap, ports, openEngine)];
+    const dead = new Set(this.threads.filter((thread) => thread.isDead).map((thread) => thread.id));
+    const openEngine = (port: number, reads: Reads): Stepper => this.openEngine(id, port, reads);
+    this.reapers = [...this.reapers, new ReaperThread(id, this, reap, ports, dead, openEngine)];
+  }
+
+  /** Ports that a thread without a port of its own was reaping: whoever reaps after it goes on with them. */
+  reapedBy(thread: number): number[] {
+    return this.instances.flatMap(({ id }) => {
+      const claim = this.read(this.geometry.portsOffset + (id << PORT_SHIFT) + PORT_CLAIM_OFFSET);
+      return (claim & CLAIM_STATE_MASK) === CLAIM_REAPING && reaperOf(claim) === thread ? [id] : [];
+    });
+  }
+
+  /** A new engine by which a thread acts for a dead port. */
+  openEngine(thread: number, port: number, reads: Reads): Stepper {
+    const isWasm = this.engines.kindOf(thread) === 'wasm';
+    const stepper = isWasm ? this.wasmReaper() : new TypeScriptStepper(this.engines.model!, this.memory, reads);
+    stepper.open(port);
+    return stepper;
   }
 
   /** Instances are kept from schedule to schedule: opened anew they are as new ones. */
@@ -263,7 +279,7 @@ function stateRanges(geometry: Geometry): [number, number][] {
     add(shape.slotsOffset, shape.slotCount * 4);
     add(shape.nodesOffset, shape.nodeCount * shape.nodeBytes);
   };
-  add(CONTROL_BASE + HEADER_STATE_OFFSET, 8);
+  add(CONTROL_BASE + HEADER_STATE_OFFSET, 12); // with its sequence, and who closes
   add(CONTROL_BASE + HEADER_FRESH_OFFSET, 4);
   add(CONTROL_BASE + HEADER_RETIRED_OFFSET, 4);
   add(CONTROL_BASE + HEADER_FREED_OFFSET, 16);

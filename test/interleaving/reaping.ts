@@ -5,7 +5,7 @@ import type { Engine } from '../../src/engine/engine.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { auditPool } from '../../src/pool/audit.js';
 import type { Port } from '../../src/pool/port.js';
-import { runSteps } from '../../src/recovery/steps.js';
+import type { EngineCall } from '../../src/recovery/steps.js';
 import type { Patch } from './build-model.js';
 import { checkConservation } from './conservation.js';
 import type { Scenario } from './explorer.js';
@@ -44,7 +44,7 @@ export function reapedAfterwards(scenario: Scenario, bound: number): Scenario {
     bounds: {},
     outcome: ({ pool, dead }) => {
       if (dead.length === 0) return 'nobody died';
-      for (const id of dead) reapStraight(pool, id);
+      for (const id of dead) reapStraight(pool, id, new Set(dead));
       settleSuspects(pool);
       checkConservation(pool, true);
       return 'balanced';
@@ -53,13 +53,22 @@ export function reapedAfterwards(scenario: Scenario, bound: number): Scenario {
   };
 }
 
-function reapStraight(pool: ModelPool, id: number): void {
+/** Reaps a port straight through, as a reaper without a port. */
+export function reapStraight(pool: ModelPool, id: number, known: ReadonlySet<number>): void {
   const { memory, geometry } = pool;
-  let engine: Engine | undefined;
-  runSteps(straight.reapPort(memory, geometry, id, pool.scratch(id)), () => {
-    engine ??= createTypeScriptEngine({ memory, portId: id });
-    return engine;
-  });
+  const steps = straight.reapPort(memory, geometry, id, { id: pool.threads.length, known });
+  let port = id;
+  for (let answer = 0; ; ) {
+    const { done, value } = steps.next(answer);
+    if (done === true) return;
+    if (value === undefined) continue;
+    if ('actFor' in value) port = value.actFor;
+    else answer = callEngine(createTypeScriptEngine({ memory, portId: port }), value.call);
+  }
+}
+
+function callEngine(engine: Engine, [name, ...args]: EngineCall['call']): number {
+  return (engine[name] as (...args: number[]) => number | undefined)(...args) ?? 0;
 }
 
 /** The scenario with this many deaths, reapers' among them, and preemptions at most. Only that all is accounted for is asked. */
@@ -70,8 +79,11 @@ export function reaped(scenario: Scenario, kills: number, bound: number, reapPor
     kills,
     bound,
     bounds: {},
-    reaper: (pool, dead) => reapPort(pool.memory, pool.geometry, dead, pool.scratch(dead)),
-    finish: settleSuspects,
+    reaper: (pool, dead, reaper) => reapPort(pool.memory, pool.geometry, dead, reaper),
+    finish: (pool) => {
+      settleSuspects(pool);
+      scenario.finish?.(pool);
+    },
     outcome: ({ dead }) => (dead.length === 0 ? 'nobody died' : 'balanced'),
     outcomes: { 'nobody died': 'the scenario itself', balanced: 'somebody died, and everything is accounted for' },
   };

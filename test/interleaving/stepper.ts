@@ -1,6 +1,7 @@
 // One engine instance of either kind whose calls can be stopped at every step, as the threads of explored schedules see it.
 
 import type { Engine } from '../../src/engine/engine.js';
+import type { Reads } from './suspend/suspension.js';
 
 /** What an engine does, each call run to its end. */
 export type Calls = Omit<Engine, 'kind'>;
@@ -22,6 +23,8 @@ export interface Stepper {
   readonly result: number;
   /** The call stands before a plain write, where it can only die or go on. */
   readonly isAtPlain: boolean;
+  /** Adds what the instance keeps from call to call, apart from the pool's words. */
+  remember(reads: Reads): void;
   /** What the rest of the call depends on, apart from the pool's words. */
   fingerprint(mix: Mix): void;
 }

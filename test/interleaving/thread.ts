@@ -1,6 +1,9 @@
-// A thread of explored schedules: a program of engine calls on one port, performed step by step.
+// A thread of explored schedules: a program of engine calls on one port, and of code around the engine, performed step by step.
 
+import type { ModelPool } from './model.js';
+import { Procedure, type Steps } from './procedure.js';
 import type { CallName, Mix, Stepper } from './stepper.js';
+import { nothingRead, type Reads } from './suspend/suspension.js';
 
 /** An argument of a call: a number, the result of an earlier call of the same program, or a word of memory at that moment. */
 export type Argument = number | { readonly resultOf: number } | { readonly wordAt: number };
@@ -10,7 +13,13 @@ export type Call = readonly [name: CallName, ...Argument[]];
 export type ConditionalCall =
   | { readonly ifPositive: number; readonly call: Call }
   | { readonly ifOk: number; readonly call: Call };
-export type ProgramStep = Call | ConditionalCall;
+/** Code outside the engine, run as this thread. `port`: the port it acts for, where that is a dead one's. Its result is a number. */
+export interface Run {
+  readonly name: string;
+  readonly run: (pool: ModelPool, id: number) => Steps<number>;
+  readonly port?: number;
+}
+export type ProgramStep = Call | ConditionalCall | Run;
 /** What one thread does while schedules are explored. */
 export type Program = readonly ProgramStep[];
 /** Results by call; null for one that was not made. */
@@ -41,11 +50,13 @@ export class ProgramThread implements Instance {
   isDead = false;
   private call = 0;
   private isBegun = true;
+  private procedure: Procedure | undefined;
+  private readonly engines = new Map<number, Stepper>();
 
   constructor(
     readonly id: number,
     readonly stepper: Stepper,
-    private readonly u32: Uint32Array,
+    private readonly pool: ModelPool,
   ) {}
 
   /** Starts the program and stops before its first step; `atStart`: before anything, where the thread can already die. */
@@ -56,27 +67,29 @@ export class ProgramThread implements Instance {
     this.isDead = false;
     this.isFinished = program.length === 0;
     this.stepper.open(this.id);
+    this.procedure = undefined;
+    this.engines.clear();
     this.isBegun = this.isFinished || !atStart;
     if (this.isBegun) this.next();
   }
 
   get isAtPlain(): boolean {
-    return !this.isBegun || this.stepper.isAtPlain;
+    return !this.isBegun || (this.procedure?.isAtPlain ?? this.stepper.isAtPlain);
   }
 
   get doing(): string {
     const step = this.program[this.call];
-    return step === undefined ? '-' : callOf(step)[0];
+    if (step === undefined) return '-';
+    return 'run' in step ? `${step.name}: ${this.procedure?.doing ?? 'begins'}` : callOf(step)[0];
   }
 
   step(): void {
     if (!this.isBegun) {
       this.isBegun = true;
       this.next();
-    } else if (this.stepper.resume()) {
-      this.finishCall();
-      this.next();
-    }
+    } else if (this.procedure !== undefined) {
+      if (this.procedure.goOn()) this.finish(this.procedure.result as number);
+    } else if (this.stepper.resume()) this.finish(this.stepper.result);
   }
 
   kill(): void {
@@ -86,11 +99,20 @@ export class ProgramThread implements Instance {
   fingerprint(mix: Mix): void {
     mix(this.call * 8 + (this.isFinished ? 4 : 0) + (this.isDead ? 2 : 0) + (this.isBegun ? 1 : 0));
     for (const result of this.results) mix(result ?? 0x5bd1e995);
-    if (!this.isDead && !this.isFinished && this.isBegun) this.stepper.fingerprint(mix);
+    if (this.isDead || this.isFinished || !this.isBegun) return;
+    if (this.procedure !== undefined) this.procedure.fingerprint(mix);
+    else this.stepper.fingerprint(mix);
   }
 
-  private finishCall(): void {
-    this.results.push(this.stepper.result);
+  /** The call before is over: its result, and what comes next. */
+  private finish(result: number): void {
+    this.take(result);
+    this.next();
+  }
+
+  private take(result: number | null): void {
+    this.procedure = undefined;
+    this.results.push(result);
     this.call += 1;
   }
 
@@ -98,22 +120,36 @@ export class ProgramThread implements Instance {
   private next(): void {
     for (; this.call < this.program.length; ) {
       const step = this.program[this.call]!;
-      if ('call' in step && !this.isMet(step)) {
-        this.results.push(null);
-        this.call += 1;
-        continue;
+      if ('run' in step) {
+        this.procedure = this.begun(step);
+        if (!this.procedure.goOn()) return;
+        this.take(this.procedure.result as number);
+      } else if ('call' in step && !this.isMet(step)) this.take(null);
+      else {
+        const [name, ...args] = callOf(step);
+        const values = args.map((arg) => this.evaluate(arg));
+        if (!this.stepper.call(name, values)) return;
+        this.take(this.stepper.result);
       }
-      const [name, ...args] = callOf(step);
-      if (
-        !this.stepper.call(
-          name,
-          args.map((arg) => this.evaluate(arg)),
-        )
-      )
-        return;
-      this.finishCall();
     }
     this.isFinished = true;
+  }
+
+  private begun({ run, port: about = this.id }: Run): Procedure {
+    const reads = nothingRead();
+    // Also what the thread's engine remembers from the calls before.
+    this.stepper.remember(reads);
+    return new Procedure(this.pool, run(this.pool, this.id), about, (port) => this.engineOf(port, reads), reads);
+  }
+
+  private engineOf(port: number, reads: Reads): Stepper {
+    if (port === this.id) return this.stepper;
+    let engine = this.engines.get(port);
+    if (engine === undefined) {
+      engine = this.pool.openEngine(this.id, port, reads);
+      this.engines.set(port, engine);
+    }
+    return engine;
   }
 
   private isMet(step: ConditionalCall): boolean {
@@ -123,10 +159,10 @@ export class ProgramThread implements Instance {
 
   private evaluate(arg: Argument): number {
     if (typeof arg === 'number') return arg;
-    return 'resultOf' in arg ? (this.results[arg.resultOf] ?? 0) : this.u32[arg.wordAt >>> 2]!;
+    return 'resultOf' in arg ? (this.results[arg.resultOf] ?? 0) : this.pool.read(arg.wordAt);
   }
 }
 
-function callOf(step: ProgramStep): Call {
+function callOf(step: Call | ConditionalCall): Call {
   return 'call' in step ? step.call : step;
 }

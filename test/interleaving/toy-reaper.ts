@@ -20,10 +20,10 @@ import {
 } from '../../assembly/layout.js';
 import type { Geometry } from '../../src/pool/geometry.js';
 import type { PoolMemory } from '../../src/pool/memory.js';
-import type { Request } from './reaper.js';
+import type { Steps } from './procedure.js';
 
 /** Reaps a port; how many references it released. */
-export function* reapToy(memory: PoolMemory, geometry: Geometry, dead: number): Generator<Request, number, number> {
+export function* reapToy(memory: PoolMemory, geometry: Geometry, dead: number): Steps<number> {
   const { i32, u16 } = memory;
   const port = geometry.portsOffset + (dead << PORT_SHIFT);
   const claim = (port + PORT_CLAIM_OFFSET) >>> 2;

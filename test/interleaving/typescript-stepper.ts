@@ -90,7 +90,7 @@ export class TypeScriptStepper implements Stepper {
   }
 
   /** What the engine keeps from call to call is part of what a call begins with. */
-  private remember(reads: Reads): void {
+  remember(reads: Reads): void {
     suspension.enter(reads);
     for (const field of this.model.fields) {
       const value = this.engine[field] as unknown;

@@ -66,6 +66,9 @@ export class WasmStepper implements Stepper {
     return this.run();
   }
 
+  /** All that it keeps follows from the port and from why its last burst stopped, which no explored code asks for. */
+  remember(): void {}
+
   fingerprint(mix: Mix): void {
     const end = this.u32[this.stack >>> 2]! >>> 2;
     for (let i = (this.stack + 8) >>> 2; i < end; i++) mix(this.u32[i]!);

@@ -89,9 +89,16 @@ export function load(source: string, name: string, options: TransformOptions): S
   return { exports: Object.fromEntries(exported), suspending, fields };
 }
 
-/** The exports of a module below the root, rewritten: generators that can be stopped, even before plain writes. */
-export async function loadSuspendable<Exports>(entry: string, patches: readonly Patch[] = []): Promise<Exports> {
-  return load(await bundle(entry, patches), entry, { deaths: true }).exports as Exports;
+/**
+ * The exports of a module below the root, rewritten: generators that can be stopped, even before plain writes. `around`: of code
+ * that has no yields and hooks of its own.
+ */
+export async function loadSuspendable<Exports>(
+  entry: string,
+  patches: readonly Patch[] = [],
+  around = false,
+): Promise<Exports> {
+  return load(await bundle(entry, patches), entry, { deaths: true, around }).exports as Exports;
 }
 
 /** The TypeScript engine, rewritten, as it is or with the faults; `deaths` as transform.ts has it. */

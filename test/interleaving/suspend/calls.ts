@@ -64,7 +64,12 @@ function visitMethodCall(place: Place, node: CallExpression, callee: MemberExpre
   if (object.type === 'Identifier' && object.name === 'Atomics') {
     if (!ATOMICS.has(name)) place.refuse(node, `Atomics.${name}`);
     place.suspends(`Atomics.${name}`);
-    if (place.isRewriting) place.wrap(node, '$.atomic(', ')');
+    if (!place.isRewriting) return;
+    // A generator of the source has its yields.
+    const isStep = place.options.around === true && place.owner?.isGenerator === false;
+    place.wrap(node, isStep ? '$.stepped(((yield), $.arm()), ' : '$.atomic(', ')');
+  } else if (place.options.around === true && object.type === 'Identifier' && object.name === 'engine') {
+    visitEngineCall(place, node, name);
   } else if (object.type === 'ThisExpression' || object.type === 'Super') {
     if (!functions.has(`method ${name}`))
       place.refuse(node, `a call of this.${name}, which is no method of the bundle`);
@@ -130,6 +135,16 @@ function visitOutsideCall(place: Place, node: CallExpression, object: AnyNode, n
   if (name !== 'reach' && !isWrite) place.wrap(object, '$.object(', ')');
   const before = isWrite && place.options.deaths ? `${DEATH}, ` : '';
   place.wrap(node, `(${before}$.outside(`, '))');
+}
+
+/** A call of an engine by code around it: whoever runs that code performs it. */
+function visitEngineCall(place: Place, node: CallExpression, name: string): void {
+  place.suspends(`a call of engine.${name}`);
+  if (!place.isRewriting) return;
+  const [first] = node.arguments;
+  place.text.overwrite(node.start, first?.start ?? node.end, `$.resume((yield { call: ['${name}'${first ? ', ' : ''}`);
+  if (first === undefined) place.text.appendLeft(node.end, '] }))');
+  else place.text.overwrite(node.arguments.at(-1)!.end, node.end, '] }))');
 }
 
 function visitHook(place: Place, node: CallExpression): void {

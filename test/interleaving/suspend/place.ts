@@ -8,6 +8,8 @@ import { FunctionTable, type Owner } from './functions.js';
 export interface TransformOptions {
   /** Whether threads may stop before plain writes, too; without, what only writes plainly stays a plain function. */
   readonly deaths: boolean;
+  /** Code around the engine: each atomic is a step, without a hook before it, and calls of `engine` are asked for. */
+  readonly around?: boolean;
   /** Forgets nothing that a call or a turn of a loop read: only to check the forgetting. */
   readonly remembersAll?: boolean;
 }
