@@ -9,4 +9,5 @@ const own = scenarios.filter(({ reaper }) => reaper === undefined);
 testScenarios(
   'wasm',
   own.map((scenario) => reapedAfterwards(scenario, 1)),
+  'reaped afterwards',
 );

@@ -13,6 +13,7 @@ describe.each(ENGINES)('%s', (engine) => {
     testScenarios(
       engine,
       own.map((scenario) => reaped(scenario, 1, 1)),
+      'long, a death',
     );
   });
   describe('reaped meanwhile, and the reaper dies', () => {
@@ -20,12 +21,14 @@ describe.each(ENGINES)('%s', (engine) => {
       engine,
       // TypeScript dies in more places: there three threads are too many.
       own.filter(({ threads }) => engine === 'wasm' || threads === 2).map((scenario) => reaped(scenario, 2, 0)),
+      'long, two deaths',
     );
   });
   describe('reaped afterwards', () => {
     testScenarios(
       engine,
       own.map((scenario) => reapedAfterwards(scenario, 2)),
+      'long, reaped afterwards',
     );
   });
 });

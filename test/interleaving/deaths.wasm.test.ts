@@ -9,4 +9,5 @@ const own = scenarios.filter(({ reaper }) => reaper === undefined);
 testScenarios(
   'wasm',
   own.map((scenario) => reaped(scenario, 1, 0)),
+  'deaths',
 );

@@ -209,7 +209,11 @@ class Explorer {
       const before = this.pool.copy();
       seen.add(this.key(used));
       const doing = this.pool.threads[choice.thread]?.doing ?? '-';
-      this.take(choice, used);
+      try {
+        this.take(choice, used);
+      } catch (error) {
+        return [...lines, `${i} thread ${choice.thread} ${doing}: ${error}`];
+      }
       used = this.after(used, choices, choice);
       const changes = this.pool.changes(before).join('; ') || 'reads';
       lines.push(

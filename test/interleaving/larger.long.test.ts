@@ -20,4 +20,4 @@ const larger: readonly Scenario[] = [
   { ...scenarioNamed('two ports die, and toys reap them'), kills: 4 },
 ];
 
-describe.each(ENGINES)('%s', (engine) => testScenarios(engine, larger));
+describe.each(ENGINES)('%s', (engine) => testScenarios(engine, larger, 'long, larger bounds'));

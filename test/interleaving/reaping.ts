@@ -6,21 +6,11 @@ import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { auditPool } from '../../src/pool/audit.js';
 import type { Port } from '../../src/pool/port.js';
 import type { EngineCall } from '../../src/recovery/steps.js';
-import type { Patch } from './build-model.js';
 import { checkConservation } from './conservation.js';
 import type { Scenario } from './explorer.js';
 import type { ModelPool } from './model.js';
-import type * as Real from './real-reaper.js';
 import * as straight from './real-reaper.js';
-import { loadSuspendable } from './suspend/bundle.js';
-
-const ENTRY = 'test/interleaving/real-reaper.ts';
-const { reapPort: shipped } = await loadSuspendable<typeof Real>(ENTRY);
-
-/** The shipped recovery, broken in places of src/recovery. */
-export async function faultyReaper(faults: readonly Patch[]): Promise<typeof Real.reapPort> {
-  return (await loadSuspendable<typeof Real>(ENTRY, faults)).reapPort;
-}
+import { reaperCode } from './reaper-code.js';
 
 /** The audit of a live port, which settles what no reaper can know. */
 function settleSuspects(pool: ModelPool): void {
@@ -35,7 +25,7 @@ function settleSuspects(pool: ModelPool): void {
 }
 
 /** The scenario with one death, whose port is reaped when all others are done: fewer steps, so more preemptions before it. */
-export function reapedAfterwards(scenario: Scenario, bound: number): Scenario {
+export function reapedAfterwards({ finish, ...scenario }: Scenario, bound: number): Scenario {
   return {
     ...scenario,
     name: `${scenario.name}, with a death, reaped afterwards`,
@@ -46,6 +36,7 @@ export function reapedAfterwards(scenario: Scenario, bound: number): Scenario {
       if (dead.length === 0) return 'nobody died';
       for (const id of dead) reapStraight(pool, id, new Set(dead));
       settleSuspects(pool);
+      finish?.(pool);
       checkConservation(pool, true);
       return 'balanced';
     },
@@ -72,14 +63,14 @@ function callEngine(engine: Engine, [name, ...args]: EngineCall['call']): number
 }
 
 /** The scenario with this many deaths, reapers' among them, and preemptions at most. Only that all is accounted for is asked. */
-export function reaped(scenario: Scenario, kills: number, bound: number, reapPort = shipped): Scenario {
+export function reaped(scenario: Scenario, kills: number, bound: number): Scenario {
   return {
     ...scenario,
     name: `${scenario.name}, with ${kills === 1 ? 'a death' : `${kills} deaths`}`,
     kills,
     bound,
     bounds: {},
-    reaper: (pool, dead, reaper) => reapPort(pool.memory, pool.geometry, dead, reaper),
+    reaper: (pool, dead, reaper) => reaperCode().reapPort(pool.memory, pool.geometry, dead, reaper),
     finish: (pool) => {
       settleSuspects(pool);
       scenario.finish?.(pool);

@@ -1,7 +1,11 @@
-// How explorations are told: a failure with its schedule and its trace, and the table of all of them.
+// How explorations are told: a failure with its schedule and its trace, and what the tables of all of them are made of.
 
-import type { EngineName } from './engines.js';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Exploration } from './explorer.js';
+
+const REPORTS = fileURLToPath(new URL('../../build/reports/interleaving', import.meta.url));
 
 /** What a failed exploration says, with the line that shows it again. `fault`: the seeded fault, if there is one. */
 export function describeFailure(exploration: Exploration, trace: readonly string[], fault?: string): string {
@@ -17,43 +21,40 @@ export function neverReached({ scenario, outcomes }: Exploration): string[] {
   return Object.keys(scenario.outcomes).filter((outcome) => !outcomes.has(outcome));
 }
 
-/** One line for each exploration. */
-export function summary(explorations: readonly Exploration[]): string {
-  const rows = explorations.map(({ scenario, engine, bound, schedules, states, longest, seconds, outcomes }) => [
-    scenario.name,
-    engine,
-    String(scenario.threads),
-    bound === undefined ? 'all' : `<= ${bound}`,
-    String(scenario.kills ?? 0),
-    numberOf(schedules),
-    String(states),
-    String(longest),
-    String(outcomes.size),
-    seconds.toFixed(2),
-  ]);
-  const head = 'scenario engine threads preemptions kills schedules states steps outcomes seconds'.split(' ');
-  return table(head, [...rows, ...totals(explorations)]);
+/** A seeded fault that was found: where, by which schedule, and what was wrong then. */
+export function describeCaught(name: string, { scenario, engine, runs, failure }: Exploration): string {
+  return `${engine}: ${name}\n    ${scenario.name}, run ${runs}, ${failure?.schedule}: ${failure?.message}`;
 }
 
-/** What an engine's explorations add up to. */
-function totals(explorations: readonly Exploration[]): string[][] {
-  const engines = [...new Set(explorations.map(({ engine }) => engine))];
-  return engines.map((engine: EngineName) => {
-    const own = explorations.filter((exploration) => exploration.engine === engine);
-    const states = own.reduce((sum, exploration) => sum + exploration.states, 0);
-    const seconds = own.reduce((sum, exploration) => sum + exploration.seconds, 0);
-    return [`all ${own.length}`, engine, '', '', '', '', String(states), '', '', seconds.toFixed(2)];
-  });
+/** What scripts/docs-verification.mjs reads of one exploration. */
+function rowOf({ scenario, engine, bound, schedules, states, longest, outcomes, seconds }: Exploration) {
+  const { name, threads, kills = 0 } = scenario;
+  return { name, engine, threads, bound, kills, schedules, states, longest, outcomes: outcomes.size, seconds };
 }
 
-function table(head: readonly string[], rows: readonly string[][]): string {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  return [head, ...rows]
-    .map((row) => row.map((cell, i) => (i <= 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
-    .join('\n');
-}
+/** What a file of tests found, for the tables of all of them: what was explored, and which faults were found. */
+export class Report {
+  private readonly explorations: ReturnType<typeof rowOf>[] = [];
+  private readonly faults: { name: string; file: string; scenario: string; engine: string; message: string }[] = [];
 
-/** Exact below a billion. */
-function numberOf(schedules: number): string {
-  return schedules < 1e9 ? String(schedules) : schedules.toExponential(1);
+  /** `file`: the file's name without its extensions; `group`: the table that its explorations belong to. */
+  constructor(
+    private readonly file: string,
+    private readonly group: string,
+  ) {}
+
+  addExploration(exploration: Exploration): void {
+    this.explorations.push(rowOf(exploration));
+  }
+
+  addFault(name: string, file: string, { scenario, engine, failure }: Exploration): void {
+    this.faults.push({ name, file, scenario: scenario.name, engine, message: failure?.message ?? '' });
+  }
+
+  /** Leaves it for scripts/docs-verification.mjs. */
+  write(): void {
+    mkdirSync(REPORTS, { recursive: true });
+    const { group, explorations, faults } = this;
+    writeFileSync(join(REPORTS, `${this.file}.json`), `${JSON.stringify({ group, explorations, faults })}\n`);
+  }
 }

@@ -3,4 +3,4 @@
 import { scenarios } from './scenarios/all.js';
 import { testScenarios } from './suite.js';
 
-testScenarios('mixed', scenarios);
+testScenarios('mixed', scenarios, 'scenarios');

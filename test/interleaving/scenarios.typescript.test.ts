@@ -3,4 +3,4 @@
 import { scenarios } from './scenarios/all.js';
 import { testScenarios } from './suite.js';
 
-testScenarios('typescript', scenarios);
+testScenarios('typescript', scenarios, 'scenarios');

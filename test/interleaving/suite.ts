@@ -4,18 +4,18 @@
 
 import { afterAll, expect, test } from 'vitest';
 import { buildEngines, type EngineName } from './engines.js';
-import { type Exploration, explore, type Scenario, trace } from './explorer.js';
-import { describeFailure, neverReached, summary } from './report.js';
+import { explore, type Scenario, trace } from './explorer.js';
+import { describeFailure, neverReached, Report } from './report.js';
 
-/** Tests of the scenarios on these engines; prints the table of what they explored. */
-export function testScenarios(name: EngineName, scenarios: readonly Scenario[]): void {
-  const explorations: Exploration[] = [];
+/** Tests of the scenarios on these engines, which leave what they explored for the table `group`. */
+export function testScenarios(name: EngineName, scenarios: readonly Scenario[], group: string): void {
+  const report = new Report(`${group.replaceAll(' ', '-')}.${name}`, group);
 
   for (const scenario of scenarios) {
     test(`${scenario.name}, ${name}: every order of its steps ends in a listed outcome`, async () => {
       const engines = await buildEngines(name, { deaths: (scenario.kills ?? 0) > 0 });
       const exploration = explore(scenario, engines);
-      explorations.push(exploration);
+      report.addExploration(exploration);
       const { failure } = exploration;
       if (failure !== undefined) {
         throw new Error(describeFailure(exploration, trace(scenario, engines, failure.schedule)));
@@ -24,5 +24,5 @@ export function testScenarios(name: EngineName, scenarios: readonly Scenario[]):
     });
   }
 
-  afterAll(() => console.log(summary(explorations)));
+  afterAll(() => report.write());
 }

@@ -88,7 +88,7 @@ export class ProgramThread implements Instance {
       this.isBegun = true;
       this.next();
     } else if (this.procedure !== undefined) {
-      if (this.procedure.goOn()) this.finish(this.procedure.result as number);
+      if (this.procedure.goOn()) this.finish(Number(this.procedure.result ?? 0));
     } else if (this.stepper.resume()) this.finish(this.stepper.result);
   }
 
@@ -123,7 +123,7 @@ export class ProgramThread implements Instance {
       if ('run' in step) {
         this.procedure = this.begun(step);
         if (!this.procedure.goOn()) return;
-        this.take(this.procedure.result as number);
+        this.take(Number(this.procedure.result ?? 0));
       } else if ('call' in step && !this.isMet(step)) this.take(null);
       else {
         const [name, ...args] = callOf(step);

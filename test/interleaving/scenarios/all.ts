@@ -2,6 +2,8 @@
 
 import type { Scenario } from '../explorer.js';
 import { deathScenarios } from './deaths.js';
+import { endingScenarios } from './ending.js';
+import { recoveryScenarios } from './recovery.js';
 import { referenceScenarios } from './references.js';
 import { ringScenarios } from './rings.js';
 import { supplyScenarios } from './supply.js';
@@ -10,6 +12,8 @@ export const scenarios: readonly Scenario[] = [
   ...ringScenarios,
   ...referenceScenarios,
   ...supplyScenarios,
+  ...endingScenarios,
+  ...recoveryScenarios,
   ...deathScenarios,
 ];
 

@@ -70,6 +70,33 @@ export const supplyScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'pressure of two starving ports against a release',
+    threads: 3,
+    options: { pageCount: 2 },
+    setup(pool) {
+      const [a, b] = allocPages(pool, 0, 2);
+      releaseAll(pool, 0, [a!]);
+      return [[['release', b!]], [['alloc']], [['alloc']]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      const [, one, other] = end.results.map(([handle]) => pageName(end, handle!));
+      return `${one}, ${other}: ${end.places.join(', ')}`;
+    },
+    outcomes: {
+      'page 1, none: held by port 1, cache 0': 'port 1 took the spare; port 0 had released before anybody asked',
+      'none, page 1: held by port 2, cache 0': 'port 2 took it',
+      'none, none: cache 0, cache 0':
+        'both looked while the spare was full of nothing, and asked before the last release saw it',
+      'page 1, none: held by port 1, ring': 'port 1 got page 1; port 0 answered and handed page 2 over',
+      'none, page 1: held by port 2, ring': 'port 2 got page 1; likewise',
+      'page 2, none: ring, held by port 1':
+        'port 0 answered with both; the one pushed later was found first as its spare',
+      'none, page 2: ring, held by port 2': 'likewise for port 2',
+      'none, none: ring, ring': 'both asked before: port 0 answered at its release',
+    },
+  },
+  {
     name: 'retired pages taken against retire',
     threads: 2,
     options: { pageCount: 3 },
