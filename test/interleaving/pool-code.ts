@@ -101,11 +101,14 @@ export const leave: Run = {
   run: ({ memory, geometry }, id) => code.leave(memory, geometry, id) as unknown as Steps,
 };
 
-/** When all threads are done, and the dead ones reaped: every live port hears that the pool closes, and then it is destroyed. */
-export function requireEnd(pool: ModelPool): void {
+/**
+ * When all threads are done, and the dead ones reaped: every live port hears that the pool closes, and then the thread, or
+ * whoever is left, destroys it.
+ */
+export function requireEnd(pool: ModelPool, thread: number): void {
   const { memory, geometry } = pool;
   const live = pool.instances.filter(({ id, isDead }) => !isDead && isAttached(claimOf(memory, geometry, id)));
-  const closer = closerOf(pool, live[0]?.id ?? 0);
+  const closer = closerOf(pool, (live.find(({ id }) => id === thread) ?? live[0])?.id ?? thread);
   if (poolState(memory) === STATE_ACTIVE) straight.beginEnding(closer);
   for (const { id } of live) createTypeScriptEngine({ memory, portId: id }).poll();
   if (poolState(memory) === STATE_DESTROYED) return;

@@ -9,8 +9,8 @@ import { allocPages, codeName, releaseAll, requireOk } from './common.js';
 const closer: Program = [beginEnding, ['scrub'], destroyIfHome, ['scrub'], destroyIfHome];
 
 /** Which of the closer's looks destroyed the pool. */
-function ended({ results }: End): string {
-  const [, , first, , second] = results[0]!;
+function ended({ results }: End, closer: number): string {
+  const [, , first, , second] = results[closer]!;
   return first === 1 ? 'at the first look' : second === 1 ? 'at the second look' : 'later';
 }
 
@@ -28,9 +28,9 @@ export const endingScenarios: readonly Scenario[] = [
     },
     outcome: (end) => {
       requireOk(end.results[1]!, [0]);
-      return ended(end);
+      return ended(end, 0);
     },
-    finish: requireEnd,
+    finish: (pool) => requireEnd(pool, 0),
     outcomes: {
       'at the first look': 'the page was home and port 1 parked',
       'at the second look': 'the first look came too early',
@@ -56,7 +56,7 @@ export const endingScenarios: readonly Scenario[] = [
       const looks = [3, 6].map((call) => end.results[0]![call]);
       return looks[0] === 1 ? 'at the first look' : looks[1] === 1 ? 'at the second look' : 'later';
     },
-    finish: requireEnd,
+    finish: (pool) => requireEnd(pool, 0),
     outcomes: {
       'at the first look': 'the page was home and port 1 parked',
       'at the second look': 'the first look came too early',
@@ -68,9 +68,9 @@ export const endingScenarios: readonly Scenario[] = [
     threads: 2,
     options: { pageCount: 2 },
     setup(pool) {
-      leaveStraight(pool, 1);
+      // Its port has the first number, so that it is the one that is found.
+      leaveStraight(pool, 0);
       return [
-        closer,
         [
           attach,
           { ifPositive: 0, call: ['alloc'] },
@@ -79,17 +79,18 @@ export const endingScenarios: readonly Scenario[] = [
           { ifPositive: 1, call: ['release', { resultOf: 1 }] },
           { ifPositive: 0, call: ['poll'] },
         ],
+        closer,
       ];
     },
     outcome: (end) => {
-      const [isIn, page, , released] = end.results[1]!;
-      if (isIn === 0) return `refused, destroyed ${ended(end)}`;
-      return `attached, ${page === 0 ? 'no page' : `a page, release ${codeName(released!)}`}, destroyed ${ended(end)}`;
+      const [isIn, page, , released] = end.results[0]!;
+      if (isIn === 0) return `refused, destroyed ${ended(end, 1)}`;
+      return `attached, ${page === 0 ? 'no page' : `a page, release ${codeName(released!)}`}, destroyed ${ended(end, 1)}`;
     },
-    finish: requireEnd,
+    finish: (pool) => requireEnd(pool, 1),
     outcomes: {
       'refused, destroyed at the first look':
-        'port 1 saw the pool closing, and its port was free again by the first look, or not claimed yet',
+        'the thread saw the pool closing, and its port was free again by the first look, or not claimed yet',
       'refused, destroyed at the second look': 'its port was still claimed at the first look',
       'refused, destroyed later': 'its port was still claimed at both',
       'attached, a page, release ok, destroyed at the first look': 'all done before',
@@ -105,11 +106,11 @@ export const endingScenarios: readonly Scenario[] = [
     threads: 2,
     options: { pageCount: 1 },
     setup(pool) {
-      leaveStraight(pool, 1);
-      return [closer, [attach, { ifPositive: 0, call: ['park'] }, leave]];
+      leaveStraight(pool, 0);
+      return [[attach, { ifPositive: 0, call: ['park'] }, leave], closer];
     },
-    outcome: (end) => `${end.results[1]![0] === 0 ? 'refused' : 'attached'}, destroyed ${ended(end)}`,
-    finish: requireEnd,
+    outcome: (end) => `${end.results[0]![0] === 0 ? 'refused' : 'attached'}, destroyed ${ended(end, 1)}`,
+    finish: (pool) => requireEnd(pool, 1),
     outcomes: {
       'attached, destroyed at the first look': 'attached before the pool closed, and parked at once',
       'refused, destroyed at the first look': 'its port was free again by the first look, or not claimed yet',

@@ -106,7 +106,7 @@ export function visitLoop(place: Place, node: Loop): void {
   const turn = `$.turn(${[name, ...variables].join(', ')}${place.fieldArguments});`;
   let outer: AnyNode = node;
   for (let i = 1; place.parent(i)?.type === 'LabeledStatement'; i++) outer = place.parent(i)!;
-  place.wrap(outer, `{ const ${name} = $.loop(); `, ' }');
+  place.wrap(outer, `{ const ${name} = $.loop(${node.start}); `, ' }');
   if (node.body.type === 'BlockStatement') place.text.appendRight(node.body.start + 1, ` ${turn}`);
   else place.wrap(node.body, `{ ${turn} `, ' }');
 }

@@ -105,7 +105,7 @@ function visitKnownCall(place: Place, node: CallExpression, key: string): void {
   place.refuseInParameters(node);
   // An assignment in an argument would be forgotten with what the call reads.
   const mayForget = place.mayForget && node.arguments.every((argument) => assignedIn(argument).size === 0);
-  if (mayForget) place.wrap(node, '$.end($.begin(), yield* ', `${place.fieldArguments})`);
+  if (mayForget) place.wrap(node, `$.end($.begin(${node.start}), yield* `, `${place.fieldArguments})`);
   else place.wrap(node, '(yield* ', ')');
 }
 

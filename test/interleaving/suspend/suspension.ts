@@ -23,6 +23,13 @@ export function nothingRead(): Reads {
   return { a: 0, b: 0, calls: [] };
 }
 
+/** What a thread had read when a loop began. */
+interface Begun {
+  readonly a: number;
+  readonly b: number;
+  readonly place: number;
+}
+
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** Whether a value is more than what a hash takes in. */
@@ -124,35 +131,40 @@ class Suspension {
     return value;
   }
 
-  /** A call that suspends begins. */
-  begin(): void {
-    this.calls.push(this.a, this.b);
+  /** A call that suspends begins, at that place of the code: what is read inside is not what is read after it. */
+  begin(place: number): void {
+    this.calls.push(this.a, this.b, place);
+    this.mix(place);
   }
 
   /** The call is over: what it read is forgotten, apart from its result and the fields that it may have assigned. */
   end<Value>(_begin: unknown, result: Value, ...fields: readonly unknown[]): Value {
+    const place = this.calls.pop() as number;
     const b = this.calls.pop() as number;
     const a = this.calls.pop() as number;
     if (isWhole(result)) return result; // it may hold anything that was read
     this.a = a;
     this.b = b;
     this.mix(0x165667b1);
+    this.mix(place);
     this.read(result);
     for (const field of fields) this.read(field);
     return result;
   }
 
-  /** A loop begins. */
-  loop(): { readonly a: number; readonly b: number } {
-    return { a: this.a, b: this.b };
+  /** A loop begins, at that place of the code. */
+  loop(place: number): Begun {
+    const { a, b } = this;
+    return { a, b, place };
   }
 
   /** One more turn: what earlier ones read is forgotten, apart from the variables and fields that they may have assigned. */
-  turn(begun: { readonly a: number; readonly b: number }, ...variables: readonly unknown[]): void {
+  turn(begun: Begun, ...variables: readonly unknown[]): void {
     if (variables.some(isWhole)) return;
     this.a = begun.a;
     this.b = begun.b;
     this.mix(0x27d4eb2f);
+    this.mix(begun.place);
     for (const variable of variables) this.read(variable);
   }
 
