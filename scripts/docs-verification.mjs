@@ -87,12 +87,8 @@ export function faultTable(faults) {
 }
 
 function markdown({ head, rows }) {
-  const cell = (words) => words.replaceAll('|', '\\|');
-  const lines = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`);
-  return `\n${lines
-    .join('\n')
-    .replaceAll('| --- ', '|---')
-    .replace(/---\|?\s\|/, '---|')}\n\n`;
+  const lineOf = (cells) => `| ${cells.map((words) => words.replaceAll('|', '\\|')).join(' | ')} |`;
+  return `\n${[lineOf(head), `|${head.map(() => '---|').join('')}`, ...rows.map(lineOf)].join('\n')}\n\n`;
 }
 
 function text({ head, rows }) {

@@ -76,7 +76,7 @@ export const outerFaults: readonly OuterFault[] = [
     scenario: 'a reaper that dies and is reaped, against late release',
   },
   {
-    name: 'what a dead reaper was reaping is taken over before its own record is settled, and then forgotten',
+    name: 'a record is left as it is',
     file: reap,
     find: 'findings.isRepaired = yield* settleRecord(port);',
     replace: 'findings.isRepaired = false;',

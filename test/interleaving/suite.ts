@@ -9,7 +9,7 @@ import { describeFailure, neverReached, Report } from './report.js';
 
 /** Tests of the scenarios on these engines, which leave what they explored for the table `group`. */
 export function testScenarios(name: EngineName, scenarios: readonly Scenario[], group: string): void {
-  const report = new Report(`${group.replaceAll(' ', '-')}.${name}`, group);
+  const report = new Report(`${group.replaceAll(/\W+/g, '-')}.${name}`, group);
 
   for (const scenario of scenarios) {
     test(`${scenario.name}, ${name}: every order of its steps ends in a listed outcome`, async () => {

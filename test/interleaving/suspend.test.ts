@@ -219,8 +219,8 @@ describe('the rewritten engine', () => {
 });
 
 describe('what a thread has read', () => {
-  /** What is remembered of a thread that stands at the last step of `run`, where word 0 was `first`. */
-  function memoryAfter(first: number, body: string, method: string): string {
+  /** What is remembered of a thread that stands at each step of `run`, where word 0 was `first`. */
+  function memories(first: number, body: string, method: string): string[] {
     const source = `class A {
       constructor(i32) { this.i32 = i32; }
       aload(at) { onStep?.(at); return Atomics.load(this.i32, at); }
@@ -232,15 +232,28 @@ describe('what a thread has read', () => {
     const A = exports.A as new (i32: Int32Array) => { run(): Generator };
     const steps = new A(new Int32Array([first, 0, 0])).run();
     const reads = nothingRead();
-    let memory = '';
+    const found: string[] = [];
     for (let isOver = false; !isOver; ) {
-      memory = `${reads.a} ${reads.b}`;
+      found.push(`${reads.a} ${reads.b}`);
       suspension.enter(reads);
       isOver = steps.next().done === true;
       suspension.leave(reads);
     }
-    return memory;
+    return found;
   }
+
+  /** The same at the last step. */
+  function memoryAfter(first: number, body: string, method: string): string {
+    return memories(first, body, method).at(-1)!;
+  }
+
+  it('what is read inside a call is not what is read behind it', () => {
+    // In both places 0 was read last, or was what a call came back with.
+    const method = 'inside() { const a = this.aload(0); this.aload(1); return a; }';
+    const [begin, ...steps] = memories(0, 'this.inside();', method);
+    expect(begin).toBe('0 0');
+    expect(new Set(steps.slice(1)).size).toBe(2);
+  });
 
   it.each([
     ['a result is remembered', true, 'const a = this.aload(0);', ''],
