@@ -84,16 +84,15 @@ export const supplyScenarios: readonly Scenario[] = [
       return `${one}, ${other}: ${end.places.join(', ')}`;
     },
     outcomes: {
-      'page 1, none: held by port 1, cache 0': 'port 1 took the spare; port 0 had released before anybody asked',
+      'page 1, none: held by port 1, cache 0':
+        'port 1 took the spare that the release left, and nobody asked before it',
       'none, page 1: held by port 2, cache 0': 'port 2 took it',
-      'none, none: cache 0, cache 0':
-        'both looked while the spare was full of nothing, and asked before the last release saw it',
-      'page 1, none: held by port 1, ring': 'port 1 got page 1; port 0 answered and handed page 2 over',
-      'none, page 1: held by port 2, ring': 'port 2 got page 1; likewise',
-      'page 2, none: ring, held by port 1':
-        'port 0 answered with both; the one pushed later was found first as its spare',
-      'none, page 2: ring, held by port 2': 'likewise for port 2',
-      'none, none: ring, ring': 'both asked before: port 0 answered at its release',
+      'none, none: cache 0, cache 0': 'both looked before there was a spare, and asked after the release',
+      'page 1, none: held by port 1, ring': 'asked in time: port 0 handed its pages over, and port 1 found page 1',
+      'none, page 1: held by port 2, ring': 'port 2 found it',
+      'page 2, none: ring, held by port 1': 'the same, and port 1 found page 2 as the spare on its way',
+      'none, page 2: ring, held by port 2': 'port 2 found it',
+      'none, none: ring, ring': 'both looked and asked before: the pages are in the ring for their next look',
     },
   },
   {
