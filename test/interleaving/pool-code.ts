@@ -63,6 +63,12 @@ export const beginEnding: Run = {
   run: (pool, id) => code.beginEnding(closerOf(pool, id)) as unknown as Steps,
 };
 
+/** The thread goes on ending the pool if whoever began is gone: 1. */
+export const takeOver: Run = {
+  name: 'take over',
+  run: (pool, id) => code.takeOver(closerOf(pool, id)) as unknown as Steps,
+};
+
 /** The thread looks whether everything is home, which destroys the pool: 1. */
 export const destroyIfHome: Run = {
   name: 'destroy if home',
@@ -114,6 +120,12 @@ export function requireEnd(pool: ModelPool, thread: number): void {
   if (poolState(memory) === STATE_DESTROYED) return;
   createTypeScriptEngine({ memory, portId: closer.id }).scrub();
   if (!straight.destroyIfHome(closer)) throw new Error('everybody is done, and the pool does not end');
+}
+
+/** Port `id` begins to end the pool, and is reaped before it has ended, all before schedules. */
+export function beginEndingAndDie(pool: ModelPool, id: number): void {
+  straight.beginEnding(closerOf(pool, id));
+  leaveStraight(pool, id);
 }
 
 /** Frees port `id`, which is empty, before schedules. */

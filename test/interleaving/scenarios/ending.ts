@@ -1,7 +1,16 @@
 // Destroying: whatever others do meanwhile, a pool is destroyed when everything is home and not before, and it always comes to that.
 
 import type { End, Scenario } from '../explorer.js';
-import { attach, beginEnding, destroyIfHome, leave, leaveStraight, requireEnd } from '../pool-code.js';
+import {
+  attach,
+  beginEnding,
+  beginEndingAndDie,
+  destroyIfHome,
+  leave,
+  leaveStraight,
+  requireEnd,
+  takeOver,
+} from '../pool-code.js';
 import type { Program } from '../thread.js';
 import { allocPages, codeName, releaseAll, requireOk } from './common.js';
 
@@ -116,6 +125,28 @@ export const endingScenarios: readonly Scenario[] = [
       'refused, destroyed at the first look': 'its port was free again by the first look, or not claimed yet',
       'refused, destroyed at the second look': 'its port was still claimed at the first look',
       'refused, destroyed later': 'its port was still claimed at both',
+    },
+  },
+  {
+    name: 'two ports go on where the closer is gone',
+    threads: 3,
+    options: { pageCount: 2 },
+    setup(pool) {
+      const [a] = allocPages(pool, 2, 1);
+      beginEndingAndDie(pool, 0);
+      const goOn: Program = [takeOver, ['scrub'], destroyIfHome];
+      return [[], goOn, [takeOver, ['release', a!], ['scrub'], destroyIfHome]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[2]!, [1]);
+      const by = [1, 2].filter((id) => end.results[id]![0] === 1);
+      const isDestroyed = end.results[1]![2] === 1 || end.results[2]![3] === 1;
+      return `taken over by ${by.join(' and ')}, destroyed ${isDestroyed ? 'by then' : 'later'}`;
+    },
+    finish: (pool) => requireEnd(pool, 1),
+    outcomes: {
+      'taken over by 1, destroyed by then': 'port 1 was first',
+      'taken over by 2, destroyed by then': 'port 2 was',
     },
   },
 ];
