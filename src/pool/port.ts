@@ -160,7 +160,7 @@ function moveClaim(port: Claimed, next: number): boolean {
 
 /** The pool's state: STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED. */
 export function poolState(memory: PoolMemory): number {
-  // A6 pairs with R1 in src/pool/closing.ts close: a thread that sees the pool closing sees why.
+  // A6 pairs with R1 in src/pool/ending.ts close: a thread that sees the pool closing sees why.
   return Atomics.load(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2);
 }
 
