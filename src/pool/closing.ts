@@ -186,7 +186,7 @@ export function closeReport(port: Port): CloseReport {
 }
 
 /** Asks every port for its pages. */
-function press({ memory, geometry }: Port): void {
+export function press({ memory, geometry }: Port): void {
   for (let id = 0; id < geometry.maxPorts; id++) {
     // R4 pairs with A2 in assembly/pool.ts poll: the port's next release, or poll, hands its pages back.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LIMIT_OFFSET) >>> 2, 0);

@@ -59,6 +59,11 @@ export function wasmMemory(options: WasmMemoryOptions = {}): MemoryProvider {
   return new WasmMemoryProvider(stepBytes);
 }
 
+/** Whether a provider's pages lie in the pool's own memory. */
+export function isOwnMemory(provider: MemoryProvider): boolean {
+  return provider instanceof WasmMemoryProvider;
+}
+
 /** Wasm pages that one growth step adds. */
 export function growStepPages(geometry: Geometry, provider: MemoryProvider | undefined): number {
   const wanted = provider instanceof WasmMemoryProvider ? provider.stepBytes : undefined;
