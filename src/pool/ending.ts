@@ -67,7 +67,7 @@ function close({ memory, engine }: Closer, state: number): void {
 }
 
 /** Asks every port for its pages. */
-function press({ memory, geometry }: Closer): void {
+export function press({ memory, geometry }: Closer): void {
   for (let id = 0; id < geometry.maxPorts; id++) {
     // R4 pairs with A2 in assembly/pool.ts poll: the port's next release, or poll, hands its pages back.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LIMIT_OFFSET) >>> 2, 0);

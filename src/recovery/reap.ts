@@ -32,10 +32,12 @@ import {
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
   NODE_TAKEN_OFFSET,
+  PORT_AREAS_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
+  PORT_WANT_OFFSET,
   RECORD_RECEIVE,
   RECORD_TOKEN,
   TOKEN_FILLING,
@@ -283,5 +285,8 @@ function* inherit(port: DeadPort, reaper: number): Steps<number[]> {
 /** The port is as good as new: its next claimant goes on with its counters and its empty magazines. */
 function* free(port: DeadPort): Steps<void> {
   const claim = yield* port.load(port.offset + PORT_CLAIM_OFFSET);
+  // Plain: the claim is this reaper's, and its end publishes them.
+  port.set(PORT_AREAS_OFFSET, 0);
+  port.set(PORT_WANT_OFFSET, 0);
   yield* port.store(port.offset + PORT_CLAIM_OFFSET, (claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT);
 }

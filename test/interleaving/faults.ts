@@ -152,12 +152,12 @@ const wasmFaults: readonly SeededFault[] = [
     fault: {
       file: 'assembly/supply.ts',
       find:
-        'if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));\n' +
+        'if (listed) aand(bitsOf(supplyBits, page), ~((<u32>1) << (page & 31)));\n' +
         '  // A1 pairs with X4 in retire: whoever retired the page is done with it.\n' +
         '  const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);',
       replace:
         'const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);\n' +
-        '  if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));',
+        '  if (listed) aand(bitsOf(supplyBits, page), ~((<u32>1) << (page & 31)));',
     },
     scenario: 'a retired page taken, used and retired again against a look for it',
   },
@@ -165,11 +165,9 @@ const wasmFaults: readonly SeededFault[] = [
     name: 'a fresh page is claimed by load and store',
     fault: {
       file: 'assembly/supply.ts',
-      find:
-        'if ((seen & HOME_STATE_MASK) == state && ' +
-        'acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {',
+      find: 'if (isSupply(seen) && ' + 'acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {',
       replace:
-        'if ((seen & HOME_STATE_MASK) == state) {\n    aand(descriptor + DESCRIPTOR_HOME_OFFSET, 0);\n' +
+        'if (isSupply(seen)) {\n    aand(descriptor + DESCRIPTOR_HOME_OFFSET, 0);\n' +
         '    aor(descriptor + DESCRIPTOR_HOME_OFFSET, next);',
     },
     scenario: 'fresh claim against fresh claim',
