@@ -105,7 +105,11 @@ export class PagePool {
       this.#channels.set(channel.name, new Channel(port, index));
     });
     port.onLost = () => this.#end();
-    this.#followAreas();
+    port.useEngine = (next) => {
+      port.engine = next;
+      this.#engine = next;
+    };
+    if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -599,14 +603,8 @@ export class PagePool {
   }
 
   /** Keeps what this thread knows of areas with what the engine may hand out. */
-  #followAreas(): void {
+  #followAreas(areas: Areas, engine: Engine): void {
     const port = this.#port;
-    const { areas, engine } = port;
-    port.useEngine = (next) => {
-      port.engine = next;
-      this.#engine = next;
-    };
-    if (areas === undefined) return;
     areas.onForget = (firstPage, pages) => this.#views.fill(undefined, firstPage, firstPage + pages);
     areas.onBehind = (isBehind) => {
       if (port.isGone) return;
