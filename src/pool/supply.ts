@@ -89,7 +89,7 @@ export class Supply implements ContextHost {
   readonly #port: Port;
   readonly #table: Areas;
   /** Kept where the port's own is replaced at the pool's end. */
-  readonly #memory: Port['memory'];
+  #memory: Port['memory'];
   readonly #main: Context | undefined;
   readonly #reserve: Context | undefined;
   #queue: Queued[] = [];
@@ -198,6 +198,7 @@ export class Supply implements ContextHost {
       context.end();
     }
     this.areas.clear();
+    this.#memory = this.#port.memory; // the copy that is left of it
     if (first !== undefined) throw first;
   }
 
