@@ -83,7 +83,9 @@ export function attachTo(share: unknown, options: unknown): Start {
 /** Forgets the attachment and, unless the pool ended with it, frees the port. */
 export function endAttachment(port: Port): void {
   attached.delete(port.identity);
-  if (poolState(port.memory) !== STATE_DESTROYED) freePort(port);
+  if (poolState(port.memory) === STATE_DESTROYED) return;
+  if (!port.isLost) writeLabel(port.memory, port.geometry, port.id, '');
+  freePort(port);
 }
 
 /** Claims a port and opens an engine on it; what fails half way leaves the port free. */
