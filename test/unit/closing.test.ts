@@ -6,11 +6,13 @@ import {
   CONTROL_BASE,
   HEADER_CLOSER_OFFSET,
   HEADER_STATE_OFFSET,
+  PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
   STATE_CLOSING,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
 import { freePort, type Port, portOffset } from '../../src/pool/port.js';
+import { cachedPages } from '../../src/pool/views.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { create, type EngineKind, KINDS, pageOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
@@ -179,6 +181,43 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       expect(parked()).toBe(1);
     });
 
+    it('parks a thread that hears of the end before it was asked for its pages', async () => {
+      const other = beside();
+      other.engine.release(other.engine.alloc());
+      // The state comes first, then every port's limit: a thread that looks in between is not called again.
+      Atomics.store(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2, STATE_CLOSING);
+      expect(word(portOffset(other.geometry, other.id) + PORT_LIMIT_OFFSET)).toBe(other.geometry.magazineCapacity);
+      other.engine.poll();
+      expect(word(portOffset(other.geometry, other.id) + PORT_PARKED_OFFSET)).toBe(1);
+      expect(cachedPages(memory, other.geometry, other.id)).toBe(0);
+    });
+
+    // The core has the same lines, and nothing here can stop it in between.
+    if (kind === 'typescript')
+      it('keeps a thread from caching that answers an earlier request meanwhile', () => {
+        const other = beside();
+        const [first, second] = [other.engine.alloc(), other.engine.alloc()];
+        const limit = (portOffset(other.geometry, other.id) + PORT_LIMIT_OFFSET) >>> 2;
+        Atomics.store(memory.i32, limit, 0); // another port found no page
+        const store = Atomics.store;
+        const spy = vi.spyOn(Atomics, 'store').mockImplementation(((
+          array: Int32Array,
+          index: number,
+          value: number,
+        ) => {
+          if (index === limit && value !== 0) {
+            spy.mockRestore();
+            pool.destroy();
+          }
+          return store(array, index, value);
+        }) as never);
+        other.engine.release(first);
+        expect(word(4 * limit)).toBe(0);
+        const before = cachedPages(memory, other.geometry, other.id);
+        other.engine.release(second);
+        expect(cachedPages(memory, other.geometry, other.id)).toBe(before);
+      });
+
     it('ends with a late release, which goes to the provider and never into a cache', async () => {
       const other = beside();
       const handle = other.engine.alloc();
@@ -253,6 +292,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const handle = other.alloc();
       vi.useFakeTimers();
       pool.destroy();
+      other.poll(); // at once, not when the event loop comes to it: that it parks is progress
       await vi.advanceTimersByTimeAsync(59 * SECOND);
       expect(warn).not.toHaveBeenCalled();
       await vi.advanceTimersByTimeAsync(4 * SECOND); // counted from the last page that came home
