@@ -49,6 +49,7 @@ export default defineConfig({
             project('fuzz', 120_000),
             project('interleaving', 300_000),
             threaded('fault', 120_000, 1),
+            threaded('kernel', 60_000, 1),
             threaded('litmus', 120_000, 2),
             threaded('stress', 180_000, 3),
             threaded('browser', 90_000, 4),

@@ -230,6 +230,8 @@ export function answer(): void {
   // A6 pairs with R5 in press: this limit is overwritten by later requests only.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
   flush();
+  // N11 as N9: the request that this limit overwrote may have been the closing pool's.
+  if (!isActive()) astore(port + PORT_LIMIT_OFFSET, 0);
 }
 
 /** Ends parking: pages may be cached again, unless the pool is closing. */

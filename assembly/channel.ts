@@ -134,8 +134,13 @@ function pending(block: usize): u32 {
 @inline
 function room(block: usize, lane: usize): u32 {
   const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
+  return credit != 0 ? credit : look(block, lane);
+}
+
+/** The same by counting what is inside; not inlined, so that senders with credit stay small. */
+function look(block: usize, lane: usize): u32 {
   // Plain: constant. Where a node is an entry the ring itself is exact, and replaces the oldest in place.
-  if (credit != 0 || load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return credit != 0 ? credit : 1;
+  if (load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return 1;
   const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET);
   const inside = pending(block);
   const left = inside < capacity ? capacity - inside : 0;
@@ -200,8 +205,6 @@ function take(node: usize, taken: u32, handle: u32): bool {
 }
 
 /** Makes the node an empty one. The count first: what was taken is never taken again. */
-// @ts-ignore: decorator
-@inline
 function empty(node: usize): void {
   store<u32>(node + NODE_COUNT_OFFSET, 0);
   store<u32>(node + NODE_TAKEN_OFFSET, 0);

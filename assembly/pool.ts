@@ -106,10 +106,10 @@ export function park(): void {
 
 /** Does what others asked of this port: hands its pages back under pressure, parks when the pool closes. */
 export function poll(): void {
-  // A2 pairs with R5 in cache.ts press: a request made before is seen.
-  if (aload(port + PORT_LIMIT_OFFSET) != 0) return;
+  // By the state, not by the limit: who hears of the end before the limit was lowered may not be called again.
   if (!isActive()) park();
-  else if (load<u32>(port + PORT_PARKED_OFFSET) == 0) answer();
+  // A2 pairs with R5 in cache.ts press: a request made before is seen.
+  else if (aload(port + PORT_LIMIT_OFFSET) == 0 && load<u32>(port + PORT_PARKED_OFFSET) == 0) answer();
 }
 
 /** Gives the pages in the ring to the provider's side; how many. This port's own go first. */

@@ -5,6 +5,11 @@
 
 const FRAMES_MAX = 10;
 
+/** What a program may set to write stacks itself. It is not asked: it would run inside a call, and could call the pool again. */
+interface Formatter {
+  prepareStackTrace?: unknown;
+}
+
 /**
  * The frames below the outermost of `entrances` that is under way, at most 10, as the platform writes them. All frames where
  * none of them is, or where the platform does not tell.
@@ -12,8 +17,10 @@ const FRAMES_MAX = 10;
  * @param entrances the innermost first: most calls come by that one alone, and each look costs microseconds
  */
 export function captureStack(entrances: readonly CallableFunction[]): string {
-  const { captureStackTrace } = Error as { captureStackTrace?: (holder: object, below: CallableFunction) => void };
+  const platform = Error as { captureStackTrace?: (holder: object, below: CallableFunction) => void } & Formatter;
+  const { captureStackTrace, prepareStackTrace } = platform;
   try {
+    if (prepareStackTrace !== undefined) platform.prepareStackTrace = undefined;
     let found = '';
     for (const entrance of captureStackTrace === undefined ? [] : entrances) {
       // A function that is under way has its name among the frames.
@@ -24,8 +31,10 @@ export function captureStack(entrances: readonly CallableFunction[]): string {
     }
     return found || framesOf(new Error().stack);
   } catch {
-    // The program's own Error.prepareStackTrace may throw: no call may fail by being tracked.
+    // A realm whose Error is frozen: no call may fail by being tracked.
     return '';
+  } finally {
+    if (platform.prepareStackTrace !== prepareStackTrace) platform.prepareStackTrace = prepareStackTrace;
   }
 }
 

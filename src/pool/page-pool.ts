@@ -128,7 +128,7 @@ export class PagePool {
    */
   static async create(options?: PoolOptions): Promise<PagePool> {
     const { request, finish } = beginCreation('create', options);
-    const pool = new PagePool(finish(await prepareEngine(request)));
+    const pool = PagePool.#start(finish(await prepareEngine(request)));
     await pool.#install('create');
     return pool;
   }
@@ -136,7 +136,7 @@ export class PagePool {
   /** The same at once, where compiling may block the thread: in Node and in workers. */
   static createSync(options?: PoolOptions): PagePool {
     const { request, finish } = beginCreation('createSync', options);
-    const pool = new PagePool(finish(prepareEngineSync(request)));
+    const pool = PagePool.#start(finish(prepareEngineSync(request)));
     const later = pool.#install('createSync');
     if (later === undefined) return pool;
     later.catch(() => {}); // whatever it ends with, the pool is refused now
@@ -152,7 +152,18 @@ export class PagePool {
    *   many threads are attached as the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
    */
   static attach(share: PoolShare, options?: AttachOptions): PagePool {
-    return new PagePool(attachTo(share, options));
+    return PagePool.#start(attachTo(share, options));
+  }
+
+  /** The pool as this thread sees it from now on; what fails half way leaves the port free. */
+  static #start(start: Start): PagePool {
+    try {
+      return new PagePool(start);
+    } catch (error) {
+      endAttachment(start.port);
+      announce(start.port.memory);
+      throw error;
+    }
   }
 
   /**

@@ -106,24 +106,10 @@ export const outerFaults: readonly OuterFault[] = [
     scenario: 'attach, alloc, parking and release against destroy',
   },
   {
-    name: 'ports are asked for their pages before the pool closes, and not after',
-    file: ending,
-    find: 'close(closer, STATE_CLOSING);\n  press(closer);',
-    replace: 'press(closer);\n  close(closer, STATE_CLOSING);',
-    scenario: 'attach, alloc, parking and release against destroy',
-  },
-  {
     name: 'who goes on closing is written down without a look at who did meanwhile',
     file: ending,
     find: 'if (Atomics.compareExchange(memory.i32, CLOSER, seen, ownWord(closer)) !== seen) return false;',
     replace: 'Atomics.store(memory.i32, CLOSER, ownWord(closer));',
     scenario: 'two ports go on where the closer is gone',
-  },
-  {
-    name: 'a thread that attaches does not look whether the pool has closed meanwhile',
-    file: 'test/interleaving/real-pool.ts',
-    find: 'if (poolState(memory) === STATE_ACTIVE) return id + 1;',
-    replace: 'return id + 1;',
-    scenario: 'attach, alloc, parking and release against destroy',
   },
 ];

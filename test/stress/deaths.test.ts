@@ -11,8 +11,8 @@ import { layoutHash } from '#core-wasm';
 import { claimPort } from '../../src/pool/port.js';
 import { openShare } from '../../src/pool/share.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
+import { program } from '../support/program.js';
 import { CHANNELS } from './churn.js';
-import { program } from './program.js';
 import { QUIET, type Quiet, settleAll } from './quiet.js';
 
 type EngineName = 'wasm' | 'typescript';
@@ -139,7 +139,7 @@ class Stage {
 
 describe('threads that end at any moment', () => {
   it.each(RUNS)('%s: nothing is missing, torn or left behind', async (name, engines, deaths) => {
-    const stage = new Stage(engines, await program('./mortal.ts'), randomFrom(seed));
+    const stage = new Stage(engines, await program(new URL('./mortal.ts', import.meta.url)), randomFrom(seed));
     const total = { unpinned: 0, suspects: 0, settled: 0 };
     let checked = 0;
     for (let done = 0; done < deaths; done += BATCH) {

@@ -4,12 +4,11 @@
 // SEED=n replays their choices (not the scheduling). About 20 s in all; LONG=1 takes ten times as long.
 
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { build } from 'esbuild';
 import { PagePool } from 'pagepool';
 import { describe, expect, it } from 'vitest';
 import { chooseSeed } from '../support/ports.js';
+import { program } from '../support/program.js';
 
 type EngineName = 'wasm' | 'typescript';
 const runs: readonly (readonly [name: string, engines: readonly EngineName[]])[] = [
@@ -23,19 +22,6 @@ const seed = chooseSeed('stress');
 const entry = new URL('../../build/index.js', import.meta.url).href;
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The thread's program, without its types. */
-async function program(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('./thread.ts', import.meta.url))],
-    bundle: false,
-    format: 'esm',
-    target: 'es2022',
-    write: false,
-    logLevel: 'error',
-  });
-  return (outputFiles[0] as { text: string }).text;
-}
-
 describe('threads that hand pages on', () => {
   it.each(runs)('%s: nothing is torn, lost or there twice', async (_, engines) => {
     const threads = engines.length;
@@ -44,7 +30,9 @@ describe('threads that hand pages on', () => {
     );
     const pool = PagePool.createSync({ pageCount: 120, pageBytes: 1024, maxPorts: threads + 1, channels });
     const stop = new Int32Array(new SharedArrayBuffer(8));
-    const url = new URL(`data:text/javascript;base64,${Buffer.from(await program()).toString('base64')}`);
+    const url = new URL(
+      `data:text/javascript;base64,${Buffer.from(await program(new URL('./thread.ts', import.meta.url))).toString('base64')}`,
+    );
     const workers = engines.map(
       (engine, index) =>
         new Worker(url, {

@@ -2,8 +2,8 @@
 
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { program } from '../stress/program.js';
 import { type Browser, launchWebKit } from './browsers.js';
+import { program } from './program.js';
 import { builtPackage, type Server, type Site, serve } from './serve.js';
 
 const HTML = `<!doctype html>
@@ -20,8 +20,8 @@ async function servePages(headers: Site['headers'] = {}): Promise<Server> {
     folders: { ...builtPackage, '/pages/': fileURLToPath(new URL('../browser/pages', import.meta.url)) },
     files: {
       '/index.html': HTML,
-      '/stress/churn.js': await program('./churn.ts'),
-      '/stress/quiet.js': await program('./quiet.ts'),
+      '/stress/churn.js': await program(new URL('../stress/churn.ts', import.meta.url)),
+      '/stress/quiet.js': await program(new URL('../stress/quiet.ts', import.meta.url)),
     },
     headers,
   });

@@ -39,7 +39,7 @@ describe('a pool that watches by locks', () => {
 
   it('takes none before somebody watches, then one for each port, also for those that come later', async () => {
     const early = await attach();
-    await later(3);
+    await later(60);
     expect(locks.held).toEqual([]);
     pool.watch(ofTheWeb);
     const late = await attach();
@@ -77,7 +77,7 @@ describe('a pool that watches by locks', () => {
     expect(next.portId).toBe(other.portId);
     const page = next.alloc();
     await soon(() => expect(lockOf(next.portId)).toBeDefined());
-    await later(3);
+    await later(60);
     expect(isClaimed(next.portId)).toBe(true);
     expect(next.refCount(page)).toBe(1);
     expect(lockOf(next.portId)).toMatch(/claim 2$/);
@@ -134,7 +134,7 @@ describe('a pool that watches by locks', () => {
     vi.spyOn(locks, 'request').mockRejectedValue(new DOMException('an opaque origin', 'SecurityError'));
     const other = await attach();
     expect(codeOf(() => pool.watch(ofTheWeb))).toBe(undefined);
-    await later(3);
+    await later(60);
     other.release(other.alloc());
     other.detach();
   });
@@ -153,7 +153,7 @@ describe('a pool that watches by locks', () => {
     });
     pool.watch(ofTheWeb);
     const other = await attach();
-    await later(3);
+    await later(60);
     expect(lockOf(other.portId)).toBe(undefined);
     expect(isClaimed(other.portId)).toBe(true);
     grant?.();

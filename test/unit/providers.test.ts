@@ -151,7 +151,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     const pool = make({ provider });
     const handle = pool.alloc();
     pool.destroy();
-    await later(5);
+    await later(60);
     expect(calls).not.toContain('destroy');
     pool.release(handle);
     expect(await pool.close()).toMatchObject({ isDestroyed: true });
@@ -222,7 +222,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     const pool = make({ provider });
     expect(pool.alloc()).toBe(0);
     const waiting = pool.takeAsync(undefined, { timeoutMs: 2000 });
-    await later(5);
+    await later(60);
     const { firstPage } = addRegion(context(), 2);
     context().feed(Uint32Array.of(firstPage, firstPage + 1));
     (await waiting).release();

@@ -167,7 +167,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const other = realm.PagePool.attach(pool.share() as never);
       const handle = other.alloc();
       expect(pool.reap(other.portId, { force: true })).toMatchObject({ isQuarantined: true });
-      await later(5);
+      await later(60);
       expect(pool.audit()).toMatchObject({ reaped: [] });
       expect(codeOf(() => pool.reap(other.portId))).toBe('POOL_ERR_INVALID_ARGUMENT');
       other.release(handle);
@@ -194,7 +194,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const next = openPort(dead.memory, dead.geometry, kind);
       expect(next.id).toBe(other.portId);
       const page = next.engine.alloc();
-      await later(5);
+      await later(60);
       for (const call of [() => other.alloc(), () => other.release(handle), () => other.poll(), () => other.detach()]) {
         expect(codeOf(call)).toBe(
           call.toString().includes('alloc') || call.toString().includes('release') ? 'POOL_ERR_DESTROYED' : undefined,
@@ -280,12 +280,12 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     const { memory, geometry, scratch } = dead;
     // The entry is in the ring; the thread died before it looked for waiters.
     const waiting = pool.channel('work').next({ timeoutMs: 5000 });
-    await later(3);
+    await later(60);
     const silent = openPort(memory, geometry, 'typescript');
     Object.assign(silent.engine, { wake: () => {} });
     expect(silent.engine.send(0, silent.engine.alloc(), 0, 1, 3)).toBe(0);
     expect(scratch).toBeDefined();
-    await later(3);
+    await later(60);
     new PortReaper(own()).reapClaim(silent.id, silent.claim);
     const fragment = await waiting;
     expect(fragment?.tag).toBe(3);
@@ -296,7 +296,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     while (dead.engine.alloc() !== 0);
     expect(pool.alloc()).toBe(0);
     const waiting = pool.takeAsync(undefined, { timeoutMs: 5000 });
-    await later(3);
+    await later(60);
     reapKnown(dead);
     (await waiting).release();
     expectAllHome();

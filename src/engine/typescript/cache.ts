@@ -229,6 +229,8 @@ export class CacheSteps extends PinSteps {
     // A6 pairs with R5 in press: this limit is overwritten by later requests only.
     this.astore(this.port + PORT_LIMIT_OFFSET, this.magazineCapacity);
     this.flush();
+    // N11 as N9: the request that this limit overwrote may have been the closing pool's.
+    if (!this.isActive()) this.astore(this.port + PORT_LIMIT_OFFSET, 0);
   }
 
   /** Ends parking: pages may be cached again, unless the pool is closing. */

@@ -85,10 +85,10 @@ export class PoolSteps extends TokenSteps {
   /** Does what others asked of this port: hands its pages back under pressure, parks when the pool closes. */
   poll(): void {
     const { i32, port } = this;
-    // A2 pairs with R5 in typescript/cache.ts press: a request made before is seen.
-    if (this.aload(port + PORT_LIMIT_OFFSET) !== 0) return;
+    // By the state, not by the limit: who hears of the end before the limit was lowered may not be called again.
     if (!this.isActive()) this.park();
-    else if (i32[(port + PORT_PARKED_OFFSET) >>> 2] === 0) this.answer();
+    // A2 pairs with R5 in typescript/cache.ts press: a request made before is seen.
+    else if (this.aload(port + PORT_LIMIT_OFFSET) === 0 && i32[(port + PORT_PARKED_OFFSET) >>> 2] === 0) this.answer();
   }
 
   /** Gives the pages in the ring to the provider's side; how many. This port's own go first. */

@@ -1,12 +1,12 @@
-// A program of the stress of deaths as one module without types, for a worker of Node or of a page.
+// A TypeScript program of the tests as one module without types, for a worker of Node or of a page.
 
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** The module that lies beside this file, with what it imports. */
-export async function program(file: string): Promise<string> {
+/** The module in `file`, with what it imports. */
+export async function program(file: URL): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL(file, import.meta.url))],
+    entryPoints: [fileURLToPath(file)],
     bundle: true,
     format: 'esm',
     platform: 'neutral',

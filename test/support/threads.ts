@@ -1,0 +1,62 @@
+// Real threads of the tests: workers of one program, what they say at their end, and what fails in them.
+//
+// A program finds `entry`, the package's bundle, in its workerData and posts `{ result }` when it is done. Words that both sides
+// spin on are in shared memory of the test's own, never in the pool's.
+
+import { Worker } from 'node:worker_threads';
+import { program } from './program.js';
+
+/** The package's bundle, for `await import(entry)`. */
+export const entry: string = new URL('../../build/index.js', import.meta.url).href;
+
+/** Workers of one test. */
+export interface Crew<Result> {
+  readonly workers: readonly Worker[];
+  /** What each posted as its result, in order, when all have. Rejects with the first error of any. */
+  results(): Promise<Result[]>;
+  /** Ends all that still run. */
+  end(): Promise<void>;
+}
+
+const sources = new Map<string, Promise<URL>>();
+
+/** Starts a worker of the program for each of the data. */
+export async function startThreads<Result = unknown>(file: URL, data: readonly object[]): Promise<Crew<Result>> {
+  const source =
+    sources.get(file.href) ??
+    program(file).then((text) => new URL(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`));
+  sources.set(file.href, source);
+  const url = await source;
+  const workers = data.map((each) => new Worker(url, { workerData: { entry, ...each } }));
+  const results = workers.map(
+    (worker) =>
+      new Promise<Result>((resolve, reject) => {
+        worker.on('message', (message) => {
+          if ('result' in message) resolve(message.result);
+        });
+        worker.on('error', reject);
+        worker.on('exit', (code) => reject(new Error(`a thread ended with code ${code} and said no result`)));
+      }),
+  );
+  // Asked for later, or never: a thread that is ended on purpose has no result.
+  for (const result of results) result.catch(() => {});
+  return {
+    workers,
+    results: () => Promise.all(results),
+    end: async () => {
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}
+
+/** Spins until the word has the value; throws when it has not within ten seconds, which only a hang explains. */
+export function spinUntil(words: Int32Array, index: number, value: number): void {
+  const end = Date.now() + 10_000;
+  for (let looks = 0; Atomics.load(words, index) !== value; looks++) {
+    if ((looks & 0xffff) === 0 && Date.now() > end) {
+      throw new Error(
+        `word ${index} is ${Atomics.load(words, index)} (expected ${value}): the other thread hangs, or has ended`,
+      );
+    }
+  }
+}
