@@ -96,6 +96,7 @@ function poolsOf(rows: readonly RowResult[]): string {
 /** Every variant of every row of a group. */
 export function rowTable(results: Results, group: GroupId): string {
   const rows = members(results, group);
+  if (rows.length === 0) return `Not measured in this run: \`npm run bench -- --case ${group}\`.`;
   const head = ['operation', 'variant', 'ns', 'p99', '± %', 'samples', 'per second', 'GCs', 'heap B', '/ wasm'];
   const cells = rows.flatMap((row) => row.variants.map((variant, i) => variantCells(row, variant, i === 0)));
   return markdown(head, cells, 2) + notesOf(rows) + poolsOf(rows);

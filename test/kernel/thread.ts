@@ -4,6 +4,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FragmentToken, PagePool as Pool, PoolShare } from 'pagepool';
+import { spinUntil } from '../support/spin.js';
 import { LOAN, LOAN_WORDS, type Loan, WORD } from './words.js';
 
 interface Setup {
@@ -20,9 +21,7 @@ const { PagePool } = (await import(entry)) as { PagePool: typeof Pool };
 
 const set = (index: number, value: number): void => void Atomics.store(words, index, value);
 const get = (index: number): number => Atomics.load(words, index);
-const until = (index: number, value: number): void => {
-  while (get(index) !== value);
-};
+const until = (index: number, value: number): void => spinUntil(words, index, value);
 const post = (message: object): void => parentPort?.postMessage(message);
 /** The pools of a role that has one a round, as they come. */
 async function* shares(): AsyncGenerator<PoolShare> {
@@ -102,7 +101,7 @@ const roles = {
     const count = loans.length / LOAN_WORDS;
     for (let n = 0; n < rounds; ) {
       const at = (n % count) * LOAN_WORDS;
-      while (Atomics.load(loans, at + LOAN.state) !== 0);
+      spinUntil(loans, at + LOAN.state, 0);
       const handle = n % 2 === 0 ? pool.alloc() : pool.allocFragment(64 + (n % 1900));
       if (handle === 0) continue;
       const offset = n % 61;
@@ -133,7 +132,7 @@ const roles = {
     const result = { adopted: 0, spent: 0, wrong: [] as string[] };
     for (let n = 0; n < rounds; n++) {
       const at = (n % count) * LOAN_WORDS;
-      while (Atomics.load(loans, at + LOAN.state) !== 1);
+      spinUntil(loans, at + LOAN.state, 1);
       try {
         const { handle, offset, length } = pool.adopt(tokenOf(identity, at));
         result.adopted++;

@@ -22,7 +22,8 @@ import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { chooseSeed, create, pageOf, randomFrom, requireBalance } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
 import { portBeside } from '../support/shared-ports.js';
-import { type Crew, spinUntil, startThreads } from '../support/threads.js';
+import { giveWay, spinUntil } from '../support/spin.js';
+import { type Crew, startThreads } from '../support/threads.js';
 import { LOAN_WORDS, WORD } from './words.js';
 
 /** What threads say, by message or at their end. */
@@ -89,10 +90,10 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
         wanted++;
         const isLast = i === handles.length - 1;
         Atomics.store(words, WORD.toThread, i + 1);
-        while (Atomics.load(memory.i32, counted) !== wanted);
+        for (let looks = 0; Atomics.load(memory.i32, counted) !== wanted; looks++) giveWay(looks);
         for (let k = 0; k < places.length; k++) before[k] = u32[places[k] as number] as number;
         const all = isLast ? u32.slice(CONTROL_BASE >>> 2, geometry.scratchOffset >>> 2) : undefined;
-        while (Atomics.load(words, WORD.toTest) !== i + 1);
+        spinUntil(words, WORD.toTest, i + 1);
         const changed = places.filter((place, k) => u32[place] !== before[k]);
         const late = changed.map((place) => 4 * place);
         if (late.length > 0) expect(late, `page ${page}: addresses written after it was counted`).toEqual([]);

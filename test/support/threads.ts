@@ -48,15 +48,3 @@ export async function startThreads<Result = unknown>(file: URL, data: readonly o
     },
   };
 }
-
-/** Spins until the word has the value; throws when it has not within ten seconds, which only a hang explains. */
-export function spinUntil(words: Int32Array, index: number, value: number): void {
-  const end = Date.now() + 10_000;
-  for (let looks = 0; Atomics.load(words, index) !== value; looks++) {
-    if ((looks & 0xffff) === 0 && Date.now() > end) {
-      throw new Error(
-        `word ${index} is ${Atomics.load(words, index)} (expected ${value}): the other thread hangs, or has ended`,
-      );
-    }
-  }
-}

@@ -5,7 +5,11 @@ import { churn } from '../pagepool/testing.js';
 
 self.onmessage = async ({ data: { share, engine, seed, rounds } }) => {
   const pool = PagePool.attach({ ...share, engine });
-  self.postMessage({ ready: pool.portId });
+  // Said behind the lock that tells of this thread's death: locks are asked for in turn.
+  await navigator.locks.request('ready', () => self.postMessage({ ready: pool.portId }));
+  // Until the areas have arrived there is no page for this thread.
+  const first = await pool.takeAsync(undefined, { timeoutMs: 20_000 });
+  first.release();
   const total = { taken: 0, received: 0, torn: 0 };
   for (let i = 0; i < rounds; i++) {
     const report = churn(pool, { seed: seed + i * 7919, rounds: 200, hold: 12, channel: 'work' });

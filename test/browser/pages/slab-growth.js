@@ -31,8 +31,13 @@ export async function slabGrowth({ engine, seed, threads, rounds }) {
   // One worker is ended at any moment, and reaped.
   const killed = startWorker('churn-worker.js');
   pool.watch(killed);
-  killed.onmessage = ({ data }) => messages.push(data);
-  killed.postMessage({ share: pool.share(), engine, seed: seed + 99, rounds: 1e9 });
+  await new Promise((resolve) => {
+    killed.onmessage = ({ data }) => {
+      messages.push(data);
+      resolve();
+    };
+    killed.postMessage({ share: pool.share(), engine, seed: seed + 99, rounds: 1e9 });
+  });
   await new Promise((resolve) => setTimeout(resolve, 300));
   killed.terminate();
   const totals = await Promise.all(done);

@@ -1,0 +1,2 @@
+// The shapes of references.test.ts, eight times as often: LONG=1 says so, npm run test:long picks this file.
+import './references.test.js';

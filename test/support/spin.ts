@@ -1,0 +1,26 @@
+// Spinning on shared words, in workers and in the test's own thread: as fast as can be at first, and giving way after a while.
+//
+// With more threads than processors the other side may not run at all until this one sleeps.
+
+const LOOKS_BEFORE_SLEEP = 4096;
+const SLEEP_MS = 0.05;
+const LIMIT_MS = 10_000;
+
+/** A word that nobody changes, to sleep on. */
+const idle = new Int32Array(new SharedArrayBuffer(4));
+
+/** Lets other threads run, now and then: `looks` counts how often this thread has looked in vain. */
+export function giveWay(looks: number): void {
+  if (looks % LOOKS_BEFORE_SLEEP === LOOKS_BEFORE_SLEEP - 1) Atomics.wait(idle, 0, 0, SLEEP_MS);
+}
+
+/** Spins until the word has the value; throws when it has not within ten seconds, which only a hang explains. */
+export function spinUntil(words: Int32Array, index: number, value: number): void {
+  const end = Date.now() + LIMIT_MS;
+  for (let looks = 0; Atomics.load(words, index) !== value; looks++) {
+    giveWay(looks);
+    if ((looks & 0xffff) !== 0xffff || Date.now() < end) continue;
+    const seen = Atomics.load(words, index);
+    throw new Error(`word ${index} is ${seen} (expected ${value}): the other thread hangs, or has ended`);
+  }
+}
