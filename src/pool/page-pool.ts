@@ -48,6 +48,9 @@ export type Handle = number;
 /** What `pin` returns: good for one `unpin`, from any thread. */
 export type PinToken = number;
 
+/** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
+export let portOf: (call: string, pool: PagePool) => Port;
+
 /**
  * A pool of pages of shared memory, as one thread sees it.
  *
@@ -565,6 +568,13 @@ export class PagePool {
   /** The creator closes, an attached pool detaches. */
   async [asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  static {
+    portOf = (call, pool) => {
+      if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
+      return pool.#port;
+    };
   }
 
   get #isDestroyed(): boolean {
