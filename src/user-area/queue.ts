@@ -356,21 +356,21 @@ export class UserQueue {
   /** One entry with a copy of up to a page; false: no room, or no page. */
   #copy(bytes: Uint8Array, tag: number): boolean {
     if (this.#rings.room() === 0) return false;
-    const { area, port } = { area: this.#area, port: this.#port };
-    const handle = this.#pool.allocFragment(Math.max(1, bytes.length));
+    const pool = this.#pool;
+    // The open fragment page may be one of a reserve; whole pages are then still the area's, while it has any.
+    const handle = this.#inArea(pool.allocFragment(Math.max(1, bytes.length))) || this.#inArea(pool.alloc());
     if (handle === 0) return false;
-    const page = pageOfHandle(port, handle);
-    if (!this.#hasPage(page)) {
-      // From a reserve: the area itself has none.
-      port.engine.release(handle);
-      return false;
-    }
-    const start = startInPage(port, handle);
-    const at = area.byteOffset + (page - area.firstPage) * this.#pool.pageBytes + start;
-    new Uint8Array(area.buffer, at, bytes.length).set(bytes);
-    this.#put(page, start, handle, bytes.length, tag);
+    fragmentView(this.#port, 'giveCopy', handle, 0, bytes.length).set(bytes);
+    this.#put(pageOfHandle(this.#port, handle), startInPage(this.#port, handle), handle, bytes.length, tag);
     this.#counts.copied++;
     return true;
+  }
+
+  /** The handle if its page lies in the area; else it is released: 0. */
+  #inArea(handle: number): number {
+    if (handle === 0 || this.#hasPage(pageOfHandle(this.#port, handle))) return handle;
+    this.#port.engine.release(handle);
+    return 0;
   }
 
   #hasPage(page: number): boolean {

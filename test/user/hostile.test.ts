@@ -1,0 +1,76 @@
+// A hostile consumer on a thread of its own, with every word of its rings and of its area to write, while others go on beside it.
+//
+// Duplicate, stale, foreign, misaligned and torn refills, tails and heads that cannot be, garbage in every word, wake-ups without
+// end. The pools are audited under way, honest consumers and a trusted user check every byte, and everything comes home. Prints
+// its seed; SEED=n replays the choices (not the scheduling). LONG=1 goes through more than ten million refills.
+
+import { Worker } from 'node:worker_threads';
+import { PagePool } from 'pagepool';
+import { UserQueue, type UserShare, userArea } from 'pagepool/user-area';
+import { describe, expect, test } from 'vitest';
+import { chooseSeed, randomFrom } from '../support/ports.js';
+import { moduleUrl } from './module.js';
+import { type Consumer, type Outcome, requireUnharmed, Scene } from './scene.js';
+
+const isLong = process.env.LONG === '1';
+const ENTRIES = isLong ? 2_600_000 : 100_000;
+/** How often each thing must have happened. */
+const TIMES = isLong ? 1000 : 50;
+const DEATHS = isLong ? 60 : 6;
+const AUDIT_EVERY = 2000;
+const seed = chooseSeed('hostile');
+const source = await moduleUrl('./worker.ts');
+const breathe = () => new Promise((resolve) => setImmediate(resolve));
+
+function stage(engine: 'wasm' | 'typescript', writesArea: boolean, random: () => number, isViolent: boolean) {
+  let scene: Scene;
+  const start = (kind: 'honest' | 'hostile', share: UserShare, counts: Int32Array): Consumer => {
+    const worker = new Worker(source, { workerData: { kind, share, counts, writesArea, seed: random() } });
+    worker.on('error', (error) => scene.failures.push(String(error.stack)));
+    const exit = new Promise((resolve) => worker.once('exit', resolve));
+    return {
+      end: async () => {
+        if (isViolent) await worker.terminate();
+        await exit;
+      },
+    };
+  };
+  const given = { PagePool, UserQueue, userArea };
+  scene = new Scene({ package: given, engine, writesArea, random: (below) => random() % below, start });
+  return scene;
+}
+
+async function play(scene: Scene, isOver: () => boolean, isViolent: boolean): Promise<Outcome> {
+  for (let steps = 0; !isOver() && scene.failures.length === 0; steps++) {
+    scene.step();
+    if (steps % 200 === 0) await breathe();
+    if (steps % AUDIT_EVERY === 0) scene.audit();
+  }
+  return scene.finish(isViolent);
+}
+
+describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
+  test.each([
+    [false, 'its rings: others of the same area keep their data'],
+    [true, 'its rings and all of its area: others in another area keep their data'],
+  ])('a consumer that writes anything (area too: %s) into %s', async (writesArea) => {
+    const scene = stage(engine, writesArea, randomFrom(seed), false);
+    const outcome = await play(scene, () => scene.hasSeen(ENTRIES, TIMES), false);
+    console.log(`${engine}, area ${writesArea}: ${JSON.stringify(outcome)}`);
+    requireUnharmed(outcome);
+    expect(outcome.entries).toBeGreaterThanOrEqual(ENTRIES);
+  });
+
+  test('threads of consumers that are ended where they stand leave nothing behind', async () => {
+    const random = randomFrom(seed + 1);
+    let scrubbed = 0;
+    for (let i = 0; i < DEATHS; i++) {
+      const scene = stage(engine, i % 2 === 0, random, true);
+      const end = Date.now() + 50 + (random() % 100);
+      const outcome = await play(scene, () => Date.now() > end && scene.entries > 0, true);
+      requireUnharmed(outcome);
+      scrubbed += outcome.scrubbed;
+    }
+    expect(scrubbed).toBeGreaterThan(0);
+  });
+});

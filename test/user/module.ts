@@ -1,0 +1,24 @@
+// A program of these tests as one module without types, for a worker of Node or of a page.
+
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/** The module that lies beside this file, with what it imports. */
+export async function moduleText(file: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL(file, import.meta.url))],
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    external: ['node:*'],
+    target: 'es2022',
+    write: false,
+    logLevel: 'error',
+  });
+  return (outputFiles[0] as { text: string }).text;
+}
+
+/** The same for `new Worker`. */
+export async function moduleUrl(file: string): Promise<URL> {
+  return new URL(`data:text/javascript,${encodeURIComponent(await moduleText(file))}`);
+}
