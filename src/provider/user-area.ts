@@ -78,8 +78,12 @@ class UserAreaProvider implements MemoryProvider {
     tenant.out -= pages.length;
     // It asks again when it still wants some; others may have asked in vain.
     tenant.wants = 0;
-    for (const [other, { wants }] of this.#tenants) {
-      if (wants > 0) this.#serve(other, this.#tenants.get(other) as Tenant);
+    for (const [other, waiting] of this.#tenants) {
+      try {
+        if (waiting.wants > 0) this.#serve(other, waiting);
+      } catch {
+        // Nothing of this pool's: the other one asks again, and is told then.
+      }
     }
   }
 

@@ -204,6 +204,7 @@ describe.each(ENGINES)('engine %s', (engine) => {
     const next = pool.alloc();
     delivery?.release();
     expect(queue.refill()).toBe(0);
+    expect(queue.stats().dropped.notHeld).toBe(0);
     expect(pool.refCount(next)).toBe(1);
     expect(queue.isClosed).toBe(true);
     expect(receiver.isClosed).toBe(true);
