@@ -39,7 +39,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^pagepool$/, replacement: path('./build/index.js') },
-      { find: /^pagepool\/(user|user-area)$/, replacement: path('./build/$1/index.js') },
+      { find: /^pagepool\/(testing|user|user-area)$/, replacement: path('./build/$1.js') },
     ],
   },
   test: {

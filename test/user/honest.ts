@@ -3,7 +3,7 @@
 //
 // Knows no platform: a worker of Node and one of a page run the same steps.
 
-import type { Delivery, Receiver } from '../../src/user/index.js';
+import type { Delivery, Receiver } from '../../src/user.js';
 import { isStamped } from './stamp.js';
 
 /** Words of the shared counters. */

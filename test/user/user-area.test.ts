@@ -175,6 +175,14 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
       PagePool,
       PagePool,
     ];
+    const low = Array.from({ length: 6 }, () => one.alloc());
+    // The second has no numbers for the last two pages.
+    expect(low.every((handle) => one.offset(handle) < 6 * PAGE)).toBe(true);
+    expect(other.alloc()).toBe(0);
+    const rest = takeAll(one);
+    expect(rest).toHaveLength(2);
+    one.releaseBulk(Uint32Array.from(rest));
+    one.releaseBulk(Uint32Array.from(low));
     let taken: [PagePool, number][] = [];
     for (let round = 0; round < 200; round++) {
       const pool = round % 3 === 0 ? other : one;
@@ -182,7 +190,6 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
       if (handle !== 0) taken.push([pool, handle]);
       const places = taken.map(([each, held]) => each.offset(held));
       expect(new Set(places).size).toBe(places.length);
-      // The second has no numbers for the last two pages.
       expect(taken.every(([each, held]) => each !== other || each.offset(held) < 6 * PAGE)).toBe(true);
       if (round % 7 !== 0) continue;
       for (const [each, held] of taken) each.release(held);

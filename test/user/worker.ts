@@ -1,8 +1,8 @@
 // A worker of Node that is one consumer, honest or hostile, until it is told to stop or ended.
 
 import { workerData } from 'node:worker_threads';
-import { Receiver } from '../../src/user/index.js';
 import type { UserShare } from '../../src/user/layout.js';
+import { Receiver } from '../../src/user.js';
 import { createHonest, STOP } from './honest.js';
 import { createHostile } from './hostile.js';
 
