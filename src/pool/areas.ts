@@ -58,9 +58,14 @@ export class Areas {
   readonly #indexes: Uint16Array;
   /** Page -> where it starts in its area. */
   readonly #starts: Uint32Array;
-  /** Index -> the area's one view. */
+  /** Index -> the area's one view; none at 0. */
   readonly #views: (Uint8Array | undefined)[] = [];
   readonly #words: Int32Array;
+  /** A handle's low bits that number its unit, and those of them that number it in its page. */
+  readonly #unitMask: number;
+  readonly #unitInPageMask: number;
+  readonly #unitsShift: number;
+  readonly #unitShift: number;
   readonly #carrier: Carrier | undefined;
   #isBehind = false;
 
@@ -71,6 +76,10 @@ export class Areas {
     this.#indexes = new Uint16Array(geometry.pageCount + 1);
     this.#starts = new Uint32Array(geometry.pageCount + 1);
     this.#words = memory.i32;
+    this.#unitMask = 2 ** geometry.unitBits - 1;
+    this.#unitInPageMask = 2 ** geometry.unitsShift - 1;
+    this.#unitsShift = geometry.unitsShift;
+    this.#unitShift = geometry.unitShift;
     this.epoch = first.epoch;
     for (const area of first.added) this.#add(area);
     // Opened before the epoch is compared: a change after that arrives.
@@ -93,6 +102,20 @@ export class Areas {
   /** Whether the page lies in an area, and not in the pool's own memory. */
   has(page: number): boolean {
     return page > this.#ownPages;
+  }
+
+  /** The view of the area that a checked handle's page lies in, if it was made before; for the fast path. */
+  knownView(handle: number): Uint8Array | undefined {
+    this.#follow();
+    return this.#views[this.#indexes[(handle & this.#unitMask) >>> this.#unitsShift] as number];
+  }
+
+  /** Where in its area a checked handle's fragment starts; -1 where no area is known that has its page. */
+  knownOffset(handle: number): number {
+    this.#follow();
+    const page = (handle & this.#unitMask) >>> this.#unitsShift;
+    if (this.#indexes[page] === 0) return -1;
+    return (this.#starts[page] as number) + ((handle & this.#unitInPageMask) << this.#unitShift);
   }
 
   /** The view of the whole area that the page lies in. */
