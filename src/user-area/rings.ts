@@ -26,7 +26,9 @@ import {
   USER_UNIT_BYTES_OFFSET,
   USER_VERSION,
   USER_VERSION_OFFSET,
+  USER_WAITS_GIVEN,
   USER_WAITS_OFFSET,
+  USER_WAITS_ROOM,
   userRingsBytes,
 } from '../user/layout.js';
 import { makeSharedBuffer } from './shared-buffer.js';
@@ -123,19 +125,20 @@ export class UserRings {
   publish(): void {
     // R1 pairs with A1 in src/user/receiver.ts load: the completions are written before the tail.
     Atomics.store(this.#i32, USER_COMPLETION_TAIL_OFFSET >>> 2, this.#completionTail | 0);
-    this.#wake(false);
+    this.#wake(USER_WAITS_GIVEN | USER_WAITS_ROOM);
   }
 
   /** Tells the consumer that the queue has ended: one of USER_STATE_*. */
   setState(state: number): void {
     // R2 pairs with A1 in src/user/receiver.ts load: what was given last is seen with the end.
     Atomics.store(this.#i32, USER_STATE_OFFSET >>> 2, state);
-    this.#wake(true);
+    this.#wake();
   }
 
-  #wake(isAlways: boolean): void {
-    // X2 pairs with X1 in src/user/receiver.ts begin: of what was published and a wait that begins, one sees the other.
-    if (!isAlways && Atomics.load(this.#i32, USER_WAITS_OFFSET >>> 2) === 0) return;
+  /** @param waits what the consumer may be waiting for; it is woken in any case if not given */
+  #wake(waits?: number): void {
+    // X2 pairs with X1 in src/user/receiver.ts arm: of what was published and a wait that begins, one sees the other.
+    if (waits !== undefined && (Atomics.load(this.#i32, USER_WAITS_OFFSET >>> 2) & waits) === 0) return;
     this.#event = (this.#event + 1) | 0;
     // R3 pairs with A1 in src/user/receiver.ts load: what to look at is there before the event.
     Atomics.store(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, this.#event);
@@ -169,6 +172,7 @@ export class UserRings {
   releaseRefills(): void {
     // R4 pairs with A1 in src/user/receiver.ts load: the slots were read before the consumer writes them again.
     Atomics.store(this.#i32, USER_REFILL_HEAD_OFFSET >>> 2, this.#refillHead | 0);
+    this.#wake(USER_WAITS_ROOM);
   }
 
   #read(index: number): number {

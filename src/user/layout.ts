@@ -50,8 +50,12 @@ export const USER_COMPLETION_HEAD_OFFSET = 256;
 export const USER_REFILL_TAIL_OFFSET = 260;
 /** Raised when the trusted side wants to hear, and when the refill ring is full: the word it waits on. */
 export const USER_TAKEN_EVENT_OFFSET = 264;
-/** Not 0: the consumer waits. */
+/** Not 0: the consumer waits; USER_WAITS_*. */
 export const USER_WAITS_OFFSET = 268;
+/** For something to receive. */
+export const USER_WAITS_GIVEN = 1;
+/** Also for room in the refill ring. */
+export const USER_WAITS_ROOM = 2;
 
 export const USER_RINGS_OFFSET = 384;
 export const USER_COMPLETION_WORDS = 4;

@@ -27,7 +27,9 @@ import {
   USER_UNIT_BYTES_OFFSET,
   USER_VERSION,
   USER_VERSION_OFFSET,
+  USER_WAITS_GIVEN,
   USER_WAITS_OFFSET,
+  USER_WAITS_ROOM,
   USER_WANTS_OFFSET,
   type UserShare,
   userRingsBytes,
@@ -35,6 +37,14 @@ import {
 import { after, type ReceiveOptions, refuse, sleep } from './waiting.js';
 
 const dispose: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
+
+/** What a wait knows before it looks. */
+interface Armed {
+  /** The event as it was: wait for it to change. */
+  readonly sequence: number;
+  /** Nothing comes any more, unless the look finds something. */
+  readonly isOver: boolean;
+}
 
 /** A window on a page of the area that this side was given, until `release`. */
 export class Delivery {
@@ -158,6 +168,7 @@ export class Receiver {
 
   /** What comes next, or null when nothing is there. The caller releases it. */
   receive(): Delivery | null {
+    if (this.#kept.length > 0) this.flush();
     if (this.pending === 0) return null;
     const at = this.#completion(0);
     const offset = this.#u32[at + 1] as number;
@@ -173,6 +184,7 @@ export class Receiver {
    * came. No garbage. Look at one with `bytes`, give them back with `releaseBurst`.
    */
   receiveBurst(entries: Uint32Array, maxCount: number): number {
+    if (this.#kept.length > 0) this.flush();
     const count = Math.floor(Math.min(this.pending, Math.max(0, maxCount), entries.length / USER_COMPLETION_WORDS));
     for (let i = 0; i < count; i++) {
       const at = this.#completion(i);
@@ -189,7 +201,10 @@ export class Receiver {
     return new Uint8Array(this.#area, this.#areaOffset + offset, length);
   }
 
-  /** Gives back what came as (`offset`, `length`). Never fails for want of room: what the ring cannot take is kept for the next call. */
+  /**
+   * Gives back what came as (`offset`, `length`). Never fails for want of room: what the ring cannot take is kept, and goes with one of
+   * the next calls, or during a wait.
+   */
   release(offset: number, length: number): void {
     this.#giveBack('release', offset, length);
     this.flush();
@@ -219,7 +234,8 @@ export class Receiver {
   }
 
   /**
-   * Blocks until there is something to receive: true; or until the queue is closed, or `timeoutMs` is over: false.
+   * Blocks until there is something to receive: true; or until the queue is closed and everything that was released is on its way,
+   * or `timeoutMs` is over: false.
    *
    * @throws TypeError where a thread may not block; use `next` there
    */
@@ -228,11 +244,10 @@ export class Receiver {
     this.#begin();
     try {
       for (;;) {
-        const sequence = this.#load(USER_GIVEN_EVENT_OFFSET);
-        const isClosed = this.isClosed;
+        const { sequence, isOver } = this.#arm();
         const isReady = this.pending > 0;
         const left = deadline - Date.now();
-        if (isReady || isClosed || left <= 0) return isReady;
+        if (isReady || isOver || left <= 0) return isReady;
         Atomics.wait(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, sequence, left);
       }
     } finally {
@@ -241,7 +256,7 @@ export class Receiver {
   }
 
   /**
-   * What comes next, waiting for it; null when the queue is closed.
+   * What comes next, waiting for it; null when the queue is closed and everything that was released is on its way.
    *
    * @throws Error with code POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted
    */
@@ -253,10 +268,9 @@ export class Receiver {
     try {
       for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, 10)) {
         signal?.throwIfAborted();
-        const sequence = this.#load(USER_GIVEN_EVENT_OFFSET);
-        const isClosed = this.isClosed;
+        const { sequence, isOver } = this.#arm();
         const delivery = this.receive();
-        if (delivery !== null || isClosed) return delivery;
+        if (delivery !== null || isOver) return delivery;
         const left = deadline - Date.now();
         if (left <= 0) throw refuse('POOL_ERR_TIMEOUT', `next failed: timeoutMs=${timeoutMs} is over`);
         await sleep(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, sequence, left, pauseMs, options);
@@ -310,8 +324,19 @@ export class Receiver {
   }
 
   #begin(): void {
-    // X1 pairs with X2 in src/user-area/rings.ts wake: of the giver and this look, one sees the other.
-    if (++this.#waits === 1) Atomics.store(this.#i32, USER_WAITS_OFFSET >>> 2, 1);
+    this.#waits++;
+  }
+
+  /** Before each look of a wait. */
+  #arm(): Armed {
+    const waits = USER_WAITS_GIVEN | (this.#kept.length > 0 ? USER_WAITS_ROOM : 0);
+    // X1 pairs with X2 in src/user-area/rings.ts wake: of the other side's step and the look that follows, one sees the other.
+    Atomics.store(this.#i32, USER_WAITS_OFFSET >>> 2, waits);
+    const sequence = this.#load(USER_GIVEN_EVENT_OFFSET);
+    const state = this.#load(USER_STATE_OFFSET);
+    if (state === USER_STATE_SCRUBBED) this.#kept = [];
+    const kept = this.#kept.length > 0 ? this.flush() : 0;
+    return { sequence, isOver: state !== USER_STATE_OPEN && kept === 0 };
   }
 
   #end(): void {

@@ -242,13 +242,13 @@ describe.each(ENGINES)('engine %s', (engine) => {
     const fragment = await taking;
     fragment.release();
     expect(queue.outstanding).toBe(PAGES - 1);
-    // More than the ring has room for: what is kept goes when it was emptied.
+    // More than the ring has room for: what is kept goes while the consumer waits.
     for (let delivery = receiver.receive(); delivery !== null; delivery = receiver.receive()) delivery.release();
-    while (queue.outstanding > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-      receiver.flush();
-    }
+    const waiting = receiver.next({ ref: true });
+    while (queue.outstanding > 0) await new Promise((resolve) => setTimeout(resolve, 2));
     expect(usedPages(pool)).toBe(0);
+    queue.end();
+    expect(await waiting).toBeNull();
   });
 
   test('waits for room until the consumer has taken something', async () => {

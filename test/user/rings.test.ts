@@ -129,6 +129,34 @@ describe('refills', () => {
     expect(takeAll(rings)).toEqual([64]);
   });
 
+  test('that were kept go while the consumer waits, and the end waits for them', async () => {
+    const { rings, receiver } = makeSides();
+    for (let i = 0; i < 5; i++) receiver.release(i * PAGE, 1);
+    rings.setState(USER_STATE_ENDED);
+    expect(receiver.waitSync(5)).toBe(false);
+    let isOver = false;
+    const next = receiver.next({ ref: true }).then((delivery) => {
+      isOver = true;
+      return delivery;
+    });
+    const found: number[] = [];
+    while (found.length < 4) {
+      expect(isOver).toBe(false);
+      found.push(...takeAll(rings));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(await next).toBeNull();
+    expect([...found, ...takeAll(rings)]).toEqual([0, 16, 32, 48, 64]);
+  });
+
+  test('that were kept are no more when the queue was scrubbed', async () => {
+    const { rings, receiver } = makeSides();
+    for (let i = 0; i < 5; i++) receiver.release(i * PAGE, 1);
+    rings.setState(USER_STATE_SCRUBBED);
+    expect(await receiver.next({ ref: true })).toBeNull();
+    expect(receiver.flush()).toBe(0);
+  });
+
   test('go back in bursts, as they came', () => {
     const { rings, receiver } = makeSides();
     receiver.releaseBurst(Uint32Array.of(0, UNIT + 1, 5, 9, 0, PAGE, 1, 9, 0, 2 * PAGE, 1, 9), 3);
