@@ -163,6 +163,11 @@ export class Areas {
     this.#carrier?.post(change);
   }
 
+  /** The worker may ask for what the channel does not bring it. */
+  carryTo(worker: unknown): void {
+    this.#carrier?.listen(worker);
+  }
+
   /** The thread is done with the pool. */
   close(): void {
     this.#carrier?.close();
@@ -171,7 +176,8 @@ export class Areas {
 
   #receive(message: unknown): void {
     const change = message as AreasChange | null;
-    // Where the platform delivers the message but not the memory in it, nothing can be learned from it.
+    // Where the platform delivers the message but not the memory in it, it says only that there is something to ask for.
+    if (change === null && this.#carrier?.connect() === true) this.#ask();
     if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
     if (((change.epoch - this.epoch) | 0) <= 0) return;
     if (change.since === null || change.since === this.epoch) this.apply(change);
