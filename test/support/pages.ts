@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { moduleText } from '../user/module.js';
 import { type Browser, launchWebKit } from './browsers.js';
 import { builtPackage, type Server, type Site, serve } from './serve.js';
 
@@ -14,10 +15,15 @@ const HTML = `<!doctype html>
 `;
 
 /** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
-function servePages(headers: Site['headers'] = {}): Promise<Server> {
+async function servePages(headers: Site['headers'] = {}): Promise<Server> {
   return serve({
     folders: { ...builtPackage, '/pages/': fileURLToPath(new URL('../browser/pages', import.meta.url)) },
-    files: { '/index.html': HTML },
+    files: {
+      '/index.html': HTML,
+      '/user/scene.js': await moduleText('./scene.ts'),
+      '/user/hostile.js': await moduleText('./hostile.ts'),
+      '/user/honest.js': await moduleText('./honest.ts'),
+    },
     headers,
   });
 }

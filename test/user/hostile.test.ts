@@ -10,23 +10,22 @@ import { UserQueue, type UserShare, userArea } from 'pagepool/user-area';
 import { describe, expect, test } from 'vitest';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { moduleUrl } from './module.js';
-import { type Consumer, type Outcome, requireUnharmed, Scene } from './scene.js';
+import { type Consumer, requireUnharmed, Scene } from './scene.js';
 
 const isLong = process.env.LONG === '1';
 const ENTRIES = isLong ? 2_600_000 : 100_000;
 /** How often each thing must have happened. */
 const TIMES = isLong ? 1000 : 50;
 const DEATHS = isLong ? 60 : 6;
-const AUDIT_EVERY = 2000;
 const seed = chooseSeed('hostile');
 const source = await moduleUrl('./worker.ts');
 const breathe = () => new Promise((resolve) => setImmediate(resolve));
 
-function stage(engine: 'wasm' | 'typescript', writesArea: boolean, random: () => number, isViolent: boolean) {
-  let scene: Scene;
+async function stage(engine: 'wasm' | 'typescript', writesArea: boolean, random: () => number, isViolent: boolean) {
+  const failures: string[] = [];
   const start = (kind: 'honest' | 'hostile', share: UserShare, counts: Int32Array): Consumer => {
     const worker = new Worker(source, { workerData: { kind, share, counts, writesArea, seed: random() } });
-    worker.on('error', (error) => scene.failures.push(String(error.stack)));
+    worker.on('error', (error) => failures.push(String(error.stack)));
     const exit = new Promise((resolve) => worker.once('exit', resolve));
     return {
       end: async () => {
@@ -36,17 +35,7 @@ function stage(engine: 'wasm' | 'typescript', writesArea: boolean, random: () =>
     };
   };
   const given = { PagePool, UserQueue, userArea };
-  scene = new Scene({ package: given, engine, writesArea, random: (below) => random() % below, start });
-  return scene;
-}
-
-async function play(scene: Scene, isOver: () => boolean, isViolent: boolean): Promise<Outcome> {
-  for (let steps = 0; !isOver() && scene.failures.length === 0; steps++) {
-    scene.step();
-    if (steps % 200 === 0) await breathe();
-    if (steps % AUDIT_EVERY === 0) scene.audit();
-  }
-  return scene.finish(isViolent);
+  return Scene.open({ package: given, engine, writesArea, random: (below) => random() % below, start, failures });
 }
 
 describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
@@ -54,8 +43,8 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
     [false, 'its rings: others of the same area keep their data'],
     [true, 'its rings and all of its area: others in another area keep their data'],
   ])('a consumer that writes anything (area too: %s) into %s', async (writesArea) => {
-    const scene = stage(engine, writesArea, randomFrom(seed), false);
-    const outcome = await play(scene, () => scene.hasSeen(ENTRIES, TIMES), false);
+    const scene = await stage(engine, writesArea, randomFrom(seed), false);
+    const outcome = await scene.play(() => scene.hasSeen(ENTRIES, TIMES), breathe, false);
     console.log(`${engine}, area ${writesArea}: ${JSON.stringify(outcome)}`);
     requireUnharmed(outcome);
     expect(outcome.entries).toBeGreaterThanOrEqual(ENTRIES);
@@ -65,9 +54,9 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
     const random = randomFrom(seed + 1);
     let scrubbed = 0;
     for (let i = 0; i < DEATHS; i++) {
-      const scene = stage(engine, i % 2 === 0, random, true);
+      const scene = await stage(engine, i % 2 === 0, random, true);
       const end = Date.now() + 50 + (random() % 100);
-      const outcome = await play(scene, () => Date.now() > end && scene.entries > 0, true);
+      const outcome = await scene.play(() => Date.now() > end && scene.entries > 0, breathe, true);
       requireUnharmed(outcome);
       scrubbed += outcome.scrubbed;
     }

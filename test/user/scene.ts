@@ -29,6 +29,8 @@ export interface SceneOptions {
   readonly random: (below: number) => number;
   /** Whether the hostile consumer writes into its area too; the honest ones have another area then. */
   readonly writesArea: boolean;
+  /** What goes wrong, where it is seen. */
+  readonly failures: string[];
   readonly start: (kind: 'honest' | 'hostile', share: UserShare, counts: Int32Array) => Consumer;
 }
 
@@ -57,6 +59,8 @@ export interface Outcome {
 const PAGES = 64;
 const PAGE_BYTES = 1024;
 const KEPT = 10;
+const STEPS_AT_ONCE = 200;
+const AUDIT_EVERY = 2000;
 
 /** The provider, watched: each page is out once, and comes back once (I7). */
 function watched(provider: MemoryProvider, failures: string[]): MemoryProvider & { out(): number } {
@@ -96,12 +100,12 @@ function watched(provider: MemoryProvider, failures: string[]): MemoryProvider &
 const contexts = new WeakMap<ProviderContext, ProviderContext>();
 
 export class Scene {
-  readonly failures: string[] = [];
+  readonly failures: string[];
   readonly #options: SceneOptions;
   readonly #counts = new Int32Array(new SharedArrayBuffer(16));
   readonly #pools: PagePool[] = [];
   readonly #providers: (MemoryProvider & { out(): number })[] = [];
-  readonly #hostile: UserQueue;
+  #hostile!: UserQueue;
   readonly #honest: UserQueue[] = [];
   readonly #consumers: Consumer[] = [];
   /** Pages of this thread's own: a trusted user beside the others. */
@@ -111,27 +115,37 @@ export class Scene {
   #keptTorn = 0;
   #audits = 0;
 
-  constructor(options: SceneOptions) {
+  /** Makes the pools and starts the consumers. */
+  static async open(options: SceneOptions): Promise<Scene> {
+    const scene = new Scene(options);
+    for (let i = options.writesArea ? 2 : 1; i > 0; i--) scene.#pools.push(await scene.#makePool());
+    scene.#start();
+    return scene;
+  }
+
+  private constructor(options: SceneOptions) {
     this.#options = options;
-    const { package: given, start, writesArea } = options;
-    const first = this.#makePool();
-    const second = writesArea ? this.#makePool() : first;
+    this.failures = options.failures;
+  }
+
+  #start(): void {
+    const { package: given, start } = this.#options;
+    const first = this.#pools[0] as PagePool;
+    const second = this.#pools.at(-1) as PagePool;
     this.#hostile = new given.UserQueue(first, { completions: 16, refills: 32 });
     for (const refills of [8, 64]) this.#honest.push(new given.UserQueue(second, { completions: 16, refills }));
     this.#consumers.push(start('hostile', this.#hostile.share(), this.#counts));
     for (const queue of this.#honest) this.#consumers.push(start('honest', queue.share(), this.#counts));
   }
 
-  #makePool(): PagePool {
+  #makePool(): Promise<PagePool> {
     const { engine, package: given } = this.#options;
     // The area lies in the middle of its buffer: what is around it is the consumer's too, and nobody's page.
     const buffer = new SharedArrayBuffer((PAGES + 2) * PAGE_BYTES);
     const options = { byteOffset: PAGE_BYTES, byteLength: PAGES * PAGE_BYTES };
     const provider = watched(given.userArea(buffer, options), this.failures);
     this.#providers.push(provider);
-    const pool = given.PagePool.createSync({ engine, pageBytes: PAGE_BYTES, pageCount: PAGES, maxPorts: 2, provider });
-    this.#pools.push(pool);
-    return pool;
+    return given.PagePool.create({ engine, pageBytes: PAGE_BYTES, pageCount: PAGES, maxPorts: 2, provider });
   }
 
   /** Refills of the hostile consumer so far. */
@@ -142,6 +156,16 @@ export class Scene {
 
   get checked(): number {
     return Atomics.load(this.#counts, CHECKED);
+  }
+
+  /** Steps until it is over, with audits between; `breathe` returns to the event loop. Then the end, and what came of it. */
+  async play(isOver: () => boolean, breathe: () => Promise<unknown>, isViolent: boolean): Promise<Outcome> {
+    for (let steps = 0; !isOver() && this.failures.length === 0; steps++) {
+      this.step();
+      if (steps % STEPS_AT_ONCE === 0) await breathe();
+      if (steps % AUDIT_EVERY === 0) this.audit();
+    }
+    return this.finish(isViolent);
   }
 
   /** Whether everything has been seen at least that often that the hostile consumer can do, and what goes on beside it. */
