@@ -1,6 +1,8 @@
 // The two sides of a user queue's rings, without a pool: what the consumer reads and gives back, and what the trusted side takes.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import * as layout from '../../src/user/layout.js';
 import {
   USER_COMPLETION_HEAD_OFFSET,
   USER_COMPLETION_TAIL_OFFSET,
@@ -334,6 +336,13 @@ describe('waiting', () => {
       Object.assign(Atomics, { waitAsync });
     }
   });
+});
+
+test('docs/user-areas.md has every word where it is', () => {
+  const text = readFileSync(new URL('../../docs/user-areas.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| `(USER_\w+_OFFSET)` \| (\d+) \|/gm)].map(([, name, at]) => [name, Number(at)]);
+  const words = Object.entries(layout).filter(([name]) => name.endsWith('_OFFSET'));
+  expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(words));
 });
 
 describe('user references', () => {
