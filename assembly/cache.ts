@@ -38,6 +38,7 @@ import {
 } from './layout';
 import { aload, astore, rload } from './atomic';
 import { loaded, magazineCapacity, maxPorts, port, portId, ports, ring, syncLoaded } from './context';
+import { expectForeign } from './debug';
 import { wake } from './event';
 import { descriptorAddress } from './handle';
 import { recordDone, setHeld } from './ledger';
@@ -49,7 +50,7 @@ import { magazineAdd, retire, takeFresh, takeListed } from './supply';
 // @ts-ignore: decorator
 @inline
 export function isActive(): bool {
-  // A1 pairs with R1 in src/pool/closing.ts close: a port that sees the pool closing hands its pages back.
+  // A1 pairs with R1 in src/pool/ending.ts close: a port that sees the pool closing hands its pages back.
   return aload(CONTROL_BASE + HEADER_STATE_OFFSET) == STATE_ACTIVE;
 }
 
@@ -149,6 +150,7 @@ function refillRing(): bool {
     syncLoaded();
     waive();
     merge();
+    expectForeign(loaded);
     if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) return true;
   }
   return false;
@@ -158,6 +160,7 @@ function refillRing(): bool {
 function refillSlow(): bool {
   takeFresh(loaded);
   if (load<u32>(loaded + NODE_COUNT_OFFSET) == 0) takeListed(loaded);
+  expectForeign(loaded);
   return load<u32>(loaded + NODE_COUNT_OFFSET) != 0;
 }
 

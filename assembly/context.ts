@@ -32,6 +32,7 @@ import {
   RING_NODE_BYTES_OFFSET,
   RING_NODES_OFFSET,
 } from './layout';
+import { expectForeign } from './debug';
 
 export let portId: u32 = 0;
 /** This port's block. */
@@ -109,6 +110,7 @@ export function syncLoaded(): void {
   loaded =
     load<u32>(ring + RING_NODES_OFFSET) +
     load<u32>(port + PORT_LOADED_OFFSET) * load<u32>(ring + RING_NODE_BYTES_OFFSET);
+  expectForeign(loaded);
 }
 
 /** Remembers why a burst stopped. */

@@ -32,6 +32,7 @@ import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handl
 import { held, recordCut, recordDone, recordPrivate, setHeld } from './ledger';
 import { alloc, releaseShared } from './refcount';
 import { count } from './stats';
+import { requireSpoiled, spoil } from './supply';
 
 /** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
 export function allocFragment(bytes: u32): u32 {
@@ -76,6 +77,7 @@ function open(): void {
   const filled = load<u32>(loaded + NODE_COUNT_OFFSET);
   const page = load<u32>(loaded + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
   const descriptor = descriptorAddress(page);
+  requireSpoiled(page, filled);
   // In this order: a page that is open and on top of the magazine is in the magazine; one that is open with a count of 1 is home.
   store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
   store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, page);
@@ -107,6 +109,7 @@ export function leaveFragmentPage(reuse: bool): bool {
       const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & (HOME_TAINTED | HOME_ZERO);
       // A7 pairs with X6 in pin.ts unpin: an outsider that is done with the page is done before it is used again.
       if (reuse && (special | rload(descriptor + DESCRIPTOR_PINS_OFFSET)) == 0) {
+        spoil(page);
         // The port's word first: it tells a reaper that the count is to be BIAS.
         store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
         // N4 no ordering needed: sole owner.

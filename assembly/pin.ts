@@ -27,7 +27,7 @@ import { acas, aload, astore, rload } from './atomic';
 import { flags, pageCount, port, portId } from './context';
 import { descriptorAddress, inspect, pageOf, unitOf } from './handle';
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
-import { retire, zero } from './supply';
+import { retire, spoil, zero } from './supply';
 
 /** Pins the handle's page; the page's number, good for one `unpin` from any thread, or a code. One locked operation. */
 export function pin(handle: u32): i32 {
@@ -64,6 +64,7 @@ export function unpin(page: u32): i32 {
         continue;
       }
       zero(page);
+      spoil(page);
       retire(page, false);
       return OK;
     }

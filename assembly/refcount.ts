@@ -53,7 +53,7 @@ import {
 import { held, recordCut, recordDone, setHeld } from './ledger';
 import { leave } from './pin';
 import { count } from './stats';
-import { magazineAdd, retire, zero } from './supply';
+import { magazineAdd, requireSpoiled, retire, spoil, zero } from './supply';
 
 /** Hands out the page on top of a magazine with `filled` pages: ledger up, then pop. */
 // @ts-ignore: decorator
@@ -64,6 +64,7 @@ export function handOut(node: usize, filled: u32): u32 {
   const unit = page << unitsShift;
   const word = load<u32>(wordAddress(unit));
   invariant((word & WORD_HOLDERS_MASK) == 0);
+  requireSpoiled(page, filled);
   setHeld(page, 1);
   store<u32>(node + NODE_COUNT_OFFSET, filled - 1);
   store<u32>(wordAddress(unit), word + 1);
@@ -111,6 +112,7 @@ export function releaseFast(handle: u32): bool {
   const filled = load<u32>(node + NODE_COUNT_OFFSET);
   // N4 no ordering needed: a request that is not seen now is seen at the next release.
   if (filled >= rload(port + PORT_LIMIT_OFFSET)) return false;
+  spoil(page);
   // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
   // magazine counts as row 0.
   store<u32>(wordAddress(unit), vacated(word));
@@ -210,7 +212,10 @@ function goHome(page: u32): void {
   if ((home & HOME_USE_MASK) != 0) clean(page, descriptor, home);
   const hasLeft = leave(page);
   // Only now: a pinned page's bytes belong to whoever pinned it, and are cleared by the last unpin.
-  if (!hasLeft) zero(page);
+  if (!hasLeft) {
+    zero(page);
+    spoil(page);
+  }
   if (hasLeft || (home & HOME_RESERVE) != 0) {
     count(COUNTER_RELEASED_REFCNT);
     if (!hasLeft) retire(page, true);

@@ -15,6 +15,7 @@ import {
   HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
   HEADER_GROW_STEP_OFFSET,
+  HEADER_OWN_PAGES_OFFSET,
   HEADER_RETIRED_OFFSET,
   HOME_FRESH,
   HOME_HELD,
@@ -50,6 +51,7 @@ import {
   supplyBits,
   supplyHint,
 } from './context';
+import { CHECKS, poison, requirePoison } from './debug';
 import { wake } from './event';
 import { descriptorAddress } from './handle';
 import { recordDone, recordPrivate, setHeld } from './ledger';
@@ -58,6 +60,31 @@ import { recordDone, recordPrivate, setHeld } from './ledger';
 export function zero(page: u32): void {
   if (((flags & FLAG_ZERO_ON_RELEASE) != 0) & (pages != 0))
     memory.fill(pages + ((<usize>page - 1) << pageShift), 0, (<usize>1) << pageShift);
+}
+
+/** Whether the page lies in this memory, and not in an area. */
+// @ts-ignore: decorator
+@inline
+function isOwn(page: u32): bool {
+  return page <= load<u32>(CONTROL_BASE + HEADER_OWN_PAGES_OFFSET); // plain: constant
+}
+
+/** Makes a page that nobody holds unusable to whoever looks at it still; `zero` comes first. The checked build alone. */
+// @ts-ignore: decorator
+@inline
+export function spoil(page: u32): void {
+  if (CHECKS && isOwn(page))
+    poison(pages + ((<usize>page - 1) << pageShift), (<usize>1) << pageShift, (flags & FLAG_ZERO_ON_RELEASE) != 0);
+}
+
+/** Traps when somebody wrote to the page on top of the loaded magazine after this port released it. The checked build alone. */
+// @ts-ignore: decorator
+@inline
+export function requireSpoiled(page: u32, filled: u32): void {
+  if (CHECKS && isOwn(page)) {
+    const start = pages + ((<usize>page - 1) << pageShift);
+    requirePoison(filled, start, (<usize>1) << pageShift, (flags & FLAG_ZERO_ON_RELEASE) != 0);
+  }
 }
 
 /** Adds a page to a magazine of this port: content first, then the count. */

@@ -14,7 +14,7 @@ import { build } from 'esbuild';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
-const CORE_LIMIT_BYTES = 46 * 1024;
+const CORE_LIMIT_BYTES = 48 * 1024;
 const USER_LIMIT_BYTES = 3 * 1024;
 
 /** A file and what it imports statically by relative path. */

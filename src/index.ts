@@ -2,12 +2,13 @@
 
 export { Channel } from './channel/channel.js';
 export { PagePoolError, type PagePoolErrorCode } from './errors.js';
+export type { LeakLevel, LeakOptions, LeakReport } from './leaks/report.js';
 export type { AreasChange, SharedArea } from './pool/areas.js';
 export type { AuditReport } from './pool/audit.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
 export type { Holder } from './pool/holders.js';
-export type { ChannelOptions, PoolOptions, WhenFull } from './pool/options.js';
+export type { AttachOptions, ChannelOptions, PoolOptions, WhenFull } from './pool/options.js';
 export { type Handle, PagePool, type PinToken } from './pool/page-pool.js';
 export type { PoolShare } from './pool/share.js';
 export type {

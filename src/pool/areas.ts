@@ -12,6 +12,7 @@ import {
   AREAS_WANTED,
   CONTROL_BASE,
   HEADER_AREAS_OFFSET,
+  HEADER_BYTES,
   PORT_AREAS_OFFSET,
 } from '../../assembly/layout.js';
 import { PagePoolError, REMEDIES } from '../errors.js';
@@ -51,7 +52,7 @@ export class Areas {
   onForget: (firstPage: number, pages: number) => void = () => {};
   /** The table has fallen behind, or is up to date again. */
   onBehind: (isBehind: boolean) => void = () => {};
-  readonly #port: AreasPort;
+  #port: AreasPort;
   readonly #ownPages: number;
   readonly #known = new Map<number, SharedArea>();
   /** Page -> index of its area, 0 = none. */
@@ -60,7 +61,7 @@ export class Areas {
   readonly #starts: Uint32Array;
   /** Index -> the area's one view; none at 0. */
   readonly #views: (Uint8Array | undefined)[] = [];
-  readonly #words: Int32Array;
+  #words: Int32Array;
   /** A handle's low bits that number its unit, and those of them that number it in its page. */
   readonly #unitMask: number;
   readonly #unitInPageMask: number;
@@ -172,6 +173,12 @@ export class Areas {
   close(): void {
     this.#carrier?.close();
     for (const index of [...this.#known.keys()]) this.#remove(index);
+    // What is kept of the table keeps no memory of the pool.
+    this.onForget = () => {};
+    this.onBehind = () => {};
+    this.#words = new Int32Array((CONTROL_BASE + HEADER_BYTES) >>> 2);
+    this.epoch = 0;
+    this.#port = { ...this.#port, memory: { i32: this.#words } as AreasPort['memory'] };
   }
 
   #receive(message: unknown): void {

@@ -58,6 +58,7 @@ export class Fragment {
     this.offset = offset;
     this.length = length;
     this.tag = tag;
+    port.leaks?.watch(this);
   }
 
   /**
@@ -139,6 +140,7 @@ export class Fragment {
   #spend(): void {
     this.#isSpent = true;
     this.#view = undefined;
+    this.#port.leaks?.unwatch(this);
   }
 
   #requireOwn(call: string): void {

@@ -13,6 +13,7 @@ import {
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
+import type { LeakOptions } from '../leaks/report.js';
 import {
   type PageSource,
   type ReserveOptions,
@@ -36,8 +37,8 @@ export interface ChannelOptions {
   whenFull?: WhenFull;
 }
 
-/** How a pool is made; every option has a default. */
-export interface PoolOptions {
+/** How a pool is made; every option has a default. Those of leaks are for the creating thread alone. */
+export interface PoolOptions extends LeakOptions {
   /** For messages and statistics; 1..128 characters. */
   name?: string;
   /** Bytes of a page: a power of two from 256 to 64 MiB; 4096 if not given. */
@@ -60,6 +61,12 @@ export interface PoolOptions {
   module?: WasmModule;
   /** `'on-release'` overwrites a page with zeros when its last reference is released; `'never'` is the default. */
   zero?: 'never' | 'on-release';
+}
+
+/** How a thread attaches. */
+export interface AttachOptions extends LeakOptions {
+  /** What the thread calls itself, for statistics and reports. */
+  label?: string;
 }
 
 /** A channel's options, complete. */
@@ -85,6 +92,7 @@ export interface ResolvedOptions {
   readonly engine: 'auto' | 'wasm' | 'typescript';
   readonly module: WasmModule | undefined;
   readonly zero: 'never' | 'on-release';
+  readonly leaks: LeakOptions;
 }
 
 export const PAGE_BYTES_MIN = 256;
@@ -97,9 +105,8 @@ const NAME_LENGTH_MAX = 128;
 /** Generations that the default unit leaves room for: a stale handle is refused 1,023 times of 1,024. */
 const GENERATION_BITS_WANTED = 10;
 
-const OPTION_NAMES = 'name pageBytes pageCount unitBytes maxPorts channels provider reserve engine module zero'.split(
-  ' ',
-);
+const OPTION_NAMES =
+  'name pageBytes pageCount unitBytes maxPorts channels provider reserve engine module zero leaks onLeak'.split(' ');
 const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
 
 /**
@@ -136,6 +143,27 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     engine: zero === 'on-release' ? engineThatClears(call, source, engine) : engine,
     module: resolveModule(call, given.module),
     zero,
+    leaks: resolveLeaks(call, given),
+  };
+}
+
+/**
+ * The options of attaching, with every default filled in.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT as `resolveOptions`
+ */
+export function resolveAttach(call: string, options: unknown): { readonly label: string; readonly leaks: LeakOptions } {
+  const record = requireRecord(call, 'options', options ?? {}, ['label', 'leaks', 'onLeak']);
+  const { label = '', ...leaks } = record as AttachOptions;
+  if (typeof label !== 'string') throw invalidArgument(call, 'label', label, 'a string');
+  return { label, leaks: resolveLeaks(call, leaks) };
+}
+
+function resolveLeaks(call: string, { leaks = 'off', onLeak }: LeakOptions): LeakOptions {
+  if (onLeak !== undefined && typeof onLeak !== 'function') throw invalidArgument(call, 'onLeak', onLeak, 'a function');
+  return {
+    leaks: requireOneOf(call, 'leaks', leaks, ['off', 'sampled', 'all']),
+    ...(onLeak === undefined ? {} : { onLeak }),
   };
 }
 

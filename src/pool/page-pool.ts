@@ -19,6 +19,9 @@ import {
   requireInteger,
   requireRecord,
 } from '../errors.js';
+import type { LeakOptions, LeakReport } from '../leaks/report.js';
+import { trackEngine } from '../leaks/tracked-engine.js';
+import { LeakTracker } from '../leaks/tracker.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import type { Areas } from './areas.js';
@@ -31,7 +34,7 @@ import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragm
 import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
 import { areaOf, extentOf, fragmentView, offsetOf, pageOfHandle, startOfHandle } from './handles.js';
 import { isHandleNumber, isWord } from './numbers.js';
-import type { PoolOptions } from './options.js';
+import type { AttachOptions, PoolOptions } from './options.js';
 import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from './port.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
@@ -88,8 +91,9 @@ export class PagePool {
   /** Views of whole pages, by page number. */
   #views: (Uint8Array | undefined)[] = [];
 
-  private constructor({ port, isCreator, share }: Start) {
+  private constructor({ port, isCreator, share, leaks }: Start) {
     this.#port = port;
+    if (leaks.leaks !== 'off') this.#track(leaks);
     this.#engine = port.engine;
     this.#areas = port.areas;
     this.#isCreator = isCreator;
@@ -108,7 +112,11 @@ export class PagePool {
       this.#channels.set(channel.name, new Channel(port, index));
     });
     port.onLost = () => this.#end();
-    this.#followAreas();
+    port.useEngine = (next) => {
+      port.engine = next;
+      this.#engine = next;
+    };
+    if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -146,7 +154,7 @@ export class PagePool {
    *   POOL_ERR_ABI_MISMATCH for another version's; POOL_ERR_CORRUPT when it does not fit its memory; POOL_ERR_NO_PORT when as
    *   many threads are attached as the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
    */
-  static attach(share: PoolShare, options?: { label?: string }): PagePool {
+  static attach(share: PoolShare, options?: AttachOptions): PagePool {
     return new PagePool(attachTo(share, options));
   }
 
@@ -443,9 +451,7 @@ export class PagePool {
 
   /** Releases the references of tokens that were lent at least `olderThanMs` ago and never adopted; how many. Whole seconds. */
   reclaimTokens(olderThanMs: number): number {
-    if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
-      throw invalidArgument('reclaimTokens', 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
-    }
+    requireMilliseconds('reclaimTokens', olderThanMs);
     // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
     const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
     return reclaimTokens(this.#port, Math.max(0, second));
@@ -530,6 +536,20 @@ export class PagePool {
   }
 
   /**
+   * What this thread holds of the pool, the oldest first; how it came by it, and for how long. Only what is tracked: nothing where
+   * this thread created or attached the pool without `leaks`, one of 128 fragments with `leaks: 'sampled'`.
+   *
+   * @param options `olderThanMs`: leaves out what came later
+   */
+  leaks(options?: { olderThanMs?: number }): LeakReport[] {
+    const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']) as {
+      olderThanMs?: number;
+    };
+    requireMilliseconds('leaks', olderThanMs);
+    return this.#port.leaks?.reports(olderThanMs) ?? [];
+  }
+
+  /**
    * Counts every page and reference anew and compares; exact only when nothing moved meanwhile: the report says so. An exact one
    * also settles what deaths left, and reaps the ports that were set aside and did nothing since.
    */
@@ -578,6 +598,23 @@ export class PagePool {
     };
   }
 
+  /** From now on the port's references are followed, through its engine. Told before anybody copies the engine. */
+  #track(options: LeakOptions): void {
+    const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
+    const { retain, slice } = Fragment.prototype;
+    const tracker = new LeakTracker(this.#port, options, {
+      alloc: [this.alloc, this.take, this.takeAsync],
+      allocFragment: [this.allocFragment, this.take, this.takeAsync],
+      allocBurst: [this.allocBurst, this.allocBulk],
+      retain: [this.retain, slice, retain],
+      receiveBurst: [receiveBurst, receive, next, iterate],
+      adopt: [this.adopt],
+      wait: [next, iterate, this.takeAsync],
+    });
+    this.#port.engine = trackEngine(this.#port, tracker);
+    this.#port.leaks = tracker;
+  }
+
   get #isDestroyed(): boolean {
     return poolState(this.#port.memory) === STATE_DESTROYED;
   }
@@ -585,6 +622,7 @@ export class PagePool {
   /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */
   #end(): void {
     const port = this.#port;
+    port.leaks?.end();
     this.#closing.stop();
     this.#freed.close();
     for (const channel of this.#channels.values()) endChannelWaits(channel);
@@ -609,14 +647,8 @@ export class PagePool {
   }
 
   /** Keeps what this thread knows of areas with what the engine may hand out. */
-  #followAreas(): void {
+  #followAreas(areas: Areas, engine: Engine): void {
     const port = this.#port;
-    const { areas, engine } = port;
-    port.useEngine = (next) => {
-      port.engine = next;
-      this.#engine = next;
-    };
-    if (areas === undefined) return;
     areas.onForget = (firstPage, pages) => this.#views.fill(undefined, firstPage, firstPage + pages);
     areas.onBehind = (isBehind) => {
       if (port.isGone) return;
@@ -652,5 +684,11 @@ export class PagePool {
       );
     }
     return invalidArgument(call, 'bytes', bytes, `an integer, 1..${this.pageBytes}`);
+  }
+}
+
+function requireMilliseconds(call: string, olderThanMs: unknown): void {
+  if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
+    throw invalidArgument(call, 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
   }
 }

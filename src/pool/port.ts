@@ -27,6 +27,7 @@ import {
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { engineError, PagePoolError, REMEDIES } from '../errors.js';
+import type { LeakTracker } from '../leaks/tracker.js';
 import type { Areas } from './areas.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
@@ -50,6 +51,8 @@ export interface Port {
   scratch: Scratch;
   /** Replaced by one that refuses everything when the thread detaches or the pool is destroyed. */
   engine: Engine;
+  /** What this thread holds, where it asked for that. */
+  leaks: LeakTracker | undefined;
   /** The thread detached, or the pool is destroyed, or the port was reaped. */
   isGone: boolean;
   /** Another thread took this one for dead and reaped the port: its words are somebody else's. */
@@ -176,7 +179,7 @@ function moveClaim(port: Claimed, next: number): boolean {
 
 /** The pool's state: STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED. */
 export function poolState(memory: PoolMemory): number {
-  // A6 pairs with R1 in src/pool/closing.ts close: a thread that sees the pool closing sees why.
+  // A6 pairs with R1 in src/pool/ending.ts close: a thread that sees the pool closing sees why.
   return Atomics.load(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2);
 }
 

@@ -6,7 +6,8 @@
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
 import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
-import { invalidArgument, requireRecord } from '../errors.js';
+import { invalidArgument } from '../errors.js';
+import type { LeakOptions } from '../leaks/report.js';
 import { createMemory, growStepPages } from '../provider/wasm-memory.js';
 import { Areas, type AreasChange, NO_AREAS } from './areas.js';
 import { chooseMemory } from './capabilities.js';
@@ -15,7 +16,7 @@ import { type Geometry, planGeometry } from './geometry.js';
 import { clearPage } from './handles.js';
 import { writeLabel } from './label.js';
 import type { PoolMemory } from './memory.js';
-import { type ResolvedOptions, resolveOptions } from './options.js';
+import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
 import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poolState } from './port.js';
 import { Scratch } from './scratch.js';
 import { identityKey, makeShare, openShare, type PoolShare } from './share.js';
@@ -28,6 +29,7 @@ export interface Start {
   readonly isCreator: boolean;
   /** What other threads attach with, or why there is none. */
   readonly share: PoolShare | string;
+  readonly leaks: LeakOptions;
 }
 
 /** Memory that is written and an engine to be prepared: what creating does before compiling. */
@@ -56,15 +58,19 @@ export function beginCreation(call: string, options: unknown): Creation {
       if (port.areas !== undefined) {
         port.supply = new Supply(port, port.areas, source.isOwn ? undefined : provider, reserve);
       }
-      return { port, isCreator: true, share: memory.isShared ? shareOf(memory, resolved, engine) : reason };
+      return {
+        port,
+        isCreator: true,
+        share: memory.isShared ? shareOf(memory, resolved, engine) : reason,
+        leaks: resolved.leaks,
+      };
     },
   };
 }
 
 /** Joins a pool that another thread created. */
 export function attachTo(share: unknown, options: unknown): Start {
-  const { label } = requireRecord('attach', 'options', options ?? {}, ['label']) as { label?: unknown };
-  if (label !== undefined && typeof label !== 'string') throw invalidArgument('attach', 'label', label, 'a string');
+  const { label, leaks } = resolveAttach('attach', options);
   const opened = openShare(share, layoutHash);
   const { memory, geometry } = opened;
   const identity = identityKey(memory);
@@ -82,14 +88,16 @@ export function attachTo(share: unknown, options: unknown): Start {
   const { engine, module, name } = opened.share;
   const prepared = prepareEngineSync({ call: 'attach', engine, memory, module, stepPages });
   const { areas = NO_AREAS, options: shared } = opened.share;
-  const port = openPort(memory, geometry, name, label ?? '', prepared, areas, shared.source.kind);
-  return { port, isCreator: false, share: opened.share };
+  const port = openPort(memory, geometry, name, label, prepared, areas, shared.source.kind);
+  return { port, isCreator: false, share: opened.share, leaks };
 }
 
 /** Forgets the attachment and, unless the pool ended with it, frees the port. */
 export function endAttachment(port: Port): void {
   attached.delete(port.identity);
-  if (poolState(port.memory) !== STATE_DESTROYED) freePort(port);
+  if (poolState(port.memory) === STATE_DESTROYED) return;
+  if (!port.isLost) writeLabel(port.memory, port.geometry, port.id, '');
+  freePort(port);
 }
 
 /** Claims a port and opens an engine on it; what fails half way leaves the port free. */
@@ -105,7 +113,7 @@ function openPort(
   const id = claimPort(memory, geometry);
   const claim = claimOf(memory, geometry, id);
   const identity = identityKey(memory);
-  const rest = { memory, geometry, kind, isGone: false, isLost: false, onLost: () => {}, waits: 0 };
+  const rest = { memory, geometry, kind, leaks: undefined, isGone: false, isLost: false, onLost: () => {}, waits: 0 };
   const port = { id, name, label, identity, claim, scratch: new Scratch(memory, geometry, id), ...rest };
   writeLabel(memory, geometry, id, label);
   let areas: Areas | undefined;

@@ -48,8 +48,8 @@ import { Context, type ContextHost, emptyStep, type OwnedArea, type Step } from 
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Areas, AreasChange } from './areas.js';
 import { hasWaitAsync } from './capabilities.js';
-import { press } from './closing.js';
 import { ownerWord } from './demand.js';
+import { press } from './ending.js';
 import type { Timer } from './platform-types.js';
 import { claimOf, type Port, poolState, portOffset } from './port.js';
 import { announce } from './state.js';
@@ -89,7 +89,7 @@ export class Supply implements ContextHost {
   readonly #port: Port;
   readonly #table: Areas;
   /** Kept where the port's own is replaced at the pool's end. */
-  readonly #memory: Port['memory'];
+  #memory: Port['memory'];
   readonly #main: Context | undefined;
   readonly #reserve: Context | undefined;
   #queue: Queued[] = [];
@@ -198,6 +198,7 @@ export class Supply implements ContextHost {
       context.end();
     }
     this.areas.clear();
+    this.#memory = this.#port.memory; // the copy that is left of it
     if (first !== undefined) throw first;
   }
 

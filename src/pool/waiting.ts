@@ -218,7 +218,10 @@ export async function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T
   const first = options.timeoutMs === 0 ? wait.probe() : wait.event.spin('async', wait.probe);
   if (first !== undefined) return first;
   if (options.timeoutMs === 0) throw timeoutError(wait.call, 0);
-  return new Promise<T>((resolve, reject) => new AsyncWait(wait, options, resolve, reject).look());
+  // Later looks come from timers and wake-ups: what they bring was asked for here.
+  const carried = wait.port.leaks?.carry(wait.probe);
+  const asked = carried === undefined ? wait : { ...wait, probe: carried };
+  return new Promise<T>((resolve, reject) => new AsyncWait(asked, options, resolve, reject).look());
 }
 
 /** One wait under way: woken by its eventcount, its timers and its signal, whichever is first. */

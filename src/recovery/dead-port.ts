@@ -35,9 +35,9 @@ export class DeadPort {
   readonly offset: number;
 
   /** Clears a page that lies in an area. */
-  readonly clear: ((page: number) => void) | undefined;
+  readonly clear: (page: number) => void;
 
-  constructor(memory: PoolMemory, geometry: Geometry, id: number, clear?: (page: number) => void) {
+  constructor(memory: PoolMemory, geometry: Geometry, id: number, clear: (page: number) => void = () => {}) {
     this.clear = clear;
     this.memory = memory;
     this.geometry = geometry;

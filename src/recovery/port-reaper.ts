@@ -19,6 +19,7 @@ import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
 import { clearPage } from '../pool/handles.js';
+import { writeLabel } from '../pool/label.js';
 import { claimOf, isAttached, isSameClaim, type Port, threadOf } from '../pool/port.js';
 import { announce } from '../pool/state.js';
 import { loadWord } from '../pool/views.js';
@@ -130,6 +131,7 @@ export class PortReaper {
   #act(dead: DeadPort): ReapReport[] {
     const { memory, geometry, id: own } = this.#port;
     const findings = emptyFindings(dead.id);
+    writeLabel(memory, geometry, dead.id, ''); // the next thread's label comes a little after its claim
     const scratch = geometry.scratchOffset + dead.id * geometry.scratchBytes;
     let engine: Engine | undefined;
     runSteps(reapClaimed(dead, own, scratch, findings), () => {

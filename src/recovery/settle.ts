@@ -115,13 +115,13 @@ export function* settleRecord(port: DeadPort): Steps<boolean> {
 }
 
 /** Makes a retired page findable, as assembly/supply.ts list. Doing it twice is harmless. */
-function list(port: DeadPort, page: number): Steps<void> {
-  return setListed(port, page, port.geometry.retiredBitsOffset, CONTROL_BASE + HEADER_RETIRED_OFFSET);
+function* list(port: DeadPort, page: number): Steps<void> {
+  yield* setListed(port, page, port.geometry.retiredBitsOffset, CONTROL_BASE + HEADER_RETIRED_OFFSET);
 }
 
 /** The same for a page that ports may take. */
-function listAgain(port: DeadPort, page: number): Steps<void> {
-  return setListed(port, page, port.geometry.supplyBitsOffset, port.geometry.supplyHintOffset);
+function* listAgain(port: DeadPort, page: number): Steps<void> {
+  yield* setListed(port, page, port.geometry.supplyBitsOffset, port.geometry.supplyHintOffset);
 }
 
 function* setListed(port: DeadPort, page: number, bits: number, hint: number): Steps<void> {
@@ -256,7 +256,7 @@ function isSameUse(now: number, before: number): boolean {
 function zero({ clear, memory, geometry }: DeadPort, page: number): void {
   if ((geometry.flags & FLAG_ZERO_ON_RELEASE) === 0) return;
   if (page > geometry.ownPages) {
-    clear?.(page);
+    clear(page);
     return;
   }
   const start = pageOffset(geometry, page);

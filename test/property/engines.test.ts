@@ -1,7 +1,7 @@
 // The engines against each other: pools formatted alike get the same calls, and every result and every word is compared.
 //
 // Below the public interface, several ports of each pool in one thread: one pool a binary, one of the TypeScript engine, one
-// on a buffer that is not shared, and one whose ports have different engines. Calls come with live handles and stale ones, other
+// on a buffer that is not shared, those whose ports have different engines, and those that track what they hold. Calls come with live handles and stale ones, other
 // ports' handles and numbers that never were handles: what is refused must be refused alike, and change the same counters.
 // Prints its seed; SEED=n replays the run.
 
@@ -25,25 +25,29 @@ import {
   STATE_CLOSING,
 } from '../../assembly/layout.js';
 import type { Engine } from '../../src/engine/engine.js';
+import type { LeakLevel } from '../../src/leaks/report.js';
 import type { MemoryKind } from '../../src/pool/capabilities.js';
 import { writeControl } from '../../src/pool/format.js';
 import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
 import type { PoolMemory } from '../../src/pool/memory.js';
 import { type ChannelOptions, type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 import { createMemory, growStepPages } from '../../src/provider/wasm-memory.js';
-import { chooseSeed, type EngineKind, openPort, requireBalance } from '../support/ports.js';
+import { chooseSeed, type EngineKind, openPort, requireBalance, track } from '../support/ports.js';
 
 const PORTS = 3;
 
 /** The pools of one run: their memory, and the engines of their ports in turn. */
-const POOLS: readonly (readonly [name: string, memory: MemoryKind, kinds: readonly EngineKind[]])[] = [
-  ['wasm release', 'wasm', ['release']],
-  ['wasm checked', 'wasm', ['checked']],
-  ['typescript', 'wasm', ['typescript']],
-  ['typescript, not shared', 'local', ['typescript']],
-  ['both engines', 'wasm', ['typescript', 'release', 'checked']],
-  ['both engines, the other way round', 'wasm', ['release', 'typescript', 'typescript']],
-];
+const POOLS: readonly (readonly [name: string, memory: MemoryKind, kinds: readonly EngineKind[], leaks?: LeakLevel])[] =
+  [
+    ['wasm release', 'wasm', ['release']],
+    ['wasm checked', 'wasm', ['checked']],
+    ['typescript', 'wasm', ['typescript']],
+    ['typescript, not shared', 'local', ['typescript']],
+    ['both engines', 'wasm', ['typescript', 'release', 'checked']],
+    ['both engines, the other way round', 'wasm', ['release', 'typescript', 'typescript']],
+    ['both engines, tracked', 'wasm', ['typescript', 'release', 'release'], 'all'],
+    ['wasm release, some tracked', 'wasm', ['release'], 'sampled'],
+  ];
 
 /** Channels of every policy, with nodes of several entries and of one. */
 const CHANNELS: readonly ChannelOptions[] = [
@@ -55,9 +59,14 @@ const CHANNELS: readonly ChannelOptions[] = [
   { capacity: 2, batch: 1, whenFull: 'drop-oldest' },
 ];
 
+/** What the checked core fills a page with that nobody holds any more. */
+const POISON = 0x6b;
+
 /** One pool of a run. */
 interface Pool {
   readonly name: string;
+  /** One of its ports has the checked core: pages that nobody has written to since their release are poisoned. */
+  readonly isPoisoning: boolean;
   readonly memory: PoolMemory;
   readonly ports: readonly ReturnType<typeof openPort>[];
 }
@@ -75,14 +84,15 @@ class Twins {
     const resolved = resolveOptions('create', { maxPorts: PORTS, ...options });
     this.geometry = planGeometry('create', resolved);
     const stepPages = growStepPages(this.geometry, undefined);
-    this.pools = POOLS.map(([name, kind, kinds]) => {
+    this.pools = POOLS.map(([name, kind, kinds, leaks]) => {
       const memory = createMemory('create', this.geometry, kind, stepPages);
       writeControl(memory, this.geometry, { words: [1, 2, 3, 4], seed: 0x2b5 }, layoutHash, stepPages);
       memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] = stepPages;
       const ports = Array.from({ length: PORTS }, (_, i) => {
-        return openPort(memory, this.geometry, kinds[i % kinds.length] as EngineKind);
+        const port = openPort(memory, this.geometry, kinds[i % kinds.length] as EngineKind);
+        return leaks === undefined ? port : track(port, leaks);
       });
-      return { name, memory, ports };
+      return { name, isPoisoning: kinds.includes('checked'), memory, ports };
     });
     this.#first = this.pools[0] as Pool;
   }
@@ -115,13 +125,17 @@ class Twins {
 
   #compareWords(what: string): void {
     const { buffer } = this.#first.memory.reach(0);
-    for (const { name, memory } of this.pools) {
+    for (const { name, isPoisoning, memory } of this.pools) {
       // A memory that cannot grow is longer from the start.
       const length = Math.min(this.#first.memory.reach(0).byteLength, memory.reach(0).byteLength);
-      const [one, other] = [buffer, memory.reach(0).buffer].map((area) => Buffer.from(area as ArrayBuffer, 0, length));
-      if ((one as Buffer).equals(other as Buffer)) continue;
+      const [one, other] = [buffer, memory.reach(0).buffer].map((area) =>
+        Buffer.from(area as ArrayBuffer, 0, length),
+      ) as [Buffer, Buffer];
+      if (one.equals(other)) continue;
+      const poisonFrom = isPoisoning ? this.geometry.pagesOffset : length;
       let at = 0;
-      while ((one as Buffer)[at] === (other as Buffer)[at]) at++;
+      while (at < length && (one[at] === other[at] || (at >= poisonFrom && other[at] === POISON))) at++;
+      if (at === length) continue;
       const address = at - (at & 3);
       const [here, there] = [this.#first.memory.u32[address >>> 2], memory.u32[address >>> 2]];
       throw new Error(`${what}: the word at ${this.#describe(address)} is ${here}, and ${there} with ${name}`);

@@ -115,4 +115,13 @@ describe.each(MATRIX)('a pool with %s', (_, kinds) => {
     });
     fc.assert(property, { seed, numRuns, endOnFailure: false });
   });
+
+  it('lists for each port what the model says, where references are tracked', () => {
+    const property = fc.property(pools, steps, (options, commands) => {
+      const world = new World(options, kinds, PORTS, true);
+      fc.modelRun(() => ({ model: world, real: world }), commands);
+      world.drain();
+    });
+    fc.assert(property, { seed, numRuns: Math.ceil(numRuns / 5), endOnFailure: false });
+  });
 });

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { moduleText } from '../user/module.js';
+import { program } from '../stress/program.js';
 import { type Browser, launchWebKit } from './browsers.js';
 import { builtPackage, type Server, type Site, serve } from './serve.js';
 
@@ -20,9 +20,11 @@ async function servePages(headers: Site['headers'] = {}): Promise<Server> {
     folders: { ...builtPackage, '/pages/': fileURLToPath(new URL('../browser/pages', import.meta.url)) },
     files: {
       '/index.html': HTML,
-      '/user/scene.js': await moduleText('./scene.ts'),
-      '/user/hostile.js': await moduleText('./hostile.ts'),
-      '/user/honest.js': await moduleText('./honest.ts'),
+      '/stress/churn.js': await program('./churn.ts'),
+      '/stress/quiet.js': await program('./quiet.ts'),
+      '/user/scene.js': await program('../user/scene.ts'),
+      '/user/hostile.js': await program('../user/hostile.ts'),
+      '/user/honest.js': await program('../user/honest.ts'),
     },
     headers,
   });

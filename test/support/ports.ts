@@ -11,6 +11,9 @@ import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
+import type { LeakLevel } from '../../src/leaks/report.js';
+import { trackEngine } from '../../src/leaks/tracked-engine.js';
+import { type Entrances, LeakTracker } from '../../src/leaks/tracker.js';
 import { auditPool } from '../../src/pool/audit.js';
 import { writeControl } from '../../src/pool/format.js';
 import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
@@ -75,6 +78,7 @@ export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKin
     geometry,
     scratch: new Scratch(memory, geometry, id),
     engine: openEngine(memory, kind, id),
+    leaks: undefined,
     isGone: false,
     isLost: false,
     onLost: () => {},
@@ -88,6 +92,24 @@ function openEngine(memory: PoolMemory, kind: EngineKind, portId: number) {
   const stepPages = memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] as number;
   return createTypeScriptEngine({ memory, portId, grow: (end) => memory.grow(end, stepPages) });
 }
+
+/** Follows what the port holds from now on, as a thread does that asked for it. */
+export function track(port: Port, leaks: LeakLevel): Port {
+  const tracker = new LeakTracker(port, { leaks }, NO_ENTRANCES);
+  port.engine = trackEngine(port, tracker);
+  port.leaks = tracker;
+  return port;
+}
+
+const NO_ENTRANCES: Entrances = {
+  alloc: [],
+  allocFragment: [],
+  allocBurst: [],
+  retain: [],
+  receiveBurst: [],
+  adopt: [],
+  wait: [],
+};
 
 /** A new pool with `count` open ports, whose engines take turns through `kinds`. `prepare` may change the fresh control region first. */
 export function openPorts(

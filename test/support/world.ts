@@ -28,7 +28,17 @@ import type { ChannelGeometry } from '../../src/pool/geometry.js';
 import type { PoolOptions } from '../../src/pool/options.js';
 import { freePort, type Port, portOffset } from '../../src/pool/port.js';
 import { cachedPages, filledNodes, laneOffset, laneSum, loadWord, nodeOffset } from '../../src/pool/views.js';
-import { bytesAt, type EngineKind, openPort, openPorts, pageOf, requireBalance, statsOf, unitOf } from './ports.js';
+import {
+  bytesAt,
+  type EngineKind,
+  openPort,
+  openPorts,
+  pageOf,
+  requireBalance,
+  statsOf,
+  track,
+  unitOf,
+} from './ports.js';
 
 /** A live fragment. */
 interface Live {
@@ -89,15 +99,19 @@ export class World {
   readonly #pinned = new Map<number, { readonly unit: number; readonly value: number }>();
   /** Pages of which a port left without giving each handle back: their words tell less until they come home. */
   readonly #tainted = new Set<number>();
+  readonly #isTracked: boolean;
   #tag = 0;
   #wholes = 0;
   #openings = 0;
   #fragments = 0;
 
-  constructor(options: PoolOptions, kinds: readonly EngineKind[], portCount: number) {
+  /** @param isTracked whether each port follows what it holds, and is compared with the model too */
+  constructor(options: PoolOptions, kinds: readonly EngineKind[], portCount: number, isTracked = false) {
+    this.#isTracked = isTracked;
     this.#kinds = kinds;
     this.#zero = options.zero === 'on-release';
     this.ports = openPorts({ ...options, channels: CHANNELS }, kinds, portCount);
+    if (isTracked) for (const port of this.ports) track(port, 'all');
     this.#channels = this.ports[0]!.geometry.channels.map(() => ({ entries: new Map(), dropped: 0 }));
   }
 
@@ -524,6 +538,7 @@ export class World {
     freePort(port);
     const next = openPort(memory, geometry, this.#kinds[(id + 1) % this.#kinds.length] as EngineKind);
     must(next.id === id, () => `port ${next.id} was claimed (expected ${id})`);
+    if (this.#isTracked) track(next, 'all');
     this.ports[id] = next;
   }
 
@@ -560,6 +575,15 @@ export class World {
       must(!isOverlapped, () => `handle ${handle} is overlapped`);
     }
     this.#checkStats(first, used.size);
+    if (this.#isTracked) for (const port of this.ports) this.#checkTracked(port);
+  }
+
+  /** What a port's tracker lists is what it holds. */
+  #checkTracked(port: Port): void {
+    const show = (held: (readonly [number, number])[]): string => JSON.stringify(held.sort(([a], [b]) => a - b));
+    const listed = show((port.leaks?.reports(0) ?? []).map(({ handle, references }) => [handle, references]));
+    const expected = show(this.#heldBy(port).map(({ handle, held }) => [handle, held[port.id] as number]));
+    must(listed === expected, () => `port ${port.id} lists ${listed} (expected ${expected})`);
   }
 
   #checkStats(port: Port, used: number): void {

@@ -22,6 +22,7 @@ describe('options', () => {
       engine: 'auto',
       module: undefined,
       zero: 'never',
+      leaks: { leaks: 'off' },
     });
     expect(resolveOptions('create', { channels: { a: {} } }).channels).toEqual([
       { name: 'a', capacity: 256, batch: 8, whenFull: 'refuse' },

@@ -70,6 +70,9 @@ export interface EngineOptions {
   readonly clear?: ((page: number) => void) | undefined;
 }
 
+/** No page lies elsewhere. */
+function nothingElsewhere(): void {}
+
 /** A ring's geometry, read once: the block is constant. */
 export class Ring {
   readonly head: number;
@@ -146,7 +149,7 @@ export class Context extends Words {
   readonly f64: Float64Array;
   readonly memory: EngineMemory;
   readonly grow: ((end: number) => boolean) | undefined;
-  readonly clear: ((page: number) => void) | undefined;
+  readonly clear: (page: number) => void;
   /** Pages up to this one lie in this memory. */
   readonly ownPages: number;
   readonly portId: number;
@@ -194,7 +197,7 @@ export class Context extends Words {
     this.f64 = memory.f64;
     this.memory = memory;
     this.grow = grow;
-    this.clear = clear;
+    this.clear = clear ?? nothingElsewhere;
     this.ownPages = header(HEADER_OWN_PAGES_OFFSET);
     this.portId = portId;
     this.ports = header(HEADER_PORTS_OFFSET);

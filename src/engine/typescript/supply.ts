@@ -45,7 +45,7 @@ export class SupplySteps extends RingSteps {
     const { clear, flags, memory, ownPages, pages, pageShift } = this;
     if ((flags & FLAG_ZERO_ON_RELEASE) === 0) return;
     if (page > ownPages) {
-      clear?.(page);
+      clear(page);
       return;
     }
     const end = (pages >>> 0) + page * 2 ** pageShift;

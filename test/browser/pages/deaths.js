@@ -1,10 +1,15 @@
-// Workers that the page ends at random moments: each is reaped when its lock is given away, and nothing is missing at the end.
+// Workers that end at random moments, several at once: each is reaped when its lock is given away, and nothing is missing.
 
 import { PagePool } from '../pagepool/index.js';
+import { CHANNELS } from '../stress/churn.js';
+import { settleAll } from '../stress/quiet.js';
 import { endPool } from './ending.js';
+import { randomFrom } from './stamp.js';
 import { startWorker } from './threads.js';
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 20_000;
+const THREADS = 4;
+const BATCH = 40;
 
 /** Comes back a task later, also where a page's timers are throttled. */
 function breathe() {
@@ -30,26 +35,63 @@ async function until(what, isSo) {
   }
 }
 
+/** Lets one worker live for a while, and waits until its port is reaped. */
+async function liveAndDie(stage) {
+  const { pool, engine, random, counts, live, failures, ends } = stage;
+  const worker = startWorker('mortal-worker.js');
+  const seed = random(2 ** 31);
+  pool.watch(worker);
+  let portId;
+  worker.onerror = ({ message }) => failures.push(message);
+  worker.onmessage = ({ data }) => {
+    if (data.portId !== undefined) portId = data.portId;
+    else if (data.failure !== undefined) failures.push(data.failure);
+    else {
+      // To any thread that lives; one that gets it or not.
+      const others = [...live];
+      others[random(others.length || 1)]?.postMessage(data);
+    }
+  };
+  const isEndless = ++stage.started % 20 === 0;
+  worker.postMessage({ share: pool.share(), engine, seed, counts, isEndless });
+  await until(`worker ${seed} does not attach`, () => portId !== undefined || failures.length > 0);
+  live.add(worker);
+  await later(random(24));
+  live.delete(worker);
+  const end = isEndless ? 'endless' : random(8) === 0 ? 'close' : 'terminate';
+  ends[end] += 1;
+  if (end === 'close') worker.postMessage({ end });
+  else worker.terminate();
+  await until(`port ${portId} of worker ${seed} is not reaped`, () => {
+    const { isClaimed, label } = pool.stats().ports[portId];
+    return !isClaimed || label !== `mortal ${seed}`;
+  });
+  worker.terminate();
+}
+
 export async function deaths({ engine, seed, count }) {
-  const pool = await PagePool.create({ engine, pageBytes: 1024, pageCount: 64, maxPorts: 4, channels: { work: {} } });
-  let state = seed;
-  let held = 0;
-  for (let i = 0; i < count; i++) {
-    const worker = startWorker('mortal-worker.js');
-    pool.watch(worker);
-    let portId;
-    worker.onmessage = ({ data }) => {
-      portId = data;
+  const pool = await PagePool.create({
+    engine,
+    pageBytes: 256,
+    pageCount: 160,
+    maxPorts: THREADS + 2,
+    channels: CHANNELS,
+  });
+  const random = randomFrom(seed);
+  const counts = new Int32Array(new SharedArrayBuffer(12));
+  const failures = [];
+  const ends = { terminate: 0, endless: 0, close: 0 };
+  const stage = { pool, engine, random, counts, live: new Set(), failures, ends, started: 0 };
+  const batches = [];
+  for (let done = 0; done < count && failures.length === 0; done += BATCH) {
+    let left = Math.min(BATCH, count - done);
+    const lane = async () => {
+      while (left-- > 0 && failures.length === 0) await liveAndDie(stage);
     };
-    worker.postMessage({ share: pool.share(), engine });
-    await until(`worker ${i} does not attach`, () => portId !== undefined);
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    await later((state >>> 16) % 16);
-    held += pool.inflight;
-    worker.terminate();
-    await until(`port ${portId} of worker ${i} is not reaped`, () => !pool.stats().ports[portId].isClaimed);
+    await Promise.all(Array.from({ length: THREADS }, lane));
+    batches.push(settleAll(pool, counts));
   }
-  while (pool.channel('work').pending > 0) pool.channel('work').receive()?.release();
-  const { exact, errors } = pool.audit(); // settles what nobody could know
-  return { held, exact, errors, end: await endPool(pool) };
+  const { repaired } = pool.stats();
+  const attached = pool.stats().ports.filter(({ isClaimed }) => isClaimed).length;
+  return { failures, ends, batches, repaired, attached, end: await endPool(pool) };
 }

@@ -1,24 +1,40 @@
-// Takes, cuts, keeps, sends and releases until it is ended from outside. It returns to its event loop, so that its lock is held.
+// Churns until it is ended from outside, or told to end itself. It returns to its event loop, so that its lock is held; from
+// then on an endless one does not, and is ended in the middle of something: Chromium lets a task that ends within two seconds end.
 
 import { PagePool } from '../pagepool/index.js';
+import { createChurn } from '../stress/churn.js';
+
+let churn;
+
+function start({ share, engine, seed, counts, isEndless }) {
+  const pool = PagePool.attach({ ...share, engine }, { label: `mortal ${seed}` });
+  churn = createChurn({
+    pool,
+    seed,
+    counts,
+    lend: (token, value) => self.postMessage({ token, value }),
+    fail: (failure) => {
+      self.postMessage({ failure });
+      self.close();
+    },
+  });
+  const { port1, port2 } = new MessageChannel();
+  let isReady = false;
+  port1.onmessage = () => {
+    do churn.run();
+    while (isEndless && isReady);
+    port2.postMessage(0);
+  };
+  port2.postMessage(0);
+  // Said behind the lock: locks are asked for in turn.
+  navigator.locks.request('ready', () => {
+    isReady = true;
+    self.postMessage({ portId: pool.portId });
+  });
+}
 
 self.onmessage = ({ data }) => {
-  const pool = PagePool.attach({ ...data.share, engine: data.engine });
-  const kept = [];
-  const churn = () => {
-    for (let i = 0; i < 200; i++) {
-      const handle = i % 3 === 0 ? pool.allocFragment(100) : pool.alloc();
-      if (handle !== 0) kept.push(handle);
-      if (kept.length > 8 || handle === 0) {
-        const oldest = kept.shift();
-        if (oldest === undefined) continue;
-        if (i % 5 !== 0 || !pool.channel('work').send(oldest, 0, 1)) pool.release(oldest);
-      }
-      pool.channel('work').receive()?.release();
-    }
-    setTimeout(churn);
-  };
-  churn();
-  // Said behind the lock: locks are asked for in turn.
-  navigator.locks.request('ready', () => self.postMessage(pool.portId));
+  if (data.share !== undefined) start(data);
+  else if (data.token !== undefined) churn?.adopt(data.token, data.value);
+  else self.close();
 };

@@ -1,11 +1,21 @@
 // Every scenario.
 
 import type { Scenario } from '../explorer.js';
+import { deathScenarios } from './deaths.js';
+import { endingScenarios } from './ending.js';
+import { recoveryScenarios } from './recovery.js';
 import { referenceScenarios } from './references.js';
 import { ringScenarios } from './rings.js';
 import { supplyScenarios } from './supply.js';
 
-export const scenarios: readonly Scenario[] = [...ringScenarios, ...referenceScenarios, ...supplyScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...ringScenarios,
+  ...referenceScenarios,
+  ...supplyScenarios,
+  ...endingScenarios,
+  ...recoveryScenarios,
+  ...deathScenarios,
+];
 
 /** The scenario of that name. */
 export function scenarioNamed(name: string): Scenario {

@@ -18,9 +18,12 @@ import {
   type PoolOptions,
   type PoolShare,
   type PoolStats,
+  type ProviderContext,
+  slabs,
   type WaitOptions,
   wasmMemory,
 } from 'pagepool';
+import { churn, testProvider } from 'pagepool/testing';
 import { type Delivery, type ReceiveOptions, Receiver } from 'pagepool/user';
 import { UserQueue, type UserQueueStats, type UserShare, userArea } from 'pagepool/user-area';
 
@@ -56,6 +59,29 @@ export async function use(): Promise<CloseReport> {
   return pool.close({ timeoutMs: 1000 });
 }
 
+/** A provider of the consumer's own, and the suite that it is run through. */
+export async function provide(pool: PagePool): Promise<void> {
+  const own: MemoryProvider = {
+    kind: 'own',
+    readable: true,
+    detachable: false,
+    init: (context: ProviderContext) => context.feed(new Uint32Array(context.pool.pageCount)),
+    grow: () => {},
+    retire: (_context, pages) => void pages.length,
+    describe: () => ({}),
+    destroy: async () => {},
+  };
+  await PagePool.create({ provider: own, reserve: { provider: slabs({ keepBytes: 0 }), pageCount: 4 } });
+  await PagePool.create({ provider: 'slab' });
+  const { torn }: { readonly torn: number } = churn(pool, { seed: 1, rounds: 10 });
+  await testProvider(() => own, { pageCount: torn });
+  // @ts-expect-error a provider has more than a name
+  await PagePool.create({ provider: { kind: 'own' } });
+  // @ts-expect-error there is no such provider
+  await PagePool.create({ provider: 'slabs' });
+}
+
+/** A consumer that is not trusted, and its giver. */
 export async function give(memory: SharedArrayBuffer): Promise<number> {
   const area: MemoryProvider = userArea(memory, { byteOffset: 16, byteLength: 4096 });
   const pool = await PagePool.create({ provider: area, pageCount: 1 });

@@ -1,10 +1,10 @@
-// A program of these tests as one module without types, for a worker of Node or of a page.
+// A program of the threaded tests as one module without types, for a worker of Node or of a page.
 
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /** The module that lies beside this file, with what it imports. */
-export async function moduleText(file: string): Promise<string> {
+export async function program(file: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(file, import.meta.url))],
     bundle: true,
@@ -16,9 +16,4 @@ export async function moduleText(file: string): Promise<string> {
     logLevel: 'error',
   });
   return (outputFiles[0] as { text: string }).text;
-}
-
-/** The same for `new Worker`. */
-export async function moduleUrl(file: string): Promise<URL> {
-  return new URL(`data:text/javascript,${encodeURIComponent(await moduleText(file))}`);
 }

@@ -1,0 +1,85 @@
+// An engine around a port's engine that tells a tracker which references come and go.
+//
+// It takes the place of the port's engine where leaks are tracked, so that the fast paths of all other pools know nothing of it.
+// Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
+
+import { OK } from '../../assembly/layout.js';
+import { closedEngine } from '../engine/closed.js';
+import type { Engine } from '../engine/engine.js';
+import type { Port } from '../pool/port.js';
+import { ALLOCATED, type LeakTracker } from './tracker.js';
+
+const ENTRY_WORDS = 4;
+const RELEASED = 'released';
+
+/** The port's engine, with a tracker of what goes through it. */
+export function trackEngine({ engine, geometry, memory }: Port, tracker: LeakTracker): Engine {
+  const channels = geometry.channels.map(({ name }) => JSON.stringify(name));
+  const sentTo = channels.map((name) => `sent to channel ${name}`);
+  const receivedFrom = channels.map((name) => `received from channel ${name}`);
+  /** The handles of a burst's items. */
+  const handlesAt = (address: number, count: number, wordsEach = 1): number[] =>
+    Array.from({ length: count }, (_, i) => memory.u32[(address >>> 2) + i * wordsEach] as number);
+  const names = Object.keys(closedEngine) as (keyof typeof closedEngine)[];
+  // Bound: what is not replaced below is called as a function of this object.
+  const calls = Object.fromEntries(names.map((name) => [name, engine[name].bind(engine)])) as unknown as Engine;
+  return {
+    ...calls,
+    kind: engine.kind,
+    alloc() {
+      const handle = engine.alloc();
+      if (handle !== 0) tracker.enter('alloc', ALLOCATED, [handle]);
+      return handle;
+    },
+    allocFragment(bytes) {
+      const handle = engine.allocFragment(bytes);
+      if (handle !== 0) tracker.enter('allocFragment', ALLOCATED, [handle]);
+      return handle;
+    },
+    allocBurst(address, count) {
+      const got = engine.allocBurst(address, count);
+      tracker.enter('allocBurst', ALLOCATED, handlesAt(address, got));
+      return got;
+    },
+    retain(handle, count) {
+      const code = engine.retain(handle, count);
+      if (code === OK) tracker.enter('retain', 'retained', [handle], count);
+      return code;
+    },
+    release(handle) {
+      const code = engine.release(handle);
+      if (code === OK) tracker.leave(RELEASED, [handle]);
+      return code;
+    },
+    releaseBulk(address, count) {
+      const released = engine.releaseBulk(address, count);
+      tracker.leave(RELEASED, handlesAt(address, released));
+      return released;
+    },
+    send(channel, handle, offset, length, tag) {
+      const code = engine.send(channel, handle, offset, length, tag);
+      if (code === OK) tracker.leave(sentTo[channel] as string, [handle]);
+      return code;
+    },
+    sendBurst(channel, address, count) {
+      const sent = engine.sendBurst(channel, address, count);
+      tracker.leave(sentTo[channel] as string, handlesAt(address, sent, ENTRY_WORDS));
+      return sent;
+    },
+    receiveBurst(channel, address, maxCount) {
+      const came = engine.receiveBurst(channel, address, maxCount);
+      tracker.enter('receiveBurst', receivedFrom[channel] as string, handlesAt(address, came, ENTRY_WORDS));
+      return came;
+    },
+    lend(handle, offset, length, timeSeconds) {
+      const loan = engine.lend(handle, offset, length, timeSeconds);
+      if (loan >= 0) tracker.leave('lent', [handle]);
+      return loan;
+    },
+    adopt(index, sequence, address) {
+      const code = engine.adopt(index, sequence, address);
+      if (code === OK) tracker.enter('adopt', 'adopted', handlesAt(address, 1));
+      return code;
+    },
+  };
+}

@@ -1,0 +1,30 @@
+// A thousand workers of a page that end at random moments, with each engine: nothing is missing, torn or left behind.
+//
+// Random choices follow from the seed that is printed; SEED=n replays them (not the scheduling).
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Browser, launchChromium } from '../support/browsers.js';
+import { type Deaths, expectNothingLost, summaryOfDeaths } from '../support/deaths.js';
+import { openStage, type Stage } from '../support/pages.js';
+import { chooseSeed } from '../support/ports.js';
+import { ISOLATION } from '../support/serve.js';
+
+const DEATHS = 1000;
+const seed = chooseSeed('browser deaths');
+let browser: Browser;
+let stage: Stage;
+beforeAll(async () => {
+  browser = await launchChromium();
+  stage = await openStage(browser, ISOLATION);
+}, 90_000);
+afterAll(async () => {
+  await stage?.close();
+  await browser?.close();
+});
+
+test.each(['wasm', 'typescript'])('Chromium, engine %s', async (engine) => {
+  const result = await stage.play<Deaths>('deaths', { engine, seed, count: DEATHS });
+  console.log(summaryOfDeaths(browser.version, engine, result));
+  expectNothingLost(result, DEATHS);
+  expect(result.batches.length).toBe(DEATHS / 40);
+});
