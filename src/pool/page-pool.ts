@@ -652,7 +652,7 @@ export class PagePool {
     areas.onForget = (firstPage, pages) => this.#views.fill(undefined, firstPage, firstPage + pages);
     areas.onBehind = (isBehind) => {
       if (port.isGone) return;
-      port.useEngine?.(isBehind ? waitingEngine(engine) : engine);
+      port.useEngine?.(isBehind ? waitingEngine(engine, () => areas.follow()) : engine);
       if (!isBehind) wakeAll(port);
     };
     if (areas.isBehind) areas.onBehind(true);
