@@ -3,7 +3,8 @@
 // Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or the
 // receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every channel: an
 // outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch` entries; bursts
-// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile.
+// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A message of several entries
+// is in one node from the sender's row to the receiver's, so it travels by one exchange; the node says which entries go on.
 
 import {
   CHANNEL_BATCH_OFFSET,
@@ -38,6 +39,7 @@ import {
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
+  NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
   OK,
   POLICY_DROP_NEWEST,
@@ -129,14 +131,19 @@ function pending(block: usize): u32 {
   return sum;
 }
 
-/** How many entries this port may send now. */
+/** How many entries this port may send now; counted anew where fewer than `need` are known of. */
 // @ts-ignore: decorator
 @inline
-function room(block: usize, lane: usize): u32 {
+function room(block: usize, lane: usize, need: u32): u32 {
   const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
+  if (credit >= need) return credit;
   // Plain: constant. Where a node is an entry the ring itself is exact, and replaces the oldest in place.
-  if (credit != 0 || load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return credit != 0 ? credit : 1;
-  const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET);
+  return load<u32>(block + CHANNEL_BATCH_OFFSET) == 1 ? 1 : countRoom(block, lane);
+}
+
+/** The room by what is in the ring now. */
+function countRoom(block: usize, lane: usize): u32 {
+  const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET); // plain: constant
   const inside = pending(block);
   const left = inside < capacity ? capacity - inside : 0;
   store<u32>(lane + LANE_CREDIT_OFFSET, left);
@@ -184,6 +191,7 @@ function takeBack(node: usize, count: u32): void {
     setHeld(page, row + 1);
   }
   recordDone();
+  store<u32>(node + NODE_MORE_OFFSET, 0);
 }
 
 /** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
@@ -204,7 +212,7 @@ function take(node: usize, taken: u32, handle: u32): bool {
 @inline
 function empty(node: usize): void {
   store<u32>(node + NODE_COUNT_OFFSET, 0);
-  store<u32>(node + NODE_TAKEN_OFFSET, 0);
+  store<u64>(node + NODE_TAKEN_OFFSET, 0); // and NODE_MORE_OFFSET behind it
 }
 
 /** Releases what is left in a node of this port: entries that the channel's policy drops. How many. */
@@ -262,7 +270,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   if (code != OK) return code;
   const lane = laneOf(block);
   const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
-  while (room(block, lane) == 0) {
+  while (room(block, lane, 1) == 0) {
     if (policy != POLICY_DROP_OLDEST) return refuse(lane, policy, handle);
     if (!dropOldest(block, lane)) break;
   }
@@ -288,8 +296,11 @@ function refuse(lane: usize, policy: u32, handle: u32): i32 {
   return OK;
 }
 
-/** Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. */
-export function sendBurst(channel: u32, address: usize, count: u32): u32 {
+/**
+ * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more` they are messages,
+ * a bit an entry as in a node: all go in one node or none does, and a full channel is FULL whichever is dropped as the newest.
+ */
+export function sendBurst(channel: u32, address: usize, count: u32, more: u32): u32 {
   const block = blockOf(channel);
   setLastCode(OK);
   if (isClosed(block)) {
@@ -297,16 +308,18 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
     return 0;
   }
   const lane = laneOf(block);
-  const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
+  const need: u32 = more != 0 ? count : 1;
   const batch = load<u32>(block + CHANNEL_BATCH_OFFSET); // plain: constant
+  let policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
+  if (more != 0 && policy == POLICY_DROP_NEWEST) policy = POLICY_REFUSE;
   let sent: u32 = 0;
   let code: i32 = OK;
   while (sent < count && code == OK) {
-    let left = room(block, lane);
-    if (left == 0) {
+    let left = room(block, lane, need);
+    if (left < need) {
       if (policy == POLICY_DROP_OLDEST) {
         if (dropOldest(block, lane)) continue;
-        left = 1;
+        left = need;
       } else if (policy == POLICY_DROP_NEWEST) {
         code = dropEntry(lane, address + ((<usize>sent) << ENTRY_SHIFT));
         if (code == OK) sent += 1;
@@ -364,7 +377,11 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
     }
     store<u32>(node + NODE_COUNT_OFFSET, filled);
     recordDone();
-    if (filled == 0) break;
+    if (filled < need) {
+      takeBack(node, 0);
+      break;
+    }
+    store<u32>(node + NODE_MORE_OFFSET, more);
     if (publish(block, lane, policy) == FULL) {
       takeBack(node, 0);
       if (policy != POLICY_DROP_NEWEST) {

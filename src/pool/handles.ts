@@ -3,6 +3,7 @@
 // The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer, which is
 // made anew when another thread has grown the memory past it.
 
+import { FLAG_READABLE } from '../../assembly/layout.js';
 import { invalidHandle, requireInteger } from '../errors.js';
 import { isHandleNumber } from './numbers.js';
 import { type Port, refusal } from './port.js';
@@ -25,6 +26,12 @@ export function extentOf(port: Port, call: string, handle: number): number {
   const extent = port.engine.extent(handle);
   if (extent < 0) throw refusal(extent, call, 'handle', handle);
   return extent;
+}
+
+/** Whether the processor may look at the bytes of the handle's fragment; throws when the handle is refused. */
+export function isReadableHandle(port: Port, call: string, handle: number): boolean {
+  extentOf(port, call, handle);
+  return (port.geometry.flags & FLAG_READABLE) !== 0;
 }
 
 /** A view of `length` bytes from `offset` of the handle's fragment; the rest of it when `length` is not given. */

@@ -29,7 +29,7 @@ import { type CloseReport, Closing, closeReport } from './closing.js';
 import { emptyPort, leaveMemory } from './detaching.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
 import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
-import { extentOf, fragmentView, pageOfHandle, startOfHandle } from './handles.js';
+import { extentOf, fragmentView, isReadableHandle, pageOfHandle, startOfHandle } from './handles.js';
 import { isHandleNumber, isWord } from './numbers.js';
 import type { AttachOptions, PoolOptions } from './options.js';
 import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from './port.js';
@@ -289,7 +289,7 @@ export class PagePool {
 
   /** Whether the processor may look at the fragment's bytes: always with Wasm memory. */
   isReadable(handle: Handle): boolean {
-    return extentOf(this.#port, 'isReadable', handle) > 0;
+    return isReadableHandle(this.#port, 'isReadable', handle);
   }
 
   /**

@@ -21,16 +21,17 @@ import {
   COUNTER_SUSPECT,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_SUSPECT_OFFSET,
+  ENTRY_BYTES,
   ENTRY_SHIFT,
   EVENT_WAITERS_OFFSET,
   HEADER_FREED_OFFSET,
   LANE_CREDIT_OFFSET,
   LANE_DROPPED_OFFSET,
-  LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
+  NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
@@ -49,6 +50,7 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TAKING,
 } from '../../assembly/layout.js';
+import { moreMask, nextMessage } from '../channel/messages.js';
 import type { ChannelGeometry } from '../pool/geometry.js';
 import { laneOffset } from '../pool/views.js';
 import { DeadPort } from './dead-port.js';
@@ -106,8 +108,8 @@ export function isReapable(claim: number): boolean {
 }
 
 /**
- * Reaps a port that the caller has claimed, and every port that its thread was reaping. `scratch`: an address where one entry may be
- * written.
+ * Reaps a port that the caller has claimed, and every port that its thread was reaping. `scratch`: an address where the entries of a
+ * node may be written.
  */
 export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, findings: Findings): Steps<void> {
   findings.isReaped = true;
@@ -224,6 +226,7 @@ function* emptyOutbox(port: DeadPort, channel: ChannelGeometry): Steps<number> {
   }
   port.setWord(node + NODE_COUNT_OFFSET, 0);
   port.setWord(node + NODE_TAKEN_OFFSET, 0);
+  port.setWord(node + NODE_MORE_OFFSET, 0);
   port.setWord(laneOffset(channel, port.id) + LANE_CREDIT_OFFSET, 0);
   return Math.max(0, count - first);
 }
@@ -239,7 +242,10 @@ function* releaseRows(port: DeadPort, findings: Findings): Steps<void> {
   }
 }
 
-/** Entries that the thread had in a batch go back into the channel, at its end; what it does not take is dropped and counted. */
+/**
+ * Entries that the thread had in a batch go back into the channel, at its end and each message whole; what it does not take is
+ * dropped and counted, and so is the rest of a message that the thread had begun to take.
+ */
 function* returnInbox(
   port: DeadPort,
   channel: ChannelGeometry,
@@ -247,18 +253,17 @@ function* returnInbox(
   scratch: number,
   findings: Findings,
 ): Steps<void> {
-  const node = port.node(channel, LANE_INBOX_OFFSET);
-  const left = port.word(node + NODE_COUNT_OFFSET) - port.word(node + NODE_TAKEN_OFFSET);
-  for (let i = 0; i < left; i++) {
-    if ((yield { call: ['receiveBurst', index, scratch, 1] }) === 0) return;
-    if ((yield { call: ['sendBurst', index, scratch, 1] }) !== 0) {
-      findings.returnedEntries += 1;
+  for (;;) {
+    const { entries, isRest } = nextMessage(port.memory, channel, port.id);
+    if (entries === 0 || (yield { call: ['receiveBurst', index, scratch, entries] }) === 0) return;
+    if (!isRest && (yield { call: ['sendBurst', index, scratch, entries, moreMask(entries)] }) !== 0) {
+      findings.returnedEntries += entries;
       continue;
     }
-    yield { call: ['release', port.word(scratch)] };
+    for (let i = 0; i < entries; i++) yield { call: ['release', port.word(scratch + i * ENTRY_BYTES)] };
     const dropped = laneOffset(channel, port.id) + LANE_DROPPED_OFFSET;
-    port.setWord(dropped, port.word(dropped) + 1);
-    findings.droppedEntries += 1;
+    port.setWord(dropped, port.word(dropped) + entries);
+    findings.droppedEntries += entries;
   }
 }
 

@@ -316,7 +316,7 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
   }),
   sendBurst: call('sendBurst', [channel, few, choice], (w, p, to, n, c) => {
     writeEntries(w, p, n as number, c as number);
-    w.call(p, 'sendBurst', (e, at) => e.sendBurst(to as number, at, n as number));
+    w.call(p, 'sendBurst', (e, at) => e.sendBurst(to as number, at, n as number, 0));
   }),
   receive: call('receiveBurst', [channel, few], (w, p, from, n) => {
     w.keepWritten(
@@ -424,9 +424,9 @@ describe('both engines', () => {
         call(0, 'retain', (engine) => engine.retain(handle, 40));
         for (let i = 0; i < 9; i++) call(0, 'send', (engine) => engine.send(0, handle, 0, 64, i));
         twins.write(0, Array.from({ length: 9 }, (_, i) => [handle, 0, 64, i]).flat());
-        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9));
+        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9, 0));
         call(1, 'receive', (engine, at) => engine.receiveBurst(0, at, round));
-        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9));
+        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9, 0));
         call(1, 'receive', (engine, at) => engine.receiveBurst(0, at, 9));
         call(2, 'receive', (engine, at) => engine.receiveBurst(0, at, 9));
       }
