@@ -1,11 +1,17 @@
 // Every scenario.
 
 import type { Scenario } from '../explorer.js';
+import { messageScenarios } from './messages.js';
 import { referenceScenarios } from './references.js';
 import { ringScenarios } from './rings.js';
 import { supplyScenarios } from './supply.js';
 
-export const scenarios: readonly Scenario[] = [...ringScenarios, ...referenceScenarios, ...supplyScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...ringScenarios,
+  ...messageScenarios,
+  ...referenceScenarios,
+  ...supplyScenarios,
+];
 
 /** The scenario of that name. */
 export function scenarioNamed(name: string): Scenario {
