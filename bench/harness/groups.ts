@@ -10,6 +10,7 @@ export const groupTitles: Readonly<Record<GroupId, string>> = {
   channel: '02 ring: entries through a channel, one thread',
   slow: '03 slow path',
   fragment: '04 fragments, references, pins',
+  packet: '04 packets and lines',
   garbage: 'garbage',
   contention: '05 contention',
   'handoff-rate': '06 hand-off to another thread: nanoseconds a message',

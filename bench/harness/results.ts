@@ -13,6 +13,7 @@ export type GroupId =
   | 'ring'
   | 'slow'
   | 'fragment'
+  | 'packet'
   | 'channel'
   | 'garbage'
   | 'contention'
