@@ -22,7 +22,7 @@ import {
   trimStart,
 } from './part.js';
 import { PacketReader } from './reader.js';
-import { findByte, patternOf } from './search.js';
+import { findByte, isByte, patternOf } from './search.js';
 
 const NO_PARTS: Part[] = [];
 
@@ -495,14 +495,15 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for anything else; POOL_ERR_UNREADABLE when the bytes cannot be read
    */
   indexOf(value: number | string | Uint8Array, from = 0): number {
-    const pattern = patternOf(value);
-    if (pattern === undefined) throw invalidArgument('indexOf', 'value', value, 'a byte, a string or a Uint8Array');
     requireInteger('indexOf', 'from', from, 0, this.#length);
     this.#requireReadable('indexOf');
+    if (isByte(value)) return this.#findByte(value, from, this.#length - 1);
+    const pattern = patternOf(value);
+    if (pattern === undefined) throw invalidArgument('indexOf', 'value', value, 'a byte, a string or a Uint8Array');
     if (pattern.length === 0) return from;
     const last = this.#length - pattern.length;
     for (let at = this.#findByte(pattern[0] as number, from, last); at !== -1; ) {
-      if (pattern.length === 1 || this.#startsWith(pattern, at)) return at;
+      if (this.#startsWith(pattern, at)) return at;
       at = this.#findByte(pattern[0] as number, at + 1, last);
     }
     return -1;

@@ -35,10 +35,14 @@ function chooseFind(): Find {
   }
 }
 
+/** Whether the value is a byte. */
+export function isByte(value: unknown): value is number {
+  return typeof value === 'number' && (value & 0xff) === value;
+}
+
 /** What is searched for, as bytes; undefined: neither a byte, a string nor bytes. */
 export function patternOf(value: unknown): Uint8Array | undefined {
-  if (typeof value === 'number')
-    return Number.isInteger(value) && (value & 0xff) === value ? Uint8Array.of(value) : undefined;
+  if (isByte(value)) return Uint8Array.of(value);
   if (typeof value === 'string') return new TextEncoder().encode(value);
   return value instanceof Uint8Array ? value : undefined;
 }
