@@ -54,7 +54,7 @@ interface Framing {
  * @example
  * for await (using line of lines(packets(channel))) count += line.length;
  */
-export function lines(source: PacketSource, options?: FramingOptions): AsyncGenerator<Packet, void, undefined> {
+export function lines(source: PacketSource, options?: FramingOptions): AsyncIterableIterator<Packet> {
   const maxBytes = requireMaxBytes('lines', requireRecord('lines', 'options', options ?? {}, ['maxBytes']));
   return frame(source, new Delimited('lines', Uint8Array.of(10), maxBytes, true));
 }
@@ -69,7 +69,7 @@ export function delimited(
   source: PacketSource,
   delimiter: number | string | Uint8Array,
   options?: FramingOptions,
-): AsyncGenerator<Packet, void, undefined> {
+): AsyncIterableIterator<Packet> {
   const pattern = patternOf(delimiter);
   if (pattern === undefined || pattern.length === 0) {
     throw invalidArgument('delimited', 'delimiter', delimiter, 'a byte, a string or a Uint8Array that is not empty');
@@ -85,10 +85,7 @@ export function delimited(
  * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when a length is more than `maxBytes`; POOL_ERR_INVALID_ARGUMENT when the stream ends
  *   inside a message; every page is back then
  */
-export function lengthPrefixed(
-  source: PacketSource,
-  options?: LengthPrefixOptions,
-): AsyncGenerator<Packet, void, undefined> {
+export function lengthPrefixed(source: PacketSource, options?: LengthPrefixOptions): AsyncIterableIterator<Packet> {
   const names = ['maxBytes', 'prefixBytes', 'littleEndian'];
   const given = requireRecord('lengthPrefixed', 'options', options ?? {}, names) as LengthPrefixOptions;
   const { prefixBytes = 4, littleEndian = false } = given;
@@ -106,23 +103,134 @@ function requireMaxBytes(call: string, { maxBytes = MAX_BYTES }: FramingOptions)
   return maxBytes;
 }
 
-async function* frame(source: PacketSource, framing: Framing): AsyncGenerator<Packet, void, undefined> {
-  const buffer = new Packet();
-  try {
-    for await (const item of source) {
-      let before = buffer.parts;
-      take(buffer, item);
-      for (let cut = framing.next(buffer); cut !== undefined; cut = framing.next(buffer)) {
-        before = 0;
-        yield message(buffer, framing, cut);
-      }
-      if (buffer.parts > PIECES) mergeSmall(buffer, Math.max(before, PIECES));
-    }
-    const cut = framing.last(buffer);
-    if (cut !== undefined) yield message(buffer, framing, cut);
-  } finally {
-    buffer[dispose]();
+function frame(source: PacketSource, framing: Framing): AsyncIterableIterator<Packet> {
+  return new Frames(source, framing);
+}
+
+type Pieces = AsyncIterator<Fragment | Packet> | Iterator<Fragment | Packet>;
+
+const END: IteratorReturnResult<undefined> = { value: undefined, done: true };
+
+/**
+ * The messages of a source. By hand and not as an async generator, which takes twice as long for each message: one that is there
+ * already is handed out in a promise that is settled.
+ */
+class Frames implements AsyncIterableIterator<Packet> {
+  readonly #framing: Framing;
+  readonly #buffer = new Packet();
+  readonly #source: PacketSource;
+  /** The source's own iterator, once it was asked for. */
+  #pieces: Pieces | undefined;
+  /** The calls under way: each waits for the one before. */
+  #last: Promise<IteratorResult<Packet, undefined>> | undefined;
+  #isOver = false;
+
+  constructor(source: PacketSource, framing: Framing) {
+    this.#source = source;
+    this.#framing = framing;
   }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Packet, undefined>> {
+    if (this.#last !== undefined || this.#isOver) return this.#after(() => this.#advance());
+    try {
+      const message = this.#cut();
+      if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    } catch (error) {
+      return this.#after(() => this.#fail(error));
+    }
+    return this.#after(() => this.#advance());
+  }
+
+  /** Ends the source and gives back what is not in a message yet. */
+  return(): Promise<IteratorResult<Packet, undefined>> {
+    return this.#after(async () => {
+      await this.#end();
+      return END;
+    });
+  }
+
+  /** Runs a step when those before it are over. */
+  #after(step: () => Promise<IteratorResult<Packet, undefined>>): Promise<IteratorResult<Packet, undefined>> {
+    const call = this.#last === undefined ? step() : this.#last.then(step, step);
+    this.#last = call;
+    const done = (): void => {
+      if (this.#last === call) this.#last = undefined;
+    };
+    call.then(done, done);
+    return call;
+  }
+
+  /** Reads on until a message is there. */
+  async #advance(): Promise<IteratorResult<Packet, undefined>> {
+    try {
+      while (!this.#isOver) {
+        const ready = this.#cut();
+        if (ready !== undefined) return { value: ready, done: false };
+        this.#pieces ??= iteratorOf(this.#source);
+        const piece = await this.#next(this.#pieces);
+        if (piece.done !== true) {
+          this.#take(piece.value);
+          continue;
+        }
+        this.#isOver = true; // the source has ended by itself
+        const cut = this.#framing.last(this.#buffer);
+        const rest = cut === undefined ? undefined : message(this.#buffer, this.#framing, cut);
+        this.#buffer[dispose](); // an empty piece may be left
+        if (rest !== undefined) return { value: rest, done: false };
+      }
+      return END;
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
+  async #next(pieces: Pieces): Promise<IteratorResult<Fragment | Packet>> {
+    try {
+      return await pieces.next();
+    } catch (error) {
+      this.#isOver = true; // a source that failed has ended
+      throw error;
+    }
+  }
+
+  #take(piece: Fragment | Packet): void {
+    const before = this.#buffer.parts;
+    take(this.#buffer, piece);
+    // Small pieces are copied together only where no message is ready: what is handed out shares what came.
+    if (this.#buffer.parts > PIECES && this.#framing.next(this.#buffer) === undefined) {
+      mergeSmall(this.#buffer, Math.max(before, PIECES));
+    }
+  }
+
+  /** The next message, where it is there. */
+  #cut(): Packet | undefined {
+    const cut = this.#isOver ? undefined : this.#framing.next(this.#buffer);
+    return cut === undefined ? undefined : message(this.#buffer, this.#framing, cut);
+  }
+
+  async #fail(error: unknown): Promise<never> {
+    try {
+      await this.#end();
+    } catch {
+      // What failed first is what the caller hears of.
+    }
+    throw error;
+  }
+
+  async #end(): Promise<void> {
+    this.#buffer[dispose]();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await this.#pieces?.return?.();
+  }
+}
+
+function iteratorOf(source: PacketSource): Pieces {
+  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 }
 
 /** Appends what came; what does not fit is given back before the error is thrown. */

@@ -196,6 +196,58 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     expectAllHome(pool);
   });
 
+  it('calls that do not wait for each other get the messages in order, and the end again and again', async () => {
+    const messages = lines(stream('a\nb', 'c\n', 'd\ne\n'));
+    const results = await Promise.all(Array.from({ length: 6 }, () => messages.next()));
+    expect(results.map(({ value, done }) => (done ? 'end' : textOf(value as Packet)))).toEqual([
+      'a',
+      'bc',
+      'd',
+      'e',
+      'end',
+      'end',
+    ]);
+    expect(await messages.next()).toEqual({ value: undefined, done: true });
+    expectAllHome(pool);
+  });
+
+  it('a return while a read is under way waits for it, and gives back what it brought', async () => {
+    let bring = (): void => {};
+    const source = async function* (): AsyncGenerator<Fragment> {
+      yield piece('be');
+      await new Promise<void>((resolve) => {
+        bring = resolve;
+      });
+      yield piece('gun\nrest');
+    };
+    const messages = lines(source());
+    const first = messages.next();
+    const end = messages.return?.();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    bring();
+    expect(textOf((await first).value as Packet)).toBe('begun');
+    expect(await end).toEqual({ value: undefined, done: true });
+    expect(await messages.next()).toEqual({ value: undefined, done: true });
+    expectAllHome(pool);
+    // One that was never read has taken nothing.
+    const untouched = piece('mine');
+    await lines([untouched]).return?.();
+    untouched.release();
+    expectAllHome(pool);
+  });
+
+  it('an error is thrown once, and the iteration is over', async () => {
+    const messages = lines(stream('x'.repeat(20)), { maxBytes: 4 });
+    await expect(messages.next()).rejects.toMatchObject({ code: 'POOL_ERR_MEMORY_LIMIT' });
+    expect(await messages.next()).toEqual({ value: undefined, done: true });
+    // Also where the message was there without a further read.
+    const second = lines(stream('a\nxxxxxxx\nb\n'), { maxBytes: 4 });
+    expect(textOf((await second.next()).value as Packet)).toBe('a');
+    await expect(second.next()).rejects.toMatchObject({ code: 'POOL_ERR_MEMORY_LIMIT' });
+    expect(await second.next()).toEqual({ value: undefined, done: true });
+    expectAllHome(pool);
+  });
+
   it("gives back what does not belong to the stream: another pool's fragments, or no fragment at all", async () => {
     const other = create(kind, { pageCount: 4, maxPorts: 1 });
     const foreign = fragmentOf(other, 'foreign');
