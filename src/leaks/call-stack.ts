@@ -5,6 +5,9 @@
 
 const FRAMES_MAX = 10;
 
+/** Calls of the package's other entries that make those of the core: an entry adds its own when it is used. */
+export const outerEntrances: CallableFunction[] = [];
+
 /**
  * The frames below the outermost of `entrances` that is under way, at most 10, as the platform writes them. All frames where
  * none of them is, or where the platform does not tell.
@@ -15,7 +18,7 @@ export function captureStack(entrances: readonly CallableFunction[]): string {
   const { captureStackTrace } = Error as { captureStackTrace?: (holder: object, below: CallableFunction) => void };
   try {
     let found = '';
-    for (const entrance of captureStackTrace === undefined ? [] : entrances) {
+    for (const entrance of captureStackTrace === undefined ? [] : [...entrances, ...outerEntrances]) {
       // A function that is under way has its name among the frames.
       if (found !== '' && !found.includes(entrance.name)) continue;
       const holder = { stack: '' };

@@ -5,6 +5,7 @@
 // page for every few bytes. Whatever ends the loop, every reference that is not in a message the caller has goes back.
 
 import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
+import { outerEntrances } from '../leaks/call-stack.js';
 import type { Fragment } from '../pool/fragment.js';
 import { dispose } from '../pool/symbols.js';
 import { cutFront, mergeSmall, Packet } from './packet.js';
@@ -128,6 +129,7 @@ class Frames implements AsyncIterableIterator<Packet> {
   constructor(source: PacketSource, framing: Framing) {
     this.#source = source;
     this.#framing = framing;
+    if (!outerEntrances.includes(this.next)) outerEntrances.push(this.next);
   }
 
   [Symbol.asyncIterator](): this {

@@ -6,6 +6,7 @@
 // Source of the operations: sk_buff (skb_split, pskb_expand_head, skb_linearize, pskb_pull) in the Linux kernel.
 
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
+import { outerEntrances } from '../leaks/call-stack.js';
 import { Fragment, foreignError, portOfFragment, spendFragment } from '../pool/fragment.js';
 import { isReadableHandle } from '../pool/handles.js';
 import { exhausted, type Port, refusal } from '../pool/port.js';
@@ -653,6 +654,8 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
       return message;
     };
     mergeSmall = (packet, from) => packet.#mergeSmall(from);
+    const { clone, coalesce, expandHead, shift, slice, split } = Packet.prototype;
+    outerEntrances.push(clone, coalesce, expandHead, shift, slice, split);
   }
 }
 

@@ -8,6 +8,7 @@ import { EMPTY, FULL, LANE_DROPPED_OFFSET, OK } from '../../assembly/layout.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../channel/channel.js';
 import { moreMask, nextMessage } from '../channel/messages.js';
 import { invalidArgument } from '../errors.js';
+import { outerEntrances } from '../leaks/call-stack.js';
 import { foreignError } from '../pool/fragment.js';
 import { refusal } from '../pool/port.js';
 import { laneOffset, pendingEntries } from '../pool/views.js';
@@ -34,6 +35,7 @@ function endOf(channel: Channel, call: string): PacketEnd {
       throw invalidArgument(call, 'channel', channel, 'a Channel');
     }
     ends.set(channel, end);
+    if (!outerEntrances.includes(receivePacket)) outerEntrances.push(receivePacket, nextPacket, packets);
   }
   return end;
 }
