@@ -132,17 +132,11 @@ function pending(block: usize): u32 {
 }
 
 /** How many entries this port may send now; counted anew where fewer than `need` are known of. */
-// @ts-ignore: decorator
-@inline
 function room(block: usize, lane: usize, need: u32): u32 {
   const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
   if (credit >= need) return credit;
   // Plain: constant. Where a node is an entry the ring itself is exact, and replaces the oldest in place.
-  return load<u32>(block + CHANNEL_BATCH_OFFSET) == 1 ? 1 : countRoom(block, lane);
-}
-
-/** The room by what is in the ring now. */
-function countRoom(block: usize, lane: usize): u32 {
+  if (load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return 1;
   const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET); // plain: constant
   const inside = pending(block);
   const left = inside < capacity ? capacity - inside : 0;
@@ -178,11 +172,11 @@ function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag
   store<u32>(node + NODE_COUNT_OFFSET, index + 1);
 }
 
-/** Moves the node's last entries back into the rows, down to `count`. */
-function takeBack(node: usize, count: u32): void {
+/** Moves the node's entries back into the rows, the last one first. */
+function takeBack(node: usize): void {
   let index = load<u32>(node + NODE_COUNT_OFFSET);
   recordNode(node);
-  while (index > count) {
+  while (index != 0) {
     const page = pageOf(unitOf(load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>(index - 1)) << ENTRY_SHIFT))));
     const row = held(page);
     recordEntry(RECORD_BACK, row, index);
@@ -270,7 +264,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   if (code != OK) return code;
   const lane = laneOf(block);
   const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
-  while (room(block, lane, 1) == 0) {
+  while (load<u32>(lane + LANE_CREDIT_OFFSET) == 0 && room(block, lane, 1) == 0) {
     if (policy != POLICY_DROP_OLDEST) return refuse(lane, policy, handle);
     if (!dropOldest(block, lane)) break;
   }
@@ -279,7 +273,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   put(node, 0, handle, offset, length, tag);
   recordDone();
   if (publish(block, lane, policy) == FULL) {
-    takeBack(node, 0);
+    takeBack(node);
     return refuse(lane, policy, handle);
   }
   const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
@@ -310,8 +304,8 @@ export function sendBurst(channel: u32, address: usize, count: u32, more: u32): 
   const lane = laneOf(block);
   const need: u32 = more != 0 ? count : 1;
   const batch = load<u32>(block + CHANNEL_BATCH_OFFSET); // plain: constant
-  let policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
-  if (more != 0 && policy == POLICY_DROP_NEWEST) policy = POLICY_REFUSE;
+  // Plain: constant. With `more`, what drops the newest refuses: POLICY_DROP_NEWEST is a bit of its own.
+  const policy = load<u32>(block + CHANNEL_POLICY_OFFSET) & (~POLICY_DROP_NEWEST | <u32>(more == 0));
   let sent: u32 = 0;
   let code: i32 = OK;
   while (sent < count && code == OK) {
@@ -378,12 +372,12 @@ export function sendBurst(channel: u32, address: usize, count: u32, more: u32): 
     store<u32>(node + NODE_COUNT_OFFSET, filled);
     recordDone();
     if (filled < need) {
-      takeBack(node, 0);
+      takeBack(node);
       break;
     }
     store<u32>(node + NODE_MORE_OFFSET, more);
     if (publish(block, lane, policy) == FULL) {
-      takeBack(node, 0);
+      takeBack(node);
       if (policy != POLICY_DROP_NEWEST) {
         code = FULL;
         break;

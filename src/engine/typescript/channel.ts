@@ -82,18 +82,13 @@ export class ChannelSteps extends FragmentSteps {
   /** How many entries this port may send now; counted anew where fewer than `need` are known of. */
   protected room(channel: Lane, need: number): number {
     const { i32 } = this;
-    const credit = i32[(channel.lane + LANE_CREDIT_OFFSET) >>> 2]!;
+    const { batch, capacity, lane } = channel;
+    const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
     if (credit >= need) return credit;
-    // Where a node is an entry the ring itself is exact, and replaces the oldest in place.
-    return channel.batch === 1 ? 1 : this.countRoom(channel);
-  }
-
-  /** The room by what is in the ring now. */
-  protected countRoom(channel: Lane): number {
-    const { capacity, lane } = channel;
+    if (batch === 1) return 1; // where a node is an entry the ring itself is exact, and replaces the oldest in place
     const inside = this.pending(channel);
     const left = inside < capacity ? capacity - inside : 0;
-    this.i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = left;
+    i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = left;
     return left;
   }
 
@@ -130,12 +125,12 @@ export class ChannelSteps extends FragmentSteps {
     return i32[(node + NODE_ENTRIES_OFFSET + (index << ENTRY_SHIFT)) >>> 2]!;
   }
 
-  /** Moves the node's last entries back into the rows, down to `count`. */
-  protected takeBack(node: number, count: number): void {
+  /** Moves the node's entries back into the rows, the last one first. */
+  protected takeBack(node: number): void {
     const { i32 } = this;
     let index = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
     this.recordNode(node);
-    while (index > count) {
+    while (index !== 0) {
       const page = this.pageOf(this.unitOf(this.handleIn(node, index - 1)));
       const row = this.held(page);
       this.recordEntry(RECORD_BACK, row, index);
@@ -227,7 +222,7 @@ export class ChannelSteps extends FragmentSteps {
     this.put(node, 0, handle, offset, length, tag);
     this.recordDone();
     if (this.publish(channel) === FULL) {
-      this.takeBack(node, 0);
+      this.takeBack(node);
       return this.refuse(channel, handle);
     }
     const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
@@ -274,12 +269,12 @@ export class ChannelSteps extends FragmentSteps {
       code = this.lastCode;
       const node = this.nodeIn(channel.ring, channel.lane + LANE_OUTBOX_OFFSET);
       if (filled < need) {
-        this.takeBack(node, 0);
+        this.takeBack(node);
         break;
       }
       this.i32[(node + NODE_MORE_OFFSET) >>> 2] = more;
       if (this.publish(channel) === FULL) {
-        this.takeBack(node, 0);
+        this.takeBack(node);
         if (policy !== POLICY_DROP_NEWEST) {
           code = FULL;
           break;
