@@ -16,6 +16,8 @@ import {
   COUNTER_RING_FULL,
   COUNTER_SLOW,
   COUNTER_STOLEN,
+  COUNTER_WAIVE,
+  DESCRIPTOR_PINS_OFFSET,
   EMPTY,
   FULL,
   HEADER_FREED_OFFSET,
@@ -38,16 +40,17 @@ import { aload, astore, rload } from './atomic';
 import { loaded, magazineCapacity, maxPorts, port, portId, ports, ring, syncLoaded } from './context';
 import { expectForeign } from './debug';
 import { wake } from './event';
+import { descriptorAddress } from './handle';
 import { recordDone, setHeld } from './ledger';
 import { exchange, nodeAddress, ringPop, ringPush } from './ring';
 import { count, countMany } from './stats';
-import { magazineAdd, retire, takeFresh, takeRetired } from './supply';
+import { magazineAdd, retire, takeFresh, takeListed } from './supply';
 
 /** Whether pages are still handed out. */
 // @ts-ignore: decorator
 @inline
 export function isActive(): bool {
-  // A1 pairs with R1 in src/pool/closing.ts close: a port that sees the pool closing hands its pages back.
+  // A1 pairs with R1 in src/pool/ending.ts close: a port that sees the pool closing hands its pages back.
   return aload(CONTROL_BASE + HEADER_STATE_OFFSET) == STATE_ACTIVE;
 }
 
@@ -105,7 +108,7 @@ export function returnMagazine(holder: usize): u32 {
     count(COUNTER_RING_FULL);
     retireMagazine(holder);
   }
-  if (holder == port + PORT_LOADED_OFFSET) syncLoaded();
+  syncLoaded();
   wake(CONTROL_BASE + HEADER_FREED_OFFSET);
   return pages;
 }
@@ -116,20 +119,47 @@ export function retireMagazine(holder: usize): u32 {
   let left = load<u32>(node + NODE_COUNT_OFFSET);
   const pages = left;
   while (left != 0) {
+    retireTop(node, left);
     left -= 1;
-    // Plain: this thread's magazine. The row goes up first: a page in a magazine counts as row 0, and outside it is held.
-    const page = load<u32>(node + NODE_PAGES_OFFSET + ((<usize>left) << 2));
-    setHeld(page, 1);
-    store<u32>(node + NODE_COUNT_OFFSET, left);
-    retire(page, true);
   }
   return pages;
 }
 
-/** Fills the loaded magazine from fresh and retired pages. */
+/** Gives the page on top of a magazine with `filled` pages to the provider's side. */
+function retireTop(node: usize, filled: u32): void {
+  // Plain: this thread's magazine. The row goes up first: a page in a magazine counts as row 0, and outside it is held.
+  const page = load<u32>(node + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
+  setHeld(page, 1);
+  store<u32>(node + NODE_COUNT_OFFSET, filled - 1);
+  retire(page, true);
+}
+
+/** Gives the page on top to the provider's side, if it is wanted there: somebody has pinned it while it was in circulation. */
+function waive(): void {
+  const filled = load<u32>(loaded + NODE_COUNT_OFFSET);
+  const page = load<u32>(loaded + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
+  // N10 no ordering needed: a mark that is not seen now is seen when the page comes home.
+  if (rload(descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET) == 0) return;
+  retireTop(loaded, filled);
+  count(COUNTER_WAIVE);
+}
+
+/** Loads a magazine from the ring. */
+function refillRing(): bool {
+  while (ringPop(ring, port + PORT_LOADED_OFFSET) == OK) {
+    syncLoaded();
+    waive();
+    merge();
+    expectForeign(loaded);
+    if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) return true;
+  }
+  return false;
+}
+
+/** Fills the loaded magazine from fresh and listed pages. */
 function refillSlow(): bool {
   takeFresh(loaded);
-  if (load<u32>(loaded + NODE_COUNT_OFFSET) == 0) takeRetired(loaded);
+  if (load<u32>(loaded + NODE_COUNT_OFFSET) == 0) takeListed(loaded);
   expectForeign(loaded);
   return load<u32>(loaded + NODE_COUNT_OFFSET) != 0;
 }
@@ -162,26 +192,21 @@ export function refill(): bool {
   // Unparked first: a pool that closes waits for ports that are not parked, so of the two one sees the other.
   if (load<u32>(port + PORT_PARKED_OFFSET) != 0) unpark();
   if (!isActive()) return false;
-  if (ringPop(ring, port + PORT_LOADED_OFFSET) == OK) {
-    syncLoaded();
-    if (load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity >> 1) merge();
-    expectForeign(loaded);
-    count(COUNTER_REFILL);
-    return true;
+  let source = COUNTER_REFILL;
+  if (!refillRing()) {
+    count(COUNTER_EMPTY);
+    source = COUNTER_SLOW;
+    if (!refillSlow()) {
+      source = COUNTER_REFILL;
+      if (steal()) count(COUNTER_STOLEN);
+      else {
+        press();
+        source = COUNTER_FAIL;
+      }
+    }
   }
-  count(COUNTER_EMPTY);
-  if (refillSlow()) {
-    count(COUNTER_SLOW);
-    return true;
-  }
-  if (steal()) {
-    count(COUNTER_STOLEN);
-    count(COUNTER_REFILL);
-    return true;
-  }
-  press();
-  count(COUNTER_FAIL);
-  return false;
+  count(source);
+  return source != COUNTER_FAIL;
 }
 
 /** Makes room in the full loaded magazine. The hottest pages stay: the loaded one becomes the spare, the old spare goes. */

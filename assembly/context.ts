@@ -21,6 +21,8 @@ import {
   HEADER_PORTS_OFFSET,
   HEADER_RETIRED_BITS_OFFSET,
   HEADER_RING_OFFSET,
+  HEADER_SUPPLY_BITS_OFFSET,
+  HEADER_SUPPLY_HINT_OFFSET,
   HEADER_UNIT_BITS_OFFSET,
   HEADER_UNIT_SHIFT_OFFSET,
   HEADER_UNITS_SHIFT_OFFSET,
@@ -45,6 +47,8 @@ export let words: usize = 0;
 export let extents: usize = 0;
 export let ring: usize = 0;
 export let retiredBits: usize = 0;
+export let supplyBits: usize = 0;
+export let supplyHint: usize = 0;
 export let channels: usize = 0;
 export let pages: usize = 0;
 export let flags: u32 = 0;
@@ -82,6 +86,8 @@ export function bind(id: u32): void {
   extents = header(HEADER_EXTENTS_OFFSET);
   ring = header(HEADER_RING_OFFSET);
   retiredBits = header(HEADER_RETIRED_BITS_OFFSET);
+  supplyBits = header(HEADER_SUPPLY_BITS_OFFSET);
+  supplyHint = header(HEADER_SUPPLY_HINT_OFFSET);
   channels = header(HEADER_CHANNELS_OFFSET);
   pages = header(HEADER_PAGES_OFFSET);
   flags = header(HEADER_FLAGS_OFFSET);

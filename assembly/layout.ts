@@ -65,6 +65,12 @@ export const HEADER_PAGES_OFFSET: u32 = 124;
 export const HEADER_GROW_STEP_OFFSET: u32 = 128;
 /** A bit a page, 32 a word: pages that were retired and not taken since; a bit too many is harmless. */
 export const HEADER_RETIRED_BITS_OFFSET: u32 = 132;
+/** The same for pages that ports may take: the retired ones in the pool's own memory, those that were fed elsewhere. */
+export const HEADER_SUPPLY_BITS_OFFSET: u32 = 136;
+/** Where the hint of those bits is. */
+export const HEADER_SUPPLY_HINT_OFFSET: u32 = 140;
+/** Pages 1 to this lie in this memory; those above in areas of a provider. */
+export const HEADER_OWN_PAGES_OFFSET: u32 = 144;
 export const HEADER_STATE_OFFSET: u32 = 256;
 /** Events on the state word: raised with every change, waited on by parked threads. */
 export const HEADER_STATE_SEQ_OFFSET: u32 = 260;
@@ -74,19 +80,26 @@ export const HEADER_CLOSER_OFFSET: u32 = 264;
 export const HEADER_LOCKS_OFFSET: u32 = 268;
 /** Ports that were reaped, ever. */
 export const HEADER_REAPS_OFFSET: u32 = 272;
+/** {claim of the port that calls the provider, its number + 1}: 0 = all memory is the pool's own. Gone with that claim. */
+export const HEADER_OWNER_OFFSET: u32 = 276;
 /** The first page that was never given out; a hint that anybody moves on. */
 export const HEADER_FRESH_OFFSET: u32 = 384;
 /** {stamp, index of a word of retired bits}: no bit is set before that word; a hint that anybody moves, see RETIRED_*. */
 export const HEADER_RETIRED_OFFSET: u32 = 512;
+/** The hint of the supply bits, where those are bits of their own. */
+export const HEADER_FED_OFFSET: u32 = 576;
 /** An eventcount: pages came back to the ring. */
 export const HEADER_FREED_OFFSET: u32 = 640;
+/** Raised with each want of a port, and whatever else the owner should look at; the word that the owner waits on. */
 export const HEADER_DEMAND_OFFSET: u32 = 768;
+/** How often the provider's areas have changed. Who looks at bytes knows the areas as of this epoch. */
+export const HEADER_AREAS_OFFSET: u32 = 832;
 
 export const FLAG_ZERO_ON_RELEASE: u32 = 1;
 /** A page that somebody pinned may leave the pool. */
 export const FLAG_DETACHABLE: u32 = 2;
 export const FLAG_READABLE: u32 = 4;
-/** Pages are in this memory and any port may grow it. */
+/** Retired pages are in this memory: any port may take them, and grow it. */
 export const FLAG_OWN_MEMORY: u32 = 8;
 
 export const STATE_ACTIVE: u32 = 1;
@@ -135,7 +148,7 @@ export const PIN_LAST_SHIFT: u32 = 24;
 // The stamp counts how often the page was taken from the provider: a reaper that finds the word as a dead port's record has it
 // knows that the step did not happen (unless the page went round 256 times between the death and the reaping).
 export const HOME_STATE_MASK: u32 = 0x7;
-/** Never given out. */
+/** Ready to be taken: never given out, or fed by its provider. */
 export const HOME_FRESH: u32 = 0;
 /** In circulation: held by users, or in a magazine. */
 export const HOME_HELD: u32 = 1;
@@ -143,7 +156,7 @@ export const HOME_HELD: u32 = 1;
 export const HOME_RETIRED: u32 = 2;
 /** Left the pool while pinned; the last unpin retires it. */
 export const HOME_LEFT: u32 = 3;
-/** Given back to its provider for good. */
+/** With its provider, which feeds it when it is wanted. */
 export const HOME_RETURNED: u32 = 4;
 /** Its bytes are cleared when it comes home. */
 export const HOME_ZERO: u32 = 0x8;
@@ -201,6 +214,10 @@ export const PORT_THREAD_CLAIM_OFFSET: u32 = 8;
 export const PORT_LOCK_OFFSET: u32 = 12;
 /** While the port is set aside: a digest of what only its thread writes, as it was then. */
 export const PORT_QUIET_OFFSET: u32 = 16;
+/** Pages that the port's thread found nowhere: the owner takes the number and asks the provider. */
+export const PORT_WANT_OFFSET: u32 = 20;
+/** The epoch of the areas that the port's thread knows; see AREAS_*. */
+export const PORT_AREAS_OFFSET: u32 = 24;
 /** {stamp, full, node}: the spare magazine; any port may exchange it. */
 export const PORT_SPARE_OFFSET: u32 = 64;
 /** Pages the loaded magazine may hold; others store 0 to ask for it (pressure, closing, parking). */
@@ -237,6 +254,15 @@ export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
 
 /** The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies. */
 export const PORT_COUNTING_OFFSET: u32 = 192;
+
+/** The thread looks for itself, before it looks at bytes: nobody waits for it. */
+export const AREAS_PULLED: u32 = 0xffffffff;
+/** The thread missed a change and asks for all of them; it gets no page meanwhile. */
+export const AREAS_WANTED: u32 = 0xfffffffe;
+/** They were posted, and have not arrived yet. */
+export const AREAS_ANSWERED: u32 = 0xfffffffd;
+/** Epochs stay below this. */
+export const AREAS_EPOCH_MASK: u32 = 0x7fffffff;
 
 export const RECORD_KIND_MASK: u32 = 0xff;
 export const RECORD_INDEX_SHIFT: u32 = 8;

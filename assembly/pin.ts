@@ -13,6 +13,7 @@ import {
   ERR_REF_OVERFLOW,
   FLAG_DETACHABLE,
   HOME_LEFT,
+  HOME_RESERVE,
   HOME_STAMP_MASK,
   OK,
   PIN_COUNT_MASK,
@@ -85,7 +86,7 @@ export function leave(page: u32): bool {
     const release = load<u32>(port + PORT_RELEASE_OFFSET);
     recordPrivate(RECORD_PINNED, page, 0, home, release);
     // R9 pairs with X4 in leave: the home state is right before an unpin can act on LEFT.
-    astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & HOME_STAMP_MASK) | HOME_LEFT);
+    astore(descriptor + DESCRIPTOR_HOME_OFFSET, (home & (HOME_STAMP_MASK | HOME_RESERVE)) | HOME_LEFT);
     // X4 pairs with X5 in unpin: of the last release and the last unpin, one sees the other. LP of leaving.
     if (acas(word, seen, seen | PIN_LEFT) == seen) {
       setHeld(page, 0);

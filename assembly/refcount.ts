@@ -210,14 +210,17 @@ function goHome(page: u32): void {
   // N9 no ordering needed: one holder, this thread.
   const home = rload(descriptor + DESCRIPTOR_HOME_OFFSET);
   if ((home & HOME_USE_MASK) != 0) clean(page, descriptor, home);
-  if (leave(page)) {
+  const hasLeft = leave(page);
+  // Only now: a pinned page's bytes belong to whoever pinned it, and are cleared by the last unpin.
+  if (!hasLeft) {
+    zero(page);
+    spoil(page);
+  }
+  if (hasLeft || (home & HOME_RESERVE) != 0) {
     count(COUNTER_RELEASED_REFCNT);
+    if (!hasLeft) retire(page, true);
     return;
   }
-  // Only now: a pinned page's bytes belong to whoever pinned it, and are cleared by the last unpin.
-  zero(page);
-  spoil(page);
-  if ((home & HOME_RESERVE) != 0) return retire(page, true);
   // A10 pairs with R5 in cache.ts press: a request for pages, or a pool that closes.
   const limit = aload(port + PORT_LIMIT_OFFSET);
   if (limit == 0 && !isActive()) return retire(page, true);

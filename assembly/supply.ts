@@ -1,8 +1,10 @@
 // Fresh and retired pages: where magazines get pages that are not in circulation, and where pages leave it.
 //
-// Any port may call when the pages lie in the pool's own memory. Lock-free. A page is taken by a compare-exchange of its home
-// state, which is the truth; the fresh hint, the retired bits and their hint only say where to look, so a bit too many costs
-// a look, and a reaper that is not sure sets it again. What a thread killed here leaves: its record names the page.
+// Any port; lock-free. A page is taken by a compare-exchange of its home state, which is the truth; the fresh hint, the bits and
+// their hints only say where to look, so a bit too many costs a look, and a reaper that is not sure sets it again. Pages that
+// retire in the pool's own memory are taken again by any port: retired bits and supply bits are the same. Elsewhere the owner
+// takes them out of the retired bits, for their provider, and lists those that it feeds in the supply bits. What a thread killed
+// here leaves: its record names the page.
 
 import {
   CONTROL_BASE,
@@ -13,10 +15,12 @@ import {
   HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
   HEADER_GROW_STEP_OFFSET,
+  HEADER_OWN_PAGES_OFFSET,
   HEADER_RETIRED_OFFSET,
   HOME_FRESH,
   HOME_HELD,
   HOME_PORT_SHIFT,
+  HOME_RESERVE,
   HOME_RETIRED,
   HOME_STAMP_MASK,
   HOME_STAMP_SHIFT,
@@ -35,7 +39,18 @@ import {
   RETIRED_WORD_SHIFT,
 } from './layout';
 import { aand, acas, aload, aor, rload } from './atomic';
-import { flags, magazineCapacity, pageCount, pages, pageShift, port, portId, retiredBits } from './context';
+import {
+  flags,
+  magazineCapacity,
+  pageCount,
+  pages,
+  pageShift,
+  port,
+  portId,
+  retiredBits,
+  supplyBits,
+  supplyHint,
+} from './context';
 import { CHECKS, poison, requirePoison } from './debug';
 import { wake } from './event';
 import { descriptorAddress } from './handle';
@@ -47,11 +62,18 @@ export function zero(page: u32): void {
     memory.fill(pages + ((<usize>page - 1) << pageShift), 0, (<usize>1) << pageShift);
 }
 
+/** Whether the page lies in this memory, and not in an area. */
+// @ts-ignore: decorator
+@inline
+function isOwn(page: u32): bool {
+  return page <= load<u32>(CONTROL_BASE + HEADER_OWN_PAGES_OFFSET); // plain: constant
+}
+
 /** Makes a page that nobody holds unusable to whoever looks at it still; `zero` comes first. The checked build alone. */
 // @ts-ignore: decorator
 @inline
 export function spoil(page: u32): void {
-  if (CHECKS && pages != 0)
+  if (CHECKS && isOwn(page))
     poison(pages + ((<usize>page - 1) << pageShift), (<usize>1) << pageShift, (flags & FLAG_ZERO_ON_RELEASE) != 0);
 }
 
@@ -59,7 +81,7 @@ export function spoil(page: u32): void {
 // @ts-ignore: decorator
 @inline
 export function requireSpoiled(page: u32, filled: u32): void {
-  if (CHECKS && pages != 0) {
+  if (CHECKS && isOwn(page)) {
     const start = pages + ((<usize>page - 1) << pageShift);
     requirePoison(filled, start, (<usize>1) << pageShift, (flags & FLAG_ZERO_ON_RELEASE) != 0);
   }
@@ -79,7 +101,7 @@ export function magazineAdd(node: usize, page: u32): void {
 @inline
 function circulating(home: u32): u32 {
   return (
-    ((home & HOME_STAMP_MASK) + ((<u32>1) << HOME_STAMP_SHIFT)) |
+    ((home & (HOME_STAMP_MASK | HOME_RESERVE)) + ((<u32>1) << HOME_STAMP_SHIFT)) |
     ((portId + 1) << HOME_PORT_SHIFT) |
     (flags & FLAG_ZERO_ON_RELEASE ? HOME_ZERO : 0) |
     HOME_HELD
@@ -101,19 +123,27 @@ function committed(page: u32): bool {
   return memory.grow(<i32>(need - <u32>memory.size())) >= 0 || need <= <u32>memory.size();
 }
 
-/** Takes one page from the provider's side into the magazine, if it is in the state given. */
-function claim(node: usize, page: u32, state: u32): void {
+/** Whether any port may take a page with that home word: a fresh one, or one that retired in the pool's own memory. */
+// @ts-ignore: decorator
+@inline
+function isSupply(home: u32): bool {
+  const state = home & (HOME_STATE_MASK | HOME_RESERVE);
+  return (state & HOME_STATE_MASK) == HOME_FRESH || state == ((flags >> 2) & HOME_RETIRED);
+}
+
+/** Takes one page from the provider's side into the magazine, if it is there; `listed`: its bit says so. */
+function claim(node: usize, page: u32, listed: bool): void {
   const descriptor = descriptorAddress(page);
   const hold = load<u32>(port + PORT_HOLD_OFFSET);
   recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
   // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its own.
-  if (state == HOME_RETIRED) aand(retiredWord(page), ~((<u32>1) << (page & 31)));
+  if (listed) aand(bitsOf(supplyBits, page), ~((<u32>1) << (page & 31)));
   // A1 pairs with X4 in retire: whoever retired the page is done with it.
   const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
   const next = circulating(seen);
   store<u32>(port + PORT_RECORD_ADDRESS_OFFSET, next);
   // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
-  if ((seen & HOME_STATE_MASK) == state && acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {
+  if (isSupply(seen) && acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {
     store<u32>(port + PORT_HOLD_OFFSET, hold + 1); // plain: owner only; in-flight counts it before it can be handed out
     store<u32>(descriptor + DESCRIPTOR_PINS_OFFSET, 0); // plain: this thread's page; the mark of its last leaving goes
     magazineAdd(node, page);
@@ -128,31 +158,31 @@ export function takeFresh(node: usize): void {
   const seen = rload(hint);
   let page = seen;
   while (page <= pageCount && load<u32>(node + NODE_COUNT_OFFSET) < magazineCapacity && committed(page)) {
-    claim(node, page, HOME_FRESH);
+    claim(node, page, false);
     page += 1;
   }
   // N5 no ordering needed: a hint that only moves up; where another moved it meanwhile, it stays.
   acas(hint, seen, page);
 }
 
-/** The word of retired bits that has the page's. */
+/** The word of the bits that has the page's. */
 // @ts-ignore: decorator
 @inline
-function retiredWord(page: u32): usize {
-  return retiredBits + ((<usize>page >>> RETIRED_WORD_SHIFT) << 2);
+function bitsOf(bits: usize, page: u32): usize {
+  return bits + ((<usize>page >>> RETIRED_WORD_SHIFT) << 2);
 }
 
-/** Fills the magazine with retired pages. */
-export function takeRetired(node: usize): void {
-  const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
+/** Fills the magazine with pages whose bits say that they are there. */
+export function takeListed(node: usize): void {
+  const hint = supplyHint;
   // A11 pairs with X8 in list: bits set before the hint was moved down are seen.
   const seen = aload(hint);
   let index = seen & RETIRED_INDEX_MASK;
   while (index <= pageCount >>> RETIRED_WORD_SHIFT && load<u32>(node + NODE_COUNT_OFFSET) < magazineCapacity) {
     // N12 no ordering needed: a bit says where to look; the home states decide.
-    const bits = rload(retiredBits + ((<usize>index) << 2));
+    const bits = rload(supplyBits + ((<usize>index) << 2));
     if (bits == 0) index += 1;
-    else claim(node, (index << RETIRED_WORD_SHIFT) + ctz<u32>(bits), HOME_RETIRED);
+    else claim(node, (index << RETIRED_WORD_SHIFT) + ctz<u32>(bits), true);
   }
   // X13 pairs with X8 in list: a page retired meanwhile has moved the hint, and it stays.
   acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);
@@ -163,13 +193,13 @@ function list(page: u32): void {
   const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
   const index = page >>> RETIRED_WORD_SHIFT;
   // X9 pairs with X7 in claim: the page's state is visible to whoever clears the bit.
-  aor(retiredWord(page), (<u32>1) << (page & 31));
+  aor(bitsOf(retiredBits, page), (<u32>1) << (page & 31));
   while (true) {
     // N10 no ordering needed: the exchange decides.
     const seen = rload(hint);
     const at = seen & RETIRED_INDEX_MASK;
     const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | (index < at ? index : at);
-    // X8 pairs with X13 in takeRetired: whoever looked before us does not move the hint past our bit.
+    // X8 pairs with X13 in takeListed: whoever looked before us does not move the hint past our bit.
     if (acas(hint, seen, next) == seen) return;
   }
 }
@@ -187,7 +217,7 @@ export function retire(page: u32, leaves: bool): void {
   setHeld(page, 0);
   // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where a reaper
   // finished this step for a dead port.
-  acas(home, seen, (seen & HOME_STAMP_MASK) | HOME_RETIRED);
+  acas(home, seen, (seen & (HOME_STAMP_MASK | HOME_RESERVE)) | HOME_RETIRED);
   list(page);
   wake(CONTROL_BASE + HEADER_FREED_OFFSET);
   if (leaves) store<u32>(port + PORT_RELEASE_OFFSET, release + 1); // plain: owner only; one way: the pool may end here

@@ -1,7 +1,7 @@
 // The size of the entries: build/index.js with the chunks it imports and the Wasm inside, and what build/packet.js adds, gzipped.
 //
-// The budget of 14 KB is not met: the Wasm takes 5 KB, the TypeScript engine 7, the public layer the rest, and attach() and
-// createSync() are synchronous, so that neither engine can be loaded later. Until a smaller shape is found the limit
+// The budget of 14 KB is not met: the Wasm takes 5 KB, the TypeScript engine 7, what serves providers 8, the public layer the rest,
+// and attach() and createSync() are synchronous, so that no part can be loaded later. Until a smaller shape is found the limit
 // below keeps it from growing, and the line that is printed says by how much the budget is missed. --json prints the sizes
 // in bytes for other programs.
 
@@ -12,7 +12,7 @@ import { build } from 'esbuild';
 import { buildDir, kilobytes, Refusal, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
-const CORE_LIMIT_BYTES = 38 * 1024;
+const CORE_LIMIT_BYTES = 48 * 1024;
 /** What pagepool/packet adds to a program that uses the core. */
 const PACKET_LIMIT_BYTES = 7 * 1024;
 

@@ -43,10 +43,13 @@ async function suite(name, args, env) {
 }
 
 const started = performance.now();
+// What interleaving tests of earlier runs explored is not what these explore.
+rmSync(join(buildDir, 'reports', 'interleaving'), { recursive: true, force: true });
 if (await step('build', ['scripts/build.mjs'])) {
   await step('browsers', ['scripts/browsers.mjs']);
   if (isLong) {
     await suite('long', ['--project', 'long'], { LONG: '1' });
+    await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   } else {
     await step('lint', [tools.biome, 'check', '.']);
     await step('format of assembly', ['scripts/format-assembly.mjs']);
@@ -59,6 +62,7 @@ if (await step('build', ['scripts/build.mjs'])) {
     await step('error table', ['scripts/docs-errors.mjs', '--check']);
     await step('toolchain', ['scripts/toolchain.mjs']);
     await suite('tests', []);
+    await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   }
 }
 console.log(`\n${packageJson.name} ${packageJson.version}: ${Math.round((performance.now() - started) / 1000)} s`);

@@ -11,6 +11,7 @@ import { packetRows } from './packets.js';
 import { pageSizeRows } from './page-sizes.js';
 import { pageRows } from './pages.js';
 import { portRows } from './ports.js';
+import { providerRows } from './providers.js';
 import { ringRows } from './ring.js';
 import type { Row } from './row.js';
 import { slowRows } from './slow.js';
@@ -25,6 +26,7 @@ function bySeries(rows: readonly Row[]): Row[][] {
 export const operationFamilies: readonly (readonly Row[])[] = [
   [...baselineRows, ...memoryRows],
   [...fastRows, ...ringRows, ...slowRows, ...fragmentRows, ...channelRows, ...garbageRows],
+  providerRows,
 ];
 
 /** What is compared with packages and modules that Node alone has. */

@@ -20,6 +20,7 @@ import { destroyedError, ownsPort, type Port, refusal } from '../pool/port.js';
 import { hasEntries, laneSum, loadWord, pendingEntries } from '../pool/views.js';
 import {
   EventCount,
+  lookUp,
   park,
   requireTimeout,
   requireWaitOptions,
@@ -245,6 +246,7 @@ export class Channel {
       for (;;) {
         const sequence = this.#notEmpty.arm();
         const isClosed = this.isClosed;
+        lookUp(this.#port);
         if (isReady()) return true;
         const left = deadline - Date.now();
         if (isClosed || left <= 0) return false;

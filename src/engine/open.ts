@@ -12,7 +12,7 @@ import { compileCore, compileCoreSync, instantiateCore, openWasmEngine } from '.
 /** An engine that is ready to serve a port once one is claimed. */
 export interface PreparedEngine {
   readonly module: WebAssembly.Module | undefined;
-  open(portId: number): Engine;
+  open(portId: number, clear?: (page: number) => void): Engine;
 }
 
 /** How an engine is asked for. */
@@ -76,5 +76,5 @@ function wasmEngine({ memory }: EngineRequest, module: WebAssembly.Module): Prep
 
 function typescriptEngine({ memory, module, stepPages }: EngineRequest): PreparedEngine {
   const grow = (end: number): boolean => memory.grow(end, stepPages);
-  return { module, open: (portId) => createTypeScriptEngine({ memory, portId, grow }) };
+  return { module, open: (portId, clear) => createTypeScriptEngine({ memory, portId, grow, clear }) };
 }

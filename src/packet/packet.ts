@@ -7,6 +7,7 @@
 
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
+import { want } from '../pool/demand.js';
 import { Fragment, foreignError, portOfFragment, spendFragment } from '../pool/fragment.js';
 import { isReadableHandle } from '../pool/handles.js';
 import { exhausted, type Port, refusal } from '../pool/port.js';
@@ -408,8 +409,9 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
       }
       // Into a page of its own, with room for those that follow, if there is one.
       const handle = part.length > port.geometry.pageBytes / 2 ? 0 : port.engine.alloc();
-      this.#parts[kept++] = handle === 0 ? part : this.#movedTo(handle, part);
-      if (handle !== 0) merged.push(part);
+      const isMoved = handle !== 0 && isWritable(port, 'append', handle);
+      this.#parts[kept++] = isMoved ? this.#movedTo(handle, part) : part;
+      if (isMoved) merged.push(part);
     }
     this.#parts.length = kept;
     this.#rewind();
@@ -665,10 +667,19 @@ function hasRoomBehind(port: Port, part: Part, bytes: number): boolean {
   return room >= bytes && isExclusive(port, 'append', part);
 }
 
-/** A fragment's window with its one reference; null when the pool is empty. */
+/** A fragment's window with its one reference; null when the pool is empty, or has no memory left that can be written. */
 function allocatePart(port: Port, call: string, bytes: number): Part | null {
-  const handle = port.engine.allocFragment(bytes);
-  if (handle !== 0) return new Part(port, handle, 0, bytes);
-  exhausted(port, call);
-  return null;
+  let handle = port.engine.allocFragment(bytes);
+  if (handle === 0) {
+    exhausted(port, call);
+    if (want(port, call, 1)) handle = port.engine.allocFragment(bytes);
+  }
+  return handle !== 0 && isWritable(port, call, handle) ? new Part(port, handle, 0, bytes) : null;
+}
+
+/** Whether bytes can be copied into a fragment that was just allocated; it is given back where they cannot. */
+function isWritable(port: Port, call: string, handle: number): boolean {
+  if (isReadableHandle(port, call, handle)) return true;
+  port.engine.release(handle);
+  return false;
 }

@@ -162,11 +162,17 @@ export class Census {
     }
   }
 
-  /** Whether a retired page can be found: its bit, and the hint not past it. */
+  /** Whether a retired page can be found: its bit, and the hint not past it. The reserve's are looked for by their state. */
   #isListed(page: number): boolean {
+    const { ownPages, retiredBitsOffset } = this.#port.geometry;
+    if (ownPages !== 0 && page > ownPages) return true;
+    return this.#isFound(page, retiredBitsOffset, CONTROL_BASE + HEADER_RETIRED_OFFSET);
+  }
+
+  #isFound(page: number, bits: number, hintOffset: number): boolean {
     const index = page >>> RETIRED_WORD_SHIFT;
-    const word = this.#word(this.#port.geometry.retiredBitsOffset + 4 * index);
-    const hint = this.#word(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_INDEX_MASK;
+    const word = this.#word(bits + 4 * index);
+    const hint = this.#word(hintOffset) & RETIRED_INDEX_MASK;
     return ((word >>> (page & 31)) & 1) !== 0 && hint <= index;
   }
 
@@ -247,8 +253,13 @@ export class Census {
     if (state === HOME_RETIRED && !this.#isListed(page)) {
       this.#error(`I7 page ${page} is retired and cannot be found (expected its bit to be set)`);
     }
+    const { ownPages, supplyBitsOffset, supplyHintOffset } = this.#port.geometry;
+    const isFed = state === HOME_FRESH && page > ownPages;
+    if (isFed && !this.#isFound(page, supplyBitsOffset, supplyHintOffset)) {
+      this.#error(`I7 page ${page} was fed and cannot be found (expected its bit to be set)`);
+    }
     const fresh = this.#word(CONTROL_BASE + HEADER_FRESH_OFFSET);
-    if (state === HOME_FRESH && page < fresh) {
+    if (state === HOME_FRESH && !isFed && page < fresh) {
       this.#error(
         `I7 page ${page} was never given out and cannot be found (expected ${fresh} or more, where the search begins)`,
       );

@@ -5,24 +5,14 @@
 // header names who closes: when that port is gone, another one that hears of it goes on.
 // Source: page_pool_destroy and its delayed release work.
 
-import {
-  CLAIM_SEQ_SHIFT,
-  CONTROL_BASE,
-  HEADER_CLOSER_OFFSET,
-  HEADER_FREED_OFFSET,
-  HEADER_REAPS_OFFSET,
-  HEADER_STATE_OFFSET,
-  PORT_LIMIT_OFFSET,
-  STATE_CLOSING,
-  STATE_DESTROYED,
-} from '../../assembly/layout.js';
+import { CONTROL_BASE, HEADER_REAPS_OFFSET, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
 import { PagePoolError } from '../errors.js';
 import { hasQuarantine } from '../recovery/quarantine.js';
 import { auditPool } from './audit.js';
+import { beginEnding, destroyIfHome, takeOver } from './ending.js';
 import { findHolders, type Holder, pinnedPages, runningPorts } from './holders.js';
 import type { Timer } from './platform-types.js';
-import { claimOf, inflight, isAttached, isSameClaim, type Port, poolState, portOffset } from './port.js';
-import { announce } from './state.js';
+import { inflight, type Port, poolState } from './port.js';
 import { loadWord } from './views.js';
 import { type EventCount, startTimer, type WaitOptions, waitFor } from './waiting.js';
 
@@ -44,7 +34,6 @@ const STALL_RETRIES = 60;
 /** Of the looks of somebody who waits, how many make one that also settles what deaths left; fewer where an audit takes long. */
 const LOOKS_A_THOROUGH_ONE = 16;
 const PAGES_A_LOOK = 256;
-const PORT_MASK = 2 ** CLAIM_SEQ_SHIFT - 1;
 
 /** One thread's side of closing. */
 export class Closing {
@@ -66,26 +55,17 @@ export class Closing {
   /** Begins to close, once; later calls change nothing. */
   start(): void {
     if (this.#isCloser) return;
-    // R6 pairs with A8 in follow: whoever sees the pool closing sees who closes it.
-    Atomics.store(this.#port.memory.i32, (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2, this.#ownWord());
     this.#isCloser = true;
-    close(this.#port, STATE_CLOSING);
-    this.#begin();
+    beginEnding(this.#port);
+    this.#retry();
   }
 
   /** Goes on closing in the place of a port that began and is gone. */
   follow(): void {
-    const { memory, geometry } = this.#port;
-    if (this.#isCloser || poolState(memory) !== STATE_CLOSING || !hasTimers()) return;
-    const index = (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2;
-    // A8 pairs with R6 in start: the word is there before the state.
-    const seen = Atomics.load(memory.i32, index);
-    const claim = seen === 0 ? 0 : claimOf(memory, geometry, (seen & PORT_MASK) - 1);
-    if (isAttached(claim) && isSameClaim(claim, seen)) return;
-    // X7 of those who see the closer gone, one goes on.
-    if (Atomics.compareExchange(memory.i32, index, seen, this.#ownWord()) !== seen) return;
+    if (this.#isCloser || poolState(this.#port.memory) !== STATE_CLOSING || !hasTimers()) return;
+    if (!takeOver(this.#port)) return;
     this.#isCloser = true;
-    this.#begin();
+    this.#retry();
   }
 
   /** The thread is done with the pool. */
@@ -109,26 +89,13 @@ export class Closing {
     return closeReport(this.#port);
   }
 
-  /** This claim of this port, as the header names who closes. */
-  #ownWord(): number {
-    const { claim, id } = this.#port;
-    return ((claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT) | (id + 1);
-  }
-
-  #begin(): void {
-    press(this.#port);
-    this.#retry();
-  }
-
   /** Takes in what is home by now. True: everything is, and the pool is destroyed. */
   #step(isThorough: boolean): boolean {
-    const { memory, geometry, engine } = this.#port;
+    const { memory, engine } = this.#port;
     if (poolState(memory) === STATE_DESTROYED) return true;
     engine.scrub();
     if (isThorough) this.#settleDeaths();
-    // Ports first: one that has parked takes nothing any more, so what is in flight can only become less.
-    if (runningPorts(this.#port).length !== 0 || inflight(memory, geometry) !== 0) return false;
-    close(this.#port, STATE_DESTROYED);
+    if (!destroyIfHome(this.#port)) return false;
     this.#onDestroyed();
     return true;
   }
@@ -183,20 +150,4 @@ export function closeReport(port: Port): CloseReport {
     pinned: pinnedPages(port),
     holders: isDestroyed ? [] : findHolders(port),
   };
-}
-
-/** Asks every port for its pages. */
-function press({ memory, geometry }: Port): void {
-  for (let id = 0; id < geometry.maxPorts; id++) {
-    // R4 pairs with A2 in assembly/pool.ts poll: the port's next release, or poll, hands its pages back.
-    Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LIMIT_OFFSET) >>> 2, 0);
-  }
-}
-
-/** Closes the pool further, to `state`, and wakes everybody who may wait for that. */
-function close({ memory, engine }: Port, state: number): void {
-  // R1 pairs with A1 in assembly/cache.ts isActive: from here on no port hands pages out.
-  Atomics.store(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2, state);
-  announce(memory);
-  engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
 }

@@ -74,8 +74,9 @@ export function leaveMemory(port: Port, isDestroyed: boolean): typeof closedEngi
   const refusing = { ...closedEngine, unpin };
   port.engine = { ...refusing, kind: engine.kind };
   port.isGone = true;
-  // It names the PagePool, which an object that somebody keeps need not keep.
+  // They name the PagePool, which an object that somebody keeps need not keep.
   port.onLost = () => {};
+  port.useEngine = () => {};
   if (isDestroyed) {
     port.memory = new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes));
     port.scratch = idleScratch();

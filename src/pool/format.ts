@@ -11,6 +11,7 @@ import {
   CHANNEL_POLICY_OFFSET,
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
+  DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_SHIFT,
   HEADER_ABI_OFFSET,
   HEADER_CHANNEL_COUNT_OFFSET,
@@ -30,6 +31,7 @@ import {
   HEADER_MAGAZINE_CAPACITY_OFFSET,
   HEADER_MAGIC_OFFSET,
   HEADER_MAX_PORTS_OFFSET,
+  HEADER_OWN_PAGES_OFFSET,
   HEADER_PAGE_COUNT_OFFSET,
   HEADER_PAGE_SHIFT_OFFSET,
   HEADER_PAGES_OFFSET,
@@ -39,12 +41,15 @@ import {
   HEADER_SCRATCH_BYTES_OFFSET,
   HEADER_SCRATCH_OFFSET,
   HEADER_STATE_OFFSET,
+  HEADER_SUPPLY_BITS_OFFSET,
+  HEADER_SUPPLY_HINT_OFFSET,
   HEADER_TOKEN_COUNT_OFFSET,
   HEADER_TOKENS_OFFSET,
   HEADER_UNIT_BITS_OFFSET,
   HEADER_UNIT_SHIFT_OFFSET,
   HEADER_UNITS_SHIFT_OFFSET,
   HEADER_WORDS_OFFSET,
+  HOME_RETURNED,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   LANE_SHIFT,
@@ -112,6 +117,9 @@ export function* constantWords(geometry: Geometry): Generator<readonly [address:
     [HEADER_SCRATCH_OFFSET, geometry.scratchOffset],
     [HEADER_SCRATCH_BYTES_OFFSET, geometry.scratchBytes],
     [HEADER_PAGES_OFFSET, geometry.pagesOffset],
+    [HEADER_SUPPLY_BITS_OFFSET, geometry.supplyBitsOffset],
+    [HEADER_SUPPLY_HINT_OFFSET, geometry.supplyHintOffset],
+    [HEADER_OWN_PAGES_OFFSET, geometry.ownPages],
   ] as const;
   for (const [offset, value] of header) yield [CONTROL_BASE + offset, value];
   yield* ringWords(geometry.ring);
@@ -155,10 +163,13 @@ export function writeControl(
   put(CONTROL_BASE + HEADER_GENERATION_SEED_OFFSET, identity.seed);
   put(CONTROL_BASE + HEADER_GROW_STEP_OFFSET, memory.wasm === undefined ? 0 : stepPages);
   put(CONTROL_BASE + HEADER_STATE_OFFSET, STATE_ACTIVE);
-  put(CONTROL_BASE + HEADER_FRESH_OFFSET, 1);
+  // Where every page is a provider's, none is found by counting up.
+  put(CONTROL_BASE + HEADER_FRESH_OFFSET, geometry.ownPages === 0 ? geometry.pageCount + 1 : 1);
   // No page is ever counted 0, wherever it is.
   for (let page = 0; page <= geometry.pageCount; page++) {
-    put(geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_COUNT_OFFSET, 1);
+    const descriptor = geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+    put(descriptor + DESCRIPTOR_COUNT_OFFSET, 1);
+    if (page > geometry.ownPages) put(descriptor + DESCRIPTOR_HOME_OFFSET, HOME_RETURNED);
   }
   writeRing(put, geometry.ring);
   writePorts(put, geometry);

@@ -15,6 +15,8 @@ import {
   GENERATION_BITS_MAX,
   HANDLE_BITS,
   HEADER_BYTES,
+  HEADER_FED_OFFSET,
+  HEADER_RETIRED_OFFSET,
   LANE_BYTES,
   MAGAZINE_CAPACITY_MAX,
   NODE_ENTRIES_OFFSET,
@@ -64,6 +66,13 @@ export interface Geometry {
   readonly descriptorsOffset: number;
   /** A bit a page: retired pages. */
   readonly retiredBitsOffset: number;
+  /** A bit a page: pages that ports may take. The retired bits themselves where all retired pages may be taken. */
+  readonly supplyBitsOffset: number;
+  readonly supplyHintOffset: number;
+  /** Pages 1 to this lie behind the control region, the others in areas of a provider. */
+  readonly ownPages: number;
+  /** The last pages are those of the reserve. */
+  readonly reservePages: number;
   readonly wordsOffset: number;
   readonly extentsOffset: number;
   readonly ring: RingGeometry;
@@ -102,7 +111,9 @@ export function align(value: number, alignment: number): number {
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when control region and pages do not fit into 4 GiB together
  */
 export function planGeometry(call: string, options: ResolvedOptions): Geometry {
-  const { pageBytes, pageCount, unitBytes, maxPorts } = options;
+  const { pageBytes, unitBytes, maxPorts, source } = options;
+  const pageCount = options.pageCount + source.reservePages;
+  const ownPages = source.isOwn ? options.pageCount : 0;
   const unitsShift = Math.log2(pageBytes / unitBytes);
   const unitBits = unitBitsOf(pageCount, unitsShift);
   const magazineCapacity = Math.min(Math.max(Math.floor(pageCount / (4 * maxPorts)), 1), MAGAZINE_CAPACITY_MAX);
@@ -113,7 +124,9 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
   const ledgerBytes = align((pageCount + 1) * 2, 64);
   const descriptorsOffset = align(ledgersOffset + maxPorts * ledgerBytes, BLOCK_ALIGNMENT);
   const retiredBitsOffset = align(descriptorsOffset + (pageCount + 1) * 2 ** DESCRIPTOR_SHIFT, BLOCK_ALIGNMENT);
-  const wordsOffset = align(retiredBitsOffset + Math.ceil((pageCount + 1) / 8), BLOCK_ALIGNMENT);
+  const bitsBytes = align(Math.ceil((pageCount + 1) / 8), BLOCK_ALIGNMENT);
+  const supplyBitsOffset = retiredBitsOffset + (source.isOwn ? 0 : bitsBytes);
+  const wordsOffset = supplyBitsOffset + bitsBytes;
   const extentsOffset = align(wordsOffset + unitCount * 4, BLOCK_ALIGNMENT);
   const ringOffset = align(extentsOffset + unitCount * 2, BLOCK_ALIGNMENT);
   const ring = planRing(ringOffset, ringOffset + RING_BYTES, {
@@ -128,7 +141,7 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
   const last = channels.at(-1);
   const controlBytes = align(last === undefined ? channelsOffset : ringEnd(last.ring), BLOCK_ALIGNMENT);
   const pagesOffset = align(controlBytes + maxPorts * SCRATCH_BYTES, WASM_PAGE_BYTES);
-  const totalBytes = align(pagesOffset + pageCount * pageBytes, WASM_PAGE_BYTES);
+  const totalBytes = align(pagesOffset + ownPages * pageBytes, WASM_PAGE_BYTES);
   requireRoom(call, options, totalBytes, pagesOffset);
   return {
     pageBytes,
@@ -142,12 +155,19 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
     maxPorts,
     magazineCapacity,
     flags:
-      FLAG_DETACHABLE | FLAG_READABLE | FLAG_OWN_MEMORY | (options.zero === 'on-release' ? FLAG_ZERO_ON_RELEASE : 0),
+      (source.detachable ? FLAG_DETACHABLE : 0) |
+      (source.readable ? FLAG_READABLE : 0) |
+      (source.isOwn ? FLAG_OWN_MEMORY : 0) |
+      (options.zero === 'on-release' ? FLAG_ZERO_ON_RELEASE : 0),
     portsOffset,
     ledgersOffset,
     ledgerBytes,
     descriptorsOffset,
     retiredBitsOffset,
+    supplyBitsOffset,
+    supplyHintOffset: CONTROL_BASE + (source.isOwn ? HEADER_RETIRED_OFFSET : HEADER_FED_OFFSET),
+    ownPages,
+    reservePages: source.reservePages,
     wordsOffset,
     extentsOffset,
     ring,
@@ -163,7 +183,7 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
   };
 }
 
-/** Where page `page` starts; pages are numbered from 1. */
+/** Where page `page`, one of the pool's own memory, starts; pages are numbered from 1. */
 export function pageOffset(geometry: Geometry, page: number): number {
   return geometry.pagesOffset + (page - 1) * geometry.pageBytes;
 }

@@ -3,7 +3,6 @@
 // The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer, which is
 // made anew when another thread has grown the memory past it.
 
-import { FLAG_READABLE } from '../../assembly/layout.js';
 import { invalidHandle, requireInteger } from '../errors.js';
 import { isHandleNumber } from './numbers.js';
 import { type Port, refusal } from './port.js';
@@ -14,7 +13,36 @@ export function pageOfHandle(port: Port, handle: number): number {
   return (handle & ((1 << unitBits) - 1)) >>> unitsShift;
 }
 
-/** Where a checked handle's fragment starts in the memory, bytes. */
+/** Where a checked handle's fragment starts in its page, bytes. */
+export function startInPage({ geometry }: Port, handle: number): number {
+  const { unitBytes, unitsShift } = geometry;
+  return (handle & ((1 << unitsShift) - 1)) * unitBytes;
+}
+
+/** The area that a checked handle's fragment lies in, of a pool that has areas. */
+export function areaOf(port: Port, call: string, handle: number, extent: number): Uint8Array {
+  const page = pageOfHandle(port, handle);
+  if (port.areas?.has(page) === true) return port.areas.view(call, page);
+  return port.memory.reach(startOfHandle(port, handle) + extent);
+}
+
+/** Where in its area a checked handle's fragment starts, of a pool that has areas. */
+export function offsetOf(port: Port, call: string, handle: number): number {
+  const page = pageOfHandle(port, handle);
+  if (port.areas?.has(page) === true) return port.areas.start(call, page) + startInPage(port, handle);
+  return startOfHandle(port, handle);
+}
+
+/** What clears a page that lies in an area: engines and reapers do it where the pool promises that. */
+export function clearPage({ areas, geometry }: Pick<Port, 'areas' | 'geometry'>): ((page: number) => void) | undefined {
+  if (areas === undefined) return undefined;
+  return (page) => {
+    const start = areas.start('release', page);
+    areas.view('release', page).fill(0, start, start + geometry.pageBytes);
+  };
+}
+
+/** Where a checked handle's fragment starts in the pool's own memory, bytes. */
 export function startOfHandle(port: Port, handle: number): number {
   const { pagesOffset, unitBits, unitsShift, unitBytes } = port.geometry;
   return pagesOffset + ((handle & ((1 << unitBits) - 1)) - (1 << unitsShift)) * unitBytes;
@@ -31,7 +59,8 @@ export function extentOf(port: Port, call: string, handle: number): number {
 /** Whether the processor may look at the bytes of the handle's fragment; throws when the handle is refused. */
 export function isReadableHandle(port: Port, call: string, handle: number): boolean {
   extentOf(port, call, handle);
-  return (port.geometry.flags & FLAG_READABLE) !== 0;
+  const page = pageOfHandle(port, handle);
+  return port.areas?.has(page) === true ? port.areas.isReadable(page) : true;
 }
 
 /** A view of `length` bytes from `offset` of the handle's fragment; the rest of it when `length` is not given. */
@@ -46,6 +75,12 @@ export function fragmentView(
   requireInteger(call, 'offset', offset, 0, extent);
   if (length !== undefined) requireInteger(call, 'length', length, 0, extent - offset);
   const bytes = length ?? extent - offset;
+  const page = pageOfHandle(port, handle);
+  if (port.areas?.has(page) === true) {
+    const view = port.areas.view(call, page);
+    const start = port.areas.start(call, page) + startInPage(port, handle) + offset;
+    return new Uint8Array(view.buffer, view.byteOffset + start, bytes);
+  }
   const start = startOfHandle(port, handle) + offset;
   return new Uint8Array(port.memory.reach(start + bytes).buffer, start, bytes);
 }

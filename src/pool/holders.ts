@@ -73,7 +73,7 @@ export function pinnedPages({ memory, geometry }: Port): number {
 }
 
 /** Ports whose threads have not parked: while there is one, a page may still be on its way to it. */
-export function runningPorts({ memory, geometry }: Port): number[] {
+export function runningPorts({ memory, geometry }: Pick<Port, 'memory' | 'geometry'>): number[] {
   const running: number[] = [];
   for (let id = 0; id < geometry.maxPorts; id++) {
     if (isRunning(memory, geometry, id)) running.push(id);

@@ -14,6 +14,13 @@ import {
 } from '../../assembly/layout.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
+import {
+  type PageSource,
+  type ReserveOptions,
+  resolveProvider,
+  resolveReserve,
+  resolveSource,
+} from '../provider/choose.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { WasmModule } from './platform-types.js';
 
@@ -44,8 +51,10 @@ export interface PoolOptions extends LeakOptions {
   maxPorts?: number;
   /** The channels by name: the same in every thread. */
   channels?: Record<string, ChannelOptions>;
-  /** Where pages come from; `wasmMemory()` if not given. */
-  provider?: MemoryProvider;
+  /** Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of `slabs()`. */
+  provider?: 'wasm-memory' | 'slab' | MemoryProvider;
+  /** More pages, of another provider, for the moments when `provider` has none; each goes back to it after one use. */
+  reserve?: ReserveOptions;
   /** `'auto'` (the default) takes the Wasm engine where it can run and the TypeScript engine elsewhere. */
   engine?: 'auto' | 'wasm' | 'typescript';
   /** The compiled core (`pagepool/core.wasm`), where the platform forbids compiling inlined bytes. */
@@ -76,7 +85,10 @@ export interface ResolvedOptions {
   readonly unitBytes: number;
   readonly maxPorts: number;
   readonly channels: readonly ResolvedChannel[];
-  readonly provider: MemoryProvider | undefined;
+  readonly provider: MemoryProvider;
+  readonly reserve: MemoryProvider | undefined;
+  /** What every thread has to know of the providers. */
+  readonly source: PageSource;
   readonly engine: 'auto' | 'wasm' | 'typescript';
   readonly module: WasmModule | undefined;
   readonly zero: 'never' | 'on-release';
@@ -94,7 +106,7 @@ const NAME_LENGTH_MAX = 128;
 const GENERATION_BITS_WANTED = 10;
 
 const OPTION_NAMES =
-  'name pageBytes pageCount unitBytes maxPorts channels provider engine module zero leaks onLeak'.split(' ');
+  'name pageBytes pageCount unitBytes maxPorts channels provider reserve engine module zero leaks onLeak'.split(' ');
 const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
 
 /**
@@ -110,8 +122,14 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
   requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
   const maxPorts = withDefault(given.maxPorts, 16);
   requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
-  const unitBytes = withDefault(given.unitBytes, defaultUnitBytes(pageBytes, pageCount));
-  requireUnitBytes(call, unitBytes, pageBytes, pageCount);
+  const provider = resolveProvider(call, given.provider);
+  const reserve = resolveReserve(call, given.reserve, PAGE_COUNT_MAX - pageCount);
+  const source = resolveSource(provider, reserve);
+  const allPages = pageCount + source.reservePages;
+  const unitBytes = withDefault(given.unitBytes, defaultUnitBytes(pageBytes, allPages));
+  requireUnitBytes(call, unitBytes, pageBytes, allPages);
+  const zero = requireOneOf(call, 'zero', withDefault(given.zero, 'never'), ['never', 'on-release']);
+  const engine = requireOneOf(call, 'engine', withDefault(given.engine, 'auto'), ['auto', 'wasm', 'typescript']);
   return {
     name: resolveName(call, given.name),
     pageBytes,
@@ -119,10 +137,12 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     unitBytes,
     maxPorts,
     channels: resolveChannels(call, given.channels),
-    provider: resolveProvider(call, given.provider),
-    engine: requireOneOf(call, 'engine', withDefault(given.engine, 'auto'), ['auto', 'wasm', 'typescript']),
+    provider,
+    reserve: reserve?.provider,
+    source,
+    engine: zero === 'on-release' ? engineThatClears(call, source, engine) : engine,
     module: resolveModule(call, given.module),
-    zero: requireOneOf(call, 'zero', withDefault(given.zero, 'never'), ['never', 'on-release']),
+    zero,
     leaks: resolveLeaks(call, given),
   };
 }
@@ -233,13 +253,19 @@ export function resolveChannel(call: string, name: string, options: unknown): Re
   return { name, capacity, batch, whenFull };
 }
 
-function resolveProvider(call: string, provider: unknown): MemoryProvider | undefined {
-  if (provider === undefined) return undefined;
-  if (typeof provider !== 'object' || provider === null || (provider as MemoryProvider).kind !== 'wasm-memory') {
-    const kind = (provider as { kind?: unknown } | null)?.kind;
-    throw invalidArgument(call, 'provider', kind ?? provider, 'what wasmMemory() returns');
+/** The engine for a pool that clears pages: the core reaches its own memory alone. */
+function engineThatClears(
+  call: string,
+  { isOwn, readable, reservePages }: PageSource,
+  engine: ResolvedOptions['engine'],
+): ResolvedOptions['engine'] {
+  if (!readable)
+    throw invalidArgument(call, 'zero', 'on-release', "'never' with memory that the processor cannot reach");
+  if (isOwn && reservePages === 0) return engine;
+  if (engine === 'wasm') {
+    throw invalidArgument(call, 'engine', engine, "'auto' or 'typescript' with zero: 'on-release' and this provider");
   }
-  return provider as MemoryProvider;
+  return 'typescript';
 }
 
 function resolveModule(call: string, module: unknown): WebAssembly.Module | undefined {

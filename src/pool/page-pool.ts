@@ -8,6 +8,7 @@ import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assemb
 import { Channel, endChannelWaits } from '../channel/channel.js';
 import type { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
+import { waitingEngine } from '../engine/guarded.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
 import {
   invalidArgument,
@@ -23,13 +24,15 @@ import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
+import type { Areas } from './areas.js';
 import { type AuditReport, auditPool } from './audit.js';
 import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
+import { ownerState, ringOwner, want } from './demand.js';
 import { emptyPort, leaveMemory } from './detaching.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
 import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
-import { extentOf, fragmentView, isReadableHandle, pageOfHandle, startOfHandle } from './handles.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pageOfHandle, startOfHandle } from './handles.js';
 import { isHandleNumber, isWord } from './numbers.js';
 import type { AttachOptions, PoolOptions } from './options.js';
 import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from './port.js';
@@ -37,8 +40,9 @@ import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
 import { announce, watchState } from './state.js';
 import { type PoolStats, readStats } from './stats.js';
+import { laterError } from './supply.js';
 import { asyncDispose } from './symbols.js';
-import { EventCount, requireWaitOptions, type WaitOptions, waitFor } from './waiting.js';
+import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from './waiting.js';
 import { Watching } from './watching.js';
 
 /** A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the channel. */
@@ -79,6 +83,8 @@ export class PagePool {
   readonly #watching: Watching;
   readonly #freed: EventCount;
   readonly #channels = new Map<string, Channel>();
+  /** Where pages of providers lie; undefined where all are the pool's own. */
+  readonly #areas: Areas | undefined;
   /** Views of whole pages, by page number. */
   #views: (Uint8Array | undefined)[] = [];
 
@@ -86,6 +92,7 @@ export class PagePool {
     this.#port = port;
     if (leaks.leaks !== 'off') this.#track(leaks);
     this.#engine = port.engine;
+    this.#areas = port.areas;
     this.#isCreator = isCreator;
     this.#share = share;
     this.#closing = new Closing(port, () => this.#end());
@@ -102,6 +109,11 @@ export class PagePool {
       this.#channels.set(channel.name, new Channel(port, index));
     });
     port.onLost = () => this.#end();
+    port.useEngine = (next) => {
+      port.engine = next;
+      this.#engine = next;
+    };
+    if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -112,17 +124,24 @@ export class PagePool {
    * Creates a pool and attaches this thread to it; works anywhere. Where shared memory is not allowed the pool is `'local'`.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform refuses
-   *   the memory
+   *   the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
   static async create(options?: PoolOptions): Promise<PagePool> {
     const { request, finish } = beginCreation('create', options);
-    return new PagePool(finish(await prepareEngine(request)));
+    const pool = new PagePool(finish(await prepareEngine(request)));
+    await pool.#install('create');
+    return pool;
   }
 
   /** The same at once, where compiling may block the thread: in Node and in workers. */
   static createSync(options?: PoolOptions): PagePool {
     const { request, finish } = beginCreation('createSync', options);
-    return new PagePool(finish(prepareEngineSync(request)));
+    const pool = new PagePool(finish(prepareEngineSync(request)));
+    const later = pool.#install('createSync');
+    if (later === undefined) return pool;
+    later.catch(() => {}); // whatever it ends with, the pool is refused now
+    pool.#end();
+    throw laterError('createSync');
   }
 
   /**
@@ -143,7 +162,12 @@ export class PagePool {
    */
   share(): PoolShare {
     if (this.#isDestroyed) throw destroyedError('share');
-    if (typeof this.#share !== 'string') return this.#share;
+    const { areas, isGone } = this.#port;
+    if (typeof this.#share !== 'string') {
+      if (areas === undefined || isGone) return this.#share;
+      areas.follow();
+      return { ...this.#share, areas: areas.snapshot() };
+    }
     const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
     throw new PagePoolError(
       'POOL_ERR_NOT_SHARED',
@@ -179,7 +203,9 @@ export class PagePool {
   allocFragment(bytes: number): Handle {
     if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes) throw this.#badSize('allocFragment', bytes);
     const handle = this.#engine.allocFragment(bytes);
-    return handle !== 0 ? handle : exhausted(this.#port, 'allocFragment');
+    if (handle !== 0) return handle;
+    exhausted(this.#port, 'allocFragment');
+    return want(this.#port, 'allocFragment', 1) ? this.#engine.allocFragment(bytes) : 0;
   }
 
   /**
@@ -195,7 +221,8 @@ export class PagePool {
   /** The pool looked empty: its last page may be this thread's open fragment page. */
   #allocAgain(): Handle {
     exhausted(this.#port, 'alloc');
-    return returnIdleFragmentPage(this.#port) ? this.#engine.alloc() : 0;
+    const isWorthIt = returnIdleFragmentPage(this.#port) || want(this.#port, 'alloc', 1);
+    return isWorthIt ? this.#engine.alloc() : 0;
   }
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
@@ -204,18 +231,27 @@ export class PagePool {
     const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
     if (isDone) return true;
     exhausted(this.#port, 'allocBulk');
-    return returnIdleFragmentPage(this.#port) && this.allocBulk(out, count);
+    if (returnIdleFragmentPage(this.#port)) return this.allocBulk(out, count);
+    if (!want(this.#port, 'allocBulk', count)) return false;
+    return address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
   }
 
   /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
   allocBurst(out: Uint32Array, count: number): number {
     const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
     const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
-    if (got === 0 && count !== 0) {
+    if (got === count) return got;
+    if (got === 0) {
       exhausted(this.#port, 'allocBurst');
       if (returnIdleFragmentPage(this.#port)) return this.allocBurst(out, count);
     }
-    return got;
+    return want(this.#port, 'allocBurst', count - got) ? got + this.#allocRest(out.subarray(got, count)) : got;
+  }
+
+  /** The rest of a burst, after the provider was asked. */
+  #allocRest(out: Uint32Array): number {
+    const address = this.#port.scratch.addressOf('allocBurst', 'out', out, out.length, 1);
+    return address !== 0 ? this.#engine.allocBurst(address, out.length) : allocCopied(this.#port, out, out.length);
   }
 
   /**
@@ -260,9 +296,14 @@ export class PagePool {
     throw refusal(this.#engine.release(handle), 'releaseBulk', 'handle', handle, index);
   }
 
-  /** The whole area that the fragment lies in: one view, kept until the memory grows past it. */
+  /**
+   * The whole area that the fragment lies in: one view, kept until the memory grows past it, or the area is given up.
+   *
+   * @throws PagePoolError POOL_ERR_UNREADABLE when the processor cannot see the memory
+   */
   area(handle: Handle): Uint8Array {
     const extent = extentOf(this.#port, 'area', handle);
+    if (this.#areas !== undefined) return this.#areas.knownView(handle) ?? areaOf(this.#port, 'area', handle, extent);
     return this.#port.memory.reach(startOfHandle(this.#port, handle) + extent);
   }
 
@@ -270,6 +311,11 @@ export class PagePool {
   offset(handle: Handle): number {
     if (!isHandleNumber(handle)) throw invalidHandle('offset', handle);
     const offset = this.#engine.offset(handle) >>> 0;
+    if (this.#areas !== undefined) {
+      // Only the check counts: it is 0 for a refused handle, and for the first page.
+      const start = offset !== 0 ? this.#areas.knownOffset(handle) : -1;
+      return start >= 0 ? start : this.#offsetAgain(handle);
+    }
     if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
     return offset;
   }
@@ -324,7 +370,8 @@ export class PagePool {
    * The fragment's bytes, from `offset`, `length` of them; never past its extent. A whole page's view is made once and kept, others
    * are made by each call. Do not use the view after the release.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the window reaches outside the fragment
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the window reaches outside the fragment; POOL_ERR_UNREADABLE when the
+   *   processor cannot see the memory
    */
   bytes(handle: Handle, offset?: number, length?: number): Uint8Array {
     if (offset !== undefined || length !== undefined) {
@@ -333,6 +380,7 @@ export class PagePool {
     if (extentOf(this.#port, 'bytes', handle) < this.pageBytes)
       return fragmentView(this.#port, 'bytes', handle, 0, undefined);
     const page = pageOfHandle(this.#port, handle);
+    this.#areas?.follow();
     let view = this.#views[page];
     if (view === undefined) {
       view = fragmentView(this.#port, 'bytes', handle, 0, undefined);
@@ -404,9 +452,19 @@ export class PagePool {
     return reclaimTokens(this.#port, Math.max(0, second));
   }
 
-  /** Gives the pages in this thread's cache and in the ring to the provider; how many. The memory of others' caches stays. */
+  /**
+   * Gives the pages in this thread's cache and in the ring to the provider; how many. The memory of others' caches stays. 0 where
+   * the thread that calls the provider is gone: nothing would come back.
+   *
+   * @throws PagePoolError POOL_ERR_PROVIDER when this thread calls the provider, and it fails
+   */
   trim(): number {
-    return this.#engine.trim();
+    const { areas, supply } = this.#port;
+    if (areas !== undefined && !this.#port.isGone && ownerState(this.#port) === 'gone') return 0;
+    const given = this.#engine.trim();
+    if (supply !== undefined) supply.trim('trim');
+    else if (areas !== undefined && given > 0) ringOwner(this.#port);
+    return given;
   }
 
   /**
@@ -415,11 +473,13 @@ export class PagePool {
    */
   poll(): void {
     if (!ownsPort(this.#port)) return;
+    this.#areas?.follow();
     if (isPressed(this.#port)) returnIdleFragmentPage(this.#port);
     this.#engine.poll();
     this.#watching.follow();
     this.#closing.follow();
     if (this.#isDestroyed) this.#end();
+    else this.#port.supply?.serveQuietly();
   }
 
   /**
@@ -446,6 +506,7 @@ export class PagePool {
     const { force = false } = requireRecord('reap', 'options', options ?? {}, ['force']) as { force?: unknown };
     if (typeof force !== 'boolean') throw invalidArgument('reap', 'force', force, 'a boolean');
     if (this.#port.isGone) throw destroyedError('reap');
+    this.#port.supply?.refuseReentry('reap');
     return this.#reaper.reap(portId, force);
   }
 
@@ -488,6 +549,7 @@ export class PagePool {
    * also settles what deaths left, and reaps the ports that were set aside and did nothing since.
    */
   audit(): AuditReport {
+    this.#port.supply?.refuseReentry('audit');
     return auditPool(this.#port);
   }
 
@@ -498,6 +560,7 @@ export class PagePool {
    * @see page_pool_destroy
    */
   destroy(): void {
+    this.#port.supply?.refuseReentry('destroy');
     if (!this.#isCreator) this.detach();
     else if (ownsPort(this.#port)) this.#closing.start();
   }
@@ -506,13 +569,16 @@ export class PagePool {
    * Closes and resolves when every page is home, or with what is missing when `timeoutMs` is over; the pool goes on closing then.
    * On an attached pool the same as `detach()`.
    *
-   * @throws an aborted signal's reason; the pool goes on closing
+   * @throws an aborted signal's reason; the pool goes on closing. PagePoolError POOL_ERR_PROVIDER when the provider fails to end
    */
   async close(options?: WaitOptions): Promise<CloseReport> {
     const waitOptions = requireWaitOptions('close', options);
     this.destroy();
-    if (this.#isCreator && !this.#port.isGone) return this.#closing.finished(this.#freed, waitOptions);
-    return closeReport(this.#port);
+    const { supply } = this.#port;
+    const isOpen = this.#isCreator && !this.#port.isGone;
+    const report = isOpen ? await this.#closing.finished(this.#freed, waitOptions) : closeReport(this.#port);
+    if (report.isDestroyed) await supply?.finished();
+    return report;
   }
 
   /** The creator closes, an attached pool detaches. */
@@ -556,8 +622,43 @@ export class PagePool {
     const { memory } = port;
     this.#engine = leaveMemory(port, isDestroyed);
     if (isDestroyed) this.#share = '';
+    if (isDestroyed && !port.isLost) port.supply?.finish();
+    else port.supply?.uninstall();
+    this.#areas?.close();
     // Lets go of this thread's own wait, and calls whoever has to go on with what it did.
     announce(memory);
+  }
+
+  #offsetAgain(handle: number): number {
+    extentOf(this.#port, 'offset', handle);
+    return offsetOf(this.#port, 'offset', handle);
+  }
+
+  /** Keeps what this thread knows of areas with what the engine may hand out. */
+  #followAreas(areas: Areas, engine: Engine): void {
+    const port = this.#port;
+    areas.onForget = (firstPage, pages) => this.#views.fill(undefined, firstPage, firstPage + pages);
+    areas.onBehind = (isBehind) => {
+      if (port.isGone) return;
+      port.useEngine?.(isBehind ? waitingEngine(engine) : engine);
+      if (!isBehind) wakeAll(port);
+    };
+    if (areas.isBehind) areas.onBehind(true);
+  }
+
+  /** Lets the providers begin; where one refuses, the pool was never there. */
+  #install(call: string): Promise<void> | undefined {
+    const { supply } = this.#port;
+    if (supply === undefined) return undefined;
+    const refuse = (error: unknown): never => {
+      this.#end();
+      throw error;
+    };
+    try {
+      return supply.start(call)?.catch(refuse);
+    } catch (error) {
+      return refuse(error);
+    }
   }
 
   #badSize(call: string, bytes: number): Error {

@@ -11,6 +11,7 @@ import {
   CLAIM_STATE_MASK,
   CONTROL_BASE,
   HEADER_STATE_OFFSET,
+  PORT_AREAS_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_LIMIT_OFFSET,
@@ -19,6 +20,7 @@ import {
   PORT_SHIFT,
   PORT_THREAD_CLAIM_OFFSET,
   PORT_THREAD_OFFSET,
+  PORT_WANT_OFFSET,
   STATE_CLOSING,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
@@ -26,9 +28,11 @@ import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { engineError, PagePoolError, REMEDIES } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
+import type { Areas } from './areas.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import type { Scratch } from './scratch.js';
+import type { Supply } from './supply.js';
 import { threadWord } from './thread.js';
 
 /** What the files of the public layer share about one attachment. */
@@ -57,6 +61,14 @@ export interface Port {
   onLost: () => void;
   /** Waits of this thread that are under way: it is parked while there are any. */
   waits: number;
+  /** The provider's name. */
+  readonly kind?: string;
+  /** Where the pages of providers lie; undefined where all pages are the pool's own. */
+  readonly areas?: Areas | undefined;
+  /** The thread calls the providers. */
+  supply?: Supply | undefined;
+  /** Puts another engine in the place of the port's. */
+  useEngine?: (engine: Engine) => void;
 }
 
 /** What frees a port. */
@@ -143,6 +155,13 @@ export function ownsPort(port: Port): boolean {
 
 /** Frees this thread's port, unless it was reaped. Its magazines are empty and it holds no reference. */
 export function freePort(port: Claimed): void {
+  const { geometry, id, memory } = port;
+  if (keepClaim(port)) {
+    // R12 pairs with A2 in src/pool/supply.ts unaware: the next claimant knows no area before it says so.
+    Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, 0);
+    // N13 no ordering needed: a want of nobody would only be one page too many.
+    Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2, 0);
+  }
   moveClaim(port, (port.claim & ~CLAIM_STATE_MASK) | CLAIM_FREE);
 }
 
@@ -160,7 +179,7 @@ function moveClaim(port: Claimed, next: number): boolean {
 
 /** The pool's state: STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED. */
 export function poolState(memory: PoolMemory): number {
-  // A6 pairs with R1 in src/pool/closing.ts close: a thread that sees the pool closing sees why.
+  // A6 pairs with R1 in src/pool/ending.ts close: a thread that sees the pool closing sees why.
   return Atomics.load(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2);
 }
 

@@ -13,6 +13,8 @@ import {
   MAGIC,
 } from '../../assembly/layout.js';
 import { invalidArgument, PagePoolError, type PagePoolErrorCode, REMEDIES, show } from '../errors.js';
+import { describedSource, type PageSource } from '../provider/choose.js';
+import { type AreasChange, isAreasSnapshot } from './areas.js';
 import { constantWords } from './format.js';
 import { type Geometry, planGeometry } from './geometry.js';
 import { isSharedBuffer, isWasmMemory, PoolMemory } from './memory.js';
@@ -39,7 +41,10 @@ export interface PoolShare {
     readonly maxPorts: number;
     readonly zero: 'never' | 'on-release';
     readonly channels: readonly ResolvedChannel[];
+    readonly source: PageSource;
   };
+  /** Where the pages of a provider lay when the share was made. */
+  readonly areas?: AreasChange;
 }
 
 /** A share whose memory was checked. */
@@ -57,7 +62,7 @@ export function makeShare(
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels } = options;
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels, source } = options;
   return {
     kind: 'pagepool',
     abi: ABI_VERSION,
@@ -67,7 +72,15 @@ export function makeShare(
     memory: memory.source as WasmMemory | SharedArrayBuffer,
     ...(module === undefined ? {} : { module }),
     engine,
-    options: { pageBytes, pageCount, unitBytes, maxPorts, zero, channels: channels.map((channel) => ({ ...channel })) },
+    options: {
+      pageBytes,
+      pageCount,
+      unitBytes,
+      maxPorts,
+      zero,
+      channels: channels.map((channel) => ({ ...channel })),
+      source,
+    },
   };
 }
 
@@ -102,6 +115,9 @@ export function openShare(value: unknown, layoutHash: number): OpenedShare {
   }
   for (const [address, expected] of constantWords(geometry)) {
     requireSame('POOL_ERR_CORRUPT', `word ${address}`, read(address), expected);
+  }
+  if (geometry.ownPages < geometry.pageCount && !isAreasSnapshot(share.areas, { geometry })) {
+    throw corrupt('POOL_ERR_CORRUPT', 'areas', share.areas, 'the areas that the pool had');
   }
   return { share, memory, geometry };
 }
@@ -142,13 +158,11 @@ function requireShape(value: unknown): PoolShare {
 
 /** The geometry that the share's options give; bad options mean that the share was changed. */
 function planShared(share: PoolShare): Geometry {
-  const { channels, ...rest } = share.options;
+  const { channels, source, ...rest } = share.options;
   try {
     const entries = channels.map(({ name, ...channel }) => [name, channel]);
-    return planGeometry(
-      'attach',
-      resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) }),
-    );
+    const resolved = resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) });
+    return planGeometry('attach', { ...resolved, source: describedSource('attach', source) });
   } catch (cause) {
     throw new PagePoolError(
       'POOL_ERR_CORRUPT',

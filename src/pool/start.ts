@@ -9,9 +9,11 @@ import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../e
 import { invalidArgument } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { createMemory, growStepPages } from '../provider/wasm-memory.js';
+import { Areas, type AreasChange, NO_AREAS } from './areas.js';
 import { chooseMemory } from './capabilities.js';
 import { writeControl } from './format.js';
 import { type Geometry, planGeometry } from './geometry.js';
+import { clearPage } from './handles.js';
 import { writeLabel } from './label.js';
 import type { PoolMemory } from './memory.js';
 import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
@@ -19,6 +21,7 @@ import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poo
 import { Scratch } from './scratch.js';
 import { identityKey, makeShare, openShare, type PoolShare } from './share.js';
 import { announce } from './state.js';
+import { Supply } from './supply.js';
 
 /** A pool's beginning in this thread. */
 export interface Start {
@@ -49,12 +52,19 @@ export function beginCreation(call: string, options: unknown): Creation {
   const request = { call, engine: resolved.engine, memory, module: resolved.module, stepPages };
   return {
     request,
-    finish: (engine) => ({
-      port: openPort(memory, geometry, resolved.name, 'creator', engine),
-      isCreator: true,
-      share: memory.isShared ? shareOf(memory, resolved, engine) : reason,
-      leaks: resolved.leaks,
-    }),
+    finish: (engine) => {
+      const port = openPort(memory, geometry, resolved.name, 'creator', engine, NO_AREAS, resolved.source.kind);
+      const { provider, reserve, source } = resolved;
+      if (port.areas !== undefined) {
+        port.supply = new Supply(port, port.areas, source.isOwn ? undefined : provider, reserve);
+      }
+      return {
+        port,
+        isCreator: true,
+        share: memory.isShared ? shareOf(memory, resolved, engine) : reason,
+        leaks: resolved.leaks,
+      };
+    },
   };
 }
 
@@ -77,7 +87,9 @@ export function attachTo(share: unknown, options: unknown): Start {
   const stepPages = memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] as number;
   const { engine, module, name } = opened.share;
   const prepared = prepareEngineSync({ call: 'attach', engine, memory, module, stepPages });
-  return { port: openPort(memory, geometry, name, label, prepared), isCreator: false, share: opened.share, leaks };
+  const { areas = NO_AREAS, options: shared } = opened.share;
+  const port = openPort(memory, geometry, name, label, prepared, areas, shared.source.kind);
+  return { port, isCreator: false, share: opened.share, leaks };
 }
 
 /** Forgets the attachment and, unless the pool ended with it, frees the port. */
@@ -89,20 +101,31 @@ export function endAttachment(port: Port): void {
 }
 
 /** Claims a port and opens an engine on it; what fails half way leaves the port free. */
-function openPort(memory: PoolMemory, geometry: Geometry, name: string, label: string, prepared: PreparedEngine): Port {
+function openPort(
+  memory: PoolMemory,
+  geometry: Geometry,
+  name: string,
+  label: string,
+  prepared: PreparedEngine,
+  first: AreasChange,
+  kind: string,
+): Port {
   const id = claimPort(memory, geometry);
   const claim = claimOf(memory, geometry, id);
   const identity = identityKey(memory);
-  const rest = { memory, geometry, leaks: undefined, isGone: false, isLost: false, onLost: () => {}, waits: 0 };
+  const rest = { memory, geometry, kind, leaks: undefined, isGone: false, isLost: false, onLost: () => {}, waits: 0 };
   const port = { id, name, label, identity, claim, scratch: new Scratch(memory, geometry, id), ...rest };
   writeLabel(memory, geometry, id, label);
+  let areas: Areas | undefined;
   try {
-    const engine = prepared.open(id);
+    if (geometry.ownPages < geometry.pageCount) areas = new Areas(port, first);
+    const engine = prepared.open(id, clearPage({ areas, geometry }));
     // Only now: a pool that begins to close from here on waits for this port, since it has not parked.
     if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
     attached.add(identity);
-    return { ...port, engine };
+    return { ...port, areas, engine };
   } catch (error) {
+    areas?.close();
     // It took nothing: freed, it counts as parked.
     freePort(port);
     announce(memory);

@@ -32,8 +32,10 @@ import {
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
+import { ownerState } from './demand.js';
 import { readLabel } from './label.js';
 import { claimOf, inflight, type Port, portOffset } from './port.js';
+import type { SupplyReport } from './supply.js';
 import { cachedPages, loadWord, ringPages } from './views.js';
 
 /** Where allocations found their pages; the first six are the kernel's. */
@@ -48,7 +50,7 @@ export interface AllocStats {
   readonly empty: number;
   /** Magazines taken from the ring or from another port. */
   readonly refill: number;
-  /** Pages given back to the provider by a refill; 0 with Wasm memory. */
+  /** Pages that a refill found in the ring and gave back, because their provider wants their area back; 0 with Wasm memory. */
   readonly waive: number;
   /** Ours: no page anywhere; the allocation returned 0. */
   readonly fail: number;
@@ -68,7 +70,7 @@ export interface RecycleStats {
   readonly ring: number;
   /** Times that the ring was full. */
   readonly ringFull: number;
-  /** Pages that left the pool because somebody had them pinned. */
+  /** Pages that left the pool because somebody had them pinned, or because they were of the reserve. */
   readonly releasedRefcnt: number;
 }
 
@@ -121,9 +123,22 @@ export interface PoolStats extends CounterStats {
   readonly generationBits: number;
   readonly inflight: number;
   readonly pages: PageStats;
-  /** Bytes of memory that the pool has now, its control region included. */
+  /** Bytes of memory that the pool has itself, its control region included; a provider's areas are not. */
   readonly memoryBytes: number;
+  readonly provider: ProviderStats;
   readonly ports: readonly PortStats[];
+}
+
+/** Ours: where pages come from. */
+export interface ProviderStats {
+  readonly kind: string;
+  /**
+   * `'own'`: the pool's own memory, which any thread grows. `'serving'`: the thread that calls the provider is attached. `'gone'`: it
+   * is not, and pages circulate, but none is added.
+   */
+  readonly state: 'own' | 'serving' | 'gone';
+  /** What only the thread that calls the provider knows; null in others. */
+  readonly owner: SupplyReport | null;
 }
 
 /** Reads the statistics. Takes a look at every page's descriptor: microseconds for a thousand pages. */
@@ -150,7 +165,18 @@ export function readStats(port: Port, engine: 'wasm' | 'typescript'): PoolStats 
     inflight: inflight(memory, geometry),
     pages: placePages(port, cached),
     memoryBytes: memory.reach(geometry.totalBytes).byteLength,
+    provider: readProvider(port),
     ports,
+  };
+}
+
+function readProvider(port: Port): ProviderStats {
+  const state = ownerState(port);
+  const owner = port.isGone ? null : (port.supply?.report() ?? null);
+  return {
+    kind: port.kind ?? 'wasm-memory',
+    state: state === 'none' ? 'own' : state === 'serving' ? 'serving' : 'gone',
+    owner,
   };
 }
 

@@ -5,7 +5,13 @@
 // woken, each looks for itself: an aborted waitAsync stays queued, and could swallow a wake-up meant for one. So a thread
 // keeps one waitAsync an eventcount for all its waits. Where waitAsync is missing, or memory is not shared, a timer looks.
 
-import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from '../../assembly/layout.js';
+import {
+  CHANNEL_NOT_EMPTY_OFFSET,
+  CONTROL_BASE,
+  EVENT_SEQ_OFFSET,
+  EVENT_WAITERS_OFFSET,
+  HEADER_FREED_OFFSET,
+} from '../../assembly/layout.js';
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
 import { hasWaitAsync } from './capabilities.js';
 import type { Signal, Timer } from './platform-types.js';
@@ -159,6 +165,18 @@ export function requireTimeout(call: string, timeoutMs: unknown): void {
   }
 }
 
+/** What a thread of a pool with a provider does whenever it wakes: follows its areas, and serves others if it is the owner. */
+export function lookUp({ areas, supply }: Port): void {
+  areas?.follow();
+  supply?.serveQuietly();
+}
+
+/** Lets this thread's waits look again: something that it does not wait for has changed. */
+export function wakeAll({ engine, geometry }: Port): void {
+  engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
+  for (const { offset } of geometry.channels) engine.wake(offset + CHANNEL_NOT_EMPTY_OFFSET);
+}
+
 /** Hands this port's cached pages back before its thread may stand still. */
 export function park(port: Port): void {
   port.waits++;
@@ -231,6 +249,7 @@ class AsyncWait<T> {
     try {
       const { event, probe, port, looks } = this.#wait;
       ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
+      lookUp(port);
       const sequence = event.arm();
       const result = probe();
       if (result !== undefined) {

@@ -33,6 +33,8 @@ export interface MemoryProvider {
   readonly readable: boolean;
   /** May a pinned page leave the pool? */
   readonly detachable: boolean;
+  /** After so long without any allocation the pool gives it the pages that circulate unused; never if not given. */
+  readonly idleMs?: number;
   /** Validates and reserves; throws to refuse. */
   init(context: ProviderContext): void | Promise<void>;
   /** Pages are wanted: feed up to `count`, now or later; more is refused. */

@@ -34,7 +34,11 @@ export class DeadPort {
   /** Where its block lies. */
   readonly offset: number;
 
-  constructor(memory: PoolMemory, geometry: Geometry, id: number) {
+  /** Clears a page that lies in an area. */
+  readonly clear: (page: number) => void;
+
+  constructor(memory: PoolMemory, geometry: Geometry, id: number, clear: (page: number) => void = () => {}) {
+    this.clear = clear;
     this.memory = memory;
     this.geometry = geometry;
     this.id = id;

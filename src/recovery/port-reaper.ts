@@ -18,6 +18,7 @@ import {
 import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
+import { clearPage } from '../pool/handles.js';
 import { writeLabel } from '../pool/label.js';
 import { claimOf, isAttached, isSameClaim, type Port, threadOf } from '../pool/port.js';
 import { announce } from '../pool/state.js';
@@ -119,7 +120,7 @@ export class PortReaper {
       // The reaper's port inherits this one.
       if (this.#isKnown(reaper, claim)) return this.#reapDead(reaper, claim);
     }
-    const dead = new DeadPort(memory, geometry, id);
+    const dead = new DeadPort(memory, geometry, id, clearPage(this.#port));
     if (!runSteps(claimDead(dead, seen, own), unused)) return undefined;
     const reports = this.#act(dead);
     this.#tell();
@@ -140,13 +141,21 @@ export class PortReaper {
     this.#dead.delete(dead.id);
     // N1 no ordering needed: a count for reports.
     Atomics.add(memory.i32, (CONTROL_BASE + HEADER_REAPS_OFFSET) >>> 2, 1);
-    return [findings, ...findings.inherited.flatMap((id) => this.#act(new DeadPort(memory, geometry, id)))];
+    return [
+      findings,
+      ...findings.inherited.flatMap((id) => this.#act(new DeadPort(memory, geometry, id, clearPage(this.#port)))),
+    ];
   }
 
   #openEngine(portId: number): Engine {
     const { memory } = this.#port;
     const stepPages = loadWord(memory, CONTROL_BASE + HEADER_GROW_STEP_OFFSET);
-    return createTypeScriptEngine({ memory, portId, grow: (end) => memory.grow(end, stepPages) });
+    return createTypeScriptEngine({
+      memory,
+      portId,
+      grow: (end) => memory.grow(end, stepPages),
+      clear: clearPage(this.#port),
+    });
   }
 
   /** Wakes whoever waits for what the dead thread may have made true, or was about to: it may have died before it called them. */

@@ -27,16 +27,19 @@ import {
   HEADER_FREED_OFFSET,
   LANE_CREDIT_OFFSET,
   LANE_DROPPED_OFFSET,
+  LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
   NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
+  PORT_AREAS_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
+  PORT_WANT_OFFSET,
   RECORD_RECEIVE,
   RECORD_TOKEN,
   TOKEN_FILLING,
@@ -224,11 +227,16 @@ function* emptyOutbox(port: DeadPort, channel: ChannelGeometry): Steps<number> {
     port.setRow(page, port.row(page) + 1);
     yield* port.closeRecord();
   }
+  clearNode(port, node);
+  port.setWord(laneOffset(channel, port.id) + LANE_CREDIT_OFFSET, 0);
+  return Math.max(0, count - first);
+}
+
+/** Makes the node an empty one. The count first: what was taken is never taken again. */
+function clearNode(port: DeadPort, node: number): void {
   port.setWord(node + NODE_COUNT_OFFSET, 0);
   port.setWord(node + NODE_TAKEN_OFFSET, 0);
   port.setWord(node + NODE_MORE_OFFSET, 0);
-  port.setWord(laneOffset(channel, port.id) + LANE_CREDIT_OFFSET, 0);
-  return Math.max(0, count - first);
 }
 
 /** Releases what the thread held. Pages are tainted on the way: whoever takes one home clears its fragment words. */
@@ -255,7 +263,9 @@ function* returnInbox(
 ): Steps<void> {
   for (;;) {
     const { entries, isRest } = nextMessage(port.memory, channel, port.id);
-    if (entries === 0 || (yield { call: ['receiveBurst', index, scratch, entries] }) === 0) return;
+    // It may have died while it made the node an empty one.
+    if (entries === 0) return clearNode(port, port.node(channel, LANE_INBOX_OFFSET));
+    if ((yield { call: ['receiveBurst', index, scratch, entries] }) === 0) return;
     if (!isRest && (yield { call: ['sendBurst', index, scratch, entries, moreMask(entries)] }) !== 0) {
       findings.returnedEntries += entries;
       continue;
@@ -288,5 +298,8 @@ function* inherit(port: DeadPort, reaper: number): Steps<number[]> {
 /** The port is as good as new: its next claimant goes on with its counters and its empty magazines. */
 function* free(port: DeadPort): Steps<void> {
   const claim = yield* port.load(port.offset + PORT_CLAIM_OFFSET);
+  // Plain: the claim is this reaper's, and its end publishes them.
+  port.set(PORT_AREAS_OFFSET, 0);
+  port.set(PORT_WANT_OFFSET, 0);
   yield* port.store(port.offset + PORT_CLAIM_OFFSET, (claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT);
 }

@@ -14,7 +14,9 @@ import {
   ENTRY_SHIFT,
   FLAG_ZERO_ON_RELEASE,
   HEADER_RETIRED_OFFSET,
+  HOME_FRESH,
   HOME_LEFT,
+  HOME_RESERVE,
   HOME_RETIRED,
   HOME_STAMP_MASK,
   HOME_STATE_MASK,
@@ -114,9 +116,17 @@ export function* settleRecord(port: DeadPort): Steps<boolean> {
 
 /** Makes a retired page findable, as assembly/supply.ts list. Doing it twice is harmless. */
 function* list(port: DeadPort, page: number): Steps<void> {
-  const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
+  yield* setListed(port, page, port.geometry.retiredBitsOffset, CONTROL_BASE + HEADER_RETIRED_OFFSET);
+}
+
+/** The same for a page that ports may take. */
+function* listAgain(port: DeadPort, page: number): Steps<void> {
+  yield* setListed(port, page, port.geometry.supplyBitsOffset, port.geometry.supplyHintOffset);
+}
+
+function* setListed(port: DeadPort, page: number, bits: number, hint: number): Steps<void> {
   const index = page >>> RETIRED_WORD_SHIFT;
-  yield* port.setBits(port.geometry.retiredBitsOffset + 4 * index, 1 << (page & 31));
+  yield* port.setBits(bits + 4 * index, 1 << (page & 31));
   for (;;) {
     const seen = yield* port.load(hint);
     const at = Math.min(index, seen & RETIRED_INDEX_MASK);
@@ -204,7 +214,12 @@ function* settleClaim(port: DeadPort, { page, address: next, value: holds }: Ope
     // Held until it is in a magazine: reaping releases what is held.
     if (!port.magazines().some((magazine) => port.pagesIn(magazine).includes(page))) port.setRow(page, 1);
     port.set(PORT_HOLD_OFFSET, holds + 1);
-  } else if ((home & HOME_STATE_MASK) === HOME_RETIRED) yield* list(port, page); // its bit may be gone already
+  } else if (isListed(port, page, home & HOME_STATE_MASK)) yield* listAgain(port, page); // its bit may be gone already
+}
+
+/** Whether a page that nobody took is found by its bit, and not by counting up. */
+function isListed({ geometry }: DeadPort, page: number, state: number): boolean {
+  return state === HOME_RETIRED || (state === HOME_FRESH && page > geometry.ownPages);
 }
 
 /** A retirement: it happened if the home word is not the one it had. The stamp tells, whatever flags others set. */
@@ -221,7 +236,7 @@ function* settleRetire(
     const isLast = pins === (PIN_LEFT | ((port.id + 1) << PIN_LAST_SHIFT)) >>> 0;
     if (isLast && isSameUse(now, before)) {
       zero(port, page);
-      yield* port.exchange(home, now, (now & HOME_STAMP_MASK) | HOME_RETIRED);
+      yield* port.exchange(home, now, (now & (HOME_STAMP_MASK | HOME_RESERVE)) | HOME_RETIRED);
       now = yield* port.load(home);
     }
   } else if (isSameUse(now, before)) {
@@ -238,8 +253,12 @@ function isSameUse(now: number, before: number): boolean {
 }
 
 /** Clears the page's bytes where the pool promises that. */
-function zero({ memory, geometry }: DeadPort, page: number): void {
-  if ((geometry.flags & FLAG_ZERO_ON_RELEASE) === 0 || geometry.pagesOffset === 0) return;
+function zero({ clear, memory, geometry }: DeadPort, page: number): void {
+  if ((geometry.flags & FLAG_ZERO_ON_RELEASE) === 0) return;
+  if (page > geometry.ownPages) {
+    clear(page);
+    return;
+  }
   const start = pageOffset(geometry, page);
   memory.reach(start + geometry.pageBytes).fill(0, start, start + geometry.pageBytes);
 }

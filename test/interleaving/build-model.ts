@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const CACHE = join(ROOT, 'build/interleaving');
 
-/** A change of one place of one file of assembly/. */
+/** A change of one place of one file. */
 export interface Patch {
+  /** Below the root. */
   readonly file: string;
   /** Stands in the file exactly once. */
   readonly find: string;
@@ -34,12 +35,11 @@ function patchedSources(patches: readonly Patch[]): Map<string, string> {
   const files = [...names.map((name) => `assembly/${name}`).sort(), 'asconfig.json', 'package-lock.json'];
   const sources = new Map(files.map((name) => [name, readFileSync(join(ROOT, name), 'utf8')]));
   for (const { file, find, replace } of patches) {
-    const name = `assembly/${file}`;
-    const pieces = sources.get(name)?.split(find) ?? [];
+    const pieces = sources.get(file)?.split(find) ?? [];
     if (pieces.length !== 2) {
-      throw new Error(`${name} has the place of a seeded fault ${pieces.length - 1} times (expected once): ${find}`);
+      throw new Error(`${file} has the place of a seeded fault ${pieces.length - 1} times (expected once): ${find}`);
     }
-    sources.set(name, pieces.join(replace));
+    sources.set(file, pieces.join(replace));
   }
   return sources;
 }

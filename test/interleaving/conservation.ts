@@ -10,6 +10,7 @@ import {
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
+  DESCRIPTOR_SUSPECT_OFFSET,
   ENTRY_BYTES,
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
@@ -19,6 +20,7 @@ import {
   HOME_OPENER_MASK,
   HOME_RETIRED,
   HOME_STATE_MASK,
+  HOME_TAINTED,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   LANE_RECEIVED_OFFSET,
@@ -56,7 +58,10 @@ import {
 import type { ChannelGeometry, RingGeometry } from '../../src/pool/geometry.js';
 import { lapMask, type ModelPool } from './model.js';
 
-/** Where each page is, page 1 first: `cache 0`, `ring`, `retired`, `fresh`, `left`, `open 0`, or `held` by ports and carriers. */
+/**
+ * Where each page is, page 1 first: `cache 0`, `ring`, `retired`, `fresh`, `left`, `open 0`, or `held` by ports and carriers; after
+ * a death also `suspect`: nobody refers to it, and it is marked as one that may count a reference too many.
+ */
 export type Places = readonly string[];
 
 interface Hint {
@@ -346,9 +351,13 @@ class Census {
 
     demand(containers.length <= 1, () => `${told()}: in two places`);
     demand(containers.length === 0 || (references.length === 0 && opener < 0), () => `${told()}: at home and in use`);
+    // A dead thread's holders stay in the words until the page comes home, and a suspect's count may stay too high.
+    const isSuspect = this.pool.read(descriptor + DESCRIPTOR_SUSPECT_OFFSET) !== 0;
+    const isTainted = isSuspect || (home & HOME_TAINTED) !== 0;
+    const holders = this.holdersOf(page);
     demand(
-      this.holdersOf(page) === references.length,
-      () => `${told()}: ${this.holdersOf(page)} holders in the fragment words`,
+      holders === references.length || (isTainted && holders > references.length),
+      () => `${told()}: ${holders} holders in the fragment words`,
     );
     demand(
       // The mark of a page that left and was unpinned stays until the page is taken again.
@@ -359,11 +368,16 @@ class Census {
       const users = opener < 0 ? 0 : this.pool.read(this.portAt(opener) + PORT_FRAGMENT_OFFSET) & 0xffff;
       const expected = opener < 0 ? references.length : references.length + BIAS - users;
       demand(state === HOME_HELD, () => `${told()}: in use and not in circulation`);
-      demand(count === expected, () => `${told()}: count ${count} (expected ${expected})`);
+      demand(
+        count === expected || (isSuspect && count > expected),
+        () => `${told()}: count ${count} (expected ${expected})`,
+      );
       if (opener >= 0) return `open ${opener}`;
       return `held by ${[...references].sort().join(' and ')}`;
     }
+    if (isSuspect && containers.length === 0 && state === HOME_HELD) return 'suspect';
     demand(count === 1, () => `${told()}: count at home`);
+    demand((home & HOME_TAINTED) === 0, () => `${told()}: tainted at home`);
     demand((home & HOME_OPENER_MASK) === 0, () => `${told()}: names an opener at home`);
     if (state === HOME_LEFT) {
       demand(containers.length === 0, () => `${told()}: left and in a container`);

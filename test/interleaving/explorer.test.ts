@@ -1,8 +1,16 @@
-// The explorer itself: it tries what it says it tries.
+// The explorer itself: it tries what it says it tries, with threads of either engine.
 
-import { expect, test } from 'vitest';
-import { DESCRIPTOR_SHIFT } from '../../assembly/layout.js';
-import { buildModel } from './build-model.js';
+import { describe, expect, test } from 'vitest';
+import {
+  DESCRIPTOR_SHIFT,
+  NODE_COUNT_OFFSET,
+  PORT_BYTES,
+  PORT_LOADED_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  RECORD_NONE,
+  WORD_HOLDERS_MASK,
+} from '../../assembly/layout.js';
+import { buildEngines, ENGINES } from './engines.js';
 import { type End, explore, type Scenario, trace } from './explorer.js';
 import { scenarioNamed } from './scenarios/all.js';
 
@@ -13,72 +21,160 @@ const names = [
   'send against receive, capacity 1, full, wrap',
 ];
 
-test.each(names)('%s: states seen before lead to nothing new', async (name) => {
-  const module = await buildModel();
-  const short = explore(scenarioNamed(name), module);
-  const long = explore(scenarioNamed(name), module, { everySchedule: true });
+/** Two holders; port 0 releases, and is killed somewhere. */
+const killed: Scenario = {
+  name: 'a shared release is killed',
+  threads: 2,
+  kills: 1,
+  setup(pool) {
+    const handle = pool.port(0).alloc();
+    pool.port(0).retain(handle, 1);
+    pool.give(0, 1, handle);
+    return [[['release', handle]], []];
+  },
+  outcome: ({ pool, results }: End) => {
+    const { descriptorsOffset, ledgersOffset, wordsOffset, unitsShift } = pool.geometry;
+    const holders = pool.read(wordsOffset + (4 << unitsShift)) & WORD_HOLDERS_MASK;
+    const count = pool.read(descriptorsOffset + (1 << DESCRIPTOR_SHIFT));
+    const row = pool.memory.u16[(ledgersOffset + 2) >>> 1];
+    return `${results[0]!.length === 1 ? 'released' : 'killed'}: holders ${holders}, row ${row}, count ${count}`;
+  },
+  outcomes: {
+    'killed: holders 2, row 1, count 2': 'before anything',
+    'killed: holders 1, row 1, count 2': 'between word and row',
+    'killed: holders 1, row 0, count 2': 'between row and count: one reference too many, for a reaper to mark',
+    'released: holders 1, row 0, count 1': 'not killed',
+  },
+};
+
+describe.each(ENGINES)('%s', (engine) => {
+  test.each(names)('%s: states seen before lead to nothing new', async (name) => {
+    const engines = await buildEngines(engine);
+    const short = explore(scenarioNamed(name), engines);
+    const long = explore(scenarioNamed(name), engines, { everySchedule: true });
+    expect(long.failure).toBeUndefined();
+    expect(long.runs).toBe(long.schedules);
+    expect(short.runs).toBeLessThan(long.runs);
+    expect(short.schedules).toBe(long.schedules);
+    expect(Object.fromEntries(short.outcomes)).toEqual(Object.fromEntries(long.outcomes));
+  });
+
+  test('with a bound both ways agree as well, and a larger bound reaches more', async () => {
+    const engines = await buildEngines(engine);
+    const scenario = scenarioNamed('last release against last release against last release');
+    const counts = [0, 1, 2].map((bound) => {
+      const short = explore({ ...scenario, bound }, engines);
+      const long = explore({ ...scenario, bound }, engines, { everySchedule: true });
+      expect(short.schedules).toBe(long.schedules);
+      return short.schedules;
+    });
+    // Three threads one after the other: 3! orders.
+    expect(counts[0]).toBe(6);
+    expect(counts[1]!).toBeGreaterThan(counts[0]!);
+    expect(counts[2]!).toBeGreaterThan(counts[1]!);
+  });
+
+  test('an outcome that is not in the table fails with a schedule that shows it again', async () => {
+    const engines = await buildEngines(engine);
+    const scenario = {
+      ...scenarioNamed('unpin against last release'),
+      outcomes: { 'cache 0': 'the other one is missing' },
+    };
+    const { failure } = explore(scenario, engines);
+    expect(failure?.message).toBe('outcome not in the table: retired');
+    expect(trace(scenario, engines, failure!.schedule).at(-1)).toContain('outcome not in the table: retired');
+  });
+
+  test('a scenario that is too large is an error, not a pass', async () => {
+    const exploration = explore(scenarioNamed('token adopted twice'), await buildEngines(engine), { maxRuns: 1 });
+    expect(exploration.failure?.message).toContain('more than 1 runs');
+  });
+});
+
+test.each([
+  'spill against refill',
+  'a sender that receives against a sender, capacity 2',
+  'two senders against a receiver, capacity 1',
+  'retain and two releases against last release',
+  'fresh claims of whole magazines',
+  'merge of half-empty magazines against a merge',
+])('%s: what calls and turns of loops read may be forgotten after them', async (name) => {
+  const scenario = scenarioNamed(name);
+  const forgetful = explore(scenario, await buildEngines('typescript'));
+  const other = explore(scenario, await buildEngines('typescript', { remembersAll: true }));
+  expect(other.failure).toBeUndefined();
+  expect(forgetful.states).toBeLessThan(other.states);
+  expect(forgetful.schedules).toBe(other.schedules);
+  expect(Object.fromEntries(forgetful.outcomes)).toEqual(Object.fromEntries(other.outcomes));
+});
+
+test.each(ENGINES)('%s: a thread that is killed stays where it was', async (engine) => {
+  const exploration = explore(killed, await buildEngines(engine));
+  expect(exploration.failure).toBeUndefined();
+  expect([...exploration.outcomes.keys()].sort()).toEqual(Object.keys(killed.outcomes).sort());
+});
+
+test('no other thread comes between the plain writes of a step, whoever can still be killed', async () => {
+  const scenario = scenarioNamed('last release against last release');
+  const alive = explore(scenario, await buildEngines('typescript'));
+  const { outcomes, failure } = explore(
+    {
+      ...scenario,
+      kills: 1,
+      outcome: ({ dead }) => (dead.length === 0 ? 'alive' : 'dead'),
+      outcomes: { alive: 'nobody died', dead: 'somebody did' },
+    },
+    await buildEngines('typescript', { deaths: true }),
+  );
+  expect(failure).toBeUndefined();
+  expect(outcomes.get('alive')).toBe(alive.schedules);
+});
+
+test.each(ENGINES)('%s: what a dead thread was about to do is part of the state', async (engine) => {
+  const scenario: Scenario = {
+    ...scenarioNamed('spill against refill'),
+    bound: 1,
+    kills: 1,
+    outcome: ({ pool, dead }) => {
+      const record = pool.geometry.portsOffset + (dead[0] ?? 0) * PORT_BYTES + PORT_RECORD_KIND_OFFSET;
+      const words = [0, 4, 8, 12].map((offset) => pool.read(record + offset));
+      return dead.length === 0 || words[0] === RECORD_NONE ? 'no record' : words.join(' ');
+    },
+    // Whatever a record says.
+    outcomes: new Proxy({}, { getOwnPropertyDescriptor: () => ({ configurable: true }) }),
+  };
+  const engines = await buildEngines(engine, { deaths: true });
+  const short = explore(scenario, engines);
+  const long = explore(scenario, engines, { everySchedule: true });
   expect(long.failure).toBeUndefined();
-  expect(long.runs).toBe(long.schedules);
-  expect(short.schedules).toBe(long.schedules);
+  expect(short.outcomes.size).toBeGreaterThan(5);
   expect(Object.fromEntries(short.outcomes)).toEqual(Object.fromEntries(long.outcomes));
 });
 
-test('with a bound both ways agree as well, and a larger bound reaches more', async () => {
-  const module = await buildModel();
-  const scenario = scenarioNamed('last release against last release against last release');
-  const counts = [0, 1, 2].map((bound) => {
-    const short = explore({ ...scenario, bound }, module);
-    const long = explore({ ...scenario, bound }, module, { everySchedule: true });
-    expect(short.schedules).toBe(long.schedules);
-    return short.schedules;
-  });
-  // Three threads one after the other: 3! orders.
-  expect(counts[0]).toBe(6);
-  expect(counts[1]!).toBeGreaterThan(counts[0]!);
-  expect(counts[2]!).toBeGreaterThan(counts[1]!);
-});
-
-test('an outcome that is not in the table fails with a schedule that shows it again', async () => {
-  const module = await buildModel();
-  const scenario = {
-    ...scenarioNamed('unpin against last release'),
-    outcomes: { 'cache 0': 'the other one is missing' },
-  };
-  const { failure } = explore(scenario, module);
-  expect(failure?.message).toBe('outcome not in the table: retired');
-  expect(trace(scenario, module, failure!.schedule).at(-1)).toContain('outcome not in the table: retired');
-});
-
-test('a scenario that is too large is an error, not a pass', async () => {
-  const exploration = explore(scenarioNamed('token adopted twice'), await buildModel(), { maxRuns: 1 });
-  expect(exploration.failure?.message).toContain('more than 1 runs');
-});
-
-test('a thread that is killed stays where it was', async () => {
-  const counted = ({ pool, results }: End) => {
-    const { descriptorsOffset, ledgersOffset } = pool.geometry;
-    const count = pool.read(descriptorsOffset + (1 << DESCRIPTOR_SHIFT));
-    const row = pool.memory.u16[(ledgersOffset + 2) >>> 1];
-    return `${results[0]!.length === 1 ? 'released' : 'killed'}: row ${row}, count ${count}`;
-  };
+test('a thread of TypeScript is also killed before its plain writes', async () => {
   const scenario: Scenario = {
-    name: 'a shared release is killed',
-    threads: 2,
+    name: 'a last release is killed',
+    threads: 1,
     kills: 1,
-    setup(pool) {
-      const handle = pool.port(0).alloc();
-      pool.port(0).retain(handle, 1);
-      pool.give(0, 1, handle);
-      return [[['release', handle]], []];
+    setup: (pool) => [[['release', pool.port(0).alloc()]]],
+    outcome: ({ pool, results }: End) => {
+      const { geometry } = pool;
+      const holders = pool.read(geometry.wordsOffset + (4 << geometry.unitsShift)) & WORD_HOLDERS_MASK;
+      const port = geometry.portsOffset;
+      const magazine = geometry.ring.nodesOffset + pool.read(port + PORT_LOADED_OFFSET) * geometry.ring.nodeBytes;
+      const row = pool.memory.u16[(geometry.ledgersOffset + 2) >>> 1];
+      const pages = pool.read(magazine + NODE_COUNT_OFFSET);
+      return `${results[0]!.length === 1 ? 'over' : 'killed'}: holders ${holders}, pages ${pages}, row ${row}`;
     },
-    outcome: counted,
     outcomes: {
-      'killed: row 1, count 2': 'before the row went down',
-      'killed: row 0, count 2': 'between row and count: one reference too many, for a reaper to mark',
-      'released: row 0, count 1': 'not killed',
+      'killed: holders 1, pages 0, row 1': 'before anything',
+      'killed: holders 0, pages 0, row 1': 'the word is vacated',
+      'killed: holders 0, pages 1, row 1': 'the page is in the magazine as well as in the row',
+      'killed: holders 0, pages 1, row 0': 'only the event is not counted',
+      'over: holders 0, pages 1, row 0': 'not killed',
     },
   };
-  const exploration = explore(scenario, await buildModel());
+  const exploration = explore(scenario, await buildEngines('typescript', { deaths: true }));
   expect(exploration.failure).toBeUndefined();
   expect([...exploration.outcomes.keys()].sort()).toEqual(Object.keys(scenario.outcomes).sort());
 });

@@ -1,29 +1,41 @@
-// The explorer: every order in which a few threads can perform their atomics, tried on the compiled code itself.
+// The explorer: every order in which a few threads can perform their atomics, tried on the shipped code itself.
 //
 // Depth first over choices: at each point either some thread takes its next step, or (with `kills`) some thread is killed and
-// never steps again. A schedule is the string of its choices: a digit steps that thread, a letter kills it (a = thread 0).
-// Every schedule is replayed from the saved memory, so a failure's string is all that is needed to see it again:
+// never steps again. A schedule is the string of its choices: a digit steps that thread, a letter kills it (a = thread 0), a
+// point ends a schedule in which somebody could still be killed. Every schedule is replayed from the saved memory, so a
+// failure's string is all that is needed to see it again:
 //
-//   PAGEPOOL_SCHEDULE='scenario name: 0101100' npx vitest run --project interleaving
+//   PAGEPOOL_ENGINE=wasm PAGEPOOL_SCHEDULE='scenario name: 0101100' npx vitest run --project interleaving schedule
 //
-// States that were seen before are not explored again: what follows depends on the state alone (memory, stacks, results; with
-// a bound, the preemptions used and who ran last). The number of schedules is exact all the same: it is counted over the
-// graph of states. A state that comes back on its own path means that threads can run for ever without finishing anything.
+// States that were seen before are not explored again: what follows depends on the state alone (memory, what decides how each
+// thread goes on, results; with a bound, the preemptions used and who ran last). The number of schedules is exact all the
+// same: it is counted over the graph of states. A state that comes back on its own path means that threads can run for ever
+// without finishing anything. (A TypeScript thread that spins has read more each time: its schedule gets too long instead.)
+//
+// A thread that can still be killed stops before its plain writes as well, in TypeScript: there it goes on or dies, and no
+// other thread comes between. A scenario with a reaper gets one more thread for each death, which starts at any time after
+// it and may be killed like the others; then the thread after it has the same port to reap.
 //
 // What it cannot see: plain accesses half way between two atomics, reorderings that sequential consistency forbids, and what
 // the optimiser does to the release binary, which is another build of the same source.
 
 import type { PoolOptions } from '../../src/pool/options.js';
 import { checkConservation, type Places } from './conservation.js';
-import { ModelPool, type Program, type Results } from './model.js';
+import type { EngineName, Engines } from './engines.js';
+import { ModelPool } from './model.js';
+import { type Reap, ReaperThread } from './reaper.js';
+import { suspension } from './suspend/suspension.js';
+import type { Program, Results } from './thread.js';
 
 /** What a scenario's end looks like. */
 export interface End {
   readonly pool: ModelPool;
   /** By thread. */
   readonly results: readonly Results[];
-  /** Where each page is, page 1 first; empty when a thread was killed. */
+  /** Where each page is, page 1 first; empty when a thread was killed and nobody reaped. */
   readonly places: Places;
+  /** Ports whose threads were killed, and not reapers among them. */
+  readonly dead: readonly number[];
 }
 
 /** A pool, what its threads do at the same time, and every outcome that is right. */
@@ -33,8 +45,16 @@ export interface Scenario {
   readonly options?: PoolOptions;
   /** Preemptions at most; none: exhaustive. */
   readonly bound?: number;
-  /** Threads that may be killed. */
+  /** Bounds that only some engines need: their threads take more steps, or have more states. */
+  readonly bounds?: Readonly<Partial<Record<EngineName, number>>>;
+  /** Threads that may be killed, reapers included. */
   readonly kills?: number;
+  /** Which of the threads with programs may be killed; without, all. */
+  readonly victims?: readonly number[];
+  /** Reaps each port whose thread was killed, as one more thread. */
+  readonly reaper?: Reap;
+  /** What a live thread does when all others are done, before the pool is checked. */
+  readonly finish?: (pool: ModelPool) => void;
   /** Calls made before, one after the other; returns what each thread does then. */
   setup(pool: ModelPool): readonly Program[];
   /** The outcome of one end, in a few words. Throws when something is wrong that needs no table. */
@@ -46,6 +66,8 @@ export interface Scenario {
 /** What exploring a scenario found. */
 export interface Exploration {
   readonly scenario: Scenario;
+  readonly engine: EngineName;
+  readonly bound: number | undefined;
   /** Complete schedules. */
   readonly schedules: number;
   /** Different states, over all schedules. */
@@ -77,35 +99,45 @@ const COMES_BACK = 'a state comes back: threads can run for ever without finishi
 
 interface Choice {
   readonly thread: number;
-  readonly isKill: boolean;
+  readonly act: 'step' | 'kill' | 'end';
+  /** No other thread may go on instead: it stands before a plain write. */
+  readonly isAlone?: boolean;
 }
 
 interface Node {
   readonly key: number;
   readonly choices: readonly Choice[];
-  /** Preemptions, kills and the thread that ran last, before the choice. */
+  /** What was used up before the choice. */
   readonly used: Used;
   at: number;
   schedules: number;
   outcomes: Map<string, number>;
 }
 
+/** What a schedule has used up, and the thread that ran last. */
 interface Used {
   readonly preemptions: number;
   readonly kills: number;
   readonly last: number;
+  /** Nobody is killed any more. */
+  readonly isEnded: boolean;
 }
 
-const START: Used = { preemptions: 0, kills: 0, last: -1 };
+const START: Used = { preemptions: 0, kills: 0, last: -1, isEnded: false };
 
-/** Explores one scenario on one binary. Stops at the first failure. */
-export function explore(scenario: Scenario, module: WebAssembly.Module, options: ExploreOptions = {}): Exploration {
-  return new Explorer(scenario, module, options).explore();
+/** The bound of a scenario for an engine. */
+export function boundOf({ bound, bounds }: Scenario, engine: EngineName): number | undefined {
+  return bounds?.[engine] ?? bound;
+}
+
+/** Explores one scenario. Stops at the first failure. */
+export function explore(scenario: Scenario, engines: Engines, options: ExploreOptions = {}): Exploration {
+  return new Explorer(scenario, engines, options).explore();
 }
 
 /** Runs one schedule and tells what every step changed. */
-export function trace(scenario: Scenario, module: WebAssembly.Module, schedule: string): string[] {
-  return new Explorer(scenario, module, {}).trace(schedule);
+export function trace(scenario: Scenario, engines: Engines, schedule: string): string[] {
+  return new Explorer(scenario, engines, {}).trace(schedule);
 }
 
 class Explorer {
@@ -115,16 +147,20 @@ class Explorer {
   private readonly onPath = new Set<number>();
   private readonly done = new Map<number, { schedules: number; outcomes: Map<string, number> }>();
   private readonly maxRuns: number;
+  private readonly bound: number | undefined;
+  private readonly maxKills: number;
   private runs = 0;
   private longest = 0;
 
   constructor(
     private readonly scenario: Scenario,
-    module: WebAssembly.Module,
+    private readonly engines: Engines,
     private readonly options: ExploreOptions,
   ) {
     this.maxRuns = options.maxRuns ?? 2_000_000;
-    this.pool = new ModelPool(module, scenario.threads, scenario.options ?? {});
+    this.bound = boundOf(scenario, engines.name);
+    this.maxKills = scenario.kills ?? 0;
+    this.pool = new ModelPool(engines, scenario.threads, scenario.options ?? {});
     this.programs = scenario.setup(this.pool);
     checkConservation(this.pool);
     this.pool.save();
@@ -150,6 +186,8 @@ class Explorer {
     }
     return {
       scenario: this.scenario,
+      engine: this.engines.name,
+      bound: this.bound,
       schedules: total.schedules,
       states: this.done.size,
       runs: this.runs,
@@ -163,38 +201,44 @@ class Explorer {
   trace(schedule: string): string[] {
     const lines: string[] = [];
     const seen = new Set<number>();
-    this.pool.reset(this.programs);
+    let used = START;
+    this.reset();
     for (const [i, char] of [...schedule].entries()) {
-      const choice = choiceOf(char);
+      const choices = this.choices(used);
+      const choice = choiceOf(char, choices);
       const before = this.pool.copy();
-      seen.add(this.pool.hash(0));
-      const { program, call } = this.pool.instances[choice.thread]!;
-      const step = program[call];
-      const name = step === undefined ? '-' : 'call' in step ? step.call[0] : step[0];
-      this.take(choice);
+      seen.add(this.key(used));
+      const doing = this.pool.threads[choice.thread]?.doing ?? '-';
+      try {
+        this.take(choice, used);
+      } catch (error) {
+        return [...lines, `${i} thread ${choice.thread} ${doing}: ${error}`];
+      }
+      used = this.after(used, choices, choice);
+      const changes = this.pool.changes(before).join('; ') || 'reads';
       lines.push(
-        `${i} thread ${choice.thread}${choice.isKill ? ' dies in' : ''} ${name}: ${this.pool.changes(before).join('; ') || 'reads'}`,
+        `${i} ${choice.act === 'end' ? 'the end' : `thread ${choice.thread}${choice.act === 'kill' ? ' dies in' : ''} ${doing}: ${changes}`}`,
       );
     }
     const { results } = this.end([]);
     lines.push(`results: ${JSON.stringify(results)}`);
     if (this.isOver()) lines.push(`outcome: ${this.outcomeOrError()}`);
-    else lines.push(seen.has(this.pool.hash(0)) ? COMES_BACK : 'not over: more steps could follow');
+    else lines.push(seen.has(this.key(used)) ? COMES_BACK : 'not over: more steps could follow');
     return lines;
   }
 
   /** Replays the path, then goes on with first choices to an end or to a state that was seen. */
   private run(): void {
-    const { path, pool } = this;
-    pool.reset(this.programs);
+    const { path } = this;
+    this.reset();
     let used = START;
     for (const node of path) {
       const choice = node.choices[node.at]!;
-      this.take(choice);
-      used = this.after(node, choice);
+      this.take(choice, used);
+      used = this.after(used, node.choices, choice);
     }
     for (;;) {
-      const isOver = this.isOver();
+      const isOver = this.isOver() && (used.isEnded || !this.mayStillDie(used));
       const key = this.key(used);
       const seen = this.options.everySchedule ? undefined : this.done.get(key);
       if (seen !== undefined) {
@@ -215,8 +259,8 @@ class Explorer {
       path.push(node);
       this.onPath.add(key);
       const choice = node.choices[0]!;
-      this.take(choice);
-      used = this.after(node, choice);
+      this.take(choice, used);
+      used = this.after(used, node.choices, choice);
     }
   }
 
@@ -243,47 +287,91 @@ class Explorer {
     for (const [outcome, count] of outcomes) node.outcomes.set(outcome, (node.outcomes.get(outcome) ?? 0) + count);
   }
 
-  private take({ thread, isKill }: Choice): void {
-    const instance = this.pool.instances[thread]!;
-    if (isKill) instance.isDead = true;
-    else instance.step();
+  private reset(): void {
+    suspension.deaths = this.maxKills > 0;
+    this.pool.reset(this.programs, this.maxKills > 0);
+  }
+
+  private take({ thread, act }: Choice, { kills }: Used): void {
+    // A thread that cannot be killed any more need not stop before plain writes.
+    suspension.deaths = kills < this.maxKills;
+    if (act === 'step') this.pool.threads[thread]!.step();
+    else if (act === 'kill') this.kill(thread);
+  }
+
+  private kill(thread: number): void {
+    const instance = this.pool.threads[thread]!;
+    instance.kill();
+    const { reaper } = this.scenario;
+    if (reaper === undefined) return;
+    const ports = instance instanceof ReaperThread ? [...instance.unfinished, ...this.pool.reapedBy(thread)] : [thread];
+    this.pool.addReaper(reaper, [...new Set(ports)]);
   }
 
   /** What may come next: first the thread that ran last, so that the first failures found have few switches. */
   private choices({ preemptions, kills, last }: Used): Choice[] {
-    const { bound = Number.POSITIVE_INFINITY, kills: maxKills = 0 } = this.scenario;
-    const threads = this.pool.instances.filter(({ isFinished, isDead }) => !isFinished && !isDead).map(({ id }) => id);
-    const canGoOn = threads.includes(last);
-    const order = canGoOn ? [last, ...threads.filter((id) => id !== last)] : threads;
-    const steps = canGoOn && preemptions >= bound ? [last] : order;
+    const { threads } = this.pool;
+    // A thread that stands before a plain write is alone: the writes up to its next atomic belong to the same step.
+    const alone = threads.find(({ isAtPlain, isFinished, isDead }) => isAtPlain && !isFinished && !isDead);
+    const running = threads.filter(({ isFinished, isDead }) => !isFinished && !isDead).map(({ id }) => id);
+    const canGoOn = running.includes(last);
+    const order = canGoOn ? [last, ...running.filter((id) => id !== last)] : running;
+    const isBound = this.bound !== undefined && preemptions >= this.bound;
+    const steps = alone !== undefined ? [alone.id] : canGoOn && isBound ? [last] : order;
+    const mortals = kills < this.maxKills ? this.mortals().filter((id) => alone === undefined || id === alone.id) : [];
     return [
-      ...steps.map((thread) => ({ thread, isKill: false })),
-      ...(kills < maxKills ? threads.map((thread) => ({ thread, isKill: true })) : []),
+      ...steps.map((thread): Choice => ({ thread, act: 'step', isAlone: alone !== undefined })),
+      ...(steps.length === 0 ? [{ thread: -1, act: 'end' } as const] : []),
+      ...mortals.map((thread): Choice => ({ thread, act: 'kill' })),
     ];
   }
 
-  private after({ used, choices }: Node, { thread, isKill }: Choice): Used {
-    if (isKill) return { ...used, kills: used.kills + 1, last: used.last === thread ? -1 : used.last };
+  /** Threads that may be killed: a program's even when it is over, if there is somebody to reap its port. */
+  private mortals(): number[] {
+    const { victims, reaper } = this.scenario;
+    return this.pool.threads
+      .filter(({ id, isFinished, isDead }) => {
+        if (isDead) return false;
+        const isProgram = id < this.scenario.threads;
+        if (isProgram && victims !== undefined && !victims.includes(id)) return false;
+        return !isFinished || (isProgram && reaper !== undefined);
+      })
+      .map(({ id }) => id);
+  }
+
+  private mayStillDie({ kills }: Used): boolean {
+    return kills < this.maxKills && this.mortals().length > 0;
+  }
+
+  private after(used: Used, choices: readonly Choice[], { thread, act, isAlone }: Choice): Used {
+    if (act === 'end') return { ...used, isEnded: true };
+    if (act === 'kill') return { ...used, kills: used.kills + 1, last: used.last === thread ? -1 : used.last };
+    if (isAlone) return used;
     const isPreemption =
-      thread !== used.last && choices.some((choice) => !choice.isKill && choice.thread === used.last);
+      thread !== used.last && choices.some((choice) => choice.act === 'step' && choice.thread === used.last);
     return { ...used, preemptions: used.preemptions + (isPreemption ? 1 : 0), last: thread };
   }
 
-  private key({ preemptions, kills, last }: Used): number {
-    const salt = this.scenario.bound === undefined ? 0 : (preemptions * 8 + last + 1) * 8;
-    return this.pool.hash(salt + kills);
+  private key({ preemptions, kills, last, isEnded }: Used): number {
+    const salt = this.bound === undefined ? 0 : (preemptions * 16 + last + 1) * 16;
+    return this.pool.hash(salt + kills * 2 + (isEnded ? 1 : 0));
   }
 
   private isOver(): boolean {
-    return this.pool.instances.every(({ isFinished, isDead }) => isFinished || isDead);
+    return this.pool.threads.every(({ isFinished, isDead }) => isFinished || isDead);
   }
 
   private end(places: Places): End {
-    return { pool: this.pool, results: this.pool.instances.map(({ results }) => results), places };
+    const { instances } = this.pool;
+    const dead = instances.filter(({ isDead }) => isDead).map(({ id }) => id);
+    return { pool: this.pool, results: instances.map(({ results }) => results), places, dead };
   }
 
   private outcome(): string {
-    const places = this.pool.instances.some(({ isDead }) => isDead) ? [] : checkConservation(this.pool);
+    const { reaper, finish } = this.scenario;
+    const hasDeath = this.pool.instances.some(({ isDead }) => isDead);
+    finish?.(this.pool);
+    const places = hasDeath && reaper === undefined ? [] : checkConservation(this.pool, hasDeath);
     const outcome = this.scenario.outcome(this.end(places));
     if (!Object.hasOwn(this.scenario.outcomes, outcome)) throw new Error(`outcome not in the table: ${outcome}`);
     return outcome;
@@ -302,11 +390,13 @@ class Explorer {
   }
 }
 
-function charOf({ thread, isKill }: Choice): string {
-  return isKill ? String.fromCharCode(97 + thread) : String(thread);
+function charOf({ thread, act }: Choice): string {
+  if (act === 'end') return '.';
+  return act === 'kill' ? String.fromCharCode(97 + thread) : String(thread);
 }
 
-function choiceOf(char: string): Choice {
-  const isKill = char >= 'a';
-  return { thread: isKill ? char.charCodeAt(0) - 97 : Number(char), isKill };
+function choiceOf(char: string, choices: readonly Choice[]): Choice {
+  const found = choices.find((choice) => charOf(choice) === char);
+  if (found === undefined) throw new Error(`choice=${char} (expected one of ${choices.map(charOf).join(' ')})`);
+  return found;
 }

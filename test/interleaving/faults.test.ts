@@ -1,24 +1,31 @@
 // The explorer can find bugs: each seeded fault is caught by the scenario that names its place.
 
 import { afterAll, expect, test } from 'vitest';
-import { buildModel } from './build-model.js';
+import { buildEngines } from './engines.js';
 import { explore, trace } from './explorer.js';
-import { seededFaults } from './faults.js';
-import { describeFailure } from './report.js';
+import { engineOf, seededFaults } from './faults.js';
+import { describeCaught, describeFailure, Report } from './report.js';
 import { scenarioNamed } from './scenarios/all.js';
 
 const caught: string[] = [];
+const report = new Report('faults', 'faults');
 
-test.each(seededFaults)('caught: $name', async ({ name, patch, scenario }) => {
-  const module = await buildModel([patch]);
-  const exploration = explore(scenarioNamed(scenario), module);
-  const { failure, runs } = exploration;
-  expect(failure, `${scenario} passes with the fault`).toBeDefined();
+test.each(seededFaults)('caught in $fault.file: $name', async (fault) => {
+  const scenario = scenarioNamed(fault.scenario);
+  const engine = engineOf(fault);
+  const engines = await buildEngines(engine, { deaths: (scenario.kills ?? 0) > 0, faults: [fault.fault] });
+  const exploration = explore(scenario, engines);
+  const { failure } = exploration;
+  expect(failure, `${scenario.name} passes with the fault`).toBeDefined();
   if (failure === undefined) return;
-  const steps = trace(scenarioNamed(scenario), module, failure.schedule);
-  const told = describeFailure(exploration, steps, name);
+  const steps = trace(scenario, engines, failure.schedule);
+  const told = describeFailure(exploration, steps, fault.name);
   expect(steps.at(-1), told).toContain(failure.message);
-  caught.push(`${name}\n    ${scenario}, run ${runs}, ${failure.schedule}: ${failure.message}`);
+  caught.push(describeCaught(fault.name, exploration));
+  report.addFault(fault.name, fault.fault.file, exploration);
 });
 
-afterAll(() => console.log(`seeded faults caught: ${caught.length} of ${seededFaults.length}\n${caught.join('\n')}`));
+afterAll(() => {
+  report.write();
+  console.log(`seeded faults caught: ${caught.length} of ${seededFaults.length}\n${caught.join('\n')}`);
+});

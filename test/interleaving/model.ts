@@ -1,179 +1,75 @@
-// Several ports of one pool in one thread: instances of the model binary over one memory, each of which can stop at every atomic.
-//
-// The model binary calls env.yieldPoint before each atomic. While a schedule runs, that call unwinds the instance's stack into
-// a stretch of memory behind the pool (asyncify), and a later `step` winds it back, performs the atomic and runs to the next
-// one. Outside schedules yields are ignored, so setup code calls the exports as they are.
+// Several ports of one pool in one thread: engine instances over one memory, each of which can stop at every atomic.
 //
 //   | pool: control region, scratch, pages | stack of instance 0 | stack of instance 1 | ... |
+//
+// The instances are of the model binary (wasm-stepper.ts) or of the rewritten TypeScript engine (typescript-stepper.ts), or
+// some of each. The stacks are those of the former.
 //
 // What a step is: one atomic and the plain accesses that follow it. A plain access is therefore never seen half way.
 
 import {
   CHANNEL_POLICY_OFFSET,
+  CLAIM_REAPING,
+  CLAIM_STATE_MASK,
   CONTROL_BASE,
+  HEADER_DEMAND_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
   HEADER_STATE_OFFSET,
   LOAN_INDEX_BITS,
-  PORT_LIMIT_OFFSET,
+  PORT_CLAIM_OFFSET,
+  PORT_COUNTERS_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   PORT_SHIFT,
-  PORT_SPARE_OFFSET,
   RECORD_NONE,
   RING_HEAD_OFFSET,
   RING_TAIL_OFFSET,
   TOKEN_BYTES,
 } from '../../assembly/layout.js';
-import type { Engine } from '../../src/engine/engine.js';
 import { writeControl } from '../../src/pool/format.js';
 import { type Geometry, planGeometry, type RingGeometry } from '../../src/pool/geometry.js';
 import { PoolMemory } from '../../src/pool/memory.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 import { claimPort } from '../../src/pool/port.js';
-
-/** An argument of a call: a number, the result of an earlier call of the same program, or a word of memory at that moment. */
-export type Argument = number | { readonly resultOf: number } | { readonly wordAt: number };
-/** One call of an export. */
-export type Call = readonly [name: Exclude<keyof Engine, 'kind'>, ...Argument[]];
-/** A call made only when the result of an earlier call is above 0, or when it is exactly 0. */
-export type ConditionalCall =
-  | { readonly ifPositive: number; readonly call: Call }
-  | { readonly ifOk: number; readonly call: Call };
-export type ProgramStep = Call | ConditionalCall;
-/** What one instance does while schedules are explored. */
-export type Program = readonly ProgramStep[];
-/** Results by call; null for one that was not made. */
-export type Results = readonly (number | null)[];
-
-interface ModelExports extends Engine {
-  open(port: number): void;
-  asyncify_start_unwind(stack: number): void;
-  asyncify_stop_unwind(): void;
-  asyncify_start_rewind(stack: number): void;
-  asyncify_stop_rewind(): void;
-}
+import { reaperOf } from '../../src/recovery/reap.js';
+import type { Engines } from './engines.js';
+import { type Reap, ReaperThread } from './reaper.js';
+import type { Calls, Mix, Stepper } from './stepper.js';
+import type { Reads } from './suspend/suspension.js';
+import { type Instance, type Program, ProgramThread } from './thread.js';
+import { TypeScriptStepper } from './typescript-stepper.js';
+import { STACK_BYTES, WasmStepper } from './wasm-stepper.js';
 
 const WASM_PAGE_BYTES = 65536;
-const STACK_BYTES = 4096;
 /** Enough for every scenario; the rest of the table stays unused. */
 const TOKEN_COUNT = 2;
 /** Scratch that calls may write: a few entries. */
 const SCRATCH_WORDS = 24;
 const RECORD_WORDS = 8;
-
-/** One instance and what it is doing. */
-class Instance {
-  exports!: ModelExports;
-  program: Program = [];
-  args: number[] = [];
-  results: (number | null)[] = [];
-  call = 0;
-  isFinished = true;
-  isDead = false;
-  private isExploring = false;
-  private isRewinding = false;
-  private isUnwinding = false;
-
-  constructor(
-    readonly id: number,
-    readonly stack: number,
-    private readonly u32: Uint32Array,
-  ) {}
-
-  readonly yieldPoint = (): void => {
-    if (!this.isExploring) return;
-    if (this.isRewinding) {
-      this.isRewinding = false;
-      this.exports.asyncify_stop_rewind();
-      return;
-    }
-    this.isUnwinding = true;
-    this.exports.asyncify_start_unwind(this.stack);
-  };
-
-  /** Starts the program and stops before its first atomic. */
-  begin(program: Program): void {
-    this.u32[this.stack >>> 2] = this.stack + 8;
-    this.u32[(this.stack >>> 2) + 1] = this.stack + STACK_BYTES;
-    this.program = program;
-    this.results = [];
-    this.call = 0;
-    this.isDead = false;
-    this.isFinished = false;
-    this.isRewinding = false;
-    this.isUnwinding = false;
-    this.exports.open(this.id);
-    this.isExploring = true;
-    if (this.enter()) this.run();
-    this.isExploring = false;
-  }
-
-  /** Performs the atomic before which the instance stands, and what follows up to the next one. */
-  step(): void {
-    this.isExploring = true;
-    this.isRewinding = true;
-    this.exports.asyncify_start_rewind(this.stack);
-    this.run();
-    this.isExploring = false;
-  }
-
-  /** Bytes of the unwound stack: locals of every frame. */
-  get stackEnd(): number {
-    return this.isFinished ? this.stack + 8 : this.u32[this.stack >>> 2]!;
-  }
-
-  private run(): void {
-    do {
-      const step = this.program[this.call]!;
-      const [name] = 'call' in step ? step.call : step;
-      const result = (this.exports[name] as (...args: number[]) => number | undefined)(...this.args);
-      if (this.isUnwinding) {
-        this.isUnwinding = false;
-        this.exports.asyncify_stop_unwind();
-        return;
-      }
-      this.results.push(result ?? 0);
-      this.call += 1;
-    } while (this.enter());
-  }
-
-  /** Prepares the next call that is to be made. False: the program is over. */
-  private enter(): boolean {
-    for (; this.call < this.program.length; this.call++) {
-      const step = this.program[this.call]!;
-      if (!('call' in step) || this.isMet(step)) {
-        const [, ...args] = 'call' in step ? step.call : step;
-        this.args = args.map((arg) => this.evaluate(arg));
-        return true;
-      }
-      this.results.push(null);
-    }
-    this.isFinished = true;
-    return false;
-  }
-
-  private isMet(step: ConditionalCall): boolean {
-    if ('ifOk' in step) return this.results[step.ifOk] === 0;
-    return (this.results[step.ifPositive] ?? 0) > 0;
-  }
-
-  private evaluate(arg: Argument): number {
-    if (typeof arg === 'number') return arg;
-    return 'resultOf' in arg ? (this.results[arg.resultOf] ?? 0) : this.u32[arg.wordAt >>> 2]!;
-  }
-}
+const RECORD_END_OFFSET = PORT_RECORD_KIND_OFFSET + 4 * RECORD_WORDS;
+/** As many as the memory behind the pool has room for. */
+const MAX_STACKS = WASM_PAGE_BYTES / STACK_BYTES;
 
 /** A pool with a port for each instance. */
 export class ModelPool {
   readonly memory: PoolMemory;
   readonly geometry: Geometry;
-  readonly instances: readonly Instance[];
+  readonly instances: readonly ProgramThread[];
+  /** Threads that reap, in the order of the deaths. */
+  reapers: readonly ReaperThread[] = [];
   private readonly ranges: readonly (readonly [start: number, end: number])[];
   private readonly resetEnd: number;
+  private readonly wasm: WebAssembly.Memory;
+  private readonly wasmReapers: WasmStepper[] = [];
+  private usedWasmReapers = 0;
   private saved = new Uint32Array(0);
 
-  constructor(module: WebAssembly.Module, ports: number, options: PoolOptions) {
+  constructor(
+    private readonly engines: Engines,
+    ports: number,
+    options: PoolOptions,
+  ) {
     const resolved = resolveOptions('ModelPool', {
       pageBytes: 256,
       unitBytes: 64,
@@ -182,25 +78,65 @@ export class ModelPool {
       ...options,
     });
     this.geometry = { ...planGeometry('ModelPool', resolved), tokenCount: TOKEN_COUNT };
-    const { totalBytes } = this.geometry;
-    const pages = totalBytes / WASM_PAGE_BYTES + 1;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.memory = new PoolMemory(memory);
+    const pages = this.geometry.totalBytes / WASM_PAGE_BYTES + 1;
+    this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.memory = new PoolMemory(this.wasm);
     writeControl(this.memory, this.geometry, { words: [1, 2, 3, 4], seed: 0 }, 0, 1);
     this.instances = Array.from({ length: ports }, (_, id) => {
-      const instance = new Instance(id, totalBytes + id * STACK_BYTES, this.memory.u32);
-      const env = { memory, yieldPoint: instance.yieldPoint };
-      instance.exports = new WebAssembly.Instance(module, { env }).exports as unknown as ModelExports;
-      instance.exports.open(claimPort(this.memory, this.geometry));
-      return instance;
+      const port = claimPort(this.memory, this.geometry);
+      const isWasm = engines.kindOf(id) === 'wasm';
+      const stepper = isWasm ? this.wasmStepper(id) : new TypeScriptStepper(engines.model!, this.memory);
+      stepper.open(port);
+      return new ProgramThread(port, stepper, this);
     });
     this.ranges = stateRanges(this.geometry);
     this.resetEnd = this.scratch(ports - 1) + 4 * SCRATCH_WORDS;
   }
 
-  /** The exports of one port, for setup: every call runs to its end. */
-  port(id: number): ModelExports {
-    return this.instances[id]!.exports;
+  private wasmStepper(stack: number): WasmStepper {
+    if (stack >= MAX_STACKS) throw new Error(`stacks=${stack + 1} (expected <= ${MAX_STACKS})`);
+    return new WasmStepper(this.engines.module!, this.wasm, this.geometry.totalBytes + stack * STACK_BYTES);
+  }
+
+  /** Every thread: those with programs, then those that reap. */
+  get threads(): readonly Instance[] {
+    return this.reapers.length === 0 ? this.instances : [...this.instances, ...this.reapers];
+  }
+
+  /** One more thread, which reaps the ports and knows of all deaths so far. */
+  addReaper(reap: Reap, ports: readonly number[]): void {
+    const id = this.instances.length + this.reapers.length;
+    const dead = new Set(this.threads.filter((thread) => thread.isDead).map((thread) => thread.id));
+    const openEngine = (port: number, reads: Reads): Stepper => this.openEngine(id, port, reads);
+    this.reapers = [...this.reapers, new ReaperThread(id, this, reap, ports, dead, openEngine)];
+  }
+
+  /** Ports that a thread without a port of its own was reaping: whoever reaps after it goes on with them. */
+  reapedBy(thread: number): number[] {
+    return this.instances.flatMap(({ id }) => {
+      const claim = this.read(this.geometry.portsOffset + (id << PORT_SHIFT) + PORT_CLAIM_OFFSET);
+      return (claim & CLAIM_STATE_MASK) === CLAIM_REAPING && reaperOf(claim) === thread ? [id] : [];
+    });
+  }
+
+  /** A new engine by which a thread acts for a dead port. */
+  openEngine(thread: number, port: number, reads: Reads): Stepper {
+    const isWasm = this.engines.kindOf(thread) === 'wasm';
+    const stepper = isWasm ? this.wasmReaper() : new TypeScriptStepper(this.engines.model!, this.memory, reads);
+    stepper.open(port);
+    return stepper;
+  }
+
+  /** Instances are kept from schedule to schedule: opened anew they are as new ones. */
+  private wasmReaper(): WasmStepper {
+    const index = this.usedWasmReapers++;
+    this.wasmReapers[index] ??= this.wasmStepper(this.instances.length + index);
+    return this.wasmReapers[index];
+  }
+
+  /** The calls of one port, for setup: every call runs to its end. */
+  port(id: number): Calls {
+    return this.instances[id]!.stepper.calls;
   }
 
   /** Where port `id` may have results written. */
@@ -245,34 +181,43 @@ export class ModelPool {
     this.saved = this.memory.u32.slice(0, this.resetEnd >>> 2);
   }
 
-  /** Back to what was saved, every program before its first atomic. */
-  reset(programs: readonly Program[]): void {
+  /** Back to what was saved, every program before its first step; `atStart`: before anything, where it can already die. */
+  reset(programs: readonly Program[], atStart: boolean): void {
     this.memory.u32.set(this.saved);
-    for (const instance of this.instances) instance.begin(programs[instance.id] ?? []);
+    this.reapers = [];
+    this.usedWasmReapers = 0;
+    for (const instance of this.instances) {
+      // Wasm dies before atomics alone.
+      instance.begin(programs[instance.id] ?? [], atStart && instance.stepper.kind === 'typescript');
+    }
   }
 
-  /** A number for the whole state: every word that matters, every unwound stack, every result so far. */
+  /** A number for the whole state: every word that matters, and what decides how each thread goes on. */
   hash(salt: number): number {
+    const hash = new Hash(salt);
+    this.mixWords(hash);
+    for (const thread of this.threads) {
+      thread.fingerprint(hash.mix);
+      hash.mix(0x9e3779b9);
+    }
+    return hash.value;
+  }
+
+  /** A number for every word that matters. */
+  hashWords(): number {
+    const hash = new Hash(0);
+    this.mixWords(hash);
+    return hash.value;
+  }
+
+  private mixWords({ mix }: Hash): void {
     const { u32 } = this.memory;
-    let a = salt | 0;
-    let b = ~salt;
-    const mix = (word: number): void => {
-      a = Math.imul(a ^ word, 0x85ebca6b);
-      a = (a << 13) | (a >>> 19);
-      b = Math.imul((b + word) | 0, 0xc2b2ae35);
-      b ^= b >>> 15;
-    };
     for (const [start, end] of this.ranges) for (let i = start; i < end; i++) mix(u32[i]!);
-    for (const { id, stack, stackEnd, results, call, isFinished, isDead } of this.instances) {
+    for (const { id } of this.instances) {
       // A closed record is never read again; its words only say what the port did before.
       const record = (this.geometry.portsOffset + (id << PORT_SHIFT) + PORT_RECORD_KIND_OFFSET) >>> 2;
       if (u32[record] !== RECORD_NONE) for (let i = 0; i < RECORD_WORDS; i++) mix(u32[record + i]!);
-      mix(call * 4 + (isFinished ? 2 : 0) + (isDead ? 1 : 0));
-      for (const result of results) mix(result ?? 0x5bd1e995);
-      if (!isDead) for (let i = (stack + 8) >>> 2; i < stackEnd >>> 2; i++) mix(u32[i]!);
-      mix(0x9e3779b9);
     }
-    return (Math.imul(a ^ (a >>> 16), 0x2c1b3c6d) >>> 0) * 2 ** 21 + (Math.imul(b ^ (b >>> 15), 0x297a2d39) >>> 11);
   }
 
   /** The words that differ from `before`, named. */
@@ -288,6 +233,29 @@ export class ModelPool {
   /** A copy of what `changes` compares with. */
   copy(): Uint32Array {
     return this.memory.u32.slice(0, this.resetEnd >>> 2);
+  }
+}
+
+/** 53 bits of whatever is mixed in. */
+class Hash {
+  private a: number;
+  private b: number;
+
+  constructor(salt: number) {
+    this.a = salt | 0;
+    this.b = ~salt;
+  }
+
+  readonly mix: Mix = (word) => {
+    this.a = Math.imul(this.a ^ word, 0x85ebca6b);
+    this.a = (this.a << 13) | (this.a >>> 19);
+    this.b = Math.imul((this.b + word) | 0, 0xc2b2ae35);
+    this.b ^= this.b >>> 15;
+  };
+
+  get value(): number {
+    const { a, b } = this;
+    return (Math.imul(a ^ (a >>> 16), 0x2c1b3c6d) >>> 0) * 2 ** 21 + (Math.imul(b ^ (b >>> 15), 0x297a2d39) >>> 11);
   }
 }
 
@@ -311,14 +279,16 @@ function stateRanges(geometry: Geometry): [number, number][] {
     add(shape.slotsOffset, shape.slotCount * 4);
     add(shape.nodesOffset, shape.nodeCount * shape.nodeBytes);
   };
-  add(CONTROL_BASE + HEADER_STATE_OFFSET, 8);
+  add(CONTROL_BASE + HEADER_STATE_OFFSET, 12); // with its sequence, and who closes
   add(CONTROL_BASE + HEADER_FRESH_OFFSET, 4);
   add(CONTROL_BASE + HEADER_RETIRED_OFFSET, 4);
   add(CONTROL_BASE + HEADER_FREED_OFFSET, 16);
+  add(CONTROL_BASE + HEADER_DEMAND_OFFSET, 8);
   for (let id = 0; id < maxPorts; id++) {
     const port = portsOffset + (id << PORT_SHIFT);
-    add(port + PORT_SPARE_OFFSET, 4);
-    add(port + PORT_LIMIT_OFFSET, PORT_RECORD_KIND_OFFSET - PORT_LIMIT_OFFSET);
+    // All but the record, which is taken in while it is open, and the counters.
+    add(port, PORT_RECORD_KIND_OFFSET);
+    add(port + RECORD_END_OFFSET, PORT_COUNTERS_OFFSET - RECORD_END_OFFSET);
     add(geometry.scratchOffset + id * geometry.scratchBytes, 4 * SCRATCH_WORDS);
   }
   add(ledgersOffset, maxPorts * ledgerBytes);

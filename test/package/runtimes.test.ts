@@ -45,6 +45,14 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     found.threads.push('`node:worker_threads`');
   });
 
+  test.skipIf(!isHere)('reaps threads that die, by their exit and by their locks', async () => {
+    const { stdout, stderr, end } = await start('deaths-main.js');
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    const reaped = { used: 3, isReaped: true, usedAfter: 0 };
+    const hasLocks = isNode && Number(found.version?.split('.')[0]) >= 24;
+    expect(JSON.parse(stdout)).toEqual({ watched: reaped, unwatched: hasLocks ? reaped : null, isDestroyed: true });
+  });
+
   // Node has no web Worker.
   if (!isNode) {
     test.skipIf(!isHere)('hands fragments both ways to a web Worker', async () => {

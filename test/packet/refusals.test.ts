@@ -1,23 +1,16 @@
 // What packets refuse, and that nothing changed then: wrong arguments, foreign and spent fragments, memory that nobody can read.
 
-import { PagePool } from 'pagepool';
-import { Packet as PublicPacket } from 'pagepool/packet';
+import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
+import { lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
 import { describe, expect, it } from 'vitest';
-import { FLAG_READABLE } from '../../assembly/layout.js';
-import { Channel } from '../../src/channel/channel.js';
-import { lines } from '../../src/packet/framing.js';
-import { Packet } from '../../src/packet/packet.js';
-import { receivePacket, sendPacket } from '../../src/packet/travel.js';
-import { Fragment } from '../../src/pool/fragment.js';
-import type { Port } from '../../src/pool/port.js';
-import { create, KINDS, openPorts, requireBalance } from '../support/ports.js';
+import { create, engineOptions, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
 import { expectAllHome, fragmentOf, textOf } from './support.js';
 
 describe.each(KINDS)('with the %s engine', (kind) => {
   it('numbers that are no place in the packet are refused by every call', () => {
     const pool = create(kind, { pageBytes: 256, pageCount: 8, maxPorts: 1 });
-    const packet = new PublicPacket().append(fragmentOf(pool, 'hello')).append(fragmentOf(pool, ' world'));
+    const packet = new Packet().append(fragmentOf(pool, 'hello')).append(fragmentOf(pool, ' world'));
     for (const bad of [-1, 12, 1.5, NaN, Infinity, '1', null, {}]) {
       const number = bad as number;
       for (const call of [
@@ -45,7 +38,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       () => packet.copyTo([] as never),
       () => packet.append(packet),
       () => packet.prepend('x' as never),
-      () => new PublicPacket().expandHead(4),
+      () => new Packet().expandHead(4),
     ]) {
       expect(codeOf(call), String(call)).toBe('POOL_ERR_INVALID_ARGUMENT');
     }
@@ -57,10 +50,10 @@ describe.each(KINDS)('with the %s engine', (kind) => {
   it("spent fragments and another pool's are refused, and stay whose they are", () => {
     const pool = create(kind, { pageBytes: 256, pageCount: 8, maxPorts: 1 });
     const other = create(kind, { pageBytes: 256, pageCount: 8, maxPorts: 1 });
-    const packet = new PublicPacket().append(fragmentOf(pool, 'mine'));
+    const packet = new Packet().append(fragmentOf(pool, 'mine'));
     const foreign = fragmentOf(other, 'foreign');
     expect(codeOf(() => packet.append(foreign))).toBe('POOL_ERR_FOREIGN_HANDLE');
-    const theirs = new PublicPacket().append(foreign);
+    const theirs = new Packet().append(foreign);
     expect(codeOf(() => packet.prepend(theirs))).toBe('POOL_ERR_FOREIGN_HANDLE');
     expect(codeOf(() => packet.append(foreign))).toBe('POOL_ERR_STALE_HANDLE');
     expect(textOf(theirs)).toBe('foreign');
@@ -75,7 +68,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
 
   it('an empty pool is a value: heads and copies are not made, and the packet is as it was', () => {
     const pool = create(kind, { pageBytes: 256, pageCount: 2, maxPorts: 1 });
-    const packet = new PublicPacket().append(pool.take()!.slice(0, 100)).append(pool.take()!.slice(0, 100));
+    const packet = new Packet().append(pool.take()!.slice(0, 100)).append(pool.take()!.slice(0, 100));
     const windows = packet.windows();
     const clone = packet.clone();
     expect(packet.coalesce()).toBe(false);
@@ -88,7 +81,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
 
   it('a destroyed pool refuses, and the end of a using block does not', () => {
     const pool = create(kind, { pageBytes: 256, pageCount: 4, maxPorts: 1 });
-    const packet = new PublicPacket().append(fragmentOf(pool, 'hello'));
+    const packet = new Packet().append(fragmentOf(pool, 'hello'));
     const unread = packet.clone();
     const kept = packet.clone();
     pool.detach({ release: true });
@@ -105,7 +98,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
 
   it('using releases a packet once', () => {
     const pool = create(kind, { pageBytes: 256, pageCount: 4, maxPorts: 1 });
-    const packet = new PublicPacket().append(fragmentOf(pool, 'hello'));
+    const packet = new Packet().append(fragmentOf(pool, 'hello'));
     packet[Symbol.dispose]();
     packet[Symbol.dispose]();
     packet.release();
@@ -115,23 +108,41 @@ describe.each(KINDS)('with the %s engine', (kind) => {
   });
 
   describe('memory that the processor cannot look at', () => {
-    /** A port whose pages nobody reads: what its control region says of every page of such a provider. */
-    function unreadable(): { port: Port; set(isReadable: boolean): void } {
-      const [port] = openPorts({ pageBytes: 256, pageCount: 8, channels: { work: { batch: 8 } } }, [kind]) as [Port];
-      const geometry = { ...port.geometry };
-      const flags = geometry.flags;
-      const hidden = { ...port, geometry } as Port;
-      const set = (isReadable: boolean) => {
-        (geometry as { flags: number }).flags = isReadable ? flags : flags & ~FLAG_READABLE;
+    /** A pool of eight such pages; with a reserve of four that can be read. */
+    function open(hasReserve: boolean): PagePool {
+      const dark: MemoryProvider = {
+        kind: 'dark',
+        readable: false,
+        detachable: true,
+        init: (context) => {
+          const { firstPage } = context.addArea({ byteLength: 8 * context.pool.pageBytes }, 8);
+          context.feed(Uint32Array.from({ length: 8 }, (_, i) => firstPage + i));
+        },
+        grow: () => {},
+        retire: () => {},
+        describe: () => ({}),
+        destroy: () => {},
       };
-      set(false);
-      return { port: hidden, set };
+      return PagePool.createSync({
+        ...engineOptions(kind === 'checked' ? 'typescript' : kind),
+        pageBytes: 16_384,
+        pageCount: 8,
+        maxPorts: 1,
+        channels: { work: { batch: 8 } },
+        provider: dark,
+        ...(hasReserve ? { reserve: { provider: slabs({ slabBytes: 65_536 }), pageCount: 4 } } : {}),
+      });
     }
-    const fragment = (port: Port): Fragment => new Fragment(port, port.engine.allocFragment(100), 0, 100, 0);
+    const take = (pool: PagePool): Fragment => {
+      const handle = pool.alloc();
+      if (handle === 0) throw new Error('the pool is empty');
+      return pool.fragment(handle, 0, 100);
+    };
+    const held = (pool: PagePool): number => pool.audit().references.ledgers + pool.audit().references.channels;
 
     it('is sent, cut, shared and received, and never read', async () => {
-      const { port } = unreadable();
-      const packet = new Packet().append(fragment(port)).append(fragment(port));
+      const pool = open(false);
+      const packet = new Packet().append(take(pool)).append(take(pool));
       expect(packet.isReadable).toBe(false);
       for (const call of [
         () => packet.getUint8(0),
@@ -141,6 +152,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
         () => packet.toBuffers(),
         () => [...packet],
         () => packet.expandHead(4, 4),
+        () => packet.expandHead(4),
         () => packet.coalesce(),
       ]) {
         expect(codeOf(call), String(call)).toBe('POOL_ERR_UNREADABLE');
@@ -149,41 +161,50 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       rest.append(packet.clone()).append(packet.slice(20, 30));
       packet.consume(120);
       expect({ ...rest.windows()[0], handle: 0 }).toEqual({ handle: 0, offset: 50, length: 50 });
-      const channel = new Channel(port, 0);
-      expect(sendPacket(channel, rest, 3)).toBe(true);
-      const received = receivePacket(channel);
+      expect(sendPacket(pool.channel('work'), rest, 3)).toBe(true);
+      const received = receivePacket(pool.channel('work'));
       expect({ isReadable: received?.isReadable, length: received?.length }).toEqual({
         isReadable: false,
         length: 230,
       });
       received?.release();
-      await expect(
-        (async () => {
-          for await (const line of lines([packet])) line.release();
-        })(),
-      ).rejects.toMatchObject({ code: 'POOL_ERR_UNREADABLE' });
+      const reading = async () => {
+        for await (const line of lines([packet])) line.release();
+      };
+      await expect(reading()).rejects.toMatchObject({ code: 'POOL_ERR_UNREADABLE' });
       expect(packet.isReadable).toBe(true); // it is empty
-      port.engine.park();
-      port.engine.trim();
-      expect(requireBalance(port).pages.used).toBe(0);
+      expect(held(pool)).toBe(0);
+      pool.destroy();
     });
 
-    it('never mixes with memory that is read, in either order', () => {
-      const { port, set } = unreadable();
-      const hidden = new Packet().append(fragment(port));
-      const dark = fragment(port);
-      set(true);
-      const light = fragment(port);
-      expect(codeOf(() => hidden.append(light))).toBe('POOL_ERR_UNREADABLE');
-      const readable = new Packet().append(light);
-      expect(codeOf(() => hidden.prepend(readable))).toBe('POOL_ERR_UNREADABLE');
-      expect(codeOf(() => readable.append(hidden))).toBe('POOL_ERR_UNREADABLE');
-      set(false);
-      expect(codeOf(() => readable.prepend(dark))).toBe('POOL_ERR_UNREADABLE');
-      expect([hidden.length, readable.length]).toEqual([100, 100]);
-      hidden.append(dark);
-      for (const packet of [hidden, readable]) packet.release();
-      expect(requireBalance(port).references.ledgers).toBe(0);
+    it('never mixes with memory that is read, in either order, and is no place to copy to', () => {
+      const pool = open(true);
+      const all = Array.from({ length: 12 }, () => take(pool));
+      const isReadable = (each: Fragment): boolean => pool.isReadable(each.handle);
+      const [dark, light] = [all.filter((each) => !isReadable(each)), all.filter(isReadable)];
+      expect([dark.length, light.length]).toEqual([8, 4]);
+      const [hidden, readable] = [new Packet().append(dark[0]!), new Packet().append(light[0]!)];
+      for (const call of [
+        () => hidden.append(light[1]!),
+        () => hidden.prepend(readable),
+        () => readable.append(hidden),
+        () => readable.prepend(dark[1]!),
+      ]) {
+        expect(codeOf(call), String(call)).toBe('POOL_ERR_UNREADABLE');
+      }
+      hidden.append(dark[1]!);
+      readable.append(light[1]!);
+      expect([hidden.length, readable.length]).toEqual([200, 200]);
+      // The only pages that come back now cannot be written: as if there were none.
+      dark[2]!.release();
+      expect(pool.isReadable(readable.windows()[0]!.handle)).toBe(true);
+      expect(readable.coalesce()).toBe(false);
+      const clone = readable.clone();
+      expect(readable.expandHead(8, 4)).toBeNull();
+      expect(readable.parts).toBe(2);
+      for (const each of [...dark.slice(3), ...light.slice(2), hidden, readable, clone]) each.release();
+      expect(held(pool)).toBe(0);
+      pool.destroy();
     });
   });
 });

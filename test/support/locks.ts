@@ -1,6 +1,6 @@
 // A lock manager for realms that have none (Node 20 and 22, Bun): exclusive locks by name, in turn, as the Web Locks draft says.
 //
-// Where the platform has one, test/fault/locks-program.mjs and the browser tests use that. `endHolder` is what no real one has:
+// Where the platform has one, test/package/programs/deaths-main.js and the browser tests use that. `endHolder` is what no real one has:
 // it gives a lock away as if its holder's thread had ended.
 
 interface Request {

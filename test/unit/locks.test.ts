@@ -6,6 +6,7 @@ import { RealmLocks } from '../support/locks.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
 
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const soon = (check: () => void) => vi.waitFor(check, { interval: 1, timeout: 10_000 });
 /** As the web's workers are: no exit event, no thread number. */
 const ofTheWeb = { postMessage: () => {}, terminate: () => {} };
 
@@ -42,14 +43,16 @@ describe('a pool that watches by locks', () => {
     expect(locks.held).toEqual([]);
     pool.watch(ofTheWeb);
     const late = await attach();
-    await later(3);
-    expect(locks.held.length).toBe(3);
-    expect(locks.pending.length).toBe(2); // the watcher asks for those of the others
+    await soon(() => {
+      expect(locks.held.length).toBe(3);
+      expect(locks.pending.length).toBe(2); // the watcher asks for those of the others
+    });
     for (const { portId } of [pool, early, late]) expect(lockOf(portId)).toMatch(/^pagepool [\d.]+ port \d claim 1$/);
     early.detach();
     late.detach();
-    await later(3);
-    expect(locks.held.length).toBe(1);
+    await soon(() => {
+      expect(locks.held.length).toBe(1);
+    });
   });
 
   it('reaps a port when its lock is given away', async () => {
@@ -57,64 +60,74 @@ describe('a pool that watches by locks', () => {
     pool.watch(ofTheWeb);
     pool.watch(ofTheWeb);
     other.alloc();
-    await later(3);
+    await soon(() => expect(lockOf(other.portId)).toBeDefined());
     kill(other);
-    await later(3);
-    expect(isClaimed(other.portId)).toBe(false);
-    expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0 } });
+    await soon(() => {
+      expect(isClaimed(other.portId)).toBe(false);
+      expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0 } });
+    });
   });
 
   it('does not take a thread for dead that detached, nor the one that has the port then', async () => {
     const other = await attach();
     pool.watch(ofTheWeb);
-    await later(3);
+    await soon(() => expect(lockOf(other.portId)).toBeDefined());
     other.detach();
     const next = await attach();
     expect(next.portId).toBe(other.portId);
     const page = next.alloc();
+    await soon(() => expect(lockOf(next.portId)).toBeDefined());
     await later(3);
     expect(isClaimed(next.portId)).toBe(true);
     expect(next.refCount(page)).toBe(1);
     expect(lockOf(next.portId)).toMatch(/claim 2$/);
     kill(next);
-    await later(3);
-    expect(isClaimed(next.portId)).toBe(false);
+    await soon(() => {
+      expect(isClaimed(next.portId)).toBe(false);
+    });
   });
 
   it('is reaped once where several watch, and by another when the watcher is gone, too', async () => {
     const [second, third] = [await attach(), await attach()];
     for (const each of [pool, second]) each.watch(ofTheWeb);
     third.alloc();
-    await later(3);
+    await soon(() => expect(locks.held.length).toBe(3));
     kill(third);
-    await later(3);
-    expect(isClaimed(third.portId)).toBe(false);
+    await soon(() => {
+      expect(isClaimed(third.portId)).toBe(false);
+    });
     second.alloc();
     kill(second);
-    await later(3);
-    expect(isClaimed(second.portId)).toBe(false);
-    expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0 } });
+    await soon(() => {
+      expect(isClaimed(second.portId)).toBe(false);
+      expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0 } });
+    });
   });
 
   it('gives up its waits and its lock when it detaches, and when it is destroyed', async () => {
     const other = await attach();
     pool.watch(ofTheWeb);
-    await later(3);
-    expect(locks.pending.length).toBe(1);
+    await soon(() => {
+      expect(locks.pending.length).toBe(1);
+    });
     pool.detach();
-    await later(3);
-    expect(locks.pending).toEqual([]);
-    expect(locks.held.length).toBe(1);
+    await soon(() => {
+      expect(locks.pending).toEqual([]);
+      expect(locks.held.length).toBe(1);
+    });
     other.detach();
-    await later(3);
-    expect(locks.held).toEqual([]);
+    await soon(() => {
+      expect(locks.held).toEqual([]);
+    });
     const next = PagePool.createSync();
     next.watch(ofTheWeb);
-    await later(3);
-    expect(locks.held.length).toBe(1);
+    await soon(() => {
+      expect(locks.held.length).toBe(1);
+    });
     await next.close();
-    await later(3);
-    expect([locks.held, locks.pending]).toEqual([[], []]);
+    await soon(() => {
+      expect([locks.held, locks.pending]).toEqual([[], []]);
+    });
   });
 
   it('goes on without locks where they are refused', async () => {
@@ -144,10 +157,12 @@ describe('a pool that watches by locks', () => {
     expect(lockOf(other.portId)).toBe(undefined);
     expect(isClaimed(other.portId)).toBe(true);
     grant?.();
-    await later(3);
-    expect(lockOf(other.portId)).toBeDefined();
+    await soon(() => {
+      expect(lockOf(other.portId)).toBeDefined();
+    });
     kill(other);
-    await later(3);
-    expect(isClaimed(other.portId)).toBe(false);
+    await soon(() => {
+      expect(isClaimed(other.portId)).toBe(false);
+    });
   });
 });

@@ -15,6 +15,8 @@ import {
   COUNTER_RING_FULL,
   COUNTER_SLOW,
   COUNTER_STOLEN,
+  COUNTER_WAIVE,
+  DESCRIPTOR_PINS_OFFSET,
   EMPTY,
   FULL,
   HEADER_FREED_OFFSET,
@@ -38,7 +40,7 @@ import { PinSteps } from './pin.js';
 export class CacheSteps extends PinSteps {
   /** Whether pages are still handed out. */
   protected isActive(): boolean {
-    // A1 pairs with R1 in src/pool/closing.ts close: a port that sees the pool closing hands its pages back.
+    // A1 pairs with R1 in src/pool/ending.ts close: a port that sees the pool closing hands its pages back.
     return this.aload(CONTROL_BASE + HEADER_STATE_OFFSET) === STATE_ACTIVE;
   }
 
@@ -91,14 +93,14 @@ export class CacheSteps extends PinSteps {
 
   /** Puts a filled magazine on the ring, or page by page on the retired list when the ring has no room. How many pages. */
   protected returnMagazine(holder: number): number {
-    const { i32, port, ring } = this;
+    const { i32, ring } = this;
     const pages = i32[(this.nodeIn(ring, holder) + NODE_COUNT_OFFSET) >>> 2]!;
     if (pages === 0) return 0;
     if (this.ringPush(ring, holder, false) === FULL) {
       this.count(COUNTER_RING_FULL);
       this.retireMagazine(holder);
     }
-    if (holder === port + PORT_LOADED_OFFSET) this.syncLoaded();
+    this.syncLoaded();
     this.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
     return pages;
   }
@@ -108,20 +110,47 @@ export class CacheSteps extends PinSteps {
     const { i32 } = this;
     const node = this.nodeIn(this.ring, holder);
     const pages = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
-    for (let left = pages - 1; left >= 0; left--) {
-      // Plain: this thread's magazine. The row goes up first: a page in a magazine counts as row 0, and outside it is held.
-      const page = i32[(node + NODE_PAGES_OFFSET + (left << 2)) >>> 2]!;
-      this.setHeld(page, 1);
-      i32[(node + NODE_COUNT_OFFSET) >>> 2] = left;
-      this.retire(page, true);
-    }
+    for (let left = pages; left !== 0; left--) this.retireTop(node, left);
     return pages;
   }
 
-  /** Fills the loaded magazine from fresh and retired pages. */
+  /** Gives the page on top of a magazine with `filled` pages to the provider's side. */
+  protected retireTop(node: number, filled: number): void {
+    const { i32 } = this;
+    // Plain: this thread's magazine. The row goes up first: a page in a magazine counts as row 0, and outside it is held.
+    const page = i32[(node + NODE_PAGES_OFFSET + ((filled - 1) << 2)) >>> 2]!;
+    this.setHeld(page, 1);
+    i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
+    this.retire(page, true);
+  }
+
+  /** Gives the page on top to the provider's side, if it is wanted there: somebody has pinned it while it was in circulation. */
+  protected waive(): void {
+    const { i32, loaded } = this;
+    const filled = this.filledOf();
+    const page = i32[(loaded + NODE_PAGES_OFFSET + ((filled - 1) << 2)) >>> 2]!;
+    // N10 no ordering needed: a mark that is not seen now is seen when the page comes home.
+    if (this.rload(this.descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET) === 0) return;
+    this.retireTop(loaded, filled);
+    this.count(COUNTER_WAIVE);
+  }
+
+  /** Loads a magazine from the ring. */
+  protected refillRing(): boolean {
+    const { port, ring } = this;
+    while (this.ringPop(ring, port + PORT_LOADED_OFFSET) === OK) {
+      this.syncLoaded();
+      this.waive();
+      this.merge();
+      if (this.filledOf() !== 0) return true;
+    }
+    return false;
+  }
+
+  /** Fills the loaded magazine from fresh and listed pages. */
   protected refillSlow(): boolean {
     this.takeFresh(this.loaded);
-    if (this.filledOf() === 0) this.takeRetired(this.loaded);
+    if (this.filledOf() === 0) this.takeListed(this.loaded);
     return this.filledOf() !== 0;
   }
 
@@ -151,7 +180,7 @@ export class CacheSteps extends PinSteps {
 
   /** Fills the empty loaded magazine from the next tier that has pages, and counts where they came from. False: none anywhere. */
   protected refill(): boolean {
-    const { i32, port, ring, magazineCapacity } = this;
+    const { i32, port } = this;
     if (this.takeSpare(port + PORT_SPARE_OFFSET)) {
       this.count(COUNTER_FAST);
       return true;
@@ -159,25 +188,21 @@ export class CacheSteps extends PinSteps {
     // Unparked first: a pool that closes waits for ports that are not parked, so of the two one sees the other.
     if (i32[(port + PORT_PARKED_OFFSET) >>> 2] !== 0) this.unpark();
     if (!this.isActive()) return false;
-    if (this.ringPop(ring, port + PORT_LOADED_OFFSET) === OK) {
-      this.syncLoaded();
-      if (this.filledOf() < magazineCapacity >> 1) this.merge();
-      this.count(COUNTER_REFILL);
-      return true;
+    let source = COUNTER_REFILL;
+    if (!this.refillRing()) {
+      this.count(COUNTER_EMPTY);
+      source = COUNTER_SLOW;
+      if (!this.refillSlow()) {
+        source = COUNTER_REFILL;
+        if (this.steal()) this.count(COUNTER_STOLEN);
+        else {
+          this.press();
+          source = COUNTER_FAIL;
+        }
+      }
     }
-    this.count(COUNTER_EMPTY);
-    if (this.refillSlow()) {
-      this.count(COUNTER_SLOW);
-      return true;
-    }
-    if (this.steal()) {
-      this.count(COUNTER_STOLEN);
-      this.count(COUNTER_REFILL);
-      return true;
-    }
-    this.press();
-    this.count(COUNTER_FAIL);
-    return false;
+    this.count(source);
+    return source !== COUNTER_FAIL;
   }
 
   /** Makes room in the full loaded magazine. The hottest pages stay: the loaded one becomes the spare, the old spare goes. */

@@ -21,12 +21,15 @@ import {
   HEADER_LEDGERS_OFFSET,
   HEADER_MAGAZINE_CAPACITY_OFFSET,
   HEADER_MAX_PORTS_OFFSET,
+  HEADER_OWN_PAGES_OFFSET,
   HEADER_PAGE_COUNT_OFFSET,
   HEADER_PAGE_SHIFT_OFFSET,
   HEADER_PAGES_OFFSET,
   HEADER_PORTS_OFFSET,
   HEADER_RETIRED_BITS_OFFSET,
   HEADER_RING_OFFSET,
+  HEADER_SUPPLY_BITS_OFFSET,
+  HEADER_SUPPLY_HINT_OFFSET,
   HEADER_UNIT_BITS_OFFSET,
   HEADER_UNIT_SHIFT_OFFSET,
   HEADER_UNITS_SHIFT_OFFSET,
@@ -63,7 +66,12 @@ export interface EngineOptions {
   readonly portId: number;
   /** Makes the memory reach to `end`; false where it cannot. Without it all pages are there from the start. */
   readonly grow?: (end: number) => boolean;
+  /** Clears a page that lies elsewhere. Without it no page does. */
+  readonly clear?: ((page: number) => void) | undefined;
 }
+
+/** No page lies elsewhere. */
+function nothingElsewhere(): void {}
 
 /** A ring's geometry, read once: the block is constant. */
 export class Ring {
@@ -141,6 +149,9 @@ export class Context extends Words {
   readonly f64: Float64Array;
   readonly memory: EngineMemory;
   readonly grow: ((end: number) => boolean) | undefined;
+  readonly clear: (page: number) => void;
+  /** Pages up to this one lie in this memory. */
+  readonly ownPages: number;
   readonly portId: number;
   /** This port's block. */
   readonly port: number;
@@ -156,6 +167,8 @@ export class Context extends Words {
   readonly extents: number;
   readonly ring: Ring;
   readonly retiredBits: number;
+  readonly supplyBits: number;
+  readonly supplyHint: number;
   readonly lanes: readonly Lane[];
   /** Where page 1 starts, 0 when the pages lie elsewhere. */
   readonly pages: number;
@@ -175,7 +188,7 @@ export class Context extends Words {
   /** Why the last burst stopped early. */
   lastCode: number;
 
-  constructor({ memory, portId, grow }: EngineOptions) {
+  constructor({ memory, portId, grow, clear }: EngineOptions) {
     super(memory.i32);
     const { i32 } = memory;
     // Plain: the geometry was written once, before the first attach.
@@ -184,6 +197,8 @@ export class Context extends Words {
     this.f64 = memory.f64;
     this.memory = memory;
     this.grow = grow;
+    this.clear = clear ?? nothingElsewhere;
+    this.ownPages = header(HEADER_OWN_PAGES_OFFSET);
     this.portId = portId;
     this.ports = header(HEADER_PORTS_OFFSET);
     this.port = (this.ports + (portId << PORT_SHIFT)) | 0;
@@ -195,6 +210,8 @@ export class Context extends Words {
     this.extents = header(HEADER_EXTENTS_OFFSET);
     this.ring = new Ring(i32, header(HEADER_RING_OFFSET));
     this.retiredBits = header(HEADER_RETIRED_BITS_OFFSET);
+    this.supplyBits = header(HEADER_SUPPLY_BITS_OFFSET);
+    this.supplyHint = header(HEADER_SUPPLY_HINT_OFFSET);
     const table = header(HEADER_CHANNELS_OFFSET);
     this.lanes = Array.from(
       { length: header(HEADER_CHANNEL_COUNT_OFFSET) },

@@ -195,14 +195,12 @@ export class RefcountSteps extends CacheSteps {
     // N9 no ordering needed: one holder, this thread.
     const home = this.rload(descriptor + DESCRIPTOR_HOME_OFFSET);
     if ((home & HOME_USE_MASK) !== 0) this.clean(page, descriptor, home);
-    if (this.leave(page)) {
-      this.count(COUNTER_RELEASED_REFCNT);
-      return;
-    }
+    const hasLeft = this.leave(page);
     // Only now: a pinned page's bytes belong to whoever pinned it, and are cleared by the last unpin.
-    this.zero(page);
-    if ((home & HOME_RESERVE) !== 0) {
-      this.retire(page, true);
+    if (!hasLeft) this.zero(page);
+    if (hasLeft || (home & HOME_RESERVE) !== 0) {
+      this.count(COUNTER_RELEASED_REFCNT);
+      if (!hasLeft) this.retire(page, true);
       return;
     }
     // A10 pairs with R5 in typescript/cache.ts press: a request for pages, or a pool that closes.

@@ -1,8 +1,10 @@
 // Fresh and retired pages: where magazines get pages that are not in circulation, and where pages leave it.
 //
-// Any port may call when the pages lie in the pool's own memory. Lock-free. A page is taken by a compare-exchange of its home
-// state, which is the truth; the fresh hint, the retired bits and their hint only say where to look, so a bit too many costs
-// a look, and a reaper that is not sure sets it again. What a thread killed here leaves: its record names the page.
+// Any port; lock-free. A page is taken by a compare-exchange of its home state, which is the truth; the fresh hint, the bits and
+// their hints only say where to look, so a bit too many costs a look, and a reaper that is not sure sets it again. Pages that
+// retire in the pool's own memory are taken again by any port: retired bits and supply bits are the same. Elsewhere the owner
+// takes them out of the retired bits, for their provider, and lists those that it feeds in the supply bits. What a thread killed
+// here leaves: its record names the page.
 
 import {
   CONTROL_BASE,
@@ -16,6 +18,7 @@ import {
   HOME_FRESH,
   HOME_HELD,
   HOME_PORT_SHIFT,
+  HOME_RESERVE,
   HOME_RETIRED,
   HOME_STAMP_MASK,
   HOME_STAMP_SHIFT,
@@ -37,10 +40,14 @@ import { RingSteps } from './ring.js';
 
 /** Taking pages from the provider's side, and giving them back. */
 export class SupplySteps extends RingSteps {
-  /** Clears a page's bytes, where the pool promises that and this memory has them. The caller is alone with the page. */
+  /** Clears a page's bytes, where the pool promises that. The caller is alone with the page. */
   protected zero(page: number): void {
-    const { flags, memory, pages, pageShift } = this;
-    if ((flags & FLAG_ZERO_ON_RELEASE) === 0 || pages === 0) return;
+    const { clear, flags, memory, ownPages, pages, pageShift } = this;
+    if ((flags & FLAG_ZERO_ON_RELEASE) === 0) return;
+    if (page > ownPages) {
+      clear(page);
+      return;
+    }
     const end = (pages >>> 0) + page * 2 ** pageShift;
     memory.reach(end).fill(0, end - 2 ** pageShift, end);
   }
@@ -57,7 +64,7 @@ export class SupplySteps extends RingSteps {
   protected circulating(home: number): number {
     const { flags, portId } = this;
     const zero = (flags & FLAG_ZERO_ON_RELEASE) !== 0 ? HOME_ZERO : 0;
-    const stamp = (home & HOME_STAMP_MASK) + (1 << HOME_STAMP_SHIFT);
+    const stamp = (home & (HOME_STAMP_MASK | HOME_RESERVE)) + (1 << HOME_STAMP_SHIFT);
     return stamp | ((portId + 1) << HOME_PORT_SHIFT) | zero | HOME_HELD;
   }
 
@@ -68,21 +75,27 @@ export class SupplySteps extends RingSteps {
     return grow((pages >>> 0) + page * 2 ** pageShift);
   }
 
-  /** Takes one page from the provider's side into the magazine, if it is in the state given. */
-  protected claim(node: number, page: number, state: number): void {
+  /** Whether any port may take a page with that home word: a fresh one, or one that retired in the pool's own memory. */
+  protected isSupply(home: number): boolean {
+    const state = home & (HOME_STATE_MASK | HOME_RESERVE);
+    return (state & HOME_STATE_MASK) === HOME_FRESH || state === ((this.flags >> 2) & HOME_RETIRED);
+  }
+
+  /** Takes one page from the provider's side into the magazine, if it is there; `listed`: its bit says so. */
+  protected claim(node: number, page: number, listed: boolean): void {
     const { i32, port } = this;
     const descriptor = this.descriptorAddress(page);
     const home = descriptor + DESCRIPTOR_HOME_OFFSET;
     const hold = i32[(port + PORT_HOLD_OFFSET) >>> 2]!;
     this.recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
     // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its own.
-    if (state === HOME_RETIRED) this.aand(this.retiredWord(page), ~(1 << (page & 31)));
+    if (listed) this.aand(this.bitsOf(this.supplyBits, page), ~(1 << (page & 31)));
     // A1 pairs with X4 in retire: whoever retired the page is done with it.
     const seen = this.aload(home);
     const next = this.circulating(seen);
     i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = next;
     // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
-    if ((seen & HOME_STATE_MASK) === state && this.acas(home, seen, next) === seen) {
+    if (this.isSupply(seen) && this.acas(home, seen, next) === seen) {
       i32[(port + PORT_HOLD_OFFSET) >>> 2] = hold + 1; // plain: owner only; in-flight counts it before it can be handed out
       i32[(descriptor + DESCRIPTOR_PINS_OFFSET) >>> 2] = 0; // plain: this thread's page; the mark of its last leaving goes
       this.magazineAdd(node, page);
@@ -98,30 +111,30 @@ export class SupplySteps extends RingSteps {
     const seen = this.rload(hint);
     let page = seen;
     while (page <= pageCount && i32[(node + NODE_COUNT_OFFSET) >>> 2]! < magazineCapacity && this.committed(page)) {
-      this.claim(node, page, HOME_FRESH);
+      this.claim(node, page, false);
       page += 1;
     }
     // N5 no ordering needed: a hint that only moves up; where another moved it meanwhile, it stays.
     this.acas(hint, seen, page);
   }
 
-  /** The word of retired bits that has the page's. */
-  protected retiredWord(page: number): number {
-    return this.retiredBits + ((page >>> RETIRED_WORD_SHIFT) << 2);
+  /** The word of the bits that has the page's. */
+  protected bitsOf(bits: number, page: number): number {
+    return bits + ((page >>> RETIRED_WORD_SHIFT) << 2);
   }
 
-  /** Fills the magazine with retired pages. */
-  protected takeRetired(node: number): void {
-    const { i32, pageCount, magazineCapacity, retiredBits } = this;
-    const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
+  /** Fills the magazine with pages whose bits say that they are there. */
+  protected takeListed(node: number): void {
+    const { i32, pageCount, magazineCapacity, supplyBits } = this;
+    const hint = this.supplyHint;
     // A11 pairs with X8 in list: bits set before the hint was moved down are seen.
     const seen = this.aload(hint);
     let index = seen & RETIRED_INDEX_MASK;
     while (index <= pageCount >>> RETIRED_WORD_SHIFT && i32[(node + NODE_COUNT_OFFSET) >>> 2]! < magazineCapacity) {
       // N12 no ordering needed: a bit says where to look; the home states decide.
-      const bits = this.rload(retiredBits + (index << 2));
+      const bits = this.rload(supplyBits + (index << 2));
       if (bits === 0) index += 1;
-      else this.claim(node, (index << RETIRED_WORD_SHIFT) + 31 - Math.clz32(bits & -bits), HOME_RETIRED);
+      else this.claim(node, (index << RETIRED_WORD_SHIFT) + 31 - Math.clz32(bits & -bits), true);
     }
     // X13 pairs with X8 in list: a page retired meanwhile has moved the hint, and it stays.
     this.acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);
@@ -132,13 +145,13 @@ export class SupplySteps extends RingSteps {
     const hint = CONTROL_BASE + HEADER_RETIRED_OFFSET;
     const index = page >>> RETIRED_WORD_SHIFT;
     // X9 pairs with X7 in claim: the page's state is visible to whoever clears the bit.
-    this.aor(this.retiredWord(page), 1 << (page & 31));
+    this.aor(this.bitsOf(this.retiredBits, page), 1 << (page & 31));
     while (true) {
       // N10 no ordering needed: the exchange decides.
       const seen = this.rload(hint);
       const at = seen & RETIRED_INDEX_MASK;
       const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | (index < at ? index : at);
-      // X8 pairs with X13 in takeRetired: whoever looked before us does not move the hint past our bit.
+      // X8 pairs with X13 in takeListed: whoever looked before us does not move the hint past our bit.
       if (this.acas(hint, seen, next) === seen) return;
     }
   }
@@ -157,7 +170,7 @@ export class SupplySteps extends RingSteps {
     this.setHeld(page, 0);
     // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where a reaper
     // finished this step for a dead port.
-    this.acas(home, seen, (seen & HOME_STAMP_MASK) | HOME_RETIRED);
+    this.acas(home, seen, (seen & (HOME_STAMP_MASK | HOME_RESERVE)) | HOME_RETIRED);
     this.list(page);
     this.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
     if (leaves) i32[(port + PORT_RELEASE_OFFSET) >>> 2] = release + 1; // plain: owner only; one way: the pool may end here

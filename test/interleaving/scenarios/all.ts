@@ -1,7 +1,10 @@
 // Every scenario.
 
 import type { Scenario } from '../explorer.js';
+import { deathScenarios } from './deaths.js';
+import { endingScenarios } from './ending.js';
 import { messageScenarios } from './messages.js';
+import { recoveryScenarios } from './recovery.js';
 import { referenceScenarios } from './references.js';
 import { ringScenarios } from './rings.js';
 import { supplyScenarios } from './supply.js';
@@ -11,6 +14,9 @@ export const scenarios: readonly Scenario[] = [
   ...messageScenarios,
   ...referenceScenarios,
   ...supplyScenarios,
+  ...endingScenarios,
+  ...recoveryScenarios,
+  ...deathScenarios,
 ];
 
 /** The scenario of that name. */

@@ -10,7 +10,8 @@ import {
 } from '../../../assembly/layout.js';
 import type { PoolOptions, WhenFull } from '../../../src/pool/options.js';
 import type { End } from '../explorer.js';
-import { type Call, lapMask, type ModelPool } from '../model.js';
+import { lapMask, type ModelPool } from '../model.js';
+import type { Call } from '../thread.js';
 
 /** `page 3`, or `none` for handle 0; the call's handle. */
 export function pageName({ pool }: End, handle: number | null): string {
@@ -82,8 +83,8 @@ export function halfEmptyMagazines(pool: ModelPool, count: number): void {
 }
 
 /** A pool with one channel, called `entries`. */
-export function channelOf(capacity: number, whenFull: WhenFull = 'refuse'): PoolOptions {
-  return { pageCount: 4, channels: { entries: { capacity, batch: 1, whenFull } } };
+export function channelOf(capacity: number, whenFull: WhenFull = 'refuse', batch = 1): PoolOptions {
+  return { pageCount: 4, channels: { entries: { capacity, batch, whenFull } } };
 }
 
 /** Sends `count` pages of port `id` with tags 1, 2, ...; `wrap`: the ring's lap and position wrap with the next transfer. */
@@ -100,6 +101,21 @@ const ENTRY_BYTES = 16;
 /** A call by which port `id` receives one entry into its place number `place`. */
 export function receive(pool: ModelPool, id: number, place = 0): Call {
   return ['receiveBurst', 0, pool.scratch(id) + place * ENTRY_BYTES, 1];
+}
+
+/** A call by which port `id` sends the handles in one burst, with tags from `tag` on. */
+export function sendBurst(pool: ModelPool, id: number, handles: readonly number[], tag: number): Call {
+  for (const [i, handle] of handles.entries()) {
+    const entry = pool.scratch(id) + i * ENTRY_BYTES;
+    for (const [word, value] of [handle, 0, 0, tag + i].entries()) pool.write(entry + 4 * word, value);
+  }
+  return ['sendBurst', 0, pool.scratch(id), handles.length, 0];
+}
+
+/** The tags of the first `count` entries in port `id`'s places. */
+export function tagsAt(pool: ModelPool, id: number, count: number, first = 0): string {
+  const tags = Array.from({ length: count }, (_, i) => pool.read(pool.scratch(id) + (first + i) * ENTRY_BYTES + 12));
+  return tags.length === 0 ? 'nothing' : tags.join(' ');
 }
 
 /** The handle of the entry in place 0. */

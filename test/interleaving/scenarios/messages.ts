@@ -6,7 +6,8 @@
 import { moreMask } from '../../../src/channel/messages.js';
 import type { PoolOptions, WhenFull } from '../../../src/pool/options.js';
 import type { End, Scenario } from '../explorer.js';
-import { type Call, lapMask, type ModelPool } from '../model.js';
+import { lapMask, type ModelPool } from '../model.js';
+import type { Call } from '../thread.js';
 import { allocPages, codeName } from './common.js';
 
 const ENTRY_BYTES = 16;

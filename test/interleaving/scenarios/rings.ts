@@ -1,7 +1,8 @@
 // The exchange ring: as recycle ring under the caches, and as channel.
 
 import type { Scenario } from '../explorer.js';
-import { lapMask, type Program } from '../model.js';
+import { lapMask } from '../model.js';
+import type { Program } from '../thread.js';
 import {
   allocPages,
   cachePages,
@@ -14,6 +15,8 @@ import {
   received,
   requireAllOk,
   requireOk,
+  sendBurst,
+  tagsAt,
 } from './common.js';
 
 const recycleRing: Scenario[] = [
@@ -128,6 +131,22 @@ const recycleRing: Scenario[] = [
 ];
 
 const closing: Scenario[] = [
+  {
+    name: 'close against send and receive',
+    threads: 3,
+    options: channelOf(2),
+    setup(pool) {
+      const [a] = allocPages(pool, 0, 1);
+      return [[['send', 0, a!, 0, 0, 9]], [receive(pool, 1)], [['closeChannel', 0]]];
+    },
+    outcome: (end) =>
+      `send ${codeName(end.results[0]![0]!)}, received ${entryTag(end, 1, 0)}: ${end.places.slice(0, 1).join(', ')}`,
+    outcomes: {
+      'send ok, received 9: held by port 1': 'sent before the close, then received, be it after the close',
+      'send ok, received nothing: held by entries': 'sent; the receiver had looked before',
+      'send closed, received nothing: held by port 0': 'closed first: the sender keeps its reference',
+    },
+  },
   {
     name: 'send against close and drain',
     threads: 2,
@@ -287,6 +306,79 @@ function refusing(capacity: number): Scenario[] {
   ];
 }
 
+/** A node carries two entries: bursts of three take two nodes each. */
+const bursts: Scenario[] = [
+  {
+    name: 'a burst of three against a burst received',
+    threads: 2,
+    options: channelOf(4, 'refuse', 2),
+    setup(pool) {
+      const handles = allocPages(pool, 0, 3);
+      return [[sendBurst(pool, 0, handles, 1)], [['receiveBurst', 0, pool.scratch(1), 3]]];
+    },
+    outcome: ({ pool, results, places }) => {
+      const [came] = results[1]!;
+      return `sent ${results[0]![0]}, received ${tagsAt(pool, 1, came!)}: ${places.slice(0, 3).join(', ')}`;
+    },
+    outcomes: {
+      'sent 3, received 1 2 3: held by port 1, held by port 1, held by port 1': 'both nodes were there',
+      'sent 3, received 1 2: held by port 1, held by port 1, held by entries': 'only the first node was there',
+      'sent 3, received nothing: held by entries, held by entries, held by entries': 'looked first',
+    },
+  },
+  {
+    name: 'a burst into a full channel against two bursts received, wrap',
+    threads: 2,
+    options: channelOf(2, 'refuse', 2),
+    setup(pool) {
+      const { ring } = pool.geometry.channels[0]!;
+      pool.startRingAt(ring, lapMask(ring), ring.slotCount - 1);
+      const handles = allocPages(pool, 0, 4);
+      const fill = sendBurst(pool, 0, handles.slice(0, 2), 1);
+      if (pool.port(0).sendBurst(0, pool.scratch(0), 2, 0) !== 2) throw new Error(`setup: ${fill[0]} refused`);
+      const burst = sendBurst(pool, 0, handles.slice(2), 3);
+      return [
+        [burst],
+        [
+          ['receiveBurst', 0, pool.scratch(1), 1],
+          ['receiveBurst', 0, pool.scratch(1) + 16, 3],
+        ],
+      ];
+    },
+    outcome: ({ pool, results }) => {
+      const [first, second] = results[1]!;
+      return `sent ${results[0]![0]}, received ${tagsAt(pool, 1, first!)} and ${tagsAt(pool, 1, second!, 1)}`;
+    },
+    outcomes: {
+      'sent 0, received 1 and 2': 'found it full: the node with 1 and 2 was still in its slot',
+      'sent 2, received 1 and 2': 'sent when the receiver had taken 1 and 2 and looked for more',
+      'sent 2, received 1 and 2 3 4': 'sent when the receiver had the node with 1 and 2',
+    },
+  },
+  {
+    name: 'two bursts against a burst received',
+    threads: 3,
+    options: channelOf(4, 'refuse', 2),
+    setup(pool) {
+      const own = allocPages(pool, 0, 2);
+      const others = allocPages(pool, 1, 2);
+      return [[sendBurst(pool, 0, own, 1)], [sendBurst(pool, 1, others, 6)], [['receiveBurst', 0, pool.scratch(2), 4]]];
+    },
+    outcome: ({ pool, results, places }) => {
+      const sent = results.slice(0, 2).map(([count]) => count);
+      const inside = places.filter((place) => place === 'held by entries').length;
+      return `sent ${sent.join(' and ')}, received ${tagsAt(pool, 2, results[2]![0]!)}, ${inside} left inside`;
+    },
+    outcomes: {
+      'sent 2 and 2, received 1 2 6 7, 0 left inside': 'port 0 first, then port 1, then received',
+      'sent 2 and 2, received 6 7 1 2, 0 left inside': 'port 1 first',
+      'sent 2 and 2, received 1 2, 2 left inside': "port 1's node came after the look",
+      'sent 2 and 2, received 6 7, 2 left inside': "port 0's node came after the look",
+      'sent 2 and 2, received nothing, 4 left inside': 'looked first',
+    },
+  },
+];
+
 /** Scenarios of a channel that drops its oldest entry to make room. */
 function droppingOldest(capacity: number): Scenario[] {
   const isOne = capacity === 1;
@@ -352,5 +444,6 @@ export const ringScenarios: readonly Scenario[] = [
   ...recycleRing,
   ...closing,
   ...[1, 2].flatMap(refusing),
+  ...bursts,
   ...[1, 2].flatMap(droppingOldest),
 ];

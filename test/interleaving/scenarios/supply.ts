@@ -70,6 +70,32 @@ export const supplyScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'pressure of two starving ports against a release',
+    threads: 3,
+    options: { pageCount: 2 },
+    setup(pool) {
+      const [a, b] = allocPages(pool, 0, 2);
+      releaseAll(pool, 0, [a!]);
+      return [[['release', b!]], [['alloc']], [['alloc']]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      const [, one, other] = end.results.map(([handle]) => pageName(end, handle!));
+      return `${one}, ${other}: ${end.places.join(', ')}`;
+    },
+    outcomes: {
+      'page 1, none: held by port 1, cache 0':
+        'port 1 took the spare that the release left, and nobody asked before it',
+      'none, page 1: held by port 2, cache 0': 'port 2 took it',
+      'none, none: cache 0, cache 0': 'both looked before there was a spare, and asked after the release',
+      'page 1, none: held by port 1, ring': 'asked in time: port 0 handed its pages over, and port 1 found page 1',
+      'none, page 1: held by port 2, ring': 'port 2 found it',
+      'page 2, none: ring, held by port 1': 'the same, and port 1 found page 2 as the spare on its way',
+      'none, page 2: ring, held by port 2': 'port 2 found it',
+      'none, none: ring, ring': 'both looked and asked before: the pages are in the ring for their next look',
+    },
+  },
+  {
     name: 'retired pages taken against retire',
     threads: 2,
     options: { pageCount: 3 },

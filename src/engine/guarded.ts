@@ -1,0 +1,54 @@
+// Engines that stand in for a port's own for a while: during a provider's callback, and before its areas have arrived.
+//
+// The fast paths need no check for either: they call the engine that is there. Only pools with a provider of other memory than
+// their own ever have one of these.
+
+import { PagePoolError, REMEDIES } from '../errors.js';
+import { closedEngine } from './closed.js';
+import type { Engine } from './engine.js';
+
+type Call = keyof typeof closedEngine;
+const CALLS = Object.keys(closedEngine) as Call[];
+
+/** The error of a call of the pool inside a provider's callback. */
+export function reentryError(call: string, callback: string): PagePoolError {
+  return new PagePoolError(
+    'POOL_ERR_PROVIDER',
+    `${call} failed: called inside the provider's ${callback} (expected no call of the pool there); ${REMEDIES.POOL_ERR_PROVIDER}`,
+  );
+}
+
+/** An engine that refuses every call by an error: a provider's callback must not call the pool. */
+export function reentrantEngine(kind: Engine['kind'], callback: string): Engine {
+  const calls = CALLS.map((call) => [
+    call,
+    () => {
+      throw reentryError(call, `${callback}()`);
+    },
+  ]);
+  return { ...Object.fromEntries(calls), kind };
+}
+
+/** An engine that hands out and receives nothing: all else works. */
+export function waitingEngine(engine: Engine): Engine {
+  const calls = CALLS.map((call) => [
+    call,
+    (...args: never[]) => (engine[call] as (...args: never[]) => unknown)(...args),
+  ]);
+  const none = (): number => 0;
+  return {
+    ...Object.fromEntries(calls),
+    kind: engine.kind,
+    alloc: none,
+    allocFragment: none,
+    allocBurst: none,
+    receiveBurst: none,
+    lastError: none,
+    adopt: () => {
+      throw new PagePoolError(
+        'POOL_ERR_PROVIDER',
+        'adopt failed: this thread waits for memory of the pool that was added while it attached (expected it to have arrived); return to the event loop first',
+      );
+    },
+  };
+}

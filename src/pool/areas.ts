@@ -1,0 +1,296 @@
+// Areas: where a page of a provider lies, as one thread knows it.
+//
+// Buffers cannot lie in shared words, so each thread keeps its own table and follows changes that the owner posts (carrier.ts).
+// The header counts the changes, the epoch: a thread that looks at bytes compares it first, so a page number that was given to
+// another area is never looked up in the old one. Threads that can fetch a posted change at once do so then (pull); for the
+// others the owner waits before any page of a new area circulates. Who missed a change asks for all of them, and gets no page
+// meanwhile. What is removed is let go of at once: views that the program keeps show the old bytes, never another area's.
+
+import {
+  AREAS_EPOCH_MASK,
+  AREAS_PULLED,
+  AREAS_WANTED,
+  CONTROL_BASE,
+  HEADER_AREAS_OFFSET,
+  HEADER_BYTES,
+  PORT_AREAS_OFFSET,
+} from '../../assembly/layout.js';
+import { PagePoolError, REMEDIES } from '../errors.js';
+import { Carrier } from './carrier.js';
+import { ringOwner } from './demand.js';
+import { isSharedBuffer } from './memory.js';
+import { type Port, portOffset } from './port.js';
+
+/** An area as threads tell each other of it. */
+export interface SharedArea {
+  /** From 1; used again after the area's removal. */
+  readonly index: number;
+  readonly firstPage: number;
+  readonly pages: number;
+  /** Undefined: memory that the processor cannot see. */
+  readonly buffer: ArrayBufferLike | undefined;
+  readonly byteOffset: number;
+}
+
+/** A change of a pool's areas. */
+export interface AreasChange {
+  readonly epoch: number;
+  /** The epoch before; null: `added` is all there is. */
+  readonly since: number | null;
+  readonly added: readonly SharedArea[];
+  readonly removed: readonly number[];
+}
+
+/** What the table knows of its thread's port. */
+type AreasPort = Pick<Port, 'id' | 'memory' | 'geometry' | 'identity'>;
+
+/** One thread's table of areas. */
+export class Areas {
+  /** The epoch that the table is of. */
+  epoch: number;
+  /** Views of these pages are to be forgotten. */
+  onForget: (firstPage: number, pages: number) => void = () => {};
+  /** The table has fallen behind, or is up to date again. */
+  onBehind: (isBehind: boolean) => void = () => {};
+  #port: AreasPort;
+  readonly #ownPages: number;
+  readonly #known = new Map<number, SharedArea>();
+  /** Page -> index of its area, 0 = none. */
+  readonly #indexes: Uint16Array;
+  /** Page -> where it starts in its area. */
+  readonly #starts: Uint32Array;
+  /** Index -> the area's one view; none at 0. */
+  readonly #views: (Uint8Array | undefined)[] = [];
+  #words: Int32Array;
+  /** A handle's low bits that number its unit, and those of them that number it in its page. */
+  readonly #unitMask: number;
+  readonly #unitInPageMask: number;
+  readonly #unitsShift: number;
+  readonly #unitShift: number;
+  readonly #carrier: Carrier | undefined;
+  #isBehind = false;
+
+  constructor(port: AreasPort, first: AreasChange) {
+    const { geometry, identity, memory } = port;
+    this.#port = port;
+    this.#ownPages = geometry.ownPages;
+    this.#indexes = new Uint16Array(geometry.pageCount + 1);
+    this.#starts = new Uint32Array(geometry.pageCount + 1);
+    this.#words = memory.i32;
+    this.#unitMask = 2 ** geometry.unitBits - 1;
+    this.#unitInPageMask = 2 ** geometry.unitsShift - 1;
+    this.#unitsShift = geometry.unitsShift;
+    this.#unitShift = geometry.unitShift;
+    this.epoch = first.epoch;
+    for (const area of first.added) this.#add(area);
+    // Opened before the epoch is compared: a change after that arrives.
+    this.#carrier = memory.isShared
+      ? new Carrier(`pagepool ${identity}`, (change) => this.#receive(change))
+      : undefined;
+    this.#acknowledge(true);
+  }
+
+  /** This thread has missed a change, and gets no page before it knows of it. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
+  /** What another thread begins with. */
+  snapshot(): AreasChange {
+    return { epoch: this.epoch, since: null, added: [...this.#known.values()], removed: [] };
+  }
+
+  /** Whether the page lies in an area, and not in the pool's own memory. */
+  has(page: number): boolean {
+    return page > this.#ownPages;
+  }
+
+  /** The view of the area that a checked handle's page lies in, if it was made before; for the fast path. */
+  knownView(handle: number): Uint8Array | undefined {
+    this.#follow();
+    return this.#views[this.#indexes[(handle & this.#unitMask) >>> this.#unitsShift] as number];
+  }
+
+  /** Where in its area a checked handle's fragment starts; -1 where no area is known that has its page. */
+  knownOffset(handle: number): number {
+    this.#follow();
+    const page = (handle & this.#unitMask) >>> this.#unitsShift;
+    if (this.#indexes[page] === 0) return -1;
+    return (this.#starts[page] as number) + ((handle & this.#unitInPageMask) << this.#unitShift);
+  }
+
+  /** The view of the whole area that the page lies in. */
+  view(call: string, page: number): Uint8Array {
+    this.#follow();
+    return this.#views[this.#indexes[page] as number] ?? this.#viewAgain(call, page);
+  }
+
+  /** Where the page starts in that view. Follows `view`, or a handle that came since. */
+  start(call: string, page: number): number {
+    this.#follow();
+    if (this.#indexes[page] === 0) this.#viewAgain(call, page);
+    return this.#starts[page] as number;
+  }
+
+  /** Whether the processor may look at the page. */
+  isReadable(page: number): boolean {
+    this.#follow();
+    return this.#known.get(this.#indexes[page] as number)?.buffer !== undefined;
+  }
+
+  /** Fetches what was posted, where that can be done at once. Costs a load when nothing was. */
+  follow(): void {
+    this.#follow();
+  }
+
+  #follow(): void {
+    // Plain: whoever handed this thread a page of a new area was told so by an atomic after the epoch was stored.
+    if (this.#words[(CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2] !== this.epoch) this.#carrier?.pull();
+  }
+
+  /** Takes a change over: the owner's own, or one that arrived. */
+  apply(change: AreasChange): void {
+    const kept = new Set(change.added.map(({ index }) => index));
+    const removed =
+      change.since === null ? [...this.#known.keys()].filter((index) => !kept.has(index)) : change.removed;
+    for (const index of removed) this.#remove(index);
+    for (const area of change.added) if (!isSame(this.#known.get(area.index), area)) this.#add(area);
+    this.epoch = change.epoch;
+    this.#acknowledge();
+  }
+
+  /** Tells other threads of a change, which this thread has made. */
+  post(change: AreasChange): void {
+    this.#carrier?.post(change);
+  }
+
+  /** The worker may ask for what the channel does not bring it. */
+  carryTo(worker: unknown): void {
+    this.#carrier?.listen(worker);
+  }
+
+  /** The thread is done with the pool. */
+  close(): void {
+    this.#carrier?.close();
+    for (const index of [...this.#known.keys()]) this.#remove(index);
+    // What is kept of the table keeps no memory of the pool.
+    this.onForget = () => {};
+    this.onBehind = () => {};
+    this.#words = new Int32Array((CONTROL_BASE + HEADER_BYTES) >>> 2);
+    this.epoch = 0;
+    this.#port = { ...this.#port, memory: { i32: this.#words } as AreasPort['memory'] };
+  }
+
+  #receive(message: unknown): void {
+    const change = message as AreasChange | null;
+    // Where the platform delivers the message but not the memory in it, it says only that there is something to ask for.
+    if (change === null && this.#carrier?.connect() === true) this.#ask();
+    if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
+    if (((change.epoch - this.epoch) | 0) <= 0) return;
+    if (change.since === null || change.since === this.epoch) this.apply(change);
+    else this.#ask();
+  }
+
+  /** Says which epoch this thread knows. One that fell behind gets pages again when it knows the latest. */
+  #acknowledge(isFirst = false): void {
+    const canPull = this.#carrier?.canPull !== false;
+    this.#say(canPull ? AREAS_PULLED : this.epoch);
+    if (!canPull) ringOwner(this.#port);
+    if (!isFirst && !this.#isBehind) return;
+    // A2 pairs with R1 in src/pool/supply.ts change: the owner sees what was said, or this thread sees the new epoch.
+    if (Atomics.load(this.#words, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2) === this.epoch) this.#turn(false);
+    else if (isFirst) this.#ask();
+    else if (canPull) this.#say(AREAS_WANTED); // what is missing has been posted since
+  }
+
+  #ask(): void {
+    this.#turn(true);
+    this.#say(AREAS_WANTED);
+    ringOwner(this.#port);
+  }
+
+  #turn(isBehind: boolean): void {
+    if (this.#isBehind === isBehind) return;
+    this.#isBehind = isBehind;
+    this.onBehind(isBehind);
+  }
+
+  #say(word: number): void {
+    const { id, geometry } = this.#port;
+    // R3 pairs with A2 in src/pool/supply.ts unaware: the table is as the word says.
+    Atomics.store(this.#words, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, word | 0);
+  }
+
+  #add(area: SharedArea): void {
+    const { firstPage, index, pages } = area;
+    const { pageBytes } = this.#port.geometry;
+    if (this.#known.has(index)) this.#remove(index);
+    this.#known.set(index, area);
+    for (let i = 0; i < pages; i++) {
+      this.#indexes[firstPage + i] = index;
+      this.#starts[firstPage + i] = i * pageBytes;
+    }
+  }
+
+  #remove(index: number): void {
+    const area = this.#known.get(index);
+    if (area === undefined) return;
+    this.#known.delete(index);
+    this.#views[index] = undefined;
+    this.#indexes.fill(0, area.firstPage, area.firstPage + area.pages);
+    this.onForget(area.firstPage, area.pages);
+  }
+
+  #viewAgain(call: string, page: number): Uint8Array {
+    const index = this.#indexes[page] as number;
+    const area = this.#known.get(index);
+    if (area === undefined) {
+      throw new PagePoolError(
+        'POOL_ERR_PROVIDER',
+        `${call} failed: page=${page} (expected one of an area that this thread knows); return to the event loop, where its memory arrives`,
+      );
+    }
+    if (area.buffer === undefined) {
+      const remedy = REMEDIES.POOL_ERR_UNREADABLE;
+      throw new PagePoolError(
+        'POOL_ERR_UNREADABLE',
+        `${call} failed: page=${page} (expected memory that the processor can see); ${remedy}`,
+      );
+    }
+    const view = new Uint8Array(area.buffer, area.byteOffset, area.pages * this.#port.geometry.pageBytes);
+    this.#views[index] = view;
+    return view;
+  }
+}
+
+function isSame(one: SharedArea | undefined, other: SharedArea): boolean {
+  return (
+    one !== undefined && one.buffer === other.buffer && one.firstPage === other.firstPage && one.pages === other.pages
+  );
+}
+
+/** Whether a value that came with a share is a list of areas that fits the pool. */
+export function isAreasSnapshot(value: unknown, { geometry }: { geometry: Port['geometry'] }): value is AreasChange {
+  const change = value as AreasChange | null;
+  return (
+    typeof change === 'object' &&
+    change !== null &&
+    Number.isInteger(change.epoch) &&
+    change.epoch >= 0 &&
+    change.epoch <= AREAS_EPOCH_MASK &&
+    Array.isArray(change.added) &&
+    change.added.every((area) => isArea(area, geometry.pageBytes, geometry.ownPages + 1, geometry.pageCount))
+  );
+}
+
+function isArea(value: unknown, pageBytes: number, first: number, last: number): value is SharedArea {
+  const area = value as SharedArea | null;
+  if (typeof area !== 'object' || area === null) return false;
+  const { buffer, byteOffset, firstPage, index, pages } = area;
+  if (![byteOffset, firstPage, index, pages].every((each) => Number.isInteger(each) && each >= 0)) return false;
+  if (index < 1 || pages < 1 || firstPage < first || firstPage + pages - 1 > last) return false;
+  return buffer === undefined || (isSharedBuffer(buffer) && byteOffset + pages * pageBytes <= buffer.byteLength);
+}
+
+/** The areas of a pool that has none yet. */
+export const NO_AREAS: AreasChange = { epoch: 0, since: null, added: [], removed: [] };

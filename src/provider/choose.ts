@@ -1,0 +1,100 @@
+// Which providers a pool has: from its options to one provider, perhaps a reserve, and what other threads must know of them.
+//
+// Pure: nothing is reserved here. The providers themselves stay with the thread that creates the pool.
+
+import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import type { MemoryProvider } from './provider.js';
+import { slabs } from './slabs.js';
+import { isOwnMemory, wasmMemory } from './wasm-memory.js';
+
+/** Pages for the moments when a pool's provider has none. */
+export interface ReserveOptions {
+  /** Any provider but `wasmMemory()`. */
+  provider: 'slab' | MemoryProvider;
+  /** Its pages, beside the pool's `pageCount`. */
+  pageCount: number;
+}
+
+/** What every thread of a pool has to know of its providers. */
+export interface PageSource {
+  /** The provider's name. */
+  readonly kind: string;
+  /** All but the reserve's pages lie in the pool's own memory. */
+  readonly isOwn: boolean;
+  readonly readable: boolean;
+  readonly detachable: boolean;
+  readonly reservePages: number;
+}
+
+const CALLS = ['init', 'grow', 'retire', 'describe', 'destroy'] as const;
+
+/** The provider that the option names. */
+export function resolveProvider(call: string, value: unknown, name = 'provider'): MemoryProvider {
+  if (value === undefined || value === 'wasm-memory') return wasmMemory();
+  if (value === 'slab') return slabs();
+  const provider = value as Partial<MemoryProvider> | null;
+  const isComplete =
+    typeof provider === 'object' &&
+    provider !== null &&
+    typeof provider.kind === 'string' &&
+    typeof provider.readable === 'boolean' &&
+    typeof provider.detachable === 'boolean' &&
+    CALLS.every((each) => typeof provider[each] === 'function');
+  if (!isComplete) {
+    const shown = (provider as { kind?: unknown } | null)?.kind ?? value;
+    throw invalidArgument(call, name, shown, `'wasm-memory', 'slab' or a MemoryProvider with ${CALLS.join(', ')}`);
+  }
+  return provider as MemoryProvider;
+}
+
+/** The reserve that the option names, if there is one. */
+export function resolveReserve(
+  call: string,
+  value: unknown,
+  pagesMax: number,
+): { provider: MemoryProvider; pageCount: number } | undefined {
+  if (value === undefined) return undefined;
+  const given = requireRecord(call, 'reserve', value, ['provider', 'pageCount']) as Partial<ReserveOptions>;
+  const provider = resolveProvider(call, given.provider ?? null, 'reserve.provider');
+  if (isOwnMemory(provider)) {
+    throw invalidArgument(
+      call,
+      'reserve.provider',
+      provider.kind,
+      'a provider of other memory than the pool has itself',
+    );
+  }
+  requireInteger(call, 'reserve.pageCount', given.pageCount, 1, pagesMax);
+  return { provider, pageCount: given.pageCount as number };
+}
+
+/** What other threads must know: a pool does with all pages what it may do with each. */
+export function resolveSource(
+  provider: MemoryProvider,
+  reserve: { provider: MemoryProvider; pageCount: number } | undefined,
+): PageSource {
+  return {
+    kind: provider.kind,
+    isOwn: isOwnMemory(provider),
+    readable: provider.readable && reserve?.provider.readable !== false,
+    detachable: provider.detachable && reserve?.provider.detachable !== false,
+    reservePages: reserve?.pageCount ?? 0,
+  };
+}
+
+/** Stands for the providers of a pool in threads that attach to it. */
+export function describedSource(call: string, value: unknown): PageSource {
+  const source = requireRecord(call, 'source', value, [
+    'kind',
+    'isOwn',
+    'readable',
+    'detachable',
+    'reservePages',
+  ]) as Partial<PageSource>;
+  for (const name of ['isOwn', 'readable', 'detachable'] as const) {
+    if (typeof source[name] !== 'boolean') throw invalidArgument(call, name, source[name], 'a boolean');
+  }
+  if (typeof source.kind !== 'string') throw invalidArgument(call, 'kind', source.kind, 'a string');
+  requireInteger(call, 'reservePages', source.reservePages, 0, 2 ** 31);
+  return source as PageSource;
+}

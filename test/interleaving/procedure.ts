@@ -1,0 +1,99 @@
+// Code outside the engine as one thread runs it: a generator which yields before each of its steps.
+//
+//   yield undefined             an atomic access follows: others may come between
+//   yield 'plain'               a plain write follows: the thread may die here (rewritten code yields it, see transform.ts)
+//   yield { call, port }        an engine call, performed step by step as this thread; its result comes back. Without a port
+//                               it is for the one that the procedure acts for
+//   yield { actFor }            the procedure acts for that port from now on
+
+import type { ModelPool } from './model.js';
+import type { CallName, Mix, Stepper } from './stepper.js';
+import { nothingRead, PLAIN, type Reads, suspension } from './suspend/suspension.js';
+
+/** What a procedure asks for with a yield. */
+export type Request =
+  | undefined
+  | typeof PLAIN
+  | { readonly call: readonly [name: CallName, ...args: number[]]; readonly port?: number }
+  | { readonly actFor: number };
+
+/** The steps of a procedure and, at last, its result. */
+export type Steps<Result = unknown> = Generator<Request, Result, number>;
+
+/** A procedure under way. */
+export class Procedure {
+  result: unknown;
+  private call: Stepper | undefined;
+  private isStandingAtPlain = false;
+  private name = 'begins';
+
+  /** `port`: for which it acts at first; `engineOf` gives the engine that does; `reads`: what the thread has read before. */
+  constructor(
+    private readonly pool: ModelPool,
+    private readonly steps: Steps,
+    private port: number,
+    private readonly engineOf: (port: number) => Stepper,
+    private readonly reads: Reads = nothingRead(),
+  ) {}
+
+  get isAtPlain(): boolean {
+    return this.call?.isAtPlain ?? this.isStandingAtPlain;
+  }
+
+  get doing(): string {
+    return this.name;
+  }
+
+  /** Performs the step before which it stands, and what follows up to the next one. True: it is over. */
+  goOn(): boolean {
+    let sent: number | undefined;
+    if (this.call !== undefined) {
+      if (!this.call.resume()) return false;
+      sent = this.call.result;
+      this.call = undefined;
+    }
+    for (;;) {
+      const { done, value } = this.next(sent);
+      sent = undefined;
+      if (done === true) {
+        this.result = value;
+        return true;
+      }
+      if (typeof value === 'object' && 'actFor' in value) {
+        this.port = value.actFor;
+        sent = 0;
+        continue;
+      }
+      this.isStandingAtPlain = value === PLAIN;
+      this.name = typeof value === 'object' ? value.call[0] : String(value ?? 'atomic');
+      if (typeof value !== 'object') return false;
+      const engine = this.engineOf(value.port ?? this.port);
+      const [name, ...args] = value.call;
+      if (!engine.call(name, args)) {
+        this.call = engine;
+        return false;
+      }
+      sent = engine.result;
+    }
+  }
+
+  /** Everything that decides how it goes on, apart from the pool's words. */
+  fingerprint(mix: Mix): void {
+    mix(this.port);
+    mix(this.reads.a);
+    mix(this.reads.b);
+    this.call?.fingerprint(mix);
+  }
+
+  private next(sent: number | undefined): IteratorResult<Request, unknown> {
+    suspension.enter(this.reads);
+    if (!suspension.isRewritten(this.steps)) {
+      // Code that is not rewritten does not tell what it reads: then it has read everything.
+      suspension.read(this.pool.hashWords());
+      suspension.read(sent);
+    }
+    const next = this.steps.next(sent as number);
+    suspension.leave(this.reads);
+    return next;
+  }
+}

@@ -1,0 +1,101 @@
+// The Wasm core as a stepper: an instance of the model binary, which calls env.yieldPoint before each atomic.
+//
+// While a call is explored, yieldPoint unwinds the instance's stack into a stretch of memory behind the pool (asyncify);
+// `resume` winds it back, performs the atomic and runs to the next one. The unwound stack has the locals of every frame, so it
+// is what the rest of the call depends on. Outside explored calls yields are ignored.
+
+import type { CallName, Calls, Mix, Stepper } from './stepper.js';
+
+/** Bytes of memory behind the pool that an instance needs for its stack. */
+export const STACK_BYTES = 4096;
+
+interface ModelExports extends Calls {
+  open(port: number): void;
+  asyncify_start_unwind(stack: number): void;
+  asyncify_stop_unwind(): void;
+  asyncify_start_rewind(stack: number): void;
+  asyncify_stop_rewind(): void;
+}
+
+/** An instance of the model binary. */
+export class WasmStepper implements Stepper {
+  readonly kind = 'wasm';
+  /** Wasm threads die before atomics alone. */
+  readonly isAtPlain = false;
+  result = 0;
+  private readonly exports: ModelExports;
+  private readonly u32: Uint32Array;
+  private isExploring = false;
+  private isRewinding = false;
+  private isUnwinding = false;
+  private name: CallName = 'alloc';
+  private args: readonly number[] = [];
+
+  /** `stack`: where the instance's stack goes, STACK_BYTES long. */
+  constructor(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    private readonly stack: number,
+  ) {
+    this.u32 = new Uint32Array(memory.buffer);
+    const env = { memory, yieldPoint: () => this.yieldPoint() };
+    this.exports = new WebAssembly.Instance(module, { env }).exports as unknown as ModelExports;
+  }
+
+  get calls(): Calls {
+    return this.exports;
+  }
+
+  open(port: number): void {
+    this.u32[this.stack >>> 2] = this.stack + 8;
+    this.u32[(this.stack >>> 2) + 1] = this.stack + STACK_BYTES;
+    this.isRewinding = false;
+    this.isUnwinding = false;
+    this.exports.open(port);
+  }
+
+  call(name: CallName, args: readonly number[]): boolean {
+    this.name = name;
+    this.args = args;
+    return this.run();
+  }
+
+  resume(): boolean {
+    this.isRewinding = true;
+    this.exports.asyncify_start_rewind(this.stack);
+    return this.run();
+  }
+
+  /** All that it keeps follows from the port and from why its last burst stopped, which no explored code asks for. */
+  remember(): void {}
+
+  fingerprint(mix: Mix): void {
+    const end = this.u32[this.stack >>> 2]! >>> 2;
+    for (let i = (this.stack + 8) >>> 2; i < end; i++) mix(this.u32[i]!);
+  }
+
+  private run(): boolean {
+    this.isExploring = true;
+    const call = this.exports[this.name] as (...args: number[]) => number | undefined;
+    const result = call(...this.args);
+    this.isExploring = false;
+    if (this.isUnwinding) {
+      this.isUnwinding = false;
+      this.exports.asyncify_stop_unwind();
+      return false;
+    }
+    this.result = result ?? 0;
+    return true;
+  }
+
+  private yieldPoint(): void {
+    if (!this.isExploring) return;
+    if (this.isRewinding) {
+      this.isRewinding = false;
+      this.exports.asyncify_stop_rewind();
+      return;
+    }
+    this.isUnwinding = true;
+    this.exports.asyncify_start_unwind(this.stack);
+  }
+}

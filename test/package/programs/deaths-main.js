@@ -1,0 +1,32 @@
+// Threads of node:worker_threads that die with pages in their hands: watched by their exit, and where the runtime has locks, also
+// one that nobody watched. Prints how each was reaped.
+
+import * as threads from 'node:worker_threads';
+import { PagePool } from 'pagepool';
+
+const PATIENCE_MS = 20_000;
+const pool = await PagePool.create({ pageCount: 16, maxPorts: 4 });
+
+/** Starts a thread, ends it when it holds pages, and waits until its port is free. */
+async function liveAndDie(isWatched) {
+  const worker = new threads.Worker(new URL('./deaths-worker.js', import.meta.url), { workerData: pool.share() });
+  if (isWatched) pool.watch(worker);
+  const portId = await new Promise((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+  const used = pool.audit().pages.used;
+  await worker.terminate();
+  const isFree = () => !pool.stats().ports[portId].isClaimed;
+  for (const end = Date.now() + PATIENCE_MS; !isFree() && Date.now() < end; ) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return { used, isReaped: isFree(), usedAfter: pool.audit().pages.used };
+}
+
+const hasLocks = threads.locks !== undefined || globalThis.navigator?.locks !== undefined;
+const watched = await liveAndDie(true);
+// In Deno locks tell of web workers alone.
+const unwatched = hasLocks && !('Deno' in globalThis) ? await liveAndDie(false) : null;
+const { isDestroyed } = await pool.close({ timeoutMs: 5000, ref: true });
+console.log(JSON.stringify({ watched, unwatched, isDestroyed }));
