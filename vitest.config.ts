@@ -36,7 +36,7 @@ const { test: packageTest, ...packageRest } = threaded('package', 120_000, 5);
 const packaged = { ...packageRest, test: { ...packageTest, globalSetup: ['test/package/support/setup.ts'] } };
 
 export default defineConfig({
-  resolve: { alias: { pagepool: path('./build/index.js') } },
+  resolve: { alias: { 'pagepool/testing': path('./build/testing.js'), pagepool: path('./build/index.js') } },
   test: {
     passWithNoTests: true,
     execArgv: ['--expose-gc'],

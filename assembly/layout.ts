@@ -259,6 +259,8 @@ export const PORT_COUNTING_OFFSET: u32 = 192;
 export const AREAS_PULLED: u32 = 0xffffffff;
 /** The thread missed a change and asks for all of them; it gets no page meanwhile. */
 export const AREAS_WANTED: u32 = 0xfffffffe;
+/** They were posted, and have not arrived yet. */
+export const AREAS_ANSWERED: u32 = 0xfffffffd;
 /** Epochs stay below this. */
 export const AREAS_EPOCH_MASK: u32 = 0x7fffffff;
 

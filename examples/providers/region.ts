@@ -35,8 +35,9 @@ export function region(): MemoryProvider {
     grow(context, count) {
       const { free } = regionOf(context);
       const pages = [...free].slice(0, count);
-      for (const page of pages) free.delete(page);
       context.feed(Uint32Array.from(pages));
+      // Behind it: a call that throws has done nothing.
+      for (const page of pages) free.delete(page);
     },
 
     /** These pages are the provider's again: each that it fed comes back once. */

@@ -6,8 +6,8 @@
 // one step: it happens as a whole or not at all. While one runs, the pool's calls are refused (src/engine/guarded.ts).
 
 import {
+  AREAS_ANSWERED,
   AREAS_EPOCH_MASK,
-  AREAS_PULLED,
   AREAS_WANTED,
   CLAIM_FREE,
   CLAIM_REAPING,
@@ -399,8 +399,8 @@ export class Supply implements ContextHost {
       if (id === own || state === CLAIM_FREE || state === CLAIM_REAPING) continue;
       // A2 pairs with R3 in src/pool/areas.ts say: the port's table is as the word says.
       const known = Atomics.load(this.#memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2) >>> 0;
-      // Who asks for the areas gets no page before it has them.
-      if (known === AREAS_PULLED || known === AREAS_WANTED) continue;
+      // A thread that pulls looks by itself, and one that asks for the areas gets no page before it has them.
+      if (known >= AREAS_ANSWERED) continue;
       if ((known - since) << 1 < 0) unaware.push(id);
     }
     return unaware;
@@ -412,10 +412,9 @@ export class Supply implements ContextHost {
     let isAsked = false;
     for (let id = 0; id < geometry.maxPorts; id++) {
       const index = (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2;
-      // N6 no ordering needed: whoever asks twice is answered twice.
-      if (Atomics.load(this.#memory.i32, index) >>> 0 !== AREAS_WANTED) continue;
-      if ((claimOf(this.#memory, geometry, id) & CLAIM_STATE_MASK) === CLAIM_FREE) continue;
-      isAsked = true;
+      // N6 no ordering needed: whoever asks again is answered again.
+      const said = Atomics.compareExchange(this.#memory.i32, index, AREAS_WANTED | 0, AREAS_ANSWERED | 0);
+      if (said >>> 0 === AREAS_WANTED) isAsked = true;
     }
     if (!isAsked) return;
     this.#table.post(this.#table.snapshot());

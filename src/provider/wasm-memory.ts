@@ -59,14 +59,14 @@ export function wasmMemory(options: WasmMemoryOptions = {}): MemoryProvider {
   return new WasmMemoryProvider(stepBytes);
 }
 
-/** Whether a provider's pages lie in the pool's own memory. */
+/** Whether a provider's pages lie in the pool's own memory: by its name, which another copy of the package gives it as well. */
 export function isOwnMemory(provider: MemoryProvider): boolean {
-  return provider instanceof WasmMemoryProvider;
+  return provider.kind === 'wasm-memory';
 }
 
 /** Wasm pages that one growth step adds. */
 export function growStepPages(geometry: Geometry, provider: MemoryProvider | undefined): number {
-  const wanted = provider instanceof WasmMemoryProvider ? provider.stepBytes : undefined;
+  const wanted = (provider as WasmMemoryProvider | undefined)?.stepBytes;
   if (wanted !== undefined) return Math.ceil(wanted / WASM_PAGE_BYTES);
   return Math.max(STEP_PAGES_MIN, Math.ceil((geometry.totalBytes - geometry.pagesOffset) / WASM_PAGE_BYTES / 8));
 }

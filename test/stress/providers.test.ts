@@ -1,0 +1,94 @@
+// Every provider under four threads that work at random, hand pages on and are killed at any moment.
+//
+// Ends with everything home: an exact, balanced audit, no torn bytes, each page given back to its provider as often as it was
+// fed. SEED=n replays the choices (not the scheduling). LONG=1 takes ten times as long.
+
+import { Worker } from 'node:worker_threads';
+import { type MemoryProvider, PagePool, slabs, wasmMemory } from 'pagepool';
+import { describe, expect, it } from 'vitest';
+import { region } from '../../examples/providers/region.js';
+import { witness } from '../../src/testing/witness.js';
+import { chooseSeed, randomFrom } from '../support/ports.js';
+
+const SECONDS = process.env.LONG === '1' ? 30 : 3;
+const THREADS = 4;
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const url = (path: string) => new URL(path, import.meta.url).href;
+const seed = chooseSeed('providers');
+
+const PROVIDERS: readonly (readonly [name: string, make: () => MemoryProvider])[] = [
+  ['wasm-memory', () => wasmMemory({ stepBytes: 65536 })],
+  ['slab', () => slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 50 })],
+  ['region', () => region()],
+];
+
+describe.each(PROVIDERS)('%s', (_, make) => {
+  it.each(['wasm', 'typescript'] as const)(
+    '%s engine: nothing is torn or lost under churn and kills',
+    async (engine) => {
+      const watch = witness(make());
+      const isOwn = watch.provider.kind === 'wasm-memory';
+      const provider = isOwn ? make() : watch.provider;
+      const pool = PagePool.createSync({
+        provider,
+        engine,
+        pageBytes: 4096,
+        pageCount: 160,
+        maxPorts: 8,
+        channels: { work: { capacity: 32, batch: 4 } },
+      });
+      const next = randomFrom(seed);
+      const stop = new Int32Array(new SharedArrayBuffer(4));
+      const failures: unknown[] = [];
+      const total: Record<string, number> = {};
+      const workers = new Set<Worker>();
+      const start = (): void => {
+        const worker = new Worker(new URL('../support/churn-thread.mjs', import.meta.url), {
+          workerData: {
+            entry: url('../../build/index.js'),
+            testing: url('../../build/testing.js'),
+            share: pool.share(),
+            seed: next(),
+            stop,
+            engine: next() % 4 === 0 ? 'typescript' : engine,
+          },
+        });
+        workers.add(worker);
+        pool.watch(worker);
+        worker.on('error', (error) => failures.push(error));
+        worker.on('exit', () => workers.delete(worker));
+        worker.on('message', ({ total: its }: { total?: Record<string, number> }) => {
+          for (const [name, count] of Object.entries(its ?? {})) total[name] = (total[name] ?? 0) + count;
+        });
+      };
+      for (let i = 0; i < THREADS; i++) start();
+      let kills = 0;
+      for (const end = Date.now() + SECONDS * 1000; Date.now() < end && failures.length === 0; ) {
+        await later(20 + (next() % 80));
+        if (next() % 3 === 0) pool.trim();
+        const victim = [...workers][next() % workers.size];
+        if (next() % 2 === 0 && victim !== undefined) {
+          kills += 1;
+          await victim.terminate();
+          start();
+        }
+      }
+      Atomics.store(stop, 0, 1);
+      for (const end = Date.now() + 10_000; workers.size > 0 && Date.now() < end; ) await later(10);
+      expect(failures).toEqual([]);
+      expect(workers.size).toBe(0);
+      for (let left = pool.channel('work').receive(); left !== null; left = pool.channel('work').receive())
+        left.release();
+      const audit = pool.audit();
+      console.log(`${kills} kills, ${JSON.stringify(total)}, ${JSON.stringify(provider.describe())}`);
+      expect(audit.errors).toEqual([]);
+      expect(audit).toMatchObject({ exact: true, balanced: true });
+      expect(total.torn).toBe(0);
+      expect(total.taken).toBeGreaterThan(100);
+      pool.trim();
+      expect(pool.stats()).toMatchObject({ inflight: 0, provider: { owner: isOwn ? null : { failure: null } } });
+      expect(await pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
+      expect(watch).toMatchObject({ faults: [], out: 0, open: 0 });
+    },
+  );
+});

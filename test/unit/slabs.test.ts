@@ -1,0 +1,145 @@
+// Slabs: cut on demand, fullest first, dropped above the low-water mark, called in when they are almost empty; RSS follows.
+
+import { PagePool, type PoolOptions, type SlabOptions, slabs } from 'pagepool';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { create, type EngineKind, KINDS } from '../support/ports.js';
+import { codeOf } from '../support/realm.js';
+
+const SLAB = 65536;
+const PAGE = 4096;
+const PER_SLAB = SLAB / PAGE;
+
+describe('slabs() options', () => {
+  it.each([{ slabBytes: 1000 }, { slabBytes: 2 ** 31 }, { keepBytes: -1 }, { idleMs: 0 }, { slabs: 1 }])(
+    'refuses %j',
+    (options) => {
+      expect(codeOf(() => slabs(options as SlabOptions))).toBe('POOL_ERR_INVALID_ARGUMENT');
+    },
+  );
+
+  it('are chosen by name', async () => {
+    const pool = await PagePool.create({ provider: 'slab', pageBytes: 65536, pageCount: 64 });
+    const handle = pool.alloc();
+    expect(pool.area(handle).length).toBe(2 * 1024 * 1024);
+    expect(pool.stats().provider).toMatchObject({ kind: 'slab', owner: { areas: 1 } });
+    pool.release(handle);
+    await pool.close();
+  });
+});
+
+describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
+  const pools: PagePool[] = [];
+  const make = (options: SlabOptions, more: PoolOptions = {}): PagePool => {
+    const provider = slabs({ slabBytes: SLAB, keepBytes: 0, ...options });
+    const pool = create(kind, { pageBytes: PAGE, pageCount: 8 * PER_SLAB, maxPorts: 2, provider, ...more });
+    pools.push(pool);
+    return pool;
+  };
+  const told = (pool: PagePool) => pool.stats().provider.owner?.description as Record<string, number>;
+  const take = (pool: PagePool, count: number): number[] => Array.from({ length: count }, () => pool.alloc());
+  const releaseAll = (pool: PagePool, handles: readonly number[]): void => {
+    for (const handle of handles) pool.release(handle);
+  };
+  afterEach(async () => {
+    for (const pool of pools.splice(0)) await pool.close({ timeoutMs: 2000 });
+    vi.restoreAllMocks();
+  });
+
+  it('cuts a slab when the last one has no page left, up to the pool', () => {
+    const pool = make({});
+    expect(told(pool).slabs).toBe(0);
+    const handles = take(pool, PER_SLAB);
+    expect(told(pool).slabs).toBe(1);
+    handles.push(...take(pool, 7 * PER_SLAB));
+    expect(handles.every((handle) => handle !== 0)).toBe(true);
+    expect(told(pool)).toMatchObject({ slabs: 8, bytes: 8 * SLAB, freePages: 0 });
+    expect(pool.alloc()).toBe(0);
+    releaseAll(pool, handles);
+  });
+
+  it('uses page numbers to the last one where slabs do not divide them', () => {
+    const pool = make({}, { pageCount: 2 * PER_SLAB + 3 });
+    for (let round = 0; round < 3; round++) {
+      const handles = take(pool, 2 * PER_SLAB + 3);
+      expect(handles.every((handle) => handle !== 0)).toBe(true);
+      expect(pool.alloc()).toBe(0);
+      releaseAll(pool, handles);
+      pool.trim();
+    }
+    expect(pool.audit()).toMatchObject({ errors: [], balanced: true });
+  });
+
+  it('drops wholly free slabs on trim, and keeps the low-water mark', () => {
+    const pool = make({ keepBytes: 2 * SLAB });
+    expect(told(pool).slabs).toBe(2);
+    const handles = take(pool, 6 * PER_SLAB);
+    releaseAll(pool, handles);
+    pool.trim();
+    expect(told(pool)).toMatchObject({ slabs: 2, bytes: 2 * SLAB, droppedSlabs: 4 });
+    expect(pool.stats()).toMatchObject({ inflight: 0, provider: { owner: { areas: 2 } } });
+  });
+
+  it('keeps a slab as long as one page of it is used, and feeds from the fullest first', () => {
+    const pool = make({}, { maxPorts: 32 }); // magazines of one page: what is fed is what is taken
+    const handles = take(pool, 3 * PER_SLAB);
+    const buffers = [...new Set(handles.map((handle) => pool.area(handle).buffer))];
+    expect(buffers.length).toBe(3);
+    // One page of the first slab, half of the second, nothing of the third.
+    const kept = handles.filter((handle) => {
+      const at = buffers.indexOf(pool.area(handle).buffer);
+      return at === 0 ? pool.offset(handle) === 0 : at === 1 && pool.offset(handle) < SLAB / 2;
+    });
+    releaseAll(
+      pool,
+      handles.filter((handle) => !kept.includes(handle)),
+    );
+    pool.trim();
+    // The third is dropped, the first called in: the second has room for twice its page.
+    expect(told(pool)).toMatchObject({ slabs: 2, retiringSlabs: 1, droppedSlabs: 1 });
+    const more = take(pool, 4);
+    for (const handle of more) expect(pool.area(handle).buffer).toBe(buffers[1]);
+    const last = kept.find((handle) => pool.area(handle).buffer === buffers[0]) as number;
+    releaseAll(pool, [last]);
+    pool.poll();
+    pool.poll();
+    expect(told(pool)).toMatchObject({ slabs: 1, retiringSlabs: 0, droppedSlabs: 2 });
+    releaseAll(pool, [...more, ...kept.filter((handle) => handle !== last)]);
+    pool.trim();
+    expect(told(pool)).toMatchObject({ slabs: 0, droppedSlabs: 3 });
+    expect(pool.audit()).toMatchObject({ errors: [], balanced: true });
+  });
+
+  it('drops them by itself when nothing is allocated for a while', async () => {
+    const pool = make({ idleMs: 20 });
+    releaseAll(pool, take(pool, 4 * PER_SLAB));
+    await vi.waitFor(() => expect(told(pool).slabs).toBe(0), 3000);
+    const handle = pool.alloc();
+    expect(handle).not.toBe(0);
+    pool.release(handle);
+  });
+
+  it('cuts smaller slabs where the platform refuses large ones, and gives 0 where it refuses all', () => {
+    const pool = make({ slabBytes: 4 * SLAB });
+    let most = SLAB;
+    class Scarce extends globalThis.SharedArrayBuffer {
+      constructor(bytes: number) {
+        if (bytes > most) throw new RangeError('Array buffer allocation failed');
+        super(bytes);
+      }
+    }
+    vi.stubGlobal('SharedArrayBuffer', Scarce);
+    try {
+      const handle = pool.alloc();
+      expect(pool.area(handle).length).toBe(SLAB);
+      pool.release(handle);
+      pool.trim();
+      most = 0;
+      expect(pool.alloc()).toBe(0);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+    const handle = pool.alloc();
+    expect(handle).not.toBe(0);
+    pool.release(handle);
+  });
+});
