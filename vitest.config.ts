@@ -36,7 +36,13 @@ const { test: packageTest, ...packageRest } = threaded('package', 120_000, 5);
 const packaged = { ...packageRest, test: { ...packageTest, globalSetup: ['test/package/support/setup.ts'] } };
 
 export default defineConfig({
-  resolve: { alias: { 'pagepool/testing': path('./build/testing.js'), pagepool: path('./build/index.js') } },
+  resolve: {
+    alias: {
+      'pagepool/testing': path('./build/testing.js'),
+      'pagepool/webgpu': path('./build/webgpu.js'),
+      pagepool: path('./build/index.js'),
+    },
+  },
   test: {
     passWithNoTests: true,
     execArgv: ['--expose-gc'],
@@ -52,6 +58,7 @@ export default defineConfig({
             threaded('litmus', 120_000, 2),
             threaded('stress', 180_000, 3),
             threaded('browser', 90_000, 4),
+            threaded('webgpu', 60_000, 4),
             packaged,
           ],
   },

@@ -39,6 +39,7 @@ import { announce, watchState } from './state.js';
 import { type PoolStats, readStats } from './stats.js';
 import { laterError } from './supply.js';
 import { asyncDispose } from './symbols.js';
+import type { UnreadablePool, UnreadableProvider } from './unreadable.js';
 import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from './waiting.js';
 import { Watching } from './watching.js';
 
@@ -47,6 +48,9 @@ export type Handle = number;
 
 /** What `pin` returns: good for one `unpin`, from any thread. */
 export type PinToken = number;
+
+/** For the package's other entries: the port behind a pool. */
+export let portOf: (pool: PagePool) => Port;
 
 /**
  * A pool of pages of shared memory, as one thread sees it.
@@ -118,7 +122,9 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform refuses
    *   the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
-  static async create(options?: PoolOptions): Promise<PagePool> {
+  static create(options: PoolOptions & { provider: UnreadableProvider }): Promise<UnreadablePool>;
+  static create(options?: PoolOptions): Promise<PagePool>;
+  static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = new PagePool(finish(await prepareEngine(request)));
     await pool.#install('create');
@@ -565,6 +571,10 @@ export class PagePool {
   /** The creator closes, an attached pool detaches. */
   async [asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  static {
+    portOf = (pool) => pool.#port;
   }
 
   get #isDestroyed(): boolean {
