@@ -3,7 +3,7 @@
 // Plain JavaScript without a test runner, since pages run it as well: each check gets what the platform has and throws when
 // something is wrong. Random choices follow from env.seed.
 
-/** @typedef {{ PagePool: any, webgpu: any, testProvider: any, makeDevice: () => Promise<any>, seed: number, takesSharedViews: boolean }} Env */
+/** @typedef {{ PagePool: any, webgpu: any, testProvider: any, makeDevice: () => Promise<any>, seed: number, takesSharedViews: boolean, runThread: (share: any) => Promise<any> }} Env */
 
 const KIB64 = 65536;
 const USAGE = { COPY_SRC: 4, COPY_DST: 8, STORAGE: 128, UNIFORM: 64, MAP_READ: 1 };
@@ -699,6 +699,39 @@ export const suite = [
       other.release(two);
       await other.close();
       gpu.release(one);
+      await tearDown(all);
+    },
+  ],
+  [
+    'another thread holds, allocates, sends and releases the numbers, and is told who can resolve them',
+    async (env) => {
+      const all = await setUp(env, { pool: { channels: { work: {}, back: {} } }, webgpu: { bufferBytes: KIB64 } });
+      const { gpu, host, memory } = all;
+      const source = host.take();
+      stamp(source.bytes, 9);
+      const handle = memory.upload(source);
+      gpu.channel('work').send(handle, 0, KIB64);
+      const found = await env.runThread(gpu.share());
+      equal([found.isReadable, found.extent], [false, KIB64]);
+      const texts = [
+        /^POOL_ERR_UNREADABLE: .*thread that has the device/,
+        /^POOL_ERR_UNREADABLE: .*thread that has the device/,
+        /^POOL_ERR_INVALID_ARGUMENT: memory failed: .*GPUBuffers cannot be posted/,
+        /^POOL_ERR_NOT_DETACHABLE/,
+      ];
+      equal(
+        found.refusals.map((text, i) => texts[i].test(text)),
+        [true, true, true, true],
+        found.refusals.join('\n'),
+      );
+      const back = gpu.channel('back');
+      const [own, same] = [back.receive(), back.receive()];
+      equal([own.tag, same.tag, same.handle === handle], [2, 1, true]);
+      equal(memory.binding(own.handle).size, KIB64, 'what the thread allocated');
+      const fragment = await memory.readback(same.handle);
+      equal(isStamped(fragment.bytes, 9), true, 'what came back');
+      for (const each of [own, same, fragment, source]) each.release();
+      requireHome(gpu);
       await tearDown(all);
     },
   ],
