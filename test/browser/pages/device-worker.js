@@ -6,6 +6,6 @@ import { holdNumbers } from '../webgpu/thread.js';
 
 const makeDevice = async () => (await navigator.gpu.requestAdapter()).requestDevice();
 
-onmessage = async ({ data: { share } }) => {
+addEventListener('message', async ({ data: { share } }) => {
   postMessage(await holdNumbers({ PagePool, webgpu, makeDevice }, share));
-};
+});
