@@ -5,11 +5,15 @@ interface Dawn {
   readonly globals: object;
 }
 
+/** Dawn's instance, kept: its adapters and devices do not keep it, and end the process without it. */
+let instance: GPU | undefined;
+
 /** Opens a device; says what to install where there is none. */
 export async function openDevice(): Promise<{ device: GPUDevice; name: string }> {
   const { create, globals } = (await import('webgpu' as string)) as Dawn;
   Object.assign(globalThis, globals);
-  const adapter = await create([]).requestAdapter();
+  instance = create([]);
+  const adapter = await instance.requestAdapter();
   if (adapter === null) {
     const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
     throw new Error(

@@ -12,6 +12,8 @@ if (tokens !== undefined) {
   const { PagePool } = await import(entries.pool);
   const { webgpu } = await import(entries.webgpu);
   const dawn = await import('webgpu');
-  const makeDevice = async () => (await dawn.create([]).requestAdapter()).requestDevice();
+  // Kept: Dawn's devices do not keep their instance, and end the process without it.
+  globalThis.dawnInstance = dawn.create([]);
+  const makeDevice = async () => (await globalThis.dawnInstance.requestAdapter()).requestDevice();
   parentPort.postMessage(await holdNumbers({ PagePool, webgpu, makeDevice }, share));
 }
