@@ -8,6 +8,7 @@ export const groupTitles: Readonly<Record<GroupId, string>> = {
   fast: '01 fast path',
   ring: '02 ring: pages through the recycle ring',
   channel: '02 ring: entries through a channel, one thread',
+  provider: 'providers: the same work on other memory',
   slow: '03 slow path',
   fragment: '04 fragments, references, pins',
   garbage: 'garbage',

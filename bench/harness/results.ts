@@ -10,6 +10,7 @@ export type GroupId =
   | 'baseline'
   | 'memory'
   | 'fast'
+  | 'provider'
   | 'ring'
   | 'slow'
   | 'fragment'

@@ -58,7 +58,7 @@ function partsOf(node: Results, browsers: readonly Results[], plots: ReadonlySet
     ['control', facts === undefined ? 'Not counted in this run.' : controlTable(facts)],
     ['losses', lossTable(lossesOf(node))],
     ['losses of the engine', lossTable(engineLossesOf(node))],
-    ...tables(['baseline', 'memory', 'fast', 'ring', 'channel', 'slow', 'fragment', 'garbage'], rowTable),
+    ...tables(['baseline', 'memory', 'fast', 'ring', 'channel', 'slow', 'fragment', 'provider', 'garbage'], rowTable),
     ...tables(['handoff-rate', 'handoff-latency'], handoffTables),
     ...tables(['contention', 'pages', 'ports', 'page-bytes'], growthTable),
     ['plot operations', plot('operations', 'Nanoseconds of the operations of one thread')],

@@ -10,6 +10,7 @@ import { memoryRows } from './memory.js';
 import { pageSizeRows } from './page-sizes.js';
 import { pageRows } from './pages.js';
 import { portRows } from './ports.js';
+import { providerRows } from './providers.js';
 import { ringRows } from './ring.js';
 import type { Row } from './row.js';
 import { slowRows } from './slow.js';
@@ -24,6 +25,7 @@ function bySeries(rows: readonly Row[]): Row[][] {
 export const operationFamilies: readonly (readonly Row[])[] = [
   [...baselineRows, ...memoryRows],
   [...fastRows, ...ringRows, ...slowRows, ...fragmentRows, ...channelRows, ...garbageRows],
+  providerRows,
 ];
 
 /** Cost against size. */

@@ -12,6 +12,7 @@ import {
   AREAS_WANTED,
   CONTROL_BASE,
   HEADER_AREAS_OFFSET,
+  HEADER_BYTES,
   PORT_AREAS_OFFSET,
 } from '../../assembly/layout.js';
 import { PagePoolError, REMEDIES } from '../errors.js';
@@ -51,16 +52,21 @@ export class Areas {
   onForget: (firstPage: number, pages: number) => void = () => {};
   /** The table has fallen behind, or is up to date again. */
   onBehind: (isBehind: boolean) => void = () => {};
-  readonly #port: AreasPort;
+  #port: AreasPort;
   readonly #ownPages: number;
   readonly #known = new Map<number, SharedArea>();
   /** Page -> index of its area, 0 = none. */
   readonly #indexes: Uint16Array;
   /** Page -> where it starts in its area. */
   readonly #starts: Uint32Array;
-  /** Index -> the area's one view. */
+  /** Index -> the area's one view; none at 0. */
   readonly #views: (Uint8Array | undefined)[] = [];
-  readonly #words: Int32Array;
+  #words: Int32Array;
+  /** A handle's low bits that number its unit, and those of them that number it in its page. */
+  readonly #unitMask: number;
+  readonly #unitInPageMask: number;
+  readonly #unitsShift: number;
+  readonly #unitShift: number;
   readonly #carrier: Carrier | undefined;
   #isBehind = false;
 
@@ -71,6 +77,10 @@ export class Areas {
     this.#indexes = new Uint16Array(geometry.pageCount + 1);
     this.#starts = new Uint32Array(geometry.pageCount + 1);
     this.#words = memory.i32;
+    this.#unitMask = 2 ** geometry.unitBits - 1;
+    this.#unitInPageMask = 2 ** geometry.unitsShift - 1;
+    this.#unitsShift = geometry.unitsShift;
+    this.#unitShift = geometry.unitShift;
     this.epoch = first.epoch;
     for (const area of first.added) this.#add(area);
     // Opened before the epoch is compared: a change after that arrives.
@@ -93,6 +103,20 @@ export class Areas {
   /** Whether the page lies in an area, and not in the pool's own memory. */
   has(page: number): boolean {
     return page > this.#ownPages;
+  }
+
+  /** The view of the area that a checked handle's page lies in, if it was made before; for the fast path. */
+  knownView(handle: number): Uint8Array | undefined {
+    this.#follow();
+    return this.#views[this.#indexes[(handle & this.#unitMask) >>> this.#unitsShift] as number];
+  }
+
+  /** Where in its area a checked handle's fragment starts; -1 where no area is known that has its page. */
+  knownOffset(handle: number): number {
+    this.#follow();
+    const page = (handle & this.#unitMask) >>> this.#unitsShift;
+    if (this.#indexes[page] === 0) return -1;
+    return (this.#starts[page] as number) + ((handle & this.#unitInPageMask) << this.#unitShift);
   }
 
   /** The view of the whole area that the page lies in. */
@@ -140,15 +164,27 @@ export class Areas {
     this.#carrier?.post(change);
   }
 
+  /** The worker may ask for what the channel does not bring it. */
+  carryTo(worker: unknown): void {
+    this.#carrier?.listen(worker);
+  }
+
   /** The thread is done with the pool. */
   close(): void {
     this.#carrier?.close();
     for (const index of [...this.#known.keys()]) this.#remove(index);
+    // What is kept of the table keeps no memory of the pool.
+    this.onForget = () => {};
+    this.onBehind = () => {};
+    this.#words = new Int32Array((CONTROL_BASE + HEADER_BYTES) >>> 2);
+    this.epoch = 0;
+    this.#port = { ...this.#port, memory: { i32: this.#words } as AreasPort['memory'] };
   }
 
   #receive(message: unknown): void {
     const change = message as AreasChange | null;
-    // Where the platform delivers the message but not the memory in it, nothing can be learned from it.
+    // Where the platform delivers the message but not the memory in it, it says only that there is something to ask for.
+    if (change === null && this.#carrier?.connect() === true) this.#ask();
     if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
     if (((change.epoch - this.epoch) | 0) <= 0) return;
     if (change.since === null || change.since === this.epoch) this.apply(change);

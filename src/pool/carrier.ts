@@ -1,8 +1,9 @@
 // The carrier: posts buffers to the other threads of a pool, since shared memory cannot be reached by address.
 //
 // A BroadcastChannel named after the pool, so that nobody has to hand ports around. In Node a thread can fetch what was posted
-// at once (pull), wherever it stands; elsewhere a change arrives when the thread returns to its event loop. Nothing here keeps a
-// program alive.
+// at once (pull), wherever it stands; elsewhere a change arrives when the thread returns to its event loop. Chromium delivers
+// such messages empty: a worker that gets one sends a port to the thread that started it, where `watch` listens for it. Nothing
+// here keeps a program alive.
 
 import { workerThreads } from './thread.js';
 
@@ -12,6 +13,31 @@ interface Broadcast {
   postMessage(message: unknown): void;
   close(): void;
   unref?(): void;
+}
+
+/** What is used of a MessagePort. */
+interface Port {
+  onmessage: ((event: { data: unknown }) => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+}
+
+/** What is used of the event by which a worker sends its port. */
+interface PortEvent {
+  readonly data: unknown;
+  readonly ports: readonly Port[];
+  stopImmediatePropagation(): void;
+}
+
+/** What is used of a Worker of the web. */
+interface EventWorker {
+  addEventListener(type: 'message', listener: (event: PortEvent) => void): void;
+}
+
+/** The message that a worker's port comes with. */
+interface Greeting {
+  readonly kind: 'pagepool-carrier';
+  readonly name: string;
 }
 
 /** What is used of node:worker_threads. */
@@ -27,11 +53,16 @@ export class Carrier {
   readonly #channel: Broadcast | undefined;
   readonly #receive: ((port: Broadcast) => { message: unknown } | undefined) | undefined;
   readonly #onMessage: (message: unknown) => void;
+  readonly #name: string;
+  /** Of workers that the channel does not reach. */
+  readonly #ports = new Set<Port>();
+  #isConnected = false;
 
   constructor(name: string, onMessage: (message: unknown) => void) {
     const threads = isNode() ? (workerThreads() as Pulling | undefined) : undefined;
     const host = globalThis as { BroadcastChannel?: new (name: string) => Broadcast };
     const Channel = threads?.BroadcastChannel ?? host.BroadcastChannel;
+    this.#name = name;
     this.#onMessage = onMessage;
     this.#receive = threads?.receiveMessageOnPort;
     this.canPull = this.#receive !== undefined;
@@ -53,10 +84,42 @@ export class Carrier {
 
   post(message: unknown): void {
     this.#channel?.postMessage(message);
+    for (const port of this.#ports) port.postMessage(message);
+  }
+
+  /** Posts to the worker as well, once it has found that the channel does not reach it. */
+  listen(worker: unknown): void {
+    if (typeof (worker as Partial<EventWorker>).addEventListener !== 'function') return;
+    (worker as EventWorker).addEventListener('message', (event) => {
+      const greeting = event.data as Partial<Greeting> | null;
+      if (greeting?.kind !== 'pagepool-carrier' || greeting.name !== this.#name) return;
+      // It is the pool's own message, and none of the program's.
+      event.stopImmediatePropagation();
+      for (const port of event.ports) this.#ports.add(port);
+    });
+  }
+
+  /** Sends a port to the thread that started this one. False: it was sent before, or nobody can be asked. */
+  connect(): boolean {
+    const host = globalThis as {
+      WorkerGlobalScope?: unknown;
+      postMessage?: (message: unknown, transfer: unknown[]) => void;
+    };
+    if (this.#isConnected || host.WorkerGlobalScope === undefined || typeof host.postMessage !== 'function')
+      return false;
+    this.#isConnected = true;
+    const { port1, port2 } = new MessageChannel() as unknown as { port1: Port; port2: Port };
+    this.#ports.add(port1);
+    port1.onmessage = ({ data }) => this.#onMessage(data);
+    const greeting: Greeting = { kind: 'pagepool-carrier', name: this.#name };
+    host.postMessage(greeting, [port2]);
+    return true;
   }
 
   close(): void {
     this.#channel?.close();
+    for (const port of this.#ports) port.close();
+    this.#ports.clear();
   }
 }
 

@@ -109,7 +109,11 @@ export class PagePool {
       this.#channels.set(channel.name, new Channel(port, index));
     });
     port.onLost = () => this.#end();
-    this.#followAreas();
+    port.useEngine = (next) => {
+      port.engine = next;
+      this.#engine = next;
+    };
+    if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -301,18 +305,19 @@ export class PagePool {
    */
   area(handle: Handle): Uint8Array {
     const extent = extentOf(this.#port, 'area', handle);
-    if (this.#areas !== undefined) return areaOf(this.#port, 'area', handle, extent);
+    if (this.#areas !== undefined) return this.#areas.knownView(handle) ?? areaOf(this.#port, 'area', handle, extent);
     return this.#port.memory.reach(startOfHandle(this.#port, handle) + extent);
   }
 
   /** Where in its area the fragment starts, bytes. */
   offset(handle: Handle): number {
-    if (this.#areas !== undefined) {
-      extentOf(this.#port, 'offset', handle);
-      return offsetOf(this.#port, 'offset', handle);
-    }
     if (!isHandleNumber(handle)) throw invalidHandle('offset', handle);
     const offset = this.#engine.offset(handle) >>> 0;
+    if (this.#areas !== undefined) {
+      // Only the check counts: it is 0 for a refused handle, and for the first page.
+      const start = offset !== 0 ? this.#areas.knownOffset(handle) : -1;
+      return start >= 0 ? start : this.#offsetAgain(handle);
+    }
     if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
     return offset;
   }
@@ -602,15 +607,14 @@ export class PagePool {
     announce(memory);
   }
 
+  #offsetAgain(handle: number): number {
+    extentOf(this.#port, 'offset', handle);
+    return offsetOf(this.#port, 'offset', handle);
+  }
+
   /** Keeps what this thread knows of areas with what the engine may hand out. */
-  #followAreas(): void {
+  #followAreas(areas: Areas, engine: Engine): void {
     const port = this.#port;
-    const { areas, engine } = port;
-    port.useEngine = (next) => {
-      port.engine = next;
-      this.#engine = next;
-    };
-    if (areas === undefined) return;
     areas.onForget = (firstPage, pages) => this.#views.fill(undefined, firstPage, firstPage + pages);
     areas.onBehind = (isBehind) => {
       if (port.isGone) return;

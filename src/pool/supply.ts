@@ -89,7 +89,7 @@ export class Supply implements ContextHost {
   readonly #port: Port;
   readonly #table: Areas;
   /** Kept where the port's own is replaced at the pool's end. */
-  readonly #memory: Port['memory'];
+  #memory: Port['memory'];
   readonly #main: Context | undefined;
   readonly #reserve: Context | undefined;
   #queue: Queued[] = [];
@@ -199,6 +199,7 @@ export class Supply implements ContextHost {
       context.end();
     }
     this.areas.clear();
+    this.#memory = this.#port.memory; // the copy that is left of it
     if (first !== undefined) throw first;
   }
 
@@ -229,10 +230,14 @@ export class Supply implements ContextHost {
     if (this.#isBusy || this.#isOver) return false;
     this.#answerAsking();
     this.#collect(call);
-    const wanted = this.#takeWants();
-    if (wanted > 0 && poolState(this.#memory) === STATE_ACTIVE) this.#grow(call, wanted);
+    const waiting = this.#queue.length;
     this.#list();
-    return wanted > 0 && this.#queue.length === 0;
+    const hasListed = this.#queue.length < waiting;
+    const wanted = this.#takeWants();
+    // While pages wait for threads to know their area, and when they have just been listed, nothing more is asked for.
+    const isServed = hasListed || this.#queue.length > 0;
+    if (wanted > 0 && !isServed && poolState(this.#memory) === STATE_ACTIVE) this.#grow(call, wanted);
+    return wanted > 0 && (hasListed || this.#queue.length === 0);
   }
 
   /** The same where nobody catches: the failure stands in the statistics. */

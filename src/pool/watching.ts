@@ -40,6 +40,7 @@ export class Watching {
    */
   watch(worker: unknown): void {
     const locks = this.#port.memory.isShared ? platformLocks() : undefined;
+    this.#port.areas?.carryTo(worker);
     if (isExitingWorker(worker)) {
       this.#watchExit(worker);
       // In Deno a lock keeps the program alive, and the event is enough.

@@ -73,6 +73,7 @@ describe.each(PROVIDERS)('%s', (_, make) => {
           start();
         }
       }
+      await later(1000); // the last ones started have time to work
       Atomics.store(stop, 0, 1);
       for (const end = Date.now() + 10_000; workers.size > 0 && Date.now() < end; ) await later(10);
       expect(failures).toEqual([]);

@@ -2,10 +2,13 @@
 
 import { PagePool, type PagePoolError, type PoolOptions } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { PORT_AREAS_OFFSET } from '../../assembly/layout.js';
 import { region } from '../../examples/providers/region.js';
+import { freePort, portOffset } from '../../src/pool/port.js';
 import type { Area, MemoryProvider, ProviderContext } from '../../src/provider/provider.js';
 import { create, type EngineKind, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
+import { portBeside } from '../support/shared-ports.js';
 
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const OPTIONS: PoolOptions = { pageBytes: 1024, pageCount: 32, maxPorts: 4 };
@@ -226,6 +229,23 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     const { firstPage } = addRegion(context(), 2);
     context().feed(Uint32Array.of(firstPage, firstPage + 1));
     (await waiting).release();
+    requireHome(pool);
+  });
+
+  it('waits with the pages of a new area until every thread knows it', () => {
+    const { provider } = scripted();
+    const pool = make({ provider });
+    const other = portBeside(pool, kind); // as a thread that hears of areas by its event loop alone, and has not yet
+    expect(pool.alloc()).toBe(0);
+    expect(pool.stats()).toMatchObject({ hold: 0, provider: { owner: { areas: 1, waitingFor: [other.id] } } });
+    const known = (portOffset(other.geometry, other.id) + PORT_AREAS_OFFSET) >>> 2;
+    Atomics.store(other.memory.i32, known, 1);
+    const handle = pool.alloc();
+    expect(handle).not.toBe(0);
+    expect(pool.stats().provider.owner?.waitingFor).toEqual([]);
+    pool.release(handle);
+    other.engine.park();
+    freePort(other);
     requireHome(pool);
   });
 

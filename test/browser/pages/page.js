@@ -11,6 +11,7 @@ import { handOff } from './hand-off.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
 import { otherWorkers } from './other-workers.js';
+import { slabGrowth } from './slab-growth.js';
 import { tokens } from './tokens.js';
 import { views } from './views.js';
 import { worklet } from './worklet.js';
@@ -25,6 +26,7 @@ globalThis.tests = {
   local,
   mainThread,
   otherWorkers,
+  slabGrowth,
   tokens,
   views,
   worklet,

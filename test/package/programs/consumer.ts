@@ -18,9 +18,12 @@ import {
   type PoolOptions,
   type PoolShare,
   type PoolStats,
+  type ProviderContext,
+  slabs,
   type WaitOptions,
   wasmMemory,
 } from 'pagepool';
+import { churn, testProvider } from 'pagepool/testing';
 
 const channels: Record<string, ChannelOptions> = { work: { capacity: 8, batch: 4, whenFull: 'drop-oldest' } };
 const provider: MemoryProvider = wasmMemory({ stepBytes: 1 << 20 });
@@ -52,6 +55,28 @@ export async function use(): Promise<CloseReport> {
   words[0] = stats.alloc.fast + audit.pages.total;
   await attached[Symbol.asyncDispose]();
   return pool.close({ timeoutMs: 1000 });
+}
+
+/** A provider of the consumer's own, and the suite that it is run through. */
+export async function provide(pool: PagePool): Promise<void> {
+  const own: MemoryProvider = {
+    kind: 'own',
+    readable: true,
+    detachable: false,
+    init: (context: ProviderContext) => context.feed(new Uint32Array(context.pool.pageCount)),
+    grow: () => {},
+    retire: (_context, pages) => void pages.length,
+    describe: () => ({}),
+    destroy: async () => {},
+  };
+  await PagePool.create({ provider: own, reserve: { provider: slabs({ keepBytes: 0 }), pageCount: 4 } });
+  await PagePool.create({ provider: 'slab' });
+  const { torn }: { readonly torn: number } = churn(pool, { seed: 1, rounds: 10 });
+  await testProvider(() => own, { pageCount: torn });
+  // @ts-expect-error a provider has more than a name
+  await PagePool.create({ provider: { kind: 'own' } });
+  // @ts-expect-error there is no such provider
+  await PagePool.create({ provider: 'slabs' });
 }
 
 export async function misuse(pool: PagePool, share: PoolShare, fragment: Fragment): Promise<void> {

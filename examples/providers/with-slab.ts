@@ -1,0 +1,6 @@
+// Pages from big shared buffers, which are given back when they are not used.
+
+import { slabs } from 'pagepool';
+import { run } from './run.js';
+
+await run(slabs({ slabBytes: 65536, keepBytes: 0 }));
