@@ -36,7 +36,12 @@ const { test: packageTest, ...packageRest } = threaded('package', 120_000, 5);
 const packaged = { ...packageRest, test: { ...packageTest, globalSetup: ['test/package/support/setup.ts'] } };
 
 export default defineConfig({
-  resolve: { alias: { 'pagepool/testing': path('./build/testing.js'), pagepool: path('./build/index.js') } },
+  resolve: {
+    alias: [
+      { find: /^pagepool$/, replacement: path('./build/index.js') },
+      { find: /^pagepool\/(testing|user|user-area)$/, replacement: path('./build/$1.js') },
+    ],
+  },
   test: {
     passWithNoTests: true,
     execArgv: ['--expose-gc'],
@@ -52,6 +57,7 @@ export default defineConfig({
             threaded('kernel', 60_000, 1),
             threaded('litmus', 120_000, 2),
             threaded('stress', 180_000, 3),
+            threaded('user', 180_000, 3),
             threaded('browser', 90_000, 4),
             packaged,
           ],

@@ -4,15 +4,18 @@
 // and attach() and createSync() are synchronous, so that no part can be loaded later. Until a smaller shape is found the limit
 // below keeps it from growing, and the line that is printed says by how much the budget is missed. --json prints the sizes
 // in bytes for other programs.
+//
+// The entry for consumers that are not trusted is theirs to load: it stays small, and has nothing of the core and no Wasm in it.
 
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { buildDir, kilobytes, Refusal, runScript } from './support.mjs';
+import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
 const CORE_LIMIT_BYTES = 48 * 1024;
+const USER_LIMIT_BYTES = 3 * 1024;
 
 /** A file and what it imports statically by relative path. */
 function closure(file, done = new Set()) {
@@ -26,25 +29,40 @@ function closure(file, done = new Set()) {
   return done;
 }
 
-await runScript(async () => {
-  const files = [...closure(join(buildDir, 'index.js'))];
-  const plain = gzipSync(files.map((file) => readFileSync(file, 'utf8')).join('\n'), { level: 9 }).length;
-  const { outputFiles } = await build({
-    entryPoints: [join(buildDir, 'index.js')],
+/** An entry with all that it needs, minified: its size gzipped, its text, and the files that it is made of. */
+async function bundle(entry) {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
     bundle: true,
     minify: true,
     format: 'esm',
     platform: 'neutral',
     external: ['node:*'],
     charset: 'utf8',
+    metafile: true,
     write: false,
   });
-  const minified = gzipSync(outputFiles[0].contents, { level: 9 }).length;
+  const [{ contents, text }] = outputFiles;
+  return { bytes: gzipSync(contents, { level: 9 }).length, text, inputs: Object.keys(metafile.inputs) };
+}
+
+await runScript(async () => {
+  const files = [...closure(join(buildDir, 'index.js'))];
+  const plain = gzipSync(files.map((file) => readFileSync(file, 'utf8')).join('\n'), { level: 9 }).length;
+  const minified = (await bundle(join(buildDir, 'index.js'))).bytes;
+  const user = await bundle(join(root, 'src/user.ts'));
   const wasm = statSync(join(buildDir, 'wasm/core.release.wasm')).size;
-  if (process.argv.includes('--json')) return console.log(JSON.stringify({ plain, minified, wasm }));
+  if (process.argv.includes('--json')) return console.log(JSON.stringify({ plain, minified, wasm, user: user.bytes }));
   console.log(
     `core entry: ${kilobytes(plain)} gzipped as shipped, ${kilobytes(minified)} minified (at most ${kilobytes(CORE_LIMIT_BYTES)}; the budget is ${kilobytes(CORE_BUDGET_BYTES)})`,
   );
   if (minified > CORE_LIMIT_BYTES)
     throw new Refusal(`core entry has ${minified} bytes (expected at most ${CORE_LIMIT_BYTES})`);
+  console.log(`pagepool/user: ${kilobytes(user.bytes)} minified (at most ${kilobytes(USER_LIMIT_BYTES)})`);
+  if (user.bytes > USER_LIMIT_BYTES)
+    throw new Refusal(`pagepool/user has ${user.bytes} bytes (expected at most ${USER_LIMIT_BYTES})`);
+  const foreign = user.inputs.filter((path) => !/^src\/user(?:\/|\.ts$)/.test(path));
+  if (foreign.length > 0) throw new Refusal(`pagepool/user contains ${foreign} (expected nothing of the core)`);
+  if (user.text.includes('WebAssembly')) throw new Refusal('pagepool/user names WebAssembly (expected none of it)');
 });

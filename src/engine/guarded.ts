@@ -29,13 +29,21 @@ export function reentrantEngine(kind: Engine['kind'], callback: string): Engine 
   return { ...Object.fromEntries(calls), kind };
 }
 
-/** An engine that hands out and receives nothing: all else works. */
-export function waitingEngine(engine: Engine): Engine {
+/**
+ * An engine that hands out and receives nothing: all else works.
+ *
+ * @param look fetches what the thread waits for, where that can be had at once: a thread that never returns to its event loop
+ *   asks again and again, and hears of it no other way
+ */
+export function waitingEngine(engine: Engine, look: () => void): Engine {
   const calls = CALLS.map((call) => [
     call,
     (...args: never[]) => (engine[call] as (...args: never[]) => unknown)(...args),
   ]);
-  const none = (): number => 0;
+  const none = (): number => {
+    look();
+    return 0;
+  };
   return {
     ...Object.fromEntries(calls),
     kind: engine.kind,
@@ -45,6 +53,7 @@ export function waitingEngine(engine: Engine): Engine {
     receiveBurst: none,
     lastError: none,
     adopt: () => {
+      look();
       throw new PagePoolError(
         'POOL_ERR_PROVIDER',
         'adopt failed: this thread waits for memory of the pool that was added while it attached (expected it to have arrived); return to the event loop first',

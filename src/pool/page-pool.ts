@@ -51,6 +51,9 @@ export type Handle = number;
 /** What `pin` returns: good for one `unpin`, from any thread. */
 export type PinToken = number;
 
+/** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
+export let portOf: (call: string, pool: PagePool) => Port;
+
 /**
  * A pool of pages of shared memory, as one thread sees it.
  *
@@ -599,6 +602,13 @@ export class PagePool {
     await this.close();
   }
 
+  static {
+    portOf = (call, pool) => {
+      if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
+      return pool.#port;
+    };
+  }
+
   /** From now on the port's references are followed, through its engine. Told before anybody copies the engine. */
   #track(options: LeakOptions): void {
     const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
@@ -653,7 +663,7 @@ export class PagePool {
     areas.onForget = (firstPage, pages) => this.#views.fill(undefined, firstPage, firstPage + pages);
     areas.onBehind = (isBehind) => {
       if (port.isGone) return;
-      port.useEngine?.(isBehind ? waitingEngine(engine) : engine);
+      port.useEngine?.(isBehind ? waitingEngine(engine, () => areas.follow()) : engine);
       if (!isBehind) wakeAll(port);
     };
     if (areas.isBehind) areas.onBehind(true);

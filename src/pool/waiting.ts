@@ -43,8 +43,17 @@ const SPIN_LOOKS_MIN = { sync: 4096, async: 32 };
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 10;
 
+/** What a wait asks of the event it waits for. */
+export interface WaitEvent {
+  begin(): void;
+  end(listener?: () => void): void;
+  arm(): number;
+  listen(sequence: number, listener: () => void): boolean;
+  spin<T>(kind: 'sync' | 'async', probe: Probe<T>): T | undefined;
+}
+
 /** One thread's side of an eventcount: its bit, its one waitAsync, and those to call when the sequence changes. */
-export class EventCount {
+export class EventCount implements WaitEvent {
   readonly #port: Port;
   readonly #seq: number;
   readonly #waiters: number;
@@ -193,7 +202,7 @@ export interface Wait<T> {
   /** For messages: `takeAsync`. */
   readonly call: string;
   readonly port: Port;
-  readonly event: EventCount;
+  readonly event: WaitEvent;
   readonly probe: Probe<T>;
   /** Whether the condition can come true without a wake-up, so that a growing timer (1 to 10 ms) must look as well. */
   readonly looks: boolean;

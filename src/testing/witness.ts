@@ -141,9 +141,11 @@ class Watch implements Witness {
       feed: (pages: Uint32Array): void =>
         call(() => {
           for (const page of pages) if (seen().fed.has(page)) this.faults.push(`page ${page} is fed while it is out`);
-          if (this.#pending === undefined) for (const page of pages) seen().fed.add(page);
+          // A pool may be fed in a callback of another one: its own step is carried out at once.
+          const pending = this.#pending?.seen === seen() ? this.#pending.pages : undefined;
+          if (pending === undefined) for (const page of pages) seen().fed.add(page);
           context.feed(pages);
-          this.#pending?.pages.push(...pages);
+          pending?.push(...pages);
         }),
     };
   }

@@ -12,6 +12,7 @@ describe('examples/providers', () => {
   test.each([
     ['wasm-memory', 'wasm-memory'],
     ['slab', 'slab'],
+    ['user-area', 'user-area'],
     ['own', 'region'],
   ])('with-%s.ts hands every page to the same consumer', async (name, kind) => {
     const args = ['scripts/run-ts.mjs', `examples/providers/with-${name}.ts`];

@@ -65,6 +65,12 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     });
   }
 
+  test.skipIf(!isHere)('gives pages of a user area to a thread that loads pagepool/user alone', async () => {
+    const { stdout, stderr, end } = await start('user-area-main.js');
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    expect(JSON.parse(stdout)).toEqual({ isRight: true, scrubbed: 0, balanced: true, isDestroyed: true });
+  });
+
   test.skipIf(!isHere)('loads by require() from CommonJS, without a warning', async () => {
     const { stdout, stderr, end } = await start('require.cjs');
     expect({ stderr, end }).toEqual({ stderr: '', end: 0 });

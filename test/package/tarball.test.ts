@@ -158,6 +158,15 @@ describe('a bundle', () => {
     expect(text).toBe('console.log(1);\n');
   });
 
+  test('of the untrusted side has nothing of the core in it', async () => {
+    const text = await bundle("import { Receiver } from 'pagepool/user'; console.log(Receiver);");
+    expect(text.length).toBeLessThan(6000);
+    expect(text).not.toContain('WebAssembly');
+    const unused =
+      "import { Receiver } from 'pagepool/user'; import { UserQueue, userArea } from 'pagepool/user-area'; console.log(1);";
+    expect(await bundle(unused)).toBe('console.log(1);\n');
+  });
+
   test('keeps the package when it is used', async () => {
     const text = await bundle("import { PagePool } from 'pagepool'; console.log(PagePool);");
     expect(text.length).toBeGreaterThan(20_000);

@@ -5,6 +5,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { type MemoryProvider, PagePool, slabs, wasmMemory } from 'pagepool';
+import { userArea } from 'pagepool/user-area';
 import { describe, expect, it } from 'vitest';
 import { region } from '../../examples/providers/region.js';
 import { witness } from '../../src/testing/witness.js';
@@ -12,6 +13,8 @@ import { chooseSeed, randomFrom } from '../support/ports.js';
 
 const SECONDS = process.env.LONG === '1' ? 30 : 3;
 const THREADS = 4;
+const PAGES = 160;
+const PAGE_BYTES = 4096;
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const url = (path: string) => new URL(path, import.meta.url).href;
 const seed = chooseSeed('providers');
@@ -20,6 +23,7 @@ const PROVIDERS: readonly (readonly [name: string, make: () => MemoryProvider])[
   ['wasm-memory', () => wasmMemory({ stepBytes: 65536 })],
   ['slab', () => slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 50 })],
   ['region', () => region()],
+  ['user-area', () => userArea(new SharedArrayBuffer(PAGES * PAGE_BYTES))],
 ];
 
 describe.each(PROVIDERS)('%s', (_, make) => {
@@ -32,8 +36,8 @@ describe.each(PROVIDERS)('%s', (_, make) => {
       const pool = PagePool.createSync({
         provider,
         engine,
-        pageBytes: 4096,
-        pageCount: 160,
+        pageBytes: PAGE_BYTES,
+        pageCount: PAGES,
         maxPorts: 8,
         channels: { work: { capacity: 32, batch: 4 } },
       });

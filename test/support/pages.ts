@@ -22,6 +22,9 @@ async function servePages(headers: Site['headers'] = {}): Promise<Server> {
       '/index.html': HTML,
       '/stress/churn.js': await program(new URL('../stress/churn.ts', import.meta.url)),
       '/stress/quiet.js': await program(new URL('../stress/quiet.ts', import.meta.url)),
+      '/user/scene.js': await program(new URL('../user/scene.ts', import.meta.url)),
+      '/user/hostile.js': await program(new URL('../user/hostile.ts', import.meta.url)),
+      '/user/honest.js': await program(new URL('../user/honest.ts', import.meta.url)),
     },
     headers,
   });

@@ -12,6 +12,7 @@ import { mainThread } from './main-thread.js';
 import { otherWorkers } from './other-workers.js';
 import { slabGrowth } from './slab-growth.js';
 import { tokens } from './tokens.js';
+import { userArea, userAreaConformance } from './user-area.js';
 import { views } from './views.js';
 import { worklet } from './worklet.js';
 
@@ -26,6 +27,8 @@ globalThis.tests = {
   otherWorkers,
   slabGrowth,
   tokens,
+  userArea,
+  userAreaConformance,
   views,
   worklet,
 };

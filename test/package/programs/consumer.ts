@@ -24,6 +24,8 @@ import {
   wasmMemory,
 } from 'pagepool';
 import { churn, testProvider } from 'pagepool/testing';
+import { type Delivery, type ReceiveOptions, Receiver } from 'pagepool/user';
+import { UserQueue, type UserQueueStats, type UserShare, userArea } from 'pagepool/user-area';
 
 const channels: Record<string, ChannelOptions> = { work: { capacity: 8, batch: 4, whenFull: 'drop-oldest' } };
 const provider: MemoryProvider = wasmMemory({ stepBytes: 1 << 20 });
@@ -77,6 +79,30 @@ export async function provide(pool: PagePool): Promise<void> {
   await PagePool.create({ provider: { kind: 'own' } });
   // @ts-expect-error there is no such provider
   await PagePool.create({ provider: 'slabs' });
+}
+
+/** A consumer that is not trusted, and its giver. */
+export async function give(memory: SharedArrayBuffer): Promise<number> {
+  const area: MemoryProvider = userArea(memory, { byteOffset: 16, byteLength: 4096 });
+  const pool = await PagePool.create({ provider: area, pageCount: 1 });
+  const queue = new UserQueue(pool, { completions: 8, refills: 8 });
+  const share: UserShare = queue.share();
+  const isGiven: boolean = queue.give(pool.alloc(), 0, 10, 1);
+  const stats: UserQueueStats = queue.stats();
+  await queue.waitRoom({ timeoutMs: stats.dropped.notHeld });
+  return isGiven ? queue.close({ timeoutMs: 1 }) : queue.giveCopy(await take(share));
+}
+
+async function take(share: UserShare): Promise<Uint8Array> {
+  const receiver = new Receiver(share);
+  const wait: ReceiveOptions = { timeoutMs: 10, ref: true };
+  const delivery: Delivery | null = await receiver.next(wait);
+  for await (const each of receiver) each.release();
+  receiver.release(0, receiver.receiveBurst(new Uint32Array(8), 2));
+  delivery?.[Symbol.dispose]();
+  // @ts-expect-error a receiver has no handles
+  receiver.alloc();
+  return delivery?.bytes ?? new Uint8Array(1);
 }
 
 export async function misuse(pool: PagePool, share: PoolShare, fragment: Fragment): Promise<void> {

@@ -1,0 +1,468 @@
+// UserQueue: the pool's side towards one consumer that is not trusted; the zero-copy receive protocol of the kernel's io_uring.
+//
+// `give` turns a reference of this thread into a user reference: it stays in this thread's row of the pool's ledger, and a count
+// beside it, in memory that the consumer cannot reach, says that the consumer has it. The consumer answers with refills; an entry
+// takes back what the count says is out, and nothing else. Whatever is out at the end is scrubbed. Owner only: the calls belong
+// to the thread that made the queue; nothing waits for the consumer. If this thread dies its row is reaped like any other.
+//
+// Kernel: io_zcrx_recv_frag (give), io_zcrx_ring_refill (refill), io_zcrx_scrub (scrub), io_zcrx_copy_chunk (giveCopy).
+
+import { FLAG_DETACHABLE } from '../../assembly/layout.js';
+import { invalidArgument, invalidHandle, PagePoolError, REMEDIES, requireInteger, requireRecord } from '../errors.js';
+import type { SharedArea } from '../pool/areas.js';
+import { extentOf, fragmentView, pageOfHandle, startInPage } from '../pool/handles.js';
+import { isSharedBuffer } from '../pool/memory.js';
+import { isHandleNumber, isWord } from '../pool/numbers.js';
+import { type PagePool, portOf } from '../pool/page-pool.js';
+import type { Port } from '../pool/port.js';
+import { dispose } from '../pool/symbols.js';
+import { requireWaitOptions, startTimer, type WaitOptions, waitFor } from '../pool/waiting.js';
+import {
+  USER_SLOTS_MAX,
+  USER_STATE_ENDED,
+  USER_STATE_OPEN,
+  USER_STATE_SCRUBBED,
+  type UserShare,
+} from '../user/layout.js';
+import { UserReferences } from './references.js';
+import { REFILL_MISALIGNED, REFILL_OUTSIDE, UserRings } from './rings.js';
+import { UserEvent } from './user-event.js';
+
+/** How a queue is made. */
+export interface UserQueueOptions {
+  /** Entries that the consumer may be given before it takes them: a power of two up to 32,768; 256 if not given. */
+  completions?: number;
+  /** Entries that it may give back before they are taken: a power of two up to 32,768; 256 if not given. */
+  refills?: number;
+}
+
+/** What happened on a queue, in entries. */
+export interface UserQueueStats {
+  /** References that the consumer has now. */
+  readonly outstanding: number;
+  /** Given, copies among them. */
+  readonly given: number;
+  readonly copied: number;
+  /** Came back through the refill ring. */
+  readonly returned: number;
+  /** Taken back at the end. */
+  readonly scrubbed: number;
+  /** Refills that were no such thing, and were left out. */
+  readonly dropped: {
+    /** Outside the area, or over the end of a page. */
+    readonly outside: number;
+    /** No multiple of the unit. */
+    readonly misaligned: number;
+    /** Nothing was out there: given back before, or never given by this queue. */
+    readonly notHeld: number;
+  };
+  /** Positions of the consumer that could not be, and were bounded to the ring. */
+  readonly bounded: { readonly tails: number; readonly heads: number };
+  /** References that this program released although the consumer had them. */
+  readonly lost: number;
+}
+
+const ENTRY_WORDS = 4;
+const SLOTS = 256;
+/** How long a look at the refills waits for more to come. */
+const LOOK_MS = 1;
+
+/** What the queues of one thread and pool have given, by page. */
+const givenBy = new WeakMap<Port, Uint32Array>();
+
+/**
+ * A queue to one consumer that is not trusted. It gets the area and two rings, through `share()`; nothing that it writes there
+ * harms anything but its own data.
+ *
+ * @example
+ * const pool = await PagePool.create({ pageBytes: 4096, pageCount: 256, provider: userArea(new SharedArrayBuffer(1 << 20)) });
+ * const queue = new UserQueue(pool);
+ * worker.postMessage(queue.share()); // there: new Receiver(share), of pagepool/user
+ * worker.once('exit', () => queue.scrub());
+ * const page = pool.alloc();
+ * if (page !== 0 && !queue.give(page, 0, 4096)) pool.release(page); // full: the reference is still ours
+ */
+export class UserQueue {
+  readonly #pool: PagePool;
+  readonly #port: Port;
+  readonly #area: SharedArea & { readonly buffer: SharedArrayBuffer };
+  readonly #rings: UserRings;
+  readonly #references: UserReferences;
+  /** Page -> references that this thread's queues have given. */
+  readonly #given: Uint32Array;
+  readonly #event: UserEvent;
+  /** Completions between two looks at the refills. */
+  readonly #refillEvery: number;
+  readonly #share: UserShare;
+  readonly #counts = { given: 0, copied: 0, returned: 0, scrubbed: 0, lost: 0 };
+  readonly #dropped = { outside: 0, misaligned: 0, notHeld: 0 };
+  #sinceRefill = 0;
+  #isFollowing = false;
+  #state = USER_STATE_OPEN;
+
+  /**
+   * @param pool whose pages lie in one area that it keeps: of `userArea()`, or another provider with `detachable: false`
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for any other, or a wrong option; POOL_ERR_NOT_SHARED when the area is not
+   *   shared memory; POOL_ERR_MEMORY_LIMIT when the platform refuses the rings
+   */
+  constructor(pool: PagePool, options: UserQueueOptions = {}) {
+    const { completions = SLOTS, refills = SLOTS } = requireRecord('UserQueue', 'options', options, [
+      'completions',
+      'refills',
+    ]) as UserQueueOptions;
+    requireSlots('completions', completions);
+    requireSlots('refills', refills);
+    const port = portOf('UserQueue', pool);
+    const { flags, pageBytes, pageCount, unitBytes, unitsShift } = port.geometry;
+    const area = (flags & FLAG_DETACHABLE) === 0 ? port.areas?.snapshot().added.find(isFirst) : undefined;
+    if (area === undefined) {
+      throw invalidArgument(
+        'UserQueue',
+        'pool',
+        pool.name,
+        'a pool of userArea()',
+        'its own memory holds its own words',
+      );
+    }
+    if (!isSharedBuffer(area.buffer)) {
+      const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
+      throw new PagePoolError(
+        'POOL_ERR_NOT_SHARED',
+        `UserQueue failed: pool="${pool.name}" (expected one in shared memory); ${remedy}`,
+      );
+    }
+    let given = givenBy.get(port);
+    if (given === undefined) {
+      given = new Uint32Array(pageCount + 1);
+      givenBy.set(port, given);
+    }
+    const areaBytes = area.pages * pageBytes;
+    this.#pool = pool;
+    this.#port = port;
+    this.#area = { ...area, buffer: area.buffer };
+    this.#rings = new UserRings({ completions, refills, unitBytes, pageBytes, areaBytes });
+    this.#given = given;
+    this.#references = new UserReferences({ firstPage: area.firstPage, pages: area.pages, unitsShift }, given);
+    this.#event = new UserEvent(this.#rings.buffer);
+    this.#refillEvery = Math.max(1, refills >>> 2);
+    const { byteOffset } = area;
+    this.#share = {
+      kind: 'pagepool-user',
+      area: area.buffer,
+      byteOffset,
+      byteLength: areaBytes,
+      rings: this.#rings.buffer,
+    };
+  }
+
+  /** What the consumer makes its `Receiver` of: structured-cloneable, nothing of the pool in it. For one consumer. */
+  share(): UserShare {
+    return { ...this.#share };
+  }
+
+  /** References that the consumer has now. */
+  get outstanding(): number {
+    return this.#references.outstanding;
+  }
+
+  /** Whether the queue has ended, by `end`, `close` or `scrub`. */
+  get isClosed(): boolean {
+    return this.#state !== USER_STATE_OPEN;
+  }
+
+  /**
+   * Gives the consumer a window on a fragment. True: the caller's reference went along, until it comes back or is scrubbed;
+   * false: there is no room, or, for a fragment outside the area, no page to copy it into, and the caller keeps its reference.
+   *
+   * @param offset where the window starts in the fragment, bytes
+   * @param length bytes of the window; copied into a page of the area if the fragment lies elsewhere
+   * @param tag a u32 for the consumer
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD,
+   *   POOL_ERR_INVALID_ARGUMENT when it is refused; nothing changed then
+   */
+  give(handle: number, offset: number, length: number, tag = 0): boolean {
+    if (!this.#give('give', handle, offset, length, tag)) return false;
+    this.#publish(1);
+    return true;
+  }
+
+  /**
+   * Gives entries of 4 words each (handle, offset, length, tag) from the front and returns how many went. No garbage.
+   *
+   * @throws PagePoolError with `index` when an entry is refused; those before it went
+   */
+  giveBurst(entries: Uint32Array, count: number): number {
+    if (!(entries instanceof Uint32Array)) throw invalidArgument('giveBurst', 'entries', entries, 'a Uint32Array');
+    requireInteger('giveBurst', 'count', count, 0, Math.floor(entries.length / ENTRY_WORDS));
+    let went = 0;
+    try {
+      for (; went < count; went++) {
+        const at = went * ENTRY_WORDS;
+        const offset = entries[at + 1] as number;
+        const length = entries[at + 2] as number;
+        if (!this.#give('giveBurst', entries[at] as number, offset, length, entries[at + 3] as number)) break;
+      }
+    } catch (error) {
+      if (!(error instanceof PagePoolError)) throw error;
+      throw new PagePoolError(error.code, error.message, { index: went, cause: error });
+    } finally {
+      if (went > 0) this.#publish(went);
+    }
+    return went;
+  }
+
+  /**
+   * Copies bytes that lie outside the area into pages of it and gives those, a page's worth an entry, each with the tag. Returns how
+   * many bytes went: fewer when there is no room or no page.
+   *
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes
+   */
+  giveCopy(bytes: Uint8Array, tag = 0): number {
+    if (!(bytes instanceof Uint8Array)) throw invalidArgument('giveCopy', 'bytes', bytes, 'a Uint8Array');
+    if (!isWord(tag)) throw invalidArgument('giveCopy', 'tag', tag, 'a u32');
+    this.#requireOpen('giveCopy');
+    let done = 0;
+    let entries = 0;
+    try {
+      while (done < bytes.length) {
+        const chunk = bytes.subarray(done, done + this.#pool.pageBytes);
+        if (!this.#copy(chunk, tag)) break;
+        done += chunk.length;
+        entries++;
+      }
+    } finally {
+      if (entries > 0) this.#publish(entries);
+    }
+    return done;
+  }
+
+  /**
+   * Takes back what the consumer has given back, at most `maxCount` entries, and releases it; how many references that were. What
+   * else stands in the ring is counted and left out. Called by `give` now and then, and by itself while this thread returns to its
+   * event loop; call it where pages are wanted at once.
+   *
+   * @see io_zcrx_ring_refill
+   */
+  refill(maxCount: number = USER_SLOTS_MAX): number {
+    if (!isWord(maxCount)) requireInteger('refill', 'maxCount', maxCount, 0, USER_SLOTS_MAX);
+    this.#sinceRefill = 0;
+    if (this.#state === USER_STATE_SCRUBBED) return 0;
+    const count = Math.min(this.#rings.takeTail(), maxCount);
+    if (count === 0) return 0;
+    const before = this.#counts.returned;
+    for (let i = 0; i < count; i++) this.#takeBack(this.#rings.takeRefill());
+    this.#rings.releaseRefills();
+    return this.#counts.returned - before;
+  }
+
+  /**
+   * Resolves when the consumer has taken something and there is room for an entry.
+   *
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_TIMEOUT when `timeoutMs` is over
+   */
+  async waitRoom(options?: WaitOptions): Promise<void> {
+    const probe = (): true | undefined => {
+      this.#requireOpen('waitRoom');
+      this.refill();
+      return this.#rings.room() > 0 ? true : undefined;
+    };
+    await this.#wait('waitRoom', probe, requireWaitOptions('waitRoom', options));
+  }
+
+  /** Ends the queue: nothing more is given, what is inside can still be received and given back. */
+  end(): void {
+    if (this.#state !== USER_STATE_OPEN) return;
+    this.#state = USER_STATE_ENDED;
+    this.#rings.setState(USER_STATE_ENDED);
+  }
+
+  /**
+   * Ends the queue, waits for everything to come back, and scrubs what did not when `timeoutMs` is over or the signal is aborted;
+   * how many references those were. Without either a consumer that gives nothing back keeps this waiting.
+   *
+   * @throws an aborted signal's reason, after the scrub
+   */
+  async close(options?: WaitOptions): Promise<number> {
+    const given = requireWaitOptions('close', options);
+    this.end();
+    const probe = (): true | undefined => {
+      this.refill();
+      return this.#references.outstanding === 0 || this.#port.isGone ? true : undefined;
+    };
+    try {
+      await this.#wait('close', probe, given);
+    } catch (error) {
+      if (!(error instanceof PagePoolError) || error.code !== 'POOL_ERR_TIMEOUT') throw error;
+    } finally {
+      this.scrub();
+    }
+    return this.#counts.scrubbed;
+  }
+
+  /**
+   * Ends the queue and takes every reference back that the consumer still has, whatever it did and whether it lives; how many. Its
+   * pages are used again at once: a consumer that goes on writes into what is not its own any more, as far as the area reaches.
+   * Call it when the consumer's thread has ended.
+   *
+   * @see io_zcrx_scrub
+   */
+  scrub(): number {
+    if (this.#state === USER_STATE_SCRUBBED) return 0;
+    this.#state = USER_STATE_SCRUBBED;
+    this.#rings.setState(USER_STATE_SCRUBBED);
+    const before = this.#counts.scrubbed;
+    this.#references.drain((handle) => {
+      if (this.#release(handle)) this.#counts.scrubbed++;
+    });
+    return this.#counts.scrubbed - before;
+  }
+
+  /** Scrubs. */
+  [dispose](): void {
+    this.scrub();
+  }
+
+  /** What happened so far. */
+  stats(): UserQueueStats {
+    const { lost, outstanding } = this.#references;
+    const { headsBounded, tailsBounded } = this.#rings;
+    const bounded = { tails: tailsBounded, heads: headsBounded };
+    return { ...this.#counts, lost: this.#counts.lost + lost, outstanding, dropped: { ...this.#dropped }, bounded };
+  }
+
+  /** One entry, not yet published; false: no room. */
+  #give(call: string, handle: number, offset: number, length: number, tag: number): boolean {
+    if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
+    this.#requireOpen(call);
+    const port = this.#port;
+    const extent = extentOf(port, call, handle);
+    // A window that starts behind the last byte would be the next fragment's.
+    if (!isWord(offset) || offset >= extent)
+      throw invalidArgument(call, 'offset', offset, `an integer, 0..${extent - 1}`);
+    requireLength(call, length, extent - offset);
+    if (!isWord(tag)) throw invalidArgument(call, 'tag', tag, 'a u32');
+    const page = pageOfHandle(port, handle);
+    this.#requireHeld(call, page, handle);
+    if (this.#hasPage(page)) {
+      if (this.#rings.room() === 0) return false;
+      this.#put(page, startInPage(port, handle) + offset, handle, length, tag);
+      return true;
+    }
+    if (!this.#copy(fragmentView(port, call, handle, offset, length), tag)) return false;
+    port.engine.release(handle);
+    return true;
+  }
+
+  /** One entry with a copy of up to a page; false: no room, or no page. */
+  #copy(bytes: Uint8Array, tag: number): boolean {
+    if (this.#rings.room() === 0) return false;
+    const pool = this.#pool;
+    // The open fragment page may be one of a reserve; whole pages are then still the area's, while it has any.
+    const handle = this.#inArea(pool.allocFragment(Math.max(1, bytes.length))) || this.#inArea(pool.alloc());
+    if (handle === 0) return false;
+    fragmentView(this.#port, 'giveCopy', handle, 0, bytes.length).set(bytes);
+    this.#put(pageOfHandle(this.#port, handle), startInPage(this.#port, handle), handle, bytes.length, tag);
+    this.#counts.copied++;
+    return true;
+  }
+
+  /** The handle if its page lies in the area; else it is released: 0. */
+  #inArea(handle: number): number {
+    if (handle === 0 || this.#hasPage(pageOfHandle(this.#port, handle))) return handle;
+    this.#port.engine.release(handle);
+    return 0;
+  }
+
+  #hasPage(page: number): boolean {
+    return page >= this.#area.firstPage && page < this.#area.firstPage + this.#area.pages;
+  }
+
+  /** The reference is the consumer's from here on: counted first, since the consumer may answer at once. */
+  #put(page: number, startInPage: number, handle: number, length: number, tag: number): void {
+    const { pageBytes, unitBytes } = this.#port.geometry;
+    const offset = (page - this.#area.firstPage) * pageBytes + startInPage;
+    this.#references.add(Math.floor(offset / unitBytes), handle);
+    this.#rings.write(offset, length, tag);
+  }
+
+  #publish(entries: number): void {
+    this.#rings.publish();
+    this.#counts.given += entries;
+    this.#sinceRefill += entries;
+    if (this.#sinceRefill >= this.#refillEvery) this.refill();
+    if (!this.#isFollowing) this.#follow();
+  }
+
+  /** One refill's unit, or what is wrong with it. */
+  #takeBack(unit: number): void {
+    if (unit >= 0) {
+      const handle = this.#references.drop(unit);
+      if (handle === 0) this.#dropped.notHeld++;
+      else if (this.#release(handle)) this.#counts.returned++;
+    } else if (unit === REFILL_OUTSIDE) this.#dropped.outside++;
+    else if (unit === REFILL_MISALIGNED) this.#dropped.misaligned++;
+  }
+
+  /** The consumer has it no more. False: this program had released it. */
+  #release(handle: number): boolean {
+    // A port that is gone has given all its references back already.
+    if (this.#port.isGone || this.#port.engine.release(handle) >= 0) return true;
+    this.#counts.lost++;
+    return false;
+  }
+
+  /** Looks at the refills while anything is out, whenever this thread returns to its event loop, once a millisecond at most. */
+  #follow(): void {
+    this.#isFollowing = true;
+    this.#event.begin();
+    const look = (): void => {
+      const sequence = this.#event.arm();
+      if (!this.#port.isGone) this.refill();
+      if (this.#port.isGone || this.#references.outstanding === 0) {
+        this.#isFollowing = false;
+        this.#event.end(wake);
+      } else if (!this.#event.listen(sequence, wake)) wake();
+    };
+    const wake = (): void => void startTimer(look, LOOK_MS);
+    wake();
+  }
+
+  async #wait(call: string, probe: () => true | undefined, options: WaitOptions): Promise<void> {
+    await waitFor({ call, port: this.#port, event: this.#event, probe, looks: true }, options);
+  }
+
+  #requireOpen(call: string): void {
+    if (this.#state === USER_STATE_OPEN) return;
+    const remedy = REMEDIES.POOL_ERR_CHANNEL_CLOSED;
+    throw new PagePoolError(
+      'POOL_ERR_CHANNEL_CLOSED',
+      `${call} failed: queue of pool="${this.#pool.name}" (expected an open queue); ${remedy}`,
+    );
+  }
+
+  /** This thread must have a reference on the page that no consumer has. */
+  #requireHeld(call: string, page: number, handle: number): void {
+    const { geometry, id, memory } = this.#port;
+    const row = ((geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1) + page;
+    // Plain: this thread's own row.
+    if ((memory.u16[row] as number) > (this.#given[page] as number)) return;
+    throw new PagePoolError(
+      'POOL_ERR_NOT_HELD',
+      `${call} failed: handle=${handle} (expected a fragment that this thread holds a reference on, and did not give away); ${REMEDIES.POOL_ERR_NOT_HELD}`,
+    );
+  }
+}
+
+function isFirst({ firstPage }: SharedArea): boolean {
+  return firstPage === 1;
+}
+
+function requireSlots(name: string, value: unknown): asserts value is number {
+  requireInteger('UserQueue', name, value, 2, USER_SLOTS_MAX);
+  if (((value as number) & ((value as number) - 1)) !== 0)
+    throw invalidArgument('UserQueue', name, value, 'a power of two');
+}
+
+function requireLength(call: string, length: unknown, most: number): void {
+  if (!isWord(length) || length > most) throw invalidArgument(call, 'length', length, `an integer, 0..${most}`);
+}

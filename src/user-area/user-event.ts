@@ -1,0 +1,64 @@
+// The trusted side's wait on the word that an untrusted consumer raises: no oftener than the consumer could make it suffer.
+//
+// The same face as the pool's eventcounts, so that the pool's waits take it. A wake-up tells nothing but that one may look; for
+// a moment after each, only timers look, so a consumer that raises the word without end costs a look a millisecond. Owner only.
+
+import { hasWaitAsync } from '../pool/capabilities.js';
+import type { WaitEvent } from '../pool/waiting.js';
+import { USER_TAKEN_EVENT_OFFSET, USER_WANTS_OFFSET } from '../user/layout.js';
+
+const REST_MS = 1;
+
+export class UserEvent implements WaitEvent {
+  readonly #i32: Int32Array;
+  readonly #listeners = new Set<() => void>();
+  #waits = 0;
+  #isQueued = false;
+  #restUntilMs = 0;
+
+  constructor(rings: SharedArrayBuffer) {
+    this.#i32 = new Int32Array(rings);
+  }
+
+  begin(): void {
+    this.#waits++;
+  }
+
+  end(listener?: () => void): void {
+    if (listener !== undefined) this.#listeners.delete(listener);
+    // N1 no ordering needed: one call too many costs a look.
+    if (--this.#waits === 0) Atomics.store(this.#i32, USER_WANTS_OFFSET >>> 2, 0);
+  }
+
+  arm(): number {
+    // X1 pairs with A1 in src/user/receiver.ts load: of this look and what the consumer does meanwhile, one sees the other.
+    Atomics.store(this.#i32, USER_WANTS_OFFSET >>> 2, 1);
+    // A3 pairs with R3 in src/user/receiver.ts tell: a word that moves after this ends the wait.
+    return Atomics.load(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2);
+  }
+
+  listen(sequence: number, listener: () => void): boolean {
+    if (!this.#isQueued && !this.#queue(sequence)) return false;
+    this.#listeners.add(listener);
+    return true;
+  }
+
+  /** The consumer is no thread of this pool's: it is not worth the processor's time. */
+  spin<T>(_: 'sync' | 'async', probe: () => T | undefined): T | undefined {
+    return probe();
+  }
+
+  #queue(sequence: number): boolean {
+    if (!hasWaitAsync() || Date.now() < this.#restUntilMs) return false;
+    const { async, value } = Atomics.waitAsync(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2, sequence);
+    this.#isQueued = true;
+    void (async ? value : Promise.resolve()).then(() => {
+      this.#isQueued = false;
+      this.#restUntilMs = Date.now() + REST_MS;
+      const listeners = [...this.#listeners];
+      this.#listeners.clear();
+      for (const listener of listeners) listener();
+    });
+    return true;
+  }
+}

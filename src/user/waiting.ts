@@ -1,0 +1,56 @@
+// How the untrusted side waits and refuses: on one word of the rings, with a signal, a timeout, and timers where nothing better is.
+//
+// Its own small version of what the pool has, since nothing of the core may be imported here. Any thread.
+
+import type { Signal, Timer } from '../pool/platform-types.js';
+
+/** How to wait. */
+export interface ReceiveOptions {
+  /** Ends the wait with the signal's reason. */
+  signal?: Signal;
+  /** Ends the wait with POOL_ERR_TIMEOUT; no limit if not given. */
+  timeoutMs?: number;
+  /** In Node: keeps the event loop alive while waiting. A wait alone does not. */
+  ref?: boolean;
+}
+
+const DELAY_MS_MAX = 2 ** 31 - 1;
+
+/** An error with a code of docs/errors.md. */
+export function refuse(code: string, message: string): Error & { readonly code: string } {
+  return Object.assign(new Error(message), { code });
+}
+
+/** Calls back once; what it returns calls it off. */
+export function after(delayMs: number, callback: () => void, isKept = true): () => void {
+  const timer = setTimeout(callback, Math.min(delayMs, DELAY_MS_MAX)) as Timer;
+  if (!isKept) timer.unref?.();
+  return () => clearTimeout(timer as never);
+}
+
+/** Resolves when the word may have changed from `seen`, when the time is over or the signal is aborted: whoever waits looks again. */
+export async function sleep(
+  words: Int32Array,
+  index: number,
+  seen: number,
+  leftMs: number,
+  pauseMs: number,
+  { signal, ref = false }: ReceiveOptions,
+): Promise<void> {
+  const { waitAsync } = Atomics as { waitAsync?: typeof Atomics.waitAsync };
+  const waited = waitAsync?.(words, index, seen | 0);
+  if (waited?.async === false) return;
+  let stop = (): void => {};
+  const alarm = new Promise<void>((resolve) => {
+    // Where the word's change cannot be heard of a timer looks.
+    const delayMs = waited === undefined ? Math.min(leftMs, pauseMs) : leftMs;
+    const callOff = delayMs < Infinity ? after(delayMs, resolve, ref) : undefined;
+    signal?.addEventListener('abort', resolve as () => void, { once: true });
+    stop = () => {
+      callOff?.();
+      signal?.removeEventListener('abort', resolve as () => void);
+    };
+  });
+  await Promise.race(waited === undefined ? [alarm] : [alarm, waited.value]);
+  stop();
+}
