@@ -39,7 +39,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^pagepool$/, replacement: path('./build/index.js') },
-      { find: /^pagepool\/(testing|user|user-area)$/, replacement: path('./build/$1.js') },
+      { find: /^pagepool\/(packet|testing|user|user-area)$/, replacement: path('./build/$1.js') },
     ],
   },
   test: {
@@ -59,6 +59,7 @@ export default defineConfig({
             threaded('stress', 180_000, 3),
             threaded('user', 180_000, 3),
             threaded('browser', 90_000, 4),
+            threaded('packet', 180_000, 6),
             packaged,
           ],
   },

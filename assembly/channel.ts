@@ -3,7 +3,8 @@
 // Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or the
 // receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every channel: an
 // outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch` entries; bursts
-// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile.
+// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A message of several entries
+// is in one node from the sender's row to the receiver's, so it travels by one exchange; the node says which entries go on.
 
 import {
   CHANNEL_BATCH_OFFSET,
@@ -38,6 +39,7 @@ import {
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
+  NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
   OK,
   POLICY_DROP_NEWEST,
@@ -129,15 +131,7 @@ function pending(block: usize): u32 {
   return sum;
 }
 
-/** How many entries this port may send now. */
-// @ts-ignore: decorator
-@inline
-function room(block: usize, lane: usize): u32 {
-  const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
-  return credit != 0 ? credit : look(block, lane);
-}
-
-/** The same by counting what is inside; not inlined, so that senders with credit stay small. */
+/** How many entries this port may send now, counted anew; asked where its credit is not enough. */
 function look(block: usize, lane: usize): u32 {
   // Plain: constant. Where a node is an entry the ring itself is exact, and replaces the oldest in place.
   if (load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return 1;
@@ -176,11 +170,11 @@ function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag
   store<u32>(node + NODE_COUNT_OFFSET, index + 1);
 }
 
-/** Moves the node's last entries back into the rows, down to `count`. */
-function takeBack(node: usize, count: u32): void {
+/** Moves the node's entries back into the rows, the last one first. */
+function takeBack(node: usize): void {
   let index = load<u32>(node + NODE_COUNT_OFFSET);
   recordNode(node);
-  while (index > count) {
+  while (index != 0) {
     const page = pageOf(unitOf(load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>(index - 1)) << ENTRY_SHIFT))));
     const row = held(page);
     recordEntry(RECORD_BACK, row, index);
@@ -189,6 +183,7 @@ function takeBack(node: usize, count: u32): void {
     setHeld(page, row + 1);
   }
   recordDone();
+  empty(node);
 }
 
 /** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
@@ -207,7 +202,7 @@ function take(node: usize, taken: u32, handle: u32): bool {
 /** Makes the node an empty one. The count first: what was taken is never taken again. */
 function empty(node: usize): void {
   store<u32>(node + NODE_COUNT_OFFSET, 0);
-  store<u32>(node + NODE_TAKEN_OFFSET, 0);
+  store<u64>(node + NODE_TAKEN_OFFSET, 0); // and NODE_MORE_OFFSET behind it
 }
 
 /** Releases what is left in a node of this port: entries that the channel's policy drops. How many. */
@@ -265,7 +260,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   if (code != OK) return code;
   const lane = laneOf(block);
   const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
-  while (room(block, lane) == 0) {
+  while (load<u32>(lane + LANE_CREDIT_OFFSET) == 0 && look(block, lane) == 0) {
     if (policy != POLICY_DROP_OLDEST) return refuse(lane, policy, handle);
     if (!dropOldest(block, lane)) break;
   }
@@ -274,7 +269,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   put(node, 0, handle, offset, length, tag);
   recordDone();
   if (publish(block, lane, policy) == FULL) {
-    takeBack(node, 0);
+    takeBack(node);
     return refuse(lane, policy, handle);
   }
   const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
@@ -291,8 +286,11 @@ function refuse(lane: usize, policy: u32, handle: u32): i32 {
   return OK;
 }
 
-/** Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. */
-export function sendBurst(channel: u32, address: usize, count: u32): u32 {
+/**
+ * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more` they are messages,
+ * a bit an entry as in a node: all go in one node or none does, and a full channel is FULL whichever is dropped as the newest.
+ */
+export function sendBurst(channel: u32, address: usize, count: u32, more: u32): u32 {
   const block = blockOf(channel);
   setLastCode(OK);
   if (isClosed(block)) {
@@ -300,16 +298,19 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
     return 0;
   }
   const lane = laneOf(block);
-  const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
+  const need: u32 = more != 0 ? count : 1;
   const batch = load<u32>(block + CHANNEL_BATCH_OFFSET); // plain: constant
+  // Plain: constant. With `more`, what drops the newest refuses: POLICY_DROP_NEWEST is a bit of its own.
+  const policy = load<u32>(block + CHANNEL_POLICY_OFFSET) & (~POLICY_DROP_NEWEST | <u32>(more == 0));
   let sent: u32 = 0;
   let code: i32 = OK;
   while (sent < count && code == OK) {
-    let left = room(block, lane);
-    if (left == 0) {
+    let left = load<u32>(lane + LANE_CREDIT_OFFSET);
+    if (left < need) left = look(block, lane);
+    if (left < need) {
       if (policy == POLICY_DROP_OLDEST) {
         if (dropOldest(block, lane)) continue;
-        left = 1;
+        left = need;
       } else if (policy == POLICY_DROP_NEWEST) {
         code = dropEntry(lane, address + ((<usize>sent) << ENTRY_SHIFT));
         if (code == OK) sent += 1;
@@ -367,14 +368,17 @@ export function sendBurst(channel: u32, address: usize, count: u32): u32 {
     }
     store<u32>(node + NODE_COUNT_OFFSET, filled);
     recordDone();
-    if (filled == 0) break;
+    if (filled < need) {
+      takeBack(node);
+      break;
+    }
+    store<u32>(node + NODE_MORE_OFFSET, more);
     if (publish(block, lane, policy) == FULL) {
-      takeBack(node, 0);
+      takeBack(node);
       if (policy != POLICY_DROP_NEWEST) {
         code = FULL;
         break;
       }
-      code = OK;
       for (let i: u32 = 0; i < filled; i++) dropEntry(lane, address + ((<usize>(sent + i)) << ENTRY_SHIFT));
     } else {
       const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
@@ -447,7 +451,7 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
   }
   store<u32>(node + NODE_TAKEN_OFFSET, taken);
   recordDone();
-  if (taken >= count && count != 0) empty(node);
+  if (taken >= count) empty(node);
   add(lane + LANE_RECEIVED_OFFSET, received);
   if (popped) wake(block + CHANNEL_NOT_FULL_OFFSET);
   return received;

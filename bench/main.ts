@@ -16,7 +16,7 @@ import { legend, tablesOf } from './harness/table.js';
 import { startNative } from './native/native.js';
 import { gatherFacts } from './report/facts.js';
 import { writeReport } from './report/generate.js';
-import { operationFamilies, sizeFamilies } from './rows/all.js';
+import { nodeFamilies, operationFamilies, sizeFamilies } from './rows/all.js';
 import { planRows, type Where } from './rows/lane.js';
 import type { Row } from './rows/row.js';
 
@@ -25,6 +25,7 @@ function planAll(where: Where): Family[] {
   const planned = (families: readonly (readonly Row[])[]) => families.map((rows) => planRows(rows, where));
   return [
     ...planned(operationFamilies),
+    ...planned(nodeFamilies),
     ...planContention(cpus().length, where.isQuick),
     ...planHandoff(where.isQuick),
     ...planned(sizeFamilies),

@@ -17,9 +17,9 @@ export async function bundlePage(root: string): Promise<string> {
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
-    alias: { pagepool: join(root, 'build/index.js') },
+    alias: { 'pagepool/packet': join(root, 'build/packet.js'), pagepool: join(root, 'build/index.js') },
     // Variants of Node alone: their packages are never loaded here.
-    external: ['typedarray-pool'],
+    external: ['typedarray-pool', 'bl', 'uint8arraylist', 'node:*'],
     tsconfigRaw: { compilerOptions: { target: 'ES2022' } },
     logLevel: 'warning',
   });

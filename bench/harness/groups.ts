@@ -11,6 +11,7 @@ export const groupTitles: Readonly<Record<GroupId, string>> = {
   provider: 'providers: the same work on other memory',
   slow: '03 slow path',
   fragment: '04 fragments, references, pins',
+  packet: '04 packets and lines',
   garbage: 'garbage',
   contention: '05 contention',
   'handoff-rate': '06 hand-off to another thread: nanoseconds a message',

@@ -14,6 +14,7 @@ export type GroupId =
   | 'ring'
   | 'slow'
   | 'fragment'
+  | 'packet'
   | 'channel'
   | 'garbage'
   | 'contention'

@@ -7,6 +7,7 @@ import { fastRows } from './fast.js';
 import { fragmentRows } from './fragments.js';
 import { garbageRows } from './garbage.js';
 import { memoryRows } from './memory.js';
+import { packetRows } from './packets.js';
 import { pageSizeRows } from './page-sizes.js';
 import { pageRows } from './pages.js';
 import { portRows } from './ports.js';
@@ -28,6 +29,9 @@ export const operationFamilies: readonly (readonly Row[])[] = [
   providerRows,
 ];
 
+/** What is compared with packages and modules that Node alone has. */
+export const nodeFamilies: readonly (readonly Row[])[] = [packetRows];
+
 /** Cost against size. */
 export const sizeFamilies: readonly (readonly Row[])[] = [
   ...bySeries(pageRows),
@@ -35,7 +39,7 @@ export const sizeFamilies: readonly (readonly Row[])[] = [
   ...bySeries(pageSizeRows),
 ];
 
-const byId = new Map([...operationFamilies, ...sizeFamilies].flat().map((row) => [row.id, row]));
+const byId = new Map([...operationFamilies, ...nodeFamilies, ...sizeFamilies].flat().map((row) => [row.id, row]));
 
 export function rowOf(id: string): Row {
   const row = byId.get(id);

@@ -34,7 +34,7 @@ function planRow(row: Row, where: Where, idle: IdleThreads): LanePlan[] {
   const natives = native === undefined ? [] : Object.entries(row.natives ?? {});
   return [
     ...[...engines, ...others.map(([name]) => name)].map((variant) =>
-      threadPlan(row, info, variant, idle, where.isNode),
+      threadPlan(row, info, variant, idle, where.isNode && row.isAsync !== true),
     ),
     ...natives.map(([variant, nativeCase]) => ({
       row: info,

@@ -53,7 +53,10 @@ export class RowThread {
     let calls = 0;
     let elapsed = 0;
     do {
-      for (let i = 0; i < (this.#row.calls ?? 1); i++) this.#run();
+      for (let i = 0; i < (this.#row.calls ?? 1); i++) {
+        const done = this.#run();
+        if (done !== undefined) await done;
+      }
       calls += this.#row.calls ?? 1;
       if (this.#row.calls !== undefined) await this.#prepare();
       elapsed = performance.now() - started;
@@ -62,21 +65,25 @@ export class RowThread {
   }
 
   async round(timeMs: number): Promise<Round> {
-    const { calls, repeat } = this.#row;
+    const { calls, repeat, isAsync = false } = this.#row;
     const perSample = this.#calls;
     const run = this.#run;
     const timed =
       perSample === 1
         ? run
-        : () => {
-            for (let i = 0; i < perSample; i++) run();
-          };
+        : isAsync
+          ? async () => {
+              for (let i = 0; i < perSample; i++) await run();
+            }
+          : () => {
+              for (let i = 0; i < perSample; i++) run();
+            };
     const bench =
       calls === undefined
         ? new Bench({ time: timeMs, iterations: 3, warmupTime: timeMs / 10, warmupIterations: 1 })
         : new Bench({ time: 0, iterations: calls, warmup: false });
     bench.add('row', timed);
-    const [task] = bench.runSync();
+    const [task] = isAsync ? await bench.run() : bench.runSync();
     const result = task?.result;
     if (result === undefined || !('latency' in result)) throw failureOf(this.#row, result);
     if (calls !== undefined) await this.#prepare();

@@ -9,7 +9,7 @@ import type { RowInfo } from '../harness/results.js';
 
 /** Prepares a variant and returns what is timed. */
 export type Prepare = (pool: PagePool) => Timed | Promise<Timed>;
-export type Timed = () => void;
+export type Timed = () => void | Promise<void>;
 
 /** Something that pagepool is compared with, or a baseline. */
 export interface Other {
@@ -30,6 +30,8 @@ export interface Row extends RowInfo {
   readonly attached?: number;
   /** The operation uses its pool up: so many calls a round, each round on a new pool. */
   readonly calls?: number;
+  /** The timed function returns a promise; collections are not counted. */
+  readonly isAsync?: boolean;
   /** Left out of quick runs. */
   readonly isLong?: boolean;
   /** Operations that collections are counted over; by time if not given. */

@@ -32,6 +32,19 @@ import {
 const ENTRY_WORDS = 4;
 const WORD_MAX = 0xffffffff;
 
+/** What the end of a channel is made of, for those that move messages of several entries. */
+export interface ChannelEnd {
+  readonly port: Port;
+  readonly index: number;
+  readonly geometry: ChannelGeometry;
+  readonly notEmpty: EventCount;
+  readonly notFull: EventCount;
+}
+
+/** For packets: what the end is made of. */
+export let endOfChannel: (channel: Channel) => ChannelEnd;
+/** For packets: the error of a send on a closed channel. */
+export let closedChannelError: (channel: Channel, call: string) => PagePoolError;
 /** For the pool: this thread is done with it, and its waits on the channel end. */
 export let endChannelWaits: (channel: Channel) => void;
 
@@ -126,7 +139,7 @@ export class Channel {
   sendBurst(entries: Uint32Array, count: number): number {
     const { engine, scratch } = this.#port;
     const address = scratch.addressOf('sendBurst', 'entries', entries, count, ENTRY_WORDS);
-    const sent = address !== 0 ? engine.sendBurst(this.#index, address, count) : this.#sendCopied(entries, count);
+    const sent = address !== 0 ? engine.sendBurst(this.#index, address, count, 0) : this.#sendCopied(entries, count);
     if (sent < count) this.#requireFull('sendBurst', entries, sent);
     return sent;
   }
@@ -137,7 +150,7 @@ export class Channel {
     for (let sent = 0; sent < count; ) {
       const part = Math.min(chunk, count - sent);
       for (let i = 0; i < part * ENTRY_WORDS; i++) scratch.own[i] = entries[sent * ENTRY_WORDS + i] as number;
-      const went = engine.sendBurst(this.#index, scratch.ownAddress, part);
+      const went = engine.sendBurst(this.#index, scratch.ownAddress, part, 0);
       sent += went;
       if (went < part) return sent;
     }
@@ -278,6 +291,14 @@ export class Channel {
   }
 
   static {
+    endOfChannel = (channel) => ({
+      port: channel.#port,
+      index: channel.#index,
+      geometry: channel.#channel,
+      notEmpty: channel.#notEmpty,
+      notFull: channel.#notFull,
+    });
+    closedChannelError = (channel, call) => channel.#closed(call);
     endChannelWaits = (channel) => {
       channel.#notEmpty.close();
       channel.#notFull.close();

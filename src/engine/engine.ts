@@ -32,8 +32,12 @@ export interface Engine {
 
   /** OK (the reference went along, or the channel's policy dropped it), FULL, or a code. */
   send(channel: number, handle: number, offset: number, length: number, tag: number): number;
-  /** How many of the entries (4 words each) at `address` went, from the front; below `count` with `lastError()` telling why (FULL or a code). */
-  sendBurst(channel: number, address: number, count: number): number;
+  /**
+   * How many of the entries (4 words each) at `address` went, from the front; below `count` with `lastError()` telling why (FULL or a
+   * code). `more` is 0, or a bit for each entry whose next one belongs to the same message: then all go together or none does, a
+   * channel that drops the newest says FULL, too, and `count` is at most the channel's batch and its capacity.
+   */
+  sendBurst(channel: number, address: number, count: number, more: number): number;
   /** Writes up to `maxCount` entries at `address`; how many came. 0: empty, or `lastError()` < 0. */
   receiveBurst(channel: number, address: number, maxCount: number): number;
   /** No more sends; wakes every waiter. Entries inside can still be received. */

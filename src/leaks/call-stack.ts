@@ -9,6 +9,8 @@ const FRAMES_MAX = 10;
 interface Formatter {
   prepareStackTrace?: unknown;
 }
+/** Calls of the package's other entries that make those of the core: an entry adds its own when it is used. */
+export const outerEntrances: CallableFunction[] = [];
 
 /**
  * The frames below the outermost of `entrances` that is under way, at most 10, as the platform writes them. All frames where
@@ -22,7 +24,7 @@ export function captureStack(entrances: readonly CallableFunction[]): string {
   try {
     if (prepareStackTrace !== undefined) platform.prepareStackTrace = undefined;
     let found = '';
-    for (const entrance of captureStackTrace === undefined ? [] : entrances) {
+    for (const entrance of captureStackTrace === undefined ? [] : [...entrances, ...outerEntrances]) {
       // A function that is under way has its name among the frames.
       if (found !== '' && !found.includes(entrance.name)) continue;
       const holder = { stack: '' };

@@ -61,8 +61,8 @@ export function trackEngine({ engine, geometry, memory }: Port, tracker: LeakTra
       if (code === OK) tracker.leave(sentTo[channel] as string, [handle]);
       return code;
     },
-    sendBurst(channel, address, count) {
-      const sent = engine.sendBurst(channel, address, count);
+    sendBurst(channel, address, count, more) {
+      const sent = engine.sendBurst(channel, address, count, more);
       tracker.leave(sentTo[channel] as string, handlesAt(address, sent, ENTRY_WORDS));
       return sent;
     },

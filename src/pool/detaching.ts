@@ -3,13 +3,8 @@
 // Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their channels, and
 // references that it still holds are released if the caller says so. Afterwards the port is as good as new.
 
-import {
-  ERR_PIN,
-  LANE_DROPPED_OFFSET,
-  LANE_INBOX_OFFSET,
-  NODE_COUNT_OFFSET,
-  NODE_TAKEN_OFFSET,
-} from '../../assembly/layout.js';
+import { ENTRY_BYTES, ERR_PIN, LANE_DROPPED_OFFSET } from '../../assembly/layout.js';
+import { moreMask, nextMessage } from '../channel/messages.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
 import type { ChannelGeometry } from './geometry.js';
@@ -17,7 +12,9 @@ import { pinnedPages } from './holders.js';
 import { PoolMemory } from './memory.js';
 import type { Port } from './port.js';
 import { idleScratch } from './scratch.js';
-import { laneOffset, loadWord, nodeOffset } from './views.js';
+import { laneOffset } from './views.js';
+
+const ENTRY_WORDS: number = ENTRY_BYTES / 4;
 
 /**
  * Empties this thread's port.
@@ -49,17 +46,19 @@ function ownRow({ id, memory, geometry }: Port): Uint16Array {
   return memory.u16.subarray(start, start + geometry.pageCount + 1);
 }
 
-/** Sends what is left in the inbox again; what the channel does not take (it is closed, or full) is dropped and counted. */
+/**
+ * Sends what is left in the inbox again, each message whole; what the channel does not take (it is closed, or full) is dropped and
+ * counted, and so is the rest of a message whose first entries were received.
+ */
 function returnInbox({ id, memory, engine, scratch }: Port, channel: ChannelGeometry, index: number): void {
-  const inbox = nodeOffset(channel.ring, loadWord(memory, laneOffset(channel, id) + LANE_INBOX_OFFSET));
-  const left = loadWord(memory, inbox + NODE_COUNT_OFFSET) - loadWord(memory, inbox + NODE_TAKEN_OFFSET);
-  for (let i = 0; i < left; i++) {
-    if (engine.receiveBurst(index, scratch.ownAddress, 1) === 0) return;
-    if (engine.sendBurst(index, scratch.ownAddress, 1) !== 0) continue;
-    engine.release(scratch.own[0] as number);
+  for (;;) {
+    const { entries, isRest } = nextMessage(memory, channel, id);
+    if (entries === 0 || engine.receiveBurst(index, scratch.ownAddress, entries) === 0) return;
+    if (!isRest && engine.sendBurst(index, scratch.ownAddress, entries, moreMask(entries)) !== 0) continue;
+    for (let i = 0; i < entries; i++) engine.release(scratch.own[i * ENTRY_WORDS] as number);
     // Plain: a lane's counters are its port's own.
     const dropped = (laneOffset(channel, id) + LANE_DROPPED_OFFSET) >>> 2;
-    memory.u32[dropped] = (memory.u32[dropped] as number) + 1;
+    memory.u32[dropped] = (memory.u32[dropped] as number) + entries;
   }
 }
 

@@ -29,6 +29,8 @@ export interface FragmentToken {
 
 /** For channels: the fragment's reference went along. */
 export let spendFragment: (fragment: Fragment) => void;
+/** For packets: the port of a fragment that still has its reference; throws for another value. */
+export let portOfFragment: (fragment: Fragment, call: string) => Port;
 /** For channels: throws unless the fragment is this port's and still has its reference. */
 export let requireOwnFragment: (fragment: Fragment, port: Port, call: string) => void;
 
@@ -130,10 +132,13 @@ export class Fragment {
 
   static {
     spendFragment = (fragment) => fragment.#spend();
-    requireOwnFragment = (fragment, port, call) => {
+    portOfFragment = (fragment, call) => {
       if (!(fragment instanceof Fragment)) throw invalidArgument(call, 'fragment', fragment, 'a Fragment');
       fragment.#requireOwn(call);
-      if (fragment.#port !== port) throw foreign(call, fragment.handle);
+      return fragment.#port;
+    };
+    requireOwnFragment = (fragment, port, call) => {
+      if (portOfFragment(fragment, call) !== port) throw foreignError(call, fragment.handle);
     };
   }
 
@@ -157,7 +162,7 @@ export function adoptToken(port: Port, token: FragmentToken): Fragment {
   if (typeof token !== 'object' || token === null || token.kind !== 'pagepool-fragment') {
     throw invalidArgument('adopt', 'token', token, 'what lend() returned');
   }
-  if (token.identity !== port.identity) throw foreign('adopt', token.index);
+  if (token.identity !== port.identity) throw foreignError('adopt', token.index);
   requireInteger('adopt', 'token.index', token.index, 0, port.geometry.tokenCount - 1);
   requireInteger('adopt', 'token.sequence', token.sequence, 0, 2 ** (32 - TOKEN_SEQ_SHIFT) - 1);
   const { own, ownAddress } = port.scratch;
@@ -181,7 +186,8 @@ export function reclaimTokens({ engine, geometry, memory, scratch }: Port, timeS
   return reclaimed;
 }
 
-function foreign(call: string, value: unknown): PagePoolError {
+/** The error for what belongs to another pool, or to another attachment. */
+export function foreignError(call: string, value: unknown): PagePoolError {
   return new PagePoolError(
     'POOL_ERR_FOREIGN_HANDLE',
     `${call} failed: value=${show(value)} (expected one of this pool, attached in this thread); use each with the pool it came from`,

@@ -56,6 +56,13 @@ export function extentOf(port: Port, call: string, handle: number): number {
   return extent;
 }
 
+/** Whether the processor may look at the bytes of the handle's fragment; throws when the handle is refused. */
+export function isReadableHandle(port: Port, call: string, handle: number): boolean {
+  extentOf(port, call, handle);
+  const page = pageOfHandle(port, handle);
+  return port.areas?.has(page) === true ? port.areas.isReadable(page) : true;
+}
+
 /** A view of `length` bytes from `offset` of the handle's fragment; the rest of it when `length` is not given. */
 export function fragmentView(
   port: Port,

@@ -32,7 +32,7 @@ import { ownerState, ringOwner, want } from './demand.js';
 import { emptyPort, leaveMemory } from './detaching.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
 import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
-import { areaOf, extentOf, fragmentView, offsetOf, pageOfHandle, startOfHandle } from './handles.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pageOfHandle, startOfHandle } from './handles.js';
 import { isHandleNumber, isWord } from './numbers.js';
 import type { AttachOptions, PoolOptions } from './options.js';
 import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from './port.js';
@@ -349,9 +349,7 @@ export class PagePool {
 
   /** Whether the processor may look at the fragment's bytes: always with Wasm memory. */
   isReadable(handle: Handle): boolean {
-    extentOf(this.#port, 'isReadable', handle);
-    const page = pageOfHandle(this.#port, handle);
-    return this.#areas?.has(page) === true ? this.#areas.isReadable(page) : true;
+    return isReadableHandle(this.#port, 'isReadable', handle);
   }
 
   /**

@@ -21,6 +21,7 @@ import {
   COUNTER_SUSPECT,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_SUSPECT_OFFSET,
+  ENTRY_BYTES,
   ENTRY_SHIFT,
   EVENT_WAITERS_OFFSET,
   HEADER_FREED_OFFSET,
@@ -31,6 +32,7 @@ import {
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
+  NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
   PORT_AREAS_OFFSET,
   PORT_CLAIM_OFFSET,
@@ -51,6 +53,7 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TAKING,
 } from '../../assembly/layout.js';
+import { moreMask, nextMessage } from '../channel/messages.js';
 import type { ChannelGeometry } from '../pool/geometry.js';
 import { laneOffset } from '../pool/views.js';
 import { DeadPort } from './dead-port.js';
@@ -108,8 +111,8 @@ export function isReapable(claim: number): boolean {
 }
 
 /**
- * Reaps a port that the caller has claimed, and every port that its thread was reaping. `scratch`: an address where one entry may be
- * written.
+ * Reaps a port that the caller has claimed, and every port that its thread was reaping. `scratch`: an address where the entries of a
+ * node may be written.
  */
 export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, findings: Findings): Steps<void> {
   findings.isReaped = true;
@@ -224,10 +227,16 @@ function* emptyOutbox(port: DeadPort, channel: ChannelGeometry): Steps<number> {
     port.setRow(page, port.row(page) + 1);
     yield* port.closeRecord();
   }
-  port.setWord(node + NODE_COUNT_OFFSET, 0);
-  port.setWord(node + NODE_TAKEN_OFFSET, 0);
+  clearNode(port, node);
   port.setWord(laneOffset(channel, port.id) + LANE_CREDIT_OFFSET, 0);
   return Math.max(0, count - first);
+}
+
+/** Makes the node an empty one. The count first: what was taken is never taken again. */
+function clearNode(port: DeadPort, node: number): void {
+  port.setWord(node + NODE_COUNT_OFFSET, 0);
+  port.setWord(node + NODE_TAKEN_OFFSET, 0);
+  port.setWord(node + NODE_MORE_OFFSET, 0);
 }
 
 /** Releases what the thread held. Pages are tainted on the way: whoever takes one home clears its fragment words. */
@@ -241,7 +250,10 @@ function* releaseRows(port: DeadPort, findings: Findings): Steps<void> {
   }
 }
 
-/** Entries that the thread had in a batch go back into the channel, at its end; what it does not take is dropped and counted. */
+/**
+ * Entries that the thread had in a batch go back into the channel, at its end and each message whole; what it does not take is
+ * dropped and counted, and so is the rest of a message that the thread had begun to take.
+ */
 function* returnInbox(
   port: DeadPort,
   channel: ChannelGeometry,
@@ -249,18 +261,19 @@ function* returnInbox(
   scratch: number,
   findings: Findings,
 ): Steps<void> {
-  const node = port.node(channel, LANE_INBOX_OFFSET);
-  const left = port.word(node + NODE_COUNT_OFFSET) - port.word(node + NODE_TAKEN_OFFSET);
-  for (let i = 0; i < left; i++) {
-    if ((yield { call: ['receiveBurst', index, scratch, 1] }) === 0) return;
-    if ((yield { call: ['sendBurst', index, scratch, 1] }) !== 0) {
-      findings.returnedEntries += 1;
+  for (;;) {
+    const { entries, isRest } = nextMessage(port.memory, channel, port.id);
+    // It may have died while it made the node an empty one.
+    if (entries === 0) return clearNode(port, port.node(channel, LANE_INBOX_OFFSET));
+    if ((yield { call: ['receiveBurst', index, scratch, entries] }) === 0) return;
+    if (!isRest && (yield { call: ['sendBurst', index, scratch, entries, moreMask(entries)] }) !== 0) {
+      findings.returnedEntries += entries;
       continue;
     }
-    yield { call: ['release', port.word(scratch)] };
+    for (let i = 0; i < entries; i++) yield { call: ['release', port.word(scratch + i * ENTRY_BYTES)] };
     const dropped = laneOffset(channel, port.id) + LANE_DROPPED_OFFSET;
-    port.setWord(dropped, port.word(dropped) + 1);
-    findings.droppedEntries += 1;
+    port.setWord(dropped, port.word(dropped) + entries);
+    findings.droppedEntries += entries;
   }
 }
 

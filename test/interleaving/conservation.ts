@@ -28,6 +28,7 @@ import {
   LANE_SHIFT,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
+  NODE_MORE_OFFSET,
   NODE_OWNER_OFFSET,
   NODE_PAGES_OFFSET,
   NODE_TAKEN_OFFSET,
@@ -263,8 +264,29 @@ class Census {
     const at = this.nodeAt(ring, node);
     const taken = this.pool.read(at + NODE_TAKEN_OFFSET);
     const count = this.pool.read(at + NODE_COUNT_OFFSET);
+    this.readMessages(name, at, count);
     for (let i = taken; i < count; i++) this.refer(this.pool.read(at + NODE_ENTRIES_OFFSET + i * ENTRY_BYTES), name);
     return Math.max(0, count - taken);
+  }
+
+  /** Marks of a node say what scenarios/messages.ts sent: each message is there from its first entry to its last. */
+  private readMessages(name: string, at: number, count: number): void {
+    const more = this.pool.read(at + NODE_MORE_OFFSET);
+    const tags = Array.from({ length: count }, (_, i) =>
+      this.pool.read(at + NODE_ENTRIES_OFFSET + i * ENTRY_BYTES + 12),
+    );
+    demand(
+      more < 2 ** Math.max(0, count - 1),
+      () => `${name}: a node of ${count} entries is marked 0x${more.toString(16)}`,
+    );
+    for (const [i, tag] of tags.entries()) {
+      if (tag < 100) continue;
+      const [size, place] = [Math.floor(tag / 10) % 10, tag % 10];
+      const isMarked = ((more >>> i) & 1) === (place + 1 < size ? 1 : 0);
+      const isFollowed = place + 1 === size || tags[i + 1] === tag + 1;
+      const isLed = place === 0 || tags[i - 1] === tag - 1;
+      demand(isMarked && isFollowed && isLed, () => `${name}: entry ${tag} in a node of [${tags}], marked ${more}`);
+    }
   }
 
   private readTokens(): void {

@@ -172,6 +172,24 @@ const wasmFaults: readonly SeededFault[] = [
     },
     scenario: 'fresh claim against fresh claim',
   },
+  {
+    name: 'a message goes as far as there is room',
+    fault: {
+      file: 'assembly/channel.ts',
+      find: 'const need: u32 = more != 0 ? count : 1;',
+      replace: 'const need: u32 = 1;',
+    },
+    scenario: 'a message against a channel that has room for one entry',
+  },
+  {
+    name: 'the mark of a message that was refused stays in the outbox',
+    fault: {
+      file: 'assembly/channel.ts',
+      find: 'recordDone();\n  store<u32>(node + NODE_MORE_OFFSET, 0);',
+      replace: 'recordDone();',
+    },
+    scenario: 'two senders of a message and of single entries, room for one',
+  },
 ];
 
 const typescriptFaults: readonly SeededFault[] = [

@@ -13,6 +13,7 @@ import {
   LOAN_INDEX_BITS,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
+import { moreMask } from '../../src/channel/messages.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { writeControl } from '../../src/pool/format.js';
 import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
@@ -103,6 +104,7 @@ class Pair {
     const { random } = this;
     const few = random() % 6;
     const channel = random() % CHANNELS.length;
+    const message = 1 + (random() % Math.min(CHANNELS[channel]?.batch ?? 1, CHANNELS[channel]?.capacity ?? 1));
     const loan = this.loans.at(-1 - (random() % 3)) ?? 0;
     const scratch = this.write(
       who,
@@ -127,8 +129,8 @@ class Pair {
       ['unpin', [this.pins.at(-1 - (random() % 3)) ?? random() % 9]],
       ['send', [channel, this.handle(who), random() % 9, random() % 64, random()]],
       ['send', [2, this.handle(who), 0, 1, random()]],
-      ['sendBurst', [channel, scratch, few]],
-      ['sendBurst', [channel, scratch, few]],
+      ['sendBurst', [channel, scratch, few, 0]],
+      ['sendBurst', [channel, scratch, message, moreMask(message)]],
       ['receiveBurst', [channel, scratch, few]],
       ['receiveBurst', [channel, scratch, few]],
       ['lastError', []],

@@ -71,6 +71,22 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     expect(JSON.parse(stdout)).toEqual({ isRight: true, scrubbed: 0, balanced: true, isDestroyed: true });
   });
 
+  test.skipIf(!isHere)('cuts, sends and searches packets', async () => {
+    const { stdout, stderr, end } = await start('packets.js');
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    const report = (engine: string) => ({
+      engine,
+      word: 0x0261620a,
+      found: 3,
+      lines: [
+        [[1, 2, 97], [98]],
+        [[99], [100]],
+      ],
+      isHome: true,
+    });
+    expect(JSON.parse(stdout)).toEqual([report('wasm'), report('typescript')]);
+  });
+
   test.skipIf(!isHere)('loads by require() from CommonJS, without a warning', async () => {
     const { stdout, stderr, end } = await start('require.cjs');
     expect({ stderr, end }).toEqual({ stderr: '', end: 0 });

@@ -154,7 +154,9 @@ describe('a bundle', () => {
   }
 
   test('keeps nothing of the package when nothing is used', async () => {
-    const text = await bundle("import { PagePool, wasmMemory } from 'pagepool'; console.log(1);");
+    const text = await bundle(
+      "import { PagePool, wasmMemory } from 'pagepool'; import { Packet } from 'pagepool/packet'; console.log(1);",
+    );
     expect(text).toBe('console.log(1);\n');
   });
 
@@ -165,6 +167,15 @@ describe('a bundle', () => {
     const unused =
       "import { Receiver } from 'pagepool/user'; import { UserQueue, userArea } from 'pagepool/user-area'; console.log(1);";
     expect(await bundle(unused)).toBe('console.log(1);\n');
+  });
+
+  test('of packets alone keeps neither the pool nor the core', async () => {
+    const text = await bundle(
+      "import { Packet, lines, sendPacket } from 'pagepool/packet'; console.log(Packet, lines, sendPacket);",
+    );
+    console.log(`pagepool/packet: ${text.length} bytes minified`);
+    expect(text.length).toBeLessThan(40_000);
+    expect(text).not.toContain('WebAssembly.Instance');
   });
 
   test('keeps the package when it is used', async () => {

@@ -24,6 +24,7 @@ import {
   OK,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
+import { moreMask } from '../../src/channel/messages.js';
 import type { Engine } from '../../src/engine/engine.js';
 import type { LeakLevel } from '../../src/leaks/report.js';
 import type { MemoryKind } from '../../src/pool/capabilities.js';
@@ -316,7 +317,13 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
   }),
   sendBurst: call('sendBurst', [channel, few, choice], (w, p, to, n, c) => {
     writeEntries(w, p, n as number, c as number);
-    w.call(p, 'sendBurst', (e, at) => e.sendBurst(to as number, at, n as number));
+    w.call(p, 'sendBurst', (e, at) => e.sendBurst(to as number, at, n as number, 0));
+  }),
+  sendMessage: call('sendMessage', [channel, few, choice], (w, p, to, n, c) => {
+    const { batch = 1, capacity = 1 } = CHANNELS[to as number] as ChannelOptions;
+    const count = Math.min(batch, capacity, 1 + (n as number));
+    writeEntries(w, p, count, c as number);
+    w.call(p, 'sendMessage', (e, at) => e.sendBurst(to as number, at, count, moreMask(count)));
   }),
   receive: call('receiveBurst', [channel, few], (w, p, from, n) => {
     w.keepWritten(
@@ -355,12 +362,10 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
   }),
 };
 
-const { alloc, cut, cutSmall, burst, release, releaseBulk, send, sendBurst, receive, ...others } = calls as Record<
-  string,
-  fc.Arbitrary<Call>
->;
+const { alloc, cut, cutSmall, burst, release, releaseBulk, send, sendBurst, sendMessage, receive, ...others } =
+  calls as Record<string, fc.Arbitrary<Call>>;
 const often = [alloc, cutSmall, release, receive];
-const common = [cut, burst, releaseBulk, send, sendBurst];
+const common = [cut, burst, releaseBulk, send, sendBurst, sendMessage];
 const commands = fc.commands<object, Twins>(
   [...often, ...often, ...often, ...often, ...common, ...common, ...Object.values(others)] as fc.Arbitrary<Call>[],
   { maxCommands: 150, size: 'max' },
@@ -424,9 +429,9 @@ describe('both engines', () => {
         call(0, 'retain', (engine) => engine.retain(handle, 40));
         for (let i = 0; i < 9; i++) call(0, 'send', (engine) => engine.send(0, handle, 0, 64, i));
         twins.write(0, Array.from({ length: 9 }, (_, i) => [handle, 0, 64, i]).flat());
-        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9));
+        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9, 0));
         call(1, 'receive', (engine, at) => engine.receiveBurst(0, at, round));
-        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9));
+        call(0, 'sendBurst', (engine, at) => engine.sendBurst(0, at, 9, 0));
         call(1, 'receive', (engine, at) => engine.receiveBurst(0, at, 9));
         call(2, 'receive', (engine, at) => engine.receiveBurst(0, at, 9));
       }

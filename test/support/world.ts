@@ -341,7 +341,7 @@ export class World {
 
   #sendBurst(port: Port, channel: number, picked: readonly Live[], tags: readonly number[]): number {
     port.scratch.own.set(picked.flatMap((live, i) => [live.handle, 0, live.bytes, tags[i] as number]));
-    const sent = port.engine.sendBurst(channel, port.scratch.ownAddress, picked.length);
+    const sent = port.engine.sendBurst(channel, port.scratch.ownAddress, picked.length, 0);
     const code = port.engine.lastError();
     must(sent === picked.length ? code === OK : code === FULL, () => `a burst sent ${sent}: ${code}`);
     return sent;

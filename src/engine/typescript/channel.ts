@@ -3,7 +3,8 @@
 // Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or the
 // receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every channel: an
 // outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch` entries; bursts
-// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile.
+// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A message of several entries
+// is in one node from the sender's row to the receiver's, so it travels by one exchange; the node says which entries go on.
 
 import {
   CHANNEL_CLOSED_OFFSET,
@@ -31,6 +32,7 @@ import {
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
+  NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
   OK,
   POLICY_DROP_NEWEST,
@@ -77,12 +79,12 @@ export class ChannelSteps extends FragmentSteps {
     return sum;
   }
 
-  /** How many entries this port may send now. */
-  protected room(channel: Lane): number {
+  /** How many entries this port may send now; counted anew where fewer than `need` are known of. */
+  protected room(channel: Lane, need: number): number {
     const { i32 } = this;
     const { batch, capacity, lane } = channel;
     const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
-    if (credit !== 0) return credit;
+    if (credit >= need) return credit;
     if (batch === 1) return 1; // where a node is an entry the ring itself is exact, and replaces the oldest in place
     const inside = this.pending(channel);
     const left = inside < capacity ? capacity - inside : 0;
@@ -123,12 +125,12 @@ export class ChannelSteps extends FragmentSteps {
     return i32[(node + NODE_ENTRIES_OFFSET + (index << ENTRY_SHIFT)) >>> 2]!;
   }
 
-  /** Moves the node's last entries back into the rows, down to `count`. */
-  protected takeBack(node: number, count: number): void {
+  /** Moves the node's entries back into the rows, the last one first. */
+  protected takeBack(node: number): void {
     const { i32 } = this;
     let index = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
     this.recordNode(node);
-    while (index > count) {
+    while (index !== 0) {
       const page = this.pageOf(this.unitOf(this.handleIn(node, index - 1)));
       const row = this.held(page);
       this.recordEntry(RECORD_BACK, row, index);
@@ -137,6 +139,7 @@ export class ChannelSteps extends FragmentSteps {
       this.setHeld(page, row + 1);
     }
     this.recordDone();
+    this.empty(node);
   }
 
   /** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
@@ -155,6 +158,7 @@ export class ChannelSteps extends FragmentSteps {
     const { i32 } = this;
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = 0;
     i32[(node + NODE_TAKEN_OFFSET) >>> 2] = 0;
+    i32[(node + NODE_MORE_OFFSET) >>> 2] = 0;
   }
 
   /** Releases what is left in a node of this port: entries that the channel's policy drops. How many. */
@@ -209,7 +213,7 @@ export class ChannelSteps extends FragmentSteps {
     const code = this.sendable(handle, offset, length);
     if (code !== OK) return code;
     const { lane } = channel;
-    while (this.room(channel) === 0) {
+    while (this.room(channel, 1) === 0) {
       if (channel.policy !== POLICY_DROP_OLDEST) return this.refuse(channel, handle);
       if (!this.dropOldest(channel)) break;
     }
@@ -218,7 +222,7 @@ export class ChannelSteps extends FragmentSteps {
     this.put(node, 0, handle, offset, length, tag);
     this.recordDone();
     if (this.publish(channel) === FULL) {
-      this.takeBack(node, 0);
+      this.takeBack(node);
       return this.refuse(channel, handle);
     }
     const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
@@ -235,18 +239,22 @@ export class ChannelSteps extends FragmentSteps {
     return OK;
   }
 
-  /** Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. */
-  sendBurst(number: number, address: number, count: number): number {
+  /**
+   * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more` they are messages,
+   * a bit an entry as in a node: all go in one node or none does, and a full channel is FULL whichever is dropped as the newest.
+   */
+  sendBurst(number: number, address: number, count: number, more: number): number {
     const channel = this.lanes[number]!;
-    const { policy } = channel;
+    const need = more !== 0 ? count : 1;
+    const policy = more !== 0 && channel.policy === POLICY_DROP_NEWEST ? POLICY_REFUSE : channel.policy;
     let sent = 0;
     let code = this.isClosed(channel) ? ERR_CHANNEL_CLOSED : OK;
     while (sent < count && code === OK) {
-      let left = this.room(channel);
-      if (left === 0) {
+      let left = this.room(channel, need);
+      if (left < need) {
         if (policy === POLICY_DROP_OLDEST) {
           if (this.dropOldest(channel)) continue;
-          left = 1;
+          left = need;
         } else if (policy === POLICY_DROP_NEWEST) {
           code = this.dropEntry(channel, address + (sent << ENTRY_SHIFT));
           if (code === OK) sent += 1;
@@ -259,14 +267,18 @@ export class ChannelSteps extends FragmentSteps {
       const from = address + (sent << ENTRY_SHIFT);
       const filled = this.fill(channel, from, Math.min(left, channel.batch, count - sent));
       code = this.lastCode;
-      if (filled === 0) break;
+      const node = this.nodeIn(channel.ring, channel.lane + LANE_OUTBOX_OFFSET);
+      if (filled < need) {
+        this.takeBack(node);
+        break;
+      }
+      this.i32[(node + NODE_MORE_OFFSET) >>> 2] = more;
       if (this.publish(channel) === FULL) {
-        this.takeBack(this.nodeIn(channel.ring, channel.lane + LANE_OUTBOX_OFFSET), 0);
+        this.takeBack(node);
         if (policy !== POLICY_DROP_NEWEST) {
           code = FULL;
           break;
         }
-        code = OK;
         for (let i = 0; i < filled; i++) this.dropEntry(channel, from + (i << ENTRY_SHIFT));
       } else {
         this.countSent(channel, filled);
@@ -361,7 +373,7 @@ export class ChannelSteps extends FragmentSteps {
     }
     this.recordDone();
     this.lastCode = code;
-    if (taken >= count && count !== 0) this.empty(node);
+    if (taken >= count) this.empty(node);
     this.add(lane + LANE_RECEIVED_OFFSET, received);
     if (popped) this.wake(block + CHANNEL_NOT_FULL_OFFSET);
     return received;

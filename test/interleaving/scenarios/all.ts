@@ -3,6 +3,7 @@
 import type { Scenario } from '../explorer.js';
 import { deathScenarios } from './deaths.js';
 import { endingScenarios } from './ending.js';
+import { messageScenarios } from './messages.js';
 import { recoveryScenarios } from './recovery.js';
 import { referenceScenarios } from './references.js';
 import { ringScenarios } from './rings.js';
@@ -10,6 +11,7 @@ import { supplyScenarios } from './supply.js';
 
 export const scenarios: readonly Scenario[] = [
   ...ringScenarios,
+  ...messageScenarios,
   ...referenceScenarios,
   ...supplyScenarios,
   ...endingScenarios,

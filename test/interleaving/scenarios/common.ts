@@ -109,7 +109,7 @@ export function sendBurst(pool: ModelPool, id: number, handles: readonly number[
     const entry = pool.scratch(id) + i * ENTRY_BYTES;
     for (const [word, value] of [handle, 0, 0, tag + i].entries()) pool.write(entry + 4 * word, value);
   }
-  return ['sendBurst', 0, pool.scratch(id), handles.length];
+  return ['sendBurst', 0, pool.scratch(id), handles.length, 0];
 }
 
 /** The tags of the first `count` entries in port `id`'s places. */

@@ -335,7 +335,7 @@ const bursts: Scenario[] = [
       pool.startRingAt(ring, lapMask(ring), ring.slotCount - 1);
       const handles = allocPages(pool, 0, 4);
       const fill = sendBurst(pool, 0, handles.slice(0, 2), 1);
-      if (pool.port(0).sendBurst(0, pool.scratch(0), 2) !== 2) throw new Error(`setup: ${fill[0]} refused`);
+      if (pool.port(0).sendBurst(0, pool.scratch(0), 2, 0) !== 2) throw new Error(`setup: ${fill[0]} refused`);
       const burst = sendBurst(pool, 0, handles.slice(2), 3);
       return [
         [burst],

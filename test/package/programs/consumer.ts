@@ -23,6 +23,21 @@ import {
   type WaitOptions,
   wasmMemory,
 } from 'pagepool';
+import {
+  delimited,
+  type FramingOptions,
+  type LengthPrefixOptions,
+  lengthPrefixed,
+  lines,
+  nextPacket,
+  Packet,
+  type PacketSource,
+  type PacketWindow,
+  packets,
+  receivePacket,
+  sendPacket,
+  waitPacketRoom,
+} from 'pagepool/packet';
 import { churn, testProvider } from 'pagepool/testing';
 import { type Delivery, type ReceiveOptions, Receiver } from 'pagepool/user';
 import { UserQueue, type UserQueueStats, type UserShare, userArea } from 'pagepool/user-area';
@@ -57,6 +72,46 @@ export async function use(): Promise<CloseReport> {
   words[0] = stats.alloc.fast + audit.pages.total;
   await attached[Symbol.asyncDispose]();
   return pool.close({ timeoutMs: 1000 });
+}
+
+export async function usePackets(channel: Channel, first: Fragment, source: PacketSource): Promise<number> {
+  const packet: Packet = new Packet().append(first).prepend(new Packet());
+  const rest: Packet = packet.split(4).append(packet.clone()).append(packet.slice(0, 2));
+  const head: Uint8Array | null = packet.expandHead(8, 2);
+  const part: Fragment | null = rest.shift();
+  const windows: PacketWindow[] = rest.windows();
+  const words: readonly [number, bigint, number] = [rest.getUint16(0, true), rest.getBigInt64(2), rest.indexOf('x')];
+  let bytes = rest.copyTo(new Uint8Array(64), 0, 1, 3) + words[0] + (head?.length ?? 0) + windows.length;
+  for (const view of rest) bytes += view.length;
+  const buffers: Uint8Array[] = rest.toBuffers();
+  if (!rest.coalesce() || !sendPacket(channel, rest, buffers.length))
+    await waitPacketRoom(channel, rest, { timeoutMs: 1 });
+  const received: Packet | null = receivePacket(channel) ?? (await nextPacket(channel, { ref: true }));
+  const limit: FramingOptions = { maxBytes: 100 };
+  const prefix: LengthPrefixOptions = { ...limit, prefixBytes: 2, littleEndian: true };
+  for await (const line of lines(packets(channel), limit)) line.release();
+  for await (const message of delimited(source, Uint8Array.of(0), limit)) message[Symbol.dispose]();
+  for await (const message of lengthPrefixed(source, prefix)) bytes += message.tag;
+  received?.release();
+  part?.release();
+  return bytes;
+}
+
+export async function misusePackets(pool: PagePool, channel: Channel, packet: Packet): Promise<void> {
+  // @ts-expect-error a handle is no fragment
+  packet.append(pool.alloc());
+  // @ts-expect-error a pin is no reference
+  packet.prepend(pool.pin(1));
+  // @ts-expect-error the length is its fragments'
+  packet.length = 3;
+  // @ts-expect-error the pool may be empty: null
+  packet.expandHead(4).fill(0);
+  // @ts-expect-error packets are no fragments
+  channel.sendFragment(packet);
+  // @ts-expect-error prefixes have 1, 2 or 4 bytes
+  lengthPrefixed([packet], { prefixBytes: 3 });
+  // @ts-expect-error nothing may have come
+  receivePacket(channel).release();
 }
 
 /** A provider of the consumer's own, and the suite that it is run through. */

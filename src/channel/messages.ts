@@ -1,0 +1,38 @@
+// Messages in a channel's nodes: which entries travel together.
+//
+// A node has a bit an entry that says that the next one belongs to the same message. A message lies in one node, so that one
+// exchange moves it; a receiver that has its first entry has the others in its inbox. Read plainly: by the thread whose inbox it is,
+// or by the reaper that acts for it.
+
+import { LANE_INBOX_OFFSET, NODE_COUNT_OFFSET, NODE_MORE_OFFSET, NODE_TAKEN_OFFSET } from '../../assembly/layout.js';
+import type { ChannelGeometry } from '../pool/geometry.js';
+import type { PoolMemory } from '../pool/memory.js';
+import { laneOffset, nodeOffset } from '../pool/views.js';
+
+/** What comes next in an inbox. */
+export interface NextMessage {
+  /** Entries up to the end of the message; 0: the inbox is empty. */
+  readonly entries: number;
+  /** Its first entries were taken out already. */
+  readonly isRest: boolean;
+}
+
+/** The mark of a message of `entries` entries: 0 for one that is alone. */
+export function moreMask(entries: number): number {
+  return 2 ** (entries - 1) - 1;
+}
+
+/** What comes next in the inbox of port `id`. */
+export function nextMessage({ u32 }: PoolMemory, channel: ChannelGeometry, id: number): NextMessage {
+  const inbox = u32[(laneOffset(channel, id) + LANE_INBOX_OFFSET) >>> 2] as number;
+  const node = nodeOffset(channel.ring, inbox);
+  const count = u32[(node + NODE_COUNT_OFFSET) >>> 2] as number;
+  const taken = u32[(node + NODE_TAKEN_OFFSET) >>> 2] as number;
+  const more = u32[(node + NODE_MORE_OFFSET) >>> 2] as number;
+  if (taken >= count) return EMPTY_INBOX;
+  let last = taken;
+  while (last + 1 < count && ((more >>> last) & 1) === 1) last++;
+  return { entries: last + 1 - taken, isRest: taken > 0 && ((more >>> (taken - 1)) & 1) === 1 };
+}
+
+const EMPTY_INBOX: NextMessage = { entries: 0, isRest: false };

@@ -1,0 +1,166 @@
+// Packets through channels: each one message, whole or not at all, and no copy.
+//
+// A packet's windows are the entries of one node (src/channel/messages.ts), which one compare-exchange moves: nobody ever sees a
+// part of it, whoever else sends, and whatever the channel drops. The references travel in the entries, so a death between two
+// steps leaves each where a reaper finds it: docs/packets.md has the argument.
+
+import { EMPTY, FULL, LANE_DROPPED_OFFSET, OK } from '../../assembly/layout.js';
+import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../channel/channel.js';
+import { moreMask, nextMessage } from '../channel/messages.js';
+import { invalidArgument } from '../errors.js';
+import { outerEntrances } from '../leaks/call-stack.js';
+import { foreignError } from '../pool/fragment.js';
+import { refusal } from '../pool/port.js';
+import { laneOffset, pendingEntries } from '../pool/views.js';
+import { requireWaitOptions, type WaitOptions, waitFor } from '../pool/waiting.js';
+import { Packet, packetOf, partsOf, portOf, spendPacket } from './packet.js';
+import { Part } from './part.js';
+
+const ENTRY_WORDS = 4;
+const WORD_MAX = 0xffffffff;
+
+/** This thread's end of a channel, and the parts of a message that could not be taken to its end. */
+interface PacketEnd extends ChannelEnd {
+  begun: { readonly parts: Part[]; readonly tag: number } | undefined;
+}
+
+const ends = new WeakMap<Channel, PacketEnd>();
+
+function endOf(channel: Channel, call: string): PacketEnd {
+  let end = ends.get(channel);
+  if (end === undefined) {
+    try {
+      end = { ...endOfChannel(channel), begun: undefined };
+    } catch {
+      throw invalidArgument(call, 'channel', channel, 'a Channel');
+    }
+    ends.set(channel, end);
+    if (!outerEntrances.includes(receivePacket)) outerEntrances.push(receivePacket, nextPacket, packets);
+  }
+  return end;
+}
+
+/**
+ * Sends a packet as one message. True: its references went along, and it is empty (or the channel's policy dropped a message, whole,
+ * and released it); false: the channel is full, and the packet is as it was. Four locked operations with the receipt, whatever its
+ * parts.
+ *
+ * @param tag a u32 for the receiver
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the packet has no window, or more than the channel's `batch` or `capacity`:
+ *   `coalesce()` it; POOL_ERR_CHANNEL_CLOSED, POOL_ERR_FOREIGN_HANDLE, POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing changed then
+ */
+export function sendPacket(channel: Channel, packet: Packet, tag = 0): boolean {
+  const { port, index, geometry } = endOf(channel, 'sendPacket');
+  const parts = requireParts('sendPacket', packet, geometry);
+  if (tag >>> 0 !== tag) throw invalidArgument('sendPacket', 'tag', tag, `an integer, 0..${WORD_MAX}`);
+  if (portOf(packet) !== port) throw foreignError('sendPacket', parts[0]?.handle);
+  const { engine, scratch } = port;
+  let at = 0;
+  for (const { handle, offset, length } of parts) {
+    scratch.own[at++] = handle;
+    scratch.own[at++] = offset;
+    scratch.own[at++] = length;
+    scratch.own[at++] = tag;
+  }
+  if (engine.sendBurst(index, scratch.ownAddress, parts.length, moreMask(parts.length)) === parts.length) {
+    spendPacket(packet);
+    return true;
+  }
+  const code = engine.lastError();
+  if (code !== FULL) throw refusal(code, 'sendPacket', 'packet', parts[0]?.handle);
+  if (geometry.whenFull !== 'drop-newest') return false;
+  // Plain: a lane's counters are its port's own.
+  const dropped = (laneOffset(geometry, port.id) + LANE_DROPPED_OFFSET) >>> 2;
+  port.memory.u32[dropped] = (port.memory.u32[dropped] as number) + parts.length;
+  packet.release();
+  return true;
+}
+
+function requireParts(call: string, packet: Packet, { batch, capacity }: ChannelEnd['geometry']): readonly Part[] {
+  if (!(packet instanceof Packet)) throw invalidArgument(call, 'packet', packet, 'a Packet');
+  const parts = partsOf(packet);
+  const limit = Math.min(batch, capacity);
+  if (parts.length >= 1 && parts.length <= limit) return parts;
+  throw invalidArgument(
+    call,
+    "the packet's parts",
+    parts.length,
+    `1..${limit}, what fits into one node of the channel`,
+    parts.length === 0
+      ? 'append something first'
+      : 'coalesce() it, or declare the channel with a larger batch, up to 32',
+  );
+}
+
+/**
+ * The oldest message as a packet that the caller releases, or null when the channel is empty. What was sent as single entries comes as
+ * packets of one window.
+ *
+ * @throws PagePoolError POOL_ERR_REF_OVERFLOW when this thread already holds 65,535 references on a page; nothing is lost, and the
+ *   next call goes on where this one stopped
+ */
+export function receivePacket(channel: Channel): Packet | null {
+  const end = endOf(channel, 'receivePacket');
+  const { port, index, geometry } = end;
+  const message = end.begun ?? { parts: [], tag: 0 };
+  end.begun = undefined;
+  const { parts } = message;
+  let { tag } = message;
+  for (;;) {
+    const { entries, isRest } = nextMessage(port.memory, geometry, port.id);
+    if (parts.length > 0 && !isRest) return packetOf(port, parts, tag);
+    // Where the inbox is empty, the first entry of what comes says how many follow it there.
+    const wanted = Math.max(1, entries);
+    const { engine, scratch } = port;
+    const came = engine.receiveBurst(index, scratch.ownAddress, wanted);
+    for (let at = 0; at < came * ENTRY_WORDS; at += ENTRY_WORDS) {
+      const [handle = 0, offset = 0, length = 0, own = 0] = scratch.own.subarray(at, at + ENTRY_WORDS);
+      parts.push(new Part(port, handle, offset, length));
+      tag = own;
+    }
+    if (came === wanted) continue;
+    const code = engine.lastError();
+    if (code === EMPTY || code === OK) return null;
+    if (parts.length > 0) end.begun = { parts, tag };
+    throw refusal(code, 'receivePacket', 'channel', channel.name);
+  }
+}
+
+/**
+ * The next message as a packet that the caller releases; null when the channel is closed and empty.
+ *
+ * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
+ */
+export async function nextPacket(channel: Channel, options?: WaitOptions): Promise<Packet | null> {
+  const { port, notEmpty: event } = endOf(channel, 'nextPacket');
+  const probe = (): Packet | null | undefined => {
+    // Closed first: what was sent before the close is still received.
+    const { isClosed } = channel;
+    if (isClosed && port.isGone) return null;
+    return receivePacket(channel) ?? (isClosed ? null : undefined);
+  };
+  return waitFor({ call: 'nextPacket', port, event, probe, looks: false }, requireWaitOptions('nextPacket', options));
+}
+
+/** The messages as they come, each a packet that the loop's body releases; ends when the channel is closed and empty. */
+export async function* packets(channel: Channel): AsyncGenerator<Packet, void, undefined> {
+  for (let packet = await nextPacket(channel); packet !== null; packet = await nextPacket(channel)) yield packet;
+}
+
+/**
+ * Resolves when the channel has room for the packet. Another sender may be faster: sendPacket() can still return false.
+ *
+ * @throws PagePoolError as `sendPacket` for a packet that never fits; POOL_ERR_CHANNEL_CLOSED when the channel is closed;
+ *   POOL_ERR_TIMEOUT when `timeoutMs` is over
+ */
+export async function waitPacketRoom(channel: Channel, packet: Packet, options?: WaitOptions): Promise<void> {
+  const { port, geometry, notFull: event } = endOf(channel, 'waitPacketRoom');
+  const entries = requireParts('waitPacketRoom', packet, geometry).length;
+  const probe = (): true | undefined => {
+    if (channel.isClosed) throw closedChannelError(channel, 'waitPacketRoom');
+    return pendingEntries(port.memory, port.geometry, geometry) + entries <= geometry.capacity ? true : undefined;
+  };
+  // As in Channel.waitRoom: a receipt may show only at the next look.
+  const wait = { call: 'waitPacketRoom', port, event, probe, looks: true };
+  await waitFor(wait, requireWaitOptions('waitPacketRoom', options));
+}

@@ -1,0 +1,64 @@
+// Leak reports of references that packets hold: whose calls led to them, and packets that were collected with them.
+
+import { type LeakReport, PagePool } from 'pagepool';
+import { lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
+import { describe, expect, it } from 'vitest';
+import { expectAllHome, fragmentOf } from './support.js';
+
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
+  const create = (onLeak?: (report: LeakReport) => void): PagePool =>
+    PagePool.createSync({
+      engine,
+      pageCount: 16,
+      channels: { work: {} },
+      leaks: 'all',
+      ...(onLeak === undefined ? {} : { onLeak }),
+    });
+
+  it('the stack begins with the call of the program, not with the package', async () => {
+    const pool = create();
+    const packet = new Packet().append(fragmentOf(pool, 'one\ntwo'));
+    packet.expandHead(200, 3);
+    const expectOwn = (origin: string): void => {
+      const reports = pool.leaks();
+      const [first] = (reports.at(-1)?.stack ?? '').split('\n');
+      expect(reports.at(-1)?.origin).toBe(origin);
+      expect(first).toContain('leaks.test.ts');
+    };
+    expectOwn('allocated');
+    packet.append(fragmentOf(pool, 'x')).coalesce();
+    expectOwn('allocated');
+    expect(sendPacket(pool.channel('work'), packet)).toBe(true);
+    const received = receivePacket(pool.channel('work'));
+    expectOwn('received from channel "work"');
+    received?.release();
+    for await (const line of lines([fragmentOf(pool, 'a\nb\n')])) {
+      expect(pool.leaks().length).toBe(1);
+      line.release();
+    }
+    expect(pool.leaks()).toEqual([]);
+    expectAllHome(pool);
+    pool.destroy();
+  });
+
+  it('a packet that is collected with its references is reported, and nothing is freed', async () => {
+    const reports: LeakReport[] = [];
+    const pool = create((report) => reports.push(report));
+    const handle = (() => {
+      const packet = new Packet().append(fragmentOf(pool, 'dropped'));
+      return packet.windows()[0]?.handle as number;
+    })();
+    for (let i = 0; i < 50 && reports.length === 0; i++) {
+      (globalThis as { gc?: () => void }).gc?.();
+      await later(10);
+    }
+    expect(reports.map((report) => ({ handle: report.handle, isDropped: report.isDropped }))).toEqual([
+      { handle, isDropped: true },
+    ]);
+    pool.release(handle);
+    expectAllHome(pool);
+    pool.destroy();
+  });
+});

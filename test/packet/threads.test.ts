@@ -1,0 +1,129 @@
+// Real threads that send each other packets over channels of every policy: each arrives whole, in order, with the bytes that were
+// written before it was sent, or not at all; also when threads end half way.
+//
+// Ends with every reference explained and every page home. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1
+// takes ten times as long.
+
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { PagePool } from 'pagepool';
+import { receivePacket } from 'pagepool/packet';
+import { describe, expect, it } from 'vitest';
+import { program } from '../stress/program.js';
+import { chooseSeed, randomFrom } from '../support/ports.js';
+import { CHANNELS, type ChannelName, COUNTS, createChecker } from './churn.js';
+import { expectAllHome } from './support.js';
+
+type EngineName = 'wasm' | 'typescript';
+const RUNS: readonly (readonly [name: string, engines: readonly EngineName[]])[] = [
+  ['wasm', ['wasm', 'wasm', 'wasm']],
+  ['typescript', ['typescript', 'typescript', 'typescript']],
+  ['both engines', ['wasm', 'typescript', 'wasm', 'typescript']],
+];
+const isLong = process.env.LONG === '1';
+const SECONDS = isLong ? 20 : 2;
+const DEATHS = isLong ? 300 : 30;
+const seed = chooseSeed('packet threads');
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const entry = new URL('../../build/index.js', import.meta.url).href;
+const packetEntry = new URL('../../build/packet.js', import.meta.url).href;
+
+/** One pool and its threads. */
+class Stage {
+  readonly pool = PagePool.createSync({ pageCount: 200, pageBytes: 1024, maxPorts: 6, channels: CHANNELS });
+  readonly counts = new Int32Array(new SharedArrayBuffer(4 * COUNTS.length));
+  readonly stop = new Int32Array(new SharedArrayBuffer(8));
+  readonly failures: unknown[] = [];
+  #senders = 0;
+  readonly #source: URL;
+  readonly #isOrdered: boolean;
+
+  constructor(source: string, isOrdered: boolean) {
+    this.#source = new URL(`data:text/javascript;base64,${Buffer.from(source).toString('base64')}`);
+    this.#isOrdered = isOrdered;
+  }
+
+  /** Starts a thread and resolves when it is attached. */
+  async start(engine: EngineName): Promise<Worker> {
+    const sender = this.#senders++ & 0x7f;
+    const { counts, stop } = this;
+    const workerData = {
+      entry,
+      packetEntry,
+      share: this.pool.share(),
+      engine,
+      sender,
+      seed: seed + sender,
+      counts,
+      stop,
+      isOrdered: this.#isOrdered,
+    };
+    const worker = new Worker(this.#source, { workerData });
+    this.pool.watch(worker);
+    worker.on('error', (error) => this.failures.push(error));
+    await Promise.race([once(worker, 'message'), once(worker, 'exit')]);
+    return worker;
+  }
+
+  /** Checks what is left in the channels; what all threads counted. */
+  settle(): Record<(typeof COUNTS)[number], number> {
+    const check = createChecker(this.counts, false);
+    for (const name of Object.keys(CHANNELS) as ChannelName[]) {
+      const channel = this.pool.channel(name);
+      for (let packet = receivePacket(channel); packet !== null; packet = receivePacket(channel)) check(name, packet);
+    }
+    return Object.fromEntries(COUNTS.map((name, i) => [name, this.counts[i]])) as never;
+  }
+
+  get dropped(): number {
+    return Object.keys(CHANNELS).reduce((sum, name) => sum + this.pool.channel(name).dropped, 0);
+  }
+}
+
+describe('threads that send each other packets', () => {
+  it.each(RUNS)(
+    '38 (ptr_ring: add barriers), %s: whole, in order, with what was written before',
+    async (name, engines) => {
+      const stage = new Stage(await program('../packet/thread.ts'), true);
+      const workers = await Promise.all(engines.map((engine) => stage.start(engine)));
+      await later(SECONDS * 1000);
+      Atomics.store(stage.stop, 0, 1);
+      while (Atomics.load(stage.stop, 1) < workers.length && stage.failures.length === 0) await later(5);
+      Atomics.store(stage.stop, 0, 2);
+      await Promise.race([Promise.all(workers.map((worker) => once(worker, 'exit'))), later(10_000)]);
+      const counts = stage.settle();
+      console.log(`${name}: ${JSON.stringify({ ...counts, dropped: stage.dropped })}`);
+      expect(stage.failures).toEqual([]);
+      expect(counts).toMatchObject({ torn: 0, disordered: 0 });
+      expect(counts.received).toBeGreaterThan(1000 * SECONDS);
+      expect(counts.received + stage.dropped).toBe(counts.sent);
+      expectAllHome(stage.pool);
+      expect(await stage.pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
+    },
+  );
+
+  it.each(RUNS)('%s, ended at any moment: whole or not at all, and every page comes back', async (name, engines) => {
+    const stage = new Stage(await program('../packet/thread.ts'), false);
+    const random = randomFrom(seed);
+    let left = DEATHS;
+    const lane = async (): Promise<void> => {
+      while (left-- > 0 && stage.failures.length === 0) {
+        const worker = await stage.start(engines[random() % engines.length] as EngineName);
+        await later(random() % 40);
+        await worker.terminate();
+      }
+    };
+    await Promise.all([lane(), lane(), lane()]);
+    await later(50); // the last reaper
+    const counts = stage.settle();
+    const audit = stage.pool.audit(); // settles what no reaper can know
+    console.log(
+      `${name}: ${DEATHS} deaths, ${JSON.stringify({ ...counts, dropped: stage.dropped, repaired: stage.pool.stats().repaired, settled: audit.settled.length })}`,
+    );
+    expect(stage.failures).toEqual([]);
+    expect(counts.torn).toBe(0);
+    expect(counts.received).toBeGreaterThan(DEATHS);
+    expectAllHome(stage.pool);
+    expect(await stage.pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
+  });
+});
