@@ -39,7 +39,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^pagepool$/, replacement: path('./build/index.js') },
-      { find: /^pagepool\/(packet|testing|user|user-area)$/, replacement: path('./build/$1.js') },
+      { find: /^pagepool\/([\w-]+)$/, replacement: path('./build/$1.js') },
     ],
   },
   test: {
@@ -60,6 +60,7 @@ export default defineConfig({
             threaded('user', 180_000, 3),
             threaded('browser', 90_000, 4),
             threaded('packet', 180_000, 6),
+            threaded('webgpu', 60_000, 4),
             packaged,
           ],
   },

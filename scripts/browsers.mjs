@@ -1,4 +1,4 @@
-// Makes sure that the browsers which the tests drive are installed: node scripts/browsers.mjs
+// Makes sure that the browsers and drivers which the tests use are installed: node scripts/browsers.mjs
 //
 // They are Debian's packages. As root this installs what is missing; otherwise it prints the command that does, and fails.
 
@@ -14,7 +14,17 @@ const PROGRAMS = {
   webKitDriver: { path: () => '/usr/bin/WebKitWebDriver', package: 'webkit2gtk-driver' },
   miniBrowser: { path: miniBrowserPath, package: 'webkit2gtk-driver' },
   display: { path: () => '/usr/bin/Xvfb', package: 'xvfb' },
+  // For WebGPU outside of browsers: a Vulkan driver that draws with the processor, and what loads it.
+  swiftShader: { path: () => '/usr/lib/chromium/vk_swiftshader_icd.json', package: 'chromium-common' },
+  vulkanLoader: { path: vulkanLoaderPath, package: 'libvulkan1' },
 };
+
+/** The library lies in the folder of the machine's architecture. */
+function vulkanLoaderPath() {
+  const folders = existsSync('/usr/lib') ? readdirSync('/usr/lib') : [];
+  const paths = folders.map((folder) => join('/usr/lib', folder, 'libvulkan.so.1'));
+  return paths.find((path) => existsSync(path)) ?? '/usr/lib/*/libvulkan.so.1';
+}
 
 /** WebKitGTK's own browser lies with its library, below the folder of the machine's architecture. */
 function miniBrowserPath() {

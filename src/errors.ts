@@ -45,7 +45,7 @@ export const REMEDIES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_FOREIGN_HANDLE: 'use a handle only with the pool it came from',
   POOL_ERR_NOT_HELD: 'send references through a channel, or with lend() and adopt(); a bare number carries none',
   POOL_ERR_REF_OVERFLOW: 'release or adopt what is out; at most 65,535 references a fragment, and a port and page',
-  POOL_ERR_UNREADABLE: 'ask isReadable() first, and hand the handle to the device that owns the memory',
+  POOL_ERR_UNREADABLE: 'ask isReadable() first, and send the handle to the thread that has the device',
   POOL_ERR_NOT_DETACHABLE: 'retain the fragment instead of pinning its page',
   POOL_ERR_DESTROYED: 'create a pool, or attach to one that lives',
   POOL_ERR_CLOSING: 'release what is held and stop allocating',

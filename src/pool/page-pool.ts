@@ -42,6 +42,7 @@ import { announce, watchState } from './state.js';
 import { type PoolStats, readStats } from './stats.js';
 import { laterError } from './supply.js';
 import { asyncDispose } from './symbols.js';
+import type { UnreadablePool, UnreadableProvider } from './unreadable.js';
 import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from './waiting.js';
 import { Watching } from './watching.js';
 
@@ -129,7 +130,9 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform refuses
    *   the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
-  static async create(options?: PoolOptions): Promise<PagePool> {
+  static create(options: PoolOptions & { provider: UnreadableProvider }): Promise<UnreadablePool>;
+  static create(options?: PoolOptions): Promise<PagePool>;
+  static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
     await pool.#install('create');

@@ -110,7 +110,8 @@ export class Supply implements ContextHost {
     this.isShared = memory.isShared;
     this.isOut = new Uint8Array(geometry.pageCount + 1);
     this.indexes = new Uint16Array(geometry.pageCount + 1);
-    this.pool = { id: ++pools, name, pageBytes: geometry.pageBytes, pageCount: geometry.pageCount };
+    const { pageBytes, pageCount, unitBytes } = geometry;
+    this.pool = { id: ++pools, name, pageBytes, pageCount, unitBytes };
     const mainPages = geometry.pageCount - geometry.reservePages;
     if (main !== undefined) this.#main = new Context(this, main, 1, mainPages, false);
     if (reserve !== undefined) this.#reserve = new Context(this, reserve, mainPages + 1, geometry.pageCount, true);
@@ -679,7 +680,10 @@ export class Supply implements ContextHost {
   }
 
   #warn(error: unknown): void {
-    this.#failure = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    // Threads may ask again and again of a provider that has come to its end.
+    if (text === this.#failure) return;
+    this.#failure = text;
     globalThis.console?.warn(`pagepool ${JSON.stringify(this.pool.name)}: ${this.#failure}`);
   }
 }

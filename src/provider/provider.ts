@@ -19,7 +19,14 @@ export interface Area {
 
 /** What a provider may do with one pool; several pools may share a provider, each with a context of its own. */
 export interface ProviderContext {
-  readonly pool: { readonly id: number; readonly name: string; readonly pageBytes: number; readonly pageCount: number };
+  readonly pool: {
+    readonly id: number;
+    readonly name: string;
+    readonly pageBytes: number;
+    readonly pageCount: number;
+    /** The smallest step of a fragment: fragments start at its multiples. */
+    readonly unitBytes: number;
+  };
   addArea(memory: AreaMemory, pages: number): Area;
   feed(pages: Uint32Array): void;
   retireArea(area: Area): void;

@@ -98,7 +98,11 @@ const CHECKS: readonly Check[] = [
         pool.trim();
         demand(pool.inflight === 0, `after trim() ${pool.inflight} pages are in flight`);
         const second = takeAll(pool);
-        demand(second.length === first.length, `${first.length} pages at first, ${second.length} after trim()`);
+        // A provider may feed later than it is asked.
+        await until(
+          () => second.push(...takeAll(pool)) >= first.length,
+          () => `${first.length} pages at first, ${second.length} after trim()`,
+        );
         for (const handle of second) pool.release(handle);
       }),
   ],
@@ -364,12 +368,12 @@ function codeOf(run: () => unknown): unknown {
   return undefined;
 }
 
-async function until(isSo: () => boolean, text: string): Promise<void> {
+async function until(isSo: () => boolean, text: string | (() => string)): Promise<void> {
   for (let i = 0; i < 500; i++) {
     if (isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error(text);
+  throw new Error(typeof text === 'string' ? text : text());
 }
 
 function demand(isSo: boolean, text: string): asserts isSo {

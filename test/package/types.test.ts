@@ -68,6 +68,22 @@ describe.each(compilers)('TypeScript $version', ({ folder, version }) => {
     expect(await check(folder, name, options, library.file)).toBe('exit code 0');
   });
 
+  // Without types of WebGPU, with those of npm, and with the compiler's own, which older ones do not have.
+  test.each([
+    { name: 'no types of WebGPU', file: 'consumer-device.ts', options: { lib: ['ES2022'], types: [] } },
+    {
+      name: '@webgpu/types',
+      file: 'consumer-webgpu.ts',
+      options: { lib: ['ES2022', 'DOM'], types: ['@webgpu/types'], typeRoots: [join(root, 'node_modules')] },
+    },
+    { name: 'DOM', file: 'consumer-webgpu.ts', options: { lib: ['ES2022', 'DOM'], types: [] } },
+  ])('accepts the device entry with $name', async ({ name, file, options }) => {
+    if (name === '@webgpu/types' ? number === 0 : name === 'DOM' && number !== 0) return;
+    const skipLibCheck = name === '@webgpu/types'; // DOM of some compilers declares a part of it
+    const config = { module: 'nodenext', skipLibCheck, ...options };
+    expect(await check(folder, `${number}-device-${file}-${name.length}`, config, file)).toBe('exit code 0');
+  });
+
   test('refuses a consumer that misuses the package', async () => {
     writeFileSync(join(consumer, 'src', 'misuse.ts'), "import { PagePool } from 'pagepool';\nPagePool.attach(1);\n");
     const options = { module: 'nodenext', lib: ['ES2022'], types: [] };

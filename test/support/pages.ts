@@ -14,10 +14,12 @@ const HTML = `<!doctype html>
 </html>
 `;
 
+const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
 /** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
 async function servePages(headers: Site['headers'] = {}): Promise<Server> {
   return serve({
-    folders: { ...builtPackage, '/pages/': fileURLToPath(new URL('../browser/pages', import.meta.url)) },
+    folders: { ...builtPackage, '/pages/': folder('../browser/pages'), '/webgpu/': folder('../webgpu') },
     files: {
       '/index.html': HTML,
       '/stress/churn.js': await program(new URL('../stress/churn.ts', import.meta.url)),

@@ -3,6 +3,7 @@
 // A scenario returns plain numbers and texts; what they must be stands in the tests.
 
 import { deaths } from './deaths.js';
+import { device } from './device.js';
 import { engines } from './engines.js';
 import { frames } from './frames.js';
 import { growth } from './growth.js';
@@ -18,6 +19,7 @@ import { worklet } from './worklet.js';
 
 globalThis.tests = {
   deaths,
+  device,
   engines,
   frames,
   growth,

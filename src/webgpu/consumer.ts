@@ -1,0 +1,130 @@
+// Consumers: who is given fragments of device memory by number, without a port of the pool, and gives them back in batches.
+//
+// A token stands for one reference, which the owner's thread holds in the consumer's name. Tokens count up and are not used again
+// before 2^31 others, so one that comes twice frees nobody else's. What a consumer sends is not trusted: a call looks at 1,024
+// tokens at most, whatever its ranges say. The owner's thread only.
+// Source: SO_DEVMEM_DONTNEED and the token table of a socket.
+
+import { invalidArgument, requireInteger } from '../errors.js';
+import { extentOf } from '../pool/handles.js';
+import type { Port } from '../pool/port.js';
+import { dispose } from '../pool/symbols.js';
+import { releaseLate } from './fences.js';
+
+/** Tokens that one call looks at, at most. */
+export const TOKENS_PER_CALL = 1024;
+const TOKEN_MAX = 2 ** 31 - 1;
+
+/** What is used of a worker of node:worker_threads. */
+export interface EndingWorker {
+  on(event: 'exit', listener: () => void): unknown;
+  off(event: 'exit', listener: () => void): unknown;
+}
+
+/** A holder of device memory that is not attached to the pool. */
+export class DeviceConsumer {
+  readonly name: string;
+  readonly #port: Port;
+  readonly #worker: EndingWorker | undefined;
+  readonly #onClose: (consumer: DeviceConsumer) => void;
+  readonly #tokens = new Map<number, number>();
+  readonly #close = (): void => void this.close();
+  #next = 1;
+  #skipped = 0;
+  #isClosed = false;
+
+  /** DeviceMemory makes consumers: nobody else calls this. */
+  constructor(port: Port, name: string, worker: EndingWorker | undefined, onClose: (consumer: DeviceConsumer) => void) {
+    this.#port = port;
+    this.name = name;
+    this.#worker = worker;
+    this.#onClose = onClose;
+    worker?.on('exit', this.#close);
+  }
+
+  /** Tokens that are out. */
+  get held(): number {
+    return this.#tokens.size;
+  }
+
+  /** Tokens that came back and were not out. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /**
+   * Gives the consumer the fragment: the caller's reference moves into the token. Tokens of one consumer follow each other.
+   *
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_INVALID_ARGUMENT when the consumer has gone
+   */
+  give(handle: number): number {
+    extentOf(this.#port, 'give', handle);
+    if (this.#isClosed)
+      throw invalidArgument('give', 'consumer', this.name, 'one that is there', 'make another consumer');
+    while (this.#tokens.has(this.#next)) this.#step();
+    const token = this.#next;
+    this.#tokens.set(token, handle);
+    this.#step();
+    return token;
+  }
+
+  /** The handle that the token stands for, for work in the consumer's name; 0 where it is not out. */
+  handleOf(token: number): number {
+    return this.#tokens.get(token) ?? 0;
+  }
+
+  /**
+   * Takes tokens back: ranges of pairs, first token and count, in any order. Looks at 1,024 tokens at most and leaves the rest; those
+   * that are not out are skipped and counted. Call it again with what is left.
+   *
+   * @returns how many references were released
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when these are no pairs of integers; nothing was released then
+   * @see SO_DEVMEM_DONTNEED
+   */
+  release(ranges: ArrayLike<number>): number {
+    const pairs = Math.min(ranges.length >>> 1, TOKENS_PER_CALL);
+    if (ranges.length % 2 !== 0)
+      throw invalidArgument('release', 'ranges.length', ranges.length, 'pairs: first, count');
+    for (let i = 0; i < 2 * pairs; i++) requireInteger('release', `ranges[${i}]`, ranges[i], 0, 2 ** 32 - 1);
+    let freed = 0;
+    let looked = 0;
+    for (let pair = 0; pair < pairs && looked < TOKENS_PER_CALL; pair++) {
+      const first = ranges[2 * pair] as number;
+      // An empty range costs a look as well.
+      const count = Math.min(ranges[2 * pair + 1] as number, TOKENS_PER_CALL - looked);
+      looked += Math.max(1, count);
+      for (let token = first; token < first + count; token++) {
+        if (this.#free(token)) freed += 1;
+        else this.#skipped += 1;
+      }
+    }
+    return freed;
+  }
+
+  /** The consumer has gone: every token that is out comes back; how many. Later calls change nothing. */
+  close(): number {
+    if (this.#isClosed) return 0;
+    this.#isClosed = true;
+    this.#worker?.off('exit', this.#close);
+    const freed = this.#tokens.size;
+    for (const token of [...this.#tokens.keys()]) this.#free(token);
+    this.#onClose(this);
+    return freed;
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+
+  #free(token: number): boolean {
+    const handle = this.#tokens.get(token);
+    if (handle === undefined) return false;
+    this.#tokens.delete(token);
+    releaseLate(this.#port, handle);
+    return true;
+  }
+
+  #step(): void {
+    this.#next = this.#next === TOKEN_MAX ? 1 : this.#next + 1;
+  }
+}

@@ -1,0 +1,11 @@
+// A thread of the device suite in a page: it holds numbers.
+
+import { PagePool } from '../pagepool/index.js';
+import { webgpu } from '../pagepool/webgpu.js';
+import { holdNumbers } from '../webgpu/thread.js';
+
+const makeDevice = async () => (await navigator.gpu.requestAdapter()).requestDevice();
+
+addEventListener('message', async ({ data: { share } }) => {
+  postMessage(await holdNumbers({ PagePool, webgpu, makeDevice }, share));
+});

@@ -1,0 +1,63 @@
+// The device suite in Node, on Dawn, and what only Node can show: workers that end, and that hold numbers alone.
+
+import { Worker } from 'node:worker_threads';
+import { PagePool } from 'pagepool';
+import { testProvider } from 'pagepool/testing';
+import { webgpu } from 'pagepool/webgpu';
+import { describe, expect, it } from 'vitest';
+import { chooseSeed } from '../support/ports.js';
+import { makeDevice, missingDevice } from '../support/webgpu.js';
+import { setUp, suite, tearDown } from './suite.js';
+
+const built = (name: string) => new URL(`../../build/${name}.js`, import.meta.url).href;
+
+/** Starts a thread of this folder; its first message. */
+function startThread(data: object): { worker: Worker; first: Promise<Record<string, unknown>> } {
+  const entries = { pool: built('index'), webgpu: built('webgpu') };
+  const worker = new Worker(new URL('./thread-node.mjs', import.meta.url), { workerData: { entries, ...data } });
+  const first = new Promise<Record<string, unknown>>((resolve, reject) => {
+    worker.once('message', resolve).once('error', reject);
+  });
+  return { worker, first };
+}
+
+const missing = await missingDevice();
+if (missing !== undefined) console.log(`no WebGPU in Node: ${missing}`);
+const seed = chooseSeed('webgpu in Node');
+const env = {
+  PagePool,
+  webgpu,
+  testProvider,
+  makeDevice,
+  seed,
+  takesSharedViews: false,
+  runThread: async (share: unknown) => {
+    const { worker, first } = startThread({ share });
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    const found = await first;
+    await ended;
+    return found;
+  },
+};
+
+describe.skipIf(missing !== undefined)('WebGPU in Node', () => {
+  it.each(suite.map(([name, run]) => [name, run] as const))('%s', async (_, run) => {
+    await run(env);
+  });
+
+  it('a worker that is terminated gives all its tokens back', async () => {
+    const all = await setUp(env);
+    const { gpu, memory } = all;
+    const tokens = Array.from({ length: 10 }, () => gpu.alloc());
+    const { worker, first } = startThread({ tokens: tokens.map((_, i) => i + 1) });
+    const consumer = memory.consumer({ worker });
+    expect(tokens.map((handle) => consumer.give(handle))).toEqual(tokens.map((_, i) => i + 1));
+    expect(consumer.release(((await first) as { ranges: number[] }).ranges)).toBe(5);
+    expect(consumer.held).toBe(5);
+    await worker.terminate();
+    expect(consumer.held).toBe(0);
+    expect(gpu.audit().pages.used).toBe(0);
+    expect(() => memory.consumer({ worker: {} as never })).toThrow(/call close\(\)/);
+    await tearDown(all);
+  });
+});

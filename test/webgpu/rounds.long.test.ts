@@ -1,0 +1,74 @@
+// A hundred thousand rounds of 64 KiB through the device: uploaded, doubled by a shader, read back.
+//
+// The bytes of device memory stay as they are after warm-up, no buffer is created, and no page is missing.
+
+import { PagePool } from 'pagepool';
+import { testProvider } from 'pagepool/testing';
+import { webgpu } from 'pagepool/webgpu';
+import { expect, it } from 'vitest';
+import { makeDevice, missingDevice } from '../support/webgpu.js';
+import { doubler, setUp, tearDown } from './suite.js';
+
+const ROUNDS = 100_000;
+const WARM_UP = 100;
+/** Rounds under way at one time. */
+const DEPTH = 4;
+const missing = await missingDevice();
+if (missing !== undefined) console.log(`no WebGPU in Node: ${missing}`);
+
+it.skipIf(missing !== undefined)('100,000 rounds leave the device as they found it', async () => {
+  const all = await setUp({ PagePool, webgpu, testProvider, makeDevice, seed: 1, takesSharedViews: false });
+  const { gpu, host, memory, device, provider, created } = all;
+  const double = doubler(device);
+  const stateOf = () => {
+    const { bytes, buffers, memories } = provider.describe() as {
+      bytes: number;
+      buffers: number;
+      memories: { staging: { bytes: number; created: number } }[];
+    };
+    const { staging } = memories[0] as (typeof memories)[0];
+    return { bytes, buffers, staged: staging.bytes, stagingBuffers: staging.created, created: created.length };
+  };
+  let wrong = 0;
+  const round = async (number: number): Promise<void> => {
+    const input = await host.takeAsync();
+    const words = new Uint32Array(input.bytes.buffer, input.bytes.byteOffset, input.length / 4);
+    // A few words of each round, all of every hundredth.
+    const step = number % 100 === 0 ? 1 : 4099;
+    for (let i = 0; i < words.length; i += step) words[i] = (number * 31 + i) >>> 1;
+    const [from, to] = [memory.upload(input), gpu.alloc()];
+    input.release();
+    double(memory.binding(from), memory.binding(to));
+    const back = memory.readback(to);
+    void memory.afterSubmit([from, to]);
+    const output = await back;
+    const result = new Uint32Array(output.bytes.buffer, output.bytes.byteOffset, output.length / 4);
+    for (let i = 0; i < result.length; i += step) if (result[i] !== 2 * ((number * 31 + i) >>> 1)) wrong += 1;
+    output.release();
+  };
+  const started = performance.now();
+  let next = 0;
+  let warm: ReturnType<typeof stateOf> | undefined;
+  const runTo = (end: number) =>
+    Promise.all(
+      Array.from({ length: DEPTH }, async () => {
+        while (next < end) await round(next++);
+      }),
+    );
+  await runTo(WARM_UP);
+  warm = stateOf();
+  for (let end = ROUNDS / 10; end <= ROUNDS; end += ROUNDS / 10) {
+    await runTo(end);
+    expect(stateOf()).toEqual(warm);
+    expect(wrong).toBe(0);
+    await device.queue.onSubmittedWorkDone();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const pool of [gpu, host]) {
+      pool.trim();
+      expect(pool.audit()).toMatchObject({ balanced: true, exact: true, errors: [], pages: { used: 0 } });
+    }
+  }
+  const us = ((performance.now() - started) * 1000) / ROUNDS;
+  console.log(`${ROUNDS} rounds of 64 KiB: ${us.toFixed(0)} us each; ${JSON.stringify(warm)}`);
+  await tearDown(all);
+});
