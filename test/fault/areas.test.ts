@@ -38,9 +38,9 @@ async function play(engine: 'wasm' | 'typescript'): Promise<boolean> {
   }
 }
 
-test.each([
-  'wasm',
-  'typescript',
-] as const)('a thread that only blocks and receives gets its pages, engine %s', async (engine) => {
-  for (let round = 0; round < ROUNDS; round++) expect(await play(engine)).toBe(true);
-});
+test.each(['wasm', 'typescript'] as const)(
+  'a thread that only blocks and receives gets its pages, engine %s',
+  async (engine) => {
+    for (let round = 0; round < ROUNDS; round++) expect(await play(engine)).toBe(true);
+  },
+);

@@ -701,7 +701,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
         const [a, b] = ports;
         const entries = Array.from({ length: count }, (_, tag) => [a.engine.alloc(), 0, 1, tag]).flat();
         a.scratch.own.set(entries);
-        expect(a.engine.sendBurst(0, a.scratch.ownAddress, count)).toBe(count);
+        expect(a.engine.sendBurst(0, a.scratch.ownAddress, count, 0)).toBe(count);
         expect(b.engine.receiveBurst(0, b.scratch.ownAddress, 1)).toBe(1);
         new PortReaper(a).reapClaim(b.id, b.claim);
         expect(a.engine.receiveBurst(0, a.scratch.ownAddress, 64)).toBe(count - 1);

@@ -9,8 +9,8 @@ import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { receivePacket } from 'pagepool/packet';
 import { describe, expect, it } from 'vitest';
-import { program } from '../stress/program.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
+import { program } from '../support/program.js';
 import { CHANNELS, type ChannelName, COUNTS, createChecker } from './churn.js';
 import { expectAllHome } from './support.js';
 
@@ -84,7 +84,7 @@ describe('threads that send each other packets', () => {
   it.each(RUNS)(
     '38 (ptr_ring: add barriers), %s: whole, in order, with what was written before',
     async (name, engines) => {
-      const stage = new Stage(await program('../packet/thread.ts'), true);
+      const stage = new Stage(await program(new URL('./thread.ts', import.meta.url)), true);
       const workers = await Promise.all(engines.map((engine) => stage.start(engine)));
       await later(SECONDS * 1000);
       Atomics.store(stage.stop, 0, 1);
@@ -103,7 +103,7 @@ describe('threads that send each other packets', () => {
   );
 
   it.each(RUNS)('%s, ended at any moment: whole or not at all, and every page comes back', async (name, engines) => {
-    const stage = new Stage(await program('../packet/thread.ts'), false);
+    const stage = new Stage(await program(new URL('./thread.ts', import.meta.url)), false);
     const random = randomFrom(seed);
     let left = DEATHS;
     const lane = async (): Promise<void> => {

@@ -8,8 +8,8 @@ import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { UserQueue, type UserShare, userArea } from 'pagepool/user-area';
 import { describe, expect, test } from 'vitest';
-import { program } from '../support/program.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
+import { program } from '../support/program.js';
 import { type Consumer, requireUnharmed, Scene } from './scene.js';
 
 const isLong = process.env.LONG === '1';
@@ -18,7 +18,9 @@ const ENTRIES = isLong ? 2_600_000 : 100_000;
 const TIMES = isLong ? 1000 : 50;
 const DEATHS = isLong ? 60 : 6;
 const seed = chooseSeed('hostile');
-const source = new URL(`data:text/javascript,${encodeURIComponent(await program(new URL('./worker.ts', import.meta.url)))}`);
+const source = new URL(
+  `data:text/javascript,${encodeURIComponent(await program(new URL('./worker.ts', import.meta.url)))}`,
+);
 const breathe = () => new Promise((resolve) => setImmediate(resolve));
 
 async function stage(engine: 'wasm' | 'typescript', writesArea: boolean, random: () => number, isViolent: boolean) {
