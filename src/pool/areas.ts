@@ -69,8 +69,10 @@ export class Areas {
   /** A handle's low bits that number its unit. */
   readonly #unitMask: number;
   readonly #unitsShift: number;
-  readonly #carrier: Carrier | undefined;
+  /** Undefined: nobody else can be told, or the thread is done with the pool. */
+  #carrier: Carrier | undefined;
   #isBehind = false;
+  #isClosed = false;
 
   constructor(port: AreasPort, first: AreasChange) {
     const { geometry, identity, memory } = port;
@@ -152,6 +154,7 @@ export class Areas {
 
   /** Takes a change over: the owner's own, or one that arrived. */
   apply(change: AreasChange): void {
+    if (this.#isClosed) return; // pages that were pinned come home after the pool's end, and their areas go then
     const kept = new Set(change.added.map(({ index }) => index));
     const removed =
       change.since === null ? [...this.#known.keys()].filter((index) => !kept.has(index)) : change.removed;
@@ -174,6 +177,8 @@ export class Areas {
   /** The thread is done with the pool. */
   close(): void {
     this.#carrier?.close();
+    this.#carrier = undefined;
+    this.#isClosed = true;
     for (const index of [...this.#known.keys()]) this.#remove(index);
     // What is kept of the table keeps no memory of the pool.
     this.onForget = () => {};

@@ -109,6 +109,20 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
     expect(pool.audit()).toMatchObject({ errors: [], balanced: true });
   });
 
+  it('drops the slab of a page that was pinned beyond the pool, in silence', async () => {
+    const warn = vi.spyOn(console, 'warn');
+    const provider = slabs({ slabBytes: SLAB, keepBytes: 0 });
+    const pool = make({}, { provider });
+    const handle = pool.alloc();
+    const pin = pool.pin(handle);
+    pool.release(handle);
+    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, pinned: 1 });
+    expect(provider.describe()).toMatchObject({ pools: 1, slabs: 1 });
+    pool.unpin(pin);
+    await vi.waitFor(() => expect(provider.describe()).toMatchObject({ pools: 0, droppedSlabs: 1 }), 3000);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
   it('drops them by itself when nothing is allocated for a while', async () => {
     const pool = make({ idleMs: 20 });
     releaseAll(pool, take(pool, 4 * PER_SLAB));
