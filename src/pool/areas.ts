@@ -87,9 +87,8 @@ export class Areas {
     this.epoch = first.epoch;
     for (const area of first.added) this.#add(area);
     // Opened before the epoch is compared: a change after that arrives.
-    this.#carrier = memory.isShared
-      ? new Carrier(`pagepool ${identity}`, (change) => this.#receive(change))
-      : undefined;
+    const open = (): Carrier => new Carrier(`pagepool ${identity}`, (change) => this.#receive(change));
+    this.#carrier = memory.isShared ? carried('a channel for its areas', open) : undefined;
     this.#acknowledge(true);
   }
 
@@ -164,9 +163,14 @@ export class Areas {
     this.#acknowledge();
   }
 
-  /** Tells other threads of a change, which this thread has made. */
+  /**
+   * Tells other threads of a change, which this thread has made.
+   *
+   * @throws PagePoolError POOL_ERR_PROVIDER where the platform refuses
+   */
   post(change: AreasChange): void {
-    this.#carrier?.post(change);
+    const carrier = this.#carrier;
+    if (carrier !== undefined) carried('its areas told to its threads', () => carrier.post(change));
   }
 
   /** The worker may ask for what the channel does not bring it. */
@@ -266,6 +270,20 @@ export class Areas {
     const view = new Uint8Array(area.buffer, area.byteOffset, area.pages * this.#port.geometry.pageBytes);
     this.#views.fill(view, area.firstPage, area.firstPage + area.pages);
     return view;
+  }
+}
+
+/** The same, with a clear error where the platform refuses it. */
+function carried<T>(rule: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PagePoolError(
+      'POOL_ERR_PROVIDER',
+      `a pool with areas failed (expected ${rule}): ${reason}; ${REMEDIES.POOL_ERR_PROVIDER}`,
+      { cause },
+    );
   }
 }
 
