@@ -649,6 +649,7 @@ export class PagePool {
     this.#views = [];
     const isDestroyed = this.#isDestroyed;
     const { memory } = port;
+    if (isDestroyed) port.supply?.unpinRecalled();
     this.#engine = leaveMemory(port, isDestroyed);
     if (isDestroyed) this.#share = '';
     if (isDestroyed && !port.isLost) port.supply?.finish();

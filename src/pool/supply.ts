@@ -92,6 +92,8 @@ export class Supply implements ContextHost {
   #memory: Port['memory'];
   readonly #main: Context | undefined;
   readonly #reserve: Context | undefined;
+  /** Pages on which the owner itself has a pin, so that they leave circulation. */
+  readonly #recalled = new Set<number>();
   #queue: Queued[] = [];
   #isBusy = false;
   #isOver = false;
@@ -541,6 +543,7 @@ export class Supply implements ContextHost {
     if ((Atomics.load(this.#memory.i32, this.#home(page)) & HOME_STATE_MASK) !== HOME_RETIRED) return false;
     this.#setHome(page, HOME_RETURNED);
     this.#setPins(page, 0);
+    this.#recalled.delete(page);
     return true;
   }
 
@@ -555,7 +558,7 @@ export class Supply implements ContextHost {
 
   /**
    * Makes the pages of a retiring area leave circulation: those that are listed now, those in use with their last release. A pin
-   * of the owner does that, and refills waive pinned pages that they find in the ring.
+   * of the owner does that, beside those of others or alone, and refills waive pinned pages that they find in the ring.
    */
   #recall(area: OwnedArea): void {
     const { i32 } = this.#memory;
@@ -566,13 +569,21 @@ export class Supply implements ContextHost {
       const state = Atomics.load(i32, this.#home(page)) & HOME_STATE_MASK;
       if (state === HOME_HELD) {
         // X19 pairs with X4 in assembly/pin.ts leave: the last release sees the pin, or the page is home and waived.
-        Atomics.compareExchange(i32, this.#pins(page), 0, 1);
-      } else if (state === HOME_LEFT) {
-        // A20 pairs with X4 in assembly/pin.ts leave: the page left, and the owner's pin is its last.
-        const pins = Atomics.load(i32, this.#pins(page));
-        if (pins === (PIN_LEFT | 1)) this.#port.engine.unpin(page);
-      }
+        if (Atomics.compareExchange(i32, this.#pins(page), 0, 1) === 0) this.#recalled.add(page);
+      } else if (state === HOME_LEFT) this.#unpin(page);
     }
+  }
+
+  /** Undoes the owner's pin on a page that left, where it has one: the others' pins keep the page away. */
+  #unpin(page: number): void {
+    // A20 pairs with X4 in assembly/pin.ts leave: the page has left, and is not about to.
+    const hasLeft = (Atomics.load(this.#memory.i32, this.#pins(page)) & PIN_LEFT) !== 0;
+    if (hasLeft && this.#recalled.delete(page)) this.#port.engine.unpin(page);
+  }
+
+  /** The pool is destroyed: pages that left for the owner's sake alone are home. */
+  unpinRecalled(): void {
+    for (const page of this.#recalled) this.#unpin(page);
   }
 
   /** Takes an area's pages back that were fed and that nobody took yet. */

@@ -11,9 +11,10 @@ import { handOff } from './hand-off.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
 import { otherWorkers } from './other-workers.js';
+import { providerChurn, providerConformance } from './provider-churn.js';
 import { slabGrowth } from './slab-growth.js';
 import { tokens } from './tokens.js';
-import { userArea, userAreaConformance } from './user-area.js';
+import { userArea } from './user-area.js';
 import { views } from './views.js';
 import { worklet } from './worklet.js';
 
@@ -27,10 +28,11 @@ globalThis.tests = {
   local,
   mainThread,
   otherWorkers,
+  providerChurn,
+  providerConformance,
   slabGrowth,
   tokens,
   userArea,
-  userAreaConformance,
   views,
   worklet,
 };
