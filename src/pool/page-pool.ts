@@ -549,6 +549,7 @@ export class PagePool {
 
   /** Counters and places of all pages, over all ports; approximate while threads work. */
   stats(): PoolStats {
+    this.#port.supply?.refuseReentry('stats');
     return readStats(this.#port, this.engine);
   }
 

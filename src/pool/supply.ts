@@ -134,8 +134,8 @@ export class Supply implements ContextHost {
    */
   start(call: string): void | Promise<void> {
     for (const [at, context] of this.#contexts().entries()) {
-      const result = this.#callback(call, 'init', context, () => context.provider.init(context));
-      if (isPromise(result)) return this.#startLater(call, at, result);
+      const later = this.#init(call, context);
+      if (later !== undefined) return this.#startLater(call, at, later);
     }
     this.#begin();
   }
@@ -145,7 +145,7 @@ export class Supply implements ContextHost {
     for (const [i, context] of contexts.entries()) {
       if (i < at) continue;
       try {
-        await (i === at ? first : this.#callback(call, 'init', context, () => context.provider.init(context)));
+        await (i === at ? first : this.#init(call, context));
       } catch (cause) {
         throw cause instanceof PagePoolError && cause.code === 'POOL_ERR_PROVIDER'
           ? cause
@@ -153,6 +153,14 @@ export class Supply implements ContextHost {
       }
     }
     this.#begin();
+  }
+
+  /** Lets one provider reserve; a promise where it takes its time. */
+  #init(call: string, context: Context): Promise<void> | undefined {
+    return this.#callback(call, 'init', context, () => {
+      const result = context.provider.init(context);
+      return isPromise(result) ? Promise.resolve(result) : undefined;
+    });
   }
 
   #begin(): void {
@@ -259,14 +267,29 @@ export class Supply implements ContextHost {
     this.#list();
   }
 
+  /**
+   * @throws PagePoolError POOL_ERR_PROVIDER when a provider cannot describe itself
+   */
   report(): SupplyReport {
-    return {
+    const failure = this.#failure;
+    const report = {
       areas: this.areas.size,
       waitingFor: this.#queue.length === 0 ? [] : this.#unaware((this.#queue.at(-1) as Queued).since),
-      description: this.#main?.provider.describe() ?? {},
-      reserve: this.#reserve?.provider.describe() ?? null,
-      failure: this.#failure,
+      description: this.#describe(this.#main) ?? {},
+      reserve: this.#describe(this.#reserve) ?? null,
+      failure,
     };
+    this.#failure = failure; // of what it did, and not of what it says
+    return report;
+  }
+
+  #describe(context: Context | undefined): Record<string, unknown> | undefined {
+    if (context === undefined) return undefined;
+    return this.#callback('stats', 'describe', context, () => {
+      const description: unknown = context.provider.describe();
+      if (typeof description === 'object' && description !== null) return description as Record<string, unknown>;
+      throw new TypeError(`description=${show(description)} (expected an object of plain values)`);
+    });
   }
 
   /** Serves whenever another thread calls. */
@@ -343,7 +366,13 @@ export class Supply implements ContextHost {
 
   commit(step: Step): void {
     const gone = step.retired.filter(({ out }) => out === 0);
-    this.#change(step.added, gone);
+    const added = step.added.filter((area) => !gone.includes(area));
+    // What comes and goes in one step is nobody else's business.
+    for (const area of gone) if (step.added.includes(area)) this.#forget(area);
+    this.#change(
+      added,
+      gone.filter((area) => !step.added.includes(area)),
+    );
     for (const { index, since } of this.#byArea(step.fed)) {
       const pages = step.fed.filter((page) => this.indexes[page] === index);
       this.#queue.push({ since, pages });
