@@ -570,5 +570,22 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       expect(await pool.close()).toMatchObject({ isDestroyed: true });
       expect(calls.at(-1)).toBe('destroy');
     });
+
+    it('has its page back when the fragments of it are gone, though a port cut them and would cut more', () => {
+      const { provider, free } = scripted({ pagesAtOnce: 4 });
+      const pool = make({ pageCount: 4, reserve: { provider, pageCount: 4 } });
+      const handles = Array.from({ length: 4 }, () => pool.alloc());
+      const isReserved = (handle: number): boolean => pool.area(handle).length === 4096;
+      const emergency = Array.from({ length: 2 }, () => pool.allocFragment(512));
+      expect(emergency.map(isReserved)).toEqual([true, true]);
+      for (const handle of [...handles, ...emergency]) pool.release(handle);
+      // The page is cut to its end and nobody is left: it is not cut again.
+      const next = pool.allocFragment(512);
+      expect(isReserved(next)).toBe(false);
+      pool.release(next);
+      pool.poll();
+      expect(free.length).toBe(1); // the others were fed with it, and nobody took them
+      requireHome(pool);
+    });
   });
 });
