@@ -585,6 +585,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       pool.release(next);
       pool.poll();
       expect(free.length).toBe(1); // the others were fed with it, and nobody took them
+      pool.trim();
       requireHome(pool);
     });
   });
