@@ -52,6 +52,12 @@ describe.each([
     expect(result).toMatchObject({ slabsAtEnd: 1, own: { torn: 0 }, foreign: 0, end: HOME });
   });
 
+  test('slabs that the page adds reach a worker that a worker started', async () => {
+    const result = await stage.play<{ total: { taken: number } }>('nestedAreas', { engine: 'wasm', seed });
+    expect(result).toMatchObject({ total: { torn: 0 }, end: HOME });
+    expect(result.total.taken).toBeGreaterThan(100);
+  });
+
   test.each(['wasm-memory', 'slab', 'user-area'])('%s passes the suite of providers', async (provider) => {
     expect(await stage.play('providerConformance', { provider, seed })).toBe('passed');
   });

@@ -11,9 +11,9 @@ import { region } from '../../examples/providers/region.js';
 import { witness } from '../../src/testing/witness.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 
-const KILLS = process.env.LONG === '1' ? 300 : 8;
+const KILLS = process.env.LONG === '1' ? 300 : 5;
 /** How long the threads that were started last have for their work. */
-const LAST_MS = 500;
+const LAST_MS = 300;
 const THREADS = 4;
 const PAGES = 160;
 const PAGE_BYTES = 4096;

@@ -10,6 +10,7 @@ import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
+import { nestedAreas } from './nested-areas.js';
 import { otherWorkers } from './other-workers.js';
 import { providerChurn, providerConformance } from './provider-churn.js';
 import { slabGrowth } from './slab-growth.js';
@@ -27,6 +28,7 @@ globalThis.tests = {
   handOff,
   local,
   mainThread,
+  nestedAreas,
   otherWorkers,
   providerChurn,
   providerConformance,
