@@ -12,8 +12,10 @@ import type { Signal } from '../pool/platform-types.js';
 import type { Port } from '../pool/port.js';
 import { dispose } from '../pool/symbols.js';
 import type { UnreadablePool } from '../pool/unreadable.js';
-import { DeviceConsumer, type EndingWorker } from './consumer.js';
-import type { DeviceAreas } from './device-areas.js';
+import { park, unpark } from '../pool/waiting.js';
+import { type ConsumerHost, DeviceConsumer, type EndingWorker } from './consumer.js';
+import { Custody } from './custody.js';
+import type { DeviceArea, DeviceAreas } from './device-areas.js';
 import { Fences } from './fences.js';
 import { COPY_ALIGNMENT, COPY_DST, COPY_SRC } from './options.js';
 import type { GpuBuffer, GpuDevice } from './platform-types.js';
@@ -83,6 +85,7 @@ export class DeviceMemory {
   readonly #port: Port;
   readonly #host: DeviceHost;
   readonly #readPool: PagePool | undefined;
+  readonly #custody: Custody;
   readonly #fences: Fences;
   readonly #staging: Staging;
   readonly #consumers = new Set<DeviceConsumer>();
@@ -107,7 +110,8 @@ export class DeviceMemory {
     this.#port = port;
     this.#host = host;
     this.#readPool = given.host;
-    this.#fences = new Fences(port);
+    this.#custody = new Custody(port);
+    this.#fences = new Fences(this.#custody);
     this.#staging = new Staging(host.device, stagingBytes, `pagepool ${pool.name} staging`);
   }
 
@@ -121,8 +125,8 @@ export class DeviceMemory {
   binding(handle: Handle): DeviceBinding {
     const extent = extentOf(this.#port, 'binding', handle);
     this.#requireDevice('binding');
+    const own = this.#areaOf(handle);
     const page = pageOfHandle(this.#port, handle);
-    const own = this.#host.areas.find((areas) => areas.areaOf(page) !== undefined)?.areaOf(page);
     if (own === undefined) {
       throw invalidArgument('binding', 'handle', handle, 'one of device memory', 'ask isReadable() first');
     }
@@ -133,6 +137,16 @@ export class DeviceMemory {
     const binding = Object.freeze({ buffer, offset, size: extent });
     if (extent === this.#pool.pageBytes) this.#bindings[page] = binding;
     return binding;
+  }
+
+  /** The buffer that a checked handle's page lies in; undefined where it is none of these. */
+  #areaOf(handle: Handle): DeviceArea | undefined {
+    const page = pageOfHandle(this.#port, handle);
+    for (const areas of this.#host.areas) {
+      const own = areas.areaOf(page);
+      if (own !== undefined) return own;
+    }
+    return undefined;
   }
 
   // ---------------------------------------------------------------------------------- fences
@@ -158,7 +172,7 @@ export class DeviceMemory {
   /**
    * Somebody who is given fragments by number and gives them back in batches.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the worker tells nobody of its end: call close() then
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the worker tells nobody of its end: call close() then; or has ended
    */
   consumer(options: ConsumerOptions = {}): DeviceConsumer {
     const { name = 'consumer', worker } = requireRecord('consumer', 'options', options, [
@@ -168,10 +182,16 @@ export class DeviceMemory {
     if (worker !== undefined && (typeof worker?.on !== 'function' || typeof worker.off !== 'function')) {
       throw invalidArgument('consumer', 'worker', worker, 'one with an exit event', 'call close() when it has ended');
     }
-    const consumer = new DeviceConsumer(this.#port, name, worker, (gone) => {
-      this.#skipped += gone.skipped;
-      this.#consumers.delete(gone);
-    });
+    if ((worker?.threadId ?? 0) < 0) {
+      throw invalidArgument('consumer', 'worker.threadId', worker?.threadId, 'a worker that runs');
+    }
+    const host: ConsumerHost = {
+      skipped: () => {
+        this.#skipped += 1;
+      },
+      closed: (gone) => void this.#consumers.delete(gone),
+    };
+    const consumer = new DeviceConsumer(this.#custody, name, worker, host);
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -179,8 +199,8 @@ export class DeviceMemory {
   // ---------------------------------------------------------------------------------- copies
 
   /**
-   * Copies a fragment's window into a new device fragment, which the caller holds; 0 when the device pool is empty. The caller keeps
-   * the fragment and may release it at once. Where the queue takes views of shared memory nothing is copied on the way to it.
+   * Copies a fragment's window into a new device fragment, which the caller holds; 0 when the pool has no device memory left. The
+   * caller keeps the fragment and may release it at once. Where the queue takes views of shared memory nothing is copied on the way to it.
    *
    * @throws PagePoolError POOL_ERR_UNREADABLE when the fragment is device memory itself; POOL_ERR_PROVIDER when the device is lost;
    *   RangeError when it is longer than a page
@@ -192,12 +212,21 @@ export class DeviceMemory {
     const handle = this.#pool.allocFragment(bytes.length);
     if (handle === 0) return 0;
     try {
+      if (this.#areaOf(handle) === undefined) return this.#refuseReserve(handle);
       this.#write(this.binding(handle), bytes);
     } catch (error) {
       this.#pool.release(handle);
       throw error;
     }
     return handle;
+  }
+
+  /** What came is the pool's reserve, which no device sees. The next fragment is not cut from its page, either. */
+  #refuseReserve(handle: Handle): 0 {
+    this.#pool.release(handle);
+    park(this.#port);
+    unpark(this.#port);
+    return 0;
   }
 
   /**
@@ -234,14 +263,18 @@ export class DeviceMemory {
     const copied = alignUp(length);
     // Reused only by work that is submitted later, so the reference is needed until the copy is submitted.
     this.#pool.retain(handle);
-    let staging: StagingBuffer;
+    let staging: StagingBuffer | undefined;
     try {
       const taken = this.#staging.acquire(copied, signal);
       staging = taken instanceof Promise ? await taken : taken;
-      this.#requireDevice('readback');
+      // What ended between the promise and here has taken the page's buffer along.
+      this.#staging.requireOpen();
       const encoder = this.#host.device.createCommandEncoder();
       encoder.copyBufferToBuffer(buffer, start + offset, staging.buffer, 0, copied);
       this.#host.device.queue.submit([encoder.finish()]);
+    } catch (error) {
+      if (staging !== undefined) this.#staging.giveBack(staging);
+      throw error;
     } finally {
       if (!this.#port.isGone) this.#pool.release(handle);
     }
@@ -264,9 +297,11 @@ export class DeviceMemory {
       fragment.bytes.set(new Uint8Array(staging.buffer.getMappedRange(0, copied), 0, length));
       staging.buffer.unmap();
     } catch (error) {
-      if (staging.state === 'submitted') this.#staging.giveBack(staging);
-      else this.#staging.drop(staging);
+      const isMapping = staging.state !== 'submitted';
+      if (isMapping) this.#staging.drop(staging);
+      else this.#staging.giveBack(staging);
       fragment?.[dispose]();
+      if (isMapping) await this.#hearOfLoss();
       this.#requireDevice('readback', error);
       throw error;
     }
@@ -274,8 +309,16 @@ export class DeviceMemory {
     return fragment;
   }
 
+  /** A device that goes fails the maps first and tells of its end afterwards: waits until it would have told. */
+  async #hearOfLoss(): Promise<void> {
+    const { lost, queue } = this.#host.device;
+    await Promise.race([lost, queue.onSubmittedWorkDone().catch(() => lost)]);
+  }
+
   /** A host page, where there is none at once; the end of the device ends the wait as well. */
   async #waitForPage(host: PagePool, length: number, signal: Signal | undefined): Promise<Fragment> {
+    // It may have been aborted while a staging buffer was made.
+    signal?.throwIfAborted();
     const wait = new AbortController();
     const abort = (): void => wait.abort(signal?.reason);
     this.#waits.add(wait);
@@ -318,7 +361,7 @@ export class DeviceMemory {
       tokens: {
         consumers: consumers.length,
         held: consumers.reduce((sum, { held }) => sum + held, 0),
-        skipped: consumers.reduce((sum, { skipped }) => sum + skipped, this.#skipped),
+        skipped: this.#skipped,
       },
       staging: this.#staging.report(),
       copiedBytes: this.#copiedBytes,
@@ -339,6 +382,7 @@ export class DeviceMemory {
     this.#staging.end(
       new PagePoolError('POOL_ERR_DESTROYED', 'readback failed: the pool has ended (expected one that lives)'),
     );
+    this.#fences.open();
     for (const consumer of [...this.#consumers]) consumer.close();
   }
 

@@ -2,6 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
+import * as packet from 'pagepool/packet';
 import { testProvider } from 'pagepool/testing';
 import { webgpu } from 'pagepool/webgpu';
 import { describe, expect, it } from 'vitest';
@@ -28,6 +29,7 @@ const env = {
   PagePool,
   webgpu,
   testProvider,
+  packet,
   makeDevice,
   seed,
   takesSharedViews: false,
@@ -58,6 +60,18 @@ describe.skipIf(missing !== undefined)('WebGPU in Node', () => {
     expect(consumer.held).toBe(0);
     expect(gpu.audit().pages.used).toBe(0);
     expect(() => memory.consumer({ worker: {} as never })).toThrow(/call close\(\)/);
+    expect(() => memory.consumer({ worker })).toThrow(/worker\.threadId=-1 \(expected a worker that runs\)/);
     await tearDown(all);
+  });
+
+  it('a device that is out of memory refuses the pool in its own words, and an upload finds none', async () => {
+    const maxBufferSize = 2 ** 30; // more than SwiftShader has in one piece
+    const device = await makeDevice({ requiredLimits: { maxBufferSize } });
+    const options = { pageBytes: 2 ** 24, pageCount: 64 };
+    await expect(
+      PagePool.create({ provider: webgpu(device, { bufferBytes: maxBufferSize }), ...options }),
+    ).rejects.toThrow(/createBuffer of 1073741824 bytes: .*OUT_OF_DEVICE_MEMORY/);
+    await expect(device.popErrorScope()).rejects.toThrow(/scope/);
+    device.destroy();
   });
 });
