@@ -33,6 +33,7 @@ const env = {
   makeDevice,
   seed,
   takesSharedViews: false,
+  startThread: () => startThread({ tokens: [] }),
   runThread: async (share: unknown) => {
     const { worker, first } = startThread({ share });
     const ended = new Promise((resolve) => worker.once('exit', resolve));

@@ -3,7 +3,7 @@
 // Plain JavaScript without a test runner, since pages run it as well: each check gets what the platform has and throws when
 // something is wrong. Random choices follow from env.seed.
 
-/** @typedef {{ PagePool: any, webgpu: any, testProvider: any, packet: any, makeDevice: () => Promise<any>, seed: number, takesSharedViews: boolean, runThread: (share: any) => Promise<any> }} Env */
+/** @typedef {{ PagePool: any, webgpu: any, testProvider: any, packet: any, makeDevice: () => Promise<any>, seed: number, takesSharedViews: boolean, runThread: (share: any) => Promise<any>, startThread?: () => { worker: any } }} Env */
 
 const KIB64 = 65536;
 const USAGE = { COPY_SRC: 4, COPY_DST: 8, STORAGE: 128, UNIFORM: 64, MAP_READ: 1 };
@@ -723,7 +723,9 @@ export const suite = [
     async (env) => {
       const all = await setUp(env, { webgpu: { bufferBytes: 4 * KIB64 } });
       const { gpu, host, memory, device, provider } = all;
-      const consumer = memory.consumer();
+      // A worker that is terminated, where its end can be heard of.
+      const thread = env.startThread?.();
+      const consumer = memory.consumer({ worker: thread?.worker });
       const tokens = [];
       // More than one buffer's.
       while (tokens.length < 6)
@@ -732,7 +734,12 @@ export const suite = [
       const held = gpu.allocFragment(1000);
       let closing;
       const ends = {
-        consumer: () => equal(consumer.close(), 6, 'tokens'),
+        consumer: async () => {
+          equal(consumer.held, 6, 'tokens');
+          if (thread === undefined) equal(consumer.close(), 6);
+          await thread?.worker.terminate();
+          equal(consumer.held, 0);
+        },
         pool: () => {
           closing = gpu.close({ timeoutMs: 5000 });
         },
