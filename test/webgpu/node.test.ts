@@ -18,7 +18,9 @@ function startThread(data: object): { worker: Worker; first: Promise<Record<stri
   const worker = new Worker(new URL('./thread-node.mjs', import.meta.url), { workerData: { entries, ...data } });
   const first = new Promise<Record<string, unknown>>((resolve, reject) => {
     worker.once('message', resolve).once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`the thread ended with ${code} (expected a message before)`)));
   });
+  first.catch(() => {}); // whoever asks is told
   return { worker, first };
 }
 
