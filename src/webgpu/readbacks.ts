@@ -135,7 +135,10 @@ export class Readbacks {
 }
 
 /** The options with their defaults, for a fragment of `size` bytes. @throws PagePoolError POOL_ERR_INVALID_ARGUMENT */
-export function resolveReadback(options: ReadbackOptions, size: number) {
+export function resolveReadback(
+  options: ReadbackOptions,
+  size: number,
+): { offset: number; length: number; signal: Signal | undefined } {
   const given = requireRecord('readback', 'options', options, ['offset', 'length', 'signal']) as ReadbackOptions;
   const { offset = 0, signal } = given;
   requireInteger('readback', 'offset', offset, 0, size - 1);
