@@ -11,7 +11,7 @@ import { region } from '../../examples/providers/region.js';
 import { witness } from '../../src/testing/witness.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 
-const KILLS = process.env.LONG === '1' ? 300 : 5;
+const KILLS = process.env.LONG === '1' ? 100 : 5;
 /** How long the threads that were started last have for their work. */
 const LAST_MS = 300;
 const THREADS = 4;
