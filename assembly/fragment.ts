@@ -16,6 +16,7 @@ import {
   HOME_FRAGMENTED,
   HOME_OPENER_MASK,
   HOME_OPENER_SHIFT,
+  HOME_RESERVE,
   HOME_TAINTED,
   HOME_ZERO,
   LEDGER_MAX,
@@ -105,8 +106,8 @@ export function leaveFragmentPage(reuse: bool): bool {
     const references = aload(descriptor + DESCRIPTOR_COUNT_OFFSET);
     if (references == BIAS - users) {
       // Nobody holds a fragment, so nobody else can write the count.
-      // Plain: no holder, so neither a pin nor a taint can come. A page with one, or to be cleared, goes home the long way.
-      const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & (HOME_TAINTED | HOME_ZERO);
+      // Plain: no holder, so neither a pin nor a taint can come. A page with one, to be cleared, or of a reserve goes home the long way.
+      const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & (HOME_TAINTED | HOME_ZERO | HOME_RESERVE);
       // A7 pairs with X6 in pin.ts unpin: an outsider that is done with the page is done before it is used again.
       if (reuse && (special | rload(descriptor + DESCRIPTOR_PINS_OFFSET)) == 0) {
         spoil(page);

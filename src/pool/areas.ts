@@ -18,6 +18,7 @@ import {
 import { PagePoolError, REMEDIES } from '../errors.js';
 import { Carrier } from './carrier.js';
 import { ringOwner } from './demand.js';
+import { pageOffset } from './geometry.js';
 import { isSharedBuffer } from './memory.js';
 import { type Port, portOffset } from './port.js';
 
@@ -44,6 +45,9 @@ export interface AreasChange {
 /** What the table knows of its thread's port. */
 type AreasPort = Pick<Port, 'id' | 'memory' | 'geometry' | 'identity'>;
 
+/** Stands for a shift where there is none: those are multiples of a unit. */
+export const NO_AREA = 1;
+
 /** One thread's table of areas. */
 export class Areas {
   /** The epoch that the table is of. */
@@ -57,36 +61,34 @@ export class Areas {
   readonly #known = new Map<number, SharedArea>();
   /** Page -> index of its area, 0 = none. */
   readonly #indexes: Uint16Array;
-  /** Page -> where it starts in its area. */
-  readonly #starts: Uint32Array;
-  /** Index -> the area's one view; none at 0. */
-  readonly #views: (Uint8Array | undefined)[] = [];
+  /** Page -> what leads from where the engine counts it to where it lies in its area, modulo 2^32; 0 for the pool's own. */
+  readonly #shifts: Int32Array;
+  /** Page -> its area's one view, once it was asked for. By page and not by index: the fast path saves a look. */
+  readonly #views: (Uint8Array | undefined)[];
   #words: Int32Array;
-  /** A handle's low bits that number its unit, and those of them that number it in its page. */
+  /** A handle's low bits that number its unit. */
   readonly #unitMask: number;
-  readonly #unitInPageMask: number;
   readonly #unitsShift: number;
-  readonly #unitShift: number;
-  readonly #carrier: Carrier | undefined;
+  /** Undefined: nobody else can be told, or the thread is done with the pool. */
+  #carrier: Carrier | undefined;
   #isBehind = false;
+  #isClosed = false;
 
   constructor(port: AreasPort, first: AreasChange) {
     const { geometry, identity, memory } = port;
     this.#port = port;
     this.#ownPages = geometry.ownPages;
     this.#indexes = new Uint16Array(geometry.pageCount + 1);
-    this.#starts = new Uint32Array(geometry.pageCount + 1);
+    this.#shifts = new Int32Array(geometry.pageCount + 1).fill(NO_AREA, geometry.ownPages + 1);
+    this.#views = new Array<Uint8Array | undefined>(geometry.pageCount + 1).fill(undefined);
     this.#words = memory.i32;
     this.#unitMask = 2 ** geometry.unitBits - 1;
-    this.#unitInPageMask = 2 ** geometry.unitsShift - 1;
     this.#unitsShift = geometry.unitsShift;
-    this.#unitShift = geometry.unitShift;
     this.epoch = first.epoch;
     for (const area of first.added) this.#add(area);
     // Opened before the epoch is compared: a change after that arrives.
-    this.#carrier = memory.isShared
-      ? new Carrier(`pagepool ${identity}`, (change) => this.#receive(change))
-      : undefined;
+    const open = (): Carrier => new Carrier(`pagepool ${identity}`, (change) => this.#receive(change));
+    this.#carrier = memory.isShared ? carried('a channel for its areas', open) : undefined;
     this.#acknowledge(true);
   }
 
@@ -108,28 +110,29 @@ export class Areas {
   /** The view of the area that a checked handle's page lies in, if it was made before; for the fast path. */
   knownView(handle: number): Uint8Array | undefined {
     this.#follow();
-    return this.#views[this.#indexes[(handle & this.#unitMask) >>> this.#unitsShift] as number];
+    return this.#views[(handle & this.#unitMask) >>> this.#unitsShift];
   }
 
-  /** Where in its area a checked handle's fragment starts; -1 where no area is known that has its page. */
-  knownOffset(handle: number): number {
+  /**
+   * What leads from the engine's offset of a checked handle's fragment to where it starts in its area, modulo 2^32; NO_AREA where no
+   * area is known that has its page.
+   */
+  knownShift(handle: number): number {
     this.#follow();
-    const page = (handle & this.#unitMask) >>> this.#unitsShift;
-    if (this.#indexes[page] === 0) return -1;
-    return (this.#starts[page] as number) + ((handle & this.#unitInPageMask) << this.#unitShift);
+    return this.#shifts[(handle & this.#unitMask) >>> this.#unitsShift] as number;
   }
 
   /** The view of the whole area that the page lies in. */
   view(call: string, page: number): Uint8Array {
     this.#follow();
-    return this.#views[this.#indexes[page] as number] ?? this.#viewAgain(call, page);
+    return this.#views[page] ?? this.#viewAgain(call, page);
   }
 
   /** Where the page starts in that view. Follows `view`, or a handle that came since. */
   start(call: string, page: number): number {
     this.#follow();
     if (this.#indexes[page] === 0) this.#viewAgain(call, page);
-    return this.#starts[page] as number;
+    return (pageOffset(this.#port.geometry, page) + (this.#shifts[page] as number)) >>> 0;
   }
 
   /** Whether the processor may look at the page. */
@@ -150,6 +153,7 @@ export class Areas {
 
   /** Takes a change over: the owner's own, or one that arrived. */
   apply(change: AreasChange): void {
+    if (this.#isClosed) return; // pages that were pinned come home after the pool's end, and their areas go then
     const kept = new Set(change.added.map(({ index }) => index));
     const removed =
       change.since === null ? [...this.#known.keys()].filter((index) => !kept.has(index)) : change.removed;
@@ -159,9 +163,14 @@ export class Areas {
     this.#acknowledge();
   }
 
-  /** Tells other threads of a change, which this thread has made. */
+  /**
+   * Tells other threads of a change, which this thread has made.
+   *
+   * @throws PagePoolError POOL_ERR_PROVIDER where the platform refuses
+   */
   post(change: AreasChange): void {
-    this.#carrier?.post(change);
+    const carrier = this.#carrier;
+    if (carrier !== undefined) carried('its areas told to its threads', () => carrier.post(change));
   }
 
   /** The worker may ask for what the channel does not bring it. */
@@ -172,6 +181,8 @@ export class Areas {
   /** The thread is done with the pool. */
   close(): void {
     this.#carrier?.close();
+    this.#carrier = undefined;
+    this.#isClosed = true;
     for (const index of [...this.#known.keys()]) this.#remove(index);
     // What is kept of the table keeps no memory of the pool.
     this.onForget = () => {};
@@ -223,21 +234,20 @@ export class Areas {
 
   #add(area: SharedArea): void {
     const { firstPage, index, pages } = area;
-    const { pageBytes } = this.#port.geometry;
     if (this.#known.has(index)) this.#remove(index);
     this.#known.set(index, area);
-    for (let i = 0; i < pages; i++) {
-      this.#indexes[firstPage + i] = index;
-      this.#starts[firstPage + i] = i * pageBytes;
-    }
+    this.#indexes.fill(index, firstPage, firstPage + pages);
+    this.#shifts.fill(-pageOffset(this.#port.geometry, firstPage), firstPage, firstPage + pages);
   }
 
   #remove(index: number): void {
     const area = this.#known.get(index);
     if (area === undefined) return;
     this.#known.delete(index);
-    this.#views[index] = undefined;
-    this.#indexes.fill(0, area.firstPage, area.firstPage + area.pages);
+    const end = area.firstPage + area.pages;
+    this.#views.fill(undefined, area.firstPage, end);
+    this.#shifts.fill(NO_AREA, area.firstPage, end);
+    this.#indexes.fill(0, area.firstPage, end);
     this.onForget(area.firstPage, area.pages);
   }
 
@@ -258,8 +268,22 @@ export class Areas {
       );
     }
     const view = new Uint8Array(area.buffer, area.byteOffset, area.pages * this.#port.geometry.pageBytes);
-    this.#views[index] = view;
+    this.#views.fill(view, area.firstPage, area.firstPage + area.pages);
     return view;
+  }
+}
+
+/** The same, with a clear error where the platform refuses it. */
+function carried<T>(rule: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PagePoolError(
+      'POOL_ERR_PROVIDER',
+      `a pool with areas failed (expected ${rule}): ${reason}; ${REMEDIES.POOL_ERR_PROVIDER}`,
+      { cause },
+    );
   }
 }
 

@@ -2,8 +2,8 @@
 //
 // A BroadcastChannel named after the pool, so that nobody has to hand ports around. In Node a thread can fetch what was posted
 // at once (pull), wherever it stands; elsewhere a change arrives when the thread returns to its event loop. Chromium delivers
-// such messages empty: a worker that gets one sends a port to the thread that started it, where `watch` listens for it. Nothing
-// here keeps a program alive.
+// such messages empty: a worker that gets one sends a port to the thread that started it, where `watch` listens for it, and which
+// passes on what it hears. Nothing here keeps a program alive.
 
 import { workerThreads } from './thread.js';
 
@@ -54,9 +54,10 @@ export class Carrier {
   readonly #receive: ((port: Broadcast) => { message: unknown } | undefined) | undefined;
   readonly #onMessage: (message: unknown) => void;
   readonly #name: string;
-  /** Of workers that the channel does not reach. */
+  /** To workers that the channel does not reach. */
   readonly #ports = new Set<Port>();
-  #isConnected = false;
+  /** To the thread that started this one, where the channel does not reach this one. */
+  #parent: Port | undefined;
 
   constructor(name: string, onMessage: (message: unknown) => void) {
     const threads = isNode() ? (workerThreads() as Pulling | undefined) : undefined;
@@ -68,7 +69,7 @@ export class Carrier {
     this.canPull = this.#receive !== undefined;
     if (Channel === undefined) return; // audio worklets: they know the areas that their share had
     this.#channel = new Channel(name);
-    this.#channel.onmessage = ({ data }) => onMessage(data);
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#channel.unref?.();
   }
 
@@ -84,7 +85,17 @@ export class Carrier {
 
   post(message: unknown): void {
     this.#channel?.postMessage(message);
+    this.#pass(message);
+  }
+
+  #pass(message: unknown): void {
     for (const port of this.#ports) port.postMessage(message);
+  }
+
+  /** What came, for this thread and for the workers behind it. Who gets it twice does not mind. */
+  #hear(message: unknown): void {
+    if (message !== null) this.#pass(message);
+    this.#onMessage(message);
   }
 
   /** Posts to the worker as well, once it has found that the channel does not reach it. */
@@ -105,19 +116,19 @@ export class Carrier {
       WorkerGlobalScope?: unknown;
       postMessage?: (message: unknown, transfer: unknown[]) => void;
     };
-    if (this.#isConnected || host.WorkerGlobalScope === undefined || typeof host.postMessage !== 'function')
-      return false;
-    this.#isConnected = true;
+    const isWorker = host.WorkerGlobalScope !== undefined && typeof host.postMessage === 'function';
+    if (this.#parent !== undefined || !isWorker) return false;
     const { port1, port2 } = new MessageChannel() as unknown as { port1: Port; port2: Port };
-    this.#ports.add(port1);
-    port1.onmessage = ({ data }) => this.#onMessage(data);
+    this.#parent = port1;
+    port1.onmessage = ({ data }) => this.#hear(data);
     const greeting: Greeting = { kind: 'pagepool-carrier', name: this.#name };
-    host.postMessage(greeting, [port2]);
+    host.postMessage?.(greeting, [port2]);
     return true;
   }
 
   close(): void {
     this.#channel?.close();
+    this.#parent?.close();
     for (const port of this.#ports) port.close();
     this.#ports.clear();
   }

@@ -19,8 +19,9 @@ export function startInPage({ geometry }: Port, handle: number): number {
   return (handle & ((1 << unitsShift) - 1)) * unitBytes;
 }
 
-/** The area that a checked handle's fragment lies in, of a pool that has areas. */
-export function areaOf(port: Port, call: string, handle: number, extent: number): Uint8Array {
+/** The area that the handle's fragment lies in, of a pool that has areas; throws when the handle is refused. */
+export function areaOf(port: Port, call: string, handle: number): Uint8Array {
+  const extent = extentOf(port, call, handle);
   const page = pageOfHandle(port, handle);
   if (port.areas?.has(page) === true) return port.areas.view(call, page);
   return port.memory.reach(startOfHandle(port, handle) + extent);

@@ -24,7 +24,7 @@ import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
-import type { Areas } from './areas.js';
+import { type Areas, NO_AREA } from './areas.js';
 import { type AuditReport, auditPool } from './audit.js';
 import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
@@ -321,22 +321,27 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_UNREADABLE when the processor cannot see the memory
    */
   area(handle: Handle): Uint8Array {
-    const extent = extentOf(this.#port, 'area', handle);
-    if (this.#areas !== undefined) return this.#areas.knownView(handle) ?? areaOf(this.#port, 'area', handle, extent);
-    return this.#port.memory.reach(startOfHandle(this.#port, handle) + extent);
+    if (this.#areas === undefined) {
+      const extent = extentOf(this.#port, 'area', handle);
+      return this.#port.memory.reach(startOfHandle(this.#port, handle) + extent);
+    }
+    if (!isHandleNumber(handle)) throw invalidHandle('area', handle);
+    // The cheapest check: a refused handle's offset is 0, and that of a page in 4 GiB.
+    const view = this.#engine.offset(handle) !== 0 ? this.#areas.knownView(handle) : undefined;
+    return view ?? areaOf(this.#port, 'area', handle);
   }
 
   /** Where in its area the fragment starts, bytes. */
   offset(handle: Handle): number {
     if (!isHandleNumber(handle)) throw invalidHandle('offset', handle);
-    const offset = this.#engine.offset(handle) >>> 0;
+    const offset = this.#engine.offset(handle);
     if (this.#areas !== undefined) {
-      // Only the check counts: it is 0 for a refused handle, and for the first page.
-      const start = offset !== 0 ? this.#areas.knownOffset(handle) : -1;
-      return start >= 0 ? start : this.#offsetAgain(handle);
+      const shift = this.#areas.knownShift(handle);
+      // Looked at again: a refused handle's offset, and that of a page in 4 GiB, is 0.
+      return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : this.#offsetAgain(handle);
     }
     if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
-    return offset;
+    return offset >>> 0;
   }
 
   /** Bytes reserved for the fragment: whole units. */
@@ -546,6 +551,7 @@ export class PagePool {
 
   /** Counters and places of all pages, over all ports; approximate while threads work. */
   stats(): PoolStats {
+    this.#port.supply?.refuseReentry('stats');
     return readStats(this.#port, this.engine);
   }
 
@@ -646,6 +652,7 @@ export class PagePool {
     this.#views = [];
     const isDestroyed = this.#isDestroyed;
     const { memory } = port;
+    if (isDestroyed) port.supply?.unpinRecalled();
     this.#engine = leaveMemory(port, isDestroyed);
     if (isDestroyed) this.#share = '';
     if (isDestroyed && !port.isLost) port.supply?.finish();

@@ -92,6 +92,8 @@ export class Supply implements ContextHost {
   #memory: Port['memory'];
   readonly #main: Context | undefined;
   readonly #reserve: Context | undefined;
+  /** Pages on which the owner itself has a pin, so that they leave circulation. */
+  readonly #recalled = new Set<number>();
   #queue: Queued[] = [];
   #isBusy = false;
   #isOver = false;
@@ -132,8 +134,8 @@ export class Supply implements ContextHost {
    */
   start(call: string): void | Promise<void> {
     for (const [at, context] of this.#contexts().entries()) {
-      const result = this.#callback(call, 'init', context, () => context.provider.init(context));
-      if (isPromise(result)) return this.#startLater(call, at, result);
+      const later = this.#init(call, context);
+      if (later !== undefined) return this.#startLater(call, at, later);
     }
     this.#begin();
   }
@@ -143,7 +145,7 @@ export class Supply implements ContextHost {
     for (const [i, context] of contexts.entries()) {
       if (i < at) continue;
       try {
-        await (i === at ? first : this.#callback(call, 'init', context, () => context.provider.init(context)));
+        await (i === at ? first : this.#init(call, context));
       } catch (cause) {
         throw cause instanceof PagePoolError && cause.code === 'POOL_ERR_PROVIDER'
           ? cause
@@ -151,6 +153,14 @@ export class Supply implements ContextHost {
       }
     }
     this.#begin();
+  }
+
+  /** Lets one provider reserve; a promise where it takes its time. */
+  #init(call: string, context: Context): Promise<void> | undefined {
+    return this.#callback(call, 'init', context, () => {
+      const result = context.provider.init(context);
+      return isPromise(result) ? Promise.resolve(result) : undefined;
+    });
   }
 
   #begin(): void {
@@ -257,14 +267,29 @@ export class Supply implements ContextHost {
     this.#list();
   }
 
+  /**
+   * @throws PagePoolError POOL_ERR_PROVIDER when a provider cannot describe itself
+   */
   report(): SupplyReport {
-    return {
+    const failure = this.#failure;
+    const report = {
       areas: this.areas.size,
       waitingFor: this.#queue.length === 0 ? [] : this.#unaware((this.#queue.at(-1) as Queued).since),
-      description: this.#main?.provider.describe() ?? {},
-      reserve: this.#reserve?.provider.describe() ?? null,
-      failure: this.#failure,
+      description: this.#describe(this.#main) ?? {},
+      reserve: this.#describe(this.#reserve) ?? null,
+      failure,
     };
+    this.#failure = failure; // of what it did, and not of what it says
+    return report;
+  }
+
+  #describe(context: Context | undefined): Record<string, unknown> | undefined {
+    if (context === undefined) return undefined;
+    return this.#callback('stats', 'describe', context, () => {
+      const description: unknown = context.provider.describe();
+      if (typeof description === 'object' && description !== null) return description as Record<string, unknown>;
+      throw new TypeError(`description=${show(description)} (expected an object of plain values)`);
+    });
   }
 
   /** Serves whenever another thread calls. */
@@ -341,7 +366,13 @@ export class Supply implements ContextHost {
 
   commit(step: Step): void {
     const gone = step.retired.filter(({ out }) => out === 0);
-    this.#change(step.added, gone);
+    const added = step.added.filter((area) => !gone.includes(area));
+    // What comes and goes in one step is nobody else's business.
+    for (const area of gone) if (step.added.includes(area)) this.#forget(area);
+    this.#change(
+      added,
+      gone.filter((area) => !step.added.includes(area)),
+    );
     for (const { index, since } of this.#byArea(step.fed)) {
       const pages = step.fed.filter((page) => this.indexes[page] === index);
       this.#queue.push({ since, pages });
@@ -541,6 +572,7 @@ export class Supply implements ContextHost {
     if ((Atomics.load(this.#memory.i32, this.#home(page)) & HOME_STATE_MASK) !== HOME_RETIRED) return false;
     this.#setHome(page, HOME_RETURNED);
     this.#setPins(page, 0);
+    this.#recalled.delete(page);
     return true;
   }
 
@@ -555,7 +587,7 @@ export class Supply implements ContextHost {
 
   /**
    * Makes the pages of a retiring area leave circulation: those that are listed now, those in use with their last release. A pin
-   * of the owner does that, and refills waive pinned pages that they find in the ring.
+   * of the owner does that, beside those of others or alone, and refills waive pinned pages that they find in the ring.
    */
   #recall(area: OwnedArea): void {
     const { i32 } = this.#memory;
@@ -566,13 +598,21 @@ export class Supply implements ContextHost {
       const state = Atomics.load(i32, this.#home(page)) & HOME_STATE_MASK;
       if (state === HOME_HELD) {
         // X19 pairs with X4 in assembly/pin.ts leave: the last release sees the pin, or the page is home and waived.
-        Atomics.compareExchange(i32, this.#pins(page), 0, 1);
-      } else if (state === HOME_LEFT) {
-        // A20 pairs with X4 in assembly/pin.ts leave: the page left, and the owner's pin is its last.
-        const pins = Atomics.load(i32, this.#pins(page));
-        if (pins === (PIN_LEFT | 1)) this.#port.engine.unpin(page);
-      }
+        if (Atomics.compareExchange(i32, this.#pins(page), 0, 1) === 0) this.#recalled.add(page);
+      } else if (state === HOME_LEFT) this.#unpin(page);
     }
+  }
+
+  /** Undoes the owner's pin on a page that left, where it has one: the others' pins keep the page away. */
+  #unpin(page: number): void {
+    // A20 pairs with X4 in assembly/pin.ts leave: the page has left, and is not about to.
+    const hasLeft = (Atomics.load(this.#memory.i32, this.#pins(page)) & PIN_LEFT) !== 0;
+    if (hasLeft && this.#recalled.delete(page)) this.#port.engine.unpin(page);
+  }
+
+  /** The pool is destroyed: pages that left for the owner's sake alone are home. */
+  unpinRecalled(): void {
+    for (const page of this.#recalled) this.#unpin(page);
   }
 
   /** Takes an area's pages back that were fed and that nobody took yet. */

@@ -26,6 +26,9 @@ export interface PageSource {
   readonly reservePages: number;
 }
 
+/** What the platforms' timers take. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 const CALLS = ['init', 'grow', 'retire', 'describe', 'destroy'] as const;
 
 /** The provider that the option names. */
@@ -44,6 +47,8 @@ export function resolveProvider(call: string, value: unknown, name = 'provider')
     const shown = (provider as { kind?: unknown } | null)?.kind ?? value;
     throw invalidArgument(call, name, shown, `'wasm-memory', 'slab' or a MemoryProvider with ${CALLS.join(', ')}`);
   }
+  const { idleMs } = provider;
+  if (idleMs !== undefined) requireInteger(call, `${name}.idleMs`, idleMs, 1, TIMER_MS_MAX);
   return provider as MemoryProvider;
 }
 

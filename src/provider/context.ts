@@ -90,16 +90,17 @@ export class Context implements ProviderContext {
   feed(pages: Uint32Array): void {
     this.#requireLive('feed');
     if (!(pages instanceof Uint32Array)) throw failed('feed', 'pages', pages, 'a Uint32Array');
-    const areas = Array.from(pages, (page) => this.#areaOf(page));
+    const fed = [...pages]; // read once: they may be another thread's to write, too
+    const areas = fed.map((page) => this.#areaOf(page));
     // All are right: none was marked if one is not.
-    const seen = new Set(pages);
-    if (seen.size !== pages.length) throw failed('feed', 'pages', pages.length, `${seen.size}, each page once`);
+    const seen = new Set(fed);
+    if (seen.size !== fed.length) throw failed('feed', 'pages', fed.length, `${seen.size}, each page once`);
     areas.forEach((area, i) => {
-      this.#host.isOut[pages[i] as number] = 1;
+      this.#host.isOut[fed[i] as number] = 1;
       area.out += 1;
     });
     this.#add((step) => {
-      for (const page of pages) step.fed.push(page);
+      for (const page of fed) step.fed.push(page);
     });
   }
 

@@ -1,4 +1,7 @@
-// Slabs in real browsers: new ones reach workers that attached before, pages of them are churned, one worker is ended.
+// Providers in real browsers: each passes the suite, and stands four workers that churn and are killed; slabs that are added reach
+// workers that attached before.
+//
+// SEED=n replays the choices (not the scheduling). LONG=1 has many more kills, in both engines each and in Firefox too.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
@@ -6,12 +9,22 @@ import { HOME, openStage, type Stage } from '../support/pages.js';
 import { chooseSeed } from '../support/ports.js';
 import { ISOLATION } from '../support/serve.js';
 
+const isLong = process.env.LONG === '1';
+const KILLS = isLong ? 60 : 5;
+/** The providers, each with the engines that a short run takes. */
+const CHURNS: readonly (readonly [provider: string, reserve: string | undefined, engines: readonly string[]])[] = [
+  ['wasm-memory', undefined, ['wasm']],
+  ['slab', undefined, ['wasm', 'typescript']],
+  ['user-area', undefined, ['typescript']],
+  ['wasm-memory', 'slab', ['typescript']],
+  ['slab', 'user-area', ['wasm']],
+];
 const seed = chooseSeed('browser providers');
 
 describe.each([
   ['Chromium', launchChromium],
   ['Firefox', launchFirefox],
-] as const)('%s', (_, launch) => {
+] as const)('%s', (name, launch) => {
   let browser: Browser;
   let stage: Stage;
   beforeAll(async () => {
@@ -38,4 +51,32 @@ describe.each([
     }
     expect(result).toMatchObject({ slabsAtEnd: 1, own: { torn: 0 }, foreign: 0, end: HOME });
   });
+
+  test('slabs that the page adds reach a worker that a worker started', async () => {
+    const result = await stage.play<{ total: { taken: number } }>('nestedAreas', { engine: 'wasm', seed });
+    expect(result).toMatchObject({ total: { torn: 0 }, end: HOME });
+    expect(result.total.taken).toBeGreaterThan(100);
+  });
+
+  test.each(['wasm-memory', 'slab', 'user-area'])('%s passes the suite of providers', async (provider) => {
+    expect(await stage.play('providerConformance', { provider, seed })).toBe('passed');
+  });
+
+  const churns = CHURNS.flatMap(([provider, reserve, engines]) =>
+    (isLong ? ['wasm', 'typescript'] : engines).map((engine) => ({ provider, reserve, engine })),
+  );
+  if (!isLong && name !== 'Chromium') return;
+  test.each(churns)(
+    '$provider with a reserve of $reserve, engine $engine: nothing is torn or lost under churn and kills',
+    async (options) => {
+      const result = await stage.play<{ areas: number; total: { taken: number; torn: number } }>('providerChurn', {
+        ...options,
+        seed,
+        kills: KILLS,
+      });
+      console.log(`${JSON.stringify(options)}: ${JSON.stringify(result.total)}, ${result.areas} areas`);
+      expect(result).toMatchObject({ failures: [], failure: null, total: { torn: 0 }, end: HOME });
+      expect(result.total.taken).toBeGreaterThan(100);
+    },
+  );
 });

@@ -28,10 +28,6 @@ describe.each([
     await browser?.close();
   });
 
-  test('userArea passes the suite of providers', async () => {
-    expect(await stage.play('userAreaConformance', { seed })).toBe('passed');
-  });
-
   test.each([
     ['wasm', false, false],
     ['wasm', true, true],

@@ -1,7 +1,7 @@
-// Every provider under four threads that work at random, hand pages on and are killed at any moment.
+// Every provider, and a reserve of each kind, under four threads that work at random, hand pages on and are killed at any moment.
 //
 // Ends with everything home: an exact, balanced audit, no torn bytes, each page given back to its provider as often as it was
-// fed. SEED=n replays the choices (not the scheduling). LONG=1 takes ten times as long.
+// fed. SEED=n replays the choices (not the scheduling). LONG=1 has many more kills.
 
 import { Worker } from 'node:worker_threads';
 import { type MemoryProvider, PagePool, slabs, wasmMemory } from 'pagepool';
@@ -11,7 +11,9 @@ import { region } from '../../examples/providers/region.js';
 import { witness } from '../../src/testing/witness.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 
-const SECONDS = process.env.LONG === '1' ? 30 : 3;
+const KILLS = process.env.LONG === '1' ? 100 : 5;
+/** How long the threads that were started last have for their work. */
+const LAST_MS = 300;
 const THREADS = 4;
 const PAGES = 160;
 const PAGE_BYTES = 4096;
@@ -19,25 +21,37 @@ const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const url = (path: string) => new URL(path, import.meta.url).href;
 const seed = chooseSeed('providers');
 
-const PROVIDERS: readonly (readonly [name: string, make: () => MemoryProvider])[] = [
-  ['wasm-memory', () => wasmMemory({ stepBytes: 65536 })],
-  ['slab', () => slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 50 })],
-  ['region', () => region()],
-  ['user-area', () => userArea(new SharedArrayBuffer(PAGES * PAGE_BYTES))],
+type Make = () => MemoryProvider;
+
+const own: Make = () => wasmMemory({ stepBytes: 65536 });
+const slab: Make = () => slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 50 });
+const user: Make = () => userArea(new SharedArrayBuffer(PAGES * PAGE_BYTES));
+/** Pages that the reserve has: the threads want more than the others are. */
+const RESERVE = 96;
+
+const PROVIDERS: readonly (readonly [name: string, make: Make, makeReserve: Make | null])[] = [
+  ['wasm-memory', own, null],
+  ['slab', slab, null],
+  ['region', () => region(), null],
+  ['user-area', user, null],
+  ['wasm-memory with a reserve of slabs', own, slab],
+  ['slab with a reserve in a user area', slab, user],
 ];
 
-describe.each(PROVIDERS)('%s', (_, make) => {
+describe.each(PROVIDERS)('%s', (_, make, makeReserve) => {
   it.each(['wasm', 'typescript'] as const)(
     '%s engine: nothing is torn or lost under churn and kills',
     async (engine) => {
       const watch = witness(make());
       const isOwn = watch.provider.kind === 'wasm-memory';
       const provider = isOwn ? make() : watch.provider;
+      const reserve = makeReserve === null ? undefined : witness(makeReserve());
       const pool = PagePool.createSync({
         provider,
+        ...(reserve === undefined ? {} : { reserve: { provider: reserve.provider, pageCount: RESERVE } }),
         engine,
         pageBytes: PAGE_BYTES,
-        pageCount: PAGES,
+        pageCount: reserve === undefined ? PAGES : PAGES - RESERVE,
         maxPorts: 8,
         channels: { work: { capacity: 32, batch: 4 } },
       });
@@ -67,8 +81,8 @@ describe.each(PROVIDERS)('%s', (_, make) => {
       };
       for (let i = 0; i < THREADS; i++) start();
       let kills = 0;
-      for (const end = Date.now() + SECONDS * 1000; Date.now() < end && failures.length === 0; ) {
-        await later(20 + (next() % 80));
+      while (kills < KILLS && failures.length === 0) {
+        await later(20 + (next() % 60));
         if (next() % 3 === 0) pool.trim();
         const victim = [...workers][next() % workers.size];
         if (next() % 2 === 0 && victim !== undefined) {
@@ -77,7 +91,7 @@ describe.each(PROVIDERS)('%s', (_, make) => {
           start();
         }
       }
-      await later(1000); // the last ones started have time to work
+      await later(LAST_MS); // the last ones started have time to work
       Atomics.store(stop, 0, 1);
       for (const end = Date.now() + 10_000; workers.size > 0 && Date.now() < end; ) await later(10);
       expect(failures).toEqual([]);
@@ -91,9 +105,12 @@ describe.each(PROVIDERS)('%s', (_, make) => {
       expect(total.torn).toBe(0);
       expect(total.taken).toBeGreaterThan(100);
       pool.trim();
-      expect(pool.stats()).toMatchObject({ inflight: 0, provider: { owner: isOwn ? null : { failure: null } } });
+      const stats = pool.stats();
+      expect(stats.inflight).toBe(0);
+      if (!isOwn || reserve !== undefined) expect(stats.provider.owner).toMatchObject({ failure: null });
+      if (reserve !== undefined) expect(reserve.calls).toBeGreaterThan(10);
       expect(await pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
-      expect(watch).toMatchObject({ faults: [], out: 0, open: 0 });
+      for (const each of [watch, reserve]) if (each) expect(each).toMatchObject({ faults: [], out: 0, open: 0 });
     },
   );
 });

@@ -14,6 +14,7 @@ void testProvider(() => wasmMemory({ stepBytes: 65536 }), {
   pageBytes: 65536,
 });
 void testProvider(() => slabs({ slabBytes: 65536 }), { host });
+void testProvider(() => slabs({ slabBytes: 65536 }), { host, name: 'slab with other choices', seed: 1000 });
 void testProvider(() => slabs({ slabBytes: 65536, keepBytes: 0 }), {
   host,
   name: 'slab that keeps nothing',

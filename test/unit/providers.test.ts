@@ -356,6 +356,56 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       requireHome(pool);
     });
 
+    it.each([
+      ['throws', broken],
+      ['returns nothing', () => undefined],
+      ['calls the pool', (pool: PagePool) => ({ page: pool.alloc() })],
+      ['asks for the statistics again', (pool: PagePool) => ({ ...pool.stats() })],
+    ])('in describe, which %s, fails the statistics and nothing else', (_, describe) => {
+      const { provider } = scripted();
+      let hasFailed = false;
+      const { describe: works } = provider;
+      const pool: PagePool = make({
+        provider: {
+          ...provider,
+          describe: () => (hasFailed ? works() : (describe(pool) as Record<string, unknown>)),
+        },
+      });
+      expect(codeOf(() => pool.stats())).toBe('POOL_ERR_PROVIDER');
+      expect(pool.inflight).toBe(0);
+      hasFailed = true;
+      expect(pool.stats().provider.owner).toMatchObject({ description: { free: 0 }, failure: null });
+      requireHome(pool);
+    });
+
+    it('in init, which returns what only looks like a promise', async () => {
+      const thenable = {
+        // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+        get then(): never {
+          return broken();
+        },
+      };
+      const { provider } = scripted({ init: () => thenable as unknown as Promise<void> });
+      expect(codeOf(() => make({ provider }))).toBe('POOL_ERR_PROVIDER');
+      await expect(PagePool.create({ ...OPTIONS, provider })).rejects.toMatchObject({ code: 'POOL_ERR_PROVIDER' });
+    });
+
+    it.each([0, -1, 1.5, Number.NaN, 2 ** 31, '5'])('whose idleMs is %s is refused', (idleMs) => {
+      const { provider } = scripted();
+      expect(codeOf(() => make({ provider: { ...provider, idleMs: idleMs as number } }))).toBe(
+        'POOL_ERR_INVALID_ARGUMENT',
+      );
+    });
+
+    it('in its plans: an area that comes and goes in one step is told to nobody', () => {
+      const { provider, addRegion, context } = scripted({ init: (ctx) => ctx.retireArea(addRegion(ctx, 8)) });
+      const pool = make({ provider });
+      const told = (): number => pool.share().areas?.added.length ?? 0;
+      expect([told(), pool.stats().provider.owner?.areas]).toEqual([0, 0]);
+      const { firstPage } = addRegion(context(), 32);
+      expect([told(), pool.stats().provider.owner?.areas, firstPage]).toEqual([1, 1, 1]);
+    });
+
     it('in retire has its pages all the same', () => {
       const { provider, free } = scripted({ retire: broken });
       const pool = make({ provider });
@@ -439,6 +489,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     ['trim', (pool: PagePool) => pool.trim()],
     ['poll', (pool: PagePool) => pool.poll()],
     ['audit', (pool: PagePool) => pool.audit()],
+    ['stats', (pool: PagePool) => pool.stats()],
     ['reap', (pool: PagePool) => pool.reap(1)],
     ['detach', (pool: PagePool) => pool.detach()],
     ['destroy', (pool: PagePool) => pool.destroy()],
@@ -518,6 +569,24 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       requireHome(pool);
       expect(await pool.close()).toMatchObject({ isDestroyed: true });
       expect(calls.at(-1)).toBe('destroy');
+    });
+
+    it('has its page back when the fragments of it are gone, though a port cut them and would cut more', () => {
+      const { provider, free } = scripted({ pagesAtOnce: 4 });
+      const pool = make({ pageCount: 4, reserve: { provider, pageCount: 4 } });
+      const handles = Array.from({ length: 4 }, () => pool.alloc());
+      const isReserved = (handle: number): boolean => pool.area(handle).length === 4096;
+      const emergency = Array.from({ length: 2 }, () => pool.allocFragment(512));
+      expect(emergency.map(isReserved)).toEqual([true, true]);
+      for (const handle of [...handles, ...emergency]) pool.release(handle);
+      // The page is cut to its end and nobody is left: it is not cut again.
+      const next = pool.allocFragment(512);
+      expect(isReserved(next)).toBe(false);
+      pool.release(next);
+      pool.poll();
+      expect(free.length).toBe(1); // the others were fed with it, and nobody took them
+      pool.trim();
+      requireHome(pool);
     });
   });
 });

@@ -109,6 +109,63 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
     expect(pool.audit()).toMatchObject({ errors: [], balanced: true });
   });
 
+  /** A page of a slab that is called in, and what keeps the others from following it. */
+  const callIn = (pool: PagePool): { last: number; others: number[] } => {
+    const handles = take(pool, 3 * PER_SLAB);
+    const buffers = [...new Set(handles.map((handle) => pool.area(handle).buffer))];
+    const [last = 0] = handles.filter((handle) => pool.area(handle).buffer === buffers[0]);
+    const others = handles.filter((handle) => pool.area(handle).buffer === buffers[1]).slice(0, PER_SLAB / 2);
+    releaseAll(
+      pool,
+      handles.filter((handle) => handle !== last && !others.includes(handle)),
+    );
+    return { last, others };
+  };
+
+  it('ends with the pool whose last page comes home from a slab that is called in', async () => {
+    const provider = slabs({ slabBytes: SLAB, keepBytes: 0 });
+    const pool = make({}, { provider, maxPorts: 32 });
+    const { last, others } = callIn(pool);
+    pool.trim();
+    expect(told(pool)).toMatchObject({ retiringSlabs: 1 });
+    releaseAll(pool, [...others, last]);
+    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, pinned: 0 });
+    expect(provider.describe()).toMatchObject({ pools: 0, slabs: 0 });
+  });
+
+  it('keeps a pinned page of a slab that is called in until its own unpin', () => {
+    const pool = make({}, { maxPorts: 32 });
+    const { last, others } = callIn(pool);
+    const pin = pool.pin(last);
+    const area = pool.area(last);
+    pool.trim();
+    expect(told(pool)).toMatchObject({ retiringSlabs: 1 });
+    area[pool.offset(last)] = 77;
+    pool.release(last);
+    for (let i = 0; i < 4; i++) pool.trim();
+    expect(pool.stats().pages.pinned).toBe(1);
+    expect(told(pool)).toMatchObject({ retiringSlabs: 1 });
+    pool.unpin(pin);
+    pool.poll();
+    pool.trim();
+    expect(told(pool)).toMatchObject({ retiringSlabs: 0 });
+    releaseAll(pool, others);
+  });
+
+  it('drops the slab of a page that was pinned beyond the pool, in silence', async () => {
+    const warn = vi.spyOn(console, 'warn');
+    const provider = slabs({ slabBytes: SLAB, keepBytes: 0 });
+    const pool = make({}, { provider });
+    const handle = pool.alloc();
+    const pin = pool.pin(handle);
+    pool.release(handle);
+    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, pinned: 1 });
+    expect(provider.describe()).toMatchObject({ pools: 1, slabs: 1 });
+    pool.unpin(pin);
+    await vi.waitFor(() => expect(provider.describe()).toMatchObject({ pools: 0, droppedSlabs: 1 }), 3000);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
   it('drops them by itself when nothing is allocated for a while', async () => {
     const pool = make({ idleMs: 20 });
     releaseAll(pool, take(pool, 4 * PER_SLAB));

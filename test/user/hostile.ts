@@ -19,7 +19,22 @@ import {
   type UserShare,
 } from '../../src/user/layout.js';
 
+/** What it counts of its own deeds, in shared words from DEEDS_WORD on, in this order. */
+export const DEEDS = [
+  'again',
+  'foreign',
+  'misaligned',
+  'outside',
+  'overEnd',
+  'torn',
+  'tails',
+  'floods',
+  'heads',
+] as const;
+export const DEEDS_WORD = 4;
+
 export interface HostileSetup {
+  readonly counts: Int32Array;
   readonly share: UserShare;
   readonly seed: number;
   /** Whether it also writes into the area, beyond what it was given: its own data, and nobody else's. */
@@ -27,7 +42,7 @@ export interface HostileSetup {
 }
 
 /** Returns the hostile steps: as many as are asked for. */
-export function createHostile({ share, seed, writesArea }: HostileSetup): (steps: number) => void {
+export function createHostile({ share, seed, writesArea, counts }: HostileSetup): (steps: number) => void {
   const u32 = new Uint32Array(share.rings);
   const i32 = new Int32Array(share.rings);
   const area = new Uint8Array(share.area);
@@ -127,22 +142,28 @@ export function createHostile({ share, seed, writesArea }: HostileSetup): (steps
     for (let i = 0; i < 200; i++) area[(at + i * 7) % area.length] = word();
   }
 
+  const counted =
+    (deed: (typeof DEEDS)[number], run: () => void): (() => void) =>
+    () => {
+      Atomics.add(counts, DEEDS_WORD + DEEDS.indexOf(deed), 1);
+      run();
+    };
   const STEPS: readonly (() => void)[] = [
     take,
     take,
     take,
     take,
-    () => push(stale(), random(2) === 0 ? 1 : random(pageBytes)), // again, or of long ago
-    () => push(page(), 1), // another's
+    counted('again', () => push(stale(), random(2) === 0 ? 1 : random(pageBytes))), // or of long ago
+    counted('foreign', () => push(page(), 1)),
     () => push(unit(), random(unitBytes)),
-    () => push(random(share.byteLength), 1), // misaligned
-    () => push(word(), word()), // outside
-    () => push(stale(), pageBytes + 1), // over the end of its page
-    tear,
-    lie,
-    flood,
+    counted('misaligned', () => push(random(share.byteLength), 1)),
+    counted('outside', () => push(word(), word())),
+    counted('overEnd', () => push(stale(), pageBytes + 1)), // of its page
+    counted('torn', tear),
+    counted('tails', lie),
+    counted('floods', flood),
     scribble,
-    () => Atomics.store(i32, USER_COMPLETION_HEAD_OFFSET >>> 2, (head + random(3) * word()) | 0),
+    counted('heads', () => Atomics.store(i32, USER_COMPLETION_HEAD_OFFSET >>> 2, (head + random(3) * word()) | 0)),
     wake,
     writesArea ? spoil : take,
   ];

@@ -6,6 +6,7 @@
 import type { AuditReport, MemoryProvider, PagePool, ProviderContext } from 'pagepool';
 import type { UserQueue, UserShare } from 'pagepool/user-area';
 import { CHECKED, STOP, TORN } from './honest.js';
+import { DEEDS, DEEDS_WORD } from './hostile.js';
 import { isStamped, stamp } from './stamp.js';
 
 /** What the scene is made with: the package as it is built, wherever it was loaded from. */
@@ -38,6 +39,8 @@ export interface SceneOptions {
 export interface Outcome {
   /** Refills of the hostile consumer: taken back or dropped. */
   readonly entries: number;
+  /** What it did, as it counts it. */
+  readonly deeds: Readonly<Record<string, number>>;
   readonly returned: number;
   readonly dropped: { readonly outside: number; readonly misaligned: number; readonly notHeld: number };
   readonly bounded: { readonly tails: number; readonly heads: number };
@@ -102,7 +105,7 @@ const contexts = new WeakMap<ProviderContext, ProviderContext>();
 export class Scene {
   readonly failures: string[];
   readonly #options: SceneOptions;
-  readonly #counts = new Int32Array(new SharedArrayBuffer(16));
+  readonly #counts = new Int32Array(new SharedArrayBuffer(4 * (DEEDS_WORD + DEEDS.length)));
   readonly #pools: PagePool[] = [];
   readonly #providers: (MemoryProvider & { out(): number })[] = [];
   #hostile!: UserQueue;
@@ -154,6 +157,11 @@ export class Scene {
     return returned + lost + dropped.outside + dropped.misaligned + dropped.notHeld;
   }
 
+  /** What the hostile consumer did so far. */
+  get deeds(): Record<string, number> {
+    return Object.fromEntries(DEEDS.map((deed, i) => [deed, Atomics.load(this.#counts, DEEDS_WORD + i)]));
+  }
+
   get checked(): number {
     return Atomics.load(this.#counts, CHECKED);
   }
@@ -172,7 +180,10 @@ export class Scene {
   hasSeen(entries: number, times: number): boolean {
     const { returned, dropped, bounded } = this.#hostile.stats();
     const counts = [returned, dropped.outside, dropped.misaligned, dropped.notHeld, bounded.tails, bounded.heads];
-    return this.entries >= entries && Math.min(...counts, this.#keptChecked, this.checked) >= times;
+    return (
+      this.entries >= entries &&
+      Math.min(...counts, ...Object.values(this.deeds), this.#keptChecked, this.checked) >= times
+    );
   }
 
   step(): void {
@@ -258,6 +269,7 @@ export class Scene {
     const { returned, dropped, bounded, lost } = this.#hostile.stats();
     return {
       entries: this.entries,
+      deeds: this.deeds,
       returned,
       dropped,
       bounded,

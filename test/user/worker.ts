@@ -18,7 +18,7 @@ const { kind, share, seed, writesArea, counts } = workerData as Setup;
 const isOver = (): boolean => Atomics.load(counts, STOP) !== 0;
 
 if (kind === 'hostile') {
-  const run = createHostile({ share, seed, writesArea });
+  const run = createHostile({ share, seed, writesArea, counts });
   while (!isOver()) run(100);
 } else {
   const receiver = new Receiver(share);

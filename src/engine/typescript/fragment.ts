@@ -15,6 +15,7 @@ import {
   HOME_FRAGMENTED,
   HOME_OPENER_MASK,
   HOME_OPENER_SHIFT,
+  HOME_RESERVE,
   HOME_TAINTED,
   HOME_ZERO,
   LEDGER_MAX,
@@ -106,8 +107,8 @@ export class FragmentSteps extends RefcountSteps {
       const references = this.aload(counter);
       if (references === bias) {
         // Nobody holds a fragment, so nobody else can write the count.
-        // Plain: no holder, so neither a pin nor a taint can come. A page with one, or to be cleared, goes home the long way.
-        const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & (HOME_TAINTED | HOME_ZERO);
+        // Plain: no holder, so neither a pin nor a taint can come. A page with one, to be cleared, or of a reserve goes home the long way.
+        const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & (HOME_TAINTED | HOME_ZERO | HOME_RESERVE);
         // A7 pairs with X6 in typescript/pin.ts unpin: an outsider that is done with the page is done before it is used again.
         if (reuse && (special | this.rload(descriptor + DESCRIPTOR_PINS_OFFSET)) === 0) {
           // The port's word first: it tells a reaper that the count is to be BIAS.

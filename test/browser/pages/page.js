@@ -10,10 +10,12 @@ import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
+import { nestedAreas } from './nested-areas.js';
 import { otherWorkers } from './other-workers.js';
+import { providerChurn, providerConformance } from './provider-churn.js';
 import { slabGrowth } from './slab-growth.js';
 import { tokens } from './tokens.js';
-import { userArea, userAreaConformance } from './user-area.js';
+import { userArea } from './user-area.js';
 import { views } from './views.js';
 import { worklet } from './worklet.js';
 
@@ -26,11 +28,13 @@ globalThis.tests = {
   handOff,
   local,
   mainThread,
+  nestedAreas,
   otherWorkers,
+  providerChurn,
+  providerConformance,
   slabGrowth,
   tokens,
   userArea,
-  userAreaConformance,
   views,
   worklet,
 };

@@ -7,7 +7,7 @@ import { createHostile } from '../user/hostile.js';
 self.onmessage = ({ data: { kind, share, seed, writesArea, counts } }) => {
   const isOver = () => Atomics.load(counts, STOP) !== 0;
   if (kind === 'hostile') {
-    const run = createHostile({ share, seed, writesArea });
+    const run = createHostile({ share, seed, writesArea, counts });
     while (!isOver()) run(100);
   } else {
     const receiver = new Receiver(share);

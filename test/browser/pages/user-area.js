@@ -1,7 +1,6 @@
 // A hostile consumer on a worker, two honest ones beside it, and the page as the pool's thread.
 
 import { PagePool } from '../pagepool/index.js';
-import { testProvider } from '../pagepool/testing.js';
 import { userArea as area, UserQueue } from '../pagepool/user-area.js';
 import { Scene } from '../user/scene.js';
 import { randomFrom } from './stamp.js';
@@ -43,10 +42,4 @@ export async function userArea({ engine, seed, entries, times, writesArea, isVio
   const given = { PagePool, UserQueue, userArea: area };
   const scene = await Scene.open({ package: given, engine, random, writesArea, failures, start });
   return scene.play(() => scene.hasSeen(entries, times), breathe, isViolent);
-}
-
-/** The suite of providers, in the page. */
-export async function userAreaConformance({ seed }) {
-  await testProvider(() => area(new SharedArrayBuffer(64 * 4096)), { seed, pageCount: 64 });
-  return 'passed';
 }
