@@ -87,6 +87,27 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     expect(JSON.parse(stdout)).toEqual([report('wasm'), report('typescript')]);
   });
 
+  test.skipIf(!isHere)('copies at the border where the platform refuses or corrupts, and nowhere else', async () => {
+    const { stdout, stderr, end } = await start('border.js');
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    const both = [true, true];
+    const round = { text: both, digest: both, copies: both, body: true, blob: true, clone: true, isRight: true };
+    const body = { Bun: 'taken', Deno: 'refused', 'Node 20': 'refused', 'Node 22': 'refused' }[name] ?? 'corrupted';
+    const rest = { digest: 'refused', isHome: true, isDestroyed: true };
+    expect(JSON.parse(stdout)).toEqual({ rounds: [round, round], body, ...rest });
+  });
+
+  test.skipIf(!isHere)('is told by the doctor what to do', async () => {
+    const args = ['node_modules/pagepool/build/doctor.js', 'doctor'];
+    const table = await run(program, [...prefix, ...args], consumer);
+    expect(table).toMatchObject({ stderr: '', end: 0 });
+    expect(table.stdout).toContain(`pagepool on ${name.split(' ')[0]?.toLowerCase()} ${found.version}`);
+    const { stdout } = await run(program, [...prefix, ...args, '--json'], consumer);
+    const { memory, locks, advice } = JSON.parse(stdout) as { memory: string; locks: boolean; advice: string[] };
+    expect({ memory, locks }).toEqual({ memory: 'wasm', locks: found.features?.locks });
+    for (const sentence of advice) expect(table.stdout).toContain(`- ${sentence}\n`);
+  });
+
   test.skipIf(!isHere)('loads by require() from CommonJS, without a warning', async () => {
     const { stdout, stderr, end } = await start('require.cjs');
     expect({ stderr, end }).toEqual({ stderr: '', end: 0 });

@@ -2,6 +2,7 @@
 //
 // A scenario returns plain numbers and texts; what they must be stands in the tests.
 
+import { border } from './border.js';
 import { deaths } from './deaths.js';
 import { device } from './device.js';
 import { engines } from './engines.js';
@@ -18,6 +19,7 @@ import { views } from './views.js';
 import { worklet } from './worklet.js';
 
 globalThis.tests = {
+  border,
   deaths,
   device,
   engines,
