@@ -3,11 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
 import { startEcho } from '../support/echo.js';
-import { HOME, openStage, play, type Stage } from '../support/pages.js';
-import { chooseSeed } from '../support/ports.js';
+import { BODY, HOME, openStage, play, type Stage } from '../support/pages.js';
 import { ISOLATION } from '../support/serve.js';
-
-const seed = chooseSeed('web');
 
 const VIDEO = ['VideoFrame', 'VideoFrame.copyTo', 'EncodedVideoChunk', 'EncodedVideoChunk.copyTo'];
 const AUDIO = ['AudioData', 'AudioData.copyTo', 'EncodedAudioChunk', 'EncodedAudioChunk.copyTo'];
@@ -82,6 +79,111 @@ describe.each([
         corrupted: ['ReadableStream.enqueue', 'ReadableStreamBYOBReader.read'],
       });
       expect(page).not.toHaveProperty('refused');
+    });
+  });
+
+  // Whether the probes have answered or not: first everything is copied, then nothing that need not be.
+  test.each([false, true])('frames, sound and chunks go through pages, with all known: %s', async (isKnown) => {
+    const fine = { planes: true, isSame: true, isSummed: true, isDescribed: true, color: true };
+    const invalid = 'POOL_ERR_INVALID_ARGUMENT';
+    const { codes, ...rest } = await stage.play<{ codes: Record<string, unknown> }>('media', { isKnown });
+    expect(rest).toEqual({
+      frames: { RGBA: fine, I420: fine, NV12: fine },
+      sounds: { 'f32-planar': true, s16: true, 'u8-planar': true },
+      chunks: { video: true, audio: true },
+      empty: [null, null],
+      end: HOME,
+    });
+    const { 'a frame that closes meanwhile': meanwhile, 'a part outside': outside, ...others } = codes;
+    for (const [call, code] of Object.entries(others)) expect(code, call).toBe(invalid);
+    // What the platform throws: a DOMException or a TypeError.
+    for (const code of [meanwhile, outside]) expect(code).not.toBe('none');
+  });
+
+  test('streams go into pages, slowed by an empty pool, and whatever ends them brings the pages back', async () => {
+    const whole = (bytes: number) => ({ bytes, isRight: true });
+    expect(await stage.play('streams', { bodyBytes: BODY.length })).toEqual({
+      body: whole(BODY.length),
+      isWhole: true,
+      bytes: whole(13_100),
+      chunks: whole(13_100),
+      isPaused: true,
+      aborted: 'enough',
+      idle: 'too long',
+      failed: 'the source failed',
+      late: 'POOL_ERR_TIMEOUT',
+      text: 'POOL_ERR_INVALID_ARGUMENT',
+      locked: 'POOL_ERR_INVALID_ARGUMENT',
+      out: true,
+      packet: true,
+      isCancelled: true,
+      end: HOME,
+    });
+  });
+
+  test('files of the origin are written from pages and read into pages', async () => {
+    const round = {
+      written: 10_000,
+      cut: { length: 1000, isRight: true },
+      atEnd: 0,
+      lengths: [4096, 4096, 1708],
+      isWhole: true,
+      at: 10_000,
+    };
+    const codes = ['POOL_ERR_TIMEOUT', 'POOL_ERR_INVALID_ARGUMENT'];
+    expect(await stage.play('files', {})).toEqual({
+      found: { first: round, second: round, empty: null, codes, failed: true, left: [] },
+      end: HOME,
+    });
+  });
+
+  test('a WebSocket takes pages as messages and gives messages into pages', async () => {
+    expect(await stage.play('sockets', { echoUrl: server.url }, /WebSocket/)).toEqual({
+      sent: [true, true],
+      came: [
+        { bytes: 1000, parts: 1, isRight: true },
+        { bytes: 9092, parts: 3, isRight: true },
+        { bytes: 2, parts: 1, isRight: false },
+      ],
+      isRefused: true,
+      isClosed: true,
+      notOpen: false,
+      full: 'POOL_ERR_MEMORY_LIMIT',
+      starved: 'POOL_ERR_TIMEOUT',
+      wrong: 'POOL_ERR_INVALID_ARGUMENT',
+      end: HOME,
+    });
+  });
+
+  test('canvases and bitmaps go into pages and out of pages, and frames to WebGL', async () => {
+    const shown = { size: [8, 8, 9], drawn: ['1001', '0011'], bitmap: ['1001', '0011'] };
+    expect(await stage.play('pictures', {})).toEqual({
+      canvas: shown,
+      bitmap: shown,
+      ...(isChromium ? { gl: { rgba: true, gray: true, buffer: true } } : {}),
+      wrong: 'POOL_ERR_INVALID_ARGUMENT',
+      noImage: expect.anything(),
+      end: HOME,
+    });
+  });
+
+  test.each(['wasm', 'typescript'])('an audio worklet tries, and never waits: engine %s', async (engine) => {
+    const invalid = 'POOL_ERR_INVALID_ARGUMENT';
+    expect(await stage.play('tryWorklet', { engine, blocks: 10 })).toEqual({
+      heard: [0, 1, 2, 3],
+      back: [0, 1, 2, 3].map((i) => [i, 2 * i, true]),
+      processor: {
+        received: 4,
+        engine,
+        isEmpty: true,
+        pages: 6,
+        noFragment: 0,
+        sends: [true, false],
+        codes: [invalid, invalid, 'POOL_ERR_STALE_HANDLE', invalid, invalid],
+        closed: [false, true],
+        gone: [0, false, false],
+      },
+      end: HOME,
     });
   });
 });

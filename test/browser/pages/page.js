@@ -11,9 +11,12 @@ import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
+import { media } from './media.js';
 import { otherWorkers } from './other-workers.js';
 import { slabGrowth } from './slab-growth.js';
+import { files, pictures, sockets, streams } from './sources.js';
 import { tokens } from './tokens.js';
+import { tryWorklet } from './try-worklet.js';
 import { userArea, userAreaConformance } from './user-area.js';
 import { views } from './views.js';
 import { worklet } from './worklet.js';
@@ -23,14 +26,20 @@ globalThis.tests = {
   deaths,
   device,
   engines,
+  files,
   frames,
   growth,
   handOff,
   local,
   mainThread,
+  media,
   otherWorkers,
+  pictures,
   slabGrowth,
+  sockets,
+  streams,
   tokens,
+  tryWorklet,
   userArea,
   userAreaConformance,
   views,
