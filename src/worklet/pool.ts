@@ -26,7 +26,8 @@ const SAMPLE_SHIFT = 2;
  *     this.pool = WorkletPool.attach(processorOptions.share);
  *     this.out = this.pool.channel('recorded');
  *   }
- *   process([[samples]]) {
+ *   process(inputs) {
+ *     const samples = inputs[0][0];
  *     const page = samples === undefined ? 0 : this.pool.tryAlloc();
  *     if (page === 0) return true; // nothing comes, or the pool is empty
  *     this.pool.write(page, samples);

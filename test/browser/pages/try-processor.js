@@ -15,7 +15,8 @@ class Try extends AudioWorkletProcessor {
     this.report = { received: 0, engine: this.pool.pool.engine };
   }
 
-  process(_, [[output]]) {
+  process(_, outputs) {
+    const output = outputs[0][0];
     if (this.in.tryReceive()) {
       const { handle, length, tag } = this.in;
       this.pool.read(handle, output);
