@@ -1,30 +1,38 @@
 // What pages give to the web's APIs and take from them, in Chromium and Firefox: the border, pagepool/web and pagepool/worklet.
 
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { borderColumn } from '../support/border-table.js';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
 import { startEcho } from '../support/echo.js';
 import { BODY, HOME, openStage, play, type Stage } from '../support/pages.js';
-import { ISOLATION } from '../support/serve.js';
-
-const VIDEO = ['VideoFrame', 'VideoFrame.copyTo', 'EncodedVideoChunk', 'EncodedVideoChunk.copyTo'];
-const AUDIO = ['AudioData', 'AudioData.copyTo', 'EncodedAudioChunk', 'EncodedAudioChunk.copyTo'];
-const FILES = ['FileSystemSyncAccessHandle.write', 'FileSystemSyncAccessHandle.read'];
-const WEBGL = ['WebGL.bufferData', 'WebGL.texImage2D'];
-const CHANNELS = ['AudioBuffer.copyToChannel', 'AudioBuffer.copyFromChannel'];
-const STREAMS = ['CompressionStream', 'ReadableStream.enqueue', 'ReadableStreamBYOBReader.read'];
-const CRYPTO = ['crypto.getRandomValues', 'crypto.subtle.digest'];
-const REFUSED = ['TextDecoder.decode', 'TextEncoder.encodeInto', ...CRYPTO, 'Blob', ...STREAMS, 'ImageData'];
-const UNTRIED = ['WebSocket.send', 'RTCDataChannel.send'];
+import { builtPackage, ISOLATION, serve } from '../support/serve.js';
 
 interface Verdicts {
   readonly [verdict: string]: unknown;
 }
 
-/** What was found, in any order. */
-function sorted(found: Verdicts): object {
-  return Object.fromEntries(
-    Object.entries(found).map(([name, value]) => [name, Array.isArray(value) ? [...value].sort() : value]),
+/** The APIs and their verdicts, out of lists by verdict. */
+function byApi(found: Verdicts): Record<string, string> {
+  const lists = Object.entries(found).filter(([, apis]) => Array.isArray(apis)) as [string, string[]][];
+  return Object.fromEntries(lists.flatMap(([verdict, apis]) => apis.map((api) => [api, verdict])));
+}
+
+const documents = ['border', 'web'].map((name) =>
+  readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8'),
+);
+
+/** The blocks of the documents that are for pages: `page` scripts, and the files that those start. */
+function blocksOf(kind: 'page' | 'file'): [name: string, script: string][] {
+  const pattern = new RegExp(`^\`\`\`js ${kind}=(\\S+)\\n([\\s\\S]*?)^\`\`\`$`, 'gm');
+  return documents.flatMap((text) =>
+    [...text.matchAll(pattern)].map(([, name, script]): [string, string] => [name as string, script as string]),
   );
+}
+
+/** As a bundler would resolve the package. */
+function resolved(script: string): string {
+  return script.replace(/from 'pagepool(?:\/(\w+))?'/g, (_, entry = 'index') => `from '/pagepool/${entry}.js'`);
 }
 
 describe.each([
@@ -56,16 +64,15 @@ describe.each([
       });
       expect(rest).toEqual({ mode: 'shared', rounds, isEchoed: true, end: HOME });
       const facts = { memory: 'wasm', reason: '', isIsolated: true, wasm: true, waitAsync: true, locks: true };
-      const body = ['fetch body'];
-      const taken = [...VIDEO, ...AUDIO, ...(isChromium ? [...WEBGL, ...body] : [])];
-      const refused = [...REFUSED, ...(isChromium ? [] : body)];
-      const common = { ...facts, runtime: 'browser', later: ['structuredClone'] };
-      expect(sorted(page)).toMatchObject(
-        sorted({ ...common, canBlock: false, taken, refused: [...refused, ...CHANNELS], untried: UNTRIED }),
-      );
-      expect(sorted(worker.found)).toMatchObject(
-        sorted({ ...common, canBlock: true, taken: [...taken, ...FILES], refused }),
-      );
+      expect(page).toMatchObject({ ...facts, runtime: 'browser', canBlock: false });
+      expect(worker.found).toMatchObject({ ...facts, runtime: 'browser', canBlock: true });
+      // What one of them lacks the other has.
+      const [ofPage, ofWorker, documented] = [byApi(page), byApi(worker.found), borderColumn(name)];
+      for (const [api, verdict] of Object.entries(documented)) {
+        expect([ofPage[api], ofWorker[api]], api).toContain(verdict);
+        for (const found of [ofPage[api], ofWorker[api]]) expect(['absent', verdict], api).toContain(found);
+      }
+      expect(Object.keys(ofPage).sort()).toEqual(Object.keys(documented).sort());
       expect(worker).toMatchObject({ rounds });
     });
 
@@ -185,5 +192,38 @@ describe.each([
       },
       end: HOME,
     });
+  });
+
+  test('the examples of the documents print what they promise', async () => {
+    const pages = blocksOf('page');
+    expect(pages.map(([page]) => page)).toEqual(['doctor', 'frames', 'streams', 'files', 'audio']);
+    const scripts = [...pages.map(([page, script]) => [`${page}.js`, script] as const), ...blocksOf('file')];
+    const html = (page: string) =>
+      `<!doctype html><meta charset="utf-8"><title>.</title><script type="module" src="${page}.js"></script>`;
+    const files = Object.fromEntries([
+      ...scripts.map(([file, script]) => [`/${file}`, resolved(script)]),
+      ...pages.map(([page]) => [`/${page}.html`, html(page)]),
+    ]);
+    const site = await serve({ folders: builtPackage, files, headers: ISOLATION });
+    try {
+      for (const [page, script] of pages) {
+        const promised = [...script.matchAll(/^(?:\s*console\.log|\}\)\)).*; \/\/ (.*)$/gm)].map((match) => match[1]);
+        expect(promised.length, page).toBeGreaterThan(0);
+        const opened = await browser.open(`${site.origin}/${page}.html`);
+        const deadline = Date.now() + 20_000;
+        while (opened.printed.length < promised.length && opened.errors.length === 0 && Date.now() < deadline) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        expect({ page, printed: opened.printed, errors: opened.errors }).toEqual({
+          page,
+          printed: promised,
+          errors: [],
+        });
+        await opened.close();
+      }
+      expect(site.missing).toEqual([]);
+    } finally {
+      await site.close();
+    }
   });
 });
