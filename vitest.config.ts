@@ -1,5 +1,6 @@
 // The suites: one project for each kind of test; *.long.test.ts run in `npm run test:long` alone.
 
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -14,6 +15,7 @@ function project(name: string, testTimeout: number) {
       include: [`test/${name}/**/*.test.ts`],
       exclude: ['test/**/*.long.test.ts', '**/node_modules/**'],
       testTimeout,
+      maxWorkers: availableParallelism(), // by default one fewer: on two cores, one
       sequence: { groupOrder: 0 },
     },
   };

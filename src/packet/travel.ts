@@ -119,9 +119,9 @@ export function receivePacket(channel: Channel): Packet | null {
       tag = own;
     }
     if (came === wanted) continue;
+    if (parts.length > 0) end.begun = { parts, tag };
     const code = engine.lastError();
     if (code === EMPTY || code === OK) return null;
-    if (parts.length > 0) end.begun = { parts, tag };
     throw refusal(code, 'receivePacket', 'channel', channel.name);
   }
 }

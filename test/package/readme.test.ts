@@ -1,7 +1,7 @@
 // Every example of the documents runs as it is printed: each ```js block is a program of its own.
 //
-// A block with a name behind `js` belongs to another test: docs/browser.md is followed by test/browser/guide.test.ts.
-// A block is written below build/, where `pagepool` resolves to the package's own build as it would for a user, and must
+// A block with `file=` behind `js` is not run by itself: it is written beside the others of its document, for the program that names
+// it (those of docs/browser.md are followed by test/browser/guide.test.ts). A block is written below build/, where `pagepool` resolves to the package's own build as it would for a user, and must
 // end with exit code 0. What a comment behind console.log promises must be printed.
 
 import { execFile } from 'node:child_process';
@@ -23,13 +23,22 @@ function examplesOf(document: string): string[] {
   return [...text.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map((match) => match[1] as string);
 }
 
+/** The named blocks of a document. */
+function filesOf(document: string): readonly { name: string; source: string }[] {
+  const text = readFileSync(join(root, document), 'utf8');
+  return [...text.matchAll(/^```js file=([\w.-]+)\n([\s\S]*?)^```$/gm)].map(([, name, source]) => ({
+    name: name as string,
+    source: source as string,
+  }));
+}
+
 /** What the comments behind `console.log` say is printed. */
 function promisesOf(source: string): string[] {
   return [...source.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map((match) => match[1] as string);
 }
 
 const examples = documents.flatMap((document) =>
-  examplesOf(document).map((source, i) => ({ name: `${document}, example ${i + 1}`, source })),
+  examplesOf(document).map((source, i) => ({ name: `${document}, example ${i + 1}`, document, source })),
 );
 
 test('the README begins with an example of at most 28 lines and stays below 200 lines', () => {
@@ -38,9 +47,11 @@ test('the README begins with an example of at most 28 lines and stays below 200 
 });
 
 describe('runs as printed', () => {
-  test.each(examples)('$name', async ({ name, source }) => {
-    mkdirSync(folder, { recursive: true });
-    const file = join(folder, `${name.replace(/\W+/g, '-')}.mjs`);
+  test.each(examples)('$name', async ({ name, document, source }) => {
+    const place = join(folder, document.replace(/\W+/g, '-'));
+    mkdirSync(place, { recursive: true });
+    for (const { name, source } of filesOf(document)) writeFileSync(join(place, name), source);
+    const file = join(place, `${name.replace(/\W+/g, '-')}.mjs`);
     writeFileSync(file, source);
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
     expect(stderr).toBe('');

@@ -1,7 +1,8 @@
 // What a thread of the test of packets does: sends packets that say what they must be, receives and checks others'.
 //
 // Knows no test: a worker runs it from the bundle, and the main thread checks what is left with the same code. Each part is filled
-// with one word: sender, number of the packet, place in it; the first word of the packet says how many parts it has.
+// with one word made of sender, number of the packet, and place in it; the first two words of the packet are its sender and how
+// many parts it has, and its number.
 
 import type { Channel, PagePool } from 'pagepool';
 import type * as packetEntry from 'pagepool/packet';
@@ -21,24 +22,29 @@ const count = (counts: Int32Array, name: (typeof COUNTS)[number], amount = 1): v
   Atomics.add(counts, COUNTS.indexOf(name), amount);
 };
 
+/** What a part is filled with; other packets' differ. */
+function stampOf(sender: number, number: number, place: number): number {
+  return (Math.imul(number, 0x9e3779b1) + (sender << 8) + place) >>> 0;
+}
+
 /** Checks whatever packet comes, and releases it; the numbers of each sender's rise on each channel, if `isOrdered`. */
 export function createChecker(counts: Int32Array, isOrdered: boolean) {
   const last = new Map<string, number>();
   return (name: ChannelName, packet: Packet): void => {
     const head = packet.getUint32(0, true);
-    const [sender, number, parts] = [head >>> 24, (head >>> 8) & 0xffff, head & 0xff];
+    const number = packet.getUint32(4, true);
+    const [sender, parts] = [head >>> 8, head & 0xff];
     let isTorn = parts !== packet.parts;
     let place = 0;
     for (const view of packet) {
       const words = new Uint32Array(view.buffer, view.byteOffset, view.byteLength >>> 2);
-      const stamp = ((sender << 24) | (number << 8) | (0x80 + place)) >>> 0;
-      for (let i = place === 0 ? 1 : 0; i < words.length; i++) isTorn ||= words[i] !== stamp;
+      const stamp = stampOf(sender, number, place);
+      for (let i = place === 0 ? 2 : 0; i < words.length; i++) isTorn ||= words[i] !== stamp;
       place++;
     }
     if (isTorn) count(counts, 'torn');
     const key = `${name} ${sender}`;
-    // Numbers wrap.
-    if (isOrdered && ((number - (last.get(key) ?? number - 1) - 1) & 0xffff) > 0x7fff) count(counts, 'disordered');
+    if (isOrdered && number <= (last.get(key) ?? 0)) count(counts, 'disordered');
     last.set(key, number);
     count(counts, 'received', packet.parts);
     packet.release();
@@ -73,15 +79,15 @@ export function createChurn(
         return null;
       }
       const words = new Uint32Array(fragment.bytes.buffer, fragment.bytes.byteOffset, fragment.length >>> 2);
-      words.fill(((sender << 24) | (number << 8) | (0x80 + place)) >>> 0);
-      if (place === 0) words[0] = ((sender << 24) | (number << 8) | parts) >>> 0;
+      words.fill(stampOf(sender, number, place));
+      if (place === 0) words.set([(sender << 8) | parts, number]);
       packet.append(fragment);
     }
     return packet;
   }
 
   function send(name: ChannelName, channel: Channel): void {
-    number = (number + 1) & 0xffff;
+    number++;
     const packet = make(1 + random(CHANNELS[name].batch));
     if (packet === null) return;
     const { parts } = packet;
