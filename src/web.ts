@@ -19,5 +19,6 @@ export {
   toVideoFrame,
 } from './web/media.js';
 export { copyImage, drawFrame, toBitmap, uploadBuffer, uploadTexture } from './web/pictures.js';
-export { type MessageOptions, messagesInto, type Socket, type SocketSendOptions, sendOver } from './web/sockets.js';
+export type { Socket } from './web/platform-types.js';
+export { type MessageOptions, messagesInto, type SocketSendOptions, sendOver } from './web/sockets.js';
 export { readStreamInto, type StreamOptions, toStream } from './web/streams.js';

@@ -11,6 +11,19 @@ export type AudioChunkOf = Realm extends { EncodedAudioChunk: { prototype: infer
 export type BitmapOf = Realm extends { ImageBitmap: { prototype: infer Bitmap } } ? Bitmap : { close(): void };
 export type ByteStreamOf = Realm extends { ReadableStream: { prototype: infer Stream } } ? Stream : object;
 
+/** `WebSocket`. */
+export type Socket = Realm extends { WebSocket: { prototype: infer Socket } } ? Socket : SocketLike;
+
+interface SocketLike {
+  binaryType: string;
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  send(data: never): void;
+  close(): void;
+  addEventListener(type: string, listener: (event: never) => void): void;
+  removeEventListener(type: string, listener: (event: never) => void): void;
+}
+
 /** A canvas context that draws pictures. */
 export interface DrawingContext {
   drawImage(image: never, x: number, y: number, width: number, height: number): void;

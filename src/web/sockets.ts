@@ -10,17 +10,7 @@ import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import { dispose } from '../pool/symbols.js';
 import type { WaitOptions } from '../pool/waiting.js';
-
-/** `WebSocket`: what is used of it. */
-export interface Socket {
-  binaryType: string;
-  readonly readyState: number;
-  readonly bufferedAmount: number;
-  send(data: never): void;
-  close(): void;
-  addEventListener(type: string, listener: (event: never) => void): void;
-  removeEventListener(type: string, listener: (event: never) => void): void;
-}
+import type { Socket } from './platform-types.js';
 
 /** How to send. */
 export interface SocketSendOptions {

@@ -162,7 +162,9 @@ describe('a bundle', () => {
 
   test('keeps nothing of the package when nothing is used', async () => {
     const text = await bundle(
-      "import { PagePool, wasmMemory } from 'pagepool'; import { Packet } from 'pagepool/packet'; console.log(1);",
+      `import { PagePool, wasmMemory } from 'pagepool'; import { Packet } from 'pagepool/packet';
+       import { capabilities, sendable } from 'pagepool/border'; import { copyFrame, toStream } from 'pagepool/web';
+       import { WorkletPool } from 'pagepool/worklet'; console.log(1);`,
     );
     expect(text).toBe('console.log(1);\n');
   });
@@ -182,6 +184,15 @@ describe('a bundle', () => {
     );
     console.log(`pagepool/packet: ${text.length} bytes minified`);
     expect(text.length).toBeLessThan(40_000);
+    expect(text).not.toContain('WebAssembly.Instance');
+  });
+
+  test('of the border alone keeps neither the pool nor the core', async () => {
+    const text = await bundle(
+      "import { decodeText, digest, sendable } from 'pagepool/border'; console.log(decodeText, digest, sendable);",
+    );
+    console.log(`pagepool/border: ${text.length} bytes minified`);
+    expect(text.length).toBeLessThan(20_000);
     expect(text).not.toContain('WebAssembly.Instance');
   });
 
