@@ -53,9 +53,13 @@ export function writeVerdict(call: (view: Uint8Array) => void): Verdict {
   return isSample(view) ? 'taken' : 'corrupted';
 }
 
-/** What an API made of the view, where its result is there at once: the verdict of a call that returns the bytes it saw. */
-export function readVerdict(call: (view: Uint8Array) => ArrayLike<number>): Verdict {
-  const view = emptyView();
+/**
+ * What an API made of the view, where its result is there at once: the verdict of a call that returns the bytes it saw.
+ *
+ * @param makeView where the sample is to lie, for tests
+ */
+export function readVerdict(call: (view: Uint8Array) => ArrayLike<number>, makeView = emptyView): Verdict {
+  const view = makeView();
   view.set(sampleBytes());
   try {
     return isSample(call(view)) && !isDetached(view) ? 'taken' : 'corrupted';
@@ -67,7 +71,7 @@ export function readVerdict(call: (view: Uint8Array) => ArrayLike<number>): Verd
 /**
  * The same for a result that comes later; `call` begins at once, and what it resolves with are the bytes that the API saw.
  *
- * @param makeView where the sample is to lie, for tests
+ * @param makeView as there
  */
 export async function lateVerdict(
   call: (view: Uint8Array) => Promise<ArrayLike<number>>,

@@ -114,6 +114,7 @@ describe.each([
       isWhole: true,
       bytes: whole(13_100),
       chunks: whole(13_100),
+      recycled: { ...whole(5), asked: [4096] },
       isPaused: true,
       aborted: 'enough',
       idle: 'too long',

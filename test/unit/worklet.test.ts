@@ -10,6 +10,9 @@ import { describe, expect, it } from 'vitest';
 const program = fileURLToPath(new URL('../support/collect-worklet.mjs', import.meta.url));
 const build = new URL('../../build/', import.meta.url).href;
 
+/** What the engine itself may take meanwhile. */
+const HEAP_BYTES = 256 * 1024;
+
 async function collect(engine: string, blocks: number, env: Record<string, string> = {}) {
   const args = ['--expose-gc', program, build, engine, String(blocks)];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
@@ -22,11 +25,12 @@ describe('the calls of process()', () => {
   it.each(['wasm', 'typescript'])('of the %s engine cause no garbage collection in 400,000 blocks', async (engine) => {
     const { collections, heapBytes, blocks } = await collect(engine, 400_000);
     expect({ blocks, collections }).toEqual({ blocks: 400_000, collections: 0 });
-    expect(heapBytes).toBeLessThan(256 * 1024);
+    expect(heapBytes).toBeLessThan(HEAP_BYTES);
   });
 
   it('would be seen to make garbage if they did', async () => {
-    expect((await collect('wasm', 400_000, { LITTER: '1' })).collections).toBeGreaterThan(0);
+    const { collections, heapBytes } = await collect('wasm', 400_000, { LITTER: '1' });
+    expect(collections > 0 || heapBytes >= HEAP_BYTES).toBe(true);
   });
 
   it('keep inside the fragment, in memory of any kind', async () => {

@@ -109,6 +109,10 @@ function sounds(pool) {
       timestamp === -5 &&
       found === format &&
       same(inPage, data) &&
+      same(
+        planes.flatMap(({ bytes: plane }) => [...plane]),
+        data,
+      ) &&
       made.format === format &&
       same(bytesOfSound(made), [...data]);
     fragment.release();

@@ -67,6 +67,24 @@ export async function streams({ bodyBytes }) {
   results.isWhole = results.body.bytes === bodyBytes;
   results.bytes = await drain(readStreamInto(pool, streamOf([1, 4096, 9000, 3], 'bytes')));
   results.chunks = await drain(readStreamInto(pool, streamOf([1, 4096, 9000, 3]), { chunkBytes: 1000 }));
+  // The buffer that goes round keeps its size, whatever came in it.
+  const asked = new Set();
+  let parts = 5;
+  const filling = new ReadableStream({
+    type: 'bytes',
+    pull(controller) {
+      const { byobRequest } = controller;
+      asked.add(byobRequest.view.byteLength);
+      if (parts-- > 0) {
+        byobRequest.view[0] = byteAt(4 - parts);
+        byobRequest.respond(1);
+      } else {
+        controller.close();
+        byobRequest.respond(0);
+      }
+    },
+  });
+  results.recycled = { ...(await drain(readStreamInto(pool, filling))), asked: [...asked] };
   // A consumer that holds everything stops the source; releasing goes on.
   const held = [];
   let isPaused = false;
