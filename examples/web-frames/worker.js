@@ -1,10 +1,10 @@
-// Looks at frames for 30 ms each, as a detector might, and tells how many it saw.
+// Looks at frames for 60 ms each, as a detector might, and tells how many it saw.
 
 import { PagePool } from '/pagepool/index.js';
 import { frameOf } from '/pagepool/web.js';
 import { brightnessOf } from './camera.js';
 
-const WORK_MS = 30;
+const WORK_MS = 60;
 
 self.onmessage = ({ data: share }) => {
   const pool = PagePool.attach(share);

@@ -227,6 +227,17 @@ const byob: Probe = async () => {
 
 // ------------------------------------------------------------------------------------------ pictures and sound
 
+/**
+ * AudioData.copyTo() ends the whole page in WebKitGTK 2.50, in memory of any kind: what takes the page along cannot be tried, and no
+ * other sign tells it.
+ */
+function unlessWebKit(probe: Probe): Probe {
+  return () => {
+    const { userAgent = '' } = (globalThis as { navigator?: { userAgent?: string } }).navigator ?? {};
+    return userAgent.includes('AppleWebKit') && !/Chrom(?:e|ium)/.test(userAgent) ? 'untried' : probe();
+  };
+}
+
 const PICTURE = { format: 'RGBA', codedWidth: 4, codedHeight: 4, timestamp: 0 } as const;
 const SOUND = { format: 'u8', sampleRate: 48000, numberOfFrames: 64, numberOfChannels: 1, timestamp: 0 } as const;
 
@@ -373,8 +384,8 @@ export const probes: Readonly<Record<BorderApi, Probe>> = {
   'ReadableStreamBYOBReader.read': where('ReadableStream', byob),
   VideoFrame: where('VideoFrame', frame),
   'VideoFrame.copyTo': where('VideoFrame', frameCopy),
-  AudioData: where('AudioData', sound),
-  'AudioData.copyTo': where('AudioData', soundCopy),
+  AudioData: where('AudioData', unlessWebKit(sound)),
+  'AudioData.copyTo': where('AudioData', unlessWebKit(soundCopy)),
   EncodedVideoChunk: where(
     'EncodedVideoChunk',
     chunk(() => EncodedVideoChunk),

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { borderColumn } from '../support/border-table.js';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
 import { startEcho } from '../support/echo.js';
-import { BODY, HOME, openStage, play, type Stage } from '../support/pages.js';
+import { BODY, HOME, launchSharingWebKit, openStage, play, type Stage } from '../support/pages.js';
 import { builtPackage, ISOLATION, serve } from '../support/serve.js';
 
 interface Verdicts {
@@ -228,3 +228,33 @@ describe.each([
     }
   });
 });
+
+test('WebKitGTK with shared memory switched on: what it silently corrupts is found and copied', async () => {
+  const browser = await launchSharingWebKit();
+  try {
+    const right = {
+      text: true,
+      fatal: true,
+      digest: true,
+      copy: true,
+      body: true,
+      blob: true,
+      clone: true,
+      isRight: true,
+    };
+    const found = await play<{ page: Verdicts }>(browser, ISOLATION, 'border', {});
+    expect(found).toMatchObject({
+      mode: 'shared',
+      rounds: [right, right],
+      worker: { rounds: [right, right] },
+      end: HOME,
+    });
+    expect(byApi(found.page)).toMatchObject({
+      Blob: 'corrupted',
+      'fetch body': 'corrupted',
+      'AudioData.copyTo': 'untried',
+    });
+  } finally {
+    await browser.close();
+  }
+}, 90_000);

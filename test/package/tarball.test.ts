@@ -118,6 +118,12 @@ describe('package.json', () => {
     expect(readdirSync(join(consumer, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['pagepool']);
   });
 
+  test('installs the command of the package', async () => {
+    const { stdout, end } = await run(join(consumer, 'node_modules/.bin/pagepool'), ['doctor'], consumer);
+    expect(stdout).toContain(`pagepool on node ${process.versions.node}\n`);
+    expect(end).toBe(0);
+  });
+
   test('satisfies publint, suggestions included', async () => {
     const { stdout, end } = await run(
       process.execPath,
