@@ -21,7 +21,13 @@ export type {
   RecycleStats,
 } from './pool/stats.js';
 export type { SupplyReport } from './pool/supply.js';
-export type { UnreadableChannel, UnreadableFragment, UnreadablePool, UnreadableProvider } from './pool/unreadable.js';
+export type {
+  UnreadableChannel,
+  UnreadableFragment,
+  UnreadablePool,
+  UnreadableProvider,
+  UnreadableShare,
+} from './pool/unreadable.js';
 export type { WaitOptions } from './pool/waiting.js';
 export type { PageSource, ReserveOptions } from './provider/choose.js';
 export type { Area, AreaMemory, MemoryProvider, ProviderContext } from './provider/provider.js';

@@ -10,3 +10,4 @@ export {
 } from './packet/framing.js';
 export { Packet, type PacketWindow } from './packet/packet.js';
 export { nextPacket, packets, receivePacket, sendPacket, waitPacketRoom } from './packet/travel.js';
+export { UnreadablePacket } from './packet/unreadable.js';

@@ -11,10 +11,16 @@ import { invalidArgument } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { foreignError } from '../pool/fragment.js';
 import { refusal } from '../pool/port.js';
+import type { UnreadableChannel } from '../pool/unreadable.js';
 import { laneOffset, pendingEntries } from '../pool/views.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../pool/waiting.js';
 import { Packet, packetOf, partsOf, portOf, spendPacket } from './packet.js';
 import { Part } from './part.js';
+import type { UnreadablePacket } from './unreadable.js';
+
+/** At run time there is one class of each. */
+type AnyChannel = Channel | UnreadableChannel;
+type AnyPacket = Packet | UnreadablePacket;
 
 const ENTRY_WORDS = 4;
 const WORD_MAX = 0xffffffff;
@@ -24,13 +30,13 @@ interface PacketEnd extends ChannelEnd {
   begun: { readonly parts: Part[]; readonly tag: number } | undefined;
 }
 
-const ends = new WeakMap<Channel, PacketEnd>();
+const ends = new WeakMap<AnyChannel, PacketEnd>();
 
-function endOf(channel: Channel, call: string): PacketEnd {
+function endOf(channel: AnyChannel, call: string): PacketEnd {
   let end = ends.get(channel);
   if (end === undefined) {
     try {
-      end = { ...endOfChannel(channel), begun: undefined };
+      end = { ...endOfChannel(channel as Channel), begun: undefined };
     } catch {
       throw invalidArgument(call, 'channel', channel, 'a Channel');
     }
@@ -49,8 +55,11 @@ function endOf(channel: Channel, call: string): PacketEnd {
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the packet has no window, or more than the channel's `batch` or `capacity`:
  *   `coalesce()` it; POOL_ERR_CHANNEL_CLOSED, POOL_ERR_FOREIGN_HANDLE, POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing changed then
  */
-export function sendPacket(channel: Channel, packet: Packet, tag = 0): boolean {
+export function sendPacket(channel: Channel, packet: Packet, tag?: number): boolean;
+export function sendPacket(channel: UnreadableChannel, packet: UnreadablePacket, tag?: number): boolean;
+export function sendPacket(channel: AnyChannel, packet: AnyPacket, tag = 0): boolean {
   const { port, index, geometry } = endOf(channel, 'sendPacket');
+  requirePacket('sendPacket', packet);
   const parts = requireParts('sendPacket', packet, geometry);
   if (tag >>> 0 !== tag) throw invalidArgument('sendPacket', 'tag', tag, `an integer, 0..${WORD_MAX}`);
   if (portOf(packet) !== port) throw foreignError('sendPacket', parts[0]?.handle);
@@ -76,8 +85,11 @@ export function sendPacket(channel: Channel, packet: Packet, tag = 0): boolean {
   return true;
 }
 
-function requireParts(call: string, packet: Packet, { batch, capacity }: ChannelEnd['geometry']): readonly Part[] {
+function requirePacket(call: string, packet: AnyPacket): asserts packet is Packet {
   if (!(packet instanceof Packet)) throw invalidArgument(call, 'packet', packet, 'a Packet');
+}
+
+function requireParts(call: string, packet: Packet, { batch, capacity }: ChannelEnd['geometry']): readonly Part[] {
   const parts = partsOf(packet);
   const limit = Math.min(batch, capacity);
   if (parts.length >= 1 && parts.length <= limit) return parts;
@@ -99,7 +111,9 @@ function requireParts(call: string, packet: Packet, { batch, capacity }: Channel
  * @throws PagePoolError POOL_ERR_REF_OVERFLOW when this thread already holds 65,535 references on a page; nothing is lost, and the
  *   next call goes on where this one stopped
  */
-export function receivePacket(channel: Channel): Packet | null {
+export function receivePacket(channel: Channel): Packet | null;
+export function receivePacket(channel: UnreadableChannel): UnreadablePacket | null;
+export function receivePacket(channel: AnyChannel): Packet | null {
   const end = endOf(channel, 'receivePacket');
   const { port, index, geometry } = end;
   const message = end.begun ?? { parts: [], tag: 0 };
@@ -131,20 +145,25 @@ export function receivePacket(channel: Channel): Packet | null {
  *
  * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
  */
-export async function nextPacket(channel: Channel, options?: WaitOptions): Promise<Packet | null> {
+export function nextPacket(channel: Channel, options?: WaitOptions): Promise<Packet | null>;
+export function nextPacket(channel: UnreadableChannel, options?: WaitOptions): Promise<UnreadablePacket | null>;
+export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Promise<Packet | null> {
   const { port, notEmpty: event } = endOf(channel, 'nextPacket');
   const probe = (): Packet | null | undefined => {
     // Closed first: what was sent before the close is still received.
     const { isClosed } = channel;
     if (isClosed && port.isGone) return null;
-    return receivePacket(channel) ?? (isClosed ? null : undefined);
+    return receivePacket(channel as Channel) ?? (isClosed ? null : undefined);
   };
   return waitFor({ call: 'nextPacket', port, event, probe, looks: false }, requireWaitOptions('nextPacket', options));
 }
 
 /** The messages as they come, each a packet that the loop's body releases; ends when the channel is closed and empty. */
-export async function* packets(channel: Channel): AsyncGenerator<Packet, void, undefined> {
-  for (let packet = await nextPacket(channel); packet !== null; packet = await nextPacket(channel)) yield packet;
+export function packets(channel: Channel): AsyncGenerator<Packet, void, undefined>;
+export function packets(channel: UnreadableChannel): AsyncGenerator<UnreadablePacket, void, undefined>;
+export async function* packets(channel: AnyChannel): AsyncGenerator<Packet, void, undefined> {
+  const own = channel as Channel;
+  for (let packet = await nextPacket(own); packet !== null; packet = await nextPacket(own)) yield packet;
 }
 
 /**
@@ -153,11 +172,18 @@ export async function* packets(channel: Channel): AsyncGenerator<Packet, void, u
  * @throws PagePoolError as `sendPacket` for a packet that never fits; POOL_ERR_CHANNEL_CLOSED when the channel is closed;
  *   POOL_ERR_TIMEOUT when `timeoutMs` is over
  */
-export async function waitPacketRoom(channel: Channel, packet: Packet, options?: WaitOptions): Promise<void> {
+export function waitPacketRoom(channel: Channel, packet: Packet, options?: WaitOptions): Promise<void>;
+export function waitPacketRoom(
+  channel: UnreadableChannel,
+  packet: UnreadablePacket,
+  options?: WaitOptions,
+): Promise<void>;
+export async function waitPacketRoom(channel: AnyChannel, packet: AnyPacket, options?: WaitOptions): Promise<void> {
   const { port, geometry, notFull: event } = endOf(channel, 'waitPacketRoom');
+  requirePacket('waitPacketRoom', packet);
   const entries = requireParts('waitPacketRoom', packet, geometry).length;
   const probe = (): true | undefined => {
-    if (channel.isClosed) throw closedChannelError(channel, 'waitPacketRoom');
+    if (channel.isClosed) throw closedChannelError(channel as Channel, 'waitPacketRoom');
     return pendingEntries(port.memory, port.geometry, geometry) + entries <= geometry.capacity ? true : undefined;
   };
   // As in Channel.waitRoom: a receipt may show only at the next look.

@@ -42,7 +42,7 @@ import { announce, watchState } from './state.js';
 import { type PoolStats, readStats } from './stats.js';
 import { laterError } from './supply.js';
 import { asyncDispose } from './symbols.js';
-import type { UnreadablePool, UnreadableProvider } from './unreadable.js';
+import type { PoolOf, UnreadablePool, UnreadableProvider } from './unreadable.js';
 import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from './waiting.js';
 import { Watching } from './watching.js';
 
@@ -140,7 +140,9 @@ export class PagePool {
   }
 
   /** The same at once, where compiling may block the thread: in Node and in workers. */
-  static createSync(options?: PoolOptions): PagePool {
+  static createSync(options: PoolOptions & { provider: UnreadableProvider }): UnreadablePool;
+  static createSync(options?: PoolOptions): PagePool;
+  static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));
     const later = pool.#install('createSync');
@@ -157,8 +159,8 @@ export class PagePool {
    *   POOL_ERR_ABI_MISMATCH for another version's; POOL_ERR_CORRUPT when it does not fit its memory; POOL_ERR_NO_PORT when as
    *   many threads are attached as the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
    */
-  static attach(share: PoolShare, options?: AttachOptions): PagePool {
-    return PagePool.#start(attachTo(share, options));
+  static attach<Share extends PoolShare>(share: Share, options?: AttachOptions): PoolOf<Share> {
+    return PagePool.#start(attachTo(share, options)) as PoolOf<Share>;
   }
 
   /** The pool as this thread sees it from now on; what fails half way leaves the port free. */

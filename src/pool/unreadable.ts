@@ -7,6 +7,7 @@ import type { Channel } from '../channel/channel.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Fragment, FragmentToken } from './fragment.js';
 import type { Handle, PagePool } from './page-pool.js';
+import type { PoolShare } from './share.js';
 import type { WaitOptions } from './waiting.js';
 
 /** A provider whose pages the processor cannot see. */
@@ -14,7 +15,7 @@ export type UnreadableProvider = MemoryProvider & { readonly readable: false };
 
 /** A pool of memory that the processor cannot see. */
 export interface UnreadablePool
-  extends Omit<PagePool, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel'> {
+  extends Omit<PagePool, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'share'> {
   /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
   bytes(handle: never): never;
   /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
@@ -24,7 +25,20 @@ export interface UnreadablePool
   fragment(handle: Handle, offset?: number, length?: number): UnreadableFragment;
   adopt(token: FragmentToken): UnreadableFragment;
   channel(name: string): UnreadableChannel;
+  share(): UnreadableShare;
 }
+
+/** The share of such a pool: who attaches with it has such a pool, too. */
+export type UnreadableShare = PoolShare & { readonly options: { readonly source: { readonly readable: false } } };
+
+/** The pool that a share attaches to; a `PagePool` where nothing is known of the share. */
+export type PoolOf<Share> = PoolShare extends Share
+  ? PagePool
+  : [Share] extends [never]
+    ? PagePool
+    : Share extends UnreadableShare
+      ? UnreadablePool
+      : PagePool;
 
 /** A fragment of memory that the processor cannot see. */
 export interface UnreadableFragment extends Omit<Fragment, 'bytes' | 'retain' | 'slice'> {

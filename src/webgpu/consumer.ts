@@ -6,10 +6,8 @@
 // Source: SO_DEVMEM_DONTNEED and the token table of a socket.
 
 import { invalidArgument, requireInteger } from '../errors.js';
-import { extentOf } from '../pool/handles.js';
-import type { Port } from '../pool/port.js';
 import { dispose } from '../pool/symbols.js';
-import { releaseLate } from './fences.js';
+import type { Custody } from './custody.js';
 
 /** Tokens that one call looks at, at most. */
 export const TOKENS_PER_CALL = 1024;
@@ -17,16 +15,25 @@ const TOKEN_MAX = 2 ** 31 - 1;
 
 /** What is used of a worker of node:worker_threads. */
 export interface EndingWorker {
+  /** Below 0 when it has ended. */
+  readonly threadId?: number;
   on(event: 'exit', listener: () => void): unknown;
   off(event: 'exit', listener: () => void): unknown;
+}
+
+/** Who hears of what a consumer does. */
+export interface ConsumerHost {
+  /** Called for each token that came back and was not out. */
+  skipped(): void;
+  closed(consumer: DeviceConsumer): void;
 }
 
 /** A holder of device memory that is not attached to the pool. */
 export class DeviceConsumer {
   readonly name: string;
-  readonly #port: Port;
+  readonly #custody: Custody;
   readonly #worker: EndingWorker | undefined;
-  readonly #onClose: (consumer: DeviceConsumer) => void;
+  readonly #host: ConsumerHost;
   readonly #tokens = new Map<number, number>();
   readonly #close = (): void => void this.close();
   #next = 1;
@@ -34,11 +41,11 @@ export class DeviceConsumer {
   #isClosed = false;
 
   /** DeviceMemory makes consumers: nobody else calls this. */
-  constructor(port: Port, name: string, worker: EndingWorker | undefined, onClose: (consumer: DeviceConsumer) => void) {
-    this.#port = port;
+  constructor(custody: Custody, name: string, worker: EndingWorker | undefined, host: ConsumerHost) {
+    this.#custody = custody;
     this.name = name;
     this.#worker = worker;
-    this.#onClose = onClose;
+    this.#host = host;
     worker?.on('exit', this.#close);
   }
 
@@ -55,12 +62,13 @@ export class DeviceConsumer {
   /**
    * Gives the consumer the fragment: the caller's reference moves into the token. Tokens of one consumer follow each other.
    *
-   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_INVALID_ARGUMENT when the consumer has gone
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_NOT_HELD when the reference was handed over before;
+   *   POOL_ERR_INVALID_ARGUMENT when the consumer has gone
    */
   give(handle: number): number {
-    extentOf(this.#port, 'give', handle);
     if (this.#isClosed)
       throw invalidArgument('give', 'consumer', this.name, 'one that is there', 'make another consumer');
+    this.#custody.take('give', handle);
     while (this.#tokens.has(this.#next)) this.#step();
     const token = this.#next;
     this.#tokens.set(token, handle);
@@ -95,7 +103,7 @@ export class DeviceConsumer {
       looked += Math.max(1, count);
       for (let token = first; token < first + count; token++) {
         if (this.#free(token)) freed += 1;
-        else this.#skipped += 1;
+        else this.#skip();
       }
     }
     return freed;
@@ -108,7 +116,7 @@ export class DeviceConsumer {
     this.#worker?.off('exit', this.#close);
     const freed = this.#tokens.size;
     for (const token of [...this.#tokens.keys()]) this.#free(token);
-    this.#onClose(this);
+    this.#host.closed(this);
     return freed;
   }
 
@@ -120,8 +128,13 @@ export class DeviceConsumer {
     const handle = this.#tokens.get(token);
     if (handle === undefined) return false;
     this.#tokens.delete(token);
-    releaseLate(this.#port, handle);
+    this.#custody.release(handle);
     return true;
+  }
+
+  #skip(): void {
+    this.#skipped += 1;
+    this.#host.skipped();
   }
 
   #step(): void {

@@ -170,17 +170,25 @@ export class DeviceAreas {
 
 /**
  * A buffer that is there. Rejects with what the device said otherwise: out of memory, or an invalid request. The scopes are opened
- * and closed in one go, so the program's own are not in the way.
+ * and closed in one go, so the program's own are not in the way, also where createBuffer throws.
  */
 export async function createChecked(device: GpuDevice, size: number, usage: number, label: string): Promise<GpuBuffer> {
+  let buffer: GpuBuffer;
+  let said: Promise<readonly ({ readonly message: string } | null)[]>;
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
-  const buffer = device.createBuffer({ label, size, usage });
-  const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-  for (const error of errors) {
-    if (error === null) continue;
-    buffer.destroy();
-    throw new Error(`createBuffer of ${size} bytes: ${error.message.trim()}`);
+  try {
+    buffer = device.createBuffer({ label, size, usage });
+  } finally {
+    said = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    said.catch(() => {}); // nobody asks where createBuffer threw
   }
-  return buffer;
+  try {
+    const error = (await said).find((each) => each !== null);
+    if (error == null) return buffer;
+    throw new Error(`createBuffer of ${size} bytes: ${error.message.trim()}`);
+  } catch (error) {
+    buffer.destroy();
+    throw error;
+  }
 }

@@ -4,10 +4,8 @@
 // nobody uses the memory then. The owner's thread only. What comes late is harmless: a pool that this thread has left has had its
 // references back.
 
-import { invalidArgument, invalidHandle, PagePoolError } from '../errors.js';
-import { extentOf } from '../pool/handles.js';
-import { isHandleNumber } from '../pool/numbers.js';
-import type { Port } from '../pool/port.js';
+import { invalidArgument, PagePoolError } from '../errors.js';
+import type { Custody } from './custody.js';
 
 /** One fence. */
 interface Fence {
@@ -19,12 +17,12 @@ interface Fence {
 export class Fences {
   /** References that could not be released: somebody else had released them. */
   refused = 0;
-  readonly #port: Port;
+  readonly #custody: Custody;
   readonly #pending = new Set<Fence>();
   #isOpen = true;
 
-  constructor(port: Port) {
-    this.#port = port;
+  constructor(custody: Custody) {
+    this.#custody = custody;
   }
 
   /** Fences that wait. */
@@ -47,19 +45,18 @@ export class Fences {
   add(call: string, handles: number | ArrayLike<number>, settled: PromiseLike<unknown>): Promise<void> {
     const list = typeof handles === 'number' ? [handles] : Array.from(handles);
     if (typeof settled?.then !== 'function') throw invalidArgument(call, 'promise', settled, 'a promise');
-    list.forEach((handle, index) => {
-      this.#requireLive(call, handle, index);
-    });
+    this.#take(call, list);
     return new Promise((done) => {
       const fence: Fence = { handles: list, done };
       this.#pending.add(fence);
       const release = (): void => this.#release(fence);
-      if (this.#isOpen) settled.then(release, release);
+      // By a promise of this realm: a then() that throws has settled, too.
+      if (this.#isOpen) Promise.resolve(settled).then(release, release);
       else release();
     });
   }
 
-  /** The device is gone: whatever waits for it is released now, and what comes later at once. */
+  /** Nobody uses the memory any more: whatever waits is released now, and what comes later at once. */
   open(): void {
     this.#isOpen = false;
     for (const fence of [...this.#pending]) this.#release(fence);
@@ -67,27 +64,19 @@ export class Fences {
 
   #release(fence: Fence): void {
     if (!this.#pending.delete(fence)) return;
-    for (const handle of fence.handles) if (!releaseLate(this.#port, handle)) this.refused += 1;
+    for (const handle of fence.handles) if (!this.#custody.release(handle)) this.refused += 1;
     fence.done();
   }
 
-  #requireLive(call: string, handle: number, index: number): void {
+  /** All or none. */
+  #take(call: string, handles: readonly number[]): void {
+    let index = 0;
     try {
-      if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
-      extentOf(this.#port, call, handle);
+      for (; index < handles.length; index++) this.#custody.take(call, handles[index] as number);
     } catch (error) {
+      for (const handle of handles.slice(0, index)) this.#custody.giveBack(handle);
       if (!(error instanceof PagePoolError)) throw error;
       throw new PagePoolError(error.code, `${error.message} (at index ${index})`, { index });
     }
   }
-}
-
-/** Releases a reference where nobody could catch an error. False: it was not there any more, while the thread is attached. */
-export function releaseLate(port: Port, handle: number): boolean {
-  if (port.isGone) return true; // the pool took all this thread's references back
-  if (port.engine.release(handle) >= 0) return true;
-  globalThis.console?.warn(
-    `pagepool ${JSON.stringify(port.name)}: handle=${handle} was released by somebody else (expected: by its fence or token alone)`,
-  );
-  return false;
 }

@@ -10,13 +10,8 @@ import { type PagePool, portOf } from '../pool/page-pool.js';
 import type { UnreadablePool } from '../pool/unreadable.js';
 import type { MemoryProvider, ProviderContext } from '../provider/provider.js';
 import { DeviceAreas } from './device-areas.js';
-import {
-  asPagePool,
-  type DeviceHost,
-  DeviceMemory,
-  type DeviceMemoryOptions,
-  type DeviceReport,
-} from './device-memory.js';
+import type { DeviceHost } from './device-host.js';
+import { asPagePool, DeviceMemory, type DeviceMemoryOptions, type DeviceReport } from './device-memory.js';
 import {
   COPY_DST,
   type ResolvedOptions,

@@ -65,6 +65,11 @@ export class Staging {
     return (this.#waiters.size === 0 ? this.#take(size) : undefined) ?? this.#wait(size, signal);
   }
 
+  /** Throws the reason of the end, when there was one. */
+  requireOpen(): void {
+    if (this.#end !== undefined) throw this.#end;
+  }
+
   /** The buffer can be used again; it is not mapped. */
   giveBack(staging: StagingBuffer): void {
     if (this.#end === undefined) staging.state = 'free';

@@ -52,6 +52,7 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
     headless: true,
     args: [...CHROMIUM_FLAGS, ...flags],
     timeout: LAUNCH_MS,
+    protocolTimeout: 0, // how long a call in the page takes is for its test to say
   });
   return puppetBrowser('chromium', browser);
 }
@@ -63,6 +64,7 @@ export async function launchFirefox(): Promise<Browser> {
     executablePath: requireProgram('firefox'),
     headless: true,
     timeout: LAUNCH_MS,
+    protocolTimeout: 0, // how long a call in the page takes is for its test to say
   });
   return puppetBrowser('firefox', browser);
 }

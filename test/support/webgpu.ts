@@ -35,11 +35,11 @@ export async function missingDevice(): Promise<string | undefined> {
 }
 
 /** A new device. */
-export async function makeDevice(): Promise<GPUDevice> {
+export async function makeDevice(descriptor?: GPUDeviceDescriptor): Promise<GPUDevice> {
   adapter ??= load();
   const found = await adapter;
   if ('reason' in found) throw new Error(`no WebGPU device: ${found.reason}`);
-  const device = await (await found.gpu.requestAdapter())?.requestDevice();
+  const device = await (await found.gpu.requestAdapter())?.requestDevice(descriptor);
   if (device === undefined) throw new Error('no WebGPU adapter');
   return device;
 }

@@ -2,6 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
+import * as packet from 'pagepool/packet';
 import { testProvider } from 'pagepool/testing';
 import { webgpu } from 'pagepool/webgpu';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +18,9 @@ function startThread(data: object): { worker: Worker; first: Promise<Record<stri
   const worker = new Worker(new URL('./thread-node.mjs', import.meta.url), { workerData: { entries, ...data } });
   const first = new Promise<Record<string, unknown>>((resolve, reject) => {
     worker.once('message', resolve).once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`the thread ended with ${code} (expected a message before)`)));
   });
+  first.catch(() => {}); // whoever asks is told
   return { worker, first };
 }
 
@@ -28,9 +31,11 @@ const env = {
   PagePool,
   webgpu,
   testProvider,
+  packet,
   makeDevice,
   seed,
   takesSharedViews: false,
+  startThread: () => startThread({ tokens: [] }),
   runThread: async (share: unknown) => {
     const { worker, first } = startThread({ share });
     const ended = new Promise((resolve) => worker.once('exit', resolve));
@@ -58,6 +63,18 @@ describe.skipIf(missing !== undefined)('WebGPU in Node', () => {
     expect(consumer.held).toBe(0);
     expect(gpu.audit().pages.used).toBe(0);
     expect(() => memory.consumer({ worker: {} as never })).toThrow(/call close\(\)/);
+    expect(() => memory.consumer({ worker })).toThrow(/worker\.threadId=-1 \(expected a worker that runs\)/);
     await tearDown(all);
+  });
+
+  it('a device that is out of memory refuses the pool in its own words, and an upload finds none', async () => {
+    const maxBufferSize = 2 ** 30; // more than SwiftShader has in one piece
+    const device = await makeDevice({ requiredLimits: { maxBufferSize } });
+    const options = { pageBytes: 2 ** 24, pageCount: 64 };
+    await expect(
+      PagePool.create({ provider: webgpu(device, { bufferBytes: maxBufferSize }), ...options }),
+    ).rejects.toThrow(/createBuffer of 1073741824 bytes: .*OUT_OF_DEVICE_MEMORY/);
+    await expect(device.popErrorScope()).rejects.toThrow(/scope/);
+    device.destroy();
   });
 });

@@ -3,6 +3,7 @@
 // The bytes of device memory stay as they are after warm-up, no buffer is created, and no page is missing.
 
 import { PagePool } from 'pagepool';
+import * as packet from 'pagepool/packet';
 import { testProvider } from 'pagepool/testing';
 import { webgpu } from 'pagepool/webgpu';
 import { expect, it } from 'vitest';
@@ -17,7 +18,7 @@ const missing = await missingDevice();
 if (missing !== undefined) console.log(`no WebGPU in Node: ${missing}`);
 
 it.skipIf(missing !== undefined)('100,000 rounds leave the device as they found it', async () => {
-  const all = await setUp({ PagePool, webgpu, testProvider, makeDevice, seed: 1, takesSharedViews: false });
+  const all = await setUp({ PagePool, webgpu, testProvider, packet, makeDevice, seed: 1, takesSharedViews: false });
   const { gpu, host, memory, device, provider, created } = all;
   const double = doubler(device);
   const stateOf = () => {

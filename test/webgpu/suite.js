@@ -3,7 +3,7 @@
 // Plain JavaScript without a test runner, since pages run it as well: each check gets what the platform has and throws when
 // something is wrong. Random choices follow from env.seed.
 
-/** @typedef {{ PagePool: any, webgpu: any, testProvider: any, makeDevice: () => Promise<any>, seed: number, takesSharedViews: boolean, runThread: (share: any) => Promise<any> }} Env */
+/** @typedef {{ PagePool: any, webgpu: any, testProvider: any, packet: any, makeDevice: () => Promise<any>, seed: number, takesSharedViews: boolean, runThread: (share: any) => Promise<any>, startThread?: () => { worker: any } }} Env */
 
 const KIB64 = 65536;
 const USAGE = { COPY_SRC: 4, COPY_DST: 8, STORAGE: 128, UNIFORM: 64, MAP_READ: 1 };
@@ -25,7 +25,8 @@ export function codeOf(run) {
 async function rejection(promise) {
   return promise.then(
     () => 'nothing thrown',
-    (error) => error.code ?? error.name,
+    // A DOMException's code is a number.
+    ({ code, name }) => (typeof code === 'string' ? code : name),
   );
 }
 
@@ -64,10 +65,19 @@ function isStamped(bytes, number) {
 export async function setUp(env, { webgpu = {}, pool = {}, memory = {}, host = {} } = {}) {
   const device = await env.makeDevice();
   const created = [];
+  // Buffers that were not destroyed: nobody else creates any here.
+  const live = new Set();
   const { createBuffer } = device;
   device.createBuffer = (descriptor) => {
+    const buffer = createBuffer.call(device, descriptor);
     created.push(descriptor);
-    return createBuffer.call(device, descriptor);
+    live.add(buffer);
+    const { destroy } = buffer;
+    buffer.destroy = () => {
+      live.delete(buffer);
+      destroy.call(buffer);
+    };
+    return buffer;
   };
   const provider = env.webgpu(device, webgpu);
   const hostPool = await env.PagePool.create({ pageBytes: KIB64, pageCount: 32, ...host });
@@ -81,6 +91,7 @@ export async function setUp(env, { webgpu = {}, pool = {}, memory = {}, host = {
   return {
     device,
     created,
+    live,
     provider,
     host: hostPool,
     gpu,
@@ -89,7 +100,7 @@ export async function setUp(env, { webgpu = {}, pool = {}, memory = {}, host = {
 }
 
 /** Every page is home, and the pools end. */
-export async function tearDown({ gpu, host, device, provider }) {
+export async function tearDown({ gpu, host, device, provider, live }) {
   for (const pool of [gpu, host]) {
     const report = await pool.close({ timeoutMs: 5000 });
     equal(report.isDestroyed, true, `${pool.name} ends; holders ${JSON.stringify(report.holders)}`);
@@ -97,6 +108,7 @@ export async function tearDown({ gpu, host, device, provider }) {
   const { pools, buffers, bytes, createdBuffers, destroyedBuffers } = provider.describe();
   equal({ pools, buffers, bytes }, { pools: 0, buffers: 0, bytes: 0 }, 'what is left');
   equal(destroyedBuffers, createdBuffers, 'buffers destroyed');
+  equal(live.size, 0, 'buffers of any kind that are left');
   device.destroy();
   await device.lost;
 }
@@ -111,6 +123,29 @@ function requireHome(pool) {
 }
 
 const stagingOf = (provider) => provider.describe().memories[0].staging;
+
+/** One readback, so that there is a staging buffer; its `onMapping` is called with each mapAsync, `onMapped` before its range is got. */
+async function warmStaging({ device, gpu, memory }) {
+  const buffers = [];
+  const { createBuffer } = device;
+  device.createBuffer = (descriptor) => {
+    const buffer = createBuffer(descriptor);
+    const { getMappedRange, mapAsync } = buffer;
+    buffer.mapAsync = (...range) => {
+      buffer.onMapping?.();
+      return mapAsync.apply(buffer, range);
+    };
+    buffer.getMappedRange = (...range) => {
+      buffer.onMapped?.();
+      return getMappedRange.apply(buffer, range);
+    };
+    buffers.push(buffer);
+    return buffer;
+  };
+  const handle = gpu.alloc();
+  (await memory.readback(handle)).release();
+  return { buffers, handle };
+}
 
 /** One check for each order of the three ends. */
 const ENDS = ['consumer', 'pool', 'device'];
@@ -347,6 +382,33 @@ export const suite = [
     },
   ],
   [
+    'a createBuffer that throws refuses the pool or the growth, and leaves the error scopes of the program alone',
+    async (env) => {
+      const device = await env.makeDevice();
+      const { createBuffer } = device;
+      let isThrowing = true;
+      // Not a multiple of 4: both platforms throw a RangeError.
+      device.createBuffer = (descriptor) =>
+        createBuffer.call(device, isThrowing ? { ...descriptor, size: 6, mappedAtCreation: true } : descriptor);
+      const provider = env.webgpu(device, { bufferBytes: KIB64 });
+      const make = () => env.PagePool.create({ provider, pageBytes: KIB64, pageCount: 4 });
+      device.pushErrorScope('validation');
+      equal(await rejection(make()), 'POOL_ERR_PROVIDER');
+      isThrowing = false;
+      const gpu = await make();
+      const handle = gpu.alloc();
+      isThrowing = true;
+      equal(gpu.alloc(), 0);
+      await until(() => provider.describe().refusedBuffers > 0, 'the refusal is known');
+      equal(await device.popErrorScope(), null, 'the scope of the program');
+      equal(await rejection(device.popErrorScope()), 'OperationError', 'scopes that are left open');
+      gpu.release(handle);
+      requireHome(gpu);
+      await gpu.close();
+      device.destroy();
+    },
+  ],
+  [
     'fences release in the order that promises settle in, whatever way, each reference once',
     async (env) => {
       const all = await setUp(env);
@@ -384,6 +446,10 @@ export const suite = [
         'POOL_ERR_INVALID_ARGUMENT',
       );
       equal(gpu.refCount(live), 1, 'a refused call takes nothing over');
+      // A then() that throws has settled.
+      gpu.retain(live);
+      await memory.releaseAfter(live, throwingThenable());
+      equal(gpu.refCount(live), 1);
       await memory.afterSubmit(live);
       requireHome(gpu);
       equal(provider.describe().memories[0].fences, { pending: 0, handles: 0, refused: 0 });
@@ -445,6 +511,7 @@ export const suite = [
       // It goes: all others come back. What it still sends is late and harmless.
       equal(consumer.close(), 466);
       equal([consumer.release([first, 1500]), consumer.close(), consumer.held], [0, 0, 0]);
+      equal(provider.describe().memories[0].tokens, { consumers: 0, held: 0, skipped: 109 + 1024 });
       const late = gpu.alloc();
       equal(
         codeOf(() => consumer.give(late)),
@@ -456,12 +523,209 @@ export const suite = [
       await tearDown(all);
     },
   ],
+  [
+    'a reference that a fence or a token has cannot be handed over again',
+    async (env) => {
+      const all = await setUp(env);
+      const { gpu, memory, provider } = all;
+      const fence = withResolvers();
+      const consumer = memory.consumer();
+      const [one, two] = [gpu.alloc(), gpu.alloc()];
+      const done = memory.releaseAfter(one, fence.promise);
+      const token = consumer.give(two);
+      for (const again of [
+        () => memory.releaseAfter(one, Promise.resolve()),
+        () => memory.afterSubmit([one]),
+        () => consumer.give(one),
+        () => consumer.give(two),
+        () => memory.releaseAfter(two, fence.promise),
+      ]) {
+        equal(codeOf(again), 'POOL_ERR_NOT_HELD');
+      }
+      // With a second reference it can, once; a list is taken over as a whole or not at all.
+      gpu.retain(one);
+      equal(
+        codeOf(() => memory.releaseAfter([one, one], fence.promise)),
+        'POOL_ERR_NOT_HELD',
+      );
+      equal(provider.describe().memories[0].fences, { pending: 1, handles: 1, refused: 0 });
+      const more = memory.releaseAfter(one, fence.promise);
+      equal(
+        codeOf(() => consumer.give(one)),
+        'POOL_ERR_NOT_HELD',
+      );
+      fence.resolve();
+      await Promise.all([done, more]);
+      equal(consumer.release([token, 1]), 1);
+      // The pages' next users start anew.
+      const next = [gpu.alloc(), gpu.alloc()];
+      await memory.afterSubmit(next);
+      equal(provider.describe().memories[0].fences, { pending: 0, handles: 0, refused: 0 });
+      requireHome(gpu);
+      await tearDown(all);
+    },
+  ],
+  [
+    'numbers, packets and fragments of another device are refused',
+    async (env) => {
+      const [one, other] = [await setUp(env), await setUp(env)];
+      const handle = one.gpu.alloc();
+      equal(
+        codeOf(() => other.memory.binding(handle)),
+        'POOL_ERR_STALE_HANDLE',
+      );
+      equal(await rejection(other.memory.readback(handle)), 'POOL_ERR_STALE_HANDLE');
+      for (const take of [
+        () => other.memory.afterSubmit(handle),
+        () => other.memory.consumer().give(handle),
+        () => other.memory.write(handle, other.host.take()),
+      ]) {
+        equal(codeOf(take), 'POOL_ERR_STALE_HANDLE');
+      }
+      equal(
+        codeOf(() => other.provider.memory(one.gpu)),
+        'POOL_ERR_INVALID_ARGUMENT',
+      );
+      const fragment = one.gpu.fragment(handle);
+      equal(
+        codeOf(() => other.memory.upload(fragment)),
+        'POOL_ERR_UNREADABLE',
+      );
+      equal(
+        codeOf(() => other.gpu.channel('work').sendFragment(fragment)),
+        'POOL_ERR_FOREIGN_HANDLE',
+      );
+      const packet = new env.packet.Packet().append(fragment);
+      equal(
+        codeOf(() => env.packet.sendPacket(other.gpu.channel('work'), packet)),
+        'POOL_ERR_FOREIGN_HANDLE',
+      );
+      packet.release();
+      requireHome(one.gpu);
+      await tearDown(one);
+      other.host.detach({ release: true });
+      await other.gpu.close();
+      other.device.destroy();
+    },
+  ],
+  [
+    'packets carry device memory like any other, refuse to be read, and never mix with what can be',
+    async (env) => {
+      const { Packet, sendPacket, receivePacket, lines } = env.packet;
+      const all = await setUp(env, { pool: { reserve: { provider: 'slab', pageCount: 2 }, pageCount: 4 } });
+      const { gpu, host, memory } = all;
+      const sources = [1, 2].map((number) => {
+        const source = host.take(1000);
+        stamp(source.bytes, number);
+        return source;
+      });
+      const packet = new Packet();
+      for (const source of sources) packet.append(gpu.fragment(memory.upload(source), 0, 1000));
+      equal([packet.isReadable, packet.length], [false, 2000]);
+      for (const look of [
+        () => packet.getUint8(0),
+        () => packet.copyTo(new Uint8Array(2000)),
+        () => packet.indexOf(0),
+        () => packet.toBuffers(),
+        () => [...packet],
+        () => packet.expandHead(8),
+        () => packet.coalesce(),
+      ]) {
+        equal(codeOf(look), 'POOL_ERR_UNREADABLE', String(look));
+      }
+      // The reserve can be read: whatever comes first, both refuse the other.
+      const taken = [];
+      for (let handle = gpu.alloc(); handle !== 0; handle = gpu.alloc()) taken.push(gpu.fragment(handle));
+      const readable = taken.find(({ handle }) => gpu.isReadable(handle));
+      const dark = taken.find(({ handle }) => !gpu.isReadable(handle));
+      const light = new Packet().append(readable);
+      for (const mix of [
+        () => packet.append(light),
+        () => packet.prepend(light),
+        () => light.append(packet),
+        () => light.prepend(dark),
+      ]) {
+        equal(codeOf(mix), 'POOL_ERR_UNREADABLE', String(mix));
+      }
+      equal([packet.parts, light.parts], [2, 1]);
+      for (const each of [light, ...taken.filter((fragment) => fragment !== readable)]) each.release();
+      // Cut in the middle of the second fragment, sent, and read back window by window.
+      const rest = packet.split(1500);
+      const work = gpu.channel('work');
+      equal([sendPacket(work, packet, 1), sendPacket(work, rest, 2)], [true, true]);
+      const back = [];
+      for (const tag of [1, 2]) {
+        const came = receivePacket(work);
+        equal([came.tag, came.isReadable], [tag, false]);
+        for (const { handle, offset, length } of came.windows()) {
+          const fragment = await memory.readback(handle, { offset, length });
+          back.push(...fragment.bytes);
+          fragment.release();
+        }
+        equal(await rejection(lines([came]).next()), 'POOL_ERR_UNREADABLE');
+      }
+      equal(back, [...sources[0].bytes, ...sources[1].bytes]);
+      for (const source of sources) source.release();
+      requireHome(gpu);
+      await tearDown(all);
+    },
+  ],
+  [
+    'an upload takes no page of a reserve that the device does not see',
+    async (env) => {
+      const all = await setUp(env, { pool: { reserve: { provider: 'slab', pageCount: 1 }, pageCount: 1 } });
+      const { gpu, host, memory } = all;
+      const source = host.take(256);
+      const first = memory.upload(source);
+      equal(gpu.isReadable(first), false);
+      const rest = [];
+      for (let handle = gpu.allocFragment(256); !gpu.isReadable(handle); handle = gpu.allocFragment(256))
+        rest.push(handle);
+      equal([memory.upload(source), memory.upload(source)], [0, 0]);
+      // Device memory is back, and found, though fragments were cut from the reserve's page and one is still held.
+      for (const handle of [first, ...rest]) gpu.release(handle);
+      const again = memory.upload(source);
+      equal(again !== 0 && !gpu.isReadable(again), true, 'an upload after the release');
+      source.release();
+      gpu.detach({ release: true });
+      await host.close();
+      all.device.destroy();
+    },
+  ],
+  [
+    'fragments of one page are written and read apart from each other',
+    async (env) => {
+      const all = await setUp(env, { pool: { pageCount: 2 } });
+      const { gpu, host, memory } = all;
+      const next = randomFrom(env.seed);
+      const parts = [];
+      for (let number = 0; ; number++) {
+        const source = host.take(1 + (next() % 3000));
+        stamp(source.bytes, number);
+        const handle = memory.upload(source);
+        source.release();
+        if (handle === 0) break;
+        parts.push({ handle, number, length: source.length });
+      }
+      equal(parts.length > 20, true, `${parts.length} fragments on two pages`);
+      for (const { handle, number, length } of parts) {
+        const back = await memory.readback(handle, { length });
+        equal(isStamped(back.bytes, number), true, `fragment ${number}`);
+        back.release();
+        gpu.release(handle);
+      }
+      requireHome(gpu);
+      await tearDown(all);
+    },
+  ],
   ...ORDERS.map((order) => [
     `ends in the order ${order.join(', ')}: every page is accounted for, and what comes late is harmless`,
     async (env) => {
       const all = await setUp(env, { webgpu: { bufferBytes: 4 * KIB64 } });
       const { gpu, host, memory, device, provider } = all;
-      const consumer = memory.consumer();
+      // A worker that is terminated, where its end can be heard of.
+      const thread = env.startThread?.();
+      const consumer = memory.consumer({ worker: thread?.worker });
       const tokens = [];
       // More than one buffer's.
       while (tokens.length < 6)
@@ -470,7 +734,12 @@ export const suite = [
       const held = gpu.allocFragment(1000);
       let closing;
       const ends = {
-        consumer: () => equal(consumer.close(), 6, 'tokens'),
+        consumer: async () => {
+          equal(consumer.held, 6, 'tokens');
+          if (thread === undefined) equal(consumer.close(), 6);
+          await thread?.worker.terminate();
+          equal(consumer.held, 0);
+        },
         pool: () => {
           closing = gpu.close({ timeoutMs: 5000 });
         },
@@ -538,8 +807,10 @@ export const suite = [
       const fence = withResolvers();
       const consumer = memory.consumer();
       const done = memory.releaseAfter(gpu.alloc(), fence.promise);
+      const never = memory.releaseAfter(gpu.alloc(), new Promise(() => {}));
       const token = consumer.give(gpu.alloc());
       gpu.detach({ release: true });
+      await never; // the pool has the reference back, whatever the fence waits for
       fence.resolve();
       await done;
       equal([consumer.release([token, 1]), consumer.close()], [0, 0]);
@@ -594,6 +865,91 @@ export const suite = [
       requireHome(gpu);
       requireHome(host);
       await tearDown(all);
+    },
+  ],
+  [
+    'the statistics follow a staging buffer from submitted to mapping, mapped and free',
+    async (env) => {
+      const all = await setUp(env, { host: { pageCount: 1, maxPorts: 2 } });
+      const { gpu, host, memory, provider } = all;
+      const { buffers, handle } = await warmStaging(all);
+      const states = () => {
+        const { free, submitted, mapping, mapped } = stagingOf(provider);
+        return [free, submitted, mapping, mapped];
+      };
+      equal(states(), [1, 0, 0, 0]);
+      const page = host.take();
+      const back = memory.readback(handle);
+      equal(states(), [0, 1, 0, 0], 'no host page');
+      const seen = [];
+      buffers[0].onMapping = () => seen.push(states());
+      buffers[0].onMapped = () => seen.push(states());
+      page.release();
+      (await back).release();
+      seen.push(states());
+      equal(seen, [
+        [0, 0, 1, 0],
+        [0, 0, 0, 1],
+        [1, 0, 0, 0],
+      ]);
+      gpu.release(handle);
+      requireHome(gpu);
+      await tearDown(all);
+    },
+  ],
+  ...['mapping', 'mapped'].map((state) => [
+    `a readback whose device is lost while its staging buffer is ${state} says so and holds nothing`,
+    async (env) => {
+      const all = await setUp(env);
+      const { gpu, host, memory, device, live } = all;
+      const { buffers, handle } = await warmStaging(all);
+      if (state === 'mapped') buffers[0].onMapped = () => device.destroy();
+      const back = rejection(memory.readback(handle));
+      if (state === 'mapping') device.destroy();
+      equal(await back, 'POOL_ERR_PROVIDER');
+      gpu.release(handle);
+      requireHome(gpu);
+      requireHome(host);
+      await gpu.close();
+      await host.close();
+      equal(live.size, 0, 'buffers that are left');
+    },
+  ]),
+  [
+    'a readback that fails on its way gives its staging buffer back',
+    async (env) => {
+      const all = await setUp(env, { memory: { stagingBytes: KIB64 }, host: { pageCount: 1, maxPorts: 2 } });
+      const { gpu, host, memory, device, provider } = all;
+      const handle = gpu.alloc();
+      // The copy cannot be submitted.
+      const { createCommandEncoder } = device;
+      device.createCommandEncoder = () => {
+        device.createCommandEncoder = createCommandEncoder;
+        throw new RangeError('no encoder');
+      };
+      equal(await rejection(memory.readback(handle)), 'RangeError');
+      equal([stagingOf(provider).free, stagingOf(provider).submitted], [1, 0]);
+      // Aborted while a staging buffer is made, and then there is no host page.
+      const page = host.take();
+      const abort = new AbortController();
+      const aborted = rejection(memory.readback(handle, { length: 4, signal: abort.signal }));
+      abort.abort(new Error('enough'));
+      equal(await Promise.race([aborted, later(2000).then(() => 'waits')]), 'Error');
+      equal(stagingOf(provider).submitted, 0);
+      page.release();
+      // The thread leaves its host pool while the buffer is mapped.
+      (await memory.readback(handle)).release();
+      const leaving = rejection(memory.readback(handle));
+      equal(stagingOf(provider).mapping, 1);
+      host.detach({ release: true });
+      equal(await leaving, 'POOL_ERR_DESTROYED');
+      const { mapping, mapped, submitted } = stagingOf(provider);
+      equal([mapping, mapped, submitted], [0, 0, 0]);
+      gpu.release(handle);
+      requireHome(gpu);
+      await gpu.close();
+      equal(all.live.size, 0, 'buffers that are left');
+      device.destroy();
     },
   ],
   [
@@ -747,6 +1103,14 @@ export const suite = [
     },
   ],
 ];
+
+function throwingThenable() {
+  return Object.defineProperty({}, 'then', {
+    value: () => {
+      throw new Error('no promise');
+    },
+  });
+}
 
 function withResolvers() {
   const result = {};

@@ -4,7 +4,7 @@
 export async function holdNumbers({ PagePool, webgpu, makeDevice }, share) {
   const pool = PagePool.attach(share);
   const channel = pool.channel('work');
-  const fragment = await channel.next({ timeoutMs: 10_000 });
+  const fragment = await channel.next({ timeoutMs: 10_000, ref: true });
   const refusals = [];
   const refused = (run) => {
     try {
@@ -21,7 +21,7 @@ export async function holdNumbers({ PagePool, webgpu, makeDevice }, share) {
   refused(() => webgpu(device).memory(pool));
   refused(() => pool.pin(fragment.handle));
   const found = { isReadable: pool.isReadable(fragment.handle), extent: pool.extent(fragment.handle), refusals };
-  const own = await pool.takeAsync(undefined, { timeoutMs: 10_000 });
+  const own = await pool.takeAsync(undefined, { timeoutMs: 10_000, ref: true });
   const back = pool.channel('back');
   back.sendFragment(own, 2);
   back.sendFragment(fragment.retain(), 1);

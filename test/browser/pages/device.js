@@ -1,6 +1,7 @@
 // The device suite in a page, on the browser's own WebGPU: one check each call.
 
 import { PagePool } from '../pagepool/index.js';
+import * as packet from '../pagepool/packet.js';
 import { testProvider } from '../pagepool/testing.js';
 import { webgpu } from '../pagepool/webgpu.js';
 import { suite } from '../webgpu/suite.js';
@@ -9,7 +10,7 @@ import { runWorker } from './threads.js';
 /** Runs one check; rejects with what it finds wrong. */
 export async function device({ name, seed }) {
   const check = suite.find(([each]) => each === name);
-  await check[1]({ PagePool, webgpu, testProvider, makeDevice, seed, takesSharedViews: true, runThread });
+  await check[1]({ PagePool, webgpu, testProvider, packet, makeDevice, seed, takesSharedViews: true, runThread });
   return 'passed';
 }
 
