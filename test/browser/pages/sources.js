@@ -212,8 +212,12 @@ export async function sockets({ echoUrl }) {
   // Too much that nobody takes.
   const full = await open();
   const queued = messagesInto(pool, full, { maxQueuedBytes: 1500 });
+  let arrived = 0;
+  const allArrived = new Promise((resolve) => {
+    full.addEventListener('message', () => ++arrived === 3 && resolve());
+  });
   for (let i = 0; i < 3; i++) full.send(new Uint8Array(1000));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await allArrived;
   results.full = await refusalOf(async () => {
     for await (const message of queued) message.release();
   }).then(({ code }) => code);
