@@ -4,7 +4,7 @@
 //   src/ -----------------------------------------------------------------------esbuild-------+--> build/*.js
 //   src/ -------------------------------------------------------------------------tsc------------> build/*.d.ts
 //
-// The entries are what `exports` of package.json names: ./build/x.js is made from src/x.ts.
+// The entries are what `exports` and `bin` of package.json name: ./build/x.js is made from src/x.ts.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,7 +33,16 @@ export function entryPoints() {
   return Object.values(packageJson.exports)
     .map((target) => target.default)
     .filter((path) => path?.endsWith('.js'))
-    .map((path) => path.replace('./build/', 'src/').replace(/\.js$/, '.ts'));
+    .map(sourceOf);
+}
+
+/** Source files of the package's commands: they have no declarations. */
+function commands() {
+  return Object.values(packageJson.bin).map(sourceOf);
+}
+
+function sourceOf(path) {
+  return path.replace(/^(?:\.\/)?build\//, 'src/').replace(/\.js$/, '.ts');
 }
 
 async function buildWasm() {
@@ -55,7 +64,7 @@ async function buildWasm() {
 }
 
 async function bundle() {
-  const entries = entryPoints().filter((path) => existsSync(join(root, path)));
+  const entries = [...entryPoints(), ...commands()].filter((path) => existsSync(join(root, path)));
   const outputs = entries.map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.js'));
   const inputs = ['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'package.json', 'scripts/build.mjs'];
   return unlessFresh('bundle', { inputs, outputs }, async () => {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runtimes, toolchainDir } from '../../scripts/toolchain.mjs';
+import { borderColumn } from '../support/border-table.js';
 import { consumer } from './support/consumer.js';
 import { type ExchangeResult, expectedExchange, type Features } from './support/expected.js';
 import { record } from './support/record.js';
@@ -19,6 +20,14 @@ function pinnedVersion(program: string): string {
   };
   const entry = Object.entries(manifest.optionalDependencies).find(([name]) => program.includes(`/${name}/`));
   return entry?.[1].replace(/^.*@/, '') ?? 'not pinned';
+}
+
+/** What the doctor prints for programs. */
+interface Doctor {
+  readonly memory: string;
+  readonly locks: boolean;
+  readonly advice: string[];
+  readonly views: Record<string, { verdict: string }>;
 }
 
 describe.each([own, ...runtimes])('$name', ({ name, program }) => {
@@ -85,6 +94,29 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
       isHome: true,
     });
     expect(JSON.parse(stdout)).toEqual([report('wasm'), report('typescript')]);
+  });
+
+  test.skipIf(!isHere)('copies at the border where the platform refuses or corrupts, and nowhere else', async () => {
+    const { stdout, stderr, end } = await start('border.js');
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    const both = [true, true];
+    const round = { text: both, digest: both, copies: both, body: true, blob: true, clone: true, isRight: true };
+    const body = { Bun: 'taken', Deno: 'refused', 'Node 20': 'refused', 'Node 22': 'refused' }[name] ?? 'corrupted';
+    const rest = { digest: 'refused', isHome: true, isDestroyed: true };
+    expect(JSON.parse(stdout)).toEqual({ rounds: [round, round], body, ...rest });
+  });
+
+  test.skipIf(!isHere)('is told by the doctor what to do', async () => {
+    const args = ['node_modules/pagepool/build/doctor.js', 'doctor'];
+    const table = await run(program, [...prefix, ...args], consumer);
+    expect(table).toMatchObject({ stderr: '', end: 0 });
+    expect(table.stdout).toContain(`pagepool on ${name.split(' ')[0]?.toLowerCase()} ${found.version}`);
+    const { stdout } = await run(program, [...prefix, ...args, '--json'], consumer);
+    const { memory, locks, advice, views } = JSON.parse(stdout) as Doctor;
+    const verdicts = Object.entries(views).map(([api, { verdict }]) => [api, verdict]);
+    expect(Object.fromEntries(verdicts)).toEqual(borderColumn(/Node 2[46]/.test(name) ? 'Node 24, 26' : name));
+    expect({ memory, locks }).toEqual({ memory: 'wasm', locks: found.features?.locks });
+    for (const sentence of advice) expect(table.stdout).toContain(`- ${sentence}\n`);
   });
 
   test.skipIf(!isHere)('loads by require() from CommonJS, without a warning', async () => {

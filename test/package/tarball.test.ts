@@ -22,6 +22,7 @@ const declarations = files.filter((path) => path.endsWith('.d.ts'));
 interface Manifest {
   readonly name: string;
   readonly exports: Record<string, string | Record<string, string>>;
+  readonly bin: Record<string, string>;
   readonly scripts: Record<string, string>;
   readonly [field: string]: unknown;
 }
@@ -34,6 +35,9 @@ const targets = Object.values(manifest.exports).flatMap((target) =>
     path: path.replace(/^\.\//, ''),
   })),
 );
+
+/** The package's commands: they run in Node and may import its modules. */
+const commands = Object.values(manifest.bin);
 
 /** What the file imports or re-exports. */
 function importsOf(path: string): string[] {
@@ -48,7 +52,9 @@ function closure(entries: readonly string[], toFile: (path: string) => string): 
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     if (reached.has(path)) continue;
     reached.add(path);
-    for (const specifier of importsOf(path)) pending.push(toFile(join(dirname(path), specifier)));
+    for (const specifier of importsOf(path)) {
+      if (specifier.startsWith('.')) pending.push(toFile(join(dirname(path), specifier)));
+    }
   }
   return [...reached].sort();
 }
@@ -59,7 +65,7 @@ describe('the tarball', () => {
     expect(documents).toEqual(expect.arrayContaining(['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/errors.md']));
     const others = ['package.json', 'build/wasm/core.release.wasm'];
     const isScript = (path: string): boolean => path.endsWith('.js');
-    const entries = targets.map(({ path }) => path);
+    const entries = [...targets.map(({ path }) => path), ...commands];
     const code = closure(entries.filter(isScript), (path) => path);
     const types = closure(
       targets.filter(({ condition }) => condition === 'types').map(({ path }) => path),
@@ -78,7 +84,7 @@ describe('the tarball', () => {
 
   test('names no machine but the reader’s own, and no host but those of the changelog', () => {
     for (const path of files) {
-      const text = read(path);
+      const text = read(path).replace(/^#!\/usr\/bin\/env node\n/, '');
       const hosts = [...text.matchAll(/\bhttps?:\/\/([^/:\s)"'`]+)/g)].map((match) => match[1] as string);
       const allowed = path === 'CHANGELOG.md' ? ['keepachangelog.com', 'semver.org'] : ['localhost'];
       expect(
@@ -95,20 +101,27 @@ describe('the tarball', () => {
   });
 
   test.each(scripts)('%s imports nothing from outside, starts no worker, and evaluates no text', (path) => {
-    expect(importsOf(path).filter((specifier) => !specifier.startsWith('.'))).toEqual([]);
+    const foreign = importsOf(path).filter((specifier) => !specifier.startsWith('.'));
+    expect(foreign).toEqual(commands.includes(path) ? ['node:util'] : []);
     expect(read(path).match(/import\.meta|\bnew Worker\b|\brequire\(|\beval\(|\bnew Function\b/g)).toBeNull();
   });
 });
 
 describe('package.json', () => {
   test('asks for no other package and runs nothing when it is installed', () => {
-    for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies', 'bin']) {
+    for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies']) {
       expect(manifest, field).not.toHaveProperty(field);
     }
     for (const hook of ['preinstall', 'install', 'postinstall', 'prepare']) {
       expect(manifest.scripts, hook).not.toHaveProperty(hook);
     }
     expect(readdirSync(join(consumer, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['pagepool']);
+  });
+
+  test('installs the command of the package', async () => {
+    const { stdout, end } = await run(join(consumer, 'node_modules/.bin/pagepool'), ['doctor'], consumer);
+    expect(stdout).toContain(`pagepool on node ${process.versions.node}\n`);
+    expect(end).toBe(0);
   });
 
   test('satisfies publint, suggestions included', async () => {
@@ -155,7 +168,9 @@ describe('a bundle', () => {
 
   test('keeps nothing of the package when nothing is used', async () => {
     const text = await bundle(
-      "import { PagePool, wasmMemory } from 'pagepool'; import { Packet } from 'pagepool/packet'; console.log(1);",
+      `import { PagePool, wasmMemory } from 'pagepool'; import { Packet } from 'pagepool/packet';
+       import { capabilities, sendable } from 'pagepool/border'; import { copyFrame, toStream } from 'pagepool/web';
+       import { WorkletPool } from 'pagepool/worklet'; console.log(1);`,
     );
     expect(text).toBe('console.log(1);\n');
   });
@@ -175,6 +190,15 @@ describe('a bundle', () => {
     );
     console.log(`pagepool/packet: ${text.length} bytes minified`);
     expect(text.length).toBeLessThan(40_000);
+    expect(text).not.toContain('WebAssembly.Instance');
+  });
+
+  test('of the border alone keeps neither the pool nor the core', async () => {
+    const text = await bundle(
+      "import { decodeText, digest, sendable } from 'pagepool/border'; console.log(decodeText, digest, sendable);",
+    );
+    console.log(`pagepool/border: ${text.length} bytes minified`);
+    expect(text.length).toBeLessThan(20_000);
     expect(text).not.toContain('WebAssembly.Instance');
   });
 

@@ -14,6 +14,9 @@ const HTML = `<!doctype html>
 </html>
 `;
 
+/** What the pages fetch: each byte follows from its place. */
+export const BODY: Uint8Array = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 7 + (i >> 8)) & 255);
+
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
@@ -22,6 +25,7 @@ async function servePages(headers: Site['headers'] = {}): Promise<Server> {
     folders: { ...builtPackage, '/pages/': folder('../browser/pages'), '/webgpu/': folder('../webgpu') },
     files: {
       '/index.html': HTML,
+      '/body': BODY,
       '/stress/churn.js': await program(new URL('../stress/churn.ts', import.meta.url)),
       '/stress/quiet.js': await program(new URL('../stress/quiet.ts', import.meta.url)),
       '/user/scene.js': await program(new URL('../user/scene.ts', import.meta.url)),

@@ -2,6 +2,7 @@
 //
 // A scenario returns plain numbers and texts; what they must be stands in the tests.
 
+import { border } from './border.js';
 import { deaths } from './deaths.js';
 import { device } from './device.js';
 import { engines } from './engines.js';
@@ -10,30 +11,40 @@ import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
+import { media } from './media.js';
 import { nestedAreas } from './nested-areas.js';
 import { otherWorkers } from './other-workers.js';
 import { providerChurn, providerConformance } from './provider-churn.js';
 import { slabGrowth } from './slab-growth.js';
+import { files, pictures, sockets, streams } from './sources.js';
 import { tokens } from './tokens.js';
+import { tryWorklet } from './try-worklet.js';
 import { userArea } from './user-area.js';
 import { views } from './views.js';
 import { worklet } from './worklet.js';
 
 globalThis.tests = {
+  border,
   deaths,
   device,
   engines,
+  files,
   frames,
   growth,
   handOff,
   local,
   mainThread,
+  media,
   nestedAreas,
   otherWorkers,
+  pictures,
   providerChurn,
   providerConformance,
   slabGrowth,
+  sockets,
+  streams,
   tokens,
+  tryWorklet,
   userArea,
   views,
   worklet,

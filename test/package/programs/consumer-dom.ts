@@ -1,7 +1,20 @@
 // What the types say where DOM or Node's types are there: the platform's own signals, modules, memories and `using`.
 
 import { PagePool, type PoolShare, type WaitOptions } from 'pagepool';
+import { sendable } from 'pagepool/border';
 import { lines, Packet, packets } from 'pagepool/packet';
+import {
+  copyFrame,
+  copyImage,
+  drawFrame,
+  messagesInto,
+  readStreamInto,
+  toBitmap,
+  toStream,
+  toVideoFrame,
+  uploadBuffer,
+  uploadTexture,
+} from 'pagepool/web';
 
 export async function use(module: WebAssembly.Module, signal: AbortSignal): Promise<void> {
   const wait: WaitOptions = { signal };
@@ -15,4 +28,33 @@ export async function use(module: WebAssembly.Module, signal: AbortSignal): Prom
   fragment.bytes.fill(compiled === module && 'buffer' in memory ? 1 : 0);
   // @ts-expect-error a signal is more than a flag
   await pool.takeAsync(100, { signal: { aborted: false } });
+}
+
+export async function useWeb(
+  pool: PagePool,
+  frame: VideoFrame,
+  socket: WebSocket,
+  canvas: HTMLCanvasElement,
+): Promise<void> {
+  using fragment = await copyFrame(pool, frame, { format: 'RGBA' });
+  using picture = await copyImage(pool, canvas);
+  if (fragment === null || picture === null) return;
+  const shown: VideoFrame = toVideoFrame(fragment);
+  shown.close();
+  const bitmap: ImageBitmap = await toBitmap(picture);
+  bitmap.close();
+  const context = canvas.getContext('2d');
+  if (context !== null) drawFrame(context, fragment);
+  const gl = canvas.getContext('webgl2');
+  if (gl !== null) {
+    uploadTexture(gl, fragment);
+    uploadBuffer(gl, gl.ARRAY_BUFFER, fragment, gl.STATIC_DRAW);
+  }
+  const response = await fetch('/', { method: 'POST', body: sendable(fragment, 'fetch body') });
+  if (response.body !== null) for await (using part of readStreamInto(pool, response.body)) part.bytes.fill(0);
+  const stream: ReadableStream<Uint8Array> = toStream(pool.channel('work'));
+  new Response(stream as ReadableStream);
+  for await (using message of messagesInto(pool, socket)) message.getUint8(0);
+  // @ts-expect-error an image is no frame
+  await copyFrame(pool, bitmap);
 }

@@ -24,6 +24,18 @@ import {
   wasmMemory,
 } from 'pagepool';
 import {
+  advice,
+  type BorderApi,
+  type Capabilities,
+  capabilities,
+  decodeText,
+  digest,
+  type OwnBytes,
+  sendable,
+  toUnshared,
+  type Verdict,
+} from 'pagepool/border';
+import {
   delimited,
   type FramingOptions,
   type LengthPrefixOptions,
@@ -41,6 +53,20 @@ import {
 import { churn, testProvider } from 'pagepool/testing';
 import { type Delivery, type ReceiveOptions, Receiver } from 'pagepool/user';
 import { UserQueue, type UserQueueStats, type UserShare, userArea } from 'pagepool/user-area';
+import {
+  type AccessHandle,
+  type FrameView,
+  frameOf,
+  messagesInto,
+  readAt,
+  readFileInto,
+  readStreamInto,
+  type Socket,
+  sendOver,
+  toStream,
+  writeAt,
+} from 'pagepool/web';
+import { type WorkletChannel, WorkletPool } from 'pagepool/worklet';
 
 const channels: Record<string, ChannelOptions> = { work: { capacity: 8, batch: 4, whenFull: 'drop-oldest' } };
 const provider: MemoryProvider = wasmMemory({ stepBytes: 1 << 20 });
@@ -183,4 +209,46 @@ export async function misuse(pool: PagePool, share: PoolShare, fragment: Fragmen
   const isEmpty = (code: PagePoolErrorCode): boolean => code === 'POOL_ERR_EMPTY';
   // @ts-expect-error only the package's entries can be imported
   if (isEmpty('POOL_ERR_TIMEOUT')) await import('pagepool/build/pool/port.js');
+}
+
+export async function border(fragment: Fragment, packet: Packet): Promise<Verdict> {
+  const found: Capabilities = await capabilities();
+  const api: BorderApi = 'fetch body';
+  const bytes: OwnBytes = sendable(packet, api);
+  const view: Uint8Array = bytes;
+  const text: string = decodeText(fragment, { encoding: 'utf-8', fatal: true }) + decodeText(view) + advice(found)[0];
+  const hash: Uint8Array = await digest(packet, 'SHA-512');
+  // @ts-expect-error there is no such API
+  sendable(fragment, 'alert');
+  // @ts-expect-error there is no such digest
+  await digest(fragment, 'MD5');
+  // @ts-expect-error a handle is no source
+  toUnshared(1);
+  return text.length + hash.length > toUnshared(fragment).length ? found.views[api].verdict : 'taken';
+}
+
+export async function web(
+  pool: PagePool,
+  handle: AccessHandle,
+  socket: Socket,
+  body: Parameters<typeof readStreamInto>[1],
+): Promise<void> {
+  for await (const fragment of readStreamInto(pool, body, { chunkBytes: 10 })) sendOver(socket, fragment);
+  for await (const fragment of readFileInto(pool, handle, { at: 3 })) writeAt(handle, fragment, 0);
+  for await (const message of messagesInto(pool, socket, { timeoutMs: 5 })) message.release();
+  const part: Fragment | null = readAt(pool, handle, 0, 16);
+  const frame: FrameView | null = part === null ? null : frameOf(part);
+  toStream(pool.channel('work'));
+  // @ts-expect-error what is in the page is read, not replaced
+  if (frame !== null) frame.width = 3;
+}
+
+export function worklet(share: PoolShare, samples: Float32Array): void {
+  const pool = WorkletPool.attach(share);
+  const channel: WorkletChannel = pool.channel('work');
+  const handle: Handle = pool.tryAlloc();
+  pool.write(handle, samples, 4);
+  if (!channel.trySend(handle, 0, 16) && channel.tryReceive()) pool.read(channel.handle, samples);
+  // @ts-expect-error an audio thread does not wait
+  channel.waitSync();
 }

@@ -1,0 +1,121 @@
+// capabilities(): what this realm allows, and what each API does with a view on a pool's memory.
+//
+// Found out by trying, in the first call; versions are named for the reader and decide nothing. Any thread: answers differ between a
+// page and its workers.
+
+import { chooseMemory, hasWaitAsync, type MemoryKind } from '../pool/capabilities.js';
+import { apis, verdictOf } from './known.js';
+import { type BorderApi, needsCopy, type Verdict } from './verdict.js';
+
+/** Which program runs this. */
+export interface Runtime {
+  readonly name: 'node' | 'bun' | 'deno' | 'browser' | 'unknown';
+  /** As the program tells it; in a browser its user agent. */
+  readonly version: string;
+}
+
+/** What an API does with a view on pages. */
+export interface ViewSupport {
+  readonly verdict: Verdict;
+  /** Whether `sendable` copies for it. */
+  readonly copies: boolean;
+}
+
+/** What this realm allows. */
+export interface Capabilities {
+  readonly runtime: Runtime;
+  /** Where the memory of a pool would lie here; local: it cannot be shared. */
+  readonly memory: MemoryKind;
+  /** Why it is not better; empty where it is shared Wasm memory. */
+  readonly reason: string;
+  /** `crossOriginIsolated`; null where pages have no such thing. */
+  readonly isIsolated: boolean | null;
+  /** Whether Wasm may be compiled: a content security policy can forbid it. */
+  readonly wasm: boolean;
+  readonly waitAsync: boolean;
+  /** Whether this thread may block: `waitSync`. */
+  readonly canBlock: boolean;
+  /** Web Locks, which tell of threads that died. */
+  readonly locks: boolean;
+  readonly memory64: boolean;
+  /** By API. */
+  readonly views: Readonly<Record<BorderApi, ViewSupport>>;
+}
+
+let found: Promise<Capabilities> | undefined;
+
+/** What this realm allows; the same object at every call. The first one takes some 10 to 100 ms, since everything is tried. */
+export function capabilities(): Promise<Capabilities> {
+  found ??= look();
+  return found;
+}
+
+async function look(): Promise<Capabilities> {
+  const { kind, reason } = chooseMemory();
+  const rows = await Promise.all(
+    apis.map(async (api): Promise<[BorderApi, ViewSupport]> => {
+      const verdict = await verdictOf(api);
+      return [api, { verdict, copies: needsCopy(api, verdict) }];
+    }),
+  );
+  return {
+    runtime: runtime(),
+    memory: kind,
+    reason,
+    isIsolated: (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated ?? null,
+    wasm: compilesWasm(),
+    waitAsync: hasWaitAsync(),
+    canBlock: canBlock(),
+    locks: hasLocks(),
+    memory64: hasMemory64(),
+    views: Object.fromEntries(rows) as Record<BorderApi, ViewSupport>,
+  };
+}
+
+function runtime(): Runtime {
+  const { Bun, Deno, process, navigator } = globalThis as {
+    Bun?: { version: string };
+    Deno?: { version: { deno: string } };
+    process?: { versions?: { node?: string } };
+    navigator?: { userAgent?: string };
+  };
+  if (Bun !== undefined) return { name: 'bun', version: Bun.version };
+  if (Deno !== undefined) return { name: 'deno', version: Deno.version.deno };
+  if (process?.versions?.node !== undefined) return { name: 'node', version: process.versions.node };
+  const version = navigator?.userAgent ?? '';
+  return { name: version === '' ? 'unknown' : 'browser', version };
+}
+
+/** Whether an empty module compiles. */
+function compilesWasm(): boolean {
+  try {
+    new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function canBlock(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasLocks(): boolean {
+  const { navigator } = globalThis as { navigator?: { locks?: { request?: unknown } } };
+  return typeof navigator?.locks?.request === 'function';
+}
+
+function hasMemory64(): boolean {
+  try {
+    const descriptor = { initial: 1n, maximum: 1n, shared: true, address: 'i64' };
+    new WebAssembly.Memory(descriptor as unknown as WebAssembly.MemoryDescriptor);
+    return true;
+  } catch {
+    return false;
+  }
+}

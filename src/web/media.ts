@@ -1,0 +1,309 @@
+// WebCodecs: frames, sound and encoded chunks, copied into pages and made from pages.
+//
+// copyTo() writes into the page itself where the platform takes its view (it does in Chromium and Firefox), else through one copy.
+// What is made from a page has its own bytes: the platform copies, and the fragment may be released. Who copies closes the frame.
+
+import { copiesFor, copiesForSure } from '../border/known.js';
+import { invalidArgument, requireRecord } from '../errors.js';
+import type { Fragment } from '../pool/fragment.js';
+import { type PagePool, portOf } from '../pool/page-pool.js';
+import {
+  type ColorSpace,
+  fitsHeader,
+  HEADER_BYTES,
+  KIND_AUDIO_CHUNK,
+  KIND_FRAME,
+  KIND_SOUND,
+  KIND_VIDEO_CHUNK,
+  readHeader,
+  writeHeader,
+} from './header.js';
+import type { AudioChunkOf, AudioDataOf, VideoChunkOf, VideoFrameOf } from './platform-types.js';
+import { fillRoom, fillRoomLater, takeRoom } from './room.js';
+
+/** What of a frame is copied, and as what. */
+export interface FrameCopyOptions {
+  /** The part of it, in pixels; what is visible if not given. */
+  rect?: { x: number; y: number; width: number; height: number };
+  /** A format of pixels to convert into, such as `'RGBA'`, where the platform can; the frame's own if not given. */
+  format?: string;
+}
+
+/** What sound is copied as. */
+export interface SoundCopyOptions {
+  /** A sample format to convert into, such as `'f32-planar'`; the data's own if not given. */
+  format?: string;
+}
+
+/** One plane of a frame or of sound. */
+export interface Plane {
+  readonly bytes: Uint8Array;
+  /** Bytes from row to row of a frame; of one sample of sound. */
+  readonly stride: number;
+}
+
+/** A frame in a page. The views are the fragment's: not to be used after its release. */
+export interface FrameView {
+  readonly format: string;
+  readonly width: number;
+  readonly height: number;
+  readonly displayWidth: number;
+  readonly displayHeight: number;
+  /** Microseconds. */
+  readonly timestamp: number;
+  readonly duration: number | null;
+  readonly colorSpace: ColorSpace | undefined;
+  readonly planes: readonly Plane[];
+  /** All planes together, with what lies between them. */
+  readonly data: Uint8Array;
+}
+
+/** Sound in a page. */
+export interface SoundView {
+  readonly format: string;
+  readonly sampleRate: number;
+  readonly channels: number;
+  readonly frames: number;
+  /** Microseconds. */
+  readonly timestamp: number;
+  /** One a channel, or a single one where the samples are interleaved. */
+  readonly planes: readonly Plane[];
+  readonly data: Uint8Array;
+}
+
+/** An encoded chunk in a page. */
+export interface ChunkView {
+  readonly kind: 'video' | 'audio';
+  readonly type: 'key' | 'delta';
+  /** Microseconds. */
+  readonly timestamp: number;
+  readonly duration: number | null;
+  readonly data: Uint8Array;
+}
+
+// The platform takes shared views here or it does not: its declarations say it never does.
+const own = (view: Uint8Array): Uint8Array<ArrayBuffer> => view as Uint8Array<ArrayBuffer>;
+
+/**
+ * Copies a frame into a page, its layout and times with it; null when the pool is empty. The frame stays the caller's to close.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for a frame of unknown format, or one that is closed; RangeError with that code
+ *   when it does not fit a page. What the platform throws; the page is back then
+ */
+export async function copyFrame(
+  pool: PagePool,
+  frame: VideoFrameOf,
+  options?: FrameCopyOptions,
+): Promise<Fragment | null> {
+  portOf('copyFrame', pool);
+  const given = requireRecord('copyFrame', 'options', options ?? {}, ['rect', 'format']) as FrameCopyOptions;
+  const source = frame as VideoFrame;
+  if (typeof VideoFrame !== 'function' || !(source instanceof VideoFrame)) {
+    throw invalidArgument('copyFrame', 'frame', frame, 'a VideoFrame');
+  }
+  if (source.format === null) {
+    const rule = 'a frame that is open and has a known format';
+    throw invalidArgument('copyFrame', 'frame.format', null, rule, 'draw it to a canvas and copy that: copyImage()');
+  }
+  const rect = given.rect ?? source.visibleRect;
+  const format = given.format ?? source.format;
+  const copyOptions = { ...given } as VideoFrameCopyToOptions;
+  const bytes = source.allocationSize(copyOptions);
+  const fragment = takeRoom('copyFrame', pool, HEADER_BYTES + bytes);
+  if (fragment === null) return null;
+  const isWhole = given.rect === undefined;
+  const { timestamp, duration, displayWidth, displayHeight } = source;
+  const colorSpace = given.format === undefined ? source.colorSpace.toJSON() : undefined;
+  const width = rect?.width ?? source.codedWidth;
+  const height = rect?.height ?? source.codedHeight;
+  return fillRoomLater(fragment, async () => {
+    const copies = await copiesForSure('VideoFrame.copyTo');
+    const target = copies ? new Uint8Array(bytes) : own(fragment.bytes.subarray(HEADER_BYTES));
+    const layout = await source.copyTo(target, copyOptions);
+    if (copies) fragment.bytes.set(target, HEADER_BYTES);
+    if (!fitsHeader(format, layout.length)) {
+      throw invalidArgument('copyFrame', 'format', format, 'at most 8 characters and 4 planes');
+    }
+    writeHeader(fragment, {
+      kind: KIND_FRAME,
+      timestamp,
+      duration,
+      format,
+      width,
+      height,
+      displayWidth: isWhole ? displayWidth : width,
+      displayHeight: isWhole ? displayHeight : height,
+      ...(colorSpace === undefined ? {} : { colorSpace: colorSpace as ColorSpace }),
+      layout,
+    });
+    return fragment;
+  });
+}
+
+/**
+ * The frame in a page, as views of it: nothing is copied.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when there is none in it
+ */
+export function frameOf(fragment: Fragment): FrameView {
+  const { data, layout, ...header } = readHeader('frameOf', fragment, KIND_FRAME);
+  const { format, width, height, displayWidth, displayHeight, timestamp, duration, colorSpace } = header;
+  const planes = layout.map(({ offset, stride }, i) => ({
+    bytes: data.subarray(offset, layout[i + 1]?.offset ?? data.length),
+    stride,
+  }));
+  return { format, width, height, displayWidth, displayHeight, timestamp, duration, colorSpace, planes, data };
+}
+
+/** A VideoFrame of the frame in a page, which the caller closes. The platform copies the bytes: the fragment may be released. */
+export function toVideoFrame(fragment: Fragment): VideoFrameOf {
+  const { data, layout, ...header } = readHeader('toVideoFrame', fragment, KIND_FRAME);
+  const { format, width, height, displayWidth, displayHeight, timestamp, duration, colorSpace } = header;
+  const init = {
+    format: format as VideoPixelFormat,
+    codedWidth: width,
+    codedHeight: height,
+    displayWidth,
+    displayHeight,
+    timestamp,
+    layout: layout.map((plane) => ({ ...plane })),
+    ...(duration === null ? {} : { duration }),
+    ...(colorSpace === undefined ? {} : { colorSpace: colorSpace as VideoColorSpaceInit }),
+  };
+  return new VideoFrame(copiesFor('VideoFrame') ? data.slice() : own(data), init);
+}
+
+/**
+ * Copies sound into a page, all its planes one after the other; null when the pool is empty. The data stay the caller's to close.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for data of unknown format, or such as are closed; RangeError with that code when
+ *   they do not fit a page. What the platform throws; the page is back then
+ */
+export function copySound(pool: PagePool, sound: AudioDataOf, options?: SoundCopyOptions): Fragment | null {
+  portOf('copySound', pool);
+  const given = requireRecord('copySound', 'options', options ?? {}, ['format']) as { format?: AudioSampleFormat };
+  const source = sound as AudioData;
+  if (typeof AudioData !== 'function' || !(source instanceof AudioData)) {
+    throw invalidArgument('copySound', 'sound', sound, 'an AudioData');
+  }
+  const format = given.format ?? source.format;
+  if (format === null)
+    throw invalidArgument('copySound', 'sound.format', null, 'data that are open, of a known format');
+  const planes = format.endsWith('-planar') ? source.numberOfChannels : 1;
+  const plane = source.allocationSize({ planeIndex: 0, format });
+  const fragment = takeRoom('copySound', pool, HEADER_BYTES + planes * plane);
+  if (fragment === null) return null;
+  return fillRoom(fragment, () => {
+    const copies = copiesFor('AudioData.copyTo');
+    for (let planeIndex = 0; planeIndex < planes; planeIndex++) {
+      const at = HEADER_BYTES + planeIndex * plane;
+      const target = copies ? new Uint8Array(plane) : own(fragment.bytes.subarray(at, at + plane));
+      source.copyTo(target, { planeIndex, format });
+      if (copies) fragment.bytes.set(target, at);
+    }
+    const { timestamp, sampleRate, numberOfChannels: width, numberOfFrames: height } = source;
+    // 'f32-planar' is longer than the header's place: whether planes are apart has a letter of its own there.
+    writeHeader(fragment, { kind: KIND_SOUND, timestamp, sampleRate, width, height, format: shortFormat(format) });
+    return fragment;
+  });
+}
+
+const PLANAR = '-planar';
+
+function shortFormat(format: string): string {
+  return format.endsWith(PLANAR) ? `${format.slice(0, -PLANAR.length)}-p` : format;
+}
+
+function longFormat(format: string): string {
+  return format.endsWith('-p') ? `${format.slice(0, -2)}${PLANAR}` : format;
+}
+
+/**
+ * The sound in a page, as views of it: nothing is copied.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when there is none in it
+ */
+export function soundOf(fragment: Fragment): SoundView {
+  return soundView('soundOf', fragment);
+}
+
+function soundView(call: string, fragment: Fragment): SoundView {
+  const header = readHeader(call, fragment, KIND_SOUND);
+  const { data, sampleRate, timestamp, width: channels, height: frames } = header;
+  const format = longFormat(header.format);
+  const count = format.endsWith(PLANAR) ? channels : 1;
+  const size = data.length / Math.max(1, count);
+  const planes = Array.from({ length: count }, (_, i) => ({
+    bytes: data.subarray(i * size, (i + 1) * size),
+    stride: size / Math.max(1, frames),
+  }));
+  return { format, sampleRate, channels, frames, timestamp, planes, data };
+}
+
+/** An AudioData of the sound in a page, which the caller closes. The platform copies: the fragment may be released. */
+export function toAudioData(fragment: Fragment): AudioDataOf {
+  const { format, sampleRate, channels, frames, timestamp, data } = soundView('toAudioData', fragment);
+  return new AudioData({
+    format: format as AudioSampleFormat,
+    sampleRate,
+    numberOfChannels: channels,
+    numberOfFrames: frames,
+    timestamp,
+    data: copiesFor('AudioData') ? data.slice() : own(data),
+  });
+}
+
+/**
+ * Copies an encoded chunk into a page; null when the pool is empty.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is none; RangeError with that code when it does not fit a page
+ */
+export function copyChunk(pool: PagePool, chunk: VideoChunkOf | AudioChunkOf): Fragment | null {
+  portOf('copyChunk', pool);
+  const source = chunk as EncodedVideoChunk | EncodedAudioChunk;
+  const isVideo = typeof EncodedVideoChunk === 'function' && source instanceof EncodedVideoChunk;
+  if (!isVideo && !(typeof EncodedAudioChunk === 'function' && source instanceof EncodedAudioChunk)) {
+    throw invalidArgument('copyChunk', 'chunk', chunk, 'an EncodedVideoChunk or an EncodedAudioChunk');
+  }
+  const fragment = takeRoom('copyChunk', pool, HEADER_BYTES + source.byteLength);
+  if (fragment === null) return null;
+  return fillRoom(fragment, () => {
+    const copies = copiesFor(isVideo ? 'EncodedVideoChunk.copyTo' : 'EncodedAudioChunk.copyTo');
+    const target = copies ? new Uint8Array(source.byteLength) : own(fragment.bytes.subarray(HEADER_BYTES));
+    source.copyTo(target);
+    if (copies) fragment.bytes.set(target, HEADER_BYTES);
+    const { timestamp, duration, type } = source;
+    const kind = isVideo ? KIND_VIDEO_CHUNK : KIND_AUDIO_CHUNK;
+    writeHeader(fragment, { kind, timestamp, duration, isKey: type === 'key' });
+    return fragment;
+  });
+}
+
+/**
+ * The encoded chunk in a page: nothing is copied.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when there is none in it
+ */
+export function chunkOf(fragment: Fragment): ChunkView {
+  return chunkView('chunkOf', fragment);
+}
+
+function chunkView(call: string, fragment: Fragment): ChunkView {
+  const { kind, isKey, timestamp, duration, data } = readHeader(call, fragment, KIND_VIDEO_CHUNK, KIND_AUDIO_CHUNK);
+  const type = isKey ? 'key' : 'delta';
+  return { kind: kind === KIND_VIDEO_CHUNK ? 'video' : 'audio', type, timestamp, duration, data };
+}
+
+/** The chunk in a page as the decoder of its kind takes it. The platform copies: the fragment may be released. */
+export function toChunk(fragment: Fragment): VideoChunkOf | AudioChunkOf {
+  const { kind, type, timestamp, duration, data } = chunkView('toChunk', fragment);
+  const isVideo = kind === 'video';
+  const copies = copiesFor(isVideo ? 'EncodedVideoChunk' : 'EncodedAudioChunk');
+  const init = {
+    type,
+    timestamp,
+    data: copies ? data.slice() : own(data),
+    ...(duration === null ? {} : { duration }),
+  };
+  return isVideo ? new EncodedVideoChunk(init) : new EncodedAudioChunk(init);
+}

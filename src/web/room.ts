@@ -1,0 +1,38 @@
+// Room for bytes that come from the platform: a fragment to fill, given back when filling it fails.
+//
+// An empty pool is null, as everywhere; what does not fit a page is an error that says how large a page must be.
+
+import { invalidRange } from '../errors.js';
+import type { Fragment } from '../pool/fragment.js';
+import { type PagePool, portOf } from '../pool/page-pool.js';
+import { dispose } from '../pool/symbols.js';
+
+/** A fragment of so many bytes; null when the pool is empty. */
+export function takeRoom(call: string, pool: PagePool, bytes: number): Fragment | null {
+  portOf(call, pool);
+  if (bytes > pool.pageBytes) {
+    const rule = `at most pageBytes=${pool.pageBytes}`;
+    throw invalidRange(call, 'bytes', bytes, rule, 'create the pool with larger pages');
+  }
+  return pool.take(bytes);
+}
+
+/** What `fill` makes of the fragment; it goes back when that throws. */
+export function fillRoom<T>(fragment: Fragment, fill: (fragment: Fragment) => T): T {
+  try {
+    return fill(fragment);
+  } catch (error) {
+    fragment[dispose]();
+    throw error;
+  }
+}
+
+/** The same for what takes time. */
+export async function fillRoomLater<T>(fragment: Fragment, fill: (fragment: Fragment) => Promise<T>): Promise<T> {
+  try {
+    return await fill(fragment);
+  } catch (error) {
+    fragment[dispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,143 @@
+// Byte streams, such as the body of a fetch: read into pages, and made of pages.
+//
+// A BYOB read takes the buffer that it is given away, so it cannot read into a page: one staging buffer goes round, and each byte is
+// copied once. No page is held while a read is under way: pages are taken for what came, and while there is none nothing is read.
+
+import { toUnshared } from '../border/copies.js';
+import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import type { PacketSource } from '../packet/framing.js';
+import type { Fragment } from '../pool/fragment.js';
+import { type PagePool, portOf } from '../pool/page-pool.js';
+import { dispose } from '../pool/symbols.js';
+import type { WaitOptions } from '../pool/waiting.js';
+import type { ByteStreamOf } from './platform-types.js';
+
+/** How to read a stream. */
+export interface StreamOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs'> {
+  /** Bytes of a fragment at most; a page if not given. */
+  chunkBytes?: number;
+}
+
+type Reader = ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array>;
+
+/**
+ * What the stream brings, fragment by fragment, which the loop's body releases. Waits while the pool is empty, and the stream with it.
+ * A loop that ends early, and whatever fails, cancels the stream.
+ *
+ * @throws PagePoolError POOL_ERR_TIMEOUT when there was no page in `timeoutMs`; an aborted signal's reason; what the stream fails with
+ */
+export function readStreamInto(
+  pool: PagePool,
+  stream: ByteStreamOf,
+  options?: StreamOptions,
+): AsyncGenerator<Fragment, void, undefined> {
+  portOf('readStreamInto', pool);
+  const names = ['chunkBytes', 'signal', 'timeoutMs'];
+  const given = requireRecord('readStreamInto', 'options', options ?? {}, names) as StreamOptions;
+  const { chunkBytes = pool.pageBytes, ...wait } = given;
+  requireInteger('readStreamInto', 'chunkBytes', chunkBytes, 1, pool.pageBytes);
+  const source = stream as ReadableStream<Uint8Array> | null;
+  if (typeof source?.getReader !== 'function' || source.locked) {
+    throw invalidArgument('readStreamInto', 'stream', stream, 'a ReadableStream that nobody reads');
+  }
+  return readThrough(pool, source, chunkBytes, wait);
+}
+
+async function* readThrough(
+  pool: PagePool,
+  stream: ReadableStream<Uint8Array>,
+  chunkBytes: number,
+  wait: WaitOptions,
+): AsyncGenerator<Fragment, void, undefined> {
+  wait.signal?.throwIfAborted();
+  const { reader, read } = openReader(stream, chunkBytes);
+  let isOver = false;
+  // A read that is under way ends with the cancel.
+  const abort = (): void => void reader.cancel(wait.signal?.reason).catch(() => {});
+  wait.signal?.addEventListener('abort', abort, { once: true });
+  try {
+    for (;;) {
+      const came = await read();
+      wait.signal?.throwIfAborted();
+      if (came === undefined) {
+        isOver = true;
+        return;
+      }
+      for (let at = 0; at < came.length; at += chunkBytes) {
+        const length = Math.min(chunkBytes, came.length - at);
+        const fragment = await pool.takeAsync(length, wait);
+        fragment.bytes.set(length === came.length ? came : came.subarray(at, at + length));
+        yield fragment;
+      }
+    }
+  } finally {
+    wait.signal?.removeEventListener('abort', abort);
+    if (!isOver) await reader.cancel().catch(() => {});
+    reader.releaseLock();
+  }
+}
+
+/** A reader that fills one buffer again and again, where the stream is one of bytes; else one that takes what comes. */
+function openReader(
+  stream: ReadableStream<Uint8Array>,
+  chunkBytes: number,
+): { reader: Reader; read: () => Promise<Uint8Array | undefined> } {
+  let byob: ReadableStreamBYOBReader | undefined;
+  try {
+    byob = stream.getReader({ mode: 'byob' });
+  } catch {
+    // Not a stream of bytes: its chunks come in buffers of their own.
+  }
+  if (byob === undefined) {
+    const reader = stream.getReader();
+    return { reader, read: async () => requireBytes((await reader.read()).value) };
+  }
+  const reader = byob;
+  let staging = new ArrayBuffer(chunkBytes);
+  return {
+    reader,
+    read: async () => {
+      const { value, done } = await reader.read(new Uint8Array(staging));
+      if (value === undefined) return undefined;
+      staging = value.buffer;
+      return done ? undefined : value;
+    },
+  };
+}
+
+function requireBytes(chunk: unknown): Uint8Array | undefined {
+  if (chunk === undefined || chunk instanceof Uint8Array) return chunk;
+  throw invalidArgument('readStreamInto', 'chunk', chunk, 'a Uint8Array', 'read a stream of bytes');
+}
+
+/**
+ * A stream of what the source brings, for a `fetch` body or a `Response`: each fragment or packet is copied once and released. Nothing
+ * is read before somebody reads; a cancel ends the source.
+ */
+export function toStream(source: PacketSource): ByteStreamOf {
+  if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source || Symbol.iterator in source)) {
+    throw invalidArgument('toStream', 'source', source, 'an iterable of fragments or packets');
+  }
+  const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { value, done } = await items.next();
+        if (done === true) return controller.close();
+        try {
+          controller.enqueue(toUnshared(value));
+        } catch (error) {
+          await items.return?.();
+          throw error;
+        } finally {
+          value[dispose]();
+        }
+      },
+      async cancel() {
+        await items.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return stream as ByteStreamOf;
+}

@@ -1,0 +1,154 @@
+// WorkletPool: a pool as an audio thread uses it, by calls for `process()`: they return at once, make no garbage, and throw on misuse
+// alone. A pool that is empty, closing or gone is a value.
+//
+// It stands on a PagePool of the same thread and keeps nothing of the pool but views of its memory as 32-bit samples, one for each
+// buffer the pages lie in. Needs no timer, no TextDecoder and no URL, which audio threads do not have.
+
+import { STATE_ACTIVE } from '../../assembly/layout.js';
+import { invalidArgument, requireInteger } from '../errors.js';
+import { want } from '../pool/demand.js';
+import { returnIdleFragmentPage } from '../pool/fragment-page.js';
+import type { AttachOptions } from '../pool/options.js';
+import { type Handle, PagePool, portOf } from '../pool/page-pool.js';
+import { type Port, poolState } from '../pool/port.js';
+import type { PoolShare } from '../pool/share.js';
+import { WorkletChannel } from './channel.js';
+
+const SAMPLE_SHIFT = 2;
+
+/**
+ * A pool in an audio worklet, attached by what `processorOptions` brought.
+ *
+ * @example
+ * class Recorder extends AudioWorkletProcessor {
+ *   constructor({ processorOptions }) {
+ *     super();
+ *     this.pool = WorkletPool.attach(processorOptions.share);
+ *     this.out = this.pool.channel('recorded');
+ *   }
+ *   process(inputs) {
+ *     const samples = inputs[0][0];
+ *     const page = samples === undefined ? 0 : this.pool.tryAlloc();
+ *     if (page === 0) return true; // nothing comes, or the pool is empty
+ *     this.pool.write(page, samples);
+ *     if (!this.out.trySend(page, 0, 4 * samples.length)) this.pool.release(page);
+ *     return true;
+ *   }
+ * }
+ */
+export class WorkletPool {
+  /** The pool itself, for what is not done in `process()`: statistics, waiting in other threads. */
+  readonly pool: PagePool;
+  readonly #port: Port;
+  #area: Uint8Array | undefined;
+  #samples: Float32Array = new Float32Array(0);
+  readonly #known = new WeakMap<Uint8Array, Float32Array>();
+
+  /** Of a pool that this thread created or attached to. */
+  constructor(pool: PagePool) {
+    this.#port = portOf('WorkletPool', pool);
+    this.pool = pool;
+  }
+
+  /**
+   * Joins a pool that another thread created.
+   *
+   * @throws PagePoolError as `PagePool.attach`
+   */
+  static attach(share: PoolShare, options?: AttachOptions): WorkletPool {
+    return new WorkletPool(PagePool.attach(share, { label: 'worklet', ...options }));
+  }
+
+  /** A whole page with one reference; 0 when the pool is empty, closing or gone. */
+  tryAlloc(): Handle {
+    const handle = this.#port.engine.alloc();
+    return handle !== 0 || !this.#canHaveMore() ? handle : this.#port.engine.alloc();
+  }
+
+  /**
+   * A part of a page with one reference; 0 when the pool is empty, closing or gone.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when `bytes` is not 1..pageBytes
+   */
+  tryAllocFragment(bytes: number): Handle {
+    const { geometry, engine } = this.#port;
+    requireInteger('tryAllocFragment', 'bytes', bytes, 1, geometry.pageBytes);
+    const handle = engine.allocFragment(bytes);
+    return handle !== 0 || !this.#canHaveMore() ? handle : this.#port.engine.allocFragment(bytes);
+  }
+
+  /** Gives one reference back. */
+  release(handle: Handle): void {
+    this.pool.release(handle);
+  }
+
+  /**
+   * Writes samples into the fragment, as 32-bit floats from sample number `at` of it.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when they reach outside the fragment
+   */
+  write(handle: Handle, samples: Float32Array, at = 0): void {
+    const start = this.#reach('write', handle, samples.length, at);
+    this.#samples.set(samples, start);
+  }
+
+  /**
+   * Reads as many samples as `target` has, from sample number `at` of the fragment.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when they reach outside the fragment
+   */
+  read(handle: Handle, target: Float32Array, at = 0): void {
+    const start = this.#reach('read', handle, target.length, at);
+    const samples = this.#samples;
+    // By hand: subarray() would be an object.
+    for (let i = 0; i < target.length; i++) target[i] = samples[start + i] as number;
+  }
+
+  /** The channel of that name, for this thread; take it once, in the constructor. */
+  channel(name: string): WorkletChannel {
+    return new WorkletChannel(this.pool.channel(name));
+  }
+
+  /** Does what other threads asked of this one: for processors that neither allocate nor release for long. */
+  poll(): void {
+    this.pool.poll();
+  }
+
+  /** Leaves the pool, with everything that this thread still holds. */
+  detach(): void {
+    this.pool.detach({ release: true });
+  }
+
+  /** Whether it is worth asking again for a page. */
+  #canHaveMore(): boolean {
+    const port = this.#port;
+    if (port.isGone) return false;
+    if (poolState(port.memory) !== STATE_ACTIVE) {
+      this.pool.poll(); // hands the cache back: nobody else does while this thread goes on
+      return false;
+    }
+    return returnIdleFragmentPage(port) || want(port, 'tryAlloc', 1);
+  }
+
+  /** Makes `#samples` the memory that the fragment lies in; where in it sample number `at` stands. */
+  #reach(call: string, handle: Handle, count: number, at: number): number {
+    const room = this.pool.extent(handle) >>> SAMPLE_SHIFT;
+    if ((at | 0) !== at || at < 0 || at + count > room) {
+      throw invalidArgument(call, 'at', at, `an integer, 0..${room - count}: ${count} samples of ${room}`);
+    }
+    const area = this.pool.area(handle);
+    if (area !== this.#area) this.#follow(area);
+    return (this.pool.offset(handle) >>> SAMPLE_SHIFT) + at;
+  }
+
+  /** The memory is another one, or has grown: once for each. */
+  #follow(area: Uint8Array): void {
+    let samples = this.#known.get(area);
+    if (samples === undefined) {
+      samples = new Float32Array(area.buffer, area.byteOffset, area.length >>> SAMPLE_SHIFT);
+      this.#known.set(area, samples);
+    }
+    this.#area = area;
+    this.#samples = samples;
+  }
+}

@@ -1,0 +1,59 @@
+// The examples for browsers, served by their own server and opened in Chromium: what they print.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Browser, launchChromium } from '../support/browsers.js';
+
+const PRINT_MS = 30_000;
+
+let browser: Browser;
+let origin: string;
+let stopServer: () => Promise<unknown>;
+beforeAll(async () => {
+  const program = fileURLToPath(new URL('../../examples/web-server.mjs', import.meta.url));
+  const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
+  const server = spawn(process.execPath, [program], { env: { ...process.env, PORT: '0' }, stdio });
+  const ended = once(server, 'close');
+  stopServer = async () => server.kill() && (await ended);
+  origin = String(((await once(server.stdout, 'data')) as [Buffer])[0]).trim();
+  browser = await launchChromium();
+}, 90_000);
+afterAll(async () => {
+  await browser?.close();
+  await stopServer?.();
+});
+
+/** What the example's page prints. */
+async function show(name: string, lines: number): Promise<readonly string[]> {
+  const page = await browser.open(`${origin}/${name}/`);
+  const deadline = Date.now() + PRINT_MS;
+  while (page.printed.length < lines && page.errors.length === 0 && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(page.errors).toEqual([]);
+  await page.close();
+  return page.printed;
+}
+
+test('decoded frames go to two slower workers, the oldest are dropped, and each is accounted for', async () => {
+  const [counts = '', right, end] = await show('web-frames', 3);
+  const [frames, first, second, dropped, without] = (counts.match(/\d+/g) ?? []).map(Number) as number[];
+  console.log(counts);
+  expect(frames).toBe(90);
+  expect((first ?? 0) + (second ?? 0) + (dropped ?? 0) + (without ?? 0)).toBe(90);
+  for (const count of [first, second, dropped]) expect(count).toBeGreaterThan(0);
+  expect([right, end]).toEqual(['in order and as bright as drawn: yes', 'audit balanced; pool closed']);
+});
+
+test('the blocks of an audio worklet reach a worker', async () => {
+  const [counts = '', end] = await show('audio-worklet', 2);
+  console.log(counts);
+  const [recorded, lost, received, frequency] = (counts.match(/\d+/g) ?? []).map(Number) as number[];
+  expect((recorded ?? 0) + (lost ?? 0)).toBe((2 * 48000) / 128);
+  expect(received).toBe(recorded);
+  if (lost === 0) expect(Math.abs((frequency ?? 0) - 440)).toBeLessThan(2);
+  expect(counts).toContain('peak 1.00');
+  expect(end).toBe('audit balanced; pool closed');
+});

@@ -1,0 +1,78 @@
+// pagepool/worklet in Node: what process() calls makes no garbage, and what it meets is a value.
+
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { PagePool, slabs } from 'pagepool';
+import { WorkletPool } from 'pagepool/worklet';
+import { describe, expect, it } from 'vitest';
+
+const program = fileURLToPath(new URL('../support/collect-worklet.mjs', import.meta.url));
+const build = new URL('../../build/', import.meta.url).href;
+
+/** What the engine itself may take meanwhile. */
+const HEAP_BYTES = 256 * 1024;
+
+async function collect(engine: string, blocks: number, env: Record<string, string> = {}) {
+  const args = ['--expose-gc', program, build, engine, String(blocks)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+  });
+  return JSON.parse(stdout) as { collections: number; heapBytes: number; blocks: number };
+}
+
+describe('the calls of process()', () => {
+  it.each(['wasm', 'typescript'])('of the %s engine cause no garbage collection in 400,000 blocks', async (engine) => {
+    const { collections, heapBytes, blocks } = await collect(engine, 400_000);
+    expect({ blocks, collections }).toEqual({ blocks: 400_000, collections: 0 });
+    expect(heapBytes).toBeLessThan(HEAP_BYTES);
+  });
+
+  it('would be seen to make garbage if they did', async () => {
+    const { collections, heapBytes } = await collect('wasm', 400_000, { LITTER: '1' });
+    expect(collections > 0 || heapBytes >= HEAP_BYTES).toBe(true);
+  });
+
+  it('keep inside the fragment, in memory of any kind', async () => {
+    for (const provider of ['wasm-memory', slabs({ slabBytes: 65536 })] as const) {
+      const pool = new WorkletPool(await PagePool.create({ pageBytes: 4096, pageCount: 64, provider }));
+      const pages = Array.from({ length: 40 }, () => pool.tryAlloc()).filter((page) => page !== 0);
+      expect(pages.length).toBeGreaterThan(16);
+      const [one, other] = [new Float32Array(1024), new Float32Array(1024)];
+      pages.forEach((page, i) => {
+        pool.write(page, one.fill(i));
+        pool.write(page, one.subarray(0, 24).fill(-1), 1000);
+      });
+      pages.forEach((page, i) => {
+        pool.read(page, other);
+        expect(other.every((sample, at) => sample === (at < 1000 ? i : -1))).toBe(true);
+      });
+      const invalid = expect.objectContaining({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+      const [page = 0] = pages;
+      for (const at of [1, -1, 0.5, 2 ** 32]) {
+        expect(() => pool.write(page, one, at)).toThrow(invalid);
+        expect(() => pool.read(page, one, at)).toThrow(invalid);
+      }
+      for (const each of pages) pool.release(each);
+      expect(pool.pool.audit()).toMatchObject({ balanced: true, references: { ledgers: 0 } });
+      expect(await pool.pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
+      expect([pool.tryAlloc(), pool.tryAllocFragment(8)]).toEqual([0, 0]);
+    }
+  });
+
+  it('find a pool that closes empty', async () => {
+    const base = await PagePool.create({ pageBytes: 4096, pageCount: 4 });
+    const pool = new WorkletPool(base);
+    const page = pool.tryAlloc();
+    base.destroy();
+    expect([pool.tryAlloc(), pool.tryAllocFragment(8)]).toEqual([0, 0]);
+    pool.release(page);
+    expect(await base.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true, inflight: 0 });
+  });
+
+  it('are of a pool', () => {
+    const invalid = expect.objectContaining({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+    expect(() => new WorkletPool({} as never)).toThrow(invalid);
+    expect(() => WorkletPool.attach({} as never)).toThrow(invalid);
+  });
+});
