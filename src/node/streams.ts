@@ -121,6 +121,10 @@ class PacketWritable extends Writable {
     this.#options = options;
     this.#position = options.position;
     this.#ended = ended;
+    ended?.on('error', (error) => this.destroy(error));
+    ended?.on('close', () => {
+      if (!this.writableFinished) this.destroy();
+    });
   }
 
   override write(chunk: unknown, ...rest: unknown[]): boolean {

@@ -75,6 +75,8 @@ function writeStream(stream: Writable, views: readonly Uint8Array[]): Promise<vo
     const onDone = (error?: Error | null): void => {
       failure ??= error;
       if (--left > 0) return;
+      // A socket that was destroyed meanwhile calls back without an error, whatever became of the bytes.
+      if (stream.destroyed && !stream.writableFinished) failure ??= stream.errored ?? destroyedStream();
       if (failure == null) resolve();
       else reject(failure);
     };
@@ -111,5 +113,11 @@ function sendDatagram(socket: DatagramSocket, views: Uint8Array[], port?: number
     const data = views.length === 0 ? [new Uint8Array(0)] : views;
     if (port === undefined) socket.send(data, onDone);
     else socket.send(data, port, address, onDone);
+  });
+}
+
+function destroyedStream(): Error {
+  return Object.assign(new Error('the stream was destroyed before the write was done'), {
+    code: 'ERR_STREAM_DESTROYED',
   });
 }
