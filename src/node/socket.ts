@@ -10,8 +10,14 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { invalidArgument, requireRecord } from '../errors.js';
 import type { PagePool } from '../pool/page-pool.js';
 import { Intake } from './intake.js';
-import { type OnFragment, type ReadOptions, requireOnFragment, resolveRead } from './options.js';
+import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 import { readStream } from './stream.js';
+
+/**
+ * Deno 2.9 never tells the end of a TLS connection with `onread` that comes while it is paused; nothing but a connection shows that, so
+ * the runtime is asked for by its name.
+ */
+const LOSES_TLS_END = 'Deno' in globalThis;
 
 /** Where to connect to: what `net.connect` takes, or `{ tls }` with what `tls.connect` takes. */
 export type ConnectTarget = NetConnectOpts | { readonly tls: ConnectionOptions };
@@ -22,6 +28,8 @@ export interface SocketReading {
   readonly socket: Socket;
   /** Bytes handed over when the other side has ended; rejects with the first error of the socket, the pool or the user's function. */
   readonly finished: Promise<number>;
+  /** Whether the socket reads straight into pages; otherwise each byte is copied once. */
+  readonly isDirect: boolean;
 }
 
 /** How an accepted socket is read. */
@@ -31,7 +39,7 @@ export interface ServeOptions extends ReadOptions {
 }
 
 /**
- * Connects, and reads straight into pages: no copy. A connection holds two of them (of `readBytes` each, if that is less), the one that is
+ * Connects, and reads straight into pages: no copy (TLS in Deno: one). A connection holds two of them (of `readBytes` each, if that is less), the one that is
  * filled and one in reserve. Where the pool is empty the socket pauses until a page is released. Fragments of one page follow each
  * other without a gap.
  *
@@ -53,6 +61,7 @@ export function connectInto(
   const where = requireRecord(call, 'target', target) as unknown as ConnectTarget;
   if ('onread' in where)
     throw invalidArgument(call, 'target.onread', where.onread, 'none: pages are what is read into');
+  if ('tls' in where && LOSES_TLS_END) return copied(call, pool, connectTls(where.tls), onFragment, read);
   return attach(
     (source) => new Intake(call, pool, onFragment, read, false, source),
     (onread) =>
@@ -78,11 +87,22 @@ export function serveInto(
   const { direct = true, ...read } = resolveRead(call, pool, options, ['direct']);
   if (typeof direct !== 'boolean') throw invalidArgument(call, 'direct', direct, 'a boolean');
   if (!(socket instanceof Socket)) throw invalidArgument(call, 'socket', socket, 'a socket of node:net');
-  if (!direct || !canTakeOver(socket)) return { socket, finished: readStream(call, pool, socket, onFragment, read) };
+  if (!direct || !canTakeOver(socket)) return copied(call, pool, socket, onFragment, read);
   return attach(
     (source) => new Intake(call, pool, onFragment, read, false, source),
     (onread) => takeOver(socket, onread),
   );
+}
+
+/** Reads the socket's stream, with one copy. */
+function copied(
+  call: string,
+  pool: PagePool,
+  socket: Socket,
+  onFragment: OnFragment,
+  read: ResolvedRead,
+): SocketReading {
+  return { socket, finished: readStream(call, pool, socket, onFragment, read), isDirect: false };
 }
 
 /** What the option `onread` of net takes. */
@@ -114,7 +134,7 @@ function attach(
   socket.on('end', () => intake.ended());
   socket.on('close', () => intake.closed());
   delivery.begin();
-  return { socket, finished: delivery.finished };
+  return { socket, finished: delivery.finished, isDirect: true };
 }
 
 /** The part of a socket that is Node's own business. */
