@@ -102,7 +102,12 @@ export function packetWritable(target: PacketTarget, options?: PacketWritableOpt
     'port',
     'address',
   ]) as PacketWritableOptions;
-  return new PacketWritable(target, write, end && target instanceof Writable ? target : undefined);
+  return new PacketWritable(target, write, end && isStream(target) ? target : undefined);
+}
+
+/** An HTTP response is one by what it does, not by its class. */
+function isStream(target: PacketTarget): target is Writable {
+  return typeof (target as Partial<Writable>).cork === 'function';
 }
 
 type Callback = (error?: Error | null) => void;
