@@ -71,6 +71,21 @@ describe('readStreamInto', () => {
       }
     }));
 
+  test('goes on to the next page when one has as many references as there can be', () =>
+    withPool({ pageBytes: 1024 * 1024, pageCount: 4 }, async (pool) => {
+      const kept: Fragment[] = [];
+      const stream = new PassThrough();
+      const reading = readStreamInto(pool, stream, (fragment) => void kept.push(fragment));
+      for (let i = 0; i < 70_000; i++) {
+        if (!stream.write(bytes.subarray(i, i + 1))) await new Promise((resolve) => stream.once('drain', resolve));
+      }
+      stream.end();
+      expect(await reading).toBe(70_000);
+      expect(kept.every((fragment, i) => fragment.bytes[0] === bytes[i])).toBe(true);
+      expect(new Set(kept.map(({ handle }) => handle)).size).toBe(2);
+      for (const fragment of kept) fragment.release();
+    }));
+
   test('gives everything back when the stream fails in the middle', () =>
     withPool({}, async (pool) => {
       const stream = new PassThrough();
