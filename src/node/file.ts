@@ -21,7 +21,7 @@ export interface ReadFileOptions extends Omit<ReadOptions, 'minRoomBytes'> {
   end?: number;
   /** Reads on their way at a time: 1..64; 2 if not given. */
   depth?: number;
-  /** Pages that one read fills: 1..256; as many as 1 MiB are, if not given. */
+  /** Pages that one read fills: 1..256; as many as 1 MiB are, and half of the pool's in all reads together, if not given. */
   pagesPerRead?: number;
 }
 
@@ -51,10 +51,10 @@ export async function readFileInto(
   requireOnFragment(call, onFragment);
   const read = resolveRead(call, pool, options, ['start', 'end', 'depth', 'pagesPerRead']);
   const { start = 0, end = Number.MAX_SAFE_INTEGER, depth = DEPTH } = read;
-  const { pagesPerRead = Math.max(1, Math.min(PAGES_MAX, Math.floor(READ_BYTES / read.readBytes))) } = read;
   requireInteger(call, 'start', start, 0, Number.MAX_SAFE_INTEGER);
   requireInteger(call, 'end', end, start as number, Number.MAX_SAFE_INTEGER);
   requireInteger(call, 'depth', depth, 1, DEPTH_MAX);
+  const { pagesPerRead = pagesOf(pool, read.readBytes, depth as number) } = read;
   requireInteger(call, 'pagesPerRead', pagesPerRead, 1, PAGES_MAX);
   const target = await openFile(call, file);
   try {
@@ -64,6 +64,12 @@ export async function readFileInto(
   } finally {
     if (target.isOwn) await new Promise<void>((resolve) => close(target.descriptor, () => resolve()));
   }
+}
+
+/** Pages of a read: large ones, of which the pool has room for all that are on their way, and as much again for their users. */
+function pagesOf({ pageCount }: PagePool, readBytes: number, depth: number): number {
+  const most = Math.min(PAGES_MAX, Math.floor(READ_BYTES / readBytes), Math.floor(pageCount / (2 * depth)));
+  return Math.max(1, most);
 }
 
 type Done = (error: Error | null, bytes: number) => void;

@@ -11,7 +11,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Fragment, PagePool } from 'pagepool';
@@ -110,6 +110,60 @@ describe('reads', () => {
       });
     }));
 });
+
+/** A handle of a file system that gives less than it is asked for, and takes its time. */
+async function sparing(path: string, bytesOf: () => number, ms: number) {
+  const handle = await open(path);
+  const state = { onWay: 0, most: 0 };
+  const slow = {
+    fd: handle.fd,
+    async readv(views: Uint8Array[], position?: number) {
+      state.most = Math.max(state.most, ++state.onWay);
+      await later(ms);
+      let left = bytesOf();
+      const fewer = views.map((view) => {
+        const part = view.subarray(0, Math.min(left, view.length));
+        left -= part.length;
+        return part;
+      });
+      const result = await handle.readv(fewer, position);
+      state.onWay--;
+      return result;
+    },
+  };
+  return { file: slow as unknown as FileHandle, state, close: () => handle.close() };
+}
+
+test('short reads: what was read ahead of them is dropped, and nothing comes twice', () =>
+  withFile(bytes, (path) =>
+    withPool({ pageCount: 64 }, async (pool) => {
+      let turn = 0;
+      const { file, state, close } = await sparing(
+        path,
+        () => [100_000, 1, 20_000, 4095, 4097][turn++ % 5] as number,
+        0,
+      );
+      const got = new Collector();
+      expect(await readFileInto(pool, file, got.take, { depth: 4, pagesPerRead: 5 })).toBe(bytes.length);
+      expect(got.bytes.equals(bytes)).toBe(true);
+      expect(state.most).toBeGreaterThan(1);
+      await close();
+    }),
+  ));
+
+test('a reading that fails ends when no read is on its way any more', () =>
+  withFile(bytes, (path) =>
+    withPool({ pageCount: 64 }, async (pool) => {
+      const { file, state, close } = await sparing(path, () => 1e6, 30);
+      const control = new AbortController();
+      const reading = readFileInto(pool, file, (fragment) => fragment.release(), { depth: 4, signal: control.signal });
+      await until(() => state.onWay > 1);
+      control.abort(new Error('enough'));
+      await expect(reading).rejects.toThrow('enough');
+      expect(state.onWay).toBe(0);
+      await close();
+    }),
+  ));
 
 describe('waits', () => {
   test('for pages that others have, and for promises of the function', () =>

@@ -71,6 +71,49 @@ describe('readStreamInto', () => {
       }
     }));
 
+  test('keeps the order also of chunks that come although it was paused, and after pages came back', () =>
+    withPool({ pageCount: 2 }, async (pool) => {
+      const held: Fragment[] = [];
+      const chunks: Buffer[] = [];
+      const stream = new PassThrough();
+      const reading = readStreamInto(pool, stream, (fragment) => {
+        chunks.push(Buffer.from(fragment.bytes));
+        held.push(fragment);
+      });
+      for (let i = 0; i < 5; i++) stream.emit('data', bytes.subarray(i * 3000, i * 3000 + 3000));
+      for (const fragment of held.splice(0)) fragment.release();
+      stream.emit('data', bytes.subarray(15_000, 16_000));
+      const timer = setInterval(() => {
+        for (const fragment of held.splice(0)) fragment.release();
+      }, 1);
+      await until(() => Buffer.concat(chunks).length === 16_000);
+      expect(Buffer.concat(chunks).equals(bytes.subarray(0, 16_000))).toBe(true);
+      stream.end();
+      expect(await reading).toBe(16_000);
+      clearInterval(timer);
+      for (const fragment of held) fragment.release();
+    }));
+
+  test('takes no more from the stream than the pool has room for', () =>
+    withPool({ pageCount: 4 }, async (pool) => {
+      let given = 0;
+      const stream = new Readable({
+        highWaterMark: 1024,
+        read() {
+          given += 1024;
+          this.push(given > 200_000 ? null : bytes.subarray(given - 1024, given));
+        },
+      });
+      const held: Fragment[] = [];
+      const reading = readStreamInto(pool, stream, (fragment) => void held.push(fragment));
+      await until(() => held.length >= 16);
+      await later(10);
+      expect(given).toBeLessThan(20_000);
+      stream.destroy();
+      await expect(reading).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
+      for (const fragment of held) fragment.release();
+    }));
+
   test('goes on to the next page when one has as many references as there can be', () =>
     withPool({ pageBytes: 1024 * 1024, pageCount: 4 }, async (pool) => {
       const kept: Fragment[] = [];
@@ -234,6 +277,22 @@ describe('writePacket', () => {
       receiver.close();
       sender.close();
     }));
+
+  test('goes on behind what a file took, from the position on', () =>
+    withPool({}, (pool) =>
+      inFolder(async (folder) => {
+        const path = join(folder, 'out');
+        const handle = await open(path, 'w');
+        const sparing = {
+          writev: ([first]: Uint8Array[], position: number) =>
+            handle.write(first as Uint8Array, 0, Math.min((first as Uint8Array).length, 300), position),
+        };
+        const packet = packetOf(pool, bytes.subarray(0, 5000));
+        expect(await writePacket(sparing as never, packet, { position: 7 })).toBe(5000);
+        await handle.close();
+        expect(readFileSync(path).subarray(7).equals(bytes.subarray(0, 5000))).toBe(true);
+      }),
+    ));
 
   test('holds the pages until the platform has taken them', () =>
     withPool({ pageBytes: 65536, pageCount: 512 }, async (pool) => {
