@@ -213,7 +213,8 @@ export class Intake {
     this.delivery.tell('resume');
     try {
       if (this.#page === null) this.#open(page);
-      else this.#reserve = page;
+      else if (this.#hasReserve && this.#reserve === null) this.#reserve = page;
+      else page.release(); // bytes that came meanwhile have found others
       for (let chunk = this.#overrun.shift(); chunk !== undefined; chunk = this.#overrun.shift()) {
         const rest = this.#copy(chunk);
         if (rest === null) continue;
