@@ -62,6 +62,7 @@ export default defineConfig({
             threaded('user', 180_000, 3),
             threaded('browser', 90_000, 4),
             threaded('packet', 180_000, 6),
+            threaded('node', 60_000, 7),
             threaded('webgpu', 60_000, 4),
             packaged,
           ],

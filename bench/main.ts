@@ -19,6 +19,7 @@ import { writeReport } from './report/generate.js';
 import { nodeFamilies, operationFamilies, sizeFamilies } from './rows/all.js';
 import { planRows, type Where } from './rows/lane.js';
 import type { Row } from './rows/row.js';
+import { planSources } from './sources/lane.js';
 
 /** Everything that there is to measure, family by family. */
 function planAll(where: Where): Family[] {
@@ -26,6 +27,7 @@ function planAll(where: Where): Family[] {
   return [
     ...planned(operationFamilies),
     ...planned(nodeFamilies),
+    ...planSources(),
     ...planContention(cpus().length, where.isQuick),
     ...planHandoff(where.isQuick),
     ...planned(sizeFamilies),

@@ -34,6 +34,10 @@ const tables = {
       alone,
     ],
   },
+  adapters: {
+    head: ['runtime', 'connectInto', 'by TLS', 'serveInto', 'readFileInto', 'HTTP bodies', 'UDP', 'writePacket'],
+    cells: ({ name, adapters }) => [name, ...Object.values(adapters)],
+  },
   bundlers: {
     head: ['bundled by', 'version', 'the page gets its worker by', 'run in'],
     cells: ({ name, version, worker, browser }) => [name, version, worker, browser],

@@ -12,6 +12,7 @@ export const groupTitles: Readonly<Record<GroupId, string>> = {
   slow: '03 slow path',
   fragment: '04 fragments, references, pins',
   packet: '04 packets and lines',
+  source: 'sources: sockets and files',
   garbage: 'garbage',
   contention: '05 contention',
   'handoff-rate': '06 hand-off to another thread: nanoseconds a message',

@@ -15,6 +15,7 @@ export type GroupId =
   | 'slow'
   | 'fragment'
   | 'packet'
+  | 'source'
   | 'channel'
   | 'garbage'
   | 'contention'
@@ -54,6 +55,10 @@ export interface Round {
   /** null where a round has one sample. */
   readonly p99: number | null;
   readonly samples: number;
+  /** Nanoseconds of processor time of all threads, where a variant has a process of its own. */
+  readonly processor?: number;
+  /** Nanoseconds in collections, of all threads. */
+  readonly collection?: number;
 }
 
 /** What a variant leaves for the garbage collector, measured in a bare loop outside the rounds. */

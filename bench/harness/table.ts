@@ -3,15 +3,29 @@
 import Table from 'cli-table3';
 import { formatCollections, formatHeap, formatNs } from './format.js';
 import { groupIds, groupTitles } from './groups.js';
-import type { Garbage, RowResult } from './results.js';
-import { ratioOf, summaryOf } from './statistics.js';
+import type { Garbage, RowResult, VariantResult } from './results.js';
+import { quantileOf, ratioOf, summaryOf } from './statistics.js';
 
-const HEAD = ['operation', 'variant', 'ns', 'p99', '± %', 'samples', 'per second', 'gc', 'heap B', '/ wasm'];
+const HEAD = [
+  'operation',
+  'variant',
+  'ns',
+  'p99',
+  '± %',
+  'samples',
+  'per second',
+  'gc',
+  'heap B',
+  '/ wasm',
+  'cpu ns',
+  'in gc',
+];
 
 export const legend = [
   "ns: the median of the rounds' medians, for one operation (its unit stands behind the name); p99: of the samples, each the mean of many",
   'operations; ±: half the 95 % interval between the rounds; gc: collections in a million operations; heap B: growth of the JavaScript heap',
-  'by one operation; / wasm: how much longer than the Wasm engine, the median of the ratios of rounds in turn.',
+  'by one operation; / wasm: how much longer than the Wasm engine, the median of the ratios of rounds in turn; cpu ns, in gc: processor time and',
+  'time in collections of one operation, all threads of the process, where each variant has a process of its own.',
 ].join('\n');
 
 /** One table a group. */
@@ -44,10 +58,19 @@ function tableOf(rows: readonly RowResult[]): string {
         Math.round(perSecond).toLocaleString('en'),
         ...garbageCells(variant.garbage),
         wasm === undefined || variant === wasm ? '' : ratioOf(variant, wasm).toFixed(2),
+        ...processCells(variant),
       ]);
     });
   }
   return table.toString();
+}
+
+/** Processor time and time in collections, where the variant had a process of its own. */
+function processCells({ rounds }: VariantResult): string[] {
+  return (['processor', 'collection'] as const).map((key) => {
+    const values = rounds.map((round) => round[key]).filter((value) => value !== undefined);
+    return values.length === 0 ? '' : formatNs(quantileOf(values, 0.5));
+  });
 }
 
 function garbageCells(garbage: Garbage | undefined): [string, string] {

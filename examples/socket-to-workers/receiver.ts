@@ -5,7 +5,6 @@
 import { Worker } from 'node:worker_threads';
 import { addCollections, type Collections, watchCollections } from './collections.js';
 import { type Digest, emptyDigest, mergeDigests } from './digest.js';
-import { readInto, type Sink } from './stream.js';
 import { copying } from './variants/copy.js';
 import { poolSender } from './variants/pagepool.js';
 import { postingSender } from './variants/posting.js';
@@ -64,13 +63,12 @@ async function receive(job: Job, onProgress: (bytes: number) => void): Promise<R
   await team.ready();
   await collections();
   for (let pass = 0; pass < setup.passes; pass++) {
-    const sink = counting(sender.begin(pass), (bytes) => {
-      received += bytes;
-    });
     const hashed = team.digest();
     const cpuBefore = process.cpuUsage();
     const startMs = performance.now();
-    await readInto(sink, job.port);
+    await sender.receive(pass, job.port, (bytes) => {
+      received += bytes;
+    });
     const digest = await hashed;
     const seconds = (performance.now() - startMs) / 1000;
     const { user, system } = process.cpuUsage(cpuBefore);
@@ -176,17 +174,4 @@ class Inbox {
 
 function leftError(): Error {
   return new Error('a worker left before it was done');
-}
-
-/** The same sink; says how many bytes came. */
-function counting(sink: Sink, onBytes: (bytes: number) => void): Sink {
-  return {
-    room: () => sink.room(),
-    came(count) {
-      onBytes(count);
-      return sink.came(count);
-    },
-    ready: () => sink.ready(),
-    end: () => sink.end(),
-  };
 }

@@ -1,4 +1,4 @@
-// Reads a TCP stream to its end into memory that a sink names, with back-pressure.
+// How the baselines read: a TCP stream to its end into memory that a sink names, with back-pressure.
 
 import { connect } from 'node:net';
 
@@ -15,7 +15,7 @@ export interface Sink {
 }
 
 /** Resolves when all bytes of the stream are with the sink. */
-export function readInto(sink: Sink, port: number): Promise<void> {
+export function readInto(sink: Sink, port: number, onBytes: (count: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       port,
@@ -23,6 +23,7 @@ export function readInto(sink: Sink, port: number): Promise<void> {
       onread: {
         buffer: () => sink.room(),
         callback(count) {
+          onBytes(count);
           if (sink.came(count)) return true;
           sink.ready().then(() => socket.resume(), reject);
           return false;

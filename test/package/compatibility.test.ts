@@ -12,10 +12,11 @@ const toolchain = JSON.parse(read('test/package/toolchain/package.json')) as Rec
 
 describe('the tables', () => {
   const region = (name: string): string => `<!-- results ${name} -->\nold\n<!-- /results -->\n`;
-  const text = `prose\n${region('runtimes')}${region('bundlers')}${region('types')}`;
+  const text = `prose\n${region('runtimes')}${region('adapters')}${region('bundlers')}${region('types')}`;
   const runtime = { name: 'Node', version: '1.2.3', threads: ['a', 'b'], features: { waitAsync: true }, alone: 'ends' };
   const found = {
     runtimes: [runtime],
+    adapters: [{ name: 'Node', adapters: { connectInto: 'no copy', serveInto: 'one copy' } }],
     bundlers: [{ name: 'none', version: '', worker: 'x | y', browser: 'C' }],
     types: [{ version: '7', modes: [{ name: 'm', libraries: ['DOM', 'none'] }] }],
   };
@@ -23,6 +24,7 @@ describe('the tables', () => {
   test('take results over and leave prose alone', () => {
     const filled = fillResults(text, found);
     expect(filled).toContain('| Node | 1.2.3 | a, b | yes | no | ends |\n');
+    expect(filled).toContain('| Node | no copy | one copy |\n');
     expect(filled).toContain('| none |  | x \\| y | C |\n');
     expect(filled).toContain('| 7 | m | DOM; none |\n');
     expect(filled).toMatch(/^prose\n/);
@@ -31,7 +33,7 @@ describe('the tables', () => {
   });
 
   test('are not written where a region or the results are missing', () => {
-    expect(() => fillResults(region('runtimes'), found)).toThrow('no region for bundlers, types');
+    expect(() => fillResults(region('runtimes'), found)).toThrow('no region for adapters, bundlers, types');
     expect(() => fillResults(`${text}${region('others')}`, found)).toThrow('no results are called others');
     expect(() => fillResults(text, { ...found, types: [] })).toThrow('left no results for types');
   });

@@ -1,5 +1,6 @@
 // The installed package in every runtime: threads hand fragments on with both engines, and it loads in every way it should.
 
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -119,6 +120,33 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     for (const sentence of advice) expect(table.stdout).toContain(`- ${sentence}\n`);
   });
 
+  test.skipIf(!isHere)('reads sockets, files and streams into pages, and writes packets', async () => {
+    const key = join(consumer, 'key.pem');
+    const cert = join(consumer, 'cert.pem');
+    makeCertificate(key, cert);
+    const { stdout, stderr, end } = await start('node-adapters.js', [key, cert]);
+    expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+    const direct = (isSo: boolean): string => (isSo ? 'no copy' : 'one copy');
+    const adapters = {
+      connectInto: 'no copy',
+      'connectInto, TLS': direct(name !== 'Deno'),
+      serveInto: direct(name !== 'Bun'),
+      readFileInto: 'no copy',
+      'readStreamInto, HTTP': 'one copy',
+      receiveInto: 'one copy',
+      writePacket: 'no copy',
+    };
+    expect(JSON.parse(stdout)).toEqual({
+      ...adapters,
+      'connectInto, reads of 500 bytes': 'no copy',
+      'connectInto, TLS, reads of 500 bytes': direct(name !== 'Deno'),
+      'a connection that is cut': 'yes',
+      'pipeline, and lines': 'yes',
+    });
+    const place = [own, ...runtimes].findIndex((runtime) => runtime.name === name);
+    record('adapters', place, { name, adapters });
+  });
+
   test.skipIf(!isHere)('loads by require() from CommonJS, without a warning', async () => {
     const { stdout, stderr, end } = await start('require.cjs');
     expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
@@ -152,6 +180,14 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     );
   });
 });
+
+/** A key and a certificate of its own, for `localhost`. */
+function makeCertificate(key: string, cert: string): void {
+  if (existsSync(cert)) return;
+  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost';
+  const files = ['-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert];
+  execFileSync('openssl', [...request.split(' '), ...files], { stdio: 'ignore' });
+}
 
 /** How a process ends whose module awaits what never comes. */
 function topLevelEnd(name: string): number | string {

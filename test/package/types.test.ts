@@ -84,6 +84,12 @@ describe.each(compilers)('TypeScript $version', ({ folder, version }) => {
     expect(await check(folder, `${number}-device-${file}-${name.length}`, config, file)).toBe('exit code 0');
   });
 
+  test('accepts the entry for Node with its types', async () => {
+    const types = { types: ['node'], typeRoots: [join(root, 'node_modules/@types')] };
+    const config = { module: 'nodenext', lib: ['ES2022', 'ESNext.Disposable'], ...types };
+    expect(await check(folder, `${number}-node`, config, 'consumer-node.ts')).toBe('exit code 0');
+  });
+
   test('refuses a consumer that misuses the package', async () => {
     writeFileSync(join(consumer, 'src', 'misuse.ts'), "import { PagePool } from 'pagepool';\nPagePool.attach(1);\n");
     const options = { module: 'nodenext', lib: ['ES2022'], types: [] };

@@ -1,12 +1,12 @@
 // The pagepool variant: the socket reads straight into pages, records are slices of them, and only numbers cross threads.
 //
-// A page starts with one reference a record (`retain` once for all of them); each reference goes along with its record, and
-// the worker releases it. The sink keeps one page in reserve, because the socket asks for memory one read ahead.
+// A page gets one reference for each record (`retain` once for all of them); each goes along with its record, and the worker
+// releases it. `connectInto` takes the pages, keeps one in reserve, and waits where the pool is empty or the channel is full.
 
-import { type Channel, PagePool, type PoolShare } from 'pagepool';
+import { type Channel, type Fragment, PagePool, type PoolShare } from 'pagepool';
+import { connectInto } from 'pagepool/node';
 import { addRecord, type Digest, emptyDigest } from '../digest.js';
 import { blockBytes, recordEnd, recordsPerBlock, windowBytes, windowRecords } from '../grid.js';
-import type { Sink } from '../stream.js';
 import type { PoolCheck, Receiver, Sender, Setup } from './variant.js';
 
 /** Entries in one burst and in one node of a channel: a block's records, at most as many as a node can have. */
@@ -30,21 +30,29 @@ export async function poolSender(setup: Setup): Promise<Sender> {
   const entries = pool.words(burstOf(setup.recordBytes) * entryWords);
   return {
     share: pool.share(),
-    begin: (pass) => new PoolSink(pool, pool.channel(channelName(pass)), entries, setup.recordBytes),
+    async receive(pass, port, onBytes) {
+      const cutter = new Cutter(pool, pool.channel(channelName(pass)), entries, setup.recordBytes);
+      const onFragment = (fragment: Fragment) => {
+        onBytes(fragment.length);
+        return cutter.came(fragment);
+      };
+      // Every page is filled to its end, so that records lie as in the file.
+      await connectInto(pool, { port, host: '127.0.0.1' }, onFragment, { minRoomBytes: 1 }).finished;
+      await cutter.end();
+    },
     close: () => check(pool),
   };
 }
 
-class PoolSink implements Sink {
+/** Cuts pages into records as they fill, and sends those. */
+class Cutter {
   readonly #perBlock: number;
   readonly #burst: number;
-  /** The page that is read into or still being cut, and the references it has left for records. */
-  #page: number;
-  #references: number;
+  /** The page that is being filled, how far it is, how far it is cut, and the references it has left for records. */
+  #page = 0;
   #filled = 0;
   #cut = 0;
-  /** The page after it; 0: the pool was empty. */
-  #reserve: number;
+  #references = 0;
   #tag = 0;
 
   constructor(
@@ -55,34 +63,29 @@ class PoolSink implements Sink {
   ) {
     this.#perBlock = recordsPerBlock(recordBytes);
     this.#burst = burstOf(recordBytes);
-    this.#page = pool.alloc();
-    this.#reserve = pool.alloc();
-    if (this.#page === 0 || this.#reserve === 0) throw new Error('the pool is empty before the first read');
-    this.#references = this.#referenceRecords();
   }
 
-  room(): Uint8Array {
-    if (this.#filled === blockBytes) return this.pool.bytes(this.#reserve);
-    const page = this.pool.bytes(this.#page);
-    return this.#filled === 0 ? page : page.subarray(this.#filled);
-  }
-
-  came(count: number): boolean {
-    this.#filled += count;
-    return this.#handOver(false) && this.#turnPage();
-  }
-
-  async ready(): Promise<void> {
-    while (!this.#handOver(false)) await this.channel.waitRoom({ ref: true });
-    this.#turnPage();
-    if (this.#reserve === 0) this.#reserve = (await this.pool.takeAsync(blockBytes, { ref: true })).handle;
+  /** A read's part of a page. A promise: the channel is full, and reading waits. */
+  came(fragment: Fragment): void | Promise<void> {
+    if (fragment.offset === 0) {
+      this.#page = fragment.handle;
+      this.#references = this.#perBlock;
+      this.#cut = 0;
+      this.pool.retain(fragment.handle, this.#perBlock);
+    }
+    this.#filled = fragment.offset + fragment.length;
+    fragment.release();
+    if (!this.#handOver(false)) return this.#wait(false);
   }
 
   async end(): Promise<void> {
-    while (!this.#handOver(true)) await this.channel.waitRoom({ ref: true });
+    await this.#wait(true);
     for (; this.#references > 0; this.#references--) this.pool.release(this.#page);
-    if (this.#reserve !== 0) this.pool.release(this.#reserve);
     this.channel.close();
+  }
+
+  async #wait(isEnd: boolean): Promise<void> {
+    while (!this.#handOver(isEnd)) await this.channel.waitRoom({ ref: true });
   }
 
   /** Sends every whole record, and at the end of the stream the rest. False: the channel is full. */
@@ -116,22 +119,6 @@ class PoolSink implements Sink {
       }
       this.#cut = cut;
     }
-  }
-
-  /** Goes on to the reserve when the page is full and sent. False: there is no page to be the next reserve. */
-  #turnPage(): boolean {
-    if (this.#cut < blockBytes) return true;
-    this.#page = this.#reserve;
-    this.#references = this.#referenceRecords();
-    this.#filled = 0;
-    this.#cut = 0;
-    this.#reserve = this.pool.alloc();
-    return this.#reserve !== 0;
-  }
-
-  #referenceRecords(): number {
-    if (this.#perBlock > 1) this.pool.retain(this.#page, this.#perBlock - 1);
-    return this.#perBlock;
   }
 }
 

@@ -4,7 +4,7 @@
 import { type MessagePort, parentPort, type Worker } from 'node:worker_threads';
 import { addRecord, type Digest, emptyDigest } from '../digest.js';
 import { blockBytes, recordEnd, windowRecords } from '../grid.js';
-import type { Sink } from '../stream.js';
+import { readInto, type Sink } from '../stream.js';
 import type { Receiver, Sender, Setup } from './variant.js';
 
 /** How a baseline differs from the others. */
@@ -26,7 +26,7 @@ export function postingSender(posting: Posting, setup: Setup, workers: Worker[])
   const sink = new PostingSink(posting, setup, workers);
   return {
     share: null,
-    begin: () => sink.begin(),
+    receive: (_, port, onBytes) => readInto(sink.begin(), port, onBytes),
     close: async () => null,
   };
 }

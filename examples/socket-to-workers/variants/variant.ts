@@ -1,7 +1,6 @@
 // What a variant is: one way to hand records from the thread that reads the socket to the workers that hash them.
 
 import type { Digest } from '../digest.js';
-import type { Sink } from '../stream.js';
 
 export const variantNames = ['pagepool', 'copy', 'transfer', 'shared buffer'] as const;
 export type VariantName = (typeof variantNames)[number];
@@ -29,8 +28,8 @@ export interface PoolCheck {
 export interface Sender {
   /** Goes to every worker, with the variant's name and the setup. */
   readonly share: unknown;
-  /** Begins a pass: the sink takes the stream, and `end` tells the workers that the pass is over. */
-  begin(pass: number): Sink;
+  /** Receives a pass from the port: resolves when the stream has ended and its last record is on its way to the workers. */
+  receive(pass: number, port: number, onBytes: (count: number) => void): Promise<void>;
   /** After the workers are gone. */
   close(): Promise<PoolCheck | null>;
 }

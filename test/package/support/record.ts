@@ -7,7 +7,11 @@ import { fileURLToPath } from 'node:url';
 const folder = fileURLToPath(new URL('../../../build/reports/compatibility', import.meta.url));
 
 /** Writes one row of a table; a test calls it after its last expectation. `order` is the row's place. */
-export function record(table: 'runtimes' | 'bundlers' | 'types', order: number, row: Record<string, unknown>): void {
+export function record(
+  table: 'runtimes' | 'adapters' | 'bundlers' | 'types',
+  order: number,
+  row: Record<string, unknown>,
+): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${table}-${String(order).padStart(2, '0')}.json`), `${JSON.stringify(row, null, 2)}\n`);
 }

@@ -1,0 +1,91 @@
+// UDP into pages: one copy a datagram, since Node reads each into memory of its own.
+//
+// A socket that is not read loses datagrams in the kernel; an empty pool loses them here, counted. Nothing waits.
+
+import { type RemoteInfo, Socket } from 'node:dgram';
+import { invalidArgument, requireRecord } from '../errors.js';
+import { Fragment, spendFragment } from '../pool/fragment.js';
+import { type PagePool, portOf } from '../pool/page-pool.js';
+import { dispose } from '../pool/symbols.js';
+import { tell } from './events.js';
+import { requireOnFragment } from './options.js';
+
+/** What became of the datagrams. */
+export interface DatagramReading {
+  /** Handed over. */
+  readonly received: number;
+  /** Lost here: the pool was empty, or they were longer than a page. */
+  readonly dropped: number;
+  /** Resolves when the socket is closed or `stop` was called; rejects with the first error of the socket, the pool or the user's function. */
+  readonly finished: Promise<void>;
+  /** Takes no more of them; the socket stays open. */
+  stop(): void;
+}
+
+/**
+ * Copies each datagram of a socket into a fragment of its own, and hands it over with its sender. Where the pool is empty, and above the
+ * size of a page, datagrams are dropped and counted.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is not a socket of node:dgram
+ */
+export function receiveInto(
+  pool: PagePool,
+  socket: Socket,
+  onFragment: (fragment: Fragment, from: RemoteInfo) => void,
+): DatagramReading {
+  const call = 'receiveInto';
+  const port = portOf(call, pool);
+  requireOnFragment(call, onFragment);
+  requireRecord(call, 'socket', socket);
+  if (!(socket instanceof Socket)) throw invalidArgument(call, 'socket', socket, 'a socket of node:dgram');
+  let received = 0;
+  let dropped = 0;
+  let bytes = 0;
+  let end: (error?: unknown) => void = () => {};
+
+  const onMessage = (message: Uint8Array, from: RemoteInfo): void => {
+    let fragment: Fragment | null = null;
+    try {
+      fragment = message.length > pool.pageBytes ? null : pool.take(Math.max(1, message.length));
+      if (fragment === null) {
+        dropped++;
+        tell('drop', call, pool.name, bytes);
+        return;
+      }
+      if (message.length > 0) fragment.bytes.set(message);
+      else {
+        const { handle } = fragment;
+        spendFragment(fragment);
+        fragment = new Fragment(port, handle, 0, 0, 0);
+      }
+      received++;
+      bytes += message.length;
+      onFragment(fragment, from);
+    } catch (error) {
+      fragment?.[dispose]();
+      end(error);
+    }
+  };
+  const finished = new Promise<void>((resolve, reject) => {
+    const onError = (error: unknown): void => end(error);
+    const onClose = (): void => end();
+    end = (error) => {
+      socket.off('message', onMessage).off('close', onClose).off('error', onError);
+      end = () => {};
+      tell('end', call, pool.name, bytes);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    socket.on('message', onMessage).on('close', onClose).on('error', onError);
+  });
+  return {
+    get received() {
+      return received;
+    },
+    get dropped() {
+      return dropped;
+    },
+    finished,
+    stop: () => end(),
+  };
+}

@@ -1,0 +1,200 @@
+// Streams of fragments, for `pipeline`, `for await` and the framings of pagepool/packet.
+//
+// Streams keep what they were given in lists of their own, and lose it when they are destroyed. So both classes remember the references
+// that are inside, and give them back at the end.
+
+import { Socket as DatagramSocket } from 'node:dgram';
+import { Readable, Writable } from 'node:stream';
+import { requireRecord } from '../errors.js';
+import { Packet } from '../packet/packet.js';
+import type { Fragment } from '../pool/fragment.js';
+import { dispose } from '../pool/symbols.js';
+import { type OnFragment, requireOnFragment } from './options.js';
+import { type PacketTarget, type WriteOptions, writePacket } from './write.js';
+
+/** Begins to read: hands every fragment to the function, ends when the signal says so, resolves at the source's end. */
+export type Read = (onFragment: OnFragment, signal: AbortSignal) => Promise<unknown>;
+
+/**
+ * A Readable of fragments, in object mode, of any source: whoever reads it owns what he gets. The source pauses while nobody reads.
+ * Destroying it ends the source and releases what nobody got.
+ *
+ * @example
+ * const source = fragments((onFragment, signal) => readFileInto(pool, 'app.log', onFragment, { signal }));
+ * for await (const line of lines(source)) line.release();
+ */
+export function fragments(read: Read): Readable & AsyncIterable<Fragment> {
+  requireOnFragment('fragments', read);
+  return new FragmentReadable(read);
+}
+
+class FragmentReadable extends Readable {
+  readonly #read: Read;
+  readonly #stop = new AbortController();
+  /** Inside the stream: pushed, and not read by anybody. */
+  readonly #inside = new Set<Fragment>();
+  #finished: Promise<unknown> | undefined;
+  #goOn: (() => void) | undefined;
+
+  constructor(read: Read) {
+    super({ objectMode: true, highWaterMark: 2 });
+    this.#read = read;
+  }
+
+  override _read(): void {
+    if (this.#finished === undefined) {
+      this.#finished = this.#begin();
+      this.#finished.then(
+        () => this.push(null),
+        (error) => this.destroy(error),
+      );
+    }
+    const goOn = this.#goOn;
+    this.#goOn = undefined;
+    goOn?.();
+  }
+
+  async #begin(): Promise<unknown> {
+    return this.#read((fragment) => {
+      this.#inside.add(fragment);
+      if (this.push(fragment)) return;
+      return new Promise<void>((resolve) => {
+        this.#goOn = resolve;
+      });
+    }, this.#stop.signal);
+  }
+
+  /** Every way out of a Readable emits 'data', whether somebody listens or not. */
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event === 'data') this.#inside.delete(args[0] as Fragment);
+    return super.emit(event as 'data', ...args);
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    for (const fragment of this.#inside) fragment[dispose]();
+    this.#inside.clear();
+    if (this.#finished === undefined) {
+      callback(error);
+      return;
+    }
+    this.#goOn?.();
+    this.#stop.abort(error ?? new Error('the stream of fragments was destroyed'));
+    // Pages are home when 'close' comes.
+    const done = (): void => callback(error);
+    this.#finished.then(done, done);
+  }
+}
+
+/** How packets are written. */
+export interface PacketWritableOptions extends WriteOptions {
+  /** Streams: whether the target ends, and is destroyed, with this stream; true if not given. Other targets stay open. */
+  end?: boolean;
+}
+
+/**
+ * A Writable of fragments and packets, in object mode: writes each to the target without a copy, those that wait together in one
+ * writev, and releases them when that is done. Whatever ends it, everything that was written to it is released.
+ */
+export function packetWritable(target: PacketTarget, options?: PacketWritableOptions): Writable {
+  const { end = true, ...write } = requireRecord('packetWritable', 'options', options ?? {}, [
+    'end',
+    'position',
+    'port',
+    'address',
+  ]) as PacketWritableOptions;
+  return new PacketWritable(target, write, end && isStream(target) ? target : undefined);
+}
+
+/** An HTTP response is one by what it does, not by its class. */
+function isStream(target: PacketTarget): target is Writable {
+  return typeof (target as Partial<Writable>).cork === 'function';
+}
+
+type Callback = (error?: Error | null) => void;
+
+class PacketWritable extends Writable {
+  readonly #target: PacketTarget;
+  readonly #options: WriteOptions;
+  readonly #ended: Writable | undefined;
+  readonly #inside = new Set<Packet | Fragment>();
+  #position: number | undefined;
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(target: PacketTarget, options: WriteOptions, ended: Writable | undefined) {
+    super({ objectMode: true, highWaterMark: 16 });
+    this.#target = target;
+    this.#options = options;
+    this.#position = options.position;
+    this.#ended = ended;
+    ended?.on('error', (error) => this.destroy(error));
+    ended?.on('close', () => {
+      if (!this.writableFinished) this.destroy();
+    });
+  }
+
+  override write(chunk: unknown, ...rest: unknown[]): boolean {
+    if (!this.destroyed && !this.writableEnded) this.#inside.add(chunk as Packet);
+    return (super.write as (...args: unknown[]) => boolean).call(this, chunk, ...rest);
+  }
+
+  override end(...args: unknown[]): this {
+    const [chunk, ...rest] = args;
+    if (chunk === undefined || chunk === null || typeof chunk === 'function') {
+      return (super.end as (...args: unknown[]) => this).call(this, ...args);
+    }
+    this.write(chunk);
+    return (super.end as (...args: unknown[]) => this).call(this, ...rest);
+  }
+
+  override _write(chunk: Packet | Fragment, _encoding: string, callback: Callback): void {
+    this.#put(chunk, callback);
+    this.#inside.delete(chunk);
+  }
+
+  override _writev(chunks: { chunk: Packet | Fragment }[], callback: Callback): void {
+    const isDatagrams = this.#target instanceof DatagramSocket;
+    const all = new Packet();
+    try {
+      for (const { chunk } of isDatagrams ? [] : chunks) all.append(chunk);
+    } catch (error) {
+      all.release();
+      callback(error as Error);
+      return;
+    }
+    if (isDatagrams) {
+      this.#putEach(chunks).then(() => callback(), callback);
+      return;
+    }
+    for (const { chunk } of chunks) this.#inside.delete(chunk);
+    this.#put(all, callback);
+  }
+
+  async #putEach(chunks: readonly { chunk: Packet | Fragment }[]): Promise<void> {
+    for (const { chunk } of chunks) {
+      this.#inside.delete(chunk);
+      await writePacket(this.#target, chunk, this.#options);
+    }
+  }
+
+  #put(data: Packet | Fragment, callback: Callback): void {
+    const { length } = data;
+    const options = this.#position === undefined ? this.#options : { ...this.#options, position: this.#position };
+    if (this.#position !== undefined) this.#position += length;
+    const writing = writePacket(this.#target, data, options);
+    this.#writing = writing.catch(() => {});
+    writing.then(() => callback(), callback);
+  }
+
+  override _final(callback: Callback): void {
+    if (this.#ended === undefined) callback();
+    else this.#ended.end(() => callback());
+  }
+
+  override _destroy(error: Error | null, callback: Callback): void {
+    for (const data of this.#inside) (data as Partial<Fragment>)[dispose]?.();
+    this.#inside.clear();
+    if (error !== null) this.#ended?.destroy(error);
+    // Pages are home when 'close' comes.
+    void this.#writing.then(() => callback(error));
+  }
+}

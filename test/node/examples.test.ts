@@ -1,0 +1,84 @@
+// The examples of sources, with real clients: each ends well and misses no page.
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { inFolder, later, pattern, until } from './support.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+
+/** Runs an example to its end; what it printed. */
+async function example(name: string, ...args: string[]): Promise<string> {
+  const command = ['scripts/run-ts.mjs', `examples/${name}/main.ts`, ...args];
+  const { stdout, stderr } = await run(process.execPath, command, { cwd: root });
+  expect(stderr).toBe('');
+  return stdout;
+}
+
+test('http-upload: curl gets the digest of each file, also of many at a time; a client that leaves costs nothing', () =>
+  inFolder(async (folder) => {
+    // The bundle first, then the program itself, so that the signal reaches it.
+    const bundled = spawn(process.execPath, ['scripts/run-ts.mjs', 'examples/http-upload/main.ts'], {
+      cwd: root,
+      detached: true,
+    });
+    let output = '';
+    for (const stream of [bundled.stdout, bundled.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    const ended = new Promise<void>((resolve) => bundled.on('close', () => resolve()));
+    try {
+      await until(() => output.includes('listening on'), 20_000);
+      const url = /http:\S+/.exec(output)?.[0] as string;
+      const files = [0, 1, 65_536, 3_000_001, 12_345_678].map((bytes) => {
+        const path = join(folder, `${bytes}.bin`);
+        const content = pattern(bytes);
+        writeFileSync(path, content);
+        return { path, answer: `${createHash('sha256').update(content).digest('hex')} ${bytes}\n` };
+      });
+      const curl = (...args: string[]) => run('curl', ['-sS', '--max-time', '20', ...args, url]);
+      const answers = await Promise.all(
+        [...files, ...files].map(async ({ path, answer }) => [(await curl('-T', path)).stdout, answer]),
+      );
+      for (const [got, wanted] of answers) expect(got).toBe(wanted);
+      const chunked = await curl('-H', 'Transfer-Encoding: chunked', '-T', files[3]?.path as string);
+      expect(chunked.stdout).toBe(files[3]?.answer);
+
+      const leaving: ChildProcess = spawn('curl', ['-sS', '--limit-rate', '1M', '-T', files[4]?.path as string, url]);
+      await later(300);
+      leaving.kill('SIGKILL');
+      await until(() => output.includes('upload failed'));
+      expect((await curl('-T', files[2]?.path as string)).stdout).toBe(files[2]?.answer);
+    } finally {
+      process.kill(-(bundled.pid as number), 'SIGTERM');
+    }
+    await Promise.race([ended, later(5000)]);
+    expect(output).toContain('13 uploads; pages missing: 0, audit balanced');
+  }));
+
+test('log-shipper: every line of every producer arrives, in order', async () => {
+  const output = await example('log-shipper', '4', '3000');
+  expect(output).toContain('12000 lines of 4 producers');
+  expect(output).toContain('out of order: 0');
+  expect(output).toContain('no page is missing');
+});
+
+test('file-scan: counts every line in memory that does not grow with the file', () =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'log');
+    const text = Buffer.from(Array.from({ length: 50_000 }, (_, i) => `line ${i}\n`).join(''));
+    writeFileSync(path, text);
+    truncateSync(path, 400 * 1024 * 1024); // the rest is a hole: bytes of 0, and no disk
+    const output = await example('file-scan', path);
+    expect(output).toContain(`${400 * 1024 * 1024} bytes, 50000 lines`);
+    expect(output).toContain('no page is missing');
+    const grown = Number(/grew by (-?[\d.]+) MiB/.exec(output)?.[1]);
+    expect(grown).toBeLessThan(40);
+  }));
