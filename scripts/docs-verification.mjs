@@ -118,7 +118,7 @@ function print({ groups, faults }) {
     const seconds = explorations.reduce((sum, exploration) => sum + exploration.seconds, 0);
     console.log(`\nexplored, ${group}: ${seconds.toFixed(0)} s; schedules by engine\n${text(tableOf(explorations))}`);
   }
-  console.log(`\nseeded faults caught: ${faults.length}`);
+  if (faults.length > 0) console.log(`\nseeded faults caught: ${faults.length}`);
 }
 
 if (isMain(import.meta.url)) {
