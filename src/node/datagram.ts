@@ -24,14 +24,14 @@ export interface DatagramReading {
 
 /**
  * Copies each datagram of a socket into a fragment of its own, and hands it over with its sender. Where the pool is empty, and above the
- * size of a page, datagrams are dropped and counted.
+ * size of a page, datagrams are dropped and counted. A promise of the user's function is not waited for, but its rejection ends the reading.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is not a socket of node:dgram
  */
 export function receiveInto(
   pool: PagePool,
   socket: Socket,
-  onFragment: (fragment: Fragment, from: RemoteInfo) => void,
+  onFragment: (fragment: Fragment, from: RemoteInfo) => unknown,
 ): DatagramReading {
   const call = 'receiveInto';
   const port = portOf(call, pool);
@@ -43,6 +43,14 @@ export function receiveInto(
   let bytes = 0;
   let end: (error?: unknown) => void = () => {};
 
+  const refuse = (fragment: Fragment | null, error: unknown): void => {
+    try {
+      fragment?.[dispose]();
+    } catch {
+      // Released by its number: the user's error is the one to tell.
+    }
+    end(error);
+  };
   const onMessage = (message: Uint8Array, from: RemoteInfo): void => {
     let fragment: Fragment | null = null;
     try {
@@ -60,17 +68,19 @@ export function receiveInto(
       }
       received++;
       bytes += message.length;
-      onFragment(fragment, from);
+      const given = fragment;
+      const result = onFragment(given, from) as Partial<PromiseLike<unknown>> | null | undefined;
+      if (typeof result?.then === 'function') result.then(undefined, (error) => refuse(given, error));
     } catch (error) {
-      fragment?.[dispose]();
-      end(error);
+      refuse(fragment, error);
     }
   };
   const finished = new Promise<void>((resolve, reject) => {
     const onError = (error: unknown): void => end(error);
     const onClose = (): void => end();
     end = (error) => {
-      socket.off('message', onMessage).off('close', onClose).off('error', onError);
+      socket.off('message', onMessage).off('close', onClose);
+      if (error === undefined) socket.off('error', onError); // stays after an error: more may come, one for each datagram
       end = () => {};
       tell('end', call, pool.name, bytes);
       if (error === undefined) resolve();

@@ -53,6 +53,7 @@ export class Delivery {
 
   /** Listens to the signal; call it when the source can be stopped. */
   begin(): void {
+    if (this.#isOver) return;
     if (this.#signal?.aborted) this.#onAbort();
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -97,7 +98,11 @@ export class Delivery {
   }
 
   #refuse(fragment: Fragment, reason: unknown): void {
-    fragment[dispose]();
+    try {
+      fragment[dispose]();
+    } catch {
+      // Released by its number: the user's error is the one to tell.
+    }
     this.fail(reason);
   }
 

@@ -10,6 +10,7 @@ import { invalidArgument, requireInteger } from '../errors.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import type { Port } from '../pool/port.js';
+import { dispose } from '../pool/symbols.js';
 import { Delivery } from './delivery.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 
@@ -290,7 +291,7 @@ class FileRead {
     this.#delivery.tell('pause');
     this.#pool.takeAsync(this.#readBytes, { signal: wait.signal, ref: true }).then(
       (page) => {
-        page.release();
+        page[dispose]();
         if (this.#wait !== wait) return;
         this.#wait = null;
         this.#delivery.tell('resume');

@@ -2,13 +2,15 @@
 //
 // A source either reads into the memory that `room` names (sockets: no copy), or gives chunks that are copied (`put`). Reads fill one
 // page after the other; each becomes a fragment with a reference of its own, the last one of a page takes the intake's own along.
-// Node asks for memory one read ahead, also when it was just told to stop, so a page is kept in reserve: without one the source
-// pauses until some page is released. TLS goes on for what it has decrypted already; that lands in private memory and is copied.
+// Node asks for memory one read ahead, also when it was just told to stop, so a page is kept in reserve while there are any; without
+// one the read after the page's last lands in private memory and is copied, as does what TLS has decrypted already. Without a page the
+// source pauses until some page is released.
 
 import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import { type Port, refusal } from '../pool/port.js';
+import { dispose } from '../pool/symbols.js';
 import { Delivery } from './delivery.js';
 import type { OnFragment, ResolvedRead } from './options.js';
 
@@ -178,7 +180,8 @@ export class Intake {
     }
     if (!this.#hasReserve) return;
     if (this.#page !== null) this.#reserve ??= this.#pool.take(this.#readBytes);
-    if (this.#reserve === null) this.#waitForPage();
+    // With a page in hand it goes on: where every page is in such hands, nobody would release one.
+    if (this.#page === null) this.#waitForPage();
   }
 
   #open(page: Fragment): void {
@@ -199,7 +202,7 @@ export class Intake {
     this.delivery.tell('pause');
     this.#pool.takeAsync(this.#readBytes, { signal: wait.signal, ref: true }).then(
       (page) => {
-        if (this.#wait !== wait) page.release();
+        if (this.#wait !== wait) page[dispose]();
         else this.#accept(page);
       },
       (error) => {
@@ -238,7 +241,12 @@ export class Intake {
   #proceed(): void {
     if (!this.#isReady) return;
     if (this.#hasEnded) {
-      this.#release();
+      try {
+        this.#release();
+      } catch (error) {
+        this.delivery.fail(error);
+        return;
+      }
       this.delivery.finish();
     } else if (this.#isPaused) {
       this.#isPaused = false;
@@ -269,7 +277,11 @@ export class Intake {
   }
 
   #settle(): void {
-    this.#release();
+    try {
+      this.#release();
+    } catch {
+      // What ended the reading is told, and no second error.
+    }
     this.delivery.settle();
   }
 
@@ -279,12 +291,17 @@ export class Intake {
     wait?.abort();
   }
 
-  /** Gives back the pages that nobody has got. */
+  /** Gives back the pages that nobody has got. Throws where the user released one by its number, once too often. */
   #release(): void {
-    const pages = [this.#page, this.#reserve];
+    const page = this.#page;
+    const reserve = this.#reserve;
     this.#page = null;
     this.#reserve = null;
-    for (const page of pages) if (page !== null && !this.#port.isGone) page.release();
+    try {
+      page?.[dispose]();
+    } finally {
+      reserve?.[dispose]();
+    }
   }
 }
 

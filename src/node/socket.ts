@@ -39,7 +39,7 @@ export interface ServeOptions extends ReadOptions {
 }
 
 /**
- * Connects, and reads straight into pages: no copy (TLS in Deno: one). A connection holds two of them (of `readBytes` each, if that is less), the one that is
+ * Connects, and reads straight into pages: no copy (TLS in Deno, and over a socket that is given: one). A connection holds two of them (of `readBytes` each, if that is less), the one that is
  * filled and one in reserve. Where the pool is empty the socket pauses until a page is released. Fragments of one page follow each
  * other without a gap.
  *
@@ -61,7 +61,9 @@ export function connectInto(
   const where = requireRecord(call, 'target', target) as unknown as ConnectTarget;
   if ('onread' in where)
     throw invalidArgument(call, 'target.onread', where.onread, 'none: pages are what is read into');
-  if ('tls' in where && LOSES_TLS_END) return copied(call, pool, connectTls(where.tls), onFragment, read);
+  // Over a socket that is given, Node reads into memory of its own whatever it is told.
+  if ('tls' in where && (LOSES_TLS_END || where.tls.socket !== undefined))
+    return copied(call, pool, connectTls(where.tls), onFragment, read);
   return attach(
     (source) => new Intake(call, pool, onFragment, read, false, source),
     (onread) =>

@@ -7,10 +7,10 @@ import { Socket as DatagramSocket } from 'node:dgram';
 import { Readable, Writable } from 'node:stream';
 import { requireRecord } from '../errors.js';
 import { Packet } from '../packet/packet.js';
-import type { Fragment } from '../pool/fragment.js';
+import { Fragment } from '../pool/fragment.js';
 import { dispose } from '../pool/symbols.js';
 import { type OnFragment, requireOnFragment } from './options.js';
-import { type PacketTarget, type WriteOptions, writePacket } from './write.js';
+import { destroyedStream, type PacketTarget, type WriteOptions, writePacket, writer } from './write.js';
 
 /** Begins to read: hands every fragment to the function, ends when the signal says so, resolves at the source's end. */
 export type Read = (onFragment: OnFragment, signal: AbortSignal) => Promise<unknown>;
@@ -56,6 +56,10 @@ class FragmentReadable extends Readable {
 
   async #begin(): Promise<unknown> {
     return this.#read((fragment) => {
+      if (this.destroyed) {
+        fragment[dispose]();
+        return;
+      }
       this.#inside.add(fragment);
       if (this.push(fragment)) return;
       return new Promise<void>((resolve) => {
@@ -66,7 +70,12 @@ class FragmentReadable extends Readable {
 
   /** Every way out of a Readable emits 'data', whether somebody listens or not. */
   override emit(event: string | symbol, ...args: unknown[]): boolean {
-    if (event === 'data') this.#inside.delete(args[0] as Fragment);
+    if (event === 'data') {
+      const [fragment] = args as [Fragment];
+      this.#inside.delete(fragment);
+      // Flowing away: resume() without anybody who listens.
+      if (this.readableFlowing === true && this.listenerCount('data') === 0) fragment[dispose]();
+    }
     return super.emit(event as 'data', ...args);
   }
 
@@ -93,7 +102,9 @@ export interface PacketWritableOptions extends WriteOptions {
 
 /**
  * A Writable of fragments and packets, in object mode: writes each to the target without a copy, those that wait together in one
- * writev, and releases them when that is done. Whatever ends it, everything that was written to it is released.
+ * writev, and releases them when that is done. Whatever ends it, everything that was written to it is released. All of one pool.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for a wrong target or option
  */
 export function packetWritable(target: PacketTarget, options?: PacketWritableOptions): Writable {
   const { end = true, ...write } = requireRecord('packetWritable', 'options', options ?? {}, [
@@ -102,6 +113,7 @@ export function packetWritable(target: PacketTarget, options?: PacketWritableOpt
     'port',
     'address',
   ]) as PacketWritableOptions;
+  writer('packetWritable', target, write.position);
   return new PacketWritable(target, write, end && isStream(target) ? target : undefined);
 }
 
@@ -133,7 +145,10 @@ class PacketWritable extends Writable {
   }
 
   override write(chunk: unknown, ...rest: unknown[]): boolean {
-    if (!this.destroyed && !this.writableEnded) this.#inside.add(chunk as Packet);
+    if (chunk instanceof Packet || chunk instanceof Fragment) {
+      if (this.destroyed || this.writableEnded) chunk[dispose]();
+      else this.#inside.add(chunk);
+    }
     return (super.write as (...args: unknown[]) => boolean).call(this, chunk, ...rest);
   }
 
@@ -143,7 +158,8 @@ class PacketWritable extends Writable {
       return (super.end as (...args: unknown[]) => this).call(this, ...args);
     }
     this.write(chunk);
-    return (super.end as (...args: unknown[]) => this).call(this, ...rest);
+    // The encoding of an object means nothing, and would be written as one.
+    return (super.end as (...args: unknown[]) => this).call(this, ...rest.filter((each) => typeof each === 'function'));
   }
 
   override _write(chunk: Packet | Fragment, _encoding: string, callback: Callback): void {
@@ -162,7 +178,9 @@ class PacketWritable extends Writable {
       return;
     }
     if (isDatagrams) {
-      this.#putEach(chunks).then(() => callback(), callback);
+      const writing = this.#putEach(chunks);
+      this.#writing = writing.catch(() => {});
+      writing.then(() => callback(), callback);
       return;
     }
     for (const { chunk } of chunks) this.#inside.delete(chunk);
@@ -171,6 +189,7 @@ class PacketWritable extends Writable {
 
   async #putEach(chunks: readonly { chunk: Packet | Fragment }[]): Promise<void> {
     for (const { chunk } of chunks) {
+      if (this.destroyed) return; // those that are left are released
       this.#inside.delete(chunk);
       await writePacket(this.#target, chunk, this.#options);
     }
@@ -187,13 +206,15 @@ class PacketWritable extends Writable {
 
   override _final(callback: Callback): void {
     if (this.#ended === undefined) callback();
-    else this.#ended.end(() => callback());
+    else if (this.#ended.destroyed)
+      callback(destroyedStream()); // Node would not call back
+    else this.#ended.end(((error?: Error | null) => callback(error)) as () => void);
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
     for (const data of this.#inside) (data as Partial<Fragment>)[dispose]?.();
     this.#inside.clear();
-    if (error !== null) this.#ended?.destroy(error);
+    if (error !== null || !this.writableFinished) this.#ended?.destroy(error ?? undefined);
     // Pages are home when 'close' comes.
     void this.#writing.then(() => callback(error));
   }

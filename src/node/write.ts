@@ -1,15 +1,22 @@
 // Packets out: one writev for all fragments, and the references go back when the write is done, not before.
 //
 // "Done" is what the platform's own callback says: until then libuv may read from the pages. A write that fails half way is done too.
+// HTTP messages and UDP sockets forget the callbacks of what they drop when they are closed; there the close says it.
 
 import { Socket as DatagramSocket } from 'node:dgram';
+import { type EventEmitter, errorMonitor } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
-import type { Writable } from 'node:stream';
+import { OutgoingMessage } from 'node:http';
+import { PassThrough, type Writable } from 'node:stream';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import { Packet } from '../packet/packet.js';
 import { Fragment } from '../pool/fragment.js';
+import { dispose } from '../pool/symbols.js';
 
-/** What packets are written to: a socket or any stream of bytes, an HTTP response, a file handle, a UDP socket. */
+/**
+ * What packets are written to: a socket or a stream of bytes, an HTTP response, a file handle, a UDP socket. A stream has to be done with
+ * a chunk when it calls back: one that hands the chunk itself on, as `PassThrough` does, would show what its page holds later.
+ */
 export type PacketTarget = Writable | FileHandle | DatagramSocket;
 
 /** Where a packet goes to. */
@@ -41,7 +48,6 @@ export async function writePacket(
     'port',
     'address',
   ]) as WriteOptions;
-  if (position !== undefined) requireInteger(call, 'position', position, 0, Number.MAX_SAFE_INTEGER);
   const write = writer(call, target, position, port, address);
   if (!(data instanceof Packet || data instanceof Fragment)) {
     throw invalidArgument(call, 'data', data, 'a Packet or a Fragment');
@@ -52,13 +58,19 @@ export async function writePacket(
     await write(packet.toBuffers());
     return length;
   } finally {
-    packet.release();
+    packet[dispose]();
   }
 }
 
 type Write = (views: Uint8Array[]) => Promise<void>;
 
-function writer(call: string, target: unknown, position?: number, port?: number, address?: string): Write {
+/** How to write to the target. @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when nobody can */
+export function writer(call: string, target: unknown, position?: number, port?: number, address?: string): Write {
+  if (position !== undefined) requireInteger(call, 'position', position, 0, Number.MAX_SAFE_INTEGER);
+  if (target instanceof PassThrough) {
+    const expected = 'a stream that is done with a chunk when it calls back';
+    throw invalidArgument(call, 'target', target, expected, 'write to where its bytes go');
+  }
   if (target instanceof DatagramSocket) return (views) => sendDatagram(target, views, port, address);
   const { writev, write, cork } = (target ?? {}) as { writev?: unknown; write?: unknown; cork?: unknown };
   if (typeof cork === 'function' && typeof write === 'function')
@@ -72,16 +84,29 @@ function writeStream(stream: Writable, views: readonly Uint8Array[]): Promise<vo
   return new Promise((resolve, reject) => {
     let left = views.length;
     let failure: Error | null | undefined;
+    const giveUp = (): void => {
+      left = 1;
+      onDone(destroyedStream());
+    };
     const onDone = (error?: Error | null): void => {
       failure ??= error;
-      if (--left > 0) return;
+      if (--left !== 0) return;
+      forgotten?.delete(giveUp);
       // A socket that was destroyed meanwhile calls back without an error, whatever became of the bytes.
       if (stream.destroyed && !stream.writableFinished) failure ??= stream.errored ?? destroyedStream();
       if (failure == null) resolve();
       else reject(failure);
     };
+    const forgotten = stream instanceof OutgoingMessage ? callbacksOf(stream) : undefined;
+    forgotten?.add(giveUp);
     if (views.length > 1) stream.cork();
-    for (const view of views) stream.write(view, onDone);
+    for (const view of views) {
+      try {
+        stream.write(view, onDone);
+      } catch (error) {
+        onDone(error as Error); // those before it are on their way
+      }
+    }
     if (views.length > 1) stream.uncork();
   });
 }
@@ -109,14 +134,60 @@ function behind(views: readonly Uint8Array[], bytes: number): Uint8Array[] {
 
 function sendDatagram(socket: DatagramSocket, views: Uint8Array[], port?: number, address?: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onDone = (error: Error | null): void => (error === null || error === undefined ? resolve() : reject(error));
+    const forgotten = callbacksOf(socket);
+    const giveUp = (): void => onDone(destroyedStream());
+    const onDone = (error?: Error | null): void => {
+      forgotten.delete(giveUp);
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    };
     const data = views.length === 0 ? [new Uint8Array(0)] : views;
-    if (port === undefined) socket.send(data, onDone);
-    else socket.send(data, port, address, onDone);
+    forgotten.add(giveUp);
+    try {
+      if (port === undefined) socket.send(data, onDone);
+      else socket.send(data, port, address, onDone);
+    } catch (error) {
+      onDone(error as Error);
+    }
   });
 }
 
-function destroyedStream(): Error {
+const waiting = new WeakMap<EventEmitter, Set<() => void>>();
+
+/** Writes of a target that forgets callbacks: those that are left are called when it is closed and has called back what it will. */
+function callbacksOf(target: EventEmitter): Set<() => void> {
+  const known = waiting.get(target);
+  if (known !== undefined) return known;
+  const callbacks = new Set<() => void>();
+  waiting.set(target, callbacks);
+  // 'close' comes before libuv has called back the writes that it cancels: those come until the turn after the next.
+  const afterwards = (): void => {
+    const forgotten = [...callbacks];
+    setImmediate(() =>
+      setImmediate(() => {
+        for (const callback of forgotten) if (callbacks.has(callback)) callback();
+      }),
+    );
+  };
+  target.once('close', afterwards);
+  if (target instanceof DatagramSocket) {
+    // A socket that could not be bound drops what waits for that, and is not closed.
+    (target as EventEmitter).on(errorMonitor, () => {
+      if (!isBound(target)) afterwards();
+    });
+  }
+  return callbacks;
+}
+
+function isBound(socket: DatagramSocket): boolean {
+  try {
+    return socket.address().port !== 0;
+  } catch {
+    return false;
+  }
+}
+
+export function destroyedStream(): Error {
   return Object.assign(new Error('the stream was destroyed before the write was done'), {
     code: 'ERR_STREAM_DESTROYED',
   });
