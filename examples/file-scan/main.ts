@@ -1,6 +1,6 @@
 // Scans a file of any size with workers, in memory that does not grow with it: counts its lines.
 //
-//   node scripts/run-ts.mjs examples/file-scan/main.ts FILE
+//   npm run build && node scripts/run-ts.mjs examples/file-scan/main.ts FILE
 //
 // The kernel reads into pages, the workers look at them, the pages go round. 16 MiB are enough for 10 GB.
 

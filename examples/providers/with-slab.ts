@@ -1,4 +1,6 @@
 // Pages from big shared buffers, which are given back when they are not used.
+//
+//   npm run build && node scripts/run-ts.mjs examples/providers/with-slab.ts
 
 import { slabs } from 'pagepool';
 import { run } from './run.js';

@@ -1,6 +1,6 @@
 // A decoder's memory as an area of pages, given to a thread that is not trusted; ends with 1 when a byte or a page is missing.
 //
-// node scripts/run-ts.mjs examples/user-area/main.ts
+// npm run build && node scripts/run-ts.mjs examples/user-area/main.ts
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

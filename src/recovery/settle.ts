@@ -2,7 +2,7 @@
 //
 // Every record holds absolute values, so settling sets and never adds: a reaper that dies here is followed by one that settles
 // the same record again. What each kind means stands at RECORD_* in assembly/layout.ts; which word tells whether the step
-// happened stands at each function here. Source: DESIGN of the exchange (three witnesses), explored in test/interleaving.
+// happened stands at each function here. Source: docs/architecture.md, the exchange ring (three witnesses), explored in test/interleaving.
 
 import {
   BIAS,

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Fragment, PagePool } from 'pagepool';
 import { describe, expect, test } from 'vitest';
 import { fillErrors, loadErrorTable } from '../../scripts/docs-errors.mjs';
 import { fillTables, parseLayout } from '../../scripts/docs-layout.mjs';
@@ -32,6 +33,43 @@ describe('docs/errors.md', () => {
 
   test('is what the table gives', async () => {
     expect(fillErrors(read('docs/errors.md'), await loadErrorTable())).toBe(read('docs/errors.md'));
+  });
+});
+
+describe('docs/api.md', () => {
+  const page = read('docs/api.md');
+
+  test('has a row for every option, and for none that there is not', () => {
+    const options = read('src/pool/options.ts');
+    for (const [heading, constant] of [
+      ['| option | default | is |', 'OPTION_NAMES'],
+      ['| of a channel | default | is |', 'CHANNEL_OPTION_NAMES'],
+    ] as const) {
+      const named = new RegExp(`const ${constant} =\\s*'([\\w ]+)'`).exec(options)?.[1]?.split(' ');
+      const table = page.slice(page.indexOf(heading)).split('\n\n')[0] ?? '';
+      const rows = [...table.matchAll(/^\| `(\w+)` \|/gm)].map((row) => row[1]);
+      expect(rows.sort()).toEqual(named?.sort());
+    }
+  });
+
+  test('has a row for every call and value of a pool, a fragment and a channel, and for none that there is not', async () => {
+    const pool = await PagePool.create({ channels: { work: {} } });
+    const fragment = pool.take(1) as Fragment;
+    for (const [heading, object] of [
+      ['## A pool', pool],
+      ['## A fragment', fragment],
+      ['## A channel', pool.channel('work')],
+    ] as const) {
+      const section = page.slice(page.indexOf(heading)).split('\n## ')[0] ?? '';
+      const column = [...section.matchAll(/^\| (.+?) \|/gm)].map((row) => row[1]).join(' ');
+      const rows = [...column.matchAll(/`(?:PagePool\.)?(\w+)(?:\(.*?\))?`/g)].map((name) => name[1]);
+      const type = object.constructor as typeof PagePool;
+      const statics = Object.getOwnPropertyNames(type).filter((name) => typeof type[name as never] === 'function');
+      const members = [...Object.keys(object), ...Object.getOwnPropertyNames(type.prototype), ...statics];
+      expect(rows.sort()).toEqual(members.filter((name) => name !== 'constructor' && name !== 'prototype').sort());
+    }
+    fragment.release();
+    await pool.close();
   });
 });
 
