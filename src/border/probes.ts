@@ -26,6 +26,9 @@ const own = (view: Uint8Array): Uint8Array<ArrayBuffer> => view as Uint8Array<Ar
 
 const untried: Probe = () => 'untried';
 
+/** For calls whose result is the bytes that they saw. */
+const asIs = (bytes: ArrayLike<number>): ArrayLike<number> => bytes;
+
 // ------------------------------------------------------------------------------------------ text, random numbers, digests
 
 function decode(): Verdict {
@@ -54,7 +57,7 @@ async function subtleDigest(): Promise<Verdict> {
   return lateVerdict(async (view) => {
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', own(view)));
     return digest.every((byte, i) => byte === expected[i]) ? sampleBytes() : [];
-  });
+  }, asIs);
 }
 
 function createHash(): Verdict {
@@ -109,13 +112,14 @@ function onFile(probe: (fs: typeof import('node:fs'), file: number) => Verdict |
 const fileWrite = onFile((fs, file) =>
   lateVerdict(
     (view) =>
-      new Promise((resolve, reject) => {
+      new Promise<ArrayLike<number>>((resolve, reject) => {
         fs.write(file, view, 0, view.length, 0, (error) => {
           if (error !== null) return reject(error);
           const read = new Uint8Array(view.length);
           resolve(fs.readSync(file, read, 0, read.length, 0) === read.length ? read : []);
         });
       }),
+    asIs,
   ),
 );
 
@@ -171,12 +175,20 @@ const accessRead = onAccessHandle((file) => {
 
 // ------------------------------------------------------------------------------------------ bodies, messages, streams
 
-const blob: Probe = () => lateVerdict(async (view) => new Uint8Array(await new Blob([own(view)]).arrayBuffer()));
+const blob: Probe = () =>
+  lateVerdict(
+    (view) => new Blob([own(view)]),
+    async (made) => new Uint8Array(await made.arrayBuffer()),
+  );
 
-const body: Probe = () => lateVerdict(async (view) => new Uint8Array(await new Response(own(view)).arrayBuffer()));
+const body: Probe = () =>
+  lateVerdict(
+    (view) => new Response(own(view)),
+    async (made) => new Uint8Array(await made.arrayBuffer()),
+  );
 
 /** A clone of a view on shared memory is another view of it: what the page holds later shows there. */
-const clone: Probe = () => lateVerdict((view) => Promise.resolve(structuredClone(view)));
+const clone: Probe = () => lateVerdict((view) => structuredClone(view), asIs);
 
 const compression: Probe = () =>
   lateVerdict(async (view) => {
@@ -187,7 +199,7 @@ const compression: Probe = () =>
     const ends = await Promise.allSettled([writer.write(own(view)), writer.close(), contentOf(unzipped)]);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     return ends[2].status === 'fulfilled' ? ends[2].value : [];
-  });
+  }, asIs);
 
 async function contentOf(stream: ReadableStream<Uint8Array>): Promise<number[]> {
   const bytes: number[] = [];
@@ -206,7 +218,7 @@ const enqueue: Probe = () =>
       },
     });
     return (await stream.getReader().read()).value ?? [];
-  });
+  }, asIs);
 
 const byob: Probe = async () => {
   const view = emptyView();
@@ -242,13 +254,18 @@ const PICTURE = { format: 'RGBA', codedWidth: 4, codedHeight: 4, timestamp: 0 } 
 const SOUND = { format: 'u8', sampleRate: 48000, numberOfFrames: 64, numberOfChannels: 1, timestamp: 0 } as const;
 
 const frame: Probe = () =>
-  lateVerdict(async (view) => {
-    const made = new VideoFrame(own(view), PICTURE);
-    const bytes = new Uint8Array(view.length);
-    await made.copyTo(bytes);
-    made.close();
-    return bytes;
-  });
+  lateVerdict(
+    (view) => new VideoFrame(own(view), PICTURE),
+    async (made) => {
+      try {
+        const bytes = new Uint8Array(made.allocationSize());
+        await made.copyTo(bytes);
+        return bytes;
+      } finally {
+        made.close();
+      }
+    },
+  );
 
 const frameCopy: Probe = async () => {
   const made = new VideoFrame(sampleBytes(), PICTURE);

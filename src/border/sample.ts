@@ -69,27 +69,30 @@ export function readVerdict(call: (view: Uint8Array) => ArrayLike<number>, makeV
 }
 
 /**
- * The same for a result that comes later; `call` begins at once, and what it resolves with are the bytes that the API saw.
+ * The same for a result that comes later; `call` begins at once, and what it resolves with are the bytes that the API saw. What
+ * makes something that is looked at afterwards comes in two parts: the bytes are overwritten between them.
  *
+ * @param read what was made, in bytes
  * @param makeView as there
  */
-export async function lateVerdict(
-  call: (view: Uint8Array) => Promise<ArrayLike<number>>,
+export async function lateVerdict<Made>(
+  call: (view: Uint8Array) => Made,
+  read: (made: Awaited<Made>) => Promise<ArrayLike<number>> | ArrayLike<number>,
   makeView = emptyView,
 ): Promise<Verdict> {
   const undisturbed = makeView();
   undisturbed.set(sampleBytes());
   try {
-    if (!isSample(await call(undisturbed)) || isDetached(undisturbed)) return 'corrupted';
+    if (!isSample(await read(await call(undisturbed))) || isDetached(undisturbed)) return 'corrupted';
   } catch {
     return 'refused';
   }
   const disturbed = makeView();
   disturbed.set(sampleBytes());
   try {
-    const seen = call(disturbed);
+    const made = call(disturbed);
     disturbed.fill(33);
-    return isSample(await seen) ? 'taken' : 'later';
+    return isSample(await read(await made)) ? 'taken' : 'later';
   } catch {
     return 'later';
   }

@@ -49,11 +49,14 @@ export type BorderApi =
 export type Verdict = 'taken' | 'later' | 'refused' | 'corrupted' | 'absent' | 'untried';
 
 /** APIs that say when they are done, by a callback or a promise. */
-const COMPLETES: ReadonlySet<BorderApi> = new Set<BorderApi>(['crypto.subtle.digest', 'CompressionStream', 'fs.write']);
+const COMPLETES: ReadonlySet<BorderApi> = new Set<BorderApi>(['crypto.subtle.digest', 'fs.write']);
 
-/** What a probe's finding means: an API that works until it says so may read at any time, however fast it was when it was tried. */
+/** APIs with a queue: a chunk is read when its turn comes, and the promise of its write may be settled before that (Node's is). */
+const QUEUES: ReadonlySet<BorderApi> = new Set<BorderApi>(['CompressionStream']);
+
+/** What a probe's finding means: an API that goes on after its call may read at any time, however fast it was when it was tried. */
 export function verdictFrom(api: BorderApi, found: Verdict): Verdict {
-  return found === 'taken' && COMPLETES.has(api) ? 'later' : found;
+  return found === 'taken' && (COMPLETES.has(api) || QUEUES.has(api)) ? 'later' : found;
 }
 
 /** Whether one copy stands between a page and this API: where the view itself would be refused, or could become other bytes. */

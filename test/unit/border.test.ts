@@ -20,6 +20,7 @@ import {
 import { Packet } from 'pagepool/packet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lateVerdict, readVerdict, sampleBytes, writeVerdict } from '../../src/border/sample.js';
+import { needsCopy, verdictFrom } from '../../src/border/verdict.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 
 const doctor = fileURLToPath(new URL('../../build/doctor.js', import.meta.url));
@@ -76,12 +77,27 @@ describe('a verdict', () => {
   });
 
   test('tells an API that reads in its call from one that reads later', async () => {
-    expect(await lateVerdict(async (view) => view.slice())).toBe('taken');
-    expect(await lateVerdict(async (view) => tail().then(() => view.slice()))).toBe('later');
-    expect(await lateVerdict(async (view) => view)).toBe('later');
-    expect(await lateVerdict(async (view) => tail().then(() => [...view].reverse()))).toBe('corrupted');
-    expect(await lateVerdict(async (view) => detach(view), plain)).toBe('corrupted');
-    expect(await lateVerdict(() => Promise.reject(new TypeError('shared')))).toBe('refused');
+    const asIs = (bytes: Uint8Array | number[]) => bytes;
+    expect(await lateVerdict(async (view) => view.slice(), asIs)).toBe('taken');
+    expect(await lateVerdict(async (view) => tail().then(() => view.slice()), asIs)).toBe('later');
+    expect(await lateVerdict(async (view) => view, asIs)).toBe('later');
+    expect(await lateVerdict(async (view) => tail().then(() => [...view].reverse()), asIs)).toBe('corrupted');
+    expect(await lateVerdict(async (view) => detach(view), asIs, plain)).toBe('corrupted');
+    const refuse = (): Promise<number[]> => Promise.reject(new TypeError('shared'));
+    expect(await lateVerdict(refuse, asIs)).toBe('refused');
+    // What is made keeps the memory, and copies it when it is looked at: in the same turn, but behind the call.
+    expect(
+      await lateVerdict(
+        (view) => ({ view }),
+        async ({ view }) => view.slice(),
+      ),
+    ).toBe('later');
+    expect(
+      await lateVerdict(
+        (view) => ({ view: view.slice() }),
+        async ({ view }) => view,
+      ),
+    ).toBe('taken');
   });
 });
 
@@ -166,6 +182,23 @@ describe('sendable()', () => {
     expect(Buffer.compare(new Uint8Array(await response.arrayBuffer()), bytes)).toBe(0);
     expect(Buffer.compare(new Uint8Array(await blob.arrayBuffer()), bytes)).toBe(0);
     expect(Buffer.compare(clone, bytes)).toBe(0);
+  });
+
+  test('is a copy for streams, whose writes may be settled before their chunk is read', async () => {
+    await capabilities();
+    using fragment = fragmentOf(bytes);
+    const stream = new CompressionStream('gzip');
+    const writer = stream.writable.getWriter();
+    const unzipped = new Response(stream.readable.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
+    const before = crypto.getRandomValues(new Uint8Array(8192)); // keeps it at work while the next is queued
+    void writer.write(before);
+    await writer.write(sendable(fragment, 'CompressionStream') as Uint8Array<ArrayBuffer>);
+    fragment.bytes.fill(33); // its next user
+    await writer.close();
+    expect(Buffer.compare(new Uint8Array(await unzipped).subarray(before.length), bytes)).toBe(0);
+    // However fast it was when it was tried.
+    expect(verdictFrom('CompressionStream', 'taken')).toBe('later');
+    expect(['CompressionStream', 'fs.write'].map((api) => needsCopy(api as BorderApi, 'later'))).toEqual([true, false]);
   });
 
   test('joins the windows of a packet', () => {
