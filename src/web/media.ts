@@ -19,7 +19,7 @@ import {
   writeHeader,
 } from './header.js';
 import type { AudioChunkOf, AudioDataOf, VideoChunkOf, VideoFrameOf } from './platform-types.js';
-import { fillRoom, fillRoomLater, takeRoom } from './room.js';
+import { fillRoom, fillRoomLater, requireAttached, takeRoom } from './room.js';
 
 /** What of a frame is copied, and as what. */
 export interface FrameCopyOptions {
@@ -118,8 +118,10 @@ export async function copyFrame(
   const height = rect?.height ?? source.codedHeight;
   return fillRoomLater(fragment, async () => {
     const copies = await copiesForSure('VideoFrame.copyTo');
+    requireAttached('copyFrame', pool);
     const target = copies ? new Uint8Array(bytes) : own(fragment.bytes.subarray(HEADER_BYTES));
     const layout = await source.copyTo(target, copyOptions);
+    requireAttached('copyFrame', pool); // the page is somebody else's otherwise
     if (copies) fragment.bytes.set(target, HEADER_BYTES);
     if (!fitsHeader(format, layout.length)) {
       throw invalidArgument('copyFrame', 'format', format, 'at most 8 characters and 4 planes');

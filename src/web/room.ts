@@ -5,6 +5,7 @@
 import { invalidRange } from '../errors.js';
 import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
+import { destroyedError } from '../pool/port.js';
 import { dispose } from '../pool/symbols.js';
 
 /** A fragment of so many bytes; null when the pool is empty. */
@@ -15,6 +16,11 @@ export function takeRoom(call: string, pool: PagePool, bytes: number): Fragment 
     throw invalidRange(call, 'bytes', bytes, rule, 'create the pool with larger pages');
   }
   return pool.take(bytes);
+}
+
+/** Asked again behind a wait: the thread may have left the pool meanwhile, and its pages with it. */
+export function requireAttached(call: string, pool: PagePool): void {
+  if (portOf(call, pool).isGone) throw destroyedError(call);
 }
 
 /** What `fill` makes of the fragment; it goes back when that throws. */

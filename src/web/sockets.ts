@@ -11,6 +11,7 @@ import { type PagePool, portOf } from '../pool/page-pool.js';
 import { dispose } from '../pool/symbols.js';
 import type { WaitOptions } from '../pool/waiting.js';
 import type { Socket } from './platform-types.js';
+import { fillRoom } from './room.js';
 
 /** How to send. */
 export interface SocketSendOptions {
@@ -70,9 +71,9 @@ export function messagesInto(
 async function* receive(pool: PagePool, inbox: Inbox, wait: WaitOptions): AsyncGenerator<Packet, void, undefined> {
   try {
     for (;;) {
-      const bytes = await inbox.next();
-      if (bytes === undefined) return;
-      yield await packetOf(pool, bytes, wait);
+      const message = await inbox.next();
+      if (message === undefined) return;
+      yield await packetOf(pool, message, wait);
     }
   } finally {
     inbox.close();
@@ -80,13 +81,15 @@ async function* receive(pool: PagePool, inbox: Inbox, wait: WaitOptions): AsyncG
 }
 
 /** The bytes in pages; what was taken goes back when the rest cannot be had. */
-async function packetOf(pool: PagePool, bytes: Uint8Array, wait: WaitOptions): Promise<Packet> {
+async function packetOf(pool: PagePool, { bytes, count }: Message, wait: WaitOptions): Promise<Packet> {
   const packet = new Packet();
   try {
-    for (let at = 0; at < bytes.length; at += pool.pageBytes) {
-      const length = Math.min(pool.pageBytes, bytes.length - at);
-      const fragment = await pool.takeAsync(length, wait);
-      fragment.bytes.set(bytes.subarray(at, at + length));
+    for (let at = 0; at < count; at += pool.pageBytes) {
+      const length = Math.min(pool.pageBytes, count - at);
+      const fragment = fillRoom(await pool.takeAsync(length, wait), (room) => {
+        room.bytes.set(new Uint8Array(bytes.buffer, bytes.byteOffset + at, length));
+        return room;
+      });
       packet.append(fragment);
     }
     return packet;
@@ -96,15 +99,22 @@ async function packetOf(pool: PagePool, bytes: Uint8Array, wait: WaitOptions): P
   }
 }
 
+/** A message and its length when it came: another listener may take its buffer away. */
+interface Message {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+}
+
 /** What came and was not asked for yet. */
 class Inbox {
   readonly #socket: Socket;
   readonly #maxBytes: number;
   readonly #signal: WaitOptions['signal'];
-  readonly #queue: Uint8Array[] = [];
+  readonly #queue: Message[] = [];
   #bytes = 0;
   #failure: { reason: unknown } | undefined;
-  #isEnded = false;
+  /** The socket is closed; broken by this, if it is. */
+  #ending: { readonly broken: Error | undefined } | undefined;
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket, maxBytes: number, signal: WaitOptions['signal']) {
@@ -115,20 +125,21 @@ class Inbox {
     socket.addEventListener('message', this.#onMessage);
     socket.addEventListener('close', this.#onClose);
     signal?.addEventListener('abort', this.#onAbort);
-    if (socket.readyState === CLOSED) this.#isEnded = true;
+    if (socket.readyState === CLOSED) this.#ending = { broken: undefined };
     if (signal?.aborted === true) this.#onAbort();
   }
 
   /** The next message; undefined when there will be none. */
-  async next(): Promise<Uint8Array | undefined> {
+  async next(): Promise<Message | undefined> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason;
       const message = this.#queue.shift();
       if (message !== undefined) {
-        this.#bytes -= message.length;
+        this.#bytes -= message.count;
         return message;
       }
-      if (this.#isEnded) return undefined;
+      if (this.#ending?.broken !== undefined) throw this.#ending.broken;
+      if (this.#ending !== undefined) return undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -156,13 +167,14 @@ class Inbox {
       return;
     }
     this.#bytes += bytes.length;
-    this.#queue.push(bytes);
+    this.#queue.push({ bytes, count: bytes.length });
     this.#wake?.();
   };
 
   readonly #onClose = ({ wasClean, code }: { wasClean: boolean; code: number }): void => {
-    if (!wasClean) this.#fail(new Error(`messagesInto failed: the connection broke, code=${code}`));
-    this.#isEnded = true;
+    // What came before is handed over first.
+    const broken = wasClean ? undefined : new Error(`messagesInto failed: the connection broke, code=${code}`);
+    this.#ending = { broken };
     this.#wake?.();
   };
 
@@ -170,6 +182,7 @@ class Inbox {
 
   #fail(reason: unknown): void {
     this.#failure ??= { reason };
+    this.close(); // also where nobody looks
     this.#wake?.();
   }
 }

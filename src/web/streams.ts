@@ -4,13 +4,16 @@
 // copied once. No page is held while a read is under way: pages are taken for what came, and while there is none nothing is read.
 
 import { toUnshared } from '../border/copies.js';
+import { Channel } from '../channel/channel.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import type { PacketSource } from '../packet/framing.js';
+import { Packet } from '../packet/packet.js';
 import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import { dispose } from '../pool/symbols.js';
 import type { WaitOptions } from '../pool/waiting.js';
 import type { ByteStreamOf } from './platform-types.js';
+import { fillRoom } from './room.js';
 
 /** How to read a stream. */
 export interface StreamOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs'> {
@@ -49,7 +52,6 @@ async function* readThrough(
   chunkBytes: number,
   wait: WaitOptions,
 ): AsyncGenerator<Fragment, void, undefined> {
-  wait.signal?.throwIfAborted();
   const { reader, read } = openReader(stream, chunkBytes);
   let isOver = false;
   // A read that is under way ends with the cancel.
@@ -57,17 +59,21 @@ async function* readThrough(
   wait.signal?.addEventListener('abort', abort, { once: true });
   try {
     for (;;) {
+      wait.signal?.throwIfAborted();
       const came = await read();
       wait.signal?.throwIfAborted();
       if (came === undefined) {
         isOver = true;
         return;
       }
-      for (let at = 0; at < came.length; at += chunkBytes) {
-        const length = Math.min(chunkBytes, came.length - at);
-        const fragment = await pool.takeAsync(length, wait);
-        fragment.bytes.set(length === came.length ? came : came.subarray(at, at + length));
-        yield fragment;
+      // Asked for once: a chunk whose buffer somebody takes away meanwhile is an error, not a shorter chunk.
+      const bytes = came.length;
+      for (let at = 0; at < bytes; at += chunkBytes) {
+        const length = Math.min(chunkBytes, bytes - at);
+        yield fillRoom(await pool.takeAsync(length, wait), (fragment) => {
+          fragment.bytes.set(new Uint8Array(came.buffer, came.byteOffset + at, length));
+          return fragment;
+        });
       }
     }
   } finally {
@@ -90,7 +96,11 @@ function openReader(
   }
   if (byob === undefined) {
     const reader = stream.getReader();
-    return { reader, read: async () => requireBytes((await reader.read()).value) };
+    const read = async (): Promise<Uint8Array | undefined> => {
+      const { value, done } = await reader.read();
+      return done ? undefined : requireBytes(value);
+    };
+    return { reader, read };
   }
   const reader = byob;
   let staging = new ArrayBuffer(chunkBytes);
@@ -105,39 +115,94 @@ function openReader(
   };
 }
 
-function requireBytes(chunk: unknown): Uint8Array | undefined {
-  if (chunk === undefined || chunk instanceof Uint8Array) return chunk;
+function requireBytes(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
   throw invalidArgument('readStreamInto', 'chunk', chunk, 'a Uint8Array', 'read a stream of bytes');
 }
 
 /**
  * A stream of what the source brings, for a `fetch` body or a `Response`: each fragment or packet is copied once and released. Nothing
- * is read before somebody reads; a cancel ends the source.
+ * is read before somebody reads. A cancel ends the source, also while somebody waits for its next item: a channel keeps that one.
+ *
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the source is none of fragments or packets
  */
 export function toStream(source: PacketSource): ByteStreamOf {
-  if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source || Symbol.iterator in source)) {
-    throw invalidArgument('toStream', 'source', source, 'an iterable of fragments or packets');
-  }
-  const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  // A packet can be iterated too, but over its views.
+  const isSource =
+    typeof source === 'object' &&
+    source !== null &&
+    !((source as unknown) instanceof Packet) &&
+    (Symbol.asyncIterator in source || Symbol.iterator in source);
+  if (!isSource) throw invalidArgument('toStream', 'source', source, 'an iterable of fragments or packets');
+  const items = itemsOf(source);
+  let isCancelled = false;
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const { value, done } = await items.next();
-        if (done === true) return controller.close();
+        if (done === true) {
+          if (!isCancelled) controller.close();
+          return;
+        }
         try {
-          controller.enqueue(toUnshared(value));
+          if (!isCancelled) controller.enqueue(toUnshared(value));
         } catch (error) {
-          await items.return?.();
+          void items.end().catch(() => {});
           throw error;
         } finally {
           value[dispose]();
         }
       },
       async cancel() {
-        await items.return?.();
+        isCancelled = true;
+        await items.end();
       },
     },
     { highWaterMark: 0 },
   );
   return stream as ByteStreamOf;
+}
+
+type Item = Fragment | Packet;
+
+/** The source's items, one after the other, and its end, which does not wait for the item that somebody waits for. */
+interface Items {
+  next(): Promise<{ readonly value: Item; readonly done?: false } | { readonly value?: unknown; readonly done: true }>;
+  end(): Promise<unknown>;
+}
+
+function itemsOf(source: PacketSource): Items {
+  // A channel's own wait can be ended, and what comes then is for whoever receives next.
+  if (source instanceof Channel) return itemsOfChannel(source);
+  const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  let isWaiting = false;
+  return {
+    async next() {
+      isWaiting = true;
+      try {
+        return (await items.next()) as Awaited<ReturnType<Items['next']>>;
+      } finally {
+        isWaiting = false;
+      }
+    },
+    async end() {
+      const ended = Promise.resolve(items.return?.());
+      // A generator that waits ends behind that.
+      if (isWaiting) ended.catch(() => {});
+      else await ended;
+    },
+  };
+}
+
+function itemsOfChannel(channel: Channel): Items {
+  const ending = new AbortController();
+  return {
+    async next() {
+      const value = await channel.next({ signal: ending.signal });
+      return value === null ? { done: true } : { value };
+    },
+    async end() {
+      ending.abort();
+    },
+  };
 }

@@ -99,6 +99,10 @@ describe.each([
       sounds: { 'f32-planar': true, s16: true, 'u8-planar': true },
       chunks: { video: true, audio: true },
       empty: [null, null],
+      part: { size: [4, 2], shown: [4, 2], isSame: true, duration: null },
+      converted: isChromium ? { format: 'RGBA', color: undefined, isGray: true } : expect.anything(),
+      sound: { format: 's16', isSame: true },
+      left: 'POOL_ERR_DESTROYED',
       end: HOME,
     });
     const { 'a frame that closes meanwhile': meanwhile, 'a part outside': outside, ...others } = codes;
@@ -157,6 +161,8 @@ describe.each([
       isClosed: true,
       notOpen: false,
       full: 'POOL_ERR_MEMORY_LIMIT',
+      unread: true,
+      broken: { came: [1, 2, 3], error: 'messagesInto failed: the connection broke, code=1006' },
       starved: 'POOL_ERR_TIMEOUT',
       wrong: 'POOL_ERR_INVALID_ARGUMENT',
       end: HOME,
@@ -170,7 +176,7 @@ describe.each([
       bitmap: shown,
       ...(isChromium ? { gl: { rgba: true, gray: true, buffer: true } } : {}),
       wrong: 'POOL_ERR_INVALID_ARGUMENT',
-      noImage: expect.anything(),
+      noImage: expect.not.stringMatching(/^none$/),
       end: HOME,
     });
   });
@@ -190,6 +196,7 @@ describe.each([
         codes: [invalid, invalid, 'POOL_ERR_STALE_HANDLE', invalid, invalid],
         closed: [false, true],
         gone: [0, false, false],
+        silence: [0, 0],
       },
       end: HOME,
     });

@@ -7,6 +7,8 @@ import type { AddressInfo } from 'node:net';
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const CLOSE = 8;
 const PING = 9;
+/** A client's text that asks for a connection that breaks. */
+const BREAK = Buffer.from('break');
 
 /** Starts it on a free port of this machine. */
 export async function startEcho(): Promise<{ url: string; close(): Promise<void> }> {
@@ -24,6 +26,13 @@ export async function startEcho(): Promise<{ url: string; close(): Promise<void>
         const answer = unmasked(rest.subarray(0, end));
         rest = rest.subarray(end);
         const kind = (answer[0] as number) & 15;
+        if (answer.subarray(2).equals(BREAK)) {
+          // Three messages of one to three bytes, and the connection ends without the farewell.
+          for (let length = 1; length <= 3; length++)
+            socket.write(Buffer.from([0x82, length, ...Array(length).fill(0)]));
+          socket.end();
+          continue;
+        }
         if (kind < CLOSE || kind === PING) socket.write(answer);
         if (kind === CLOSE) socket.end(answer);
       }

@@ -144,6 +144,59 @@ function chunks(pool) {
   return results;
 }
 
+/** A part of a frame, and copies in other formats. */
+async function changed(pool) {
+  const bytes = pattern(4 * 8 * 6, 1);
+  for (let i = 3; i < bytes.length; i += 4) bytes[i] = 255;
+  const frame = new VideoFrame(bytes, { format: 'RGBA', codedWidth: 8, codedHeight: 6, timestamp: 0 });
+  const cut = await copyFrame(pool, frame, { rect: { x: 2, y: 4, width: 4, height: 2 } });
+  const { width, height, displayWidth, displayHeight, data, duration } = frameOf(cut);
+  const rows = [4, 5].flatMap((y) => [...bytes.subarray(4 * (8 * y + 2), 4 * (8 * y + 6))]);
+  const part = { size: [width, height], shown: [displayWidth, displayHeight], isSame: same(data, rows), duration };
+  cut.release();
+  frame.close();
+  const gray = new VideoFrame(new Uint8Array(24).fill(128), {
+    format: 'I420',
+    codedWidth: 4,
+    codedHeight: 4,
+    timestamp: 0,
+  });
+  let converted;
+  try {
+    const fragment = await copyFrame(pool, gray, { format: 'RGBA' });
+    const view = frameOf(fragment);
+    const isGray =
+      view.data.length === 64 && view.data.every((byte, i) => (i % 4 === 3 ? byte === 255 : Math.abs(byte - 130) < 8));
+    converted = { format: view.format, color: view.colorSpace, isGray };
+    fragment.release();
+  } catch ({ name }) {
+    converted = name; // not every browser converts
+  }
+  gray.close();
+  const samples = Float32Array.from({ length: 64 }, (_, i) => (i - 32) / 64);
+  const init = { format: 'f32-planar', sampleRate: 44100, numberOfFrames: 64, numberOfChannels: 1, timestamp: 0 };
+  const heard = new AudioData({ ...init, data: samples });
+  const fragment = copySound(pool, heard, { format: 's16' });
+  const { format, data: short } = soundOf(fragment);
+  const found = new Int16Array(short.buffer, short.byteOffset, short.length / 2);
+  const isSame = found.length === 64 && found.every((value, i) => Math.abs(value - 512 * (i - 32)) <= 1);
+  fragment.release();
+  heard.close();
+  return { part, converted, sound: { format, isSame } };
+}
+
+/** The thread leaves its pool while a frame is on its way into a page. */
+async function leave() {
+  const pool = await PagePool.create({ pageBytes: 4096, pageCount: 4 });
+  const init = { format: 'RGBA', codedWidth: 4, codedHeight: 4, timestamp: 0 };
+  const frame = new VideoFrame(new Uint8Array(64), init);
+  const copying = refusalOf(() => copyFrame(pool, frame));
+  pool.detach({ release: true });
+  const { code } = await copying;
+  frame.close();
+  return code;
+}
+
 /** What is refused, and what an empty pool says; all pages are home afterwards. */
 async function refusals(pool) {
   const frame = (width, height) =>
@@ -202,6 +255,8 @@ export async function media({ isKnown }) {
     frames: await frames(pool, worker),
     sounds: sounds(pool),
     chunks: chunks(pool),
+    ...(await changed(pool)),
+    left: await leave(),
     ...(await refusals(pool)),
   };
   await ask(worker, { isOver: true });

@@ -214,13 +214,34 @@ export async function sockets({ echoUrl }) {
   const queued = messagesInto(pool, full, { maxQueuedBytes: 1500 });
   let arrived = 0;
   const allArrived = new Promise((resolve) => {
-    full.addEventListener('message', () => ++arrived === 3 && resolve());
+    full.addEventListener('message', () => ++arrived === 2 && resolve()); // which is too much, so it is the last
   });
   for (let i = 0; i < 3; i++) full.send(new Uint8Array(1000));
   await allArrived;
   results.full = await refusalOf(async () => {
     for await (const message of queued) message.release();
   }).then(({ code }) => code);
+  // Too much that nobody even asks for: the socket is closed.
+  const unread = await open();
+  messagesInto(pool, unread, { maxQueuedBytes: 100 });
+  const isOver = new Promise((resolve) => unread.addEventListener('close', resolve, { once: true }));
+  unread.send(new Uint8Array(1000));
+  await isOver;
+  results.unread = unread.readyState === 3;
+  // What came before the connection broke is handed over first.
+  const breaking = await open();
+  const last = messagesInto(pool, breaking);
+  const isBroken = new Promise((resolve) => breaking.addEventListener('close', resolve, { once: true }));
+  breaking.send('break');
+  await isBroken;
+  const heard = [];
+  const { message: error } = await refusalOf(async () => {
+    for await (const message of last) {
+      heard.push(message.length);
+      message.release();
+    }
+  });
+  results.broken = { came: heard, error };
   // No pages for it.
   const starved = await open();
   const all = Array.from({ length: 15 }, () => pool.take());

@@ -57,6 +57,11 @@ class Try extends AudioWorkletProcessor {
     pool.poll();
     pool.detach();
     report.gone = [pool.tryAlloc(), out.trySend(held[1], 0, 4), this.in.tryReceive()];
+    pool.write(held[1], this.samples);
+    this.samples.fill(1);
+    pool.read(held[1], this.samples);
+    pool.release(held[1]);
+    report.silence = [this.samples[0], this.samples[127]];
     this.port.postMessage(report);
   }
 }

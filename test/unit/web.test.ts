@@ -1,0 +1,177 @@
+// pagepool/web on the streams of this Node: whatever ends a stream, and whatever becomes of its chunks meanwhile, no page is lost.
+
+import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
+import { Packet } from 'pagepool/packet';
+import { readStreamInto, toStream } from 'pagepool/web';
+import { describe, expect, test } from 'vitest';
+
+async function withPool(test: (pool: PagePool) => Promise<void>, options = {}): Promise<void> {
+  const channels = { out: { capacity: 8 } };
+  const pool = await PagePool.create({ pageBytes: 4096, pageCount: 4, channels, ...options });
+  await test(pool);
+  pool.trim();
+  const { exact, balanced, references } = pool.audit();
+  expect({ exact, balanced, ...references }).toEqual({
+    exact: true,
+    balanced: true,
+    ledgers: 0,
+    channels: 0,
+    tokens: 0,
+  });
+  expect((await pool.close({ timeoutMs: 2000, ref: true })).isDestroyed).toBe(true);
+}
+
+/** A stream of these chunks, and why it was cancelled. */
+function streamOf(...chunks: unknown[]) {
+  const state: { reason?: unknown; isCancelled: boolean } = { isCancelled: false };
+  const stream = new ReadableStream({
+    pull(controller) {
+      if (chunks.length > 0) controller.enqueue(chunks.shift());
+      else controller.close();
+    },
+    cancel(reason) {
+      state.isCancelled = true;
+      state.reason = reason;
+    },
+  });
+  return { stream, state };
+}
+
+const take = (pool: PagePool, length = 100): Fragment => {
+  const fragment = pool.take(length);
+  if (fragment === null) throw new Error('the pool is empty');
+  return fragment;
+};
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+/** Somebody else takes the buffer. */
+const transfer = (chunk: Uint8Array) => void structuredClone(chunk, { transfer: [chunk.buffer as ArrayBuffer] });
+
+describe('readStreamInto', () => {
+  test('with a signal that is aborted already cancels the stream', () =>
+    withPool(async (pool) => {
+      const { stream, state } = streamOf(new Uint8Array(10));
+      const signal = AbortSignal.abort(new Error('before'));
+      await expect(readStreamInto(pool, stream as never, { signal }).next()).rejects.toThrow('before');
+      expect([state.isCancelled, stream.locked]).toEqual([true, false]);
+    }));
+
+  test('keeps no page for a chunk whose buffer went away while it waited for one, and says so', () =>
+    withPool(async (pool) => {
+      const pages = Array.from({ length: 4 }, () => take(pool, 4096));
+      const chunk = new Uint8Array(100);
+      const { stream, state } = streamOf(chunk, new Uint8Array(1), new Uint8Array(1));
+      const next = readStreamInto(pool, stream as never).next();
+      next.catch(() => {});
+      await turn();
+      transfer(chunk);
+      for (const page of pages) page.release();
+      await expect(next).rejects.toThrow(TypeError);
+      expect(state.isCancelled).toBe(true);
+    }));
+
+  test('takes a chunk whose buffer went away between two fragments for an error, not for its end', () =>
+    withPool(async (pool) => {
+      const chunk = new Uint8Array(6000);
+      const { stream } = streamOf(chunk);
+      const items = readStreamInto(pool, stream as never);
+      (await items.next()).value?.release();
+      transfer(chunk);
+      await expect(items.next()).rejects.toThrow(TypeError);
+    }));
+
+  test('refuses a chunk that is none', () =>
+    withPool(async (pool) => {
+      const { stream, state } = streamOf(undefined, new Uint8Array(5));
+      await expect(readStreamInto(pool, stream as never).next()).rejects.toMatchObject({
+        code: 'POOL_ERR_INVALID_ARGUMENT',
+      });
+      expect(state.isCancelled).toBe(true);
+    }));
+
+  test('gives a page back that the processor cannot write to', () => {
+    const dark: MemoryProvider = {
+      kind: 'dark',
+      readable: false,
+      detachable: true,
+      init: (context) => {
+        const { firstPage } = context.addArea({ byteLength: 4 * context.pool.pageBytes }, 4);
+        context.feed(Uint32Array.from({ length: 4 }, (_, i) => firstPage + i));
+      },
+      grow: () => {},
+      retire: () => {},
+      describe: () => ({}),
+      destroy: () => {},
+    };
+    const provider = slabs({ slabBytes: 65536 });
+    return withPool(
+      async (pool) => {
+        const pages: Fragment[] = [];
+        const { stream } = streamOf(new Uint8Array(20 * 100));
+        const readAll = async (): Promise<void> => {
+          for await (const page of readStreamInto(pool, stream as never, { chunkBytes: 100 })) pages.push(page);
+        };
+        await expect(readAll()).rejects.toMatchObject({ code: 'POOL_ERR_UNREADABLE' });
+        for (const page of pages) page.release();
+      },
+      { pageBytes: 16384, pageCount: 16, provider, reserve: { provider: dark, pageCount: 4 } },
+    );
+  });
+});
+
+describe('toStream', () => {
+  test('is cancelled while it waits for a channel, which keeps what comes then', () =>
+    withPool(async (pool) => {
+      const out = pool.channel('out');
+      const reader = (toStream(out) as ReadableStream<Uint8Array>).getReader();
+      const read = reader.read();
+      await turn();
+      await reader.cancel();
+      expect((await read).done).toBe(true);
+      expect(out.sendFragment(take(pool))).toBe(true);
+      await turn();
+      const kept = out.receive();
+      expect(kept?.length).toBe(100);
+      kept?.release();
+    }));
+
+  test('is cancelled while it waits for a generator, and releases what comes then', () =>
+    withPool(async (pool) => {
+      let isEnded = false;
+      let go = (): void => {};
+      const gate = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      async function* slow() {
+        try {
+          await gate;
+          yield take(pool);
+          yield take(pool);
+        } finally {
+          isEnded = true;
+        }
+      }
+      const reader = (toStream(slow()) as ReadableStream<Uint8Array>).getReader();
+      const read = reader.read();
+      await turn();
+      await reader.cancel();
+      expect((await read).done).toBe(true);
+      go();
+      await turn();
+      expect(isEnded).toBe(true);
+    }));
+
+  test('brings all of a channel, and its end', () =>
+    withPool(async (pool) => {
+      const out = pool.channel('out');
+      for (let i = 0; i < 3; i++) out.sendFragment(take(pool));
+      out.close();
+      expect((await new Response(toStream(out) as ReadableStream).arrayBuffer()).byteLength).toBe(300);
+    }));
+
+  test('refuses a packet, which is iterated by its views', () =>
+    withPool(async (pool) => {
+      const packet = new Packet().append(take(pool));
+      expect(() => toStream(packet as never)).toThrow(/expected an iterable of fragments or packets/);
+      packet.release();
+    }));
+});
