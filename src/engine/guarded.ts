@@ -42,8 +42,11 @@ export function waitingEngine(engine: Engine, look: () => void): Engine {
   ]);
   const none = (): number => {
     look();
+    isOwn = false;
     return 0;
   };
+  // Whose result `lastError()` is asked about: what hands out nothing here has none.
+  let isOwn = false;
   return {
     ...Object.fromEntries(calls),
     kind: engine.kind,
@@ -51,7 +54,11 @@ export function waitingEngine(engine: Engine, look: () => void): Engine {
     allocFragment: none,
     allocBurst: none,
     receiveBurst: none,
-    lastError: none,
+    sendBurst: (...args) => {
+      isOwn = true;
+      return engine.sendBurst(...args);
+    },
+    lastError: () => (isOwn ? engine.lastError() : 0),
     adopt: () => {
       look();
       throw new PagePoolError(

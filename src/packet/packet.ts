@@ -111,7 +111,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   /** The same in front of the first byte. @throws PagePoolError as `append` */
   prepend(part: Fragment | Packet): this {
     const parts = this.#take('prepend', part);
-    this.#parts.unshift(...parts);
+    this.#parts = parts.concat(this.#parts); // as arguments of unshift() a hundred thousand would not fit the stack
     this.#rewind();
     this.#dropEmpty(parts.length);
     return this;
@@ -332,7 +332,12 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
     } else {
       const fresh = allocatePart(port, 'expandHead', bytes + length);
       if (fresh === null) return null;
-      this.copyTo(exactView(port, 'expandHead', fresh), bytes, 0, length);
+      try {
+        this.copyTo(exactView(port, 'expandHead', fresh), bytes, 0, length);
+      } catch (error) {
+        releasePart(port, fresh); // a window was released by its number
+        throw error;
+      }
       const old = [...this.#cutOff(length), ...(this.#length === 0 ? this.#parts.splice(0) : NO_PARTS)];
       this.#parts.unshift(fresh);
       this.#length += length;
@@ -359,6 +364,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
     const { pageBytes } = port.geometry;
     if (this.#parts.length <= Math.ceil(this.#length / pageBytes)) return true;
     const fresh: Part[] = [];
+    let isWhole = false;
     try {
       for (let at = 0; at < this.#length; at += pageBytes) {
         const part = allocatePart(port, 'coalesce', Math.min(pageBytes, this.#length - at));
@@ -366,11 +372,12 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
         fresh.push(part);
         this.#copy('coalesce', exactView(port, 'coalesce', part), 0, at, part.length);
       }
+      isWhole = fresh.length * pageBytes >= this.#length;
     } finally {
-      // The pool is empty, or closes.
-      if (fresh.length * pageBytes < this.#length) this.#release('coalesce', fresh.splice(0));
+      // The pool is empty, or closes; or a window was released by its number.
+      if (!isWhole) this.#release('coalesce', fresh.splice(0));
     }
-    if (fresh.length === 0) return false;
+    if (!isWhole) return false;
     const old = this.#parts;
     this.#parts = fresh;
     this.#rewind();
@@ -396,6 +403,8 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
 
   #mergeSmall(from: number): void {
     const port = this.#port as Port;
+    // All views first: what was released by its number is found before anything is moved.
+    for (let i = from - 1; i < this.#parts.length; i++) exactView(port, 'append', this.#parts[i] as Part);
     const merged: Part[] = [];
     let kept = from;
     for (let i = from; i < this.#parts.length; i++) {

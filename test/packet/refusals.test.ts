@@ -1,7 +1,7 @@
 // What packets refuse, and that nothing changed then: wrong arguments, foreign and spent fragments, memory that nobody can read.
 
 import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
-import { lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
+import { lengthPrefixed, lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
 import { describe, expect, it } from 'vitest';
 import { create, engineOptions, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
@@ -76,6 +76,55 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     expect(packet.windows()).toEqual(windows);
     packet.release();
     clone.release();
+    pool.destroy();
+  });
+
+  it('a window that was released by its number is refused, and nothing that was taken for its copy is lost', () => {
+    for (const call of [(packet: Packet) => packet.expandHead(8, 4), (packet: Packet) => packet.coalesce()]) {
+      const pool = create(kind, { pageBytes: 256, pageCount: 8, maxPorts: 1 });
+      const whole = pool.alloc();
+      const packet = new Packet().append(pool.fragment(whole, 0, 100)).append(fragmentOf(pool, 'hello'));
+      pool.release(whole); // and its reference is the packet's
+      expect(codeOf(() => call(packet))).toBe('POOL_ERR_STALE_HANDLE');
+      expect(codeOf(() => packet.release())).toBe('POOL_ERR_STALE_HANDLE');
+      expectAllHome(pool);
+      pool.destroy();
+    }
+  });
+
+  it('small pieces are joined only when all of them can be read: nothing is lost and nothing released twice', async () => {
+    const pool = create(kind, { pageBytes: 256, pageCount: 64, maxPorts: 1 });
+    const piece = (length: number): Fragment => fragmentOf(pool, new Uint8Array(length));
+    const large = piece(200);
+    const ours = large.retain();
+    const gone = pool.alloc();
+    function* source() {
+      yield fragmentOf(pool, Uint8Array.of(0, 0, 16, 0)); // a message of 4,096 bytes begins
+      for (let i = 0; i < 40; i++) yield piece(10);
+      const last = new Packet()
+        .append(piece(10))
+        .append(large)
+        .append(pool.fragment(gone, 0, 10));
+      pool.release(gone); // and its reference is the packet's
+      yield last;
+    }
+    const messages = lengthPrefixed(source());
+    await expect(messages.next()).rejects.toMatchObject({ code: 'POOL_ERR_STALE_HANDLE' });
+    expect([ours.bytes.length, pool.refCount(ours.handle)]).toEqual([200, 1]);
+    ours.release();
+    expectAllHome(pool);
+    pool.destroy();
+  });
+
+  it('more windows than the stack has room for go in front of others', () => {
+    const count = 131_000;
+    const pool = create(kind, { pageBytes: 65_536, unitBytes: 64, pageCount: 160, maxPorts: 1 });
+    const many = new Packet();
+    for (let i = 0; i < count; i++) many.append(pool.fragment(pool.allocFragment(64), 0, 1));
+    const packet = new Packet().append(fragmentOf(pool, 'end')).prepend(many);
+    expect([packet.length, packet.parts]).toEqual([count + 3, count + 1]);
+    packet.release();
+    expectAllHome(pool);
     pool.destroy();
   });
 
