@@ -36,7 +36,8 @@ export class WorkletChannel {
   }
 
   /**
-   * Sends one entry. True: the reference went along; false: the channel is full or closed, or the pool is gone, and the reference stays.
+   * Sends one entry. True: the reference went along; false: the channel is full or closed, or the pool
+   * closes, and the reference stays; or the port is gone, with the reference.
    *
    * @throws PagePoolError as `Channel.send` when the entry is refused
    */

@@ -77,27 +77,32 @@ export class WorkletPool {
     return handle !== 0 || !this.#canHaveMore() ? handle : this.#port.engine.allocFragment(bytes);
   }
 
-  /** Gives one reference back. */
+  /** Gives one reference back; nothing when the port is gone, which took it along. */
   release(handle: Handle): void {
-    this.pool.release(handle);
+    if (!this.#port.isGone) this.pool.release(handle);
   }
 
   /**
-   * Writes samples into the fragment, as 32-bit floats from sample number `at` of it.
+   * Writes samples into the fragment, as 32-bit floats from sample number `at` of it; nowhere when the port is gone.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when they reach outside the fragment
    */
   write(handle: Handle, samples: Float32Array, at = 0): void {
+    if (this.#port.isGone) return;
     const start = this.#reach('write', handle, samples.length, at);
     this.#samples.set(samples, start);
   }
 
   /**
-   * Reads as many samples as `target` has, from sample number `at` of the fragment.
+   * Reads as many samples as `target` has, from sample number `at` of the fragment; silence when the port is gone.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when they reach outside the fragment
    */
   read(handle: Handle, target: Float32Array, at = 0): void {
+    if (this.#port.isGone) {
+      target.fill(0);
+      return;
+    }
     const start = this.#reach('read', handle, target.length, at);
     const samples = this.#samples;
     // By hand: subarray() would be an object.
