@@ -83,23 +83,20 @@ export class DeviceConsumer {
 
   /**
    * Takes tokens back: ranges of pairs, first token and count, in any order. Looks at 1,024 tokens at most and leaves the rest; those
-   * that are not out are skipped and counted. Call it again with what is left.
+   * that are not out are skipped and counted. Call it again with what is left. The ranges may lie in memory that the consumer writes.
    *
    * @returns how many references were released
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when these are no pairs of integers; nothing was released then
    * @see SO_DEVMEM_DONTNEED
    */
   release(ranges: ArrayLike<number>): number {
-    const pairs = Math.min(ranges.length >>> 1, TOKENS_PER_CALL);
-    if (ranges.length % 2 !== 0)
-      throw invalidArgument('release', 'ranges.length', ranges.length, 'pairs: first, count');
-    for (let i = 0; i < 2 * pairs; i++) requireInteger('release', `ranges[${i}]`, ranges[i], 0, 2 ** 32 - 1);
+    const words = copyOfRanges(ranges);
     let freed = 0;
     let looked = 0;
-    for (let pair = 0; pair < pairs && looked < TOKENS_PER_CALL; pair++) {
-      const first = ranges[2 * pair] as number;
+    for (let at = 0; at < words.length && looked < TOKENS_PER_CALL; at += 2) {
+      const first = words[at] as number;
       // An empty range costs a look as well.
-      const count = Math.min(ranges[2 * pair + 1] as number, TOKENS_PER_CALL - looked);
+      const count = Math.min(words[at + 1] as number, TOKENS_PER_CALL - looked);
       looked += Math.max(1, count);
       for (let token = first; token < first + count; token++) {
         if (this.#free(token)) freed += 1;
@@ -140,4 +137,21 @@ export class DeviceConsumer {
   #step(): void {
     this.#next = this.#next === TOKEN_MAX ? 1 : this.#next + 1;
   }
+}
+
+/**
+ * The ranges as far as one call looks, checked. Each word is read once: they may lie in memory that the consumer writes meanwhile,
+ * and a word that was checked and read again could be another.
+ */
+function copyOfRanges(ranges: ArrayLike<number>): readonly number[] {
+  if (typeof ranges !== 'object' || ranges === null)
+    throw invalidArgument('release', 'ranges', ranges, 'an array of pairs: first, count');
+  const { length } = ranges;
+  requireInteger('release', 'ranges.length', length, 0, Number.MAX_SAFE_INTEGER);
+  if (length % 2 !== 0) throw invalidArgument('release', 'ranges.length', length, 'pairs: first, count');
+  return Array.from({ length: Math.min(length, 2 * TOKENS_PER_CALL) }, (_, i) => {
+    const word = ranges[i];
+    requireInteger('release', `ranges[${i}]`, word, 0, 2 ** 32 - 1);
+    return word;
+  });
 }

@@ -524,6 +524,42 @@ export const suite = [
     },
   ],
   [
+    'ranges that change while they are looked at are read once, and what is no list is refused',
+    async (env) => {
+      const all = await setUp(env);
+      const { gpu, memory } = all;
+      const consumer = memory.consumer();
+      const [one, two] = [consumer.give(gpu.alloc()), consumer.give(gpu.alloc())];
+      // As shared memory does that the consumer writes meanwhile: another token, another count, another length.
+      const reads = { length: 0, 0: 0, 1: 0 };
+      const answers = { length: [2, 4], 0: [one, two], 1: [1, 2] };
+      const ranges = new Proxy({}, { get: (_, name) => answers[name][Math.min(reads[name]++, 1)] });
+      equal(consumer.release(ranges), 1);
+      equal([consumer.handleOf(one), consumer.handleOf(two) !== 0], [0, true], 'what was checked is released');
+      equal(reads, { length: 1, 0: 1, 1: 1 }, 'reads');
+      for (const bad of [
+        null,
+        undefined,
+        5,
+        'ab',
+        {},
+        { length: -2 },
+        { length: 1.5 },
+        { length: '2', 0: two, 1: 1 },
+      ]) {
+        equal(
+          codeOf(() => consumer.release(bad)),
+          'POOL_ERR_INVALID_ARGUMENT',
+          JSON.stringify(bad),
+        );
+      }
+      equal([consumer.held, consumer.skipped], [1, 0]);
+      equal(consumer.close(), 1);
+      requireHome(gpu);
+      await tearDown(all);
+    },
+  ],
+  [
     'a reference that a fence or a token has cannot be handed over again',
     async (env) => {
       const all = await setUp(env);
