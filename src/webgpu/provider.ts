@@ -145,6 +145,8 @@ class DeviceProvider implements WebGpuProvider {
     }
     const memory = new DeviceMemory(pool, port, this.#hostOf(mine.map(({ areas }) => areas)), options ?? {});
     this.#memories.set(id, memory);
+    // Made after the loss it did not hear of it, and nobody tells of it again.
+    if (this.#lost !== undefined) memory.lose();
     return memory;
   }
 

@@ -836,6 +836,24 @@ export const suite = [
     },
   ],
   [
+    'memory() that is called for the first time after the loss releases at once what waits for the device',
+    async (env) => {
+      const device = await env.makeDevice();
+      const provider = env.webgpu(device);
+      const gpu = await env.PagePool.create({ provider, pageBytes: KIB64, pageCount: 4 });
+      const handle = gpu.alloc();
+      device.destroy();
+      await device.lost;
+      await until(() => provider.describe().state === 'lost', 'the provider knows');
+      const memory = provider.memory(gpu);
+      const released = memory.releaseAfter(handle, new Promise(() => {})).then(() => 'released');
+      equal(await Promise.race([released, later(2000).then(() => 'waits')]), 'released');
+      equal(provider.describe().memories[0].fences, { pending: 0, handles: 0, refused: 0 });
+      requireHome(gpu);
+      await gpu.close();
+    },
+  ],
+  [
     'a thread that leaves its pool has its references taken back, and what settles later is harmless',
     async (env) => {
       const all = await setUp(env);
