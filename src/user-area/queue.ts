@@ -14,7 +14,7 @@ import { extentOf, fragmentView, pageOfHandle, startInPage } from '../pool/handl
 import { isSharedBuffer } from '../pool/memory.js';
 import { isHandleNumber, isWord } from '../pool/numbers.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import type { Port } from '../pool/port.js';
+import { destroyedError, type Port } from '../pool/port.js';
 import { dispose } from '../pool/symbols.js';
 import { requireWaitOptions, startTimer, type WaitOptions, waitFor } from '../pool/waiting.js';
 import {
@@ -258,11 +258,14 @@ export class UserQueue {
   /**
    * Resolves when the consumer has taken something and there is room for an entry.
    *
-   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_TIMEOUT when `timeoutMs` is over
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_DESTROYED when this thread has left the pool;
+   *   POOL_ERR_TIMEOUT when `timeoutMs` is over
    */
   async waitRoom(options?: WaitOptions): Promise<void> {
     const probe = (): true | undefined => {
       this.#requireOpen('waitRoom');
+      // Nothing can be given any more, and with a consumer that is gone no room would ever come.
+      if (this.#port.isGone) throw destroyedError('waitRoom');
       this.refill();
       return this.#rings.room() > 0 ? true : undefined;
     };

@@ -263,6 +263,15 @@ describe.each(ENGINES)('engine %s', (engine) => {
     await expect(waiting).rejects.toMatchObject({ code: 'POOL_ERR_CHANNEL_CLOSED' });
   });
 
+  test('a wait for room ends when the thread leaves the pool, though the consumer is gone', async () => {
+    const { pool, queue } = makeQueue(engine, { completions: 2 });
+    while (queue.give(pool.alloc(), 0, 1));
+    const waiting = queue.waitRoom({ timeoutMs: 5000, ref: true });
+    setTimeout(() => pool.detach({ release: true }), 10);
+    await expect(waiting).rejects.toMatchObject({ code: 'POOL_ERR_DESTROYED' });
+    await expect(queue.waitRoom()).rejects.toMatchObject({ code: 'POOL_ERR_DESTROYED' });
+  });
+
   test('a reference that this program released although the consumer had it is counted, and taken from nobody', () => {
     const { pool, queue, receiver } = makeQueue(engine);
     const page = pool.alloc();
