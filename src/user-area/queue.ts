@@ -317,6 +317,7 @@ export class UserQueue {
     this.#references.drain((handle) => {
       if (this.#release(handle)) this.#counts.scrubbed++;
     });
+    this.#event.close();
     return this.#counts.scrubbed - before;
   }
 

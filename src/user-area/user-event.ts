@@ -43,6 +43,13 @@ export class UserEvent implements WaitEvent {
     return true;
   }
 
+  /** Nothing more is expected of the consumer: whoever listens looks once more. */
+  close(): void {
+    // A waitAsync on a word that nobody raises any more, its consumer being dead, would keep all of this from being collected.
+    // N2 no ordering needed: lets go of this thread's own wait.
+    Atomics.notify(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2);
+  }
+
   /** The consumer is no thread of this pool's: it is not worth the processor's time. */
   spin<T>(_: 'sync' | 'async', probe: () => T | undefined): T | undefined {
     return probe();

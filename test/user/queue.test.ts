@@ -38,6 +38,23 @@ function usedPages(pool: PagePool): number {
   return pages.used;
 }
 
+/** A queue that gave a page, waited for its consumer, and was scrubbed; nothing here keeps it. */
+async function leaveQueue(pool: PagePool): Promise<WeakRef<UserQueue>> {
+  const queue = new UserQueue(pool);
+  expect(queue.give(pool.alloc(), 0, 1)).toBe(true);
+  await sleep(20);
+  expect(queue.scrub()).toBe(1);
+  return new WeakRef(queue);
+}
+
+/** In a job of its own: what a WeakRef showed lives to the end of the job. */
+async function collect(): Promise<void> {
+  await sleep(10);
+  (globalThis as { gc?: () => void }).gc?.();
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
 const refusal = (code: string) => expect.objectContaining({ code });
 
 afterEach(async () => {
@@ -270,6 +287,14 @@ describe.each(ENGINES)('engine %s', (engine) => {
     setTimeout(() => pool.detach({ release: true }), 10);
     await expect(waiting).rejects.toMatchObject({ code: 'POOL_ERR_DESTROYED' });
     await expect(queue.waitRoom()).rejects.toMatchObject({ code: 'POOL_ERR_DESTROYED' });
+  });
+
+  test('a queue that was scrubbed is collected, though its consumer is gone', async () => {
+    const pool = makePool(engine);
+    const left = await Promise.all(Array.from({ length: PAGES }, () => leaveQueue(pool)));
+    for (let i = 0; i < 100 && left.some((queue) => queue.deref() !== undefined); i++) await collect();
+    expect(left.filter((queue) => queue.deref() !== undefined).length).toBe(0);
+    expect(usedPages(pool)).toBe(0);
   });
 
   test('a reference that this program released although the consumer had it is counted, and taken from nobody', () => {
