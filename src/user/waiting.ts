@@ -42,13 +42,18 @@ export async function sleep(
   if (waited?.async === false) return;
   let stop = (): void => {};
   const alarm = new Promise<void>((resolve) => {
+    const ring = (): void => {
+      resolve();
+      // N1 no ordering needed: a waitAsync that nobody waits for any more would stay queued until something is given.
+      if (waited !== undefined) Atomics.notify(words, index);
+    };
     // Where the word's change cannot be heard of a timer looks.
     const delayMs = waited === undefined ? Math.min(leftMs, pauseMs) : leftMs;
-    const callOff = delayMs < Infinity ? after(delayMs, resolve, ref) : undefined;
-    signal?.addEventListener('abort', resolve as () => void, { once: true });
+    const callOff = delayMs < Infinity ? after(delayMs, ring, ref) : undefined;
+    signal?.addEventListener('abort', ring, { once: true });
     stop = () => {
       callOff?.();
-      signal?.removeEventListener('abort', resolve as () => void);
+      signal?.removeEventListener('abort', ring);
     };
   });
   await Promise.race(waited === undefined ? [alarm] : [alarm, waited.value]);

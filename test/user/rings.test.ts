@@ -324,6 +324,24 @@ describe('waiting', () => {
     await expect(receiver.next({ signal, ref: true })).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 
+  test('leaves nobody queued on the word, however often it ends without a delivery', async () => {
+    const { rings, receiver, share } = makeSides();
+    const queued = () => Atomics.notify(new Int32Array(share.rings), USER_GIVEN_EVENT_OFFSET >>> 2);
+    for (let i = 0; i < 10; i++) {
+      await expect(receiver.next({ timeoutMs: 1, ref: true })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+      const signal = AbortSignal.timeout(1);
+      await expect(receiver.next({ signal, ref: true })).rejects.toMatchObject({ name: 'TimeoutError' });
+    }
+    expect(queued()).toBe(0);
+    // One that goes on is not ended by another that is over.
+    const next = receiver.next({ ref: true });
+    await expect(receiver.next({ timeoutMs: 1, ref: true })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(queued()).toBe(1);
+    give(rings, 0, 1, 3);
+    expect((await next)?.tag).toBe(3);
+  });
+
   test('looks by timers where waitAsync is missing', async () => {
     const { rings, receiver } = makeSides();
     const { waitAsync } = Atomics;
