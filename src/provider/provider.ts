@@ -44,7 +44,7 @@ export interface MemoryProvider {
   readonly idleMs?: number;
   /** Validates and reserves; throws to refuse. */
   init(context: ProviderContext): void | Promise<void>;
-  /** Pages are wanted: feed up to `count`, now or later; more is refused. */
+  /** Pages are wanted: feed up to `count`, now or later. */
   grow(context: ProviderContext, count: number): void;
   /** These pages left circulation: keep them, feed them again, or free them. */
   retire(context: ProviderContext, pages: Uint32Array): void;
