@@ -8,6 +8,7 @@ import { PagePoolError, REMEDIES, show } from '../errors.js';
 import type { SharedArea } from '../pool/areas.js';
 import type { Geometry } from '../pool/geometry.js';
 import { isSharedBuffer } from '../pool/memory.js';
+import { freeRuns } from './page-numbers.js';
 import type { Area, AreaMemory, MemoryProvider, ProviderContext } from './provider.js';
 
 /** What a provider asked for, not carried out yet. */
@@ -32,7 +33,7 @@ export interface OwnedArea extends SharedArea, Area {
 export interface ContextHost {
   readonly geometry: Geometry;
   readonly isShared: boolean;
-  readonly pool: ProviderContext['pool'];
+  readonly pool: Omit<ProviderContext['pool'], 'firstPage'>;
   /** Page -> 1: its provider has fed it and not got it back. */
   readonly isOut: Uint8Array;
   /** Index -> area: of all contexts. */
@@ -60,7 +61,7 @@ export class Context implements ProviderContext {
   constructor(host: ContextHost, provider: MemoryProvider, firstPage: number, lastPage: number, isReserve: boolean) {
     this.#host = host;
     this.provider = provider;
-    this.pool = Object.freeze({ ...host.pool, pageCount: lastPage - firstPage + 1 });
+    this.pool = Object.freeze({ ...host.pool, firstPage, pageCount: lastPage - firstPage + 1 });
     this.firstPage = firstPage;
     this.lastPage = lastPage;
     this.isReserve = isReserve;
@@ -181,13 +182,8 @@ export class Context implements ProviderContext {
   /** The first page number of a gap that is long enough. */
   #findRoom(pages: number): number {
     const areas = [...this.#host.areas.values()].filter(({ context }) => context === this);
-    areas.sort((one, other) => one.firstPage - other.firstPage);
-    let first = this.firstPage;
-    for (const area of areas) {
-      if (area.firstPage - first >= pages) return first;
-      first = area.firstPage + area.pages;
-    }
-    if (this.lastPage + 1 - first >= pages) return first;
+    const run = freeRuns(this.firstPage, this.lastPage, areas).find((free) => free.pages >= pages);
+    if (run !== undefined) return run.firstPage;
     throw failed(
       'addArea',
       'pages',

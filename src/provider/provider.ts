@@ -24,6 +24,8 @@ export interface ProviderContext {
     readonly name: string;
     readonly pageBytes: number;
     readonly pageCount: number;
+    /** The number of the first of them. */
+    readonly firstPage: number;
     /** The smallest step of a fragment: fragments start at its multiples. */
     readonly unitBytes: number;
   };

@@ -6,6 +6,7 @@
 // Source: the huge-page providers of the kernel's page_pool (never merged): one mapping, many pages.
 
 import { invalidArgument, requireRecord } from '../errors.js';
+import { longestFreeRun } from './page-numbers.js';
 import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 
 /** How slabs are cut and kept. */
@@ -247,9 +248,10 @@ function bytesOf(pool: PoolSlabs): number {
   return bytes;
 }
 
-/** Page numbers that no slab has. */
-function numbersLeft(context: ProviderContext, pool: PoolSlabs): number {
-  let left = context.pool.pageCount;
-  for (const { area } of pool.slabs) left -= area.pages;
-  return left;
+/** Page numbers in a row that no slab has: the most that one more can have. */
+function numbersLeft(context: ProviderContext, { slabs }: PoolSlabs): number {
+  return longestFreeRun(
+    context,
+    [...slabs].map(({ area }) => area),
+  );
 }

@@ -199,4 +199,37 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
     expect(handle).not.toBe(0);
     pool.release(handle);
   });
+
+  it('fills the gaps that slabs of other sizes left between two others', () => {
+    const pool = make({}, { pageCount: 3 * PER_SLAB, maxPorts: 32 });
+    let most = SLAB / 2;
+    class Scarce extends globalThis.SharedArrayBuffer {
+      constructor(bytes: number) {
+        if (bytes > most) throw new RangeError('Array buffer allocation failed');
+        super(bytes);
+      }
+    }
+    vi.stubGlobal('SharedArrayBuffer', Scarce);
+    try {
+      const small = take(pool, PER_SLAB / 2);
+      most = SLAB;
+      const large = take(pool, PER_SLAB);
+      most = SLAB / 2;
+      small.push(...take(pool, PER_SLAB / 2));
+      most = SLAB;
+      large.push(...take(pool, PER_SLAB));
+      expect([...small, ...large]).not.toContain(0);
+      expect(told(pool)).toMatchObject({ slabs: 4, freePages: 0 });
+      releaseAll(pool, small);
+      pool.trim();
+      expect(told(pool).slabs).toBe(2);
+      // As many page numbers as a slab has, in two places.
+      const again = take(pool, PER_SLAB);
+      expect(again).not.toContain(0);
+      expect(pool.alloc()).toBe(0);
+      releaseAll(pool, [...large, ...again]);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
 });
