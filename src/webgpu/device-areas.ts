@@ -4,6 +4,7 @@
 // it exists: createBuffer answers at once also where there is no memory, and pages of a buffer that is none would look like any
 // other. The owner's thread only.
 
+import { longestFreeRun } from '../provider/page-numbers.js';
 import type { Area, ProviderContext } from '../provider/provider.js';
 import type { ResolvedOptions } from './options.js';
 import type { GpuBuffer, GpuDevice } from './platform-types.js';
@@ -56,11 +57,12 @@ export class DeviceAreas {
     return pages;
   }
 
-  /** Page numbers that no buffer has. */
-  get numbersLeft(): number {
-    let left = this.context.pool.pageCount;
-    for (const { area } of this.#areas) left -= area.pages;
-    return left;
+  /** Pages that one more buffer can have: its numbers must follow each other, and buffers of several sizes leave gaps. */
+  get pagesLeft(): number {
+    return longestFreeRun(
+      this.context,
+      [...this.#areas].map(({ area }) => area),
+    );
   }
 
   areaOf(page: number): DeviceArea | undefined {
@@ -73,7 +75,8 @@ export class DeviceAreas {
    */
   async create(): Promise<GpuBuffer> {
     const { pool } = this.context;
-    const pages = Math.min(Math.floor(this.#options.bufferBytes / pool.pageBytes), this.numbersLeft);
+    // Buffers are created one at a time: until this one is there numbers may come back, and none goes.
+    const pages = Math.min(Math.floor(this.#options.bufferBytes / pool.pageBytes), this.pagesLeft);
     const bytes = pages * pool.pageBytes;
     const buffer = await createChecked(this.#device, bytes, this.#options.usage, `pagepool ${pool.name}`);
     this.created += 1;

@@ -73,7 +73,7 @@ class DeviceProvider implements WebGpuProvider {
         const buffer = await areas.create();
         this.#requireDevice();
         this.#probe(buffer);
-      } while (areas.bytes < this.#options.keepBytes && areas.numbersLeft > 0);
+      } while (areas.bytes < this.#options.keepBytes && areas.pagesLeft > 0);
     } catch (error) {
       this.#forget(areas);
       throw error;
@@ -85,7 +85,7 @@ class DeviceProvider implements WebGpuProvider {
     this.#requireDevice();
     const pool = this.#poolOf(context);
     const fed = pool.areas.feed(count);
-    if (fed === count || pool.areas.numbersLeft === 0) return;
+    if (fed === count || pool.areas.pagesLeft === 0) return;
     pool.wanted = Math.max(pool.wanted, count - fed);
     if (!pool.isGrowing) void this.#growLater(pool);
   }
@@ -170,7 +170,7 @@ class DeviceProvider implements WebGpuProvider {
     const { areas } = pool;
     pool.isGrowing = true;
     try {
-      while (pool.wanted > 0 && areas.numbersLeft > 0 && this.#lost === undefined && !areas.isOver) {
+      while (pool.wanted > 0 && areas.pagesLeft > 0 && this.#lost === undefined && !areas.isOver) {
         await areas.create();
         if (this.#lost !== undefined) areas.abandon();
         else pool.wanted -= areas.feed(pool.wanted);

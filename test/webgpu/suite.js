@@ -352,6 +352,35 @@ export const suite = [
     },
   ],
   [
+    'every page can be had, also where a buffer of another size took numbers out of a gap',
+    async (env) => {
+      const all = await setUp(env, { webgpu: { bufferBytes: 16 * KIB64, keepBytes: 0 }, pool: { pageCount: 40 } });
+      const { gpu, device, provider } = all;
+      const take = async () => (await gpu.takeAsync(undefined, { timeoutMs: 5000 })).handle;
+      const held = [];
+      while (held.length < 32) held.push(await take());
+      // The last 8 pages are on their way when the first 16 leave: the new buffer takes numbers of theirs.
+      const { popErrorScope } = device;
+      const answer = withResolvers();
+      device.popErrorScope = async () => {
+        const said = popErrorScope.call(device);
+        await answer.promise;
+        return said;
+      };
+      equal(gpu.alloc(), 0, 'a page of a buffer that is not there');
+      for (const handle of held.splice(0, 16)) gpu.release(handle);
+      gpu.trim();
+      equal(provider.describe().buffers, 1, 'buffers while one is on its way');
+      device.popErrorScope = popErrorScope;
+      answer.resolve();
+      while (held.length < 40) held.push(await take());
+      equal([gpu.alloc(), provider.describe().refusedBuffers, provider.describe().failure], [0, 0, null]);
+      for (const handle of held) gpu.release(handle);
+      requireHome(gpu);
+      await tearDown(all);
+    },
+  ],
+  [
     'a buffer that the device refuses circulates no page: the pool is refused, or says why it is empty',
     async (env) => {
       const device = await env.makeDevice();
