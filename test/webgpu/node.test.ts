@@ -1,11 +1,12 @@
 // The device suite in Node, on Dawn, and what only Node can show: workers that end, and that hold numbers alone.
 
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import * as packet from 'pagepool/packet';
 import { testProvider } from 'pagepool/testing';
 import { webgpu } from 'pagepool/webgpu';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { chooseSeed } from '../support/ports.js';
 import { makeDevice, missingDevice } from '../support/webgpu.js';
 import { setUp, suite, tearDown } from './suite.js';
@@ -66,6 +67,42 @@ describe.skipIf(missing !== undefined)('WebGPU in Node', () => {
     expect(() => memory.consumer({ worker })).toThrow(/worker\.threadId=-1 \(expected a worker that runs\)/);
     await tearDown(all);
   });
+
+  it.each([
+    [0, /^POOL_ERR_(CLOSING|DESTROYED)$/],
+    [1, /^POOL_ERR_CLOSING$/],
+  ])(
+    'a worker is not told of the loss, and its waits end when the owner destroys the pool: with %i pages out by %s',
+    async (out, code) => {
+      const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+      const all = await setUp(env);
+      const { gpu, device } = all;
+      const held = Array.from({ length: out }, () => gpu.alloc());
+      const { worker, first } = startThread({ share: gpu.share(), waits: true });
+      const heard = async () => (await once(worker, 'message'))[0] as unknown;
+      await first;
+      device.destroy();
+      await device.lost;
+      expect(() => gpu.alloc()).toThrow(expect.objectContaining({ code: 'POOL_ERR_PROVIDER' }));
+      let message = heard();
+      worker.postMessage('lost');
+      expect(await message).toEqual({ alloc: 0, take: 'pending', next: 'pending' });
+      message = heard();
+      gpu.destroy();
+      const ended = expect.stringMatching(code);
+      expect(await message).toEqual({ alloc: ended, take: ended, next: null });
+      // What the worker asked for was asked of the provider in vain.
+      expect(warn).toHaveBeenCalledWith(expect.stringContaining('the device is lost'));
+      warn.mockRestore();
+      for (const handle of held) gpu.release(handle);
+      expect((await gpu.close({ timeoutMs: 5000, ref: true })).isDestroyed).toBe(true);
+      message = heard();
+      worker.postMessage('destroyed');
+      expect(await message).toEqual({ alloc: 'POOL_ERR_DESTROYED' });
+      await worker.terminate();
+      await tearDown(all);
+    },
+  );
 
   it('a device that is out of memory refuses the pool in its own words, and an upload finds none', async () => {
     const maxBufferSize = 2 ** 30; // more than SwiftShader has in one piece

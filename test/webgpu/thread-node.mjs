@@ -1,10 +1,40 @@
-// A thread of the device suite in Node: it holds numbers, or it holds tokens and ends with them.
+// A thread of the device suite in Node: it holds numbers, or holds tokens and ends with them, or wants pages of a device that is gone.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { holdNumbers } from './thread.js';
 
-const { entries, share, tokens } = workerData;
-if (tokens !== undefined) {
+const { entries, share, tokens, waits } = workerData;
+if (waits !== undefined) {
+  const { PagePool } = await import(entries.pool);
+  const pool = PagePool.attach(share);
+  const alloc = () => {
+    try {
+      return pool.alloc();
+    } catch ({ code }) {
+      return code;
+    }
+  };
+  const found = { take: 'pending', next: 'pending' };
+  parentPort.once('message', async () => {
+    const ends = [
+      pool.takeAsync(undefined, { ref: true }).then(
+        () => (found.take = 'a page'),
+        ({ code }) => (found.take = code),
+      ),
+      pool
+        .channel('work')
+        .next({ ref: true })
+        .then((fragment) => (found.next = fragment)),
+    ];
+    // Long enough for each wait to look a few times.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    parentPort.postMessage({ alloc: alloc(), ...found });
+    await Promise.all(ends);
+    parentPort.postMessage({ alloc: alloc(), ...found });
+    parentPort.on('message', () => parentPort.postMessage({ alloc: alloc() }));
+  });
+  parentPort.postMessage({});
+} else if (tokens !== undefined) {
   // Gives every other one back, and never ends by itself.
   parentPort.postMessage({ ranges: tokens.filter((_, i) => i % 2 === 0).flatMap((token) => [token, 1]) });
   setInterval(() => {}, 1000);
