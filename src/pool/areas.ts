@@ -4,7 +4,8 @@
 // The header counts the changes, the epoch: a thread that looks at bytes compares it first, so a page number that was given to
 // another area is never looked up in the old one. Threads that can fetch a posted change at once do so then (pull); for the
 // others the owner waits before any page of a new area circulates. Who missed a change asks for all of them, and gets no page
-// meanwhile. What is removed is let go of at once: views that the program keeps show the old bytes, never another area's.
+// meanwhile; where nothing can be fetched it asks again, since an answer may get lost. What is removed is let go of at once:
+// views that the program keeps show the old bytes, never another area's.
 
 import {
   AREAS_EPOCH_MASK,
@@ -20,7 +21,9 @@ import { Carrier } from './carrier.js';
 import { ringOwner } from './demand.js';
 import { pageOffset } from './geometry.js';
 import { isSharedBuffer } from './memory.js';
+import type { Timer } from './platform-types.js';
 import { type Port, portOffset } from './port.js';
+import { startTimer } from './waiting.js';
 
 /** An area as threads tell each other of it. */
 export interface SharedArea {
@@ -48,6 +51,10 @@ type AreasPort = Pick<Port, 'id' | 'memory' | 'geometry' | 'identity'>;
 /** Stands for a shift where there is none: those are multiples of a unit. */
 export const NO_AREA = 1;
 
+/** How long a thread that fell behind waits for what it asked for, before it asks again; then twice as long, up to a second. */
+const ASK_AGAIN_MS = 50;
+const ASK_AGAIN_MS_MAX = 1000;
+
 /** One thread's table of areas. */
 export class Areas {
   /** The epoch that the table is of. */
@@ -72,6 +79,7 @@ export class Areas {
   /** Undefined: nobody else can be told, or the thread is done with the pool. */
   #carrier: Carrier | undefined;
   #isBehind = false;
+  #askTimer: Timer | undefined;
   #isClosed = false;
 
   constructor(port: AreasPort, first: AreasChange) {
@@ -182,6 +190,7 @@ export class Areas {
   close(): void {
     this.#carrier?.close();
     this.#carrier = undefined;
+    this.#stopAsking();
     this.#isClosed = true;
     for (const index of [...this.#known.keys()]) this.#remove(index);
     // What is kept of the table keeps no memory of the pool.
@@ -218,11 +227,31 @@ export class Areas {
     this.#turn(true);
     this.#say(AREAS_WANTED);
     ringOwner(this.#port);
+    if (this.#carrier?.canPull === false && typeof setTimeout === 'function') this.#askAgain(ASK_AGAIN_MS);
+  }
+
+  /**
+   * No answer may come: a browser may bring a new thread's channel into being behind it, or the port of a thread that the channel
+   * does not reach.
+   */
+  #askAgain(delayMs: number): void {
+    this.#stopAsking();
+    this.#askTimer = startTimer(() => {
+      this.#say(AREAS_WANTED);
+      ringOwner(this.#port);
+      this.#askAgain(Math.min(2 * delayMs, ASK_AGAIN_MS_MAX));
+    }, delayMs);
+  }
+
+  #stopAsking(): void {
+    if (this.#askTimer !== undefined) clearTimeout(this.#askTimer); // worklets have neither
+    this.#askTimer = undefined;
   }
 
   #turn(isBehind: boolean): void {
     if (this.#isBehind === isBehind) return;
     this.#isBehind = isBehind;
+    if (!isBehind) this.#stopAsking();
     this.onBehind(isBehind);
   }
 

@@ -52,6 +52,15 @@ describe.each([
     expect(result).toMatchObject({ slabsAtEnd: 1, own: { torn: 0 }, foreign: 0, end: HOME });
   });
 
+  test('a worker that missed an area gets it, however late its own ways in come into being', async () => {
+    const reached = { isBehind: true, code: 'none' };
+    expect(await stage.play('lateAreas', { engine: 'wasm' })).toEqual({
+      greeting: reached,
+      channel: reached,
+      end: HOME,
+    });
+  });
+
   test('slabs that the page adds reach a worker that a worker started', async () => {
     const result = await stage.play<{ total: { taken: number } }>('nestedAreas', { engine: 'wasm', seed });
     expect(result).toMatchObject({ total: { torn: 0 }, end: HOME });

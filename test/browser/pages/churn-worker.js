@@ -3,6 +3,13 @@
 import { PagePool } from '../pagepool/index.js';
 import { churn } from '../pagepool/testing.js';
 
+// Its page hears of errors alone.
+self.addEventListener('unhandledrejection', ({ reason }) => {
+  setTimeout(() => {
+    throw reason;
+  });
+});
+
 self.onmessage = async ({ data: { share, engine, seed, rounds, stop } }) => {
   const pool = PagePool.attach({ ...share, engine });
   // Said behind the lock that tells of this thread's death: locks are asked for in turn.

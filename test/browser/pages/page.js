@@ -9,6 +9,7 @@ import { engines } from './engines.js';
 import { frames } from './frames.js';
 import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
+import { lateAreas } from './late-areas.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
 import { media } from './media.js';
@@ -32,6 +33,7 @@ globalThis.tests = {
   frames,
   growth,
   handOff,
+  lateAreas,
   local,
   mainThread,
   media,
