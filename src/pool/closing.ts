@@ -147,7 +147,7 @@ export function closeReport(port: Port): CloseReport {
   return {
     isDestroyed,
     inflight: inflight(memory, geometry),
-    pinned: pinnedPages(port),
+    pinned: pinnedPages(port) - (port.supply?.ownPins() ?? 0),
     holders: isDestroyed ? [] : findHolders(port),
   };
 }

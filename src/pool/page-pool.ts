@@ -646,13 +646,13 @@ export class PagePool {
     this.#closing.stop();
     this.#freed.close();
     for (const channel of this.#channels.values()) endChannelWaits(channel);
+    if (!port.isLost) port.supply?.unpinRecalled();
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
     this.#watching.stop();
     this.#views = [];
     const isDestroyed = this.#isDestroyed;
     const { memory } = port;
-    if (isDestroyed) port.supply?.unpinRecalled();
     this.#engine = leaveMemory(port, isDestroyed);
     if (isDestroyed) this.#share = '';
     if (isDestroyed && !port.isLost) port.supply?.finish();

@@ -15,7 +15,9 @@ import {
   CONTROL_BASE,
   COUNTER_FAST,
   COUNTER_FRAGMENTS,
+  COUNTER_RECYCLED,
   COUNTER_REFILL,
+  COUNTER_RELEASED_REFCNT,
   COUNTER_SLOW,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
@@ -24,6 +26,7 @@ import {
   HEADER_DEMAND_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_OWNER_OFFSET,
+  HEADER_REAPS_OFFSET,
   HEADER_RETIRED_OFFSET,
   HOME_FRESH,
   HOME_HELD,
@@ -33,6 +36,7 @@ import {
   HOME_RETURNED,
   HOME_STAMP_MASK,
   HOME_STATE_MASK,
+  PIN_COUNT_MASK,
   PIN_LEFT,
   PORT_AREAS_OFFSET,
   PORT_COUNTERS_OFFSET,
@@ -53,7 +57,7 @@ import { press } from './ending.js';
 import type { Timer } from './platform-types.js';
 import { claimOf, type Port, poolState, portOffset } from './port.js';
 import { announce } from './state.js';
-import { loadWord } from './views.js';
+import { loadWord, ringPages } from './views.js';
 import { startTimer } from './waiting.js';
 
 /** What a pool's statistics say of its provider. */
@@ -74,6 +78,15 @@ interface Queued {
   readonly pages: readonly number[];
 }
 
+/** What a port counts when it takes a page, and when it lets one go for good. */
+const ACTIVITY = [
+  COUNTER_FAST,
+  COUNTER_SLOW,
+  COUNTER_REFILL,
+  COUNTER_FRAGMENTS,
+  COUNTER_RECYCLED,
+  COUNTER_RELEASED_REFCNT,
+] as const;
 const PINNED_LOOK_MS = 100;
 const COLLECT_ROUNDS = 4;
 let pools = 0;
@@ -200,13 +213,14 @@ export class Supply implements ContextHost {
       await new Promise<void>((resolve) => startTimer(resolve, PINNED_LOOK_MS));
       this.#returnAll();
     }
+    // All before the first is told: while one takes its time another could feed what nobody would give back.
+    for (const context of this.#contexts()) context.end();
     for (const context of this.#contexts()) {
       try {
         await context.provider.destroy(context);
       } catch (cause) {
         first ??= providerError('close', 'destroy', context, cause);
       }
-      context.end();
     }
     this.areas.clear();
     this.#memory = this.#port.memory; // the copy that is left of it
@@ -322,18 +336,31 @@ export class Supply implements ContextHost {
     return wanted;
   }
 
-  /** Asks the provider, and the reserve where the provider feeds nothing. */
+  /** Asks the provider, and the reserve where the provider feeds nothing, for whichever reason. */
   #grow(call: string, wanted: number): void {
+    const told = this.#failure;
+    let first: unknown;
     for (const context of this.#contexts()) {
       const out = this.#queue.length;
       const count = Math.min(wanted, context.lastPage - context.firstPage + 1);
       let isFed = false;
-      this.#callback(call, 'grow', context, () => {
-        context.provider.grow(context, count);
-        isFed = (this.step as Step).fed.length > 0;
-      });
-      if (isFed || this.#queue.length > out) return;
+      try {
+        this.#callback(call, 'grow', context, () => {
+          context.provider.grow(context, count);
+          isFed = (this.step as Step).fed.length > 0;
+        });
+      } catch (error) {
+        first ??= error;
+        continue;
+      }
+      if (!isFed && this.#queue.length === out) continue;
+      if (first === undefined) return;
+      // The caller has its pages, so this is said as where nobody called: once, and in the statistics.
+      this.#failure = told;
+      this.#warn(first);
+      return;
     }
+    if (first !== undefined) throw first;
   }
 
   /** One callback of a provider: what it asks for happens when it returns, and not at all when it throws. */
@@ -379,6 +406,7 @@ export class Supply implements ContextHost {
     }
     const recalled = step.retired.filter(({ out }) => out !== 0);
     for (const area of recalled) this.#recall(area);
+    for (const area of step.kept) this.#unrecall(area);
     this.#list();
     // Asked for outside of a callback: what came home already is given back soon.
     if (recalled.length > 0 && !this.#isBusy) void Promise.resolve().then(() => this.serveQuietly());
@@ -446,15 +474,22 @@ export class Supply implements ContextHost {
   /** Sends all areas to threads that missed a change. */
   #answerAsking(): void {
     const { geometry } = this.#port;
-    let isAsked = false;
+    const { i32 } = this.#memory;
+    const asking: number[] = [];
     for (let id = 0; id < geometry.maxPorts; id++) {
       const index = (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2;
       // N6 no ordering needed: whoever asks again is answered again.
-      const said = Atomics.compareExchange(this.#memory.i32, index, AREAS_WANTED | 0, AREAS_ANSWERED | 0);
-      if (said >>> 0 === AREAS_WANTED) isAsked = true;
+      const said = Atomics.compareExchange(i32, index, AREAS_WANTED | 0, AREAS_ANSWERED | 0);
+      if (said >>> 0 === AREAS_WANTED) asking.push(index);
     }
-    if (!isAsked) return;
-    this.#table.post(this.#table.snapshot());
+    if (asking.length === 0) return;
+    try {
+      this.#table.post(this.#table.snapshot());
+    } catch (error) {
+      // N23 no ordering needed: the next look answers; a thread that has learned of all by another message stays as it is.
+      for (const index of asking) Atomics.compareExchange(i32, index, AREAS_ANSWERED | 0, AREAS_WANTED | 0);
+      throw error;
+    }
     announce(this.#memory);
   }
 
@@ -610,9 +645,27 @@ export class Supply implements ContextHost {
     if (hasLeft && this.#recalled.delete(page)) this.#port.engine.unpin(page);
   }
 
-  /** The pool is destroyed: pages that left for the owner's sake alone are home. */
+  /** An area is kept after all: its pages circulate on, and those that had left for the owner's sake alone come home. */
+  #unrecall({ firstPage, pages }: OwnedArea): void {
+    for (let page = firstPage; page < firstPage + pages; page++)
+      if (this.#recalled.delete(page)) this.#port.engine.unpin(page);
+  }
+
+  /**
+   * The owner leaves, or the pool is destroyed: nobody would take its pins off later, and without them pages circulate on. While the
+   * thread still has its port.
+   */
   unpinRecalled(): void {
-    for (const page of this.#recalled) this.#unpin(page);
+    for (const page of this.#recalled) this.#port.engine.unpin(page);
+    this.#recalled.clear();
+  }
+
+  /** Pages on which nobody but the owner has a pin. */
+  ownPins(): number {
+    let count = 0;
+    for (const page of this.#recalled)
+      if ((loadWord(this.#memory, this.#pins(page) << 2) & PIN_COUNT_MASK) === 1) count++;
+    return count;
   }
 
   /** Takes an area's pages back that were fed and that nobody took yet. */
@@ -694,25 +747,32 @@ export class Supply implements ContextHost {
     const activity = this.#countActivity();
     this.#trims = activity === this.#activity ? this.#trims + 1 : 0;
     this.#activity = activity;
-    // The first look asks idle threads for their caches, the second takes what they handed back. Then it is quiet.
-    if (this.#trims < 1 || this.#trims > 2 || poolState(this.#memory) !== STATE_ACTIVE) return;
+    if (this.#trims < 1 || poolState(this.#memory) !== STATE_ACTIVE) return;
+    const { engine, geometry } = this.#port;
     try {
-      press(this.#port);
-      announce(this.#memory);
-      this.#port.engine.trim();
-      this.trim('the pool');
+      // The first look asks idle threads for their caches, the second takes what they handed back. Then it is quiet.
+      if (this.#trims <= 2) {
+        press(this.#port);
+        announce(this.#memory);
+        engine.trim();
+        this.trim('the pool');
+        return;
+      }
+      // But for what a busy thread hands back by and by, and for pages whose last pin was undone: nothing counts those.
+      if (ringPages(this.#memory, geometry) !== 0) engine.trim();
+      this.#collect('the pool');
     } catch (error) {
       this.#warn(error);
     }
   }
 
-  /** Allocations of all ports, ever. */
+  /** Allocations and last releases of all ports, ever, and deaths: what the dead held is released. */
   #countActivity(): number {
     const { geometry } = this.#port;
-    let sum = 0;
+    let sum = loadWord(this.#memory, CONTROL_BASE + HEADER_REAPS_OFFSET);
     for (let id = 0; id < geometry.maxPorts; id++) {
       const counters = (portOffset(geometry, id) + PORT_COUNTERS_OFFSET) >>> 3;
-      for (const counter of [COUNTER_FAST, COUNTER_SLOW, COUNTER_REFILL, COUNTER_FRAGMENTS]) {
+      for (const counter of ACTIVITY) {
         sum += this.#memory.f64[counters + (counter >>> 3)] as number; // plain: reports only, as in stats.ts
       }
     }

@@ -16,6 +16,8 @@ export interface Step {
   readonly added: OwnedArea[];
   readonly fed: number[];
   readonly retired: OwnedArea[];
+  /** Areas that were retiring before. */
+  readonly kept: OwnedArea[];
 }
 
 /** An area as its owner knows it. */
@@ -106,19 +108,17 @@ export class Context implements ProviderContext {
   }
 
   retireArea(area: Area): void {
-    this.#requireLive('retireArea');
-    const owned = this.#host.areas.get((area as Partial<Area> | null)?.index ?? 0);
-    if (owned === undefined || owned.context !== this || owned.firstPage !== area.firstPage) {
-      throw failed(
-        'retireArea',
-        'area',
-        (area as Partial<Area> | null)?.index,
-        'an area that addArea returned, not retired before',
-      );
-    }
+    const owned = this.#ownedArea('retireArea', area);
     if (owned.isRetiring) return;
     owned.isRetiring = true;
-    this.#add((step) => step.retired.push(owned));
+    this.#add(({ kept, retired }) => moveOrAdd(owned, kept, retired));
+  }
+
+  keepArea(area: Area): void {
+    const owned = this.#ownedArea('keepArea', area);
+    if (!owned.isRetiring) return;
+    owned.isRetiring = false;
+    this.#add(({ kept, retired }) => moveOrAdd(owned, retired, kept));
   }
 
   /** The provider is done with the pool, or the pool with the provider. */
@@ -133,6 +133,7 @@ export class Context implements ProviderContext {
       (areas.get(indexes[page] as number) as OwnedArea).out -= 1;
     }
     for (const area of step.retired) area.isRetiring = false;
+    for (const area of step.kept) area.isRetiring = true;
     for (const { index, firstPage, pages } of step.added) {
       areas.delete(index);
       indexes.fill(0, firstPage, firstPage + pages);
@@ -153,6 +154,15 @@ export class Context implements ProviderContext {
 
   #requireLive(call: string): void {
     if (this.#isOver) throw failed(call, 'pool', this.#host.pool.name, 'a pool that still uses this provider');
+  }
+
+  /** The pool's side of an area that the provider names. */
+  #ownedArea(call: string, area: Area): OwnedArea {
+    this.#requireLive(call);
+    const index = (area as Partial<Area> | null)?.index;
+    const owned = this.#host.areas.get(index ?? 0);
+    if (owned?.context === this && owned.firstPage === area.firstPage) return owned;
+    throw failed(call, 'area', index, 'an area that addArea returned and that is not gone');
   }
 
   #checkMemory(memory: AreaMemory, pages: number): AreaMemory {
@@ -212,7 +222,14 @@ export class Context implements ProviderContext {
 
 /** A step in which nothing was asked for. */
 export function emptyStep(): Step {
-  return { added: [], fed: [], retired: [] };
+  return { added: [], fed: [], retired: [], kept: [] };
+}
+
+/** What a step says of an area last is what counts; nothing, where it takes back what it said before. */
+function moveOrAdd(area: OwnedArea, opposite: OwnedArea[], list: OwnedArea[]): void {
+  const at = opposite.indexOf(area);
+  if (at < 0) list.push(area);
+  else opposite.splice(at, 1);
 }
 
 /** The error of a provider that uses its context wrongly. */

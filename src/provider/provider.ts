@@ -32,6 +32,8 @@ export interface ProviderContext {
   addArea(memory: AreaMemory, pages: number): Area;
   feed(pages: Uint32Array): void;
   retireArea(area: Area): void;
+  /** Takes `retireArea` back, while pages of the area are out: it is an area like any other again. */
+  keepArea(area: Area): void;
 }
 
 /** Where pages come from and go back to. Which one a pool uses is configuration: no consumer's code changes with it. */
@@ -42,7 +44,7 @@ export interface MemoryProvider {
   readonly readable: boolean;
   /** May a pinned page leave the pool? */
   readonly detachable: boolean;
-  /** After so long without any allocation the pool gives it the pages that circulate unused; never if not given. */
+  /** After so long without any allocation or last release the pool gives it the pages that circulate unused; never if not given. */
   readonly idleMs?: number;
   /** Validates and reserves; throws to refuse. */
   init(context: ProviderContext): void | Promise<void>;

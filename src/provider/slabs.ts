@@ -2,7 +2,8 @@
 //
 // A slab is one area. Pages are fed as they are wanted, from the fullest slab first, so that others can empty; a slab whose pages
 // are all home is dropped when the pool keeps more than the low-water mark without it, and the emptiest one is called in (its
-// pages leave circulation, a refill waives one at a time) when the others have room for what it holds. The owner's thread only.
+// pages leave circulation, a refill waives one at a time) when the others have room for what it holds. Where more is wanted than
+// all others have, that one is kept after all. The owner's thread only.
 // Source: the huge-page providers of the kernel's page_pool (never merged): one mapping, many pages.
 
 import { invalidArgument, requireRecord } from '../errors.js';
@@ -15,7 +16,7 @@ export interface SlabOptions {
   slabBytes?: number;
   /** The low-water mark, bytes: slabs that each pool keeps, used or not; one slab if not given. */
   keepBytes?: number;
-  /** After so long without an allocation the pool's unused pages are given up, ms; 1000 if not given. */
+  /** After so long without an allocation or a last release the pool's unused pages are given up, ms; 1000 if not given. */
   idleMs?: number;
 }
 
@@ -70,9 +71,10 @@ class SlabProvider implements MemoryProvider {
     const pool = this.#poolOf(context);
     const known = new Set(pool.slabs);
     const pages: number[] = [];
+    const kept: Slab[] = [];
     try {
       while (pages.length < count) {
-        const slab = fullest(pool) ?? this.#cutSmaller(context, pool);
+        const slab = fullest(pool) ?? this.#cutSmaller(context, pool) ?? keepAfterAll(context, pool, kept);
         if (slab === undefined) break;
         while (pages.length < count && slab.free.length > 0) pages.push(slab.free.pop() as number);
       }
@@ -81,6 +83,7 @@ class SlabProvider implements MemoryProvider {
       // What throws has not happened, for the pool either.
       while (pages.length > 0) slabOf(pool, pages).free.push(pages.pop() as number);
       for (const slab of pool.slabs) if (!known.has(slab)) forget(pool, slab);
+      for (const slab of kept) slab.isRetiring = true;
       throw error;
     }
   }
@@ -165,11 +168,16 @@ class SlabProvider implements MemoryProvider {
   /** Slabs whose pages are all home and that the pool need not keep. */
   #unused(pool: PoolSlabs): Set<Slab> {
     const unused = new Set<Slab>();
-    let kept = bytesOf(pool);
+    let kept = 0;
+    // One that is called in goes in any case, and is none that the pool keeps.
+    for (const slab of pool.slabs) if (!slab.isRetiring) kept += slab.bytes;
     for (const slab of pool.slabs) {
-      if (usedOf(slab) !== 0 || (!slab.isRetiring && kept - slab.bytes < this.#keepBytes)) continue;
+      if (usedOf(slab) !== 0) continue;
+      if (!slab.isRetiring) {
+        if (kept - slab.bytes < this.#keepBytes) continue;
+        kept -= slab.bytes;
+      }
       unused.add(slab);
-      kept -= slab.bytes;
     }
     return unused;
   }
@@ -193,7 +201,7 @@ class SlabProvider implements MemoryProvider {
 
 /**
  * Pages from big shared buffers, which are given back when they are not used any more: on `trim()`, and when nothing was
- * allocated for a while. Several pools may share one provider; each has slabs of its own.
+ * allocated or released for a while. Several pools may share one provider; each has slabs of its own.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown or outside its range
  *
@@ -225,6 +233,18 @@ function fullest(pool: PoolSlabs): Slab | undefined {
     if (found === undefined || slab.free.length < found.free.length) found = slab;
   }
   return found;
+}
+
+/** A slab that was called in and has pages that are home, added to `kept`: they are wanted, and there is nothing else. */
+function keepAfterAll(context: ProviderContext, pool: PoolSlabs, kept: Slab[]): Slab | undefined {
+  for (const slab of pool.slabs) {
+    if (!slab.isRetiring || slab.free.length === 0) continue;
+    context.keepArea(slab.area);
+    slab.isRetiring = false;
+    kept.push(slab);
+    return slab;
+  }
+  return undefined;
 }
 
 /** The slab of the last of the pages. */

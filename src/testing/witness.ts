@@ -138,6 +138,7 @@ class Watch implements Witness {
       pool: context.pool,
       addArea: (memory: AreaMemory, pages: number): Area => call(() => context.addArea(memory, pages)),
       retireArea: (area: Area): void => call(() => context.retireArea(area)),
+      keepArea: (area: Area): void => call(() => context.keepArea(area)),
       feed: (pages: Uint32Array): void =>
         call(() => {
           for (const page of pages) if (seen().fed.has(page)) this.faults.push(`page ${page} is fed while it is out`);

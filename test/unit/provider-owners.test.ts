@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type MemoryProvider, PagePool } from 'pagepool';
+import { type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { describe, expect, it, vi } from 'vitest';
 import { codeOf } from '../support/realm.js';
 
@@ -20,6 +20,40 @@ const OWNER = `
     parentPort.on('message', () => pool.destroy());
   });
 `;
+
+/** A thread that takes pages, gives them into its own cache and is busy until it is told. */
+const BUSY = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  const { entry, share, gate } = workerData;
+  import(entry).then(async ({ PagePool }) => {
+    const pool = PagePool.attach(share);
+    const taken = [];
+    for (let i = 0; i < 4; i++) taken.push(await pool.takeAsync(undefined, { timeoutMs: 5000, ref: true }));
+    for (const fragment of taken) fragment.release();
+    parentPort.postMessage('has them');
+    Atomics.wait(gate, 0, 0);
+    parentPort.once('message', () => {});
+  });
+`;
+
+describe('an owner that stands idle', () => {
+  it('takes back what a thread was too busy for when it was asked', async () => {
+    const provider = slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 20 });
+    const pool = PagePool.createSync({ provider, pageBytes: 4096, pageCount: 64, maxPorts: 2 });
+    const gate = new Int32Array(new SharedArrayBuffer(4));
+    const busy = new Worker(BUSY, { eval: true, workerData: { entry, share: pool.share(), gate } });
+    const told = () => pool.stats().provider.owner?.description;
+    await once(busy, 'message');
+    await later(300); // long enough for the looks that ask
+    expect(told()).toMatchObject({ slabs: 1 });
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    await vi.waitFor(() => expect(told()).toMatchObject({ slabs: 0 }), 5000);
+    expect(pool.inflight).toBe(0);
+    await busy.terminate();
+    await pool.close({ timeoutMs: 2000 });
+  });
+});
 
 describe('an owner that dies', () => {
   it('leaves a pool whose pages circulate, to which none is added, and which can be closed', async () => {

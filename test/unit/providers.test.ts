@@ -2,12 +2,12 @@
 
 import { PagePool, type PagePoolError, type PoolOptions } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { PORT_AREAS_OFFSET } from '../../assembly/layout.js';
+import { AREAS_ANSWERED, AREAS_WANTED, PORT_AREAS_OFFSET } from '../../assembly/layout.js';
 import { region } from '../../examples/providers/region.js';
 import { freePort, portOffset } from '../../src/pool/port.js';
 import type { Area, MemoryProvider, ProviderContext } from '../../src/provider/provider.js';
 import { create, type EngineKind, KINDS } from '../support/ports.js';
-import { codeOf } from '../support/realm.js';
+import { codeOf, loadAnotherRealm } from '../support/realm.js';
 import { portBeside } from '../support/shared-ports.js';
 
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -23,6 +23,10 @@ function scripted(script: Partial<MemoryProvider> & { pagesAtOnce?: number } = {
   const retireArea = (area: Area): void => {
     for (let i = 0; i < area.pages; i++) gone.add(area.firstPage + i);
     context?.retireArea(area);
+  };
+  const keepArea = (area: Area): void => {
+    for (let i = 0; i < area.pages; i++) gone.delete(area.firstPage + i);
+    context?.keepArea(area);
   };
   let context: ProviderContext | undefined;
   const addRegion = (ctx: ProviderContext, pages: number): Area => {
@@ -65,7 +69,17 @@ function scripted(script: Partial<MemoryProvider> & { pagesAtOnce?: number } = {
       return script.destroy?.(ctx);
     },
   };
-  return { provider, calls, areas, free, addRegion, retireArea, context: () => context as ProviderContext };
+  return { provider, calls, areas, free, addRegion, retireArea, keepArea, context: () => context as ProviderContext };
+}
+
+function takeAll(pool: PagePool, most = Number.POSITIVE_INFINITY): number[] {
+  const handles: number[] = [];
+  while (handles.length < most) {
+    const handle = pool.alloc();
+    if (handle === 0) break;
+    handles.push(handle);
+  }
+  return handles;
 }
 
 function requireHome(pool: PagePool): void {
@@ -301,6 +315,168 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     });
   });
 
+  it('counts the pins of users alone when it closes, and not those by which an area is emptied', async () => {
+    const { provider, areas, retireArea } = scripted({ pagesAtOnce: 32 });
+    const pool = make({ provider });
+    const held = takeAll(pool);
+    const [last = 0, pinned = 0] = held.splice(0, 2);
+    for (const handle of held) pool.release(handle);
+    retireArea(areas[0] as Area);
+    const pin = pool.pin(pinned);
+    pool.release(pinned);
+    expect(await pool.close({ timeoutMs: 1 })).toMatchObject({ isDestroyed: false, inflight: 1, pinned: 1 });
+    pool.release(last);
+    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, inflight: 0, pinned: 1 });
+    pool.unpin(pin);
+  });
+
+  it('asks again for what a thread misses where the platform did not let the owner answer', () => {
+    const { provider } = scripted();
+    const pool = make({ provider });
+    const other = portBeside(pool, kind);
+    const known = (portOffset(other.geometry, other.id) + PORT_AREAS_OFFSET) >>> 2;
+    const said = (): number => Atomics.load(other.memory.i32, known) >>> 0;
+    Atomics.store(other.memory.i32, known, AREAS_WANTED | 0);
+    const post = vi.spyOn(BroadcastChannel.prototype, 'postMessage').mockImplementation(() => {
+      throw new Error('no memory');
+    });
+    expect(codeOf(() => pool.alloc())).toBe('POOL_ERR_PROVIDER');
+    expect(said()).toBe(AREAS_WANTED);
+    post.mockRestore();
+    pool.poll();
+    expect(said()).toBe(AREAS_ANSWERED);
+    other.engine.park();
+    freePort(other);
+    requireHome(pool);
+  });
+
+  describe('an area that is kept after all', () => {
+    it('has its pages circulate on, those in use and those in caches and ring', async () => {
+      const { provider, areas, calls, retireArea, keepArea } = scripted({ pagesAtOnce: 32 });
+      const pool = make({ provider });
+      const held = takeAll(pool);
+      for (const handle of held.splice(8)) pool.release(handle);
+      retireArea(areas[0] as Area);
+      keepArea(areas[0] as Area);
+      await later(1);
+      expect(pool.stats().pages.pinned).toBe(0);
+      for (const handle of held) pool.release(handle);
+      const grown = calls.length;
+      const again = takeAll(pool);
+      expect(again.length).toBe(32);
+      expect(calls.slice(grown)).not.toContain('retire');
+      expect(pool.stats().alloc.waive).toBe(0);
+      for (const handle of again) pool.release(handle);
+      requireHome(pool);
+      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, pinned: 0 });
+    });
+
+    it('gets those back that had left for its sake, and may feed them again', () => {
+      const { provider, areas, free, retireArea, keepArea } = scripted({ pagesAtOnce: 32 });
+      const pool = make({ provider });
+      const held = takeAll(pool);
+      retireArea(areas[0] as Area);
+      for (const handle of held.splice(0, 8)) pool.release(handle);
+      expect(pool.stats().pages.pinned).toBe(8);
+      keepArea(areas[0] as Area);
+      expect(pool.stats().pages.pinned).toBe(0);
+      pool.poll();
+      expect(free.length).toBe(8);
+      held.push(...takeAll(pool));
+      expect(held.length).toBe(32);
+      for (const handle of held) pool.release(handle);
+      requireHome(pool);
+    });
+
+    it('keeps the pins that users have', () => {
+      const { provider, areas, retireArea, keepArea } = scripted({ pagesAtOnce: 32 });
+      const pool = make({ provider });
+      const [before = 0, after = 0] = takeAll(pool, 2);
+      const first = pool.pin(before);
+      retireArea(areas[0] as Area);
+      const second = pool.pin(after); // beside the owner's
+      keepArea(areas[0] as Area);
+      pool.release(before);
+      pool.release(after);
+      expect(pool.stats().pages.pinned).toBe(2);
+      pool.unpin(first);
+      pool.unpin(second);
+      expect(pool.stats().pages.pinned).toBe(0);
+      expect(takeAll(pool).length).toBe(32);
+    });
+
+    it('in the step in which it was to go: nothing has happened', () => {
+      const { provider, addRegion, areas, context } = scripted({
+        init: (ctx) => {
+          const area = addRegion(ctx, 8);
+          ctx.retireArea(area);
+          ctx.keepArea(area);
+        },
+      });
+      const pool = make({ provider });
+      expect(pool.stats().provider.owner?.areas).toBe(1);
+      context().feed(Uint32Array.of((areas[0] as Area).firstPage));
+      const handle = pool.alloc();
+      expect(handle).not.toBe(0);
+      pool.release(handle);
+      requireHome(pool);
+    });
+
+    it('and is to go in the same step: it goes', () => {
+      const { provider, addRegion, areas, context } = scripted({
+        pagesAtOnce: 16,
+        grow: (ctx) => {
+          if (areas.length === 1) {
+            ctx.keepArea(areas[0] as Area);
+            ctx.retireArea(areas[0] as Area);
+            return;
+          }
+          const { firstPage } = addRegion(ctx, 16);
+          ctx.feed(Uint32Array.from({ length: 16 }, (_, i) => firstPage + i));
+        },
+      });
+      const pool = make({ provider });
+      const held = takeAll(pool, 16);
+      context().retireArea(areas[0] as Area);
+      expect(pool.alloc()).toBe(0);
+      for (const handle of held) pool.release(handle);
+      expect(pool.stats().pages).toMatchObject({ cached: 0, ring: 0 });
+      pool.poll();
+      expect(pool.stats().provider.owner?.areas).toBe(0);
+      requireHome(pool);
+    });
+
+    it('is as it was where the callback throws, and refused when it is gone', () => {
+      let fails = true;
+      const { provider, areas, retireArea, context } = scripted({
+        pagesAtOnce: 32,
+        grow: (ctx) => {
+          ctx.keepArea(areas[0] as Area);
+          if (fails) throw new Error('not today');
+        },
+        init: (ctx) => {
+          const byteLength = 32 * 1024;
+          const area = ctx.addArea({ buffer: new SharedArrayBuffer(byteLength), byteLength }, 32);
+          areas.push(area);
+          ctx.feed(Uint32Array.of(area.firstPage));
+        },
+      });
+      const pool = make({ provider });
+      const [handle = 0] = takeAll(pool, 1);
+      retireArea(areas[0] as Area);
+      expect(codeOf(() => pool.alloc())).toBe('POOL_ERR_PROVIDER');
+      expect(() => context().feed(Uint32Array.of(2))).toThrow(/not retiring/);
+      fails = false;
+      expect(pool.alloc()).toBe(0);
+      context().feed(Uint32Array.of(2));
+      pool.release(handle);
+      pool.trim();
+      context().retireArea(areas[0] as Area);
+      expect(codeOf(() => context().keepArea(areas[0] as Area))).toBe('POOL_ERR_PROVIDER');
+      requireHome(pool);
+    });
+  });
+
   describe('a failing provider', () => {
     const broken = (): never => {
       throw new Error('out of memory');
@@ -397,6 +573,26 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       );
     });
 
+    it('in grow is no reason not to ask the reserve; it is told once, and stands in the statistics', () => {
+      const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+      const main = scripted({ grow: broken });
+      const reserve = scripted({ pagesAtOnce: 2 });
+      const pool = make({
+        provider: main.provider,
+        pageCount: 8,
+        reserve: { provider: reserve.provider, pageCount: 4 },
+      });
+      const handles = takeAll(pool, 4);
+      expect(handles.length).toBe(4);
+      expect(handles.every((handle) => pool.area(handle).length === 2048)).toBe(true);
+      expect(warn).toHaveBeenCalledTimes(1);
+      expect(pool.stats().provider.owner?.failure).toMatch(/grow/);
+      // The reserve has nothing left: now the caller is told.
+      expect(codeOf(() => pool.alloc())).toBe('POOL_ERR_PROVIDER');
+      for (const handle of handles) pool.release(handle);
+      requireHome(pool);
+    });
+
     it('in its plans: an area that comes and goes in one step is told to nobody', () => {
       const { provider, addRegion, context } = scripted({ init: (ctx) => ctx.retireArea(addRegion(ctx, 8)) });
       const pool = make({ provider });
@@ -471,6 +667,26 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       pool.release(handle);
     });
 
+    it('feeds while another provider of the pool is being destroyed: refused, and nothing is lost', async () => {
+      const reserve = scripted();
+      let code: unknown;
+      const main = scripted({
+        destroy: async () => {
+          await later(20);
+          code = codeOf(() => reserve.context().feed(Uint32Array.of(firstPage)));
+        },
+      });
+      const pool = make({
+        provider: main.provider,
+        pageCount: 8,
+        reserve: { provider: reserve.provider, pageCount: 8 },
+      });
+      const { firstPage } = reserve.addRegion(reserve.context(), 8);
+      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+      expect(code).toBe('POOL_ERR_PROVIDER');
+      expect(reserve.calls.at(-1)).toBe('destroy');
+    });
+
     it('keeps a context after the pool ended: refused', async () => {
       const { provider, context } = scripted();
       const pool = make({ provider });
@@ -512,12 +728,52 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     requireHome(pool);
   });
 
-  it('forgets the provider when its thread detaches: pages circulate, none is added, none is lost', () => {
-    const { provider, calls } = scripted();
-    const pool = make({ provider });
-    pool.release(pool.alloc());
-    pool.detach();
-    expect(calls.at(-1)).toBe('uninstall');
+  describe('an owner that detaches forgets the provider', () => {
+    it.each([
+      ['and all pages circulate on', []],
+      ['and those of areas that were to go circulate on', [0]],
+      ['and those of all areas circulate on, though all were to go', [0, 1]],
+    ])('%s: none is added, none is lost', async (_, retiring) => {
+      const { provider, calls, areas, retireArea } = scripted({ pagesAtOnce: 16 });
+      const pool = make({ provider });
+      const { PagePool: Other } = await loadAnotherRealm();
+      const other = Other.attach(pool.share() as never) as unknown as PagePool;
+      for (const handle of takeAll(pool)) pool.release(handle); // into the cache and the ring
+      const held = takeAll(other, 12);
+      expect(held.length).toBe(12);
+      for (const index of retiring) retireArea(areas[index] as Area);
+      pool.detach();
+      expect(calls.at(-1)).toBe('uninstall');
+      const called = calls.length;
+      for (const handle of held) other.release(handle);
+      expect(other.stats().pages).toMatchObject({ used: 0, provider: 0, pinned: 0 });
+      const all = takeAll(other);
+      expect(all.length).toBe(32);
+      expect(calls.length).toBe(called);
+      for (const handle of all) other.release(handle);
+      requireHome(other);
+      other.detach();
+    });
+
+    it('and a page that had left for its sake is nobody else’s to wait for', async () => {
+      const { provider, areas, retireArea } = scripted({ pagesAtOnce: 16 });
+      const pool = make({ provider });
+      const { PagePool: Other } = await loadAnotherRealm();
+      const other = Other.attach(pool.share() as never) as unknown as PagePool;
+      for (const handle of takeAll(pool)) pool.release(handle);
+      const held = takeAll(other, 12);
+      for (const area of areas) retireArea(area);
+      other.release(held.pop() as number);
+      expect(other.stats().pages.pinned).toBe(1);
+      pool.detach();
+      expect(other.stats().pages.pinned).toBe(0);
+      for (const handle of held) other.release(handle);
+      const all = takeAll(other);
+      expect(all.length).toBe(31);
+      for (const handle of all) other.release(handle);
+      requireHome(other);
+      other.detach();
+    });
   });
 
   describe('two pools', () => {

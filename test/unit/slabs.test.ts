@@ -2,6 +2,7 @@
 
 import { PagePool, type PoolOptions, type SlabOptions, slabs } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { witness } from '../../src/testing/witness.js';
 import { create, type EngineKind, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
 
@@ -231,5 +232,103 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
     } finally {
       vi.unstubAllGlobals();
     }
+  });
+
+  it('feeds a slab that was called in again where nothing else is left', async () => {
+    const pool = make({}, { pageCount: 2 * PER_SLAB, maxPorts: 32 });
+    let held = take(pool, 2 * PER_SLAB);
+    const buffers = [...new Set(held.map((handle) => pool.area(handle).buffer))];
+    for (let round = 0; round < 3; round++) {
+      // One page of each slab is used: both could be called in, and one is.
+      const kept = buffers.map((buffer) => held.find((handle) => pool.area(handle).buffer === buffer) as number);
+      releaseAll(
+        pool,
+        held.filter((handle) => !kept.includes(handle)),
+      );
+      pool.trim();
+      expect(told(pool)).toMatchObject({ slabs: 2, retiringSlabs: 1 });
+      const again = take(pool, 2 * PER_SLAB - 2);
+      expect(again).not.toContain(0);
+      expect(told(pool)).toMatchObject({ slabs: 2, retiringSlabs: 0, freePages: 0 });
+      expect(pool.alloc()).toBe(0);
+      held = [...kept, ...again];
+    }
+    releaseAll(pool, held);
+    for (let i = 0; i < 4; i++) pool.trim();
+    expect(told(pool)).toMatchObject({ slabs: 0 });
+    expect(pool.audit()).toMatchObject({ errors: [], balanced: true, pages: { used: 0, pinned: 0 } });
+  });
+
+  it.each([
+    ['is kept', 1],
+    ['is fed from', 2],
+  ])('feeds it where it %s the next time, when the first time fails', (_, call) => {
+    const watch = witness(slabs({ slabBytes: SLAB, keepBytes: 0 }));
+    const pool = make({}, { pageCount: 2 * PER_SLAB, maxPorts: 32, provider: watch.provider });
+    const held = take(pool, 2 * PER_SLAB);
+    releaseAll(pool, held.splice(1, held.length - 2));
+    pool.trim();
+    expect(told(pool)).toMatchObject({ retiringSlabs: 1 });
+    held.push(...take(pool, PER_SLAB - 1));
+    watch.failAt = watch.calls + call;
+    expect(codeOf(() => pool.alloc())).toBe('POOL_ERR_PROVIDER');
+    expect(told(pool)).toMatchObject({ retiringSlabs: 1 });
+    held.push(...take(pool, PER_SLAB - 1));
+    expect(held).not.toContain(0);
+    expect(told(pool)).toMatchObject({ retiringSlabs: 0, freePages: 0 });
+    releaseAll(pool, held);
+    expect(watch.faults).toEqual([]);
+  });
+
+  it('keeps the low-water mark beside a slab that is called in', () => {
+    const pool = make({ keepBytes: 2 * SLAB }, { maxPorts: 32 });
+    const handles = take(pool, 3 * PER_SLAB);
+    const buffers = [...new Set(handles.map((handle) => pool.area(handle).buffer))];
+    const of = (index: number): number[] => handles.filter((handle) => pool.area(handle).buffer === buffers[index]);
+    const [called, half, other] = [of(0), of(1), of(2)];
+    releaseAll(pool, [...called.splice(1), ...half.splice(PER_SLAB / 2), ...other.splice(PER_SLAB / 2)]);
+    pool.trim();
+    expect(told(pool)).toMatchObject({ slabs: 3, retiringSlabs: 1 });
+    releaseAll(pool, half);
+    pool.trim();
+    expect(told(pool)).toMatchObject({ slabs: 3, retiringSlabs: 1 });
+    releaseAll(pool, called);
+    for (let i = 0; i < 3; i++) pool.trim();
+    expect(told(pool)).toMatchObject({ slabs: 2, bytes: 2 * SLAB, retiringSlabs: 0 });
+    releaseAll(pool, other);
+  });
+
+  describe('long after the last allocation', () => {
+    /** More than the looks by which an idle pool is emptied. */
+    const quiet = () => new Promise((resolve) => setTimeout(resolve, 150));
+
+    it.each([1, 4 * PER_SLAB])('drops what is released then: %d pages', async (count) => {
+      const pool = make({ idleMs: 20 });
+      const handles = take(pool, count);
+      await quiet();
+      releaseAll(pool, handles);
+      await vi.waitFor(() => expect(told(pool).slabs).toBe(0), 3000);
+    });
+
+    it('drops a slab that was called in when its last page is released then', async () => {
+      const pool = make({ idleMs: 20 }, { maxPorts: 32 });
+      const { last, others } = callIn(pool);
+      await vi.waitFor(() => expect(told(pool).retiringSlabs).toBe(1), 3000);
+      await quiet();
+      releaseAll(pool, [last]);
+      await vi.waitFor(() => expect(told(pool)).toMatchObject({ slabs: 1, retiringSlabs: 0 }), 3000);
+      releaseAll(pool, others);
+    });
+
+    it('drops the slab of a page whose pin is undone then', async () => {
+      const pool = make({ idleMs: 20 });
+      const handle = pool.alloc();
+      const pin = pool.pin(handle);
+      pool.release(handle);
+      await quiet();
+      expect(told(pool).slabs).toBe(1);
+      pool.unpin(pin);
+      await vi.waitFor(() => expect(told(pool).slabs).toBe(0), 3000);
+    });
   });
 });

@@ -86,6 +86,7 @@ function watched(provider: MemoryProvider, failures: string[]): MemoryProvider &
         pool: context.pool,
         addArea: (memory, pages) => context.addArea(memory, pages),
         retireArea: (area) => context.retireArea(area),
+        keepArea: (area) => context.keepArea(area),
         feed,
       };
       contexts.set(context, seen);
