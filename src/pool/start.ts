@@ -92,6 +92,11 @@ export function attachTo(share: unknown, options: unknown): Start {
   return { port, isCreator: false, share: opened.share, leaks };
 }
 
+/** Lets this thread attach once more, as another thread would: for the suite of providers, which has but one. */
+export function letAttachAgain({ identity }: Pick<Port, 'identity'>): void {
+  attached.delete(identity);
+}
+
 /** Forgets the attachment and, unless the pool ended with it, frees the port. */
 export function endAttachment(port: Port): void {
   attached.delete(port.identity);

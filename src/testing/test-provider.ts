@@ -6,7 +6,8 @@
 
 import { PagePoolError, show } from '../errors.js';
 import type { PoolOptions } from '../pool/options.js';
-import { PagePool } from '../pool/page-pool.js';
+import { PagePool, portOf } from '../pool/page-pool.js';
+import { letAttachAgain } from '../pool/start.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import { isOwnMemory } from '../provider/wasm-memory.js';
 import { churn } from './churn.js';
@@ -104,6 +105,24 @@ const CHECKS: readonly Check[] = [
           () => `${first.length} pages at first, ${second.length} after trim()`,
         );
         for (const handle of second) pool.release(handle);
+      }),
+  ],
+  [
+    'pages that were given back can be had again though others of their areas are held',
+    (setting) =>
+      withPool(setting, {}, async (pool) => {
+        const first = takeAll(pool);
+        // The first and the last: of two areas, where there are as many.
+        const held = first.length < 3 ? [] : [first.shift() as number, first.pop() as number];
+        for (const handle of first) pool.release(handle);
+        for (let i = 0; i < 3; i++) pool.trim();
+        const second = takeAll(pool);
+        await until(
+          () => second.push(...takeAll(pool)) >= first.length,
+          () => `${first.length} pages at first, ${second.length} beside ${held.length} that are held`,
+        );
+        for (const handle of [...held, ...second]) pool.release(handle);
+        requireBalance(pool);
       }),
   ],
   [
@@ -217,15 +236,11 @@ const CHECKS: readonly Check[] = [
   ],
   [
     'the owner may leave: pages in circulation stay good, and the provider lets the pool go',
-    async (setting) => {
-      const watch = witness(setting.make());
-      const pool = await open(setting, watch, {});
-      const handle = mustHave(pool.alloc());
-      pool.release(handle);
-      pool.detach();
-      demand(isOwnMemory(setting.make()) || watch.open === 0, 'uninstall was not called');
-      requireFaultless(watch);
-    },
+    (setting) => leaveBehind(setting, () => {}),
+  ],
+  [
+    'the owner may leave while areas are on their way out: their pages stay good',
+    (setting) => leaveBehind(setting, (watch) => watch.retireAreas()),
   ],
   [
     'describes itself in plain values',
@@ -236,6 +251,46 @@ const CHECKS: readonly Check[] = [
     },
   ],
 ];
+
+/** An owner that leaves, and the pages that another thread holds then, and can have afterwards. */
+async function leaveBehind(setting: Setting, before: (watch: Witness) => void): Promise<void> {
+  const watch = witness(setting.make());
+  const pool = await open(setting, watch, {});
+  const handles = takeAll(pool);
+  mustHave(handles[0] ?? 0);
+  for (const handle of handles) pool.release(handle);
+  const port = portOf('testProvider', pool);
+  letAttachAgain(port);
+  const other = port.memory.isShared ? PagePool.attach(pool.share()) : undefined;
+  const held: number[] = [];
+  if (other !== undefined) {
+    // Half of them, at least one: what the owner has in its cache it hands over when it is asked.
+    await until(() => {
+      pool.poll();
+      while (held.length < Math.ceil(handles.length / 2)) {
+        const handle = other.alloc();
+        if (handle === 0) break;
+        held.push(handle);
+      }
+      return held.length > 0;
+    }, 'another thread gets no page');
+  }
+  const { used, cached, ring } = pool.stats().pages;
+  before(watch);
+  pool.detach();
+  demand(isOwnMemory(setting.make()) || watch.open === 0, 'uninstall was not called');
+  if (other !== undefined) {
+    for (const handle of held) other.release(handle);
+    requireBalance(other);
+    const left = takeAll(other);
+    const circulating = used + cached + ring;
+    demand(left.length >= circulating, `${circulating} pages circulated, ${left.length} are left without the owner`);
+    if (canRead(other, left[0] as number)) checkBytes(other, left);
+    for (const handle of left) other.release(handle);
+    other.detach();
+  }
+  requireFaultless(watch);
+}
 
 /** One pool whose provider meets one failure, if it makes as many calls; afterwards it has as many pages as without it. */
 async function failOnce(

@@ -18,6 +18,8 @@ export interface Witness {
   readonly calls: number;
   /** Number of the context call that fails; 0: none. */
   failAt: number;
+  /** Asks, in the providers' place, for all of their areas: what that leads to is the pool's part of the contract. */
+  retireAreas(): void;
 }
 
 /** What a failed call throws. */
@@ -29,8 +31,12 @@ export function witness(provider: MemoryProvider): Witness {
 }
 
 interface Seen {
+  /** The pool's side of it. */
+  readonly pool: ProviderContext;
   readonly context: ProviderContext;
   readonly fed: Set<number>;
+  /** Those that were not asked to go. */
+  readonly areas: Set<Area>;
 }
 
 class Watch implements Witness {
@@ -100,9 +106,14 @@ class Watch implements Witness {
     return this.#seen.size;
   }
 
+  retireAreas(): void {
+    for (const { areas, pool } of this.#seen.values()) for (const area of areas) pool.retireArea(area);
+  }
+
   #open(context: ProviderContext): Seen {
     if (this.#seen.has(context)) this.faults.push('init was called twice for one pool');
-    const seen: Seen = { context: this.#wrap(context, () => seen), fed: new Set() };
+    const wrapped = this.#wrap(context, () => seen);
+    const seen: Seen = { pool: context, context: wrapped, fed: new Set(), areas: new Set() };
     this.#seen.set(context, seen);
     return seen;
   }
@@ -136,9 +147,22 @@ class Watch implements Witness {
     };
     return {
       pool: context.pool,
-      addArea: (memory: AreaMemory, pages: number): Area => call(() => context.addArea(memory, pages)),
-      retireArea: (area: Area): void => call(() => context.retireArea(area)),
-      keepArea: (area: Area): void => call(() => context.keepArea(area)),
+      addArea: (memory: AreaMemory, pages: number): Area =>
+        call(() => {
+          const area = context.addArea(memory, pages);
+          seen().areas.add(area);
+          return area;
+        }),
+      retireArea: (area: Area): void =>
+        call(() => {
+          context.retireArea(area);
+          seen().areas.delete(area);
+        }),
+      keepArea: (area: Area): void =>
+        call(() => {
+          context.keepArea(area);
+          seen().areas.add(area);
+        }),
       feed: (pages: Uint32Array): void =>
         call(() => {
           for (const page of pages) if (seen().fed.has(page)) this.faults.push(`page ${page} is fed while it is out`);
