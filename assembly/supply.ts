@@ -28,6 +28,7 @@ import {
   HOME_ZERO,
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
+  PIN_LAST_SHIFT,
   PORT_HOLD_OFFSET,
   PORT_RECORD_ADDRESS_OFFSET,
   PORT_RELEASE_OFFSET,
@@ -145,7 +146,9 @@ function claim(node: usize, page: u32, listed: bool): void {
   // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
   if (isSupply(seen) && acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {
     store<u32>(port + PORT_HOLD_OFFSET, hold + 1); // plain: owner only; in-flight counts it before it can be handed out
-    store<u32>(descriptor + DESCRIPTOR_PINS_OFFSET, 0); // plain: this thread's page; the mark of its last leaving goes
+    // Plain, and the mark's byte alone: that of its last leaving goes, which is this thread's to clear; a pin by which the owner calls
+    // the page back meanwhile stays.
+    store<u8>(descriptor + DESCRIPTOR_PINS_OFFSET + (PIN_LAST_SHIFT >>> 3), 0);
     magazineAdd(node, page);
   }
   recordDone();

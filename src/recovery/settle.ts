@@ -210,7 +210,9 @@ function* settleClaim(port: DeadPort, { page, address: next, value: holds }: Ope
   const descriptor = port.descriptor(page);
   const home = yield* port.load(descriptor + DESCRIPTOR_HOME_OFFSET);
   if (next !== 0 && home === next) {
-    yield* port.store(descriptor + DESCRIPTOR_PINS_OFFSET, 0);
+    // The mark of its last leaving; without it there may be a pin by which the owner called the page back.
+    const pins = yield* port.load(descriptor + DESCRIPTOR_PINS_OFFSET);
+    if (pins >= PIN_LEFT) yield* port.store(descriptor + DESCRIPTOR_PINS_OFFSET, 0);
     // Held until it is in a magazine: reaping releases what is held.
     if (!port.magazines().some((magazine) => port.pagesIn(magazine).includes(page))) port.setRow(page, 1);
     port.set(PORT_HOLD_OFFSET, holds + 1);

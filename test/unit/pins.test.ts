@@ -13,6 +13,7 @@ import {
   ERR_PIN,
   ERR_STALE_HANDLE,
   HEADER_STATE_OFFSET,
+  HOME_HELD,
   HOME_LEFT,
   HOME_RETIRED,
   HOME_STATE_MASK,
@@ -209,5 +210,28 @@ describe.each(KINDS)('a pool of the %s engine', (kind) => {
       pool.unpin(token);
       expect(codeOf(() => pool.unpin(token))).toBe('POOL_ERR_TOKEN_SPENT');
     }
+  });
+});
+
+describe.each(KINDS)('a page that a port takes from the provider, %s engine', (kind) => {
+  it('keeps the pin by which its owner calls it back meanwhile, and loses the mark of its last leaving', () => {
+    const [port] = openPorts({ pageCount: 1 }, [kind]) as [Port];
+    const { engine, geometry, memory } = port;
+    const pins = (geometry.descriptorsOffset + (1 << DESCRIPTOR_SHIFT) + DESCRIPTOR_PINS_OFFSET) >>> 2;
+    const state = () => descriptorWord(port, 1, DESCRIPTOR_HOME_OFFSET) & HOME_STATE_MASK;
+    // As the owner does between the step that takes the page and what the port does behind it: no step comes between.
+    expect(Atomics.compareExchange(memory.i32, pins, 0, 1)).toBe(0);
+    const handle = engine.alloc();
+    expect(descriptorWord(port, 1, DESCRIPTOR_PINS_OFFSET)).toBe(1);
+    expect(engine.release(handle)).toBe(OK);
+    expect(state()).toBe(HOME_LEFT);
+    expect(engine.unpin(1)).toBe(OK);
+    expect(state()).toBe(HOME_RETIRED);
+    expect(descriptorWord(port, 1, DESCRIPTOR_PINS_OFFSET)).toBeGreaterThanOrEqual(PIN_LEFT);
+    const again = engine.alloc();
+    expect(descriptorWord(port, 1, DESCRIPTOR_PINS_OFFSET)).toBe(0);
+    expect(engine.release(again)).toBe(OK);
+    expect(state()).toBe(HOME_HELD);
+    requireBalance(port);
   });
 });

@@ -7,8 +7,22 @@ import {
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
+  DESCRIPTOR_HOME_OFFSET,
+  DESCRIPTOR_PINS_OFFSET,
+  DESCRIPTOR_SHIFT,
+  ERR_PIN,
+  HOME_HELD,
+  HOME_PORT_SHIFT,
+  HOME_STAMP_SHIFT,
+  OK,
+  PIN_LAST_SHIFT,
+  PIN_LEFT,
   PORT_CLAIM_OFFSET,
+  PORT_RECORD_ADDRESS_OFFSET,
   PORT_RECORD_KIND_OFFSET,
+  PORT_RECORD_PAGE_OFFSET,
+  PORT_RECORD_VALUE_OFFSET,
+  RECORD_CLAIM,
   RECORD_CUT,
 } from '../../assembly/layout.js';
 import { claimOf, freePort, keepClaim, type Port, portOffset } from '../../src/pool/port.js';
@@ -64,6 +78,28 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     returned?.release();
     expectAllHome();
     expect(openPort(dead.memory, dead.geometry, kind).id).toBe(dead.id);
+  });
+
+  it.each([
+    ['keeps the pin by which the owner called the page back', 1, 'left'],
+    ['clears the mark of the page’s last leaving', (PIN_LEFT | (1 << PIN_LAST_SHIFT)) >>> 0, 'home'],
+  ] as const)('finishes a claim that its thread died in, and %s', (_, pins, place) => {
+    const { geometry, id, memory } = dead;
+    const page = geometry.pageCount; // nobody came so far yet
+    const descriptor = geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+    const set = (address: number, word: number): void => void Atomics.store(memory.i32, address >>> 2, word | 0);
+    const home = (1 << HOME_STAMP_SHIFT) | ((id + 1) << HOME_PORT_SHIFT) | HOME_HELD;
+    const port = portOffset(geometry, id);
+    set(port + PORT_RECORD_PAGE_OFFSET, page);
+    set(port + PORT_RECORD_ADDRESS_OFFSET, home);
+    set(port + PORT_RECORD_VALUE_OFFSET, 0);
+    set(port + PORT_RECORD_KIND_OFFSET, RECORD_CLAIM);
+    set(descriptor + DESCRIPTOR_HOME_OFFSET, home);
+    set(descriptor + DESCRIPTOR_PINS_OFFSET, pins);
+    reapKnown(dead);
+    expect(pool.stats().pages.pinned).toBe(place === 'left' ? 1 : 0);
+    expect(openPort(memory, geometry, kind).engine.unpin(page)).toBe(place === 'left' ? OK : ERR_PIN);
+    expectAllHome();
   });
 
   it('reports what it found, and nothing for a port that is free', () => {

@@ -97,7 +97,9 @@ export class SupplySteps extends RingSteps {
     // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
     if (this.isSupply(seen) && this.acas(home, seen, next) === seen) {
       i32[(port + PORT_HOLD_OFFSET) >>> 2] = hold + 1; // plain: owner only; in-flight counts it before it can be handed out
-      i32[(descriptor + DESCRIPTOR_PINS_OFFSET) >>> 2] = 0; // plain: this thread's page; the mark of its last leaving goes
+      // Plain: the mark of its last leaving goes, which is this thread's to clear. A fresh page has none, and may get a pin by which
+      // the owner calls it back; those that retire here are never called back.
+      if ((seen & HOME_STATE_MASK) === HOME_RETIRED) i32[(descriptor + DESCRIPTOR_PINS_OFFSET) >>> 2] = 0;
       this.magazineAdd(node, page);
     }
     this.recordDone();
