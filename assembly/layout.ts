@@ -122,7 +122,7 @@ export const MAX_PORTS_LIMIT: u32 = 64;
 // ------------------------------------------------------------------------------------------- page descriptor, 16 bytes a page
 //
 //   0  count   references of all fragments together; 1 in every container, never 0        any thread, compare-exchange
-//   4  pins    {LEFT, port of the last unpin, pins}                                     any thread, atomic; the first two by whoever takes the page
+//   4  pins    {LEFT, port of the last unpin, pins}                                     any thread, atomic
 //   8  home    {state, port, opener, flags}                                              claimed by compare-exchange, see HOME_*
 //   12 suspect  1: a death left one reference too many, perhaps                        whoever reaps or audits
 
