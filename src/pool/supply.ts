@@ -57,7 +57,7 @@ import { press } from './ending.js';
 import type { Timer } from './platform-types.js';
 import { claimOf, type Port, poolState, portOffset } from './port.js';
 import { announce } from './state.js';
-import { loadWord, ringPages } from './views.js';
+import { loadWord } from './views.js';
 import { startTimer } from './waiting.js';
 
 /** What a pool's statistics say of its provider. */
@@ -342,7 +342,7 @@ export class Supply implements ContextHost {
     let first: unknown;
     for (const context of this.#contexts()) {
       const out = this.#queue.length;
-      const count = Math.min(wanted, context.lastPage - context.firstPage + 1);
+      const count = Math.min(wanted, context.pool.pageCount);
       let isFed = false;
       try {
         this.#callback(call, 'grow', context, () => {
@@ -406,7 +406,7 @@ export class Supply implements ContextHost {
     }
     const recalled = step.retired.filter(({ out }) => out !== 0);
     for (const area of recalled) this.#recall(area);
-    for (const area of step.kept) this.#unrecall(area);
+    for (const area of step.kept) this.unpinRecalled(area);
     this.#list();
     // Asked for outside of a callback: what came home already is given back soon.
     if (recalled.length > 0 && !this.#isBusy) void Promise.resolve().then(() => this.serveQuietly());
@@ -645,27 +645,23 @@ export class Supply implements ContextHost {
     if (hasLeft && this.#recalled.delete(page)) this.#port.engine.unpin(page);
   }
 
-  /** An area is kept after all: its pages circulate on, and those that had left for the owner's sake alone come home. */
-  #unrecall({ firstPage, pages }: OwnedArea): void {
-    for (let page = firstPage; page < firstPage + pages; page++)
-      if (this.#recalled.delete(page)) this.#port.engine.unpin(page);
-  }
-
   /**
-   * The owner leaves, or the pool is destroyed: nobody would take its pins off later, and without them pages circulate on. While the
-   * thread still has its port.
+   * Takes the owner's pins off: those of an area that is kept after all, or of all, since the owner leaves or the pool is destroyed
+   * and nobody would do it later. Pages circulate on, and those that had left for the owner's sake alone come home. While the
+   * thread has its port.
    */
-  unpinRecalled(): void {
-    for (const page of this.#recalled) this.#port.engine.unpin(page);
-    this.#recalled.clear();
+  unpinRecalled(area?: OwnedArea): void {
+    for (const page of this.#recalled) {
+      if (area !== undefined && this.indexes[page] !== area.index) continue;
+      this.#recalled.delete(page);
+      this.#port.engine.unpin(page);
+    }
   }
 
   /** Pages on which nobody but the owner has a pin. */
   ownPins(): number {
-    let count = 0;
-    for (const page of this.#recalled)
-      if ((loadWord(this.#memory, this.#pins(page) << 2) & PIN_COUNT_MASK) === 1) count++;
-    return count;
+    return [...this.#recalled].filter((page) => (loadWord(this.#memory, this.#pins(page) << 2) & PIN_COUNT_MASK) === 1)
+      .length;
   }
 
   /** Takes an area's pages back that were fed and that nobody took yet. */
@@ -726,8 +722,7 @@ export class Supply implements ContextHost {
   }
 
   #hasPins(): boolean {
-    for (let page = 1; page < this.isOut.length; page++) if (this.isOut[page] === 1) return true;
-    return false;
+    return this.isOut.includes(1);
   }
 
   // ---------------------------------------------------------------------------------- idling
@@ -748,19 +743,15 @@ export class Supply implements ContextHost {
     this.#trims = activity === this.#activity ? this.#trims + 1 : 0;
     this.#activity = activity;
     if (this.#trims < 1 || poolState(this.#memory) !== STATE_ACTIVE) return;
-    const { engine, geometry } = this.#port;
+    // The first look asks idle threads for their caches, the second takes what they handed back. Then it is quiet, but for what a
+    // busy thread hands back by and by, and for pages whose last pin is undone: nothing counts those.
+    const isAsking = this.#trims <= 2;
     try {
-      // The first look asks idle threads for their caches, the second takes what they handed back. Then it is quiet.
-      if (this.#trims <= 2) {
-        press(this.#port);
-        announce(this.#memory);
-        engine.trim();
-        this.trim('the pool');
-        return;
-      }
-      // But for what a busy thread hands back by and by, and for pages whose last pin was undone: nothing counts those.
-      if (ringPages(this.#memory, geometry) !== 0) engine.trim();
-      this.#collect('the pool');
+      if (isAsking) press(this.#port);
+      if (isAsking) announce(this.#memory);
+      this.#port.engine.trim();
+      if (isAsking) this.trim('the pool');
+      else this.#collect('the pool');
     } catch (error) {
       this.#warn(error);
     }

@@ -108,17 +108,29 @@ export class Context implements ProviderContext {
   }
 
   retireArea(area: Area): void {
-    const owned = this.#ownedArea('retireArea', area);
-    if (owned.isRetiring) return;
-    owned.isRetiring = true;
-    this.#add(({ kept, retired }) => moveOrAdd(owned, kept, retired));
+    this.#setRetiring('retireArea', area, true);
   }
 
   keepArea(area: Area): void {
-    const owned = this.#ownedArea('keepArea', area);
-    if (!owned.isRetiring) return;
-    owned.isRetiring = false;
-    this.#add(({ kept, retired }) => moveOrAdd(owned, retired, kept));
+    this.#setRetiring('keepArea', area, false);
+  }
+
+  #setRetiring(call: string, area: Area, isRetiring: boolean): void {
+    this.#requireLive(call);
+    const index = (area as Partial<Area> | null)?.index;
+    const owned = this.#host.areas.get(index ?? 0);
+    if (owned?.context !== this || owned.firstPage !== area.firstPage) {
+      throw failed(call, 'area', index, 'an area that addArea returned and that is not gone');
+    }
+    if (owned.isRetiring === isRetiring) return;
+    owned.isRetiring = isRetiring;
+    this.#add(({ kept, retired }) => {
+      const [said, opposite] = isRetiring ? [retired, kept] : [kept, retired];
+      // The last word counts; what takes back one of the same step is none.
+      const at = opposite.indexOf(owned);
+      if (at < 0) said.push(owned);
+      else opposite.splice(at, 1);
+    });
   }
 
   /** The provider is done with the pool, or the pool with the provider. */
@@ -156,19 +168,10 @@ export class Context implements ProviderContext {
     if (this.#isOver) throw failed(call, 'pool', this.#host.pool.name, 'a pool that still uses this provider');
   }
 
-  /** The pool's side of an area that the provider names. */
-  #ownedArea(call: string, area: Area): OwnedArea {
-    this.#requireLive(call);
-    const index = (area as Partial<Area> | null)?.index;
-    const owned = this.#host.areas.get(index ?? 0);
-    if (owned?.context === this && owned.firstPage === area.firstPage) return owned;
-    throw failed(call, 'area', index, 'an area that addArea returned and that is not gone');
-  }
-
   #checkMemory(memory: AreaMemory, pages: number): AreaMemory {
     const { geometry, isShared } = this.#host;
     const { buffer, byteLength, byteOffset = 0 } = memory ?? {};
-    const most = this.lastPage - this.firstPage + 1;
+    const most = this.pool.pageCount;
     if (!Number.isInteger(pages) || pages < 1 || pages > most)
       throw failed('addArea', 'pages', pages, `an integer, 1..${most}`);
     const least = pages * geometry.pageBytes;
@@ -198,7 +201,7 @@ export class Context implements ProviderContext {
       'addArea',
       'pages',
       pages,
-      `page numbers that are free and in a row: the pool has ${this.lastPage - this.firstPage + 1} in all`,
+      `page numbers that are free and in a row: the pool has ${this.pool.pageCount} in all`,
     );
   }
 
@@ -223,13 +226,6 @@ export class Context implements ProviderContext {
 /** A step in which nothing was asked for. */
 export function emptyStep(): Step {
   return { added: [], fed: [], retired: [], kept: [] };
-}
-
-/** What a step says of an area last is what counts; nothing, where it takes back what it said before. */
-function moveOrAdd(area: OwnedArea, opposite: OwnedArea[], list: OwnedArea[]): void {
-  const at = opposite.indexOf(area);
-  if (at < 0) list.push(area);
-  else opposite.splice(at, 1);
 }
 
 /** The error of a provider that uses its context wrongly. */
