@@ -388,6 +388,20 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       requireHome(pool);
     });
 
+    it('does not keep another one that is to go', () => {
+      const { provider, areas, retireArea, keepArea } = scripted({ pagesAtOnce: 16 });
+      const pool = make({ provider });
+      const held = takeAll(pool);
+      for (const area of areas) retireArea(area);
+      keepArea(areas[0] as Area);
+      for (const handle of held) pool.release(handle);
+      expect(pool.stats().pages).toMatchObject({ pinned: 16 });
+      pool.poll();
+      expect(pool.stats().pages).toMatchObject({ pinned: 0 });
+      expect(pool.stats().provider.owner?.areas).toBe(1);
+      requireHome(pool);
+    });
+
     it('keeps the pins that users have', () => {
       const { provider, areas, retireArea, keepArea } = scripted({ pagesAtOnce: 32 });
       const pool = make({ provider });
