@@ -147,6 +147,7 @@ export function closeReport(port: Port): CloseReport {
   return {
     isDestroyed,
     inflight: inflight(memory, geometry),
+    // The owner knows its own pins, by which areas are emptied: they end with the pool.
     pinned: pinnedPages(port) - (port.supply?.ownPins() ?? 0),
     holders: isDestroyed ? [] : findHolders(port),
   };
