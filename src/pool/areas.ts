@@ -51,9 +51,8 @@ type AreasPort = Pick<Port, 'id' | 'memory' | 'geometry' | 'identity'>;
 /** Stands for a shift where there is none: those are multiples of a unit. */
 export const NO_AREA = 1;
 
-/** How long a thread that fell behind waits for what it asked for, before it asks again; then twice as long, up to a second. */
-const ASK_AGAIN_MS = 50;
-const ASK_AGAIN_MS_MAX = 1000;
+/** How long a thread that fell behind waits for what it asked for, before it asks again. */
+const ASK_AGAIN_MS = 100;
 
 /** One thread's table of areas. */
 export class Areas {
@@ -223,24 +222,17 @@ export class Areas {
     else if (canPull) this.#say(AREAS_WANTED); // what is missing has been posted since
   }
 
+  /**
+   * Asks for all areas. No answer may come: a browser may bring a new thread's channel into being behind it, or the port of a thread
+   * that the channel does not reach. Who cannot look at once asks again.
+   */
   #ask(): void {
     this.#turn(true);
     this.#say(AREAS_WANTED);
     ringOwner(this.#port);
-    if (this.#carrier?.canPull === false && typeof setTimeout === 'function') this.#askAgain(ASK_AGAIN_MS);
-  }
-
-  /**
-   * No answer may come: a browser may bring a new thread's channel into being behind it, or the port of a thread that the channel
-   * does not reach.
-   */
-  #askAgain(delayMs: number): void {
+    if (this.#carrier?.canPull !== false || typeof setTimeout !== 'function') return;
     this.#stopAsking();
-    this.#askTimer = startTimer(() => {
-      this.#say(AREAS_WANTED);
-      ringOwner(this.#port);
-      this.#askAgain(Math.min(2 * delayMs, ASK_AGAIN_MS_MAX));
-    }, delayMs);
+    this.#askTimer = startTimer(() => this.#ask(), ASK_AGAIN_MS);
   }
 
   #stopAsking(): void {
