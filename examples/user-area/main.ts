@@ -34,8 +34,11 @@ while (sent.pieces < PIECES) {
   }
   const fragment = await pool.takeAsync(1 + ((tag * 37) % PAGE_BYTES), { ref: true });
   fragment.bytes.fill(tag);
-  if (queue.give(fragment.handle, 0, fragment.length, tag)) addPiece(sent, fragment.bytes);
-  else fragment.release(); // no room: the reference is still ours
+  const before = { ...sent };
+  addPiece(sent, fragment.bytes); // now: what it is given the consumer may change
+  if (queue.give(fragment.handle, 0, fragment.length, tag)) continue;
+  Object.assign(sent, before);
+  fragment.release(); // no room: the reference is still ours
 }
 
 queue.end(); // nothing more is given; what is inside can still be received

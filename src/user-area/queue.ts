@@ -311,6 +311,7 @@ export class UserQueue {
    */
   scrub(): number {
     if (this.#state === USER_STATE_SCRUBBED) return 0;
+    this.refill(); // what was given back in time is no loss
     this.#state = USER_STATE_SCRUBBED;
     this.#rings.setState(USER_STATE_SCRUBBED);
     const before = this.#counts.scrubbed;

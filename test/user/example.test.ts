@@ -30,7 +30,7 @@ test('a consumer that spoils what it is given is seen', async () => {
   const preload = `
     import { isMainThread } from 'node:worker_threads';
     const get = Uint8Array.prototype[Symbol.iterator];
-    if (!isMainThread) Uint8Array.prototype[Symbol.iterator] = function () { this[0] ^= 1; return get.call(this); };`;
+    if (!isMainThread) Uint8Array.prototype[Symbol.iterator] = function () { this[0]++; return get.call(this); };`;
   const { code, output } = await run(preload);
   expect(output).toContain('NOT as they were given');
   expect(output).toContain('audit balanced; pool closed');

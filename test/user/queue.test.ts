@@ -230,6 +230,18 @@ describe.each(ENGINES)('engine %s', (engine) => {
     pool.release(next);
   });
 
+  test('the scrub takes for returned what its consumer gave back before it ended', async () => {
+    const pool = makePool(engine);
+    const queue = new UserQueue(pool);
+    const receiver = new Receiver(queue.share());
+    expect(queue.giveCopy(new Uint8Array(3 * PAGE))).toBe(3 * PAGE);
+    for (let i = 0; i < 2; i++) receiver.receive()?.release();
+    expect(queue.scrub()).toBe(1);
+    expect(queue.stats()).toMatchObject({ given: 3, returned: 2, scrubbed: 1, lost: 0, outstanding: 0 });
+    expect(usedPages(pool)).toBe(0);
+    pool.destroy();
+  });
+
   test('close waits for what is out, and scrubs it when the time is over', async () => {
     const { pool, queue, receiver } = makeQueue(engine);
     queue.give(pool.alloc(), 0, 1);
