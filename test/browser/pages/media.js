@@ -190,11 +190,19 @@ async function leave() {
   const pool = await PagePool.create({ pageBytes: 4096, pageCount: 4 });
   const init = { format: 'RGBA', codedWidth: 4, codedHeight: 4, timestamp: 0 };
   const frame = new VideoFrame(new Uint8Array(64), init);
+  const { copyTo } = frame;
+  let left = false;
+  // Behind the platform's own copy.
+  frame.copyTo = async (...args) => {
+    const layout = await copyTo.apply(frame, args);
+    pool.detach({ release: true });
+    left = true;
+    return layout;
+  };
   const copying = refusalOf(() => copyFrame(pool, frame));
-  pool.detach({ release: true });
   const { code } = await copying;
   frame.close();
-  return code;
+  return left ? code : 'never left';
 }
 
 /** What is refused, and what an empty pool says; all pages are home afterwards. */
