@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import type { Fragment } from 'pagepool';
 import { connectInto, readFileInto, serveInto, writePacket } from 'pagepool/node';
 import { expect, test } from 'vitest';
+import { expectAllHome } from '../support/home.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
-import { expectAllHome, inFolder, later, pattern, serveEach, withPool } from './support.js';
+import { inFolder, later, pattern, serveEach, withPool } from './support.js';
 
 const SECONDS = 15;
 const seed = chooseSeed('node sources');

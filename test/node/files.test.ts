@@ -18,7 +18,8 @@ import { type Fragment, PagePool } from 'pagepool';
 import { fragments, readFileInto } from 'pagepool/node';
 import { lines } from 'pagepool/packet';
 import { describe, expect, test } from 'vitest';
-import { Collector, expectAllHome, inFolder, later, pattern, until, withPool } from './support.js';
+import { expectAllHome } from '../support/home.js';
+import { Collector, inFolder, later, pattern, until, withPool } from './support.js';
 
 const bytes = pattern(1_000_003);
 

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { Intake } from '../../src/node/intake.js';
 import { resolveRead } from '../../src/node/options.js';
 import { PagePool } from '../../src/pool/page-pool.js';
-import { Collector, expectAllHome, later } from './support.js';
+import { expectAllHome } from '../support/home.js';
+import { Collector, later } from './support.js';
 
 test('bytes that come while it waits find pages before its wait does: no page is lost', async () => {
   const pool = await PagePool.create({ pageBytes: 4096, pageCount: 4 });

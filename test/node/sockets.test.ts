@@ -6,7 +6,8 @@ import { connect as connectTls, createServer as createTlsServer } from 'node:tls
 import type { Fragment, PagePool } from 'pagepool';
 import { connectInto, type ReadOptions, type SocketReading, serveInto } from 'pagepool/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Collector, expectAllHome, later, pattern, selfSigned, serve, serveEach, until, withPool } from './support.js';
+import { expectAllHome } from '../support/home.js';
+import { Collector, later, pattern, selfSigned, serve, serveEach, until, withPool } from './support.js';
 
 const file = pattern(300_001);
 const { key, cert } = selfSigned();

@@ -21,7 +21,8 @@ import {
 } from 'pagepool/node';
 import { Packet } from 'pagepool/packet';
 import { describe, expect, test } from 'vitest';
-import { Collector, expectAllHome, inFolder, later, pattern, serve, serveEach, until, withPool } from './support.js';
+import { expectAllHome } from '../support/home.js';
+import { Collector, inFolder, later, pattern, serve, serveEach, until, withPool } from './support.js';
 
 const bytes = pattern(200_003);
 const entry = new URL('../../build/index.js', import.meta.url).href;

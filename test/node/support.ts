@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Fragment, PagePool, type PoolOptions } from 'pagepool';
 import { expect } from 'vitest';
+import { expectAllHome } from '../support/home.js';
 
 /** Runs the test with a pool; afterwards every page must be home, and the pool closes. */
 export async function withPool(options: PoolOptions, test: (pool: PagePool) => Promise<void>): Promise<void> {
@@ -14,22 +15,6 @@ export async function withPool(options: PoolOptions, test: (pool: PagePool) => P
   await test(pool);
   expectAllHome(pool);
   expect((await pool.close({ timeoutMs: 2000, ref: true })).isDestroyed).toBe(true);
-}
-
-/** Whether nothing of the pool is used by anybody, and everything is accounted for. */
-export function expectAllHome(pool: PagePool): void {
-  pool.trim();
-  const { balanced, errors, exact, pages, references } = pool.audit();
-  expect({ errors, exact, balanced, used: pages.used, pinned: pages.pinned, ...references }).toEqual({
-    errors: [],
-    exact: true,
-    balanced: true,
-    used: 0,
-    pinned: 0,
-    ledgers: 0,
-    channels: 0,
-    tokens: 0,
-  });
 }
 
 /** Bytes that repeat nowhere soon. */

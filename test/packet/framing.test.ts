@@ -6,9 +6,10 @@ import fc from 'fast-check';
 import type { Fragment, PagePool } from 'pagepool';
 import { delimited, lengthPrefixed, lines, Packet, type PacketSource } from 'pagepool/packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { expectAllHome } from '../support/home.js';
 import { chooseSeed, create, KINDS } from '../support/ports.js';
 import { codeOf, messageOf } from '../support/realm.js';
-import { bytesOf, expectAllHome, fragmentOf, textOf } from './support.js';
+import { bytesOf, fragmentOf, textOf } from './support.js';
 
 const seed = chooseSeed('framing');
 const numRuns = Number(process.env.RUNS ?? 1000);

@@ -6,9 +6,10 @@
 import type { Fragment, PagePool } from 'pagepool';
 import { lengthPrefixed, Packet, receivePacket, sendPacket } from 'pagepool/packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { expectAllHome } from '../support/home.js';
 import { create, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
-import { bytesOf, expectAllHome, fragmentOf, textOf } from './support.js';
+import { bytesOf, fragmentOf, textOf } from './support.js';
 
 /** All orders of the items. */
 function orders<T>(items: readonly T[]): T[][] {

@@ -3,7 +3,8 @@
 import { type LeakReport, PagePool } from 'pagepool';
 import { lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
 import { describe, expect, it } from 'vitest';
-import { expectAllHome, fragmentOf } from './support.js';
+import { expectAllHome } from '../support/home.js';
+import { fragmentOf } from './support.js';
 
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -8,8 +8,9 @@ import fc from 'fast-check';
 import type { PagePool } from 'pagepool';
 import { Packet, receivePacket, sendPacket } from 'pagepool/packet';
 import { describe, it } from 'vitest';
+import { expectAllHome } from '../support/home.js';
 import { chooseSeed, create, type EngineKind, KINDS } from '../support/ports.js';
-import { bytesOf, expectAllHome, fragmentOf } from './support.js';
+import { bytesOf, fragmentOf } from './support.js';
 
 const PAGE_BYTES = 256;
 const BATCH = 4;

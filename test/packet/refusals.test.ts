@@ -3,9 +3,10 @@
 import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { lengthPrefixed, lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
 import { describe, expect, it } from 'vitest';
+import { expectAllHome } from '../support/home.js';
 import { create, engineOptions, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
-import { expectAllHome, fragmentOf, textOf } from './support.js';
+import { fragmentOf, textOf } from './support.js';
 
 describe.each(KINDS)('with the %s engine', (kind) => {
   it('numbers that are no place in the packet are refused by every call', () => {

@@ -2,7 +2,6 @@
 
 import type { Fragment, PagePool } from 'pagepool';
 import type { Packet } from 'pagepool/packet';
-import { expect } from 'vitest';
 
 /** A fragment of these bytes; in the middle of a larger one where `margin` is given. */
 export function fragmentOf(pool: PagePool, bytes: Uint8Array | string, margin = 0): Fragment {
@@ -26,20 +25,4 @@ export function textOf(packet: Packet): string {
   const text = bytesOf(packet).toString();
   packet.release();
   return text;
-}
-
-/** Whether nothing of the pool is used by anybody, and everything is accounted for. */
-export function expectAllHome(pool: PagePool): void {
-  pool.trim();
-  const { balanced, errors, exact, pages, references } = pool.audit();
-  expect({ errors, exact, balanced, used: pages.used, pinned: pages.pinned, ...references }).toEqual({
-    errors: [],
-    exact: true,
-    balanced: true,
-    used: 0,
-    pinned: 0,
-    ledgers: 0,
-    channels: 0,
-    tokens: 0,
-  });
 }

@@ -9,10 +9,10 @@ import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { receivePacket } from 'pagepool/packet';
 import { describe, expect, it } from 'vitest';
+import { expectAllHome } from '../support/home.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { program } from '../support/program.js';
 import { CHANNELS, type ChannelName, COUNTS, createChecker } from './churn.js';
-import { expectAllHome } from './support.js';
 
 type EngineName = 'wasm' | 'typescript';
 const RUNS: readonly (readonly [name: string, engines: readonly EngineName[]])[] = [

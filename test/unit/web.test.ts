@@ -4,20 +4,13 @@ import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { Packet } from 'pagepool/packet';
 import { readStreamInto, toStream } from 'pagepool/web';
 import { describe, expect, test } from 'vitest';
+import { expectAllHome } from '../support/home.js';
 
 async function withPool(test: (pool: PagePool) => Promise<void>, options = {}): Promise<void> {
   const channels = { out: { capacity: 8 } };
   const pool = await PagePool.create({ pageBytes: 4096, pageCount: 4, channels, ...options });
   await test(pool);
-  pool.trim();
-  const { exact, balanced, references } = pool.audit();
-  expect({ exact, balanced, ...references }).toEqual({
-    exact: true,
-    balanced: true,
-    ledgers: 0,
-    channels: 0,
-    tokens: 0,
-  });
+  expectAllHome(pool);
   expect((await pool.close({ timeoutMs: 2000, ref: true })).isDestroyed).toBe(true);
 }
 
