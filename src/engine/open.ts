@@ -3,8 +3,8 @@
 // `'auto'` falls back; `'wasm'` asked for and not possible is an error that says why. Both engines may serve ports of one
 // pool at the same time, so the choice is each thread's own.
 
+import type { PoolMemory } from '../control/memory.js';
 import { invalidArgument, PagePoolError, REMEDIES } from '../errors.js';
-import type { PoolMemory } from '../pool/memory.js';
 import type { Engine } from './engine.js';
 import { createTypeScriptEngine } from './typescript.js';
 import { compileCore, compileCoreSync, instantiateCore, openWasmEngine } from './wasm.js';

@@ -6,7 +6,7 @@
 import { OK } from '../../assembly/layout.js';
 import { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
-import type { Port } from '../pool/port.js';
+import type { Port } from '../port/port.js';
 import { ALLOCATED, type LeakTracker } from './tracker.js';
 
 const ENTRY_WORDS = 4;

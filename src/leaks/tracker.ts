@@ -4,8 +4,8 @@
 // handle's references in this thread; a Fragment object that is collected with its reference is reported once. The registry
 // keeps plain data for that, and the tracker weakly: neither pool nor memory live longer by it.
 
-import { pageOfHandle } from '../pool/handles.js';
-import type { Port } from '../pool/port.js';
+import { pageOfHandle } from '../port/handles.js';
+import type { Port } from '../port/port.js';
 import { captureStack } from './call-stack.js';
 import { type LeakOptions, type LeakReport, warnOfLeak } from './report.js';
 

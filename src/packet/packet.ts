@@ -5,13 +5,13 @@
 // whatever happens to the packet. An empty packet has no window, or one of length 0 where it was cut from another.
 // Source of the operations: sk_buff (skb_split, pskb_expand_head, skb_linearize, pskb_pull) in the Linux kernel.
 
+import { want } from '../control/owner.js';
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
-import { want } from '../pool/demand.js';
+import { dispose } from '../platform/symbols.js';
 import { Fragment, foreignError, portOfFragment, spendFragment } from '../pool/fragment.js';
-import { isReadableHandle } from '../pool/handles.js';
-import { exhausted, type Port, refusal } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
+import { isReadableHandle } from '../port/handles.js';
+import { exhausted, type Port, refusal } from '../port/port.js';
 import {
   exactView,
   forgetPart,

@@ -4,9 +4,9 @@
 // becomes one). Windows are made with a reference that came, or with a new one; what moves takes its reference along.
 
 import { DESCRIPTOR_PINS_OFFSET, DESCRIPTOR_SHIFT, PIN_COUNT_MASK } from '../../assembly/layout.js';
-import { fragmentView, pageOfHandle } from '../pool/handles.js';
-import { type Port, refusal } from '../pool/port.js';
-import { loadWord } from '../pool/views.js';
+import { loadWord } from '../control/nodes.js';
+import { fragmentView, pageOfHandle } from '../port/handles.js';
+import { type Port, refusal } from '../port/port.js';
 
 /** A window on a fragment, with its reference. */
 export class Part {

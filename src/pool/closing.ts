@@ -6,15 +6,15 @@
 // Source: page_pool_destroy and its delayed release work.
 
 import { CONTROL_BASE, HEADER_REAPS_OFFSET, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
+import { beginEnding, destroyIfHome, takeOver } from '../control/ending.js';
+import { loadWord } from '../control/nodes.js';
 import { PagePoolError } from '../errors.js';
+import type { Timer } from '../platform/types.js';
+import { inflight, type Port, poolState } from '../port/port.js';
+import { type EventCount, startTimer, type WaitOptions, waitFor } from '../port/waiting.js';
 import { hasQuarantine } from '../recovery/quarantine.js';
-import { auditPool } from './audit.js';
-import { beginEnding, destroyIfHome, takeOver } from './ending.js';
-import { findHolders, type Holder, pinnedPages, runningPorts } from './holders.js';
-import type { Timer } from './platform-types.js';
-import { inflight, type Port, poolState } from './port.js';
-import { loadWord } from './views.js';
-import { type EventCount, startTimer, type WaitOptions, waitFor } from './waiting.js';
+import { auditPool } from '../reports/audit.js';
+import { findHolders, type Holder, pinnedPages, runningPorts } from '../reports/holders.js';
 
 /** What `close()` found at its end. */
 export interface CloseReport {

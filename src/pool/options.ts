@@ -14,6 +14,7 @@ import {
 } from '../../assembly/layout.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
+import type { WasmModule } from '../platform/types.js';
 import {
   type PageSource,
   type ReserveOptions,
@@ -22,7 +23,6 @@ import {
   resolveSource,
 } from '../provider/choose.js';
 import type { MemoryProvider } from '../provider/provider.js';
-import type { WasmModule } from './platform-types.js';
 
 /** What a channel does with an entry that it has no room for. */
 export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';

@@ -5,7 +5,8 @@
 // one.
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
-import { Channel, endChannelWaits } from '../channel/channel.js';
+import { ownerState, ringOwner, want } from '../control/owner.js';
+import { announce, watchState } from '../control/state.js';
 import type { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
@@ -22,29 +23,36 @@ import {
 import type { LeakOptions, LeakReport } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
+import { isHandleNumber, isWord } from '../numbers.js';
+import { asyncDispose } from '../platform/symbols.js';
+import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../port/bursts.js';
+import { emptyPort, leaveMemory } from '../port/detaching.js';
+import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
+import {
+  areaOf,
+  extentOf,
+  fragmentView,
+  isReadableHandle,
+  offsetOf,
+  pageOfHandle,
+  startOfHandle,
+} from '../port/handles.js';
+import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from '../port/port.js';
+import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
-import { type Areas, NO_AREA } from './areas.js';
-import { type AuditReport, auditPool } from './audit.js';
-import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
+import { Watching } from '../recovery/watching.js';
+import { type AuditReport, auditPool } from '../reports/audit.js';
+import { type PoolStats, readStats } from '../reports/stats.js';
+import { type Areas, NO_AREA } from '../supply/areas.js';
+import { laterError } from '../supply/supply.js';
+import { Channel, endChannelWaits } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
-import { ownerState, ringOwner, want } from './demand.js';
-import { emptyPort, leaveMemory } from './detaching.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
-import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
-import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pageOfHandle, startOfHandle } from './handles.js';
-import { isHandleNumber, isWord } from './numbers.js';
 import type { AttachOptions, PoolOptions } from './options.js';
-import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from './port.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
-import { announce, watchState } from './state.js';
-import { type PoolStats, readStats } from './stats.js';
-import { laterError } from './supply.js';
-import { asyncDispose } from './symbols.js';
 import type { PoolOf, UnreadablePool, UnreadableProvider } from './unreadable.js';
-import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from './waiting.js';
-import { Watching } from './watching.js';
 
 /** A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the channel. */
 export type Handle = number;

@@ -5,23 +5,23 @@
 
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
+import { writeControl } from '../control/format.js';
+import { type Geometry, planGeometry } from '../control/geometry.js';
+import { writeLabel } from '../control/label.js';
+import type { PoolMemory } from '../control/memory.js';
+import { announce } from '../control/state.js';
 import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
 import { invalidArgument } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
+import { chooseMemory } from '../platform/capabilities.js';
+import { clearPage } from '../port/handles.js';
+import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poolState } from '../port/port.js';
+import { Scratch } from '../port/scratch.js';
 import { createMemory, growStepPages } from '../provider/wasm-memory.js';
-import { Areas, type AreasChange, NO_AREAS } from './areas.js';
-import { chooseMemory } from './capabilities.js';
-import { writeControl } from './format.js';
-import { type Geometry, planGeometry } from './geometry.js';
-import { clearPage } from './handles.js';
-import { writeLabel } from './label.js';
-import type { PoolMemory } from './memory.js';
+import { Areas, type AreasChange, NO_AREAS } from '../supply/areas.js';
+import { Supply } from '../supply/supply.js';
 import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
-import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poolState } from './port.js';
-import { Scratch } from './scratch.js';
 import { identityKey, makeShare, openShare, type PoolShare } from './share.js';
-import { announce } from './state.js';
-import { Supply } from './supply.js';
 
 /** A pool's beginning in this thread. */
 export interface Start {

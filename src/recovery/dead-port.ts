@@ -20,10 +20,10 @@ import {
   RECORD_NONE,
   RECORD_ROW_SHIFT,
 } from '../../assembly/layout.js';
-import type { ChannelGeometry, Geometry, RingGeometry } from '../pool/geometry.js';
-import type { PoolMemory } from '../pool/memory.js';
-import { portOffset } from '../pool/port.js';
-import { laneOffset, nodeOffset } from '../pool/views.js';
+import type { ChannelGeometry, Geometry, RingGeometry } from '../control/geometry.js';
+import type { PoolMemory } from '../control/memory.js';
+import { laneOffset, nodeOffset } from '../control/nodes.js';
+import { portOffset } from '../port/port.js';
 import type { Steps } from './steps.js';
 
 /** A dead port and the pool it belongs to. */

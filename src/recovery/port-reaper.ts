@@ -15,14 +15,14 @@ import {
   HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
 } from '../../assembly/layout.js';
+import { writeLabel } from '../control/label.js';
+import { loadWord } from '../control/nodes.js';
+import { announce } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
-import { clearPage } from '../pool/handles.js';
-import { writeLabel } from '../pool/label.js';
-import { claimOf, isAttached, isSameClaim, type Port, threadOf } from '../pool/port.js';
-import { announce } from '../pool/state.js';
-import { loadWord } from '../pool/views.js';
+import { clearPage } from '../port/handles.js';
+import { claimOf, isAttached, isSameClaim, type Port, threadOf } from '../port/port.js';
 import { DeadPort } from './dead-port.js';
 import { isQuarantined, isQuiet, quarantine } from './quarantine.js';
 import { claimDead, emptyFindings, reapClaimed, reaperOf } from './reap.js';

@@ -1,7 +1,7 @@
 // Quarantine: a port whose thread is not known to be dead is set aside, and nothing it has is touched.
 //
 // What only its thread writes is digested when the port is set aside. An audit that finds the pool quiet and the digest as it
-// was reaps the port; a thread that lives takes its port back as soon as it hears of it (src/pool/port.ts keepClaim), or shows
+// was reaps the port; a thread that lives takes its port back as soon as it hears of it (src/port/port.ts keepClaim), or shows
 // itself by another digest. Any attached thread may call.
 
 import {
@@ -15,11 +15,11 @@ import {
   PORT_LOADED_OFFSET,
   PORT_QUIET_OFFSET,
 } from '../../assembly/layout.js';
-import type { Geometry } from '../pool/geometry.js';
-import type { PoolMemory } from '../pool/memory.js';
-import { claimOf, type Port, portOffset } from '../pool/port.js';
-import { announce } from '../pool/state.js';
-import { laneOffset, loadWord, nodeOffset } from '../pool/views.js';
+import type { Geometry } from '../control/geometry.js';
+import type { PoolMemory } from '../control/memory.js';
+import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
+import { announce } from '../control/state.js';
+import { claimOf, type Port, portOffset } from '../port/port.js';
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;

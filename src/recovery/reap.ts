@@ -53,9 +53,9 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TAKING,
 } from '../../assembly/layout.js';
-import { moreMask, nextMessage } from '../channel/messages.js';
-import type { ChannelGeometry } from '../pool/geometry.js';
-import { laneOffset } from '../pool/views.js';
+import type { ChannelGeometry } from '../control/geometry.js';
+import { moreMask, nextMessage } from '../control/messages.js';
+import { laneOffset } from '../control/nodes.js';
 import { DeadPort } from './dead-port.js';
 import type { ReapReport } from './report.js';
 import { settleRecord } from './settle.js';

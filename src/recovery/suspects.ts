@@ -4,7 +4,7 @@
 // marked, and stays as it is until an audit has seen every reference while nothing moved: then the count is put right.
 
 import { DESCRIPTOR_COUNT_OFFSET, DESCRIPTOR_SHIFT, DESCRIPTOR_SUSPECT_OFFSET } from '../../assembly/layout.js';
-import type { Port } from '../pool/port.js';
+import type { Port } from '../port/port.js';
 
 /** A marked page. */
 export interface Suspicion {

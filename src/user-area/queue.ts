@@ -8,15 +8,15 @@
 // Kernel: io_zcrx_recv_frag (give), io_zcrx_ring_refill (refill), io_zcrx_scrub (scrub), io_zcrx_copy_chunk (giveCopy).
 
 import { FLAG_DETACHABLE } from '../../assembly/layout.js';
+import { isSharedBuffer } from '../control/memory.js';
 import { invalidArgument, invalidHandle, PagePoolError, REMEDIES, requireInteger, requireRecord } from '../errors.js';
-import type { SharedArea } from '../pool/areas.js';
-import { extentOf, fragmentView, pageOfHandle, startInPage } from '../pool/handles.js';
-import { isSharedBuffer } from '../pool/memory.js';
-import { isHandleNumber, isWord } from '../pool/numbers.js';
+import { isHandleNumber, isWord } from '../numbers.js';
+import { dispose } from '../platform/symbols.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { destroyedError, type Port } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
-import { requireWaitOptions, startTimer, type WaitOptions, waitFor } from '../pool/waiting.js';
+import { extentOf, fragmentView, pageOfHandle, startInPage } from '../port/handles.js';
+import { destroyedError, type Port } from '../port/port.js';
+import { requireWaitOptions, startTimer, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { SharedArea } from '../supply/areas.js';
 import {
   USER_SLOTS_MAX,
   USER_STATE_ENDED,

@@ -4,9 +4,9 @@
 // counted beside it: what was handed over once is refused the second time. The owner's thread only.
 
 import { invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
-import { extentOf, pageOfHandle } from '../pool/handles.js';
-import { isHandleNumber } from '../pool/numbers.js';
-import type { Port } from '../pool/port.js';
+import { isHandleNumber } from '../numbers.js';
+import { extentOf, pageOfHandle } from '../port/handles.js';
+import type { Port } from '../port/port.js';
 
 /** The references of one pool that are in custody. */
 export class Custody {

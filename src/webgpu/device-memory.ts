@@ -5,11 +5,11 @@
 
 import { invalidArgument, invalidRange, requireInteger, requireRecord } from '../errors.js';
 import type { Fragment } from '../pool/fragment.js';
-import { extentOf, pageOfHandle, startInPage } from '../pool/handles.js';
 import { type Handle, PagePool } from '../pool/page-pool.js';
-import type { Port } from '../pool/port.js';
 import type { UnreadablePool } from '../pool/unreadable.js';
-import { park, unpark } from '../pool/waiting.js';
+import { extentOf, pageOfHandle, startInPage } from '../port/handles.js';
+import type { Port } from '../port/port.js';
+import { park, unpark } from '../port/waiting.js';
 import { type ConsumerHost, DeviceConsumer, type EndingWorker } from './consumer.js';
 import { Custody } from './custody.js';
 import type { DeviceArea } from './device-areas.js';

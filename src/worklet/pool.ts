@@ -5,13 +5,13 @@
 // buffer the pages lie in. Needs no timer, no TextDecoder and no URL, which audio threads do not have.
 
 import { STATE_ACTIVE } from '../../assembly/layout.js';
+import { want } from '../control/owner.js';
 import { invalidArgument, requireInteger } from '../errors.js';
-import { want } from '../pool/demand.js';
-import { returnIdleFragmentPage } from '../pool/fragment-page.js';
 import type { AttachOptions } from '../pool/options.js';
 import { type Handle, PagePool, portOf } from '../pool/page-pool.js';
-import { type Port, poolState } from '../pool/port.js';
 import type { PoolShare } from '../pool/share.js';
+import { returnIdleFragmentPage } from '../port/fragment-page.js';
+import { type Port, poolState } from '../port/port.js';
 import { WorkletChannel } from './channel.js';
 
 const SAMPLE_SHIFT = 2;

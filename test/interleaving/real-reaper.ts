@@ -3,8 +3,8 @@
 // Who may claim which port is src/recovery/port-reaper.ts' rule, told there by a map of the dead and here by a set.
 
 import { CLAIM_FREE, CLAIM_STATE_MASK, PORT_CLAIM_OFFSET } from '../../assembly/layout.js';
-import type { Geometry } from '../../src/pool/geometry.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
+import type { Geometry } from '../../src/control/geometry.js';
+import type { PoolMemory } from '../../src/control/memory.js';
 import { DeadPort } from '../../src/recovery/dead-port.js';
 import { claimDead, emptyFindings, type Findings, isReapable, reapClaimed, reaperOf } from '../../src/recovery/reap.js';
 import type { EngineCall } from '../../src/recovery/steps.js';

@@ -3,9 +3,9 @@
 import { CONTROL_BASE, HEADER_REAPS_OFFSET } from '../../assembly/layout.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
-import { auditPool } from '../../src/pool/audit.js';
-import type { Port } from '../../src/pool/port.js';
+import type { Port } from '../../src/port/port.js';
 import type { EngineCall } from '../../src/recovery/steps.js';
+import { auditPool } from '../../src/reports/audit.js';
 import { checkConservation } from './conservation.js';
 import type { Scenario } from './explorer.js';
 import type { ModelPool } from './model.js';

@@ -4,7 +4,7 @@ import { PagePool, type PagePoolError, type PoolOptions } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { AREAS_ANSWERED, AREAS_WANTED, PORT_AREAS_OFFSET } from '../../assembly/layout.js';
 import { region } from '../../examples/providers/region.js';
-import { freePort, portOffset } from '../../src/pool/port.js';
+import { freePort, portOffset } from '../../src/port/port.js';
 import type { Area, MemoryProvider, ProviderContext } from '../../src/provider/provider.js';
 import { create, type EngineKind, KINDS } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';

@@ -32,11 +32,11 @@ import {
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
-import { ownerState } from './demand.js';
-import { readLabel } from './label.js';
-import { claimOf, inflight, type Port, portOffset } from './port.js';
-import type { SupplyReport } from './supply.js';
-import { cachedPages, loadWord, ringPages } from './views.js';
+import { readLabel } from '../control/label.js';
+import { cachedPages, loadWord, ringPages } from '../control/nodes.js';
+import { ownerState } from '../control/owner.js';
+import { claimOf, inflight, type Port, portOffset } from '../port/port.js';
+import type { SupplyReport } from '../supply/supply.js';
 
 /** Where allocations found their pages; the first six are the kernel's. */
 export interface AllocStats {

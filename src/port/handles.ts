@@ -4,7 +4,7 @@
 // made anew when another thread has grown the memory past it.
 
 import { invalidHandle, requireInteger } from '../errors.js';
-import { isHandleNumber } from './numbers.js';
+import { isHandleNumber } from '../numbers.js';
 import { type Port, refusal } from './port.js';
 
 /** The number of the page that a checked handle's fragment lies in. */

@@ -26,7 +26,7 @@ import {
   TOKEN_BYTES,
 } from '../../assembly/layout.js';
 import { invalidArgument } from '../errors.js';
-import { bitsFor, type ResolvedChannel, type ResolvedOptions, unitBitsOf } from './options.js';
+import { bitsFor, type ResolvedChannel, type ResolvedOptions, unitBitsOf } from '../pool/options.js';
 
 /** A ring's shape: how many slots and nodes, how long, and where. */
 export interface RingGeometry {

@@ -5,9 +5,9 @@
 // cache limit at its next release. Any thread may announce; nothing here blocks.
 
 import { CONTROL_BASE, HEADER_STATE_SEQ_OFFSET } from '../../assembly/layout.js';
-import { hasWaitAsync } from './capabilities.js';
+import { hasWaitAsync } from '../platform/capabilities.js';
+import type { Port } from '../port/port.js';
 import type { PoolMemory } from './memory.js';
-import type { Port } from './port.js';
 
 const SEQUENCE = (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2;
 

@@ -5,9 +5,9 @@
 // or by the reaper that acts for it.
 
 import { LANE_INBOX_OFFSET, NODE_COUNT_OFFSET, NODE_MORE_OFFSET, NODE_TAKEN_OFFSET } from '../../assembly/layout.js';
-import type { ChannelGeometry } from '../pool/geometry.js';
-import type { PoolMemory } from '../pool/memory.js';
-import { laneOffset, nodeOffset } from '../pool/views.js';
+import type { ChannelGeometry } from './geometry.js';
+import type { PoolMemory } from './memory.js';
+import { laneOffset, nodeOffset } from './nodes.js';
 
 /** What comes next in an inbox. */
 export interface NextMessage {

@@ -5,12 +5,12 @@
 // calls. Nothing is kept once the thread is done with the pool.
 
 import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
+import { loadWord } from '../control/nodes.js';
+import { announce } from '../control/state.js';
 import { invalidArgument, show } from '../errors.js';
-import type { PortReaper } from '../recovery/port-reaper.js';
+import type { Port } from '../port/port.js';
 import { LockWatch, OwnLock, platformLocks } from './locks.js';
-import type { Port } from './port.js';
-import { announce } from './state.js';
-import { loadWord } from './views.js';
+import type { PortReaper } from './port-reaper.js';
 
 /** What is used of a worker of node:worker_threads. */
 interface ExitingWorker {

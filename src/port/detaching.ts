@@ -4,15 +4,15 @@
 // references that it still holds are released if the caller says so. Afterwards the port is as good as new.
 
 import { ENTRY_BYTES, ERR_PIN, LANE_DROPPED_OFFSET } from '../../assembly/layout.js';
-import { moreMask, nextMessage } from '../channel/messages.js';
+import type { ChannelGeometry } from '../control/geometry.js';
+import { PoolMemory } from '../control/memory.js';
+import { moreMask, nextMessage } from '../control/messages.js';
+import { laneOffset } from '../control/nodes.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
-import type { ChannelGeometry } from './geometry.js';
-import { pinnedPages } from './holders.js';
-import { PoolMemory } from './memory.js';
+import { pinnedPages } from '../reports/holders.js';
 import type { Port } from './port.js';
 import { idleScratch } from './scratch.js';
-import { laneOffset } from './views.js';
 
 const ENTRY_WORDS: number = ENTRY_BYTES / 4;
 

@@ -12,12 +12,11 @@ import {
   LANE_DROPPED_OFFSET,
   OK,
 } from '../../assembly/layout.js';
+import type { ChannelGeometry } from '../control/geometry.js';
+import { hasEntries, laneSum, loadWord, pendingEntries } from '../control/nodes.js';
 import { invalidArgument, invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
-import { Fragment, requireOwnFragment, spendFragment } from '../pool/fragment.js';
-import type { ChannelGeometry } from '../pool/geometry.js';
-import { isHandleNumber, isWord } from '../pool/numbers.js';
-import { destroyedError, ownsPort, type Port, refusal } from '../pool/port.js';
-import { hasEntries, laneSum, loadWord, pendingEntries } from '../pool/views.js';
+import { isHandleNumber, isWord } from '../numbers.js';
+import { destroyedError, ownsPort, type Port, refusal } from '../port/port.js';
 import {
   EventCount,
   lookUp,
@@ -27,7 +26,8 @@ import {
   unpark,
   type WaitOptions,
   waitFor,
-} from '../pool/waiting.js';
+} from '../port/waiting.js';
+import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
 
 const ENTRY_WORDS = 4;
 const WORD_MAX = 0xffffffff;

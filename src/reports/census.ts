@@ -41,13 +41,21 @@ import {
   TOKEN_STATE_MASK,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
+import type { ChannelGeometry, RingGeometry } from '../control/geometry.js';
+import {
+  filledNodes,
+  laneOffset,
+  loadWord,
+  magazineCount,
+  nodeOffset,
+  portMagazines,
+  slotParts,
+} from '../control/nodes.js';
+import { pageOfHandle } from '../port/handles.js';
+import { inflight, type Port, portOffset } from '../port/port.js';
 import type { Suspicion } from '../recovery/suspects.js';
 import type { AuditReport } from './audit.js';
 import { checkAllocations, checkPorts } from './census-ports.js';
-import type { ChannelGeometry, RingGeometry } from './geometry.js';
-import { pageOfHandle } from './handles.js';
-import { inflight, type Port, portOffset } from './port.js';
-import { filledNodes, laneOffset, loadWord, magazineCount, nodeOffset, portMagazines, slotParts } from './views.js';
 
 const ERRORS_MAX = 100;
 

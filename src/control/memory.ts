@@ -4,8 +4,8 @@
 // as they are, since the control region never grows, and the area's view is made anew when something lies beyond it.
 // The views belong to one thread; nothing here is atomic.
 
+import type { WasmMemory } from '../platform/types.js';
 import { WASM_PAGE_BYTES } from './geometry.js';
-import type { WasmMemory } from './platform-types.js';
 
 /** One thread's views of the memory that a pool lives in. */
 export class PoolMemory {

@@ -1,15 +1,15 @@
 // A provider's side of one pool: its areas, and which of its pages are out.
 //
-// The owner's thread only. Every call of a provider is checked here and collected into a step; the pool (src/pool/supply.ts)
+// The owner's thread only. Every call of a provider is checked here and collected into a step; the pool (src/supply/supply.ts)
 // carries a step out as a whole when the callback that made it returns, and drops it when the callback throws. So what a failing
 // provider took is given back before anybody else has seen it.
 
+import type { Geometry } from '../control/geometry.js';
+import { isSharedBuffer } from '../control/memory.js';
 import { PagePoolError, REMEDIES, show } from '../errors.js';
-import type { SharedArea } from '../pool/areas.js';
-import type { Geometry } from '../pool/geometry.js';
-import { isSharedBuffer } from '../pool/memory.js';
-import { freeRuns } from './page-numbers.js';
-import type { Area, AreaMemory, MemoryProvider, ProviderContext } from './provider.js';
+import { freeRuns } from '../provider/page-numbers.js';
+import type { Area, AreaMemory, MemoryProvider, ProviderContext } from '../provider/provider.js';
+import type { SharedArea } from './areas.js';
 
 /** What a provider asked for, not carried out yet. */
 export interface Step {

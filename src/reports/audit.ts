@@ -5,13 +5,13 @@
 // themselves stand in census.ts and census-ports.ts and read only.
 
 import { CONTROL_BASE, PORT_RECORD_KIND_OFFSET, RECORD_NONE, RING_BYTES } from '../../assembly/layout.js';
+import { loadWord } from '../control/nodes.js';
+import { claimOf, type Port, portOffset } from '../port/port.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import { hasQuarantine, isQuarantined, isQuiet } from '../recovery/quarantine.js';
 import { settleSuspicion } from '../recovery/suspects.js';
 import { Census } from './census.js';
-import { claimOf, type Port, portOffset } from './port.js';
 import type { PageStats } from './stats.js';
-import { loadWord } from './views.js';
 
 /** What `audit()` found. */
 export interface AuditReport {

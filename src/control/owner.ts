@@ -15,15 +15,15 @@ import {
   HEADER_OWNER_OFFSET,
   PORT_WANT_OFFSET,
 } from '../../assembly/layout.js';
-import { claimOf, isAttached, isSameClaim, type Port, portOffset } from './port.js';
-import { loadWord } from './views.js';
+import { claimOf, isAttached, isSameClaim, type Port, portOffset } from '../port/port.js';
+import { loadWord } from './nodes.js';
 
 const PORT_MASK = 2 ** CLAIM_SEQ_SHIFT - 1;
 
 /** Makes the owner look at everything: its wait ends, wherever it waits. */
 export function ringOwner({ memory, geometry }: Pick<Port, 'memory' | 'geometry'>): void {
   const { i32 } = memory;
-  // R1 pairs with A1 in src/pool/supply.ts look: what the owner is called for is there.
+  // R1 pairs with A1 in src/supply/supply.ts look: what the owner is called for is there.
   Atomics.add(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2, 1);
   // N2 no ordering needed: the word was raised before.
   Atomics.notify(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2);
@@ -51,7 +51,7 @@ export function want(port: Port, call: string, count: number): boolean {
   if (areas === undefined) return false;
   areas.follow();
   const index = (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2;
-  // X5 pairs with X3 in src/pool/supply.ts takeWants: a want that is taken was written before.
+  // X5 pairs with X3 in src/supply/supply.ts takeWants: a want that is taken was written before.
   const before = Atomics.exchange(memory.i32, index, Math.max(count, geometry.magazineCapacity));
   if (supply !== undefined) return supply.serve(call);
   if (before === 0) ringOwner(port);

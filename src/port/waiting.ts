@@ -13,8 +13,8 @@ import {
   HEADER_FREED_OFFSET,
 } from '../../assembly/layout.js';
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
-import { hasWaitAsync } from './capabilities.js';
-import type { Signal, Timer } from './platform-types.js';
+import { hasWaitAsync } from '../platform/capabilities.js';
+import type { Signal, Timer } from '../platform/types.js';
 import { ownsPort, type Port } from './port.js';
 
 /** How to wait. */

@@ -71,9 +71,9 @@ import {
   RING_SLOTS_OFFSET,
   STATE_ACTIVE,
 } from '../../assembly/layout.js';
+import type { WhenFull } from '../pool/options.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
-import type { WhenFull } from './options.js';
 
 /** What tells one pool from every other. */
 export interface PoolIdentity {

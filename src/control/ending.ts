@@ -14,8 +14,8 @@ import {
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
 import type { Engine } from '../engine/engine.js';
-import { runningPorts } from './holders.js';
-import { claimOf, inflight, isAttached, isSameClaim, type Port, portOffset } from './port.js';
+import { claimOf, inflight, isAttached, isSameClaim, type Port, portOffset } from '../port/port.js';
+import { runningPorts } from '../reports/holders.js';
 import { announce } from './state.js';
 
 /** Who ends a pool. */

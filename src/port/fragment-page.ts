@@ -11,8 +11,8 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
 } from '../../assembly/layout.js';
+import { loadWord } from '../control/nodes.js';
 import { type Port, portOffset } from './port.js';
-import { loadWord } from './views.js';
 
 /** Hands the port's open fragment page back, if nobody holds a fragment of it. Whether there was one. */
 export function returnIdleFragmentPage({ engine, geometry, id, memory, waits }: Port): boolean {

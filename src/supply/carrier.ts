@@ -5,7 +5,7 @@
 // such messages empty: a worker that gets one sends a port to the thread that started it, where `watch` listens for it, and which
 // passes on what it hears. Nothing here keeps a program alive.
 
-import { workerThreads } from './thread.js';
+import { workerThreads } from '../platform/thread.js';
 
 /** What is used of a BroadcastChannel. */
 interface Broadcast {

@@ -24,16 +24,16 @@ import {
   STATE_CLOSING,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
+import type { Geometry } from '../control/geometry.js';
+import type { PoolMemory } from '../control/memory.js';
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { engineError, PagePoolError, REMEDIES } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
-import type { Areas } from './areas.js';
-import type { Geometry } from './geometry.js';
-import type { PoolMemory } from './memory.js';
+import { threadWord } from '../platform/thread.js';
+import type { Areas } from '../supply/areas.js';
+import type { Supply } from '../supply/supply.js';
 import type { Scratch } from './scratch.js';
-import type { Supply } from './supply.js';
-import { threadWord } from './thread.js';
 
 /** What the files of the public layer share about one attachment. */
 export interface Port {
@@ -157,7 +157,7 @@ export function ownsPort(port: Port): boolean {
 export function freePort(port: Claimed): void {
   const { geometry, id, memory } = port;
   if (keepClaim(port)) {
-    // R12 pairs with A2 in src/pool/supply.ts unaware: the next claimant knows no area before it says so.
+    // R12 pairs with A2 in src/supply/supply.ts unaware: the next claimant knows no area before it says so.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, 0);
     // N13 no ordering needed: a want of nobody would only be one page too many.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2, 0);
@@ -179,7 +179,7 @@ function moveClaim(port: Claimed, next: number): boolean {
 
 /** The pool's state: STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED. */
 export function poolState(memory: PoolMemory): number {
-  // A6 pairs with R1 in src/pool/ending.ts close: a thread that sees the pool closing sees why.
+  // A6 pairs with R1 in src/control/ending.ts close: a thread that sees the pool closing sees why.
   return Atomics.load(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2);
 }
 

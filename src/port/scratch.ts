@@ -3,9 +3,9 @@
 // One stretch a port, its own thread only. The first part serves the calls themselves, for arrays that lie elsewhere; the rest
 // is handed out by `take`, never given back before the thread detaches.
 
+import type { Geometry } from '../control/geometry.js';
+import type { PoolMemory } from '../control/memory.js';
 import { invalidArgument, requireInteger } from '../errors.js';
-import type { Geometry } from './geometry.js';
-import type { PoolMemory } from './memory.js';
 
 /** Words that the calls themselves use: 1,024 handles, or 256 entries of 4 words. */
 const OWN_WORDS = 1024;

@@ -28,10 +28,10 @@ import {
   STATE_ACTIVE,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
-import type { RingGeometry } from './geometry.js';
+import type { RingGeometry } from '../control/geometry.js';
+import { cachedPages, laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
+import { claimOf, type Port, poolState, portOffset } from '../port/port.js';
 import { runningPorts } from './holders.js';
-import { claimOf, type Port, poolState, portOffset } from './port.js';
-import { cachedPages, laneOffset, loadWord, nodeOffset } from './views.js';
 
 type Report = (error: string) => void;
 

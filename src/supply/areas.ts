@@ -16,14 +16,14 @@ import {
   HEADER_BYTES,
   PORT_AREAS_OFFSET,
 } from '../../assembly/layout.js';
+import { pageOffset } from '../control/geometry.js';
+import { isSharedBuffer } from '../control/memory.js';
+import { ringOwner } from '../control/owner.js';
 import { PagePoolError, REMEDIES } from '../errors.js';
+import type { Timer } from '../platform/types.js';
+import { type Port, portOffset } from '../port/port.js';
+import { startTimer } from '../port/waiting.js';
 import { Carrier } from './carrier.js';
-import { ringOwner } from './demand.js';
-import { pageOffset } from './geometry.js';
-import { isSharedBuffer } from './memory.js';
-import type { Timer } from './platform-types.js';
-import { type Port, portOffset } from './port.js';
-import { startTimer } from './waiting.js';
 
 /** An area as threads tell each other of it. */
 export interface SharedArea {
@@ -216,7 +216,7 @@ export class Areas {
     this.#say(canPull ? AREAS_PULLED : this.epoch);
     if (!canPull) ringOwner(this.#port);
     if (!isFirst && !this.#isBehind) return;
-    // A2 pairs with R1 in src/pool/supply.ts change: the owner sees what was said, or this thread sees the new epoch.
+    // A2 pairs with R1 in src/supply/supply.ts change: the owner sees what was said, or this thread sees the new epoch.
     if (Atomics.load(this.#words, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2) === this.epoch) this.#turn(false);
     else if (isFirst) this.#ask();
     else if (canPull) this.#say(AREAS_WANTED); // what is missing has been posted since
@@ -249,7 +249,7 @@ export class Areas {
 
   #say(word: number): void {
     const { id, geometry } = this.#port;
-    // R3 pairs with A2 in src/pool/supply.ts unaware: the table is as the word says.
+    // R3 pairs with A2 in src/supply/supply.ts unaware: the table is as the word says.
     Atomics.store(this.#words, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, word | 0);
   }
 

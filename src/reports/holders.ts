@@ -29,13 +29,13 @@ import {
   TOKEN_SHIFT,
   TOKEN_STATE_MASK,
 } from '../../assembly/layout.js';
+import type { ChannelGeometry, Geometry } from '../control/geometry.js';
+import { readLabel } from '../control/label.js';
+import type { PoolMemory } from '../control/memory.js';
+import { filledNodes, laneOffset, loadWord, magazineCount, nodeOffset, portMagazines } from '../control/nodes.js';
+import { pageOfHandle } from '../port/handles.js';
+import { claimOf, type Port, portOffset } from '../port/port.js';
 import { reaperOf } from '../recovery/reap.js';
-import type { ChannelGeometry, Geometry } from './geometry.js';
-import { pageOfHandle } from './handles.js';
-import { readLabel } from './label.js';
-import type { PoolMemory } from './memory.js';
-import { claimOf, type Port, portOffset } from './port.js';
-import { filledNodes, laneOffset, loadWord, magazineCount, nodeOffset, portMagazines } from './views.js';
 
 /** Somebody, or something, that keeps a closing pool from its end. */
 export interface Holder {
