@@ -3,8 +3,8 @@
 // By shape and not by class: a packet belongs to another entry, which is not loaded for this. A spent fragment and one of memory
 // that the processor cannot see throw by themselves where their bytes are asked for.
 
-import { isSharedBuffer } from '../control/memory.js';
 import { invalidArgument } from '../errors.js';
+import { isSharedBuffer } from '../platform/buffers.js';
 
 /** A fragment, a packet, or a view on pages: its bytes are read and the reference stays the caller's. */
 export type ByteSource = { readonly bytes: Uint8Array } | Iterable<Uint8Array> | Uint8Array;

@@ -14,8 +14,9 @@ import {
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
 import type { Engine } from '../engine/engine.js';
-import { claimOf, inflight, isAttached, isSameClaim, type Port, portOffset } from '../port/port.js';
+import { claimOf, inflight, isAttached, isSameClaim, type Port } from '../port/port.js';
 import { runningPorts } from '../reports/holders.js';
+import { portOffset } from './places.js';
 import { announce } from './state.js';
 
 /** Who ends a pool. */

@@ -7,12 +7,10 @@ import {
   ABI_VERSION,
   CHANNEL_BATCH_OFFSET,
   CHANNEL_CAPACITY_OFFSET,
-  CHANNEL_HEAD_BYTES,
   CHANNEL_POLICY_OFFSET,
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_SHIFT,
   HEADER_ABI_OFFSET,
   HEADER_CHANNEL_COUNT_OFFSET,
   HEADER_CHANNELS_OFFSET,
@@ -52,7 +50,6 @@ import {
   HOME_RETURNED,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
-  LANE_SHIFT,
   MAGIC,
   NODE_OWNER_OFFSET,
   POLICY_DROP_NEWEST,
@@ -60,7 +57,6 @@ import {
   POLICY_REFUSE,
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
-  PORT_SHIFT,
   PORT_SPARE_OFFSET,
   RING_INDEX_BITS_OFFSET,
   RING_NODE_BITS_OFFSET,
@@ -74,6 +70,8 @@ import {
 import type { WhenFull } from '../pool/options.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
+import { laneOffset, nodeOffset } from './nodes.js';
+import { descriptorAt, portOffset } from './places.js';
 
 /** What tells one pool from every other. */
 export interface PoolIdentity {
@@ -167,7 +165,7 @@ export function writeControl(
   put(CONTROL_BASE + HEADER_FRESH_OFFSET, geometry.ownPages === 0 ? geometry.pageCount + 1 : 1);
   // No page is ever counted 0, wherever it is.
   for (let page = 0; page <= geometry.pageCount; page++) {
-    const descriptor = geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+    const descriptor = descriptorAt(geometry, page);
     put(descriptor + DESCRIPTOR_COUNT_OFFSET, 1);
     if (page > geometry.ownPages) put(descriptor + DESCRIPTOR_HOME_OFFSET, HOME_RETURNED);
   }
@@ -185,25 +183,27 @@ function writeRing(put: Put, ring: RingGeometry): void {
 }
 
 /** Each port starts with three empty magazines: loaded, spare, merge. */
-function writePorts(put: Put, { portsOffset, maxPorts, ring }: Geometry): void {
+function writePorts(put: Put, geometry: Geometry): void {
+  const { maxPorts, ring } = geometry;
   for (let id = 0; id < maxPorts; id++) {
-    const port = portsOffset + (id << PORT_SHIFT);
+    const port = portOffset(geometry, id);
     const node = ring.slotCount + 3 * id;
     put(port + PORT_LOADED_OFFSET, node);
     put(port + PORT_SPARE_OFFSET, node + 1);
     put(port + PORT_MERGE_OFFSET, node + 2);
-    for (let i = 0; i < 3; i++) put(ring.nodesOffset + (node + i) * ring.nodeBytes + NODE_OWNER_OFFSET, id + 1);
+    for (let i = 0; i < 3; i++) put(nodeOffset(ring, node + i) + NODE_OWNER_OFFSET, id + 1);
   }
 }
 
 /** Each port starts with an empty inbox and an empty outbox. */
-function writeChannel(put: Put, { maxPorts }: Geometry, { offset, ring }: ChannelGeometry): void {
+function writeChannel(put: Put, { maxPorts }: Geometry, channel: ChannelGeometry): void {
+  const { ring } = channel;
   writeRing(put, ring);
   for (let id = 0; id < maxPorts; id++) {
-    const lane = offset + CHANNEL_HEAD_BYTES + (id << LANE_SHIFT);
+    const lane = laneOffset(channel, id);
     const node = ring.slotCount + 2 * id;
     put(lane + LANE_INBOX_OFFSET, node);
     put(lane + LANE_OUTBOX_OFFSET, node + 1);
-    for (let i = 0; i < 2; i++) put(ring.nodesOffset + (node + i) * ring.nodeBytes + NODE_OWNER_OFFSET, id + 1);
+    for (let i = 0; i < 2; i++) put(nodeOffset(ring, node + i) + NODE_OWNER_OFFSET, id + 1);
   }
 }

@@ -26,7 +26,8 @@ import {
   TOKEN_BYTES,
 } from '../../assembly/layout.js';
 import { invalidArgument } from '../errors.js';
-import { bitsFor, type ResolvedChannel, type ResolvedOptions, unitBitsOf } from '../pool/options.js';
+import { align, bitsFor, unitBitsOf, WASM_PAGE_BYTES } from '../numbers.js';
+import type { ResolvedChannel, ResolvedOptions } from '../pool/options.js';
 
 /** A ring's shape: how many slots and nodes, how long, and where. */
 export interface RingGeometry {
@@ -91,7 +92,6 @@ export interface Geometry {
   readonly totalBytes: number;
 }
 
-export const WASM_PAGE_BYTES = 65536;
 /** Addresses are 32 bits, and the memory's end is one of them: the last Wasm page stays out. */
 export const MEMORY_BYTES_MAX: number = 65535 * WASM_PAGE_BYTES;
 /** Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched. */
@@ -99,11 +99,6 @@ export const SCRATCH_BYTES = 32 * 1024;
 const TOKEN_COUNT = 256;
 /** Adjacent cache lines are fetched in pairs. */
 const BLOCK_ALIGNMENT = 128;
-
-/** `value` rounded up to a multiple of `alignment`. */
-export function align(value: number, alignment: number): number {
-  return Math.ceil(value / alignment) * alignment;
-}
 
 /**
  * The place of everything.

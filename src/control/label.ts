@@ -4,9 +4,9 @@
 // Read for reports alone, at any time, so plainly; a label that is just being written may show in part.
 
 import { PORT_LABEL_OFFSET, PORT_LABEL_UNITS } from '../../assembly/layout.js';
-import { portOffset } from '../port/port.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
+import { portOffset } from './places.js';
 
 /** Writes the label of port `id`, as much of it as there is room for. */
 export function writeLabel({ u16 }: PoolMemory, geometry: Geometry, id: number, label: string): void {

@@ -4,8 +4,9 @@
 // as they are, since the control region never grows, and the area's view is made anew when something lies beyond it.
 // The views belong to one thread; nothing here is atomic.
 
+import { WASM_PAGE_BYTES } from '../numbers.js';
+import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory } from '../platform/types.js';
-import { WASM_PAGE_BYTES } from './geometry.js';
 
 /** One thread's views of the memory that a pool lives in. */
 export class PoolMemory {
@@ -66,14 +67,4 @@ export class PoolMemory {
     }
     return this.reach(end).byteLength >= end;
   }
-}
-
-/** Whether the value is a Wasm memory, of this realm or another. */
-export function isWasmMemory(value: unknown): value is WasmMemory {
-  return Object.prototype.toString.call(value) === '[object WebAssembly.Memory]';
-}
-
-/** Whether the value is a buffer that threads share. */
-export function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
-  return Object.prototype.toString.call(value) === '[object SharedArrayBuffer]';
 }

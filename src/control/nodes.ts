@@ -14,9 +14,9 @@ import {
   PORT_SPARE_OFFSET,
   RING_HEAD_OFFSET,
 } from '../../assembly/layout.js';
-import { portOffset } from '../port/port.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
+import { portOffset } from './places.js';
 
 /** The unsigned word at an address. */
 export function loadWord(memory: PoolMemory, address: number): number {

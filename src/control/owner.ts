@@ -15,8 +15,9 @@ import {
   HEADER_OWNER_OFFSET,
   PORT_WANT_OFFSET,
 } from '../../assembly/layout.js';
-import { claimOf, isAttached, isSameClaim, type Port, portOffset } from '../port/port.js';
+import { claimOf, isAttached, isSameClaim, type Port } from '../port/port.js';
 import { loadWord } from './nodes.js';
+import { portOffset } from './places.js';
 
 const PORT_MASK = 2 ** CLAIM_SEQ_SHIFT - 1;
 

@@ -4,7 +4,7 @@
 // handle's references in this thread; a Fragment object that is collected with its reference is reported once. The registry
 // keeps plain data for that, and the tracker weakly: neither pool nor memory live longer by it.
 
-import { pageOfHandle } from '../port/handles.js';
+import { pageOfHandle, rowIndex } from '../control/places.js';
 import type { Port } from '../port/port.js';
 import { captureStack } from './call-stack.js';
 import { type LeakOptions, type LeakReport, warnOfLeak } from './report.js';
@@ -131,7 +131,7 @@ export class LeakTracker {
   /** Whether the pool, too, says that this thread holds the fragment: references are counted by page, entries by handle. */
   isHeld({ handle, page, references }: Entry): boolean {
     const { engine, geometry, id, memory } = this.#port;
-    const row = memory.u16[((geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1) + page];
+    const row = memory.u16[rowIndex(geometry, id, page)];
     return references > 0 && row !== 0 && engine.refCount(handle) > 0;
   }
 

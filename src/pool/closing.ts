@@ -9,9 +9,10 @@ import { CONTROL_BASE, HEADER_REAPS_OFFSET, STATE_CLOSING, STATE_DESTROYED } fro
 import { beginEnding, destroyIfHome, takeOver } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
 import { PagePoolError } from '../errors.js';
+import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { inflight, type Port, poolState } from '../port/port.js';
-import { type EventCount, startTimer, type WaitOptions, waitFor } from '../port/waiting.js';
+import { type EventCount, type WaitOptions, waitFor } from '../port/waiting.js';
 import { hasQuarantine } from '../recovery/quarantine.js';
 import { auditPool } from '../reports/audit.js';
 import { findHolders, type Holder, pinnedPages, runningPorts } from '../reports/holders.js';

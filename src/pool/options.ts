@@ -14,6 +14,7 @@ import {
 } from '../../assembly/layout.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
+import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
 import type { WasmModule } from '../platform/types.js';
 import {
   type PageSource,
@@ -97,7 +98,6 @@ export interface ResolvedOptions {
 
 export const PAGE_BYTES_MIN = 256;
 export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
-export const UNIT_BYTES_MIN = 16;
 export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
 export const CHANNELS_MAX = 256;
 export const CHANNEL_CAPACITY_MAX = 65535;
@@ -170,16 +170,6 @@ function resolveLeaks(call: string, { leaks = 'off', onLeak }: LeakOptions): Lea
 /** Only what is not given has a default: null is a wrong type. */
 function withDefault<T>(value: T | undefined, otherwise: T): T {
   return value === undefined ? otherwise : value;
-}
-
-/** How many low bits of a handle number the units of `pageCount` pages; page 0 is never used. */
-export function unitBitsOf(pageCount: number, unitsShift: number): number {
-  return bitsFor((pageCount + 1) * 2 ** unitsShift - 1);
-}
-
-/** The bits that `value` takes, at least 1. */
-export function bitsFor(value: number): number {
-  return Math.max(1, Math.floor(Math.log2(Math.max(1, value))) + 1);
 }
 
 /** A 64th of the page, at least 64 bytes, and larger where handles would have too few generations otherwise. */

@@ -6,6 +6,7 @@
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
 import { ownerState, ringOwner, want } from '../control/owner.js';
+import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, watchState } from '../control/state.js';
 import type { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
@@ -28,15 +29,7 @@ import { asyncDispose } from '../platform/symbols.js';
 import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../port/bursts.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import {
-  areaOf,
-  extentOf,
-  fragmentView,
-  isReadableHandle,
-  offsetOf,
-  pageOfHandle,
-  startOfHandle,
-} from '../port/handles.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
 import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from '../port/port.js';
 import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';

@@ -14,8 +14,9 @@ import {
 } from '../../assembly/layout.js';
 import { constantWords } from '../control/format.js';
 import { type Geometry, planGeometry } from '../control/geometry.js';
-import { isSharedBuffer, isWasmMemory, PoolMemory } from '../control/memory.js';
+import { PoolMemory } from '../control/memory.js';
 import { invalidArgument, PagePoolError, type PagePoolErrorCode, REMEDIES, show } from '../errors.js';
+import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { describedSource, type PageSource } from '../provider/choose.js';
 import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';

@@ -8,6 +8,7 @@ import type { ChannelGeometry } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
 import { moreMask, nextMessage } from '../control/messages.js';
 import { laneOffset } from '../control/nodes.js';
+import { rowIndex } from '../control/places.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
 import { pinnedPages } from '../reports/holders.js';
@@ -42,7 +43,7 @@ export function emptyPort(port: Port, release: boolean): void {
 
 /** The references that this thread holds on each page. */
 function ownRow({ id, memory, geometry }: Port): Uint16Array {
-  const start = (geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1;
+  const start = rowIndex(geometry, id, 0);
   return memory.u16.subarray(start, start + geometry.pageCount + 1);
 }
 

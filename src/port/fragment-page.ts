@@ -6,13 +6,13 @@
 import {
   BIAS,
   DESCRIPTOR_COUNT_OFFSET,
-  DESCRIPTOR_SHIFT,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
 } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
-import { type Port, portOffset } from './port.js';
+import { descriptorAt, portOffset } from '../control/places.js';
+import type { Port } from './port.js';
 
 /** Hands the port's open fragment page back, if nobody holds a fragment of it. Whether there was one. */
 export function returnIdleFragmentPage({ engine, geometry, id, memory, waits }: Port): boolean {
@@ -20,7 +20,7 @@ export function returnIdleFragmentPage({ engine, geometry, id, memory, waits }: 
   const page = loadWord(memory, port + PORT_FRAGMENT_PAGE_OFFSET);
   if (page === 0) return false;
   const users = loadWord(memory, port + PORT_FRAGMENT_OFFSET) & 0xffff;
-  const count = loadWord(memory, geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_COUNT_OFFSET);
+  const count = loadWord(memory, descriptorAt(geometry, page) + DESCRIPTOR_COUNT_OFFSET);
   if (count !== BIAS - users) return false;
   engine.park();
   if (waits === 0) engine.unpark();

@@ -3,21 +3,10 @@
 // The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer, which is
 // made anew when another thread has grown the memory past it.
 
+import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
 import { invalidHandle, requireInteger } from '../errors.js';
 import { isHandleNumber } from '../numbers.js';
 import { type Port, refusal } from './port.js';
-
-/** The number of the page that a checked handle's fragment lies in. */
-export function pageOfHandle(port: Port, handle: number): number {
-  const { unitBits, unitsShift } = port.geometry;
-  return (handle & ((1 << unitBits) - 1)) >>> unitsShift;
-}
-
-/** Where a checked handle's fragment starts in its page, bytes. */
-export function startInPage({ geometry }: Port, handle: number): number {
-  const { unitBytes, unitsShift } = geometry;
-  return (handle & ((1 << unitsShift) - 1)) * unitBytes;
-}
 
 /** The area that the handle's fragment lies in, of a pool that has areas; throws when the handle is refused. */
 export function areaOf(port: Port, call: string, handle: number): Uint8Array {
@@ -41,12 +30,6 @@ export function clearPage({ areas, geometry }: Pick<Port, 'areas' | 'geometry'>)
     const start = areas.start('release', page);
     areas.view('release', page).fill(0, start, start + geometry.pageBytes);
   };
-}
-
-/** Where a checked handle's fragment starts in the pool's own memory, bytes. */
-export function startOfHandle(port: Port, handle: number): number {
-  const { pagesOffset, unitBits, unitsShift, unitBytes } = port.geometry;
-  return pagesOffset + ((handle & ((1 << unitBits) - 1)) - (1 << unitsShift)) * unitBytes;
 }
 
 /** Bytes reserved for the handle's fragment; throws when the handle is refused. */

@@ -17,7 +17,6 @@ import {
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
   PORT_RELEASE_OFFSET,
-  PORT_SHIFT,
   PORT_THREAD_CLAIM_OFFSET,
   PORT_THREAD_OFFSET,
   PORT_WANT_OFFSET,
@@ -26,6 +25,7 @@ import {
 } from '../../assembly/layout.js';
 import type { Geometry } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
+import { portOffset } from '../control/places.js';
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { engineError, PagePoolError, REMEDIES } from '../errors.js';
@@ -73,11 +73,6 @@ export interface Port {
 
 /** What frees a port. */
 type Claimed = Pick<Port, 'id' | 'claim' | 'memory' | 'geometry'>;
-
-/** Where port `id`'s block lies. */
-export function portOffset(geometry: Geometry, id: number): number {
-  return geometry.portsOffset + (id << PORT_SHIFT);
-}
 
 /**
  * Claims a free port and returns its number.

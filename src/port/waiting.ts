@@ -14,6 +14,7 @@ import {
 } from '../../assembly/layout.js';
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
+import { startTimer } from '../platform/timers.js';
 import type { Signal, Timer } from '../platform/types.js';
 import { ownsPort, type Port } from './port.js';
 
@@ -294,13 +295,6 @@ class AsyncWait<T> {
     this.#wait.event.end(this.look);
     unpark(this.#wait.port);
   }
-}
-
-/** Starts a timer that, in Node, keeps the event loop alive only if asked. */
-export function startTimer(callback: () => void, delayMs: number, ref = false): Timer {
-  const timer = setTimeout(callback, delayMs) as Timer;
-  if (!ref) timer.unref?.();
-  return timer;
 }
 
 function timeoutError(call: string, timeoutMs: number): PagePoolError {

@@ -4,9 +4,10 @@
 // words: the callbacks have nothing to do. The memory never shrinks. Where WebAssembly cannot share memory the same pages lie
 // in one buffer of full size, which the system commits as it is touched.
 
-import { align, type Geometry, WASM_PAGE_BYTES } from '../control/geometry.js';
+import type { Geometry } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
+import { align, WASM_PAGE_BYTES } from '../numbers.js';
 import type { MemoryKind } from '../platform/capabilities.js';
 import type { MemoryProvider } from './provider.js';
 

@@ -18,8 +18,9 @@ import {
 import type { Geometry } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
 import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
+import { portOffset, rowIndex } from '../control/places.js';
 import { announce } from '../control/state.js';
-import { claimOf, type Port, portOffset } from '../port/port.js';
+import { claimOf, type Port } from '../port/port.js';
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -55,7 +56,7 @@ export function isQuiet({ memory, geometry }: Port, id: number): boolean {
 /** A number that changes with what the port's thread does: its block, its row, its lanes, its loaded magazine. */
 function digest(memory: PoolMemory, geometry: Geometry, id: number): number {
   const block = portOffset(geometry, id);
-  const row = geometry.ledgersOffset + id * geometry.ledgerBytes;
+  const row = 2 * rowIndex(geometry, id, 0);
   const loaded = nodeOffset(geometry.ring, loadWord(memory, block + PORT_LOADED_OFFSET));
   const stretches: (readonly [start: number, end: number])[] = [
     // From the loaded magazine on: the words before it are others' to write.

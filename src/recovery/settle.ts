@@ -66,7 +66,7 @@ import {
 } from '../../assembly/layout.js';
 import { pageOffset } from '../control/geometry.js';
 import { nodeOffset } from '../control/nodes.js';
-import { portOffset } from '../port/port.js';
+import { portOffset } from '../control/places.js';
 import type { DeadPort } from './dead-port.js';
 import type { Steps } from './steps.js';
 

@@ -6,7 +6,8 @@
 
 import { CONTROL_BASE, PORT_RECORD_KIND_OFFSET, RECORD_NONE, RING_BYTES } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
-import { claimOf, type Port, portOffset } from '../port/port.js';
+import { portOffset } from '../control/places.js';
+import { claimOf, type Port } from '../port/port.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import { hasQuarantine, isQuarantined, isQuiet } from '../recovery/quarantine.js';
 import { settleSuspicion } from '../recovery/suspects.js';

@@ -30,7 +30,8 @@ import {
 } from '../../assembly/layout.js';
 import type { RingGeometry } from '../control/geometry.js';
 import { cachedPages, laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
-import { claimOf, type Port, poolState, portOffset } from '../port/port.js';
+import { portOffset, rowIndex } from '../control/places.js';
+import { claimOf, type Port, poolState } from '../port/port.js';
 import { runningPorts } from './holders.js';
 
 type Report = (error: string) => void;
@@ -72,7 +73,7 @@ function checkFree({ memory, geometry }: Port, id: number, report: Report): void
   if (cached !== 0) say(`caches ${cached} pages`);
   const open = loadWord(memory, block + PORT_FRAGMENT_PAGE_OFFSET);
   if (open !== 0) say(`has page ${open} open for fragments`);
-  const row = (geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1;
+  const row = rowIndex(geometry, id, 0);
   for (let page = 1; page <= geometry.pageCount; page++) {
     if (memory.u16[row + page] !== 0) say(`holds page ${page}`);
   }

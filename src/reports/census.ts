@@ -11,7 +11,6 @@ import {
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
-  DESCRIPTOR_SHIFT,
   DESCRIPTOR_SUSPECT_OFFSET,
   ENTRY_SHIFT,
   HEADER_FRESH_OFFSET,
@@ -51,8 +50,8 @@ import {
   portMagazines,
   slotParts,
 } from '../control/nodes.js';
-import { pageOfHandle } from '../port/handles.js';
-import { inflight, type Port, portOffset } from '../port/port.js';
+import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/places.js';
+import { inflight, type Port } from '../port/port.js';
 import type { Suspicion } from '../recovery/suspects.js';
 import type { AuditReport } from './audit.js';
 import { checkAllocations, checkPorts } from './census-ports.js';
@@ -114,7 +113,7 @@ export class Census {
   }
 
   #descriptor(page: number): number {
-    return this.#port.geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+    return descriptorAt(this.#port.geometry, page);
   }
 
   /** Every magazine: in the ring's filled slots, and each port's. */
@@ -310,7 +309,7 @@ export class Census {
     const { memory, geometry } = this.#port;
     let sum = 0;
     for (let id = 0; id < geometry.maxPorts; id++) {
-      sum += memory.u16[((geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1) + page] as number;
+      sum += memory.u16[rowIndex(geometry, id, page)] as number;
     }
     this.#references.ledgers += sum;
     return sum;

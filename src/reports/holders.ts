@@ -11,7 +11,6 @@ import {
   CLAIM_STATE_MASK,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
-  DESCRIPTOR_SHIFT,
   ENTRY_SHIFT,
   HOME_HELD,
   HOME_STATE_MASK,
@@ -33,8 +32,8 @@ import type { ChannelGeometry, Geometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
 import type { PoolMemory } from '../control/memory.js';
 import { filledNodes, laneOffset, loadWord, magazineCount, nodeOffset, portMagazines } from '../control/nodes.js';
-import { pageOfHandle } from '../port/handles.js';
-import { claimOf, type Port, portOffset } from '../port/port.js';
+import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/places.js';
+import { claimOf, type Port } from '../port/port.js';
 import { reaperOf } from '../recovery/reap.js';
 
 /** Somebody, or something, that keeps a closing pool from its end. */
@@ -66,7 +65,7 @@ const FIRST_PAGES = 10;
 export function pinnedPages({ memory, geometry }: Port): number {
   let pinned = 0;
   for (let page = 1; page <= geometry.pageCount; page++) {
-    const pins = geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_PINS_OFFSET;
+    const pins = descriptorAt(geometry, page) + DESCRIPTOR_PINS_OFFSET;
     if ((loadWord(memory, pins) & PIN_COUNT_MASK) !== 0) pinned++;
   }
   return pinned;
@@ -167,7 +166,7 @@ class Search {
 
   #rowOf(id: number): number[] {
     const { memory, geometry } = this.#port;
-    const row = (geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1;
+    const row = rowIndex(geometry, id, 0);
     const pages: number[] = [];
     for (let page = 1; page <= geometry.pageCount; page++) if (memory.u16[row + page] !== 0) pages.push(page);
     return pages;
@@ -227,7 +226,7 @@ class Search {
     }
     const rest: number[] = [];
     for (let page = 1; page <= geometry.pageCount; page++) {
-      const home = geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_HOME_OFFSET;
+      const home = descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET;
       if ((this.#word(home) & HOME_STATE_MASK) === HOME_HELD && !this.#found.has(page)) rest.push(page);
     }
     this.#add('nobody', null, null, rest, 'nobody has %: audit() settles what a death left, when nothing moves');

@@ -24,7 +24,6 @@ import {
   COUNTER_SUSPECT,
   COUNTER_WAIVE,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_SHIFT,
   HOME_HELD,
   HOME_LEFT,
   HOME_STATE_MASK,
@@ -35,7 +34,8 @@ import {
 import { readLabel } from '../control/label.js';
 import { cachedPages, loadWord, ringPages } from '../control/nodes.js';
 import { ownerState } from '../control/owner.js';
-import { claimOf, inflight, type Port, portOffset } from '../port/port.js';
+import { descriptorAt, portOffset } from '../control/places.js';
+import { claimOf, inflight, type Port } from '../port/port.js';
 import type { SupplyReport } from '../supply/supply.js';
 
 /** Where allocations found their pages; the first six are the kernel's. */
@@ -238,7 +238,7 @@ function placePages({ memory, geometry }: Port, cached: number): PageStats {
   let held = 0;
   let pinned = 0;
   for (let page = 1; page <= geometry.pageCount; page++) {
-    const home = geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_HOME_OFFSET;
+    const home = descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET;
     const state = loadWord(memory, home) & HOME_STATE_MASK;
     if (state === HOME_HELD) held++;
     else if (state === HOME_LEFT) pinned++;

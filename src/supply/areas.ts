@@ -17,12 +17,13 @@ import {
   PORT_AREAS_OFFSET,
 } from '../../assembly/layout.js';
 import { pageOffset } from '../control/geometry.js';
-import { isSharedBuffer } from '../control/memory.js';
 import { ringOwner } from '../control/owner.js';
+import { pageOfHandle, portOffset } from '../control/places.js';
 import { PagePoolError, REMEDIES } from '../errors.js';
+import { isSharedBuffer } from '../platform/buffers.js';
+import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
-import { type Port, portOffset } from '../port/port.js';
-import { startTimer } from '../port/waiting.js';
+import type { Port } from '../port/port.js';
 import { Carrier } from './carrier.js';
 
 /** An area as threads tell each other of it. */
@@ -72,9 +73,6 @@ export class Areas {
   /** Page -> its area's one view, once it was asked for. By page and not by index: the fast path saves a look. */
   readonly #views: (Uint8Array | undefined)[];
   #words: Int32Array;
-  /** A handle's low bits that number its unit. */
-  readonly #unitMask: number;
-  readonly #unitsShift: number;
   /** Undefined: nobody else can be told, or the thread is done with the pool. */
   #carrier: Carrier | undefined;
   #isBehind = false;
@@ -89,8 +87,6 @@ export class Areas {
     this.#shifts = new Int32Array(geometry.pageCount + 1).fill(NO_AREA, geometry.ownPages + 1);
     this.#views = new Array<Uint8Array | undefined>(geometry.pageCount + 1).fill(undefined);
     this.#words = memory.i32;
-    this.#unitMask = 2 ** geometry.unitBits - 1;
-    this.#unitsShift = geometry.unitsShift;
     this.epoch = first.epoch;
     for (const area of first.added) this.#add(area);
     // Opened before the epoch is compared: a change after that arrives.
@@ -117,7 +113,7 @@ export class Areas {
   /** The view of the area that a checked handle's page lies in, if it was made before; for the fast path. */
   knownView(handle: number): Uint8Array | undefined {
     this.#follow();
-    return this.#views[(handle & this.#unitMask) >>> this.#unitsShift];
+    return this.#views[pageOfHandle(this.#port, handle)];
   }
 
   /**
@@ -126,7 +122,7 @@ export class Areas {
    */
   knownShift(handle: number): number {
     this.#follow();
-    return this.#shifts[(handle & this.#unitMask) >>> this.#unitsShift] as number;
+    return this.#shifts[pageOfHandle(this.#port, handle)] as number;
   }
 
   /** The view of the whole area that the page lies in. */

@@ -5,8 +5,8 @@
 // provider took is given back before anybody else has seen it.
 
 import type { Geometry } from '../control/geometry.js';
-import { isSharedBuffer } from '../control/memory.js';
 import { PagePoolError, REMEDIES, show } from '../errors.js';
+import { isSharedBuffer } from '../platform/buffers.js';
 import { freeRuns } from '../provider/page-numbers.js';
 import type { Area, AreaMemory, MemoryProvider, ProviderContext } from '../provider/provider.js';
 import type { SharedArea } from './areas.js';

@@ -21,7 +21,6 @@ import {
   COUNTER_SLOW,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
-  DESCRIPTOR_SHIFT,
   HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
   HEADER_FREED_OFFSET,
@@ -49,13 +48,14 @@ import {
 import { press } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
 import { ownerWord } from '../control/owner.js';
+import { descriptorAt, portOffset } from '../control/places.js';
 import { announce } from '../control/state.js';
 import { reentrantEngine, reentryError } from '../engine/guarded.js';
 import { PagePoolError, REMEDIES, show } from '../errors.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
+import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
-import { claimOf, type Port, poolState, portOffset } from '../port/port.js';
-import { startTimer } from '../port/waiting.js';
+import { claimOf, type Port, poolState } from '../port/port.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Areas, AreasChange } from './areas.js';
 import { Context, type ContextHost, emptyStep, type OwnedArea, type Step } from './context.js';
@@ -494,7 +494,7 @@ export class Supply implements ContextHost {
   }
 
   #home(page: number): number {
-    return (this.#port.geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_HOME_OFFSET) >>> 2;
+    return (descriptorAt(this.#port.geometry, page) + DESCRIPTOR_HOME_OFFSET) >>> 2;
   }
 
   #setHome(page: number, flagsAndState: number): void {
@@ -617,7 +617,7 @@ export class Supply implements ContextHost {
   }
 
   #pins(page: number): number {
-    return (this.#port.geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT) + DESCRIPTOR_PINS_OFFSET) >>> 2;
+    return (descriptorAt(this.#port.geometry, page) + DESCRIPTOR_PINS_OFFSET) >>> 2;
   }
 
   /**

@@ -18,8 +18,9 @@ import {
 } from '../../assembly/layout.js';
 import type { Geometry } from '../../src/control/geometry.js';
 import { cachedPages, loadWord } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
 import { openShare } from '../../src/pool/share.js';
-import { freePort, inflight, type Port, portOffset } from '../../src/port/port.js';
+import { freePort, inflight, type Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { create, engineOptions, KINDS, openPorts, requireBalance, statsOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';

@@ -16,8 +16,9 @@ import {
   PORT_RECORD_KIND_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
+import { portOffset } from '../../src/control/places.js';
 import { openShare } from '../../src/pool/share.js';
-import { inflight, type Port, portOffset } from '../../src/port/port.js';
+import { inflight, type Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { chooseSeed, create, pageOf, randomFrom, requireBalance } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';

@@ -23,11 +23,12 @@ import {
 } from '../../assembly/layout.js';
 import type { ChannelGeometry } from '../../src/control/geometry.js';
 import { cachedPages, filledNodes, laneOffset, laneSum, loadWord, nodeOffset } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
 import { reclaimTokens } from '../../src/pool/fragment.js';
 import type { PoolOptions } from '../../src/pool/options.js';
 import { allocBulkAt } from '../../src/port/bursts.js';
 import { emptyPort } from '../../src/port/detaching.js';
-import { freePort, type Port, portOffset } from '../../src/port/port.js';
+import { freePort, type Port } from '../../src/port/port.js';
 import {
   bytesAt,
   type EngineKind,

@@ -37,7 +37,8 @@ import {
   TOKEN_SHIFT,
 } from '../../assembly/layout.js';
 import { laneOffset, nodeOffset } from '../../src/control/nodes.js';
-import { freePort, type Port, portOffset } from '../../src/port/port.js';
+import { portOffset } from '../../src/control/places.js';
+import { freePort, type Port } from '../../src/port/port.js';
 import { auditPool } from '../../src/reports/audit.js';
 import { type EngineKind, KINDS, openPorts, pageOf, unitOf } from '../support/ports.js';
 

@@ -12,7 +12,8 @@ import {
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
 import { cachedPages } from '../../src/control/nodes.js';
-import { freePort, type Port, portOffset } from '../../src/port/port.js';
+import { portOffset } from '../../src/control/places.js';
+import { freePort, type Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { create, type EngineKind, KINDS, pageOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';

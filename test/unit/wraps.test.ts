@@ -30,7 +30,8 @@ import {
 import type { ChannelGeometry, Geometry, RingGeometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
 import { laneOffset, laneSum, loadWord, pendingEntries } from '../../src/control/nodes.js';
-import { freePort, inflight, type Port, portOffset } from '../../src/port/port.js';
+import { portOffset } from '../../src/control/places.js';
+import { freePort, inflight, type Port } from '../../src/port/port.js';
 import { type EngineKind, KINDS, openPort, openPorts, pageOf, requireBalance } from '../support/ports.js';
 
 const combinations: readonly (readonly [string, readonly EngineKind[]])[] = [
