@@ -1,11 +1,12 @@
 // The public entry of the package: re-exports only.
 
+export type { WhenFull } from './control/geometry.js';
 export { PagePoolError, type PagePoolErrorCode } from './errors.js';
 export type { LeakLevel, LeakOptions, LeakReport } from './leaks/report.js';
 export { Channel } from './pool/channel.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
-export type { AttachOptions, ChannelOptions, PoolOptions, WhenFull } from './pool/options.js';
+export type { AttachOptions, ChannelOptions, PoolOptions } from './pool/options.js';
 export { type Handle, PagePool, type PinToken } from './pool/page-pool.js';
 export type { PoolShare } from './pool/share.js';
 export type {

@@ -67,8 +67,7 @@ import {
   RING_SLOTS_OFFSET,
   STATE_ACTIVE,
 } from '../../assembly/layout.js';
-import type { WhenFull } from '../pool/options.js';
-import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
+import type { ChannelGeometry, Geometry, RingGeometry, WhenFull } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import { laneOffset, nodeOffset } from './nodes.js';
 import { descriptorAt, portOffset } from './places.js';

@@ -27,7 +27,30 @@ import {
 } from '../../assembly/layout.js';
 import { invalidArgument } from '../errors.js';
 import { align, bitsFor, unitBitsOf, WASM_PAGE_BYTES } from '../numbers.js';
-import type { ResolvedChannel, ResolvedOptions } from '../pool/options.js';
+import type { PageSource } from '../provider/choose.js';
+
+/** What a channel does with an entry that it has no room for. */
+export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';
+
+/** A channel's options, complete. */
+export interface ChannelPlan {
+  readonly name: string;
+  readonly capacity: number;
+  readonly batch: number;
+  readonly whenFull: WhenFull;
+}
+
+/** What a geometry follows from: the options of a pool have it, complete and each valid. */
+export interface GeometryPlan {
+  readonly pageBytes: number;
+  readonly pageCount: number;
+  readonly unitBytes: number;
+  readonly maxPorts: number;
+  readonly zero: 'never' | 'on-release';
+  readonly channels: readonly ChannelPlan[];
+  /** What every thread has to know of the providers. */
+  readonly source: PageSource;
+}
 
 /** A ring's shape: how many slots and nodes, how long, and where. */
 export interface RingGeometry {
@@ -43,7 +66,7 @@ export interface RingGeometry {
 }
 
 /** A channel's shape; its RING block is at its start. */
-export interface ChannelGeometry extends ResolvedChannel {
+export interface ChannelGeometry extends ChannelPlan {
   readonly offset: number;
   readonly ring: RingGeometry;
 }
@@ -105,10 +128,10 @@ const BLOCK_ALIGNMENT = 128;
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when control region and pages do not fit into 4 GiB together
  */
-export function planGeometry(call: string, options: ResolvedOptions): Geometry {
-  const { pageBytes, unitBytes, maxPorts, source } = options;
-  const pageCount = options.pageCount + source.reservePages;
-  const ownPages = source.isOwn ? options.pageCount : 0;
+export function planGeometry(call: string, plan: GeometryPlan): Geometry {
+  const { pageBytes, unitBytes, maxPorts, source } = plan;
+  const pageCount = plan.pageCount + source.reservePages;
+  const ownPages = source.isOwn ? plan.pageCount : 0;
   const unitsShift = Math.log2(pageBytes / unitBytes);
   const unitBits = unitBitsOf(pageCount, unitsShift);
   const magazineCapacity = Math.min(Math.max(Math.floor(pageCount / (4 * maxPorts)), 1), MAGAZINE_CAPACITY_MAX);
@@ -132,12 +155,12 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
   });
   const tokensOffset = align(ringEnd(ring), BLOCK_ALIGNMENT);
   const channelsOffset = align(tokensOffset + TOKEN_COUNT * TOKEN_BYTES, BLOCK_ALIGNMENT);
-  const channels = planChannels(options.channels, channelsOffset, maxPorts);
+  const channels = planChannels(plan.channels, channelsOffset, maxPorts);
   const last = channels.at(-1);
   const controlBytes = align(last === undefined ? channelsOffset : ringEnd(last.ring), BLOCK_ALIGNMENT);
   const pagesOffset = align(controlBytes + maxPorts * SCRATCH_BYTES, WASM_PAGE_BYTES);
   const totalBytes = align(pagesOffset + ownPages * pageBytes, WASM_PAGE_BYTES);
-  requireRoom(call, options, totalBytes, pagesOffset);
+  requireRoom(call, plan, totalBytes, pagesOffset);
   return {
     pageBytes,
     pageShift: Math.log2(pageBytes),
@@ -153,7 +176,7 @@ export function planGeometry(call: string, options: ResolvedOptions): Geometry {
       (source.detachable ? FLAG_DETACHABLE : 0) |
       (source.readable ? FLAG_READABLE : 0) |
       (source.isOwn ? FLAG_OWN_MEMORY : 0) |
-      (options.zero === 'on-release' ? FLAG_ZERO_ON_RELEASE : 0),
+      (plan.zero === 'on-release' ? FLAG_ZERO_ON_RELEASE : 0),
     portsOffset,
     ledgersOffset,
     ledgerBytes,
@@ -210,7 +233,7 @@ function ringEnd(ring: RingGeometry): number {
 }
 
 /** Behind the table of their addresses, each channel's block, slots and nodes. */
-function planChannels(channels: readonly ResolvedChannel[], tableOffset: number, maxPorts: number): ChannelGeometry[] {
+function planChannels(channels: readonly ChannelPlan[], tableOffset: number, maxPorts: number): ChannelGeometry[] {
   let free = tableOffset + channels.length * 4;
   return channels.map((channel) => {
     const offset = align(free, BLOCK_ALIGNMENT);
@@ -225,15 +248,15 @@ function planChannels(channels: readonly ResolvedChannel[], tableOffset: number,
   });
 }
 
-function requireRoom(call: string, options: ResolvedOptions, totalBytes: number, pagesOffset: number): void {
+function requireRoom(call: string, plan: GeometryPlan, totalBytes: number, pagesOffset: number): void {
   if (totalBytes <= MEMORY_BYTES_MAX) return;
-  const { pageBytes, pageCount } = options;
+  const { pageBytes, pageCount } = plan;
   const rule = `pages, control region and channels below 4 GiB together, not ${totalBytes} bytes`;
   if (pagesOffset > MEMORY_BYTES_MAX / 2 && pageCount * pageBytes < pagesOffset) {
     throw invalidArgument(
       call,
       'channels',
-      options.channels.length,
+      plan.channels.length,
       rule,
       'declare fewer channels, or less capacity or batch',
     );

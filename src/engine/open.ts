@@ -3,9 +3,9 @@
 // `'auto'` falls back; `'wasm'` asked for and not possible is an error that says why. Both engines may serve ports of one
 // pool at the same time, so the choice is each thread's own.
 
-import type { PoolMemory } from '../control/memory.js';
 import { invalidArgument, PagePoolError, REMEDIES } from '../errors.js';
 import type { Engine } from './engine.js';
+import type { GrowableMemory } from './typescript/context.js';
 import { createTypeScriptEngine } from './typescript.js';
 import { compileCore, compileCoreSync, instantiateCore, openWasmEngine } from './wasm.js';
 
@@ -19,7 +19,7 @@ export interface PreparedEngine {
 export interface EngineRequest {
   readonly call: string;
   readonly engine: 'auto' | 'wasm' | 'typescript';
-  readonly memory: PoolMemory;
+  readonly memory: GrowableMemory;
   readonly module: WebAssembly.Module | undefined;
   readonly stepPages: number;
 }

@@ -4,8 +4,7 @@
 // Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
 
 import { OK } from '../../assembly/layout.js';
-import { closedEngine } from '../engine/closed.js';
-import type { Engine } from '../engine/engine.js';
+import { ENGINE_CALLS, type Engine } from '../engine/engine.js';
 import type { Port } from '../port/port.js';
 import { ALLOCATED, type LeakTracker } from './tracker.js';
 
@@ -20,9 +19,8 @@ export function trackEngine({ engine, geometry, memory }: Port, tracker: LeakTra
   /** The handles of a burst's items. */
   const handlesAt = (address: number, count: number, wordsEach = 1): number[] =>
     Array.from({ length: count }, (_, i) => memory.u32[(address >>> 2) + i * wordsEach] as number);
-  const names = Object.keys(closedEngine) as (keyof typeof closedEngine)[];
   // Bound: what is not replaced below is called as a function of this object.
-  const calls = Object.fromEntries(names.map((name) => [name, engine[name].bind(engine)])) as unknown as Engine;
+  const calls = Object.fromEntries(ENGINE_CALLS.map((name) => [name, engine[name].bind(engine)])) as unknown as Engine;
   return {
     ...calls,
     kind: engine.kind,

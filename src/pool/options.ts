@@ -12,6 +12,7 @@ import {
   RETIRED_WORD_SHIFT,
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
+import type { ChannelPlan, WhenFull } from '../control/geometry.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
@@ -24,9 +25,6 @@ import {
   resolveSource,
 } from '../provider/choose.js';
 import type { MemoryProvider } from '../provider/provider.js';
-
-/** What a channel does with an entry that it has no room for. */
-export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';
 
 /** How one channel is made. */
 export interface ChannelOptions {
@@ -70,14 +68,6 @@ export interface AttachOptions extends LeakOptions {
   label?: string;
 }
 
-/** A channel's options, complete. */
-export interface ResolvedChannel {
-  readonly name: string;
-  readonly capacity: number;
-  readonly batch: number;
-  readonly whenFull: WhenFull;
-}
-
 /** A pool's options, complete and each valid. */
 export interface ResolvedOptions {
   readonly name: string;
@@ -85,7 +75,7 @@ export interface ResolvedOptions {
   readonly pageCount: number;
   readonly unitBytes: number;
   readonly maxPorts: number;
-  readonly channels: readonly ResolvedChannel[];
+  readonly channels: readonly ChannelPlan[];
   readonly provider: MemoryProvider;
   readonly reserve: MemoryProvider | undefined;
   /** What every thread has to know of the providers. */
@@ -215,7 +205,7 @@ function resolveName(call: string, name: unknown): string {
   return value;
 }
 
-function resolveChannels(call: string, channels: unknown): ResolvedChannel[] {
+function resolveChannels(call: string, channels: unknown): ChannelPlan[] {
   if (channels === undefined) return [];
   const record = requireRecord(call, 'channels', channels);
   const names = Object.keys(record);
@@ -225,7 +215,7 @@ function resolveChannels(call: string, channels: unknown): ResolvedChannel[] {
 }
 
 /** One channel's options with the defaults filled in. */
-export function resolveChannel(call: string, name: string, options: unknown): ResolvedChannel {
+export function resolveChannel(call: string, name: string, options: unknown): ChannelPlan {
   if (name.length < 1 || name.length > NAME_LENGTH_MAX) {
     throw invalidArgument(call, 'channels', name, `names of 1..${NAME_LENGTH_MAX} characters`);
   }

@@ -5,6 +5,7 @@
 
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
+import { createMemory, growStepPages } from '../control/create-memory.js';
 import { writeControl } from '../control/format.js';
 import { type Geometry, planGeometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
@@ -17,7 +18,6 @@ import { chooseMemory } from '../platform/capabilities.js';
 import { clearPage } from '../port/handles.js';
 import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poolState } from '../port/port.js';
 import { Scratch } from '../port/scratch.js';
-import { createMemory, growStepPages } from '../provider/wasm-memory.js';
 import { Areas, type AreasChange, NO_AREAS } from '../supply/areas.js';
 import { Supply } from '../supply/supply.js';
 import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';

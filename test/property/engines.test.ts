@@ -24,6 +24,7 @@ import {
   OK,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
+import { createMemory, growStepPages } from '../../src/control/create-memory.js';
 import { writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
@@ -32,7 +33,6 @@ import type { Engine } from '../../src/engine/engine.js';
 import type { LeakLevel } from '../../src/leaks/report.js';
 import type { MemoryKind } from '../../src/platform/capabilities.js';
 import { type ChannelOptions, type PoolOptions, resolveOptions } from '../../src/pool/options.js';
-import { createMemory, growStepPages } from '../../src/provider/wasm-memory.js';
 import { chooseSeed, type EngineKind, openPort, requireBalance, track } from '../support/ports.js';
 
 const PORTS = 3;

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { PagePool, type PoolOptions } from 'pagepool';
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
+import { createMemory, growStepPages } from '../../src/control/create-memory.js';
 import { writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry } from '../../src/control/geometry.js';
 import { writeLabel } from '../../src/control/label.js';
@@ -23,7 +24,6 @@ import { resolveOptions } from '../../src/pool/options.js';
 import { identityKey } from '../../src/pool/share.js';
 import { claimOf, claimPort, type Port } from '../../src/port/port.js';
 import { Scratch } from '../../src/port/scratch.js';
-import { createMemory, growStepPages } from '../../src/provider/wasm-memory.js';
 import { auditPool } from '../../src/reports/audit.js';
 import { type PoolStats, readStats } from '../../src/reports/stats.js';
 
