@@ -1,10 +1,9 @@
 // The words by which a pool ends: that it closes and who closes it, the call for every port's pages, and the look that destroys.
 //
-// What of closing touches shared words, apart from its timers and its reports (closing.ts), so that an explorer can step it
+// What of closing touches shared words, apart from its timers and its reports (src/pool/closing.ts), so that an explorer can step it
 // against other threads. Never blocks. Source: page_pool_destroy.
 
 import {
-  CLAIM_SEQ_SHIFT,
   CONTROL_BASE,
   HEADER_CLOSER_OFFSET,
   HEADER_FREED_OFFSET,
@@ -14,34 +13,33 @@ import {
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
 import type { Engine } from '../engine/engine.js';
-import { claimOf, inflight, isAttached, isSameClaim, type Port } from '../port/port.js';
-import { runningPorts } from '../reports/holders.js';
+import { isSeated, type Seat, type SharedWords, seatWord } from './claims.js';
 import { portOffset } from './places.js';
-import { announce } from './state.js';
+import { announce, inflight, runningPorts } from './state.js';
 
 /** Who ends a pool. */
-export type Closer = Pick<Port, 'id' | 'claim' | 'memory' | 'geometry'> & { readonly engine: Pick<Engine, 'wake'> };
+export interface Closer extends Seat {
+  readonly engine: Pick<Engine, 'wake'>;
+}
 
 const CLOSER = (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2;
-const PORT_MASK = 2 ** CLAIM_SEQ_SHIFT - 1;
 
 /** From here on no page is handed out, and every port is asked for its pages. */
 export function beginEnding(closer: Closer): void {
   // R6 pairs with A8 in takeOver: whoever sees the pool closing sees who closes it.
-  Atomics.store(closer.memory.i32, CLOSER, ownWord(closer));
+  Atomics.store(closer.memory.i32, CLOSER, seatWord(closer));
   close(closer, STATE_CLOSING);
   press(closer);
 }
 
 /** Goes on in the place of a port that began to close the pool and is gone. False: it is there, or another one was faster. */
 export function takeOver(closer: Closer): boolean {
-  const { memory, geometry } = closer;
+  const { memory } = closer;
   // A8 pairs with R6 in beginEnding: the word is there before the state.
   const seen = Atomics.load(memory.i32, CLOSER);
-  const claim = seen === 0 ? 0 : claimOf(memory, geometry, (seen & PORT_MASK) - 1);
-  if (isAttached(claim) && isSameClaim(claim, seen)) return false;
+  if (isSeated(closer, seen)) return false;
   // X7 of those who see the closer gone, one goes on.
-  if (Atomics.compareExchange(memory.i32, CLOSER, seen, ownWord(closer)) !== seen) return false;
+  if (Atomics.compareExchange(memory.i32, CLOSER, seen, seatWord(closer)) !== seen) return false;
   press(closer);
   return true;
 }
@@ -54,11 +52,6 @@ export function destroyIfHome(closer: Closer): boolean {
   return true;
 }
 
-/** This claim of this port, as the header names who closes. */
-function ownWord({ claim, id }: Closer): number {
-  return ((claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT) | (id + 1);
-}
-
 /** Closes the pool further, to `state`, and wakes everybody who may wait for that. */
 function close({ memory, engine }: Closer, state: number): void {
   // R1 pairs with A1 in assembly/cache.ts isActive: from here on no port hands pages out.
@@ -68,7 +61,7 @@ function close({ memory, engine }: Closer, state: number): void {
 }
 
 /** Asks every port for its pages. */
-export function press({ memory, geometry }: Closer): void {
+export function press({ memory, geometry }: SharedWords): void {
   for (let id = 0; id < geometry.maxPorts; id++) {
     // R4 pairs with A2 in assembly/pool.ts poll: the port's next release, or poll, hands its pages back.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LIMIT_OFFSET) >>> 2, 0);

@@ -1,28 +1,29 @@
-// Demand: how a thread that finds no page asks the pool's owner for more, and how it calls the owner at all.
+// The owner, the thread that calls a pool's providers, as other threads reach it: what they want, which areas they know, and a call.
 //
 // A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner waits asynchronously
 // on the header's demand word; where it blocks, it blocks on a channel's event, which is raised as well. Any thread; nothing
-// here blocks. Pools whose memory is all their own have no owner, and never come here.
+// here blocks. Pools whose memory is all their own have no owner, and never come here. The owner's own side is in
+// src/supply/owner-words.ts.
 
 import {
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
-  CLAIM_SEQ_SHIFT,
   CONTROL_BASE,
   EVENT_SEQ_OFFSET,
   EVENT_WAITERS_OFFSET,
+  HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
   HEADER_OWNER_OFFSET,
+  PORT_AREAS_OFFSET,
   PORT_WANT_OFFSET,
 } from '../../assembly/layout.js';
-import { claimOf, isAttached, isSameClaim, type Port } from '../port/port.js';
+import { isSeated, type Seat, type SharedWords } from './claims.js';
+import type { PoolMemory } from './memory.js';
 import { loadWord } from './nodes.js';
 import { portOffset } from './places.js';
 
-const PORT_MASK = 2 ** CLAIM_SEQ_SHIFT - 1;
-
 /** Makes the owner look at everything: its wait ends, wherever it waits. */
-export function ringOwner({ memory, geometry }: Pick<Port, 'memory' | 'geometry'>): void {
+export function ringOwner({ memory, geometry }: SharedWords): void {
   const { i32 } = memory;
   // R1 pairs with A1 in src/supply/supply.ts look: what the owner is called for is there.
   Atomics.add(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2, 1);
@@ -41,33 +42,28 @@ export function ringOwner({ memory, geometry }: Pick<Port, 'memory' | 'geometry'
   }
 }
 
-/**
- * Asks the provider for `count` pages, at least a magazine. True: this thread is the owner, the provider was asked, and pages may be
- * there now.
- *
- * @throws PagePoolError POOL_ERR_PROVIDER when it is, and the provider failed
- */
-export function want(port: Port, call: string, count: number): boolean {
-  const { areas, geometry, id, memory, supply } = port;
-  if (areas === undefined) return false;
-  areas.follow();
+/** Leaves word that this thread wants `count` pages. True: it did not want any before, and the owner has to be called. */
+export function leaveWant({ geometry, id, memory }: Seat, count: number): boolean {
   const index = (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2;
   // X5 pairs with X3 in src/supply/supply.ts takeWants: a want that is taken was written before.
-  const before = Atomics.exchange(memory.i32, index, Math.max(count, geometry.magazineCapacity));
-  if (supply !== undefined) return supply.serve(call);
-  if (before === 0) ringOwner(port);
-  return false;
+  return Atomics.exchange(memory.i32, index, count) === 0;
+}
+
+/** Says which areas this thread knows: an epoch, or one of AREAS_*. */
+export function sayAreas({ geometry, id, memory }: Seat, word: number): void {
+  // R6 pairs with A2 in src/supply/supply.ts unaware: the thread's table is as the word says.
+  Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, word | 0);
+}
+
+/** The epoch of the areas, after this thread has said which it knows. */
+export function areasEpoch({ i32 }: PoolMemory): number {
+  // A7 pairs with R1 in src/supply/supply.ts change: the owner sees what was said, or this thread sees the new epoch.
+  return Atomics.load(i32, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2);
 }
 
 /** Whether somebody serves wants: pools whose memory is their own need nobody. */
-export function ownerState({ memory, geometry }: Pick<Port, 'memory' | 'geometry'>): 'none' | 'serving' | 'gone' {
-  const owner = loadWord(memory, CONTROL_BASE + HEADER_OWNER_OFFSET);
+export function ownerState(words: SharedWords): 'none' | 'serving' | 'gone' {
+  const owner = loadWord(words.memory, CONTROL_BASE + HEADER_OWNER_OFFSET);
   if (owner === 0) return 'none';
-  const claim = claimOf(memory, geometry, (owner & PORT_MASK) - 1);
-  return isAttached(claim) && isSameClaim(claim, owner) ? 'serving' : 'gone';
-}
-
-/** The word that names a port's thread as the owner. */
-export function ownerWord({ claim, id }: Pick<Port, 'claim' | 'id'>): number {
-  return ((claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT) | (id + 1);
+  return isSeated(words, owner) ? 'serving' : 'gone';
 }

@@ -5,13 +5,13 @@
 // whatever happens to the packet. An empty packet has no window, or one of length 0 where it was cut from another.
 // Source of the operations: sk_buff (skb_split, pskb_expand_head, skb_linearize, pskb_pull) in the Linux kernel.
 
-import { want } from '../control/owner.js';
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, foreignError, portOfFragment, spendFragment } from '../pool/fragment.js';
 import { isReadableHandle } from '../port/handles.js';
 import { exhausted, type Port, refusal } from '../port/port.js';
+import { lookFurther, PROVIDER } from '../port/want.js';
 import {
   exactView,
   forgetPart,
@@ -681,7 +681,7 @@ function allocatePart(port: Port, call: string, bytes: number): Part | null {
   let handle = port.engine.allocFragment(bytes);
   if (handle === 0) {
     exhausted(port, call);
-    if (want(port, call, 1)) handle = port.engine.allocFragment(bytes);
+    if (lookFurther(port, call, 1, PROVIDER) !== 0) handle = port.engine.allocFragment(bytes);
   }
   return handle !== 0 && isWritable(port, call, handle) ? new Part(port, handle, 0, bytes) : null;
 }

@@ -8,14 +8,15 @@
 import { CONTROL_BASE, HEADER_REAPS_OFFSET, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
 import { beginEnding, destroyIfHome, takeOver } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
+import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
 import { PagePoolError } from '../errors.js';
 import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
-import { inflight, type Port, poolState } from '../port/port.js';
+import type { Port } from '../port/port.js';
 import { type EventCount, type WaitOptions, waitFor } from '../port/waiting.js';
 import { hasQuarantine } from '../recovery/quarantine.js';
 import { auditPool } from '../reports/audit.js';
-import { findHolders, type Holder, pinnedPages, runningPorts } from '../reports/holders.js';
+import { findHolders, type Holder } from '../reports/holders.js';
 
 /** What `close()` found at its end. */
 export interface CloseReport {

@@ -5,9 +5,9 @@
 // one.
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
-import { ownerState, ringOwner, want } from '../control/owner.js';
+import { ownerState, ringOwner } from '../control/owner.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
-import { announce, watchState } from '../control/state.js';
+import { announce, inflight, poolState, watchState } from '../control/state.js';
 import type { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
@@ -30,8 +30,9 @@ import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../por
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
-import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from '../port/port.js';
+import { destroyedError, exhausted, ownsPort, type Port, refusal } from '../port/port.js';
 import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from '../port/waiting.js';
+import { lookFurther, OWN_PAGE, PROVIDER } from '../port/want.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
@@ -225,7 +226,7 @@ export class PagePool {
     const handle = this.#engine.allocFragment(bytes);
     if (handle !== 0) return handle;
     exhausted(this.#port, 'allocFragment');
-    return want(this.#port, 'allocFragment', 1) ? this.#engine.allocFragment(bytes) : 0;
+    return lookFurther(this.#port, 'allocFragment', 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
   }
 
   /**
@@ -241,8 +242,7 @@ export class PagePool {
   /** The pool looked empty: its last page may be this thread's open fragment page. */
   #allocAgain(): Handle {
     exhausted(this.#port, 'alloc');
-    const isWorthIt = returnIdleFragmentPage(this.#port) || want(this.#port, 'alloc', 1);
-    return isWorthIt ? this.#engine.alloc() : 0;
+    return lookFurther(this.#port, 'alloc', 1) !== 0 ? this.#engine.alloc() : 0;
   }
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
@@ -251,8 +251,9 @@ export class PagePool {
     const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
     if (isDone) return true;
     exhausted(this.#port, 'allocBulk');
-    if (returnIdleFragmentPage(this.#port)) return this.allocBulk(out, count);
-    if (!want(this.#port, 'allocBulk', count)) return false;
+    const found = lookFurther(this.#port, 'allocBulk', count);
+    if (found === OWN_PAGE) return this.allocBulk(out, count);
+    if (found === 0) return false;
     return address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
   }
 
@@ -261,11 +262,10 @@ export class PagePool {
     const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
     const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
     if (got === count) return got;
-    if (got === 0) {
-      exhausted(this.#port, 'allocBurst');
-      if (returnIdleFragmentPage(this.#port)) return this.allocBurst(out, count);
-    }
-    return want(this.#port, 'allocBurst', count - got) ? got + this.#allocRest(out.subarray(got, count)) : got;
+    if (got === 0) exhausted(this.#port, 'allocBurst');
+    const found = lookFurther(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
+    if (found === OWN_PAGE) return this.allocBurst(out, count);
+    return found === 0 ? got : got + this.#allocRest(out.subarray(got, count));
   }
 
   /** The rest of a burst, after the provider was asked. */

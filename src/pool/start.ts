@@ -5,18 +5,19 @@
 
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
+import { claimOf, claimPort, freePort } from '../control/claims.js';
 import { createMemory, growStepPages } from '../control/create-memory.js';
 import { writeControl } from '../control/format.js';
 import { type Geometry, planGeometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
 import type { PoolMemory } from '../control/memory.js';
-import { announce } from '../control/state.js';
+import { announce, poolState } from '../control/state.js';
 import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
 import { invalidArgument } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { chooseMemory } from '../platform/capabilities.js';
 import { clearPage } from '../port/handles.js';
-import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poolState } from '../port/port.js';
+import { destroyedError, exhausted, type Port } from '../port/port.js';
 import { Scratch } from '../port/scratch.js';
 import { Areas, type AreasChange, NO_AREAS } from '../supply/areas.js';
 import { Supply } from '../supply/supply.js';

@@ -9,9 +9,9 @@ import { PoolMemory } from '../control/memory.js';
 import { moreMask, nextMessage } from '../control/messages.js';
 import { laneOffset } from '../control/nodes.js';
 import { rowIndex } from '../control/places.js';
+import { pinnedPages } from '../control/state.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
-import { pinnedPages } from '../reports/holders.js';
 import type { Port } from './port.js';
 import { idleScratch } from './scratch.js';
 

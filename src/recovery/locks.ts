@@ -6,11 +6,12 @@
 // in Deno a lock that is held or asked for does.
 
 import { CLAIM_SEQ_SHIFT, CLAIM_STATE_MASK, PORT_LOCK_OFFSET } from '../../assembly/layout.js';
+import { claimOf } from '../control/claims.js';
 import { portOffset } from '../control/places.js';
 import { announce } from '../control/state.js';
 import { workerThreads } from '../platform/thread.js';
 import type { Timer } from '../platform/types.js';
-import { claimOf, type Port } from '../port/port.js';
+import type { Port } from '../port/port.js';
 
 /** What is used of the platform's LockManager. */
 export interface Locks {

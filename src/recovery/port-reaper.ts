@@ -15,6 +15,7 @@ import {
   HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
 } from '../../assembly/layout.js';
+import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
 import { writeLabel } from '../control/label.js';
 import { loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
@@ -22,10 +23,10 @@ import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
 import { clearPage } from '../port/handles.js';
-import { claimOf, isAttached, isSameClaim, type Port, threadOf } from '../port/port.js';
+import type { Port } from '../port/port.js';
 import { DeadPort } from './dead-port.js';
 import { isQuarantined, isQuiet, quarantine } from './quarantine.js';
-import { claimDead, emptyFindings, reapClaimed, reaperOf } from './reap.js';
+import { claimDead, emptyFindings, reapClaimed } from './reap.js';
 import type { ReapReport } from './report.js';
 import { runSteps } from './steps.js';
 

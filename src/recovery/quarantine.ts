@@ -15,12 +15,13 @@ import {
   PORT_LOADED_OFFSET,
   PORT_QUIET_OFFSET,
 } from '../../assembly/layout.js';
+import { claimOf } from '../control/claims.js';
 import type { Geometry } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
 import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
 import { portOffset, rowIndex } from '../control/places.js';
 import { announce } from '../control/state.js';
-import { claimOf, type Port } from '../port/port.js';
+import type { Port } from '../port/port.js';
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;

@@ -9,10 +9,6 @@ import {
   BIAS_THRESHOLD,
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
-  CLAIM_ACTIVE,
-  CLAIM_QUARANTINED,
-  CLAIM_REAPER_MASK,
-  CLAIM_REAPER_SHIFT,
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
@@ -53,6 +49,7 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TAKING,
 } from '../../assembly/layout.js';
+import { reaperOf, reapingClaim } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { moreMask, nextMessage } from '../control/messages.js';
 import { laneOffset } from '../control/nodes.js';
@@ -83,18 +80,6 @@ export function emptyFindings(portId: number): Findings {
   };
 }
 
-/** The claim word of a port being reaped by `reaper`. */
-function reapingClaim(claim: number, reaper: number): number {
-  return (
-    (((claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT) | ((reaper + 1) << CLAIM_REAPER_SHIFT) | CLAIM_REAPING) >>> 0
-  );
-}
-
-/** The port that reaps, by a claim word. */
-export function reaperOf(claim: number): number {
-  return ((claim & CLAIM_REAPER_MASK) >>> CLAIM_REAPER_SHIFT) - 1;
-}
-
 /**
  * Claims a dead port for `reaper`. False: its claim word is not `seen` any more, and somebody else has it. The word also says who
  * goes on when this reaper dies: whoever reaps it.
@@ -102,12 +87,6 @@ export function reaperOf(claim: number): number {
 export function* claimDead(port: DeadPort, seen: number, reaper: number): Steps<boolean> {
   // Of two reapers one wins; what the dead thread wrote came before its end, and its end before any reaper knew of it.
   return (yield* port.exchange(port.offset + PORT_CLAIM_OFFSET, seen, reapingClaim(seen, reaper))) === seen;
-}
-
-/** Whether a claim word is that of a port which can be reaped: a thread had it, and nobody reaps it. */
-export function isReapable(claim: number): boolean {
-  const state = claim & CLAIM_STATE_MASK;
-  return state === CLAIM_ACTIVE || state === CLAIM_QUARANTINED;
 }
 
 /**

@@ -5,9 +5,10 @@
 // themselves stand in census.ts and census-ports.ts and read only.
 
 import { CONTROL_BASE, PORT_RECORD_KIND_OFFSET, RECORD_NONE, RING_BYTES } from '../../assembly/layout.js';
+import { claimOf } from '../control/claims.js';
 import { loadWord } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
-import { claimOf, type Port } from '../port/port.js';
+import type { Port } from '../port/port.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import { hasQuarantine, isQuarantined, isQuiet } from '../recovery/quarantine.js';
 import { settleSuspicion } from '../recovery/suspects.js';

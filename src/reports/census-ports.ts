@@ -28,11 +28,12 @@ import {
   STATE_ACTIVE,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
+import { claimOf } from '../control/claims.js';
 import type { RingGeometry } from '../control/geometry.js';
 import { cachedPages, laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
 import { portOffset, rowIndex } from '../control/places.js';
-import { claimOf, type Port, poolState } from '../port/port.js';
-import { runningPorts } from './holders.js';
+import { poolState, runningPorts } from '../control/state.js';
+import type { Port } from '../port/port.js';
 
 type Report = (error: string) => void;
 

@@ -51,7 +51,8 @@ import {
   slotParts,
 } from '../control/nodes.js';
 import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/places.js';
-import { inflight, type Port } from '../port/port.js';
+import { inflight } from '../control/state.js';
+import type { Port } from '../port/port.js';
 import type { Suspicion } from '../recovery/suspects.js';
 import type { AuditReport } from './audit.js';
 import { checkAllocations, checkPorts } from './census-ports.js';

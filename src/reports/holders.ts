@@ -4,13 +4,11 @@
 // are, so a page that several hold is named with each of them.
 
 import {
-  CLAIM_FREE,
   CLAIM_QUARANTINED,
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_PINS_OFFSET,
   ENTRY_SHIFT,
   HOME_HELD,
   HOME_STATE_MASK,
@@ -20,21 +18,19 @@ import {
   NODE_ENTRIES_OFFSET,
   NODE_PAGES_OFFSET,
   NODE_TAKEN_OFFSET,
-  PIN_COUNT_MASK,
   PORT_FRAGMENT_PAGE_OFFSET,
-  PORT_PARKED_OFFSET,
   TOKEN_HANDLE_OFFSET,
   TOKEN_LENT,
   TOKEN_SHIFT,
   TOKEN_STATE_MASK,
 } from '../../assembly/layout.js';
-import type { ChannelGeometry, Geometry } from '../control/geometry.js';
+import { claimOf, reaperOf } from '../control/claims.js';
+import type { ChannelGeometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
-import type { PoolMemory } from '../control/memory.js';
 import { filledNodes, laneOffset, loadWord, magazineCount, nodeOffset, portMagazines } from '../control/nodes.js';
 import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/places.js';
-import { claimOf, type Port } from '../port/port.js';
-import { reaperOf } from '../recovery/reap.js';
+import { isRunning } from '../control/state.js';
+import type { Port } from '../port/port.js';
 
 /** Somebody, or something, that keeps a closing pool from its end. */
 export interface Holder {
@@ -60,31 +56,6 @@ export interface Holder {
 }
 
 const FIRST_PAGES = 10;
-
-/** Pages that somebody has pinned. */
-export function pinnedPages({ memory, geometry }: Port): number {
-  let pinned = 0;
-  for (let page = 1; page <= geometry.pageCount; page++) {
-    const pins = descriptorAt(geometry, page) + DESCRIPTOR_PINS_OFFSET;
-    if ((loadWord(memory, pins) & PIN_COUNT_MASK) !== 0) pinned++;
-  }
-  return pinned;
-}
-
-/** Ports whose threads have not parked: while there is one, a page may still be on its way to it. */
-export function runningPorts({ memory, geometry }: Pick<Port, 'memory' | 'geometry'>): number[] {
-  const running: number[] = [];
-  for (let id = 0; id < geometry.maxPorts; id++) {
-    if (isRunning(memory, geometry, id)) running.push(id);
-  }
-  return running;
-}
-
-/** A port being reaped counts: what its thread was doing is not settled before it has parked. */
-function isRunning(memory: PoolMemory, geometry: Geometry, id: number): boolean {
-  const isClaimed = (claimOf(memory, geometry, id) & CLAIM_STATE_MASK) !== CLAIM_FREE;
-  return isClaimed && loadWord(memory, portOffset(geometry, id) + PORT_PARKED_OFFSET) === 0;
-}
 
 /** Everybody who keeps the pool from its end. */
 export function findHolders(port: Port): Holder[] {

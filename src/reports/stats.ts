@@ -31,11 +31,13 @@ import {
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
+import { claimOf } from '../control/claims.js';
 import { readLabel } from '../control/label.js';
 import { cachedPages, loadWord, ringPages } from '../control/nodes.js';
 import { ownerState } from '../control/owner.js';
 import { descriptorAt, portOffset } from '../control/places.js';
-import { claimOf, inflight, type Port } from '../port/port.js';
+import { inflight } from '../control/state.js';
+import type { Port } from '../port/port.js';
 import type { SupplyReport } from '../supply/supply.js';
 
 /** Where allocations found their pages; the first six are the kernel's. */

@@ -14,16 +14,15 @@ import {
   CONTROL_BASE,
   HEADER_AREAS_OFFSET,
   HEADER_BYTES,
-  PORT_AREAS_OFFSET,
 } from '../../assembly/layout.js';
+import type { Seat } from '../control/claims.js';
 import { pageOffset } from '../control/geometry.js';
-import { ringOwner } from '../control/owner.js';
-import { pageOfHandle, portOffset } from '../control/places.js';
+import { areasEpoch, ringOwner, sayAreas } from '../control/owner.js';
+import { pageOfHandle } from '../control/places.js';
 import { PagePoolError, REMEDIES } from '../errors.js';
 import { isSharedBuffer } from '../platform/buffers.js';
 import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
-import type { Port } from '../port/port.js';
 import { Carrier } from './carrier.js';
 
 /** An area as threads tell each other of it. */
@@ -47,7 +46,10 @@ export interface AreasChange {
 }
 
 /** What the table knows of its thread's port. */
-type AreasPort = Pick<Port, 'id' | 'memory' | 'geometry' | 'identity'>;
+export interface AreasSeat extends Seat {
+  /** Tells the pool from every other. */
+  readonly identity: string;
+}
 
 /** Stands for a shift where there is none: those are multiples of a unit. */
 export const NO_AREA = 1;
@@ -63,7 +65,7 @@ export class Areas {
   onForget: (firstPage: number, pages: number) => void = () => {};
   /** The table has fallen behind, or is up to date again. */
   onBehind: (isBehind: boolean) => void = () => {};
-  #port: AreasPort;
+  #seat: AreasSeat;
   readonly #ownPages: number;
   readonly #known = new Map<number, SharedArea>();
   /** Page -> index of its area, 0 = none. */
@@ -79,9 +81,9 @@ export class Areas {
   #askTimer: Timer | undefined;
   #isClosed = false;
 
-  constructor(port: AreasPort, first: AreasChange) {
-    const { geometry, identity, memory } = port;
-    this.#port = port;
+  constructor(seat: AreasSeat, first: AreasChange) {
+    const { geometry, identity, memory } = seat;
+    this.#seat = seat;
     this.#ownPages = geometry.ownPages;
     this.#indexes = new Uint16Array(geometry.pageCount + 1);
     this.#shifts = new Int32Array(geometry.pageCount + 1).fill(NO_AREA, geometry.ownPages + 1);
@@ -113,7 +115,7 @@ export class Areas {
   /** The view of the area that a checked handle's page lies in, if it was made before; for the fast path. */
   knownView(handle: number): Uint8Array | undefined {
     this.#follow();
-    return this.#views[pageOfHandle(this.#port, handle)];
+    return this.#views[pageOfHandle(this.#seat, handle)];
   }
 
   /**
@@ -122,7 +124,7 @@ export class Areas {
    */
   knownShift(handle: number): number {
     this.#follow();
-    return this.#shifts[pageOfHandle(this.#port, handle)] as number;
+    return this.#shifts[pageOfHandle(this.#seat, handle)] as number;
   }
 
   /** The view of the whole area that the page lies in. */
@@ -135,7 +137,7 @@ export class Areas {
   start(call: string, page: number): number {
     this.#follow();
     if (this.#indexes[page] === 0) this.#viewAgain(call, page);
-    return (pageOffset(this.#port.geometry, page) + (this.#shifts[page] as number)) >>> 0;
+    return (pageOffset(this.#seat.geometry, page) + (this.#shifts[page] as number)) >>> 0;
   }
 
   /** Whether the processor may look at the page. */
@@ -193,7 +195,7 @@ export class Areas {
     this.onBehind = () => {};
     this.#words = new Int32Array((CONTROL_BASE + HEADER_BYTES) >>> 2);
     this.epoch = 0;
-    this.#port = { ...this.#port, memory: { i32: this.#words } as AreasPort['memory'] };
+    this.#seat = { ...this.#seat, memory: { i32: this.#words } as AreasSeat['memory'] };
   }
 
   #receive(message: unknown): void {
@@ -209,13 +211,12 @@ export class Areas {
   /** Says which epoch this thread knows. One that fell behind gets pages again when it knows the latest. */
   #acknowledge(isFirst = false): void {
     const canPull = this.#carrier?.canPull !== false;
-    this.#say(canPull ? AREAS_PULLED : this.epoch);
-    if (!canPull) ringOwner(this.#port);
+    sayAreas(this.#seat, canPull ? AREAS_PULLED : this.epoch);
+    if (!canPull) ringOwner(this.#seat);
     if (!isFirst && !this.#isBehind) return;
-    // A2 pairs with R1 in src/supply/supply.ts change: the owner sees what was said, or this thread sees the new epoch.
-    if (Atomics.load(this.#words, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2) === this.epoch) this.#turn(false);
+    if (areasEpoch(this.#seat.memory) === this.epoch) this.#turn(false);
     else if (isFirst) this.#ask();
-    else if (canPull) this.#say(AREAS_WANTED); // what is missing has been posted since
+    else if (canPull) sayAreas(this.#seat, AREAS_WANTED); // what is missing has been posted since
   }
 
   /**
@@ -224,8 +225,8 @@ export class Areas {
    */
   #ask(): void {
     this.#turn(true);
-    this.#say(AREAS_WANTED);
-    ringOwner(this.#port);
+    sayAreas(this.#seat, AREAS_WANTED);
+    ringOwner(this.#seat);
     if (this.#carrier?.canPull !== false || typeof setTimeout !== 'function') return;
     this.#stopAsking();
     this.#askTimer = startTimer(() => this.#ask(), ASK_AGAIN_MS);
@@ -243,18 +244,12 @@ export class Areas {
     this.onBehind(isBehind);
   }
 
-  #say(word: number): void {
-    const { id, geometry } = this.#port;
-    // R3 pairs with A2 in src/supply/supply.ts unaware: the table is as the word says.
-    Atomics.store(this.#words, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, word | 0);
-  }
-
   #add(area: SharedArea): void {
     const { firstPage, index, pages } = area;
     if (this.#known.has(index)) this.#remove(index);
     this.#known.set(index, area);
     this.#indexes.fill(index, firstPage, firstPage + pages);
-    this.#shifts.fill(-pageOffset(this.#port.geometry, firstPage), firstPage, firstPage + pages);
+    this.#shifts.fill(-pageOffset(this.#seat.geometry, firstPage), firstPage, firstPage + pages);
   }
 
   #remove(index: number): void {
@@ -284,7 +279,7 @@ export class Areas {
         `${call} failed: page=${page} (expected memory that the processor can see); ${remedy}`,
       );
     }
-    const view = new Uint8Array(area.buffer, area.byteOffset, area.pages * this.#port.geometry.pageBytes);
+    const view = new Uint8Array(area.buffer, area.byteOffset, area.pages * this.#seat.geometry.pageBytes);
     this.#views.fill(view, area.firstPage, area.firstPage + area.pages);
     return view;
   }
@@ -311,7 +306,7 @@ function isSame(one: SharedArea | undefined, other: SharedArea): boolean {
 }
 
 /** Whether a value that came with a share is a list of areas that fits the pool. */
-export function isAreasSnapshot(value: unknown, { geometry }: { geometry: Port['geometry'] }): value is AreasChange {
+export function isAreasSnapshot(value: unknown, { geometry }: Pick<Seat, 'geometry'>): value is AreasChange {
   const change = value as AreasChange | null;
   return (
     typeof change === 'object' &&

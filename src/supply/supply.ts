@@ -45,17 +45,17 @@ import {
   RETIRED_WORD_SHIFT,
   STATE_ACTIVE,
 } from '../../assembly/layout.js';
+import { claimOf, seatWord } from '../control/claims.js';
 import { press } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
-import { ownerWord } from '../control/owner.js';
 import { descriptorAt, portOffset } from '../control/places.js';
-import { announce } from '../control/state.js';
+import { announce, poolState } from '../control/state.js';
 import { reentrantEngine, reentryError } from '../engine/guarded.js';
 import { PagePoolError, REMEDIES, show } from '../errors.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
-import { claimOf, type Port, poolState } from '../port/port.js';
+import type { Port } from '../port/port.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Areas, AreasChange } from './areas.js';
 import { Context, type ContextHost, emptyStep, type OwnedArea, type Step } from './context.js';
@@ -131,7 +131,7 @@ export class Supply implements ContextHost {
     if (main !== undefined) this.#main = new Context(this, main, 1, mainPages, false);
     if (reserve !== undefined) this.#reserve = new Context(this, reserve, mainPages + 1, geometry.pageCount, true);
     // N4 no ordering needed: nobody has attached yet.
-    Atomics.store(memory.i32, (CONTROL_BASE + HEADER_OWNER_OFFSET) >>> 2, ownerWord(port));
+    Atomics.store(memory.i32, (CONTROL_BASE + HEADER_OWNER_OFFSET) >>> 2, seatWord(port));
   }
 
   get geometry(): Port['geometry'] {
@@ -330,7 +330,7 @@ export class Supply implements ContextHost {
       const index = (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2;
       // N5 no ordering needed: a look, so that a quiet port costs no exchange.
       if (Atomics.load(this.#memory.i32, index) === 0) continue;
-      // X3 pairs with X5 in src/control/owner.ts want: a want that comes after this is taken next time.
+      // X3 pairs with X5 in src/control/owner.ts leaveWant: a want that comes after this is taken next time.
       wanted += Atomics.exchange(this.#memory.i32, index, 0);
     }
     return wanted;
@@ -433,7 +433,7 @@ export class Supply implements ContextHost {
     this.#table.post(change);
     for (const area of removed) this.#forget(area);
     for (const area of added) area.since = epoch;
-    // R1 pairs with A2 in src/supply/areas.ts acknowledge: posted before, so whoever sees the epoch can fetch the change.
+    // R1 pairs with A7 in src/control/owner.ts areasEpoch: posted before, so whoever sees the epoch can fetch the change.
     Atomics.store(this.#memory.i32, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2, epoch);
     this.#table.apply(change);
     announce(this.#memory);
@@ -462,7 +462,7 @@ export class Supply implements ContextHost {
     for (let id = 0; id < geometry.maxPorts; id++) {
       const state = claimOf(this.#memory, geometry, id) & CLAIM_STATE_MASK;
       if (id === own || state === CLAIM_FREE || state === CLAIM_REAPING) continue;
-      // A2 pairs with R3 in src/supply/areas.ts say: the port's table is as the word says.
+      // A2 pairs with R6 in src/control/owner.ts sayAreas: the port's table is as the word says.
       const known = Atomics.load(this.#memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2) >>> 0;
       // A thread that pulls looks by itself, and one that asks for the areas gets no page before it has them.
       if (known >= AREAS_ANSWERED) continue;

@@ -8,9 +8,10 @@ import {
   STATE_ACTIVE,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
+import { claimOf, isAttached } from '../../src/control/claims.js';
 import type { Closer } from '../../src/control/ending.js';
+import { poolState } from '../../src/control/state.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
-import { claimOf, isAttached, poolState } from '../../src/port/port.js';
 import type { Patch } from './build-model.js';
 import type { ModelPool } from './model.js';
 import type * as Real from './real-pool.js';

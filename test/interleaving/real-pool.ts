@@ -1,10 +1,10 @@
 // The shipped code around the engine that changes shared words: attaching and ending, as the explorer's threads run it.
 
 import { STATE_ACTIVE } from '../../assembly/layout.js';
+import { claimOf, claimPort, freePort } from '../../src/control/claims.js';
 import type { Geometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
-import { announce } from '../../src/control/state.js';
-import { claimOf, claimPort, freePort, poolState } from '../../src/port/port.js';
+import { announce, poolState } from '../../src/control/state.js';
 
 export { beginEnding, destroyIfHome, takeOver } from '../../src/control/ending.js';
 

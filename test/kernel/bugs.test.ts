@@ -16,11 +16,13 @@ import {
   PORT_SHIFT,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
+import { freePort } from '../../src/control/claims.js';
 import type { Geometry } from '../../src/control/geometry.js';
 import { cachedPages, loadWord } from '../../src/control/nodes.js';
 import { portOffset } from '../../src/control/places.js';
+import { inflight } from '../../src/control/state.js';
 import { openShare } from '../../src/pool/share.js';
-import { freePort, inflight, type Port } from '../../src/port/port.js';
+import type { Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { create, engineOptions, KINDS, openPorts, requireBalance, statsOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';

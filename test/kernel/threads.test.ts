@@ -17,8 +17,9 @@ import {
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
 import { portOffset } from '../../src/control/places.js';
+import { inflight } from '../../src/control/state.js';
 import { openShare } from '../../src/pool/share.js';
-import { inflight, type Port } from '../../src/port/port.js';
+import type { Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { chooseSeed, create, pageOf, randomFrom, requireBalance } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';

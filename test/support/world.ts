@@ -21,6 +21,7 @@ import {
   OK,
   PORT_FRAGMENT_PAGE_OFFSET,
 } from '../../assembly/layout.js';
+import { freePort } from '../../src/control/claims.js';
 import type { ChannelGeometry } from '../../src/control/geometry.js';
 import { cachedPages, filledNodes, laneOffset, laneSum, loadWord, nodeOffset } from '../../src/control/nodes.js';
 import { portOffset } from '../../src/control/places.js';
@@ -28,7 +29,7 @@ import { reclaimTokens } from '../../src/pool/fragment.js';
 import type { PoolOptions } from '../../src/pool/options.js';
 import { allocBulkAt } from '../../src/port/bursts.js';
 import { emptyPort } from '../../src/port/detaching.js';
-import { freePort, type Port } from '../../src/port/port.js';
+import type { Port } from '../../src/port/port.js';
 import {
   bytesAt,
   type EngineKind,

@@ -36,9 +36,10 @@ import {
   TOKEN_LENT,
   TOKEN_SHIFT,
 } from '../../assembly/layout.js';
+import { freePort } from '../../src/control/claims.js';
 import { laneOffset, nodeOffset } from '../../src/control/nodes.js';
 import { portOffset } from '../../src/control/places.js';
-import { freePort, type Port } from '../../src/port/port.js';
+import type { Port } from '../../src/port/port.js';
 import { auditPool } from '../../src/reports/audit.js';
 import { type EngineKind, KINDS, openPorts, pageOf, unitOf } from '../support/ports.js';
 

@@ -23,7 +23,8 @@ import {
   STATE_CLOSING,
 } from '../../assembly/layout.js';
 import { loadWord } from '../../src/control/nodes.js';
-import { inflight, type Port } from '../../src/port/port.js';
+import { inflight } from '../../src/control/state.js';
+import type { Port } from '../../src/port/port.js';
 import {
   bytesAt,
   create,
