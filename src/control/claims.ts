@@ -110,7 +110,7 @@ export function keepClaim(seat: Seat): boolean {
 export function freePort(seat: Seat): void {
   const { geometry, id, memory } = seat;
   if (keepClaim(seat)) {
-    // R12 pairs with A2 in src/supply/supply.ts unaware: the next claimant knows no area before it says so.
+    // R12 pairs with A2 in src/supply/owner-words.ts unaware: the next claimant knows no area before it says so.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, 0);
     // N13 no ordering needed: a want of nobody would only be one page too many.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2, 0);

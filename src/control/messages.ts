@@ -4,10 +4,19 @@
 // exchange moves it; a receiver that has its first entry has the others in its inbox. Read plainly: by the thread whose inbox it is,
 // or by the reaper that acts for it.
 
-import { LANE_INBOX_OFFSET, NODE_COUNT_OFFSET, NODE_MORE_OFFSET, NODE_TAKEN_OFFSET } from '../../assembly/layout.js';
+import {
+  ENTRY_BYTES,
+  LANE_INBOX_OFFSET,
+  NODE_COUNT_OFFSET,
+  NODE_MORE_OFFSET,
+  NODE_TAKEN_OFFSET,
+} from '../../assembly/layout.js';
 import type { ChannelGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import { laneOffset, nodeOffset } from './nodes.js';
+
+/** Words of an entry: handle, offset, length, tag. */
+export const ENTRY_WORDS: number = ENTRY_BYTES / 4;
 
 /** What comes next in an inbox. */
 export interface NextMessage {

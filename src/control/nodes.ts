@@ -20,7 +20,7 @@ import { portOffset } from './places.js';
 
 /** The unsigned word at an address. */
 export function loadWord(memory: PoolMemory, address: number): number {
-  // N1 no ordering needed by reports; where a wait looks, X1 in waiting.ts arm comes before.
+  // N1 no ordering needed by reports; where a wait looks, X1 in src/port/eventcount.ts arm comes before.
   return Atomics.load(memory.i32, address >>> 2) >>> 0;
 }
 

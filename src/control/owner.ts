@@ -25,7 +25,7 @@ import { portOffset } from './places.js';
 /** Makes the owner look at everything: its wait ends, wherever it waits. */
 export function ringOwner({ memory, geometry }: SharedWords): void {
   const { i32 } = memory;
-  // R1 pairs with A1 in src/supply/supply.ts look: what the owner is called for is there.
+  // R1 pairs with A1 in src/supply/owner-words.ts demandSequence: what the owner is called for is there.
   Atomics.add(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2, 1);
   // N2 no ordering needed: the word was raised before.
   Atomics.notify(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2);
@@ -45,19 +45,19 @@ export function ringOwner({ memory, geometry }: SharedWords): void {
 /** Leaves word that this thread wants `count` pages. True: it did not want any before, and the owner has to be called. */
 export function leaveWant({ geometry, id, memory }: Seat, count: number): boolean {
   const index = (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2;
-  // X5 pairs with X3 in src/supply/supply.ts takeWants: a want that is taken was written before.
+  // X5 pairs with X3 in src/supply/owner-words.ts takeWants: a want that is taken was written before.
   return Atomics.exchange(memory.i32, index, count) === 0;
 }
 
 /** Says which areas this thread knows: an epoch, or one of AREAS_*. */
 export function sayAreas({ geometry, id, memory }: Seat, word: number): void {
-  // R6 pairs with A2 in src/supply/supply.ts unaware: the thread's table is as the word says.
+  // R6 pairs with A2 in src/supply/owner-words.ts unaware: the thread's table is as the word says.
   Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, word | 0);
 }
 
 /** The epoch of the areas, after this thread has said which it knows. */
 export function areasEpoch({ i32 }: PoolMemory): number {
-  // A7 pairs with R1 in src/supply/supply.ts change: the owner sees what was said, or this thread sees the new epoch.
+  // A7 pairs with R1 in src/supply/owner-words.ts setAreasEpoch: the owner sees what was said, or this thread sees the new epoch.
   return Atomics.load(i32, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2);
 }
 

@@ -4,15 +4,14 @@
 // Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
 
 import { OK } from '../../assembly/layout.js';
+import { ENTRY_WORDS } from '../control/messages.js';
 import { ENGINE_CALLS, type Engine } from '../engine/engine.js';
-import type { Port } from '../port/port.js';
-import { ALLOCATED, type LeakTracker } from './tracker.js';
+import { ALLOCATED, type LeakSeat, type LeakTracker } from './tracker.js';
 
-const ENTRY_WORDS = 4;
 const RELEASED = 'released';
 
 /** The port's engine, with a tracker of what goes through it. */
-export function trackEngine({ engine, geometry, memory }: Port, tracker: LeakTracker): Engine {
+export function trackEngine({ engine, geometry, memory }: LeakSeat, tracker: LeakTracker): Engine {
   const channels = geometry.channels.map(({ name }) => JSON.stringify(name));
   const sentTo = channels.map((name) => `sent to channel ${name}`);
   const receivedFrom = channels.map((name) => `received from channel ${name}`);

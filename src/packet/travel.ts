@@ -5,7 +5,7 @@
 // steps leaves each where a reaper finds it: docs/packets.md has the argument.
 
 import { EMPTY, FULL, LANE_DROPPED_OFFSET, OK } from '../../assembly/layout.js';
-import { moreMask, nextMessage } from '../control/messages.js';
+import { ENTRY_WORDS, moreMask, nextMessage } from '../control/messages.js';
 import { laneOffset, pendingEntries } from '../control/nodes.js';
 import { invalidArgument } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
@@ -22,7 +22,6 @@ import type { UnreadablePacket } from './unreadable.js';
 type AnyChannel = Channel | UnreadableChannel;
 type AnyPacket = Packet | UnreadablePacket;
 
-const ENTRY_WORDS = 4;
 const WORD_MAX = 0xffffffff;
 
 /** This thread's end of a channel, and the parts of a message that could not be taken to its end. */

@@ -13,23 +13,15 @@ import {
   OK,
 } from '../../assembly/layout.js';
 import type { ChannelGeometry } from '../control/geometry.js';
+import { ENTRY_WORDS } from '../control/messages.js';
 import { hasEntries, laneSum, loadWord, pendingEntries } from '../control/nodes.js';
 import { invalidArgument, invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
-import { destroyedError, ownsPort, type Port, refusal } from '../port/port.js';
-import {
-  EventCount,
-  lookUp,
-  park,
-  requireTimeout,
-  requireWaitOptions,
-  unpark,
-  type WaitOptions,
-  waitFor,
-} from '../port/waiting.js';
+import { EventCount } from '../port/eventcount.js';
+import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
+import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
 
-const ENTRY_WORDS = 4;
 const WORD_MAX = 0xffffffff;
 
 /** What the end of a channel is made of, for those that move messages of several entries. */
@@ -246,7 +238,7 @@ export class Channel {
       for (;;) {
         const sequence = this.#notEmpty.arm();
         const isClosed = this.isClosed;
-        lookUp(this.#port);
+        catchUp(this.#port);
         if (isReady()) return true;
         const left = deadline - Date.now();
         if (isClosed || left <= 0) return false;

@@ -3,19 +3,17 @@
 // Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their channels, and
 // references that it still holds are released if the caller says so. Afterwards the port is as good as new.
 
-import { ENTRY_BYTES, ERR_PIN, LANE_DROPPED_OFFSET } from '../../assembly/layout.js';
+import { ERR_PIN, LANE_DROPPED_OFFSET } from '../../assembly/layout.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
-import { moreMask, nextMessage } from '../control/messages.js';
+import { ENTRY_WORDS, moreMask, nextMessage } from '../control/messages.js';
 import { laneOffset } from '../control/nodes.js';
 import { rowIndex } from '../control/places.js';
 import { pinnedPages } from '../control/state.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
-import type { Port } from './port.js';
+import { leave, type Port } from './port.js';
 import { idleScratch } from './scratch.js';
-
-const ENTRY_WORDS: number = ENTRY_BYTES / 4;
 
 /**
  * Empties this thread's port.
@@ -66,23 +64,18 @@ function returnInbox({ id, memory, engine, scratch }: Port, channel: ChannelGeom
 /**
  * Takes the memory away from a port that is gone: its calls refuse from now on. After the pool's end what is left is a copy of the
  * control region, so that reports still work and an object that somebody keeps holds no pages; pins are undone in the memory
- * itself, as long as there are any. Returns what refuses.
+ * itself, as long as there are any.
  */
-export function leaveMemory(port: Port, isDestroyed: boolean): typeof closedEngine {
+export function leaveMemory(port: Port, isDestroyed: boolean): void {
   const { engine, geometry, memory } = port;
   const hasPins = isDestroyed && pinnedPages(port) !== 0;
   const unpin = hasPins ? engine.unpin : isDestroyed ? () => ERR_PIN : closedEngine.unpin;
-  const refusing = { ...closedEngine, unpin };
-  port.engine = { ...refusing, kind: engine.kind };
-  port.isGone = true;
-  // They name the PagePool, which an object that somebody keeps need not keep.
-  port.onLost = () => {};
-  port.useEngine = () => {};
-  if (isDestroyed) {
-    port.memory = new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes));
-    port.scratch = idleScratch();
+  const refusing = { ...closedEngine, kind: engine.kind, unpin };
+  if (!isDestroyed) leave(port, refusing);
+  else {
+    const copy = new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes));
+    leave(port, refusing, { memory: copy, scratch: idleScratch() });
   }
-  return refusing;
 }
 
 /** The first bytes of a buffer, in one that nobody shares. */

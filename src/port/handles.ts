@@ -23,15 +23,6 @@ export function offsetOf(port: Port, call: string, handle: number): number {
   return startOfHandle(port, handle);
 }
 
-/** What clears a page that lies in an area: engines and reapers do it where the pool promises that. */
-export function clearPage({ areas, geometry }: Pick<Port, 'areas' | 'geometry'>): ((page: number) => void) | undefined {
-  if (areas === undefined) return undefined;
-  return (page) => {
-    const start = areas.start('release', page);
-    areas.view('release', page).fill(0, start, start + geometry.pageBytes);
-  };
-}
-
 /** Bytes reserved for the handle's fragment; throws when the handle is refused. */
 export function extentOf(port: Port, call: string, handle: number): number {
   if (!isHandleNumber(handle)) throw invalidHandle(call, handle);

@@ -1,22 +1,14 @@
-// Waiting: for a condition that other threads make true, on eventcounts, with a signal, a timeout, and a look on a timer.
+// Waiting: until a condition is true, with a signal, a timeout, and a look on a timer.
 //
-// A waiter arms (sets its port's bit, then reads the sequence), looks again, and only then waits for the sequence to change;
-// whoever makes the condition true publishes first and looks for bits after: one of the two sees the other. Everybody is
-// woken, each looks for itself: an aborted waitAsync stays queued, and could swallow a wake-up meant for one. So a thread
-// keeps one waitAsync an eventcount for all its waits. Where waitAsync is missing, or memory is not shared, a timer looks.
+// On any event that can be armed and listened to: an eventcount (eventcount.ts), or another one of the same shape. The port is parked
+// meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
 
-import {
-  CHANNEL_NOT_EMPTY_OFFSET,
-  CONTROL_BASE,
-  EVENT_SEQ_OFFSET,
-  EVENT_WAITERS_OFFSET,
-  HEADER_FREED_OFFSET,
-} from '../../assembly/layout.js';
+import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
 import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
-import { hasWaitAsync } from '../platform/capabilities.js';
 import { startTimer } from '../platform/timers.js';
 import type { Signal, Timer } from '../platform/types.js';
-import { ownsPort, type Port } from './port.js';
+import type { Probe, WaitEvent } from './eventcount.js';
+import { ownsPort, type Port, park, unpark } from './port.js';
 
 /** How to wait. */
 export interface WaitOptions {
@@ -28,131 +20,9 @@ export interface WaitOptions {
   ref?: boolean;
 }
 
-/** A look at the condition: its result, or undefined to go on waiting. It may throw. */
-export type Probe<T> = () => T | undefined;
-
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
-/** Tells the processor that this is a loop that waits, where the platform can (`Atomics.pause`). */
-const { pause } = Atomics as { readonly pause?: () => void };
-/**
- * Looks that a wait takes before it sleeps: at most as long as sleep and wake-up take, some 50 microseconds, which is never worse
- * than twice the best choice (Karlin and others, competitive spinning, SODA 1990). A thread with an event loop has other things to
- * do: where looking did not help it is halved for the next wait, until it helps again.
- */
-const SPIN_LOOKS_MAX = { sync: 4096, async: 512 };
-const SPIN_LOOKS_MIN = { sync: 4096, async: 32 };
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 10;
-
-/** What a wait asks of the event it waits for. */
-export interface WaitEvent {
-  begin(): void;
-  end(listener?: () => void): void;
-  arm(): number;
-  listen(sequence: number, listener: () => void): boolean;
-  spin<T>(kind: 'sync' | 'async', probe: Probe<T>): T | undefined;
-}
-
-/** One thread's side of an eventcount: its bit, its one waitAsync, and those to call when the sequence changes. */
-export class EventCount implements WaitEvent {
-  readonly #port: Port;
-  readonly #seq: number;
-  readonly #waiters: number;
-  readonly #bit: number;
-  readonly #listeners = new Set<() => void>();
-  readonly #spinLooks = { ...SPIN_LOOKS_MAX };
-  #isQueued = false;
-  #isClosed = false;
-  #waits = 0;
-
-  /** @param offset where the eventcount lies */
-  constructor(port: Port, offset: number) {
-    this.#port = port;
-    this.#seq = (offset + EVENT_SEQ_OFFSET) >>> 2;
-    this.#waiters = ((offset + EVENT_WAITERS_OFFSET) >>> 2) + (port.id >>> 5);
-    this.#bit = 1 << (port.id & 31);
-  }
-
-  /** A wait begins: its thread's bit is set from here on. */
-  begin(): void {
-    this.#waits++;
-  }
-
-  /** A wait is over: the last one clears the thread's bit. */
-  end(listener?: () => void): void {
-    if (listener !== undefined) this.#listeners.delete(listener);
-    if (--this.#waits === 0 && !this.#isClosed) this.#clearBit();
-  }
-
-  /** The thread is done with the pool: its waits look once more, and its bit is another thread's from now on. */
-  close(): void {
-    this.#clearBit();
-    this.#isClosed = true;
-    void Promise.resolve().then(this.#callListeners);
-    // N4 no ordering needed: lets go of a waitAsync that is still queued; others that wait here look once for nothing.
-    Atomics.notify(this.#port.memory.i32, this.#seq);
-  }
-
-  #clearBit(): void {
-    if (this.#port.isLost) return;
-    // N3 no ordering needed: a bit that stays a moment longer costs a wake-up, no more.
-    Atomics.and(this.#port.memory.i32, this.#waiters, ~this.#bit);
-  }
-
-  /** Sets the bit and returns the sequence to wait on. Look at the condition after this. */
-  arm(): number {
-    const { i32 } = this.#port.memory;
-    if (this.#isClosed) return 0;
-    // X1 pairs with A1 in assembly/event.ts wake: whoever publishes after this sees the bit.
-    Atomics.or(i32, this.#waiters, this.#bit);
-    // A2 pairs with R3 in assembly/event.ts wake: a sequence that moves after this ends the wait.
-    return Atomics.load(i32, this.#seq);
-  }
-
-  /** Calls `listener` once after the sequence has moved from `sequence`; false where only a timer can tell. */
-  listen(sequence: number, listener: () => void): boolean {
-    this.#listeners.add(listener);
-    return this.#isQueued || this.#queue(sequence);
-  }
-
-  /** Blocks until the sequence moves from `sequence`, at most `timeoutMs`. Throws TypeError where a thread may not block. */
-  block(sequence: number, timeoutMs: number): void {
-    Atomics.wait(this.#port.memory.i32, this.#seq, sequence, timeoutMs);
-  }
-
-  /** Looks for a moment, since a thread that is about to publish is faster than sleep and wake-up. Undefined: it did not help. */
-  spin<T>(kind: 'sync' | 'async', probe: Probe<T>): T | undefined {
-    const most = this.#spinLooks[kind];
-    for (let looks = 0; looks < most; looks++) {
-      const result = probe();
-      if (result !== undefined) {
-        if (looks > 0) this.#spinLooks[kind] = SPIN_LOOKS_MAX[kind];
-        return result;
-      }
-      pause?.();
-    }
-    this.#spinLooks[kind] = Math.max(most >> 1, SPIN_LOOKS_MIN[kind]);
-    return undefined;
-  }
-
-  #queue(sequence: number): boolean {
-    if (!this.#port.memory.isShared || !hasWaitAsync()) return false;
-    const { async, value } = Atomics.waitAsync(this.#port.memory.i32, this.#seq, sequence);
-    this.#isQueued = true;
-    // Always on a fresh stack: a listener must not run inside the call that adds it.
-    void (async ? value : Promise.resolve()).then(() => {
-      this.#isQueued = false;
-      this.#callListeners();
-    });
-    return true;
-  }
-
-  readonly #callListeners = (): void => {
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener();
-  };
-}
 
 /** The options, checked. */
 export function requireWaitOptions(call: string, options: unknown): WaitOptions {
@@ -176,7 +46,7 @@ export function requireTimeout(call: string, timeoutMs: unknown): void {
 }
 
 /** What a thread of a pool with a provider does whenever it wakes: follows its areas, and serves others if it is the owner. */
-export function lookUp({ areas, supply }: Port): void {
+export function catchUp({ areas, supply }: Port): void {
   areas?.follow();
   supply?.serveQuietly();
 }
@@ -185,17 +55,6 @@ export function lookUp({ areas, supply }: Port): void {
 export function wakeAll({ engine, geometry }: Port): void {
   engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
   for (const { offset } of geometry.channels) engine.wake(offset + CHANNEL_NOT_EMPTY_OFFSET);
-}
-
-/** Hands this port's cached pages back before its thread may stand still. */
-export function park(port: Port): void {
-  port.waits++;
-  port.engine.park();
-}
-
-/** Lets the port cache again, when no other wait is under way. */
-export function unpark(port: Port): void {
-  if (--port.waits === 0) port.engine.unpark();
 }
 
 /** What a wait needs beside its options. */
@@ -259,7 +118,7 @@ class AsyncWait<T> {
     try {
       const { event, probe, port, looks } = this.#wait;
       ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
-      lookUp(port);
+      catchUp(port);
       const sequence = event.arm();
       const result = probe();
       if (result !== undefined) {

@@ -176,7 +176,7 @@ function readProvider(port: Port): ProviderStats {
   const state = ownerState(port);
   const owner = port.isGone ? null : (port.supply?.report() ?? null);
   return {
-    kind: port.kind ?? 'wasm-memory',
+    kind: port.kind,
     state: state === 'none' ? 'own' : state === 'serving' ? 'serving' : 'gone',
     owner,
   };

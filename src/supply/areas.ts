@@ -51,6 +51,14 @@ export interface AreasSeat extends Seat {
   readonly identity: string;
 }
 
+/** Who has to hear of a table's changes. */
+export interface AreasListener {
+  /** Views of these pages are to be forgotten. */
+  forget(firstPage: number, pages: number): void;
+  /** The table has fallen behind, or is up to date again. */
+  behind(isBehind: boolean): void;
+}
+
 /** Stands for a shift where there is none: those are multiples of a unit. */
 export const NO_AREA = 1;
 
@@ -61,10 +69,7 @@ const ASK_AGAIN_MS = 100;
 export class Areas {
   /** The epoch that the table is of. */
   epoch: number;
-  /** Views of these pages are to be forgotten. */
-  onForget: (firstPage: number, pages: number) => void = () => {};
-  /** The table has fallen behind, or is up to date again. */
-  onBehind: (isBehind: boolean) => void = () => {};
+  #listener: AreasListener | undefined;
   #seat: AreasSeat;
   readonly #ownPages: number;
   readonly #known = new Map<number, SharedArea>();
@@ -77,6 +82,7 @@ export class Areas {
   #words: Int32Array;
   /** Undefined: nobody else can be told, or the thread is done with the pool. */
   #carrier: Carrier | undefined;
+  /** This thread has missed a change, and gets no page before it knows of it. */
   #isBehind = false;
   #askTimer: Timer | undefined;
   #isClosed = false;
@@ -97,9 +103,11 @@ export class Areas {
     this.#acknowledge(true);
   }
 
-  /** This thread has missed a change, and gets no page before it knows of it. */
-  get isBehind(): boolean {
-    return this.#isBehind;
+  /** Tells `listener` of changes from now on, and at once where the table is behind. */
+  listen(listener: AreasListener): void {
+    if (this.#listener !== undefined) throw new Error('a table of areas has one listener');
+    this.#listener = listener;
+    if (this.#isBehind) listener.behind(true);
   }
 
   /** What another thread begins with. */
@@ -191,8 +199,7 @@ export class Areas {
     this.#isClosed = true;
     for (const index of [...this.#known.keys()]) this.#remove(index);
     // What is kept of the table keeps no memory of the pool.
-    this.onForget = () => {};
-    this.onBehind = () => {};
+    this.#listener = undefined;
     this.#words = new Int32Array((CONTROL_BASE + HEADER_BYTES) >>> 2);
     this.epoch = 0;
     this.#seat = { ...this.#seat, memory: { i32: this.#words } as AreasSeat['memory'] };
@@ -241,7 +248,7 @@ export class Areas {
     if (this.#isBehind === isBehind) return;
     this.#isBehind = isBehind;
     if (!isBehind) this.#stopAsking();
-    this.onBehind(isBehind);
+    this.#listener?.behind(isBehind);
   }
 
   #add(area: SharedArea): void {
@@ -260,7 +267,7 @@ export class Areas {
     this.#views.fill(undefined, area.firstPage, end);
     this.#shifts.fill(NO_AREA, area.firstPage, end);
     this.#indexes.fill(0, area.firstPage, end);
-    this.onForget(area.firstPage, area.pages);
+    this.#listener?.forget(area.firstPage, area.pages);
   }
 
   #viewAgain(call: string, page: number): Uint8Array {
@@ -330,3 +337,17 @@ function isArea(value: unknown, pageBytes: number, first: number, last: number):
 
 /** The areas of a pool that has none yet. */
 export const NO_AREAS: AreasChange = { epoch: 0, since: null, added: [], removed: [] };
+
+/** What knows where pages lie. */
+interface Clearing extends Pick<Seat, 'geometry'> {
+  readonly areas: Areas | undefined;
+}
+
+/** What clears a page that lies in an area: engines and reapers do it where the pool promises that. */
+export function clearPage({ areas, geometry }: Clearing): ((page: number) => void) | undefined {
+  if (areas === undefined) return undefined;
+  return (page) => {
+    const start = areas.start('release', page);
+    areas.view('release', page).fill(0, start, start + geometry.pageBytes);
+  };
+}

@@ -8,6 +8,7 @@
 // Kernel: io_zcrx_recv_frag (give), io_zcrx_ring_refill (refill), io_zcrx_scrub (scrub), io_zcrx_copy_chunk (giveCopy).
 
 import { FLAG_DETACHABLE } from '../../assembly/layout.js';
+import { ENTRY_WORDS } from '../control/messages.js';
 import { pageOfHandle, rowIndex, startInPage } from '../control/places.js';
 import { invalidArgument, invalidHandle, PagePoolError, REMEDIES, requireInteger, requireRecord } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
@@ -64,7 +65,6 @@ export interface UserQueueStats {
   readonly lost: number;
 }
 
-const ENTRY_WORDS = 4;
 const SLOTS = 256;
 /** How long a look at the refills waits for more to come. */
 const LOOK_MS = 1;

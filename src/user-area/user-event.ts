@@ -4,7 +4,7 @@
 // a moment after each, only timers look, so a consumer that raises the word without end costs a look a millisecond. Owner only.
 
 import { hasWaitAsync } from '../platform/capabilities.js';
-import type { WaitEvent } from '../port/waiting.js';
+import type { WaitEvent } from '../port/eventcount.js';
 import { USER_TAKEN_EVENT_OFFSET, USER_WANTS_OFFSET } from '../user/layout.js';
 
 const REST_MS = 1;
