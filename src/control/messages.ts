@@ -6,14 +6,17 @@
 
 import {
   ENTRY_BYTES,
+  LANE_DROPPED_OFFSET,
   LANE_INBOX_OFFSET,
   NODE_COUNT_OFFSET,
   NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
 } from '../../assembly/layout.js';
+import type { Seat } from './claims.js';
 import type { ChannelGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import { laneOffset, nodeOffset } from './nodes.js';
+import type { Steps } from './steps.js';
 
 /** Words of an entry: handle, offset, length, tag. */
 export const ENTRY_WORDS: number = ENTRY_BYTES / 4;
@@ -45,3 +48,40 @@ export function nextMessage({ u32 }: PoolMemory, channel: ChannelGeometry, id: n
 }
 
 const EMPTY_INBOX: NextMessage = { entries: 0, isRest: false };
+
+/** What becomes of the entries of an inbox whose thread leaves, or is gone. */
+export interface Returned {
+  /** Back in the channel. */
+  returnedEntries: number;
+  /** Released: the channel is closed or full, or the first entries of their message were received. */
+  droppedEntries: number;
+}
+
+/**
+ * Sends what is left in the port's inbox again, at the end of the channel and each message whole; what the channel does not take is
+ * dropped and counted. `scratch`: an address where the entries of a node may be written. True: the inbox is empty; false: the port
+ * cannot take what is in it.
+ */
+export function* returnInbox(
+  { geometry, id, memory }: Omit<Seat, 'claim'>,
+  index: number,
+  scratch: number,
+  returned: Returned,
+): Steps<boolean> {
+  const { u32 } = memory;
+  const channel = geometry.channels[index] as ChannelGeometry;
+  for (;;) {
+    const { entries, isRest } = nextMessage(memory, channel, id);
+    if (entries === 0) return true;
+    if ((yield { call: ['receiveBurst', index, scratch, entries] }) === 0) return false;
+    if (!isRest && (yield { call: ['sendBurst', index, scratch, entries, moreMask(entries)] }) !== 0) {
+      returned.returnedEntries += entries;
+      continue;
+    }
+    for (let i = 0; i < entries; i++) yield { call: ['release', u32[(scratch + i * ENTRY_BYTES) >>> 2] as number] };
+    // Plain: a lane's counters are its port's own.
+    const dropped = (laneOffset(channel, id) + LANE_DROPPED_OFFSET) >>> 2;
+    u32[dropped] = (u32[dropped] as number) + entries;
+    returned.droppedEntries += entries;
+  }
+}

@@ -67,35 +67,3 @@ export interface Engine {
 
 /** A call of an engine. */
 export type CallName = Exclude<keyof Engine, 'kind'>;
-
-/** Each call once: one that is missing here does not compile. */
-const calls: Readonly<Record<CallName, 1>> = {
-  alloc: 1,
-  allocFragment: 1,
-  allocBurst: 1,
-  retain: 1,
-  release: 1,
-  releaseBulk: 1,
-  offset: 1,
-  extent: 1,
-  refCount: 1,
-  pin: 1,
-  unpin: 1,
-  send: 1,
-  sendBurst: 1,
-  receiveBurst: 1,
-  closeChannel: 1,
-  lastError: 1,
-  lend: 1,
-  adopt: 1,
-  park: 1,
-  unpark: 1,
-  poll: 1,
-  trim: 1,
-  scrub: 1,
-  releaseHeld: 1,
-  wake: 1,
-};
-
-/** The calls of every engine, by name. */
-export const ENGINE_CALLS = Object.keys(calls) as readonly CallName[];

@@ -4,7 +4,8 @@
 // their own ever have one of these.
 
 import { PagePoolError, REMEDIES } from '../errors.js';
-import { ENGINE_CALLS, type Engine } from './engine.js';
+import { ENGINE_CALLS } from './closed.js';
+import type { Engine } from './engine.js';
 
 /** The error of a call of the pool inside a provider's callback. */
 export function reentryError(call: string, callback: string): PagePoolError {

@@ -5,7 +5,8 @@
 
 import { OK } from '../../assembly/layout.js';
 import { ENTRY_WORDS } from '../control/messages.js';
-import { ENGINE_CALLS, type Engine } from '../engine/engine.js';
+import { ENGINE_CALLS } from '../engine/closed.js';
+import type { Engine } from '../engine/engine.js';
 import { ALLOCATED, type LeakSeat, type LeakTracker } from './tracker.js';
 
 const RELEASED = 'released';

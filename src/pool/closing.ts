@@ -10,6 +10,7 @@ import { beginEnding, destroyIfHome, takeOver } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
 import { PagePoolError } from '../errors.js';
+import { warn } from '../platform/console.js';
 import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import type { EventCount } from '../port/eventcount.js';
@@ -134,7 +135,7 @@ export class Closing {
   }
 
   #warn(text: string): void {
-    globalThis.console?.warn(`pagepool ${JSON.stringify(this.#port.name)}: ${text}`);
+    warn(this.#port.name, text);
   }
 }
 

@@ -3,13 +3,12 @@
 // Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their channels, and
 // references that it still holds are released if the caller says so. Afterwards the port is as good as new.
 
-import { ERR_PIN, LANE_DROPPED_OFFSET } from '../../assembly/layout.js';
-import type { ChannelGeometry } from '../control/geometry.js';
+import { ERR_PIN } from '../../assembly/layout.js';
 import { PoolMemory } from '../control/memory.js';
-import { ENTRY_WORDS, moreMask, nextMessage } from '../control/messages.js';
-import { laneOffset } from '../control/nodes.js';
+import { returnInbox } from '../control/messages.js';
 import { rowIndex } from '../control/places.js';
 import { pinnedPages } from '../control/state.js';
+import { runSteps } from '../control/steps.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
 import { leave, type Port } from './port.js';
@@ -33,8 +32,9 @@ export function emptyPort(port: Port, release: boolean): void {
     if (count !== 0) engine.releaseHeld(page, count);
   }
   // After the rows are empty, so that each has room for an entry.
-  geometry.channels.forEach((channel, index) => {
-    returnInbox(port, channel, index);
+  geometry.channels.forEach((_, index) => {
+    const steps = returnInbox(port, index, port.scratch.ownAddress, { returnedEntries: 0, droppedEntries: 0 });
+    runSteps(steps, () => engine);
   });
   engine.park();
 }
@@ -43,22 +43,6 @@ export function emptyPort(port: Port, release: boolean): void {
 function ownRow({ id, memory, geometry }: Port): Uint16Array {
   const start = rowIndex(geometry, id, 0);
   return memory.u16.subarray(start, start + geometry.pageCount + 1);
-}
-
-/**
- * Sends what is left in the inbox again, each message whole; what the channel does not take (it is closed, or full) is dropped and
- * counted, and so is the rest of a message whose first entries were received.
- */
-function returnInbox({ id, memory, engine, scratch }: Port, channel: ChannelGeometry, index: number): void {
-  for (;;) {
-    const { entries, isRest } = nextMessage(memory, channel, id);
-    if (entries === 0 || engine.receiveBurst(index, scratch.ownAddress, entries) === 0) return;
-    if (!isRest && engine.sendBurst(index, scratch.ownAddress, entries, moreMask(entries)) !== 0) continue;
-    for (let i = 0; i < entries; i++) engine.release(scratch.own[i * ENTRY_WORDS] as number);
-    // Plain: a lane's counters are its port's own.
-    const dropped = (laneOffset(channel, id) + LANE_DROPPED_OFFSET) >>> 2;
-    memory.u32[dropped] = (memory.u32[dropped] as number) + entries;
-  }
 }
 
 /**

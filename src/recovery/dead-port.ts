@@ -23,7 +23,7 @@ import type { ChannelGeometry, Geometry, RingGeometry } from '../control/geometr
 import type { PoolMemory } from '../control/memory.js';
 import { laneOffset, nodeOffset } from '../control/nodes.js';
 import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/places.js';
-import type { Steps } from './steps.js';
+import type { Steps } from '../control/steps.js';
 
 /** A dead port and the pool it belongs to. */
 export class DeadPort {

@@ -19,6 +19,7 @@ import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control
 import { writeLabel } from '../control/label.js';
 import { loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
+import { runSteps } from '../control/steps.js';
 import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
@@ -28,7 +29,6 @@ import { DeadPort } from './dead-port.js';
 import { isQuarantined, isQuiet, quarantine } from './quarantine.js';
 import { claimDead, emptyFindings, reapClaimed } from './reap.js';
 import type { ReapReport } from './report.js';
-import { runSteps } from './steps.js';
 
 /** Reaps other threads' ports. */
 export class PortReaper {

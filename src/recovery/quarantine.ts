@@ -16,15 +16,13 @@ import {
   PORT_QUIET_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
+import { digestOf } from '../control/digest.js';
 import type { Geometry } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
 import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
 import { portOffset, rowIndex } from '../control/places.js';
 import { announce } from '../control/state.js';
 import type { Port } from '../port/port.js';
-
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
 
 /** Whether a claim word is that of a port set aside. */
 export function isQuarantined(claim: number): boolean {
@@ -69,10 +67,5 @@ function digest(memory: PoolMemory, geometry: Geometry, id: number): number {
     const lane = laneOffset(channel, id);
     stretches.push([lane, lane + LANE_BYTES]);
   }
-  let hash = FNV_OFFSET;
-  for (const [start, end] of stretches) {
-    // Plain: a thread that writes meanwhile is one that lives.
-    for (let i = start >>> 2; i < end >>> 2; i++) hash = Math.imul(hash ^ (memory.i32[i] as number), FNV_PRIME);
-  }
-  return hash >>> 0;
+  return digestOf(memory, stretches);
 }

@@ -67,8 +67,8 @@ import {
 import { pageOffset } from '../control/geometry.js';
 import { nodeOffset } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
+import type { Steps } from '../control/steps.js';
 import type { DeadPort } from './dead-port.js';
-import type { Steps } from './steps.js';
 
 /** A record as it was left. */
 interface OpenRecord {

@@ -8,6 +8,7 @@ import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
 import { invalidArgument, show } from '../errors.js';
+import { warn } from '../platform/console.js';
 import type { Port } from '../port/port.js';
 import { LockWatch, OwnLock, platformLocks } from './locks.js';
 import type { PortReaper } from './port-reaper.js';
@@ -101,8 +102,7 @@ export class Watching {
     try {
       reap();
     } catch (error) {
-      const { name } = this.#port;
-      globalThis.console?.warn(`pagepool ${JSON.stringify(name)}: a port could not be reaped: ${show(String(error))}`);
+      warn(this.#port.name, `a port could not be reaped: ${show(String(error))}`);
     }
   }
 

@@ -6,6 +6,7 @@
 
 import { CONTROL_BASE, PORT_RECORD_KIND_OFFSET, RECORD_NONE, RING_BYTES } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
+import { digestOf } from '../control/digest.js';
 import { loadWord } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
 import type { Port } from '../port/port.js';
@@ -62,14 +63,12 @@ function lookAt(port: Port): Look {
 
 /** What changes with everything that threads do: their port blocks, rows, descriptors, hints and lanes. */
 function fingerprint({ memory, geometry }: Port): number {
-  let hash = 0x811c9dc5;
-  const add = (start: number, end: number): void => {
-    for (let i = start >>> 2; i < end >>> 2; i++) hash = Math.imul(hash ^ (memory.i32[i] as number), 0x01000193);
-  };
-  add(CONTROL_BASE, geometry.wordsOffset);
-  add(geometry.ring.offset, geometry.ring.offset + RING_BYTES);
-  for (const channel of geometry.channels) add(channel.offset, channel.ring.slotsOffset);
-  return hash;
+  const { channels, ring, wordsOffset } = geometry;
+  return digestOf(memory, [
+    [CONTROL_BASE, wordsOffset],
+    [ring.offset, ring.offset + RING_BYTES],
+    ...channels.map((channel) => [channel.offset, channel.ring.slotsOffset] as const),
+  ]);
 }
 
 /** Whether another port is in the middle of a step; one that was set aside and did nothing since is not. */

@@ -12,6 +12,7 @@ import { announce, poolState } from '../control/state.js';
 import { reentryError } from '../engine/guarded.js';
 import { PagePoolError, show } from '../errors.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
+import { warn } from '../platform/console.js';
 import { startTimer } from '../platform/timers.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Areas, AreasChange } from './areas.js';
@@ -521,6 +522,6 @@ export class Supply implements ContextHost {
     // Threads may ask again and again of a provider that has come to its end.
     if (text === this.#failure) return;
     this.#failure = text;
-    globalThis.console?.warn(`pagepool ${JSON.stringify(this.pool.name)}: ${this.#failure}`);
+    warn(this.pool.name, text);
   }
 }

@@ -6,9 +6,9 @@ import { CLAIM_FREE, CLAIM_STATE_MASK, PORT_CLAIM_OFFSET } from '../../assembly/
 import { isAttached, reaperOf } from '../../src/control/claims.js';
 import type { Geometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
+import type { EngineCall } from '../../src/control/steps.js';
 import { DeadPort } from '../../src/recovery/dead-port.js';
 import { claimDead, emptyFindings, type Findings, reapClaimed } from '../../src/recovery/reap.js';
-import type { EngineCall } from '../../src/recovery/steps.js';
 import type { Reaper } from './reaper.js';
 
 /** Steps that also say for which port calls are from then on. */

@@ -4,7 +4,7 @@
 // of both is what the rest of the call depends on.
 
 import type { PoolMemory } from '../../src/control/memory.js';
-import { ENGINE_CALLS } from '../../src/engine/engine.js';
+import { ENGINE_CALLS } from '../../src/engine/closed.js';
 import type { CallName, Calls, Mix, Stepper } from './stepper.js';
 import type { SuspendableEngine, TypeScriptModel } from './suspend/bundle.js';
 import { nothingRead, PLAIN, type Reads, suspension } from './suspend/suspension.js';

@@ -1,11 +1,12 @@
-// How recovery runs: as generators that stop before each atomic access and hand out the engine calls they want made.
+// Steps: code that acts for a port which may be another thread's, as generators that stop before each atomic access and hand out the
+// engine calls they want made.
 //
 // Shipping code and explored code are the same: `runSteps` runs a generator straight through, an explorer runs it a step at a
 // time against other threads. Plain accesses touch words of the dead port, which the claim word has made the reaper's alone.
 
 import type { Engine } from '../engine/engine.js';
 
-/** An engine call wanted for the port that is being reaped. */
+/** An engine call wanted for the port that the steps are about. */
 export interface EngineCall {
   readonly call: readonly [name: Exclude<keyof Engine, 'kind' | 'lastError'>, ...args: number[]];
 }
@@ -13,7 +14,7 @@ export interface EngineCall {
 /** `undefined`: an atomic access follows. A call is answered with its result. */
 export type Steps<Result> = Generator<EngineCall | undefined, Result, number>;
 
-/** Runs a recovery to its end; `engine` acts for the dead port. */
+/** Runs steps to their end; `engine` acts for the port that they are about. */
 export function runSteps<Result>(steps: Steps<Result>, engine: () => Engine): Result {
   let answer = 0;
   for (;;) {
