@@ -5,6 +5,9 @@
 import type { OwnedArea } from './context.js';
 import { hasOnePin, type OwnerSeat, recallPage } from './owner-words.js';
 
+/** Which pages an area has. */
+type Pages = Pick<OwnedArea, 'firstPage' | 'pages'>;
+
 /** The pages that one owner calls home. */
 export class Recall {
   readonly #seat: OwnerSeat;
@@ -16,7 +19,7 @@ export class Recall {
   }
 
   /** Calls those of the area that are out: they leave with their last release. */
-  start({ firstPage, pages }: OwnedArea, isOut: Uint8Array): void {
+  start({ firstPage, pages }: Pages, isOut: Uint8Array): void {
     for (let page = firstPage; page < firstPage + pages; page++) {
       if (isOut[page] !== 0) recallPage(this.#seat, page, this.#recalled);
     }
@@ -32,16 +35,19 @@ export class Recall {
    * and nobody would do it later. Pages circulate on, and those that had left for the owner's sake alone come home. While the
    * thread has its port.
    */
-  stop(area?: OwnedArea): void {
+  stop(area?: Pages): void {
+    const { engine } = this.#seat;
     for (const page of this.#recalled) {
       if (area !== undefined && (page < area.firstPage || page >= area.firstPage + area.pages)) continue;
       this.#recalled.delete(page);
-      this.#seat.engine.unpin(page);
+      engine.unpin(page);
     }
   }
 
   /** Pages on which nobody but the owner has a pin. */
   ownPins(): number {
-    return [...this.#recalled].filter((page) => hasOnePin(this.#seat, page)).length;
+    let pins = 0;
+    for (const page of this.#recalled) if (hasOnePin(this.#seat, page)) pins++;
+    return pins;
   }
 }

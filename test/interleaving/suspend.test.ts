@@ -252,9 +252,20 @@ describe('what a thread has read', () => {
   it('what is read inside a call is not what is read behind it', () => {
     // In both places 0 was read last, or was what a call came back with.
     const method = 'inside() { const a = this.aload(0); this.aload(1); return a; }';
-    const [begin, ...steps] = memories(0, 'this.inside();', method);
-    expect(begin).toBe('0 0');
+    const [, ...steps] = memories(0, 'this.inside();', method);
     expect(new Set(steps.slice(1)).size).toBe(2);
+  });
+
+  it('a 0 that is read is one more, also where nothing else was', () => {
+    const [begin, first, second] = memories(0, 'this.aload(0); this.aload(1);', '');
+    // Before the first step nothing was read but what the method itself takes.
+    expect(new Set([begin, first, second]).size).toBe(3);
+    const reads = nothingRead();
+    const before = `${reads.a} ${reads.b}`;
+    suspension.enter(reads);
+    suspension.read(0);
+    suspension.leave(reads);
+    expect(`${reads.a} ${reads.b}`).not.toBe(before);
   });
 
   it.each([

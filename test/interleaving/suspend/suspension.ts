@@ -18,9 +18,9 @@ export interface Reads {
   readonly calls: number[];
 }
 
-/** A thread that has read nothing. */
+/** A thread that has read nothing. Not 0: there a 0 that is read would change nothing, and the thread seem to stand where it was. */
 export function nothingRead(): Reads {
-  return { a: 0, b: 0, calls: [] };
+  return { a: 0x9e3779b9, b: 0x7f4a7c15, calls: [] };
 }
 
 /** What a thread had read when a loop began. */
