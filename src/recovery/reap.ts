@@ -53,6 +53,7 @@ import { returnInbox } from '../control/messages.js';
 import { laneOffset } from '../control/nodes.js';
 import type { Steps } from '../control/steps.js';
 import { DeadPort } from './dead-port.js';
+import { listForOwner } from './listing.js';
 import type { ReapReport } from './report.js';
 import { settleRecord } from './settle.js';
 
@@ -99,6 +100,7 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   findings.suspects = yield* markSuspect(port);
   findings.tokens = yield* takeTokens(port);
   yield* clearWaiters(port);
+  yield* listForOwner(port);
   for (const channel of port.geometry.channels) findings.unsentEntries += yield* emptyOutbox(port, channel);
   findings.cachedPages = port.magazines().reduce((sum, magazine) => sum + port.pagesIn(magazine).length, 0);
   yield { call: ['park'] };

@@ -7,13 +7,11 @@
 import {
   BIAS,
   BIAS_THRESHOLD,
-  CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   ENTRY_SHIFT,
   FLAG_ZERO_ON_RELEASE,
-  HEADER_RETIRED_OFFSET,
   HOME_FRESH,
   HOME_LEFT,
   HOME_RESERVE,
@@ -52,9 +50,6 @@ import {
   RECORD_RETIRE,
   RECORD_ROW_SHIFT,
   RECORD_TOKEN,
-  RETIRED_INDEX_BITS,
-  RETIRED_INDEX_MASK,
-  RETIRED_WORD_SHIFT,
   TOKEN_FILLING,
   TOKEN_FREE,
   TOKEN_PORT_SHIFT,
@@ -69,6 +64,7 @@ import { nodeOffset } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
 import type { DeadPort } from './dead-port.js';
+import { listRetired, listSupply } from './listing.js';
 
 /** A record as it was left. */
 interface OpenRecord {
@@ -112,27 +108,6 @@ export function* settleRecord(port: DeadPort): Steps<boolean> {
   });
   yield* port.closeRecord();
   return true;
-}
-
-/** Makes a retired page findable, as assembly/supply.ts list. Doing it twice is harmless. */
-function* list(port: DeadPort, page: number): Steps<void> {
-  yield* setListed(port, page, port.geometry.retiredBitsOffset, CONTROL_BASE + HEADER_RETIRED_OFFSET);
-}
-
-/** The same for a page that ports may take. */
-function* listAgain(port: DeadPort, page: number): Steps<void> {
-  yield* setListed(port, page, port.geometry.supplyBitsOffset, port.geometry.supplyHintOffset);
-}
-
-function* setListed(port: DeadPort, page: number, bits: number, hint: number): Steps<void> {
-  const index = page >>> RETIRED_WORD_SHIFT;
-  yield* port.setBits(bits + 4 * index, 1 << (page & 31));
-  for (;;) {
-    const seen = yield* port.load(hint);
-    const at = Math.min(index, seen & RETIRED_INDEX_MASK);
-    const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | at;
-    if ((yield* port.exchange(hint, seen, next)) === seen) return;
-  }
 }
 
 /** A node exchange: it happened if the word holds what was to come, or another port has seen that, or has taken our node. */
@@ -216,7 +191,7 @@ function* settleClaim(port: DeadPort, { page, address: next, value: holds }: Ope
     // Held until it is in a magazine: reaping releases what is held.
     if (!port.magazines().some((magazine) => port.pagesIn(magazine).includes(page))) port.setRow(page, 1);
     port.set(PORT_HOLD_OFFSET, holds + 1);
-  } else if (isListed(port, page, home & HOME_STATE_MASK)) yield* listAgain(port, page); // its bit may be gone already
+  } else if (isListed(port, page, home & HOME_STATE_MASK)) yield* listSupply(port, [page]); // its bit may be gone already
 }
 
 /** Whether a page that nobody took is found by its bit, and not by counting up. */
@@ -245,7 +220,7 @@ function* settleRetire(
     port.setRow(page, 1); // not yet: it is held, and reaping releases it
     return;
   } else port.setRow(page, 0);
-  if ((now & HOME_STATE_MASK) === HOME_RETIRED) yield* list(port, page);
+  if ((now & HOME_STATE_MASK) === HOME_RETIRED) yield* listRetired(port, [page]);
   if (leaves !== 0) port.set(PORT_RELEASE_OFFSET, releases + 1);
 }
 
