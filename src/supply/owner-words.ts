@@ -233,9 +233,10 @@ function takeBack(owner: OwnerSeat, page: number): boolean {
   const { geometry, memory } = owner;
   // A15 pairs with X4 in assembly/supply.ts retire: the page's last user is done with it.
   if ((Atomics.load(memory.i32, homeIndex(owner, page)) & HOME_STATE_MASK) !== HOME_RETIRED) return false;
-  setHome(owner, page, HOME_RETURNED);
-  // N16 no ordering needed: the page is with its provider, and nobody has a pin on it.
+  // N16 no ordering needed: nobody uses the page. The mark of its leaving goes, and a pin by which the owner called it; first, so that an
+  // owner that dies here leaves no page with its provider that counts as pinned.
   Atomics.store(memory.i32, pinsIndex(geometry, page), 0);
+  setHome(owner, page, HOME_RETURNED);
   return true;
 }
 
