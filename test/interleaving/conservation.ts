@@ -19,6 +19,7 @@ import {
   HOME_LEFT,
   HOME_OPENER_MASK,
   HOME_RETIRED,
+  HOME_RETURNED,
   HOME_STATE_MASK,
   HOME_TAINTED,
   LANE_INBOX_OFFSET,
@@ -59,8 +60,9 @@ import type { ChannelGeometry, RingGeometry } from '../../src/control/geometry.j
 import { lapMask, type ModelPool } from './model.js';
 
 /**
- * Where each page is, page 1 first: `cache 0`, `ring`, `retired`, `fresh`, `left`, `open 0`, or `held` by ports and carriers; after
- * a death also `suspect`: nobody refers to it, and it is marked as one that may count a reference too many.
+ * Where each page is, page 1 first: `cache 0`, `ring`, `retired`, `fresh`, `left`, `open 0`, or `held` by ports and carriers; pages
+ * of areas are also `fed`, where any port finds them, or `returned` to their provider. After a death there is `suspect` as well:
+ * nobody refers to the page, and it is marked as one that may count a reference too many.
  */
 export type Places = readonly string[];
 
@@ -299,18 +301,23 @@ class Census {
     }
   }
 
-  /** Every retired page can be found: its bit is set, and the hint does not stand behind it. */
+  /** Every retired page can be found; the owner finds those of a reserve by their state. */
   private readRetired(): void {
-    const { pageCount, retiredBitsOffset } = this.pool.geometry;
-    const hint = this.pool.read(CONTROL_BASE + HEADER_RETIRED_OFFSET) & RETIRED_INDEX_MASK;
+    const { ownPages, pageCount, retiredBitsOffset } = this.pool.geometry;
     for (let page = 1; page <= pageCount; page++) {
       if ((this.homeOf(page) & HOME_STATE_MASK) !== HOME_RETIRED) continue;
-      const index = page >>> RETIRED_WORD_SHIFT;
-      const isSet = ((this.pool.read(retiredBitsOffset + 4 * index) >>> (page & 31)) & 1) !== 0;
-      demand(isSet, () => `page ${page} is retired and has no bit`);
-      demand(hint <= index, () => `page ${page} is retired and behind the hint`);
+      const isReserve = ownPages > 0 && page > ownPages;
+      if (!isReserve) this.requireListed(page, 'retired', retiredBitsOffset, CONTROL_BASE + HEADER_RETIRED_OFFSET);
       this.contain(page, 'retired');
     }
+  }
+
+  /** A page's bit is set, and the hint does not stand behind it. */
+  private requireListed(page: number, what: string, bits: number, hint: number): void {
+    const index = page >>> RETIRED_WORD_SHIFT;
+    const isSet = ((this.pool.read(bits + 4 * index) >>> (page & 31)) & 1) !== 0;
+    demand(isSet, () => `page ${page} is ${what} and has no bit`);
+    demand((this.pool.read(hint) & RETIRED_INDEX_MASK) <= index, () => `page ${page} is ${what} and behind the hint`);
   }
 
   private homeOf(page: number): number {
@@ -361,7 +368,9 @@ class Census {
     );
     demand(
       // The mark of a page that left and was unpinned stays until the page is taken again.
-      state === HOME_RETIRED ? (pins & PIN_COUNT_MASK) === 0 : (state === HOME_LEFT) === ((pins & PIN_LEFT) !== 0),
+      state === HOME_RETIRED || state === HOME_RETURNED
+        ? (pins & PIN_COUNT_MASK) <= this.ownersPins(page)
+        : (state === HOME_LEFT) === ((pins & PIN_LEFT) !== 0),
       () => `${told()}: LEFT in one word and not in the other`,
     );
     if (references.length > 0 || opener >= 0) {
@@ -384,6 +393,8 @@ class Census {
       demand((pins & PIN_COUNT_MASK) > 0, () => `${told()}: left, and nobody pins it: lost`);
       return 'left';
     }
+    if (page > this.pool.geometry.ownPages && state !== HOME_HELD && state !== HOME_RETIRED)
+      return this.areaPlaceOf(page, state, pins, told);
     if (state === HOME_FRESH) {
       const fresh = this.pool.read(CONTROL_BASE + HEADER_FRESH_OFFSET);
       demand(containers.length === 0 && page >= fresh, () => `${told()}: fresh, and the hint is at ${fresh}: lost`);
@@ -391,8 +402,25 @@ class Census {
     }
     demand(containers.length === 1, () => `${told()}: in no place: lost`);
     demand((state === HOME_RETIRED) === (containers[0] === 'retired'), () => `${told()}: its state is not its place`);
-    demand((pins & PIN_COUNT_MASK) === 0, () => `${told()}: pinned at home`);
+    demand((pins & PIN_COUNT_MASK) <= this.ownersPins(page), () => `${told()}: pinned at home`);
     return containers[0]!;
+  }
+
+  /** Pins that a page may have where it has no user: the owner's, by which it calls a page of an area home. */
+  private ownersPins(page: number): number {
+    return page > this.pool.geometry.ownPages ? 1 : 0;
+  }
+
+  /** The place of an area's page that is with its provider, or was fed and not taken. */
+  private areaPlaceOf(page: number, state: number, pins: number, told: () => string): string {
+    const { supplyBitsOffset, supplyHintOffset } = this.pool.geometry;
+    demand(this.containers[page]!.length === 0, () => `${told()}: in a container`);
+    demand((pins & PIN_COUNT_MASK) === 0, () => `${told()}: pinned on the provider's side`);
+    if (state === HOME_RETURNED) return 'returned';
+    demand(state === HOME_FRESH, () => `${told()}: in no state that a page of an area has`);
+    demand(pins === 0, () => `${told()}: fed, and the mark of its last leaving is there`);
+    this.requireListed(page, 'fed', supplyBitsOffset, supplyHintOffset);
+    return 'fed';
   }
 
   private checkInflight(places: Places): void {
@@ -401,7 +429,7 @@ class Census {
       inflight +=
         this.pool.read(this.portAt(id) + PORT_HOLD_OFFSET) - this.pool.read(this.portAt(id) + PORT_RELEASE_OFFSET);
     }
-    const out = places.filter((place) => !['retired', 'fresh', 'left'].includes(place)).length;
+    const out = places.filter((place) => !['retired', 'fresh', 'fed', 'returned', 'left'].includes(place)).length;
     demand((inflight | 0) === out, () => `in-flight is ${inflight | 0} (expected ${out}): [${places.join(', ')}]`);
   }
 }

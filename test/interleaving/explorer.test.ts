@@ -12,7 +12,10 @@ import {
 } from '../../assembly/layout.js';
 import { buildEngines, ENGINES } from './engines.js';
 import { type End, explore, type Scenario, trace } from './explorer.js';
+import type { ModelPool } from './model.js';
+import type { Steps } from './procedure.js';
 import { scenarioNamed } from './scenarios/all.js';
+import type { Run } from './thread.js';
 
 const names = [
   'last release against last release',
@@ -89,6 +92,51 @@ describe.each(ENGINES)('%s', (engine) => {
     const exploration = explore(scenarioNamed('token adopted twice'), await buildEngines(engine), { maxRuns: 1 });
     expect(exploration.failure?.message).toContain('more than 1 runs');
   });
+});
+
+function* pauseSteps(): Steps<number> {
+  yield;
+  return 0;
+}
+
+test('what code around the engine keeps from run to run is part of the state', async () => {
+  const run = (name: string, steps: (pool: ModelPool) => Steps<number>): Run => ({
+    name,
+    isContinued: true,
+    run: (pool) => steps(pool),
+  });
+  const remember = run('remember', function* (pool) {
+    yield;
+    pool.instances[0]!.kept = pool.read(pool.scratch(0));
+    return 0;
+  });
+  // It does not go on with what was kept, and has forgotten the word when it is over.
+  const pause = { ...run('pause', pauseSteps), isContinued: false };
+  const tell = run('tell', function* ({ instances }) {
+    yield;
+    return instances[0]!.kept as number;
+  });
+  // Afterwards every word is as it was.
+  const toggle = run('toggle', function* (pool) {
+    yield;
+    pool.write(pool.scratch(0), 1);
+    yield;
+    pool.write(pool.scratch(0), 0);
+    return 0;
+  });
+  const scenario: Scenario = {
+    name: 'a thread remembers what another one has undone since',
+    threads: 2,
+    setup: () => [[remember, pause, tell], [toggle]],
+    outcome: ({ results }) => `saw ${results[0]![2]}`,
+    outcomes: { 'saw 0': 'before or after', 'saw 1': 'meanwhile' },
+  };
+  const engines = await buildEngines('wasm');
+  const short = explore(scenario, engines);
+  const long = explore(scenario, engines, { everySchedule: true });
+  expect(long.failure).toBeUndefined();
+  expect(Object.fromEntries(long.outcomes)).toEqual({ 'saw 0': 7, 'saw 1': 3 });
+  expect(Object.fromEntries(short.outcomes)).toEqual(Object.fromEntries(long.outcomes));
 });
 
 test.each([

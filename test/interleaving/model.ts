@@ -12,7 +12,9 @@ import {
   CLAIM_REAPING,
   CLAIM_STATE_MASK,
   CONTROL_BASE,
+  HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
+  HEADER_FED_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
@@ -301,7 +303,16 @@ function stateRanges(geometry: Geometry): [number, number][] {
     add(channel.offset + CHANNEL_POLICY_OFFSET, channel.ring.slotsOffset - channel.offset - CHANNEL_POLICY_OFFSET);
     ring(channel.ring);
   }
+  if (geometry.ownPages < pageCount) addAreaRanges(geometry, add);
   return ranges;
+}
+
+/** What a pool has whose pages lie in areas: their epoch, and bits of their own for the pages that were fed. */
+function addAreaRanges(geometry: Geometry, add: (address: number, bytes: number) => void): void {
+  add(CONTROL_BASE + HEADER_AREAS_OFFSET, 4);
+  if (geometry.ownPages > 0) return; // a reserve beside the pool's own pages: the bits are the same
+  add(CONTROL_BASE + HEADER_FED_OFFSET, 4);
+  add(geometry.supplyBitsOffset, ((geometry.pageCount >>> 5) + 1) * 4);
 }
 
 /** A word's place in the terms of the layout. */
@@ -311,6 +322,8 @@ function nameOf(geometry: Geometry, address: number): string {
     ['port', geometry.portsOffset, 2 ** PORT_SHIFT],
     ['ledger', geometry.ledgersOffset, geometry.ledgerBytes],
     ['page', geometry.descriptorsOffset, 16],
+    ['retired bits', geometry.retiredBitsOffset, 4],
+    ...(geometry.ownPages === 0 ? [['supply bits', geometry.supplyBitsOffset, 4] as [string, number, number]] : []),
     ['fragment word', geometry.wordsOffset, 4],
     ['extents', geometry.extentsOffset, 4],
     ['ring', geometry.ring.offset, 0],

@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { buildEngines } from './engines.js';
 import { explore, trace } from './explorer.js';
 import { type OuterFault, outerFaults } from './outer-faults.js';
+import { breakOwnerCode } from './owner-code.js';
 import { breakPoolCode } from './pool-code.js';
 import { breakReaper } from './reaper-code.js';
 import { reaped } from './reaping.js';
@@ -19,8 +20,9 @@ function scenarioOf({ scenario, kills, bound = 0 }: OuterFault) {
   return kills === undefined ? scenarioNamed(scenario) : reaped(scenarioNamed(scenario), kills, bound);
 }
 
-function breakCode(fault: OuterFault): Promise<() => void> {
-  return fault.file.startsWith('src/recovery/') ? breakReaper([fault]) : breakPoolCode([fault]);
+function breakCode({ also = [], ...fault }: OuterFault): Promise<() => void> {
+  if (fault.file.startsWith('src/recovery/')) return breakReaper([fault, ...also]);
+  return fault.file.startsWith('src/supply/') ? breakOwnerCode([fault, ...also]) : breakPoolCode([fault, ...also]);
 }
 
 test.each(outerFaults)('caught in $file: $name', async (fault) => {

@@ -1,5 +1,5 @@
-// Faults outside the engines: of the recovery, and of the code by which a pool ends. Each is caught in the order of some steps, or by
-// a death that only that part of the code settles.
+// Faults outside the engines: of the recovery, of the code by which a pool ends, and of the owner's. Each is caught in the order of some
+// steps, or by a death that only that part of the code settles.
 
 import type { Patch } from './build-model.js';
 
@@ -11,11 +11,15 @@ export interface OuterFault extends Patch {
   readonly kills?: number;
   /** Preemptions, with `kills`. */
   readonly bound?: number;
+  /** Other places that the same fault changes. */
+  readonly also?: readonly Patch[];
 }
 
 const settle = 'src/recovery/settle.ts';
 const reap = 'src/recovery/reap.ts';
 const ending = 'src/control/ending.ts';
+const ownerWords = 'src/supply/owner-words.ts';
+const recall = 'src/supply/recall.ts';
 
 export const outerFaults: readonly OuterFault[] = [
   {
@@ -111,5 +115,122 @@ export const outerFaults: readonly OuterFault[] = [
     find: 'if (Atomics.compareExchange(memory.i32, CLOSER, seen, seatWord(closer)) !== seen) return false;',
     replace: 'Atomics.store(memory.i32, CLOSER, seatWord(closer));',
     scenario: 'two ports go on where the closer is gone',
+  },
+  {
+    name: 'a fed page is taken back by a store',
+    file: ownerWords,
+    find: 'if (Atomics.compareExchange(i32, index, home, next) === home) relist(owner, page);',
+    replace: 'Atomics.store(i32, index, next);\n    relist(owner, page);',
+    scenario: 'withdraw against claim',
+  },
+  {
+    name: 'a page is listed before it may be taken',
+    file: ownerWords,
+    find: 'setHome(owner, page, HOME_FRESH | (isReserve ? HOME_RESERVE : 0));',
+    replace: '',
+    also: [
+      {
+        file: ownerWords,
+        find: 'Atomics.or(memory.i32, word, 1 << (page & 31));\n    first',
+        replace:
+          'Atomics.or(memory.i32, word, 1 << (page & 31));\n' +
+          '    setHome(owner, page, HOME_FRESH | (isReserve ? HOME_RESERVE : 0));\n    first',
+      },
+    ],
+    scenario: 'pages that were never listed, taken back, against a bit that was left',
+  },
+  {
+    name: 'the hint of fed pages goes down before they have their bits',
+    file: ownerWords,
+    find: 'let first = geometry.pageCount;',
+    replace:
+      'let first = Math.min(...pages);\n' +
+      '  lowerHint(owner, geometry.supplyHintOffset, first >>> RETIRED_WORD_SHIFT);',
+    also: [
+      {
+        file: ownerWords,
+        find: 'lowerHint(owner, geometry.supplyHintOffset, first >>> RETIRED_WORD_SHIFT);\n  engine.wake',
+        replace: 'engine.wake',
+      },
+    ],
+    scenario: 'publish against two looks for listed pages',
+  },
+  {
+    name: 'the hint of retired pages moves on over those that came home meanwhile',
+    file: ownerWords,
+    find: 'Atomics.compareExchange(i32, hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | end);',
+    replace: 'Atomics.store(i32, hint, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | end);',
+    scenario: 'recall against the leaving of a pinned page',
+  },
+  {
+    name: 'a page is called home by a pin in the place of those that it has',
+    file: ownerWords,
+    find: 'if (Atomics.compareExchange(memory.i32, pinsIndex(geometry, page), 0, 1) === 0) recalled.add(page);',
+    replace: 'Atomics.store(memory.i32, pinsIndex(geometry, page), 1);\n    recalled.add(page);',
+    scenario: 'recall against pin',
+  },
+  {
+    name: 'pages that no port holds are not called home',
+    file: ownerWords,
+    find: 'if (state === HOME_HELD) {',
+    replace:
+      'const { ledgerBytes, ledgersOffset, maxPorts } = geometry;\n' +
+      '  let held = 0;\n' +
+      '  for (let id = 0; id < maxPorts; id++)\n' +
+      '    held += memory.u16[(ledgersOffset + id * ledgerBytes + 2 * page) >>> 1] as number;\n' +
+      '  if (state === HOME_HELD && held > 0) {',
+    scenario: 'recall against trim',
+  },
+  {
+    name: 'a page is taken back without a look at its state',
+    file: ownerWords,
+    find: 'if ((Atomics.load(memory.i32, homeIndex(owner, page)) & HOME_STATE_MASK) !== HOME_RETIRED) return false;',
+    replace: '',
+    scenario: 'a reserve retired against a late release of its page',
+  },
+  {
+    name: 'a page that is pinned is taken back at the end',
+    file: ownerWords,
+    find: '=== HOME_LEFT) return false;',
+    replace: '=== HOME_LEFT && page === 0) return false;',
+    scenario: 'the last unpin after the end of the pool',
+  },
+  {
+    name: 'the pins of an owner that leaves stay',
+    file: recall,
+    find: 'engine.unpin(page);',
+    replace: '',
+    scenario: 'area retired, and the owner leaves, against last release',
+  },
+  {
+    name: 'a thread that has said nothing of areas is taken for one that knows them',
+    file: ownerWords,
+    find: 'if ((known - since) << 1 < 0) ports.push(id);',
+    replace: 'if (known !== 0 && (known - since) << 1 < 0) ports.push(id);',
+    scenario: 'a new area against a thread that attaches with an old table',
+  },
+  {
+    name: 'threads that do not ask of areas are taken for answered',
+    file: ownerWords,
+    find: 'Atomics.compareExchange(memory.i32, index, AREAS_WANTED | 0, AREAS_ANSWERED | 0);',
+    replace: 'Atomics.exchange(memory.i32, index, AREAS_ANSWERED | 0);',
+    scenario: 'a new area against a thread that attaches with an old table',
+  },
+  {
+    name: 'a page is with its provider before its pins go',
+    file: ownerWords,
+    find: 'Atomics.store(memory.i32, pinsIndex(geometry, page), 0);\n  setHome(owner, page, HOME_RETURNED);',
+    replace: 'setHome(owner, page, HOME_RETURNED);\n  Atomics.store(memory.i32, pinsIndex(geometry, page), 0);',
+    scenario: 'recall against trim',
+    kills: 1,
+    bound: 1,
+  },
+  {
+    name: 'what a dead owner was about to list is not listed',
+    file: reap,
+    find: 'yield* listForOwner(port);',
+    replace: '',
+    scenario: 'publish against two looks for listed pages',
+    kills: 1,
   },
 ];

@@ -18,6 +18,8 @@ export interface Run {
   readonly name: string;
   readonly run: (pool: ModelPool, id: number) => Steps<number>;
   readonly port?: number;
+  /** It goes on with what the thread's earlier runs of this kind left in `kept`. */
+  readonly isContinued?: boolean;
 }
 export type ProgramStep = Call | ConditionalCall | Run;
 /** What one thread does while schedules are explored. */
@@ -48,6 +50,9 @@ export class ProgramThread implements Instance {
   results: (number | null)[] = [];
   isFinished = true;
   isDead = false;
+  /** What code around the engine keeps from run to run: it follows from what these runs have read, and begins anew. */
+  kept: unknown;
+  private keptReads: Reads = nothingRead();
   private call = 0;
   private isBegun = true;
   private procedure: Procedure | undefined;
@@ -69,6 +74,8 @@ export class ProgramThread implements Instance {
     this.stepper.open(this.id);
     this.procedure = undefined;
     this.engines.clear();
+    this.kept = undefined;
+    this.keptReads = nothingRead();
     this.isBegun = this.isFinished || !atStart;
     if (this.isBegun) this.next();
   }
@@ -100,6 +107,8 @@ export class ProgramThread implements Instance {
     mix(this.call * 8 + (this.isFinished ? 4 : 0) + (this.isDead ? 2 : 0) + (this.isBegun ? 1 : 0));
     for (const result of this.results) mix(result ?? 0x5bd1e995);
     if (this.isDead || this.isFinished || !this.isBegun) return;
+    mix(this.keptReads.a);
+    mix(this.keptReads.b);
     if (this.procedure !== undefined) this.procedure.fingerprint(mix);
     else this.stepper.fingerprint(mix);
   }
@@ -135,8 +144,8 @@ export class ProgramThread implements Instance {
     this.isFinished = true;
   }
 
-  private begun({ run, port: about = this.id }: Run): Procedure {
-    const reads = nothingRead();
+  private begun({ run, port: about = this.id, isContinued = false }: Run): Procedure {
+    const reads = isContinued ? this.keptReads : nothingRead();
     // Also what the thread's engine remembers from the calls before.
     this.stepper.remember(reads);
     return new Procedure(this.pool, run(this.pool, this.id), about, (port) => this.engineOf(port, reads), reads);

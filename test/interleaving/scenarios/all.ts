@@ -4,6 +4,7 @@ import type { Scenario } from '../explorer.js';
 import { deathScenarios } from './deaths.js';
 import { endingScenarios } from './ending.js';
 import { messageScenarios } from './messages.js';
+import { ownerScenarios } from './owner.js';
 import { recoveryScenarios } from './recovery.js';
 import { referenceScenarios } from './references.js';
 import { ringScenarios } from './rings.js';
@@ -15,6 +16,7 @@ export const scenarios: readonly Scenario[] = [
   ...referenceScenarios,
   ...supplyScenarios,
   ...endingScenarios,
+  ...ownerScenarios,
   ...recoveryScenarios,
   ...deathScenarios,
 ];
