@@ -5,7 +5,7 @@
 // provider took is given back before anybody else has seen it.
 
 import type { Geometry } from '../control/geometry.js';
-import { PagePoolError, REMEDIES, show } from '../errors.js';
+import { callError, type PagePoolError, show } from '../errors.js';
 import { isSharedBuffer } from '../platform/buffers.js';
 import { freeRuns } from '../provider/page-numbers.js';
 import type { Area, AreaMemory, MemoryProvider, ProviderContext } from '../provider/provider.js';
@@ -230,9 +230,5 @@ export function emptyStep(): Step {
 
 /** The error of a provider that uses its context wrongly. */
 function failed(call: string, name: string, value: unknown, rule: string): PagePoolError {
-  const remedy = REMEDIES.POOL_ERR_PROVIDER;
-  return new PagePoolError(
-    'POOL_ERR_PROVIDER',
-    `context.${call} failed: ${name}=${show(value)} (expected ${rule}); ${remedy}`,
-  );
+  return callError('POOL_ERR_PROVIDER', `context.${call}`, `${name}=${show(value)}`, rule);
 }
