@@ -11,7 +11,7 @@ import { loadWord } from '../control/nodes.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
 import { PagePoolError } from '../errors.js';
 import { warn } from '../platform/console.js';
-import { startTimer } from '../platform/timers.js';
+import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import type { EventCount } from '../port/eventcount.js';
 import type { Port } from '../port/port.js';
@@ -137,11 +137,6 @@ export class Closing {
   #warn(text: string): void {
     warn(this.#port.name, text);
   }
-}
-
-/** Whether this realm can look again later: an audio worklet cannot, and leaves closing to others. */
-function hasTimers(): boolean {
-  return typeof setTimeout === 'function';
 }
 
 /** How far closing is. */

@@ -9,7 +9,7 @@
 
 import { callError, invalidArgument, type PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { UNIT_BYTES_MIN } from '../numbers.js';
-import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
+import { isPlainBuffer, isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory } from '../platform/types.js';
 import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 
@@ -165,10 +165,7 @@ class UserAreaProvider implements MemoryProvider {
 export function userArea(memory: ArrayBufferLike | WasmMemory, options: UserAreaOptions = {}): MemoryProvider {
   const given = requireRecord('userArea', 'options', options, ['byteOffset', 'byteLength']) as UserAreaOptions;
   const buffer = bufferOf(memory);
-  if (
-    !isSharedBuffer(buffer) &&
-    (isWasmMemory(memory) || Object.prototype.toString.call(buffer) !== '[object ArrayBuffer]')
-  ) {
+  if (!isSharedBuffer(buffer) && (isWasmMemory(memory) || !isPlainBuffer(buffer))) {
     throw invalidArgument(
       'userArea',
       'memory',

@@ -10,7 +10,6 @@ import {
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SUSPECT_OFFSET,
   ENTRY_SHIFT,
   HEADER_FRESH_OFFSET,
@@ -29,7 +28,6 @@ import {
   NODE_ENTRIES_OFFSET,
   NODE_PAGES_OFFSET,
   NODE_TAKEN_OFFSET,
-  PIN_COUNT_MASK,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   RETIRED_INDEX_MASK,
@@ -47,6 +45,7 @@ import {
   loadWord,
   magazineCount,
   nodeOffset,
+  pinCount,
   portMagazines,
   slotParts,
 } from '../control/nodes.js';
@@ -272,8 +271,8 @@ export class Census {
         `I7 page ${page} was never given out and cannot be found (expected ${fresh} or more, where the search begins)`,
       );
     }
-    const pins = this.#word(this.#descriptor(page) + DESCRIPTOR_PINS_OFFSET) & PIN_COUNT_MASK;
-    if (state === HOME_LEFT && pins === 0) this.#error(`I7 page ${page} left the pool without a pin (expected a pin)`);
+    if (state === HOME_LEFT && pinCount(this.#port, page) === 0)
+      this.#error(`I7 page ${page} left the pool without a pin (expected a pin)`);
   }
 
   /** A page that is out: its count, and its fragments' holders, against the references found. */

@@ -8,10 +8,8 @@ import {
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
-  DESCRIPTOR_HOME_OFFSET,
   ENTRY_SHIFT,
   HOME_HELD,
-  HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   NODE_COUNT_OFFSET,
@@ -27,8 +25,16 @@ import {
 import { claimOf, reaperOf } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
-import { filledNodes, laneOffset, loadWord, magazineCount, nodeOffset, portMagazines } from '../control/nodes.js';
-import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/places.js';
+import {
+  filledNodes,
+  homeState,
+  laneOffset,
+  loadWord,
+  magazineCount,
+  nodeOffset,
+  portMagazines,
+} from '../control/nodes.js';
+import { pageOfHandle, portOffset, rowIndex } from '../control/places.js';
 import { isRunning } from '../control/state.js';
 import type { Port } from '../port/port.js';
 
@@ -197,8 +203,7 @@ class Search {
     }
     const rest: number[] = [];
     for (let page = 1; page <= geometry.pageCount; page++) {
-      const home = descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET;
-      if ((this.#word(home) & HOME_STATE_MASK) === HOME_HELD && !this.#found.has(page)) rest.push(page);
+      if (homeState(this.#port, page) === HOME_HELD && !this.#found.has(page)) rest.push(page);
     }
     this.#add('nobody', null, null, rest, 'nobody has %: audit() settles what a death left, when nothing moves');
   }

@@ -21,7 +21,7 @@ import { areasEpoch, ringOwner, sayAreas } from '../control/owner.js';
 import { pageOfHandle } from '../control/places.js';
 import { callError, PagePoolError, REMEDIES } from '../errors.js';
 import { isSharedBuffer } from '../platform/buffers.js';
-import { startTimer } from '../platform/timers.js';
+import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { Carrier } from './carrier.js';
 
@@ -234,7 +234,7 @@ export class Areas {
     this.#turn(true);
     sayAreas(this.#seat, AREAS_WANTED);
     ringOwner(this.#seat);
-    if (this.#carrier?.canPull !== false || typeof setTimeout !== 'function') return;
+    if (this.#carrier?.canPull !== false || !hasTimers()) return;
     this.#stopAsking();
     this.#askTimer = startTimer(() => this.#ask(), ASK_AGAIN_MS);
   }
