@@ -9,10 +9,13 @@ import {
   CHANNEL_NOT_FULL_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
+  ENTRY_SHIFT,
   HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_SHIFT,
   NODE_COUNT_OFFSET,
+  NODE_ENTRIES_OFFSET,
+  NODE_PAGES_OFFSET,
   NODE_TAKEN_OFFSET,
   PIN_COUNT_MASK,
   PORT_COUNTERS_OFFSET,
@@ -20,6 +23,10 @@ import {
   PORT_MERGE_OFFSET,
   PORT_SPARE_OFFSET,
   RING_HEAD_OFFSET,
+  TOKEN_HANDLE_OFFSET,
+  TOKEN_LENT,
+  TOKEN_SHIFT,
+  TOKEN_STATE_MASK,
 } from '../../assembly/layout.js';
 import type { SharedWords } from './claims.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
@@ -92,6 +99,33 @@ export function portMagazines(memory: PoolMemory, geometry: Geometry, id: number
 /** Pages in a magazine. */
 export function magazineCount(memory: PoolMemory, geometry: Geometry, node: number): number {
   return Math.min(loadWord(memory, nodeOffset(geometry.ring, node) + NODE_COUNT_OFFSET), geometry.magazineCapacity);
+}
+
+/** The pages in a magazine. */
+export function magazinePages({ memory, geometry }: SharedWords, node: number): number[] {
+  const first = nodeOffset(geometry.ring, node) + NODE_PAGES_OFFSET;
+  return Array.from({ length: magazineCount(memory, geometry, node) }, (_, i) => loadWord(memory, first + 4 * i));
+}
+
+/** The handles of a node's entries that nobody has taken. */
+export function entryHandles(memory: PoolMemory, { batch, ring }: ChannelGeometry, node: number): number[] {
+  const address = nodeOffset(ring, node);
+  const count = Math.min(loadWord(memory, address + NODE_COUNT_OFFSET), batch);
+  const handles: number[] = [];
+  for (let i = loadWord(memory, address + NODE_TAKEN_OFFSET); i < count; i++)
+    handles.push(loadWord(memory, address + NODE_ENTRIES_OFFSET + (i << ENTRY_SHIFT)));
+  return handles;
+}
+
+/** The handles of tokens that were lent and not adopted. */
+export function lentHandles({ memory, geometry }: SharedWords): number[] {
+  const handles: number[] = [];
+  for (let i = 0; i < geometry.tokenCount; i++) {
+    const token = geometry.tokensOffset + (i << TOKEN_SHIFT);
+    if ((loadWord(memory, token) & TOKEN_STATE_MASK) === TOKEN_LENT)
+      handles.push(loadWord(memory, token + TOKEN_HANDLE_OFFSET));
+  }
+  return handles;
 }
 
 /** Pages in a port's cache. */

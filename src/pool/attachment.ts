@@ -167,7 +167,7 @@ export class Attachment {
     this.#closing.stop();
     this.freed.close();
     for (const channel of this.channels.values()) endChannelWaits(channel);
-    if (!port.isLost) port.supply?.unpinRecalled();
+    if (!port.isLost) port.supply?.recall.stop();
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
     this.watching.stop();

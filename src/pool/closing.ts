@@ -147,7 +147,7 @@ export function closeReport(port: Port): CloseReport {
     isDestroyed,
     inflight: inflight(memory, geometry),
     // The owner knows its own pins, by which areas are emptied: they end with the pool.
-    pinned: pinnedPages(port) - (port.supply?.ownPins() ?? 0),
+    pinned: pinnedPages(port) - (port.supply?.recall.ownPins() ?? 0),
     holders: isDestroyed ? [] : findHolders(port),
   };
 }
