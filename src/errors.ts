@@ -175,6 +175,13 @@ export function requireInteger(call: string, name: string, value: unknown, min: 
   }
 }
 
+/** Throws unless `value` is a number of milliseconds; Infinity is one. */
+export function requireMilliseconds(call: string, name: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value >= 0)) {
+    throw invalidArgument(call, name, value, 'a number of milliseconds, 0 or more');
+  }
+}
+
 /** Throws unless `value` is an object with no other keys than `names`. */
 export function requireRecord(
   call: string,

@@ -4,7 +4,7 @@
 // meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
 
 import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
-import { callError, invalidArgument, type PagePoolError, requireRecord } from '../errors.js';
+import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
 import { startTimer } from '../platform/timers.js';
 import type { Signal, Timer } from '../platform/types.js';
 import type { Probe, WaitEvent } from './eventcount.js';
@@ -39,10 +39,7 @@ export function requireWaitOptions(call: string, options: unknown): WaitOptions 
 
 /** Throws unless `timeoutMs` is undefined, Infinity, or a number of milliseconds. */
 export function requireTimeout(call: string, timeoutMs: unknown): void {
-  if (timeoutMs === undefined) return;
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-    throw invalidArgument(call, 'timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
-  }
+  if (timeoutMs !== undefined) requireMilliseconds(call, 'timeoutMs', timeoutMs);
 }
 
 /** What a thread of a pool with a provider does whenever it wakes: follows its areas, and serves others if it is the owner. */

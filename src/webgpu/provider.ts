@@ -6,8 +6,7 @@
 // Source: the dma-buf provider of the kernel's page_pool: memory without an address, bound for as long as somebody holds it.
 
 import { invalidArgument } from '../errors.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
-import type { UnreadablePool } from '../pool/unreadable.js';
+import { type PagePool, portOf, type UnreadablePool } from '../pool/page-pool.js';
 import type { MemoryProvider, ProviderContext } from '../provider/provider.js';
 import { DeviceAreas } from './device-areas.js';
 import type { DeviceHost } from './device-host.js';
