@@ -150,6 +150,11 @@ export function callError(
   return new PagePoolError(code, `${call} failed: ${found} (expected ${rule}); ${todo}`, options);
 }
 
+/** What a thrown value says, whatever it is. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 /** The error for `name=value (expected rule)`. */
 export function invalidArgument(
   call: string,

@@ -76,8 +76,8 @@ export class PagePool {
   readonly #attachment: Attachment;
   /** Where pages of providers lie; undefined where all are the pool's own. */
   readonly #areas: Areas | undefined;
-  /** Views of whole pages, by page number. */
-  readonly #views: (Uint8Array | undefined)[] = [];
+  /** The attachment's. */
+  readonly #views: (Uint8Array | undefined)[];
 
   private constructor(start: Start) {
     const { port } = start;
@@ -91,13 +91,9 @@ export class PagePool {
     this.portId = port.id;
     this.engine = port.engine.kind;
     this.mode = port.memory.isShared ? 'shared' : 'local';
-    this.#attachment.begin({
-      engineChanged: (engine) => {
-        this.#engine = engine;
-      },
-      forget: (firstPage, pages) => {
-        this.#views.fill(undefined, firstPage, firstPage + pages);
-      },
+    this.#views = this.#attachment.views;
+    this.#attachment.begin((engine) => {
+      this.#engine = engine;
     });
   }
 

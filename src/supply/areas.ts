@@ -19,7 +19,7 @@ import type { Seat } from '../control/claims.js';
 import { pageOffset } from '../control/geometry.js';
 import { areasEpoch, ringOwner, sayAreas } from '../control/owner.js';
 import { pageOfHandle } from '../control/places.js';
-import { callError, PagePoolError, REMEDIES } from '../errors.js';
+import { callError, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
 import { isSharedBuffer } from '../platform/buffers.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
@@ -296,10 +296,9 @@ function carried<T>(rule: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new PagePoolError(
       'POOL_ERR_PROVIDER',
-      `a pool with areas failed (expected ${rule}): ${reason}; ${REMEDIES.POOL_ERR_PROVIDER}`,
+      `a pool with areas failed (expected ${rule}): ${reasonOf(cause)}; ${REMEDIES.POOL_ERR_PROVIDER}`,
       { cause },
     );
   }

@@ -10,7 +10,7 @@ import type { Seat } from '../control/claims.js';
 import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { reentryError } from '../engine/guarded.js';
-import { PagePoolError, show } from '../errors.js';
+import { PagePoolError, reasonOf, show } from '../errors.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { warn } from '../platform/console.js';
 import { startTimer } from '../platform/timers.js';
@@ -509,7 +509,7 @@ export class Supply implements ContextHost {
   }
 
   #warn(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = reasonOf(error);
     // Threads may ask again and again of a provider that has come to its end.
     if (text === this.#failure) return;
     this.#failure = text;
