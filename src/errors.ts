@@ -180,6 +180,13 @@ export function requireInteger(call: string, name: string, value: unknown, min: 
   }
 }
 
+/** The option of that name, false if it is not given; throws unless it is a boolean and `options` has no other. */
+export function requireFlag(call: string, options: unknown, name: string): boolean {
+  const { [name]: value = false } = requireRecord(call, 'options', options ?? {}, [name]);
+  if (typeof value !== 'boolean') throw invalidArgument(call, name, value, 'a boolean');
+  return value;
+}
+
 /** Throws unless `value` is a number of milliseconds; Infinity is one. */
 export function requireMilliseconds(call: string, name: string, value: unknown): void {
   if (typeof value !== 'number' || !(value >= 0)) {

@@ -139,6 +139,17 @@ function* ringWords(ring: RingGeometry): Generator<readonly [number, number]> {
   yield [ring.offset + RING_NODE_COUNT_OFFSET, ring.nodeCount];
 }
 
+/** The words that tell this pool from every other. */
+export function identityWords({ u32 }: PoolMemory): Uint32Array {
+  const first = (CONTROL_BASE + HEADER_IDENTITY_OFFSET) >>> 2;
+  return u32.subarray(first, first + 4);
+}
+
+/** The same as one string. */
+export function identityKey(memory: PoolMemory): string {
+  return identityWords(memory).join('.');
+}
+
 /** Writes the whole control region into zeroed memory; the magic number comes last. */
 export function writeControl(
   memory: PoolMemory,

@@ -181,16 +181,15 @@ export class Attachment {
 
 /** From now on the port's references are followed, through its engine. */
 function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
-  const { adopt, alloc, allocBulk, allocBurst, allocFragment, retain, take, takeAsync } = calls;
   const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
   const tracker = new LeakTracker(port, options, {
-    alloc: [alloc, take, takeAsync],
-    allocFragment: [allocFragment, take, takeAsync],
-    allocBurst: [allocBurst, allocBulk],
-    retain: [retain, Fragment.prototype.slice, Fragment.prototype.retain],
+    alloc: [calls.alloc, calls.take, calls.takeAsync],
+    allocFragment: [calls.allocFragment, calls.take, calls.takeAsync],
+    allocBurst: [calls.allocBurst, calls.allocBulk],
+    retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
     receiveBurst: [receiveBurst, receive, next, iterate],
-    adopt: [adopt],
-    wait: [next, iterate, takeAsync],
+    adopt: [calls.adopt],
+    wait: [next, iterate, calls.takeAsync],
   });
   followLeaks(port, tracker, trackEngine(port, tracker));
 }

@@ -13,6 +13,7 @@ import {
   invalidArgument,
   invalidHandle,
   invalidRange,
+  requireFlag,
   requireInteger,
   requireMilliseconds,
   requireRecord,
@@ -482,8 +483,7 @@ export class PagePool {
    *   the port, or when it is this thread's own
    */
   reap(portId: number, options?: { force?: boolean }): ReapReport {
-    const { force = false } = requireRecord('reap', 'options', options ?? {}, ['force']) as { force?: unknown };
-    if (typeof force !== 'boolean') throw invalidArgument('reap', 'force', force, 'a boolean');
+    const force = requireFlag('reap', options, 'force');
     if (this.#port.isGone) throw destroyedError('reap');
     this.#port.supply?.refuseReentry('reap');
     return this.#attachment.reaper.reap(portId, force);
@@ -497,9 +497,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is not set; nothing is left then
    */
   detach(options?: { release?: boolean }): void {
-    const { release = false } = requireRecord('detach', 'options', options ?? {}, ['release']) as { release?: unknown };
-    if (typeof release !== 'boolean') throw invalidArgument('detach', 'release', release, 'a boolean');
-    this.#attachment.detach(release);
+    this.#attachment.detach(requireFlag('detach', options, 'release'));
   }
 
   /** Counters and places of all pages, over all ports; approximate while threads work. */

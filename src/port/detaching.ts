@@ -11,7 +11,7 @@ import { pinnedPages } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
-import { leave, type Port } from './port.js';
+import { leave, type Port, shrink } from './port.js';
 import { idleScratch } from './scratch.js';
 
 /**
@@ -55,11 +55,8 @@ export function leaveMemory(port: Port, isDestroyed: boolean): void {
   const hasPins = isDestroyed && pinnedPages(port) !== 0;
   const unpin = hasPins ? engine.unpin : isDestroyed ? () => ERR_PIN : closedEngine.unpin;
   const refusing = { ...closedEngine, kind: engine.kind, unpin };
-  if (!isDestroyed) leave(port, refusing);
-  else {
-    const copy = new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes));
-    leave(port, refusing, { memory: copy, scratch: idleScratch() });
-  }
+  leave(port, refusing);
+  if (isDestroyed) shrink(port, new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes)), idleScratch());
 }
 
 /** The first bytes of a buffer, in one that nobody shares. */

@@ -5,6 +5,7 @@
 
 import { STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
 import { claimOf, claimPort, freePort, keepClaim } from '../control/claims.js';
+import { identityKey } from '../control/format.js';
 import type { Geometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
 import type { PoolMemory } from '../control/memory.js';
@@ -63,7 +64,6 @@ type Open = { -readonly [Key in keyof Port]: Port[Key] };
 export interface PortPlan {
   readonly memory: PoolMemory;
   readonly geometry: Geometry;
-  readonly identity: string;
   readonly name: string;
   readonly label: string;
   readonly kind: string;
@@ -80,9 +80,9 @@ export interface PortPlan {
  * @throws PagePoolError POOL_ERR_NO_PORT when all are claimed; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
  */
 export function openPort(plan: PortPlan): Port {
-  const { geometry, identity, kind, label, memory, name, providers } = plan;
+  const { geometry, kind, label, memory, name, providers } = plan;
   const id = claimPort(memory, geometry);
-  const seat = { id, claim: claimOf(memory, geometry, id), memory, geometry, identity };
+  const seat = { id, claim: claimOf(memory, geometry, id), memory, geometry, identity: identityKey(memory) };
   writeLabel(memory, geometry, id, label);
   let areas: Areas | undefined;
   try {
@@ -124,7 +124,7 @@ export function openPort(plan: PortPlan): Port {
 /** Tells `listener` of the port's changes, until it is gone. */
 export function listen(port: Port, listener: PortListener): void {
   const open: Open = port;
-  if (open.listener !== undefined) throw new Error('a port has one listener');
+  if (open.listener !== undefined) throw new Error('there is a listener');
   open.listener = listener;
 }
 
@@ -145,14 +145,18 @@ export function ownsPort(port: Port): boolean {
   return false;
 }
 
-/** The port is gone: `engine` refuses its calls, and where the pool is destroyed `rest` is what is left of it. */
-export function leave(port: Port, engine: Engine, rest?: Pick<Port, 'memory' | 'scratch'>): void {
+/** The port is gone: `engine` refuses its calls. */
+export function leave(port: Port, engine: Engine): void {
   const open: Open = port;
   open.engine = engine;
   open.isGone = true;
   open.listener?.engineChanged(engine);
   open.listener = undefined;
-  if (rest !== undefined) Object.assign(open, rest);
+}
+
+/** The pool is destroyed: what is left of its memory for this port. */
+export function shrink(port: Port, memory: PoolMemory, scratch: Scratch): void {
+  Object.assign(port, { memory, scratch });
 }
 
 /** Hands this port's cached pages back before its thread may stand still. */

@@ -105,7 +105,7 @@ export class Areas {
 
   /** Tells `listener` of changes from now on, and at once where the table is behind. */
   listen(listener: AreasListener): void {
-    if (this.#listener !== undefined) throw new Error('a table of areas has one listener');
+    if (this.#listener !== undefined) throw new Error('there is a listener');
     this.#listener = listener;
     if (this.#isBehind) listener.behind(true);
   }
