@@ -12,7 +12,6 @@ import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
-import type { PreparedEngine } from '../engine/open.js';
 import { callError, engineError, type PagePoolError } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
 import type { MemoryProvider } from '../provider/provider.js';
@@ -67,7 +66,8 @@ export interface PortPlan {
   readonly name: string;
   readonly label: string;
   readonly kind: string;
-  readonly engine: Pick<PreparedEngine, 'open'>;
+  /** Opens the engine; `clear` clears a page that lies elsewhere. */
+  readonly engine: { open(portId: number, clear?: (page: number) => void): Engine };
   /** The areas that there are already. */
   readonly areas: AreasChange;
   /** In the thread that calls them: the providers of other memory than the pool's own. */
