@@ -30,6 +30,6 @@ export function bitsFor(value: number): number {
 }
 
 /** How many low bits of a handle number the units of `pageCount` pages; page 0 is never used. */
-export function unitBitsOf(pageCount: number, unitsShift: number): number {
-  return bitsFor((pageCount + 1) * 2 ** unitsShift - 1);
+export function unitBitsOf(pageCount: number, unitsPerPageShift: number): number {
+  return bitsFor((pageCount + 1) * 2 ** unitsPerPageShift - 1);
 }

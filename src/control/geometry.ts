@@ -77,8 +77,8 @@ export interface Geometry {
   readonly pageShift: number;
   readonly pageCount: number;
   readonly unitBytes: number;
-  readonly unitShift: number;
-  readonly unitsShift: number;
+  readonly unitBytesShift: number;
+  readonly unitsPerPageShift: number;
   readonly unitBits: number;
   readonly generationBits: number;
   readonly maxPorts: number;
@@ -132,10 +132,10 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
   const { pageBytes, unitBytes, maxPorts, source } = plan;
   const pageCount = plan.pageCount + source.reservePages;
   const ownPages = source.isOwn ? plan.pageCount : 0;
-  const unitsShift = Math.log2(pageBytes / unitBytes);
-  const unitBits = unitBitsOf(pageCount, unitsShift);
+  const unitsPerPageShift = Math.log2(pageBytes / unitBytes);
+  const unitBits = unitBitsOf(pageCount, unitsPerPageShift);
   const magazineCapacity = Math.min(Math.max(Math.floor(pageCount / (4 * maxPorts)), 1), MAGAZINE_CAPACITY_MAX);
-  const unitCount = (pageCount + 1) * 2 ** unitsShift;
+  const unitCount = (pageCount + 1) * 2 ** unitsPerPageShift;
 
   const portsOffset = align(CONTROL_BASE + HEADER_BYTES, BLOCK_ALIGNMENT);
   const ledgersOffset = portsOffset + maxPorts * PORT_BYTES;
@@ -166,8 +166,8 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     pageShift: Math.log2(pageBytes),
     pageCount,
     unitBytes,
-    unitShift: Math.log2(unitBytes),
-    unitsShift,
+    unitBytesShift: Math.log2(unitBytes),
+    unitsPerPageShift,
     unitBits,
     generationBits: Math.min(GENERATION_BITS_MAX, HANDLE_BITS - unitBits),
     maxPorts,

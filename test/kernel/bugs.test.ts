@@ -616,7 +616,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       (_, i) => i % 7 === 3,
     ];
     const pagesOf = ({ geometry }: { geometry: Geometry }, handles: readonly number[]) =>
-      handles.map((handle) => (handle & (2 ** geometry.unitBits - 1)) >>> geometry.unitsShift).sort((a, b) => a - b);
+      handles
+        .map((handle) => (handle & (2 ** geometry.unitBits - 1)) >>> geometry.unitsPerPageShift)
+        .sort((a, b) => a - b);
 
     it.each(pageCounts)(
       'of %i pages every one is found by detaching, by reaping, by trimming and by who allocates then',

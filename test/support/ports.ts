@@ -149,7 +149,7 @@ export function statsOf(port: Port): PoolStats {
 
 /** The page that the handle's fragment lies in. */
 export function pageOf({ geometry }: Port, handle: number): number {
-  return unitOf({ geometry }, handle) >>> geometry.unitsShift;
+  return unitOf({ geometry }, handle) >>> geometry.unitsPerPageShift;
 }
 
 /** The unit where the handle's fragment starts. */
@@ -159,7 +159,7 @@ export function unitOf({ geometry }: Pick<Port, 'geometry'>, handle: number): nu
 
 /** The bytes from a unit on. */
 export function bytesAt({ memory, geometry }: Port, unit: number, length: number): Uint8Array {
-  const start = geometry.pagesOffset + (unit - 2 ** geometry.unitsShift) * geometry.unitBytes;
+  const start = geometry.pagesOffset + (unit - 2 ** geometry.unitsPerPageShift) * geometry.unitBytes;
   return new Uint8Array(memory.reach(start + length).buffer, start, length);
 }
 
