@@ -1,7 +1,7 @@
 // The options of a pool: their types, their defaults, and the checks of every one of them.
 //
 // Pure: no memory is touched. What leaves `resolveOptions` is complete and valid on its own; whether it all fits into one
-// memory is geometry.ts's question.
+// memory is the question of src/control/geometry.ts.
 
 import {
   BATCH_MAX,
