@@ -34,15 +34,18 @@ export class Recall {
    * thread has its port.
    */
   stop(area?: OwnedArea): void {
+    const { engine } = this.#seat;
     for (const page of this.#recalled) {
       if (area !== undefined && (page < area.firstPage || page >= area.firstPage + area.pages)) continue;
       this.#recalled.delete(page);
-      this.#seat.engine.unpin(page);
+      engine.unpin(page);
     }
   }
 
   /** Pages on which nobody but the owner has a pin. */
   ownPins(): number {
-    return [...this.#recalled].filter((page) => pinCount(this.#seat, page) === 1).length;
+    let own = 0;
+    for (const page of this.#recalled) if (pinCount(this.#seat, page) === 1) own++;
+    return own;
   }
 }
