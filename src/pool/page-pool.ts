@@ -214,8 +214,7 @@ export class PagePool {
     exhausted(this.#port, 'allocBulk');
     const found = lookFurther(this.#port, 'allocBulk', count);
     if (found === OWN_PAGE) return this.allocBulk(out, count);
-    if (found === 0) return false;
-    return address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
+    return found !== 0 && allocBulkCopied(this.#port, out, count);
   }
 
   /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
@@ -226,13 +225,7 @@ export class PagePool {
     if (got === 0) exhausted(this.#port, 'allocBurst');
     const found = lookFurther(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
     if (found === OWN_PAGE) return this.allocBurst(out, count);
-    return found === 0 ? got : got + this.#allocRest(out.subarray(got, count));
-  }
-
-  /** The rest of a burst, after the provider was asked. */
-  #allocRest(out: Uint32Array): number {
-    const address = this.#port.scratch.addressOf('allocBurst', 'out', out, out.length, 1);
-    return address !== 0 ? this.#engine.allocBurst(address, out.length) : allocCopied(this.#port, out, out.length);
+    return found === 0 ? got : got + allocCopied(this.#port, out.subarray(got, count), count - got);
   }
 
   /**
