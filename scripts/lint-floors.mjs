@@ -1,9 +1,10 @@
-// Imports run down, never up or in a circle: checks src/ and assembly/ against the floors that docs/architecture.md lists.
+// Imports run down, never up or in a circle: checks src/ and assembly/ against the floors that docs/architecture.md
+// lists.
 //
-// Each row of that table is a floor, the highest first; its first cell names the rooms on it: `x/` is a folder, `x.ts` a file, `*.ts`
-// stands for the entries that no other row names. A file may import what is in its own room and what is on lower floors: nothing
-// above, and no other room of its floor. No files, and no folders, import each other in a circle. Types count like everything else:
-// `import type`, `export ... from` and `import('x')` in a type.
+// Each row of that table is a floor, the highest first; its first cell names the rooms on it: `x/` is a folder, `x.ts`
+// a file, `*.ts` stands for the entries that no other row names. A file may import what is in its own room and what is
+// on lower floors: nothing above, and no other room of its floor. No files, and no folders, import each other in a
+// circle. Types count like everything else: `import type`, `export ... from` and `import('x')` in a type.
 
 import { readFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';

@@ -1,7 +1,7 @@
 // Numbers: the two kinds that calls take, and the arithmetic that knows nothing of a pool.
 //
-// Any thread; pure. A value is looked at without a conversion that could throw; optimised code knows that it has a small integer, so
-// that the look at the type costs nothing there.
+// Any thread; pure. A value is looked at without a conversion that could throw; optimised code knows that it has a
+// small integer, so that the look at the type costs nothing there.
 
 /** What WebAssembly grows a memory by. */
 export const WASM_PAGE_BYTES = 65536;

@@ -1,7 +1,7 @@
 // Writes the control region of a new pool, and lists the words that whoever attaches compares.
 //
-// Called once, by the creator, before any other thread knows the memory: every store is plain. New memory is zero, so only
-// what is not zero is written. Places come from geometry.ts, meanings from layout.ts.
+// Called once, by the creator, before any other thread knows the memory: every store is plain. New memory is zero, so
+// only what is not zero is written. Places come from geometry.ts, meanings from layout.ts.
 
 import {
   ABI_VERSION,

@@ -1,7 +1,7 @@
 // Where everything lies: from valid options to the place of each part of the control region.
 //
-// Pure arithmetic, no memory: the same options give the same geometry in every thread, so whoever attaches recomputes it and
-// compares. All places are byte addresses from the memory's start, below 4 GiB.
+// Pure arithmetic, no memory: the same options give the same geometry in every thread, so whoever attaches recomputes
+// it and compares. All places are byte addresses from the memory's start, below 4 GiB.
 
 import {
   CHANNEL_HEAD_BYTES,
@@ -117,7 +117,9 @@ export interface Geometry {
 
 /** Addresses are 32 bits, and the memory's end is one of them: the last Wasm page stays out. */
 export const MEMORY_BYTES_MAX: number = 65535 * WASM_PAGE_BYTES;
-/** Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched. */
+/**
+ * Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched.
+ */
 export const SCRATCH_BYTES = 32 * 1024;
 const TOKEN_COUNT = 256;
 /** Adjacent cache lines are fetched in pairs. */

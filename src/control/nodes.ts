@@ -1,7 +1,7 @@
 // What other threads' parts of the control region look like: magazines, ring slots, lanes, descriptors, counters.
 //
-// Read-only and approximate while other threads work: nodes are plain memory that an exchange may move at any time. Used by
-// statistics, the audit and the waits; exact on a quiet pool.
+// Read-only and approximate while other threads work: nodes are plain memory that an exchange may move at any time.
+// Used by statistics, the audit and the waits; exact on a quiet pool.
 
 import {
   CHANNEL_HEAD_BYTES,

@@ -1,4 +1,5 @@
-// Where things lie that are numbered: ports, rows, descriptors, and the fragments of handles. Each is worked out here alone.
+// Where things lie that are numbered: ports, rows, descriptors, and the fragments of handles. Each is worked out here
+// alone.
 //
 // Pure: a geometry and a number give an address or an index. Any thread.
 
@@ -43,7 +44,10 @@ export function startOfHandle({ geometry }: Placed, handle: number): number {
   return pagesOffset + ((handle & ((1 << unitBits) - 1)) - (1 << unitsPerPageShift)) * unitBytes;
 }
 
-/** A hint of the first word of bits that may have one set, as it is once word `index` has: raised, so that no older one returns. */
+/**
+ * A hint of the first word of bits that may have one set, as it is once word `index` has: raised, so that no older one
+ * returns.
+ */
 export function loweredHint(seen: number, index: number): number {
   const first = Math.min(index, seen & RETIRED_INDEX_MASK);
   return (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | first;

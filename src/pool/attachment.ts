@@ -1,7 +1,8 @@
 // An attachment: what one thread's PagePool consists of beside its calls, from the first moment to the last.
 //
-// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It hands each on
-// to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the memory.
+// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It
+// hands each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the
+// memory.
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
 import { announce, poolState, watchState } from '../control/state.js';

@@ -1,8 +1,9 @@
-// What a pool of memory that the processor cannot see deals in, as the compiler sees it: everything that others have, but no bytes.
+// What a pool of memory that the processor cannot see deals in, as the compiler sees it: everything that others have,
+// but no bytes.
 //
-// Types alone, no code: at run time each is of the same class as its like, and bytes() throws. They are types of their own and no
-// subtypes, so that code which looks at pages is not given one; code for both kinds takes either type and asks isReadable(). The pool
-// itself is beside PagePool (page-pool.ts), whose calls name both.
+// Types alone, no code: at run time each is of the same class as its like, and bytes() throws. They are types of their
+// own and no subtypes, so that code which looks at pages is not given one; code for both kinds takes either type and
+// asks isReadable(). The pool itself is beside PagePool (page-pool.ts), whose calls name both.
 
 import type { WaitOptions } from '../port/waiting.js';
 import type { MemoryProvider } from '../provider/provider.js';

@@ -1,7 +1,7 @@
 // From a handle to bytes: where its fragment starts, and views of it.
 //
-// The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer, which is
-// made anew when another thread has grown the memory past it.
+// The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer,
+// which is made anew when another thread has grown the memory past it.
 
 import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
 import { invalidHandle, requireInteger } from '../errors.js';

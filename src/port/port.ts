@@ -1,7 +1,7 @@
 // A port: this thread's attachment to a pool, as the rooms above share it.
 //
-// A port belongs to one thread. It is opened, parked and given up here, and nobody else writes its fields: whoever has to hear of a
-// change is the port's one listener.
+// A port belongs to one thread. It is opened, parked and given up here, and nobody else writes its fields: whoever has
+// to hear of a change is the port's one listener.
 
 import { STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
 import { claimOf, claimPort, freePort, keepClaim } from '../control/claims.js';
@@ -48,7 +48,9 @@ export interface Port extends AreasSeat, SupplySeat {
   readonly listener: PortListener | undefined;
 }
 
-/** Who has to hear of a port's changes: it names the pool's objects, which an object that somebody keeps need not keep. */
+/**
+ * Who has to hear of a port's changes: it names the pool's objects, which an object that somebody keeps need not keep.
+ */
 export interface PortListener {
   /** Another engine serves the port's calls from now on. */
   engineChanged(engine: Engine): void;
@@ -77,7 +79,8 @@ export interface PortPlan {
 /**
  * Claims a port and opens an engine on it; what fails half way leaves the port free.
  *
- * @throws PagePoolError POOL_ERR_NO_PORT when all are claimed; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
+ * @throws PagePoolError POOL_ERR_NO_PORT when all are claimed; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too
+ *   late
  */
 export function openPort(plan: PortPlan): Port {
   const { geometry, kind, label, memory, name, providers } = plan;
@@ -135,7 +138,9 @@ export function followLeaks(port: Port, leaks: LeakTracker, engine: Engine): voi
   open.leaks = leaks;
 }
 
-/** Whether the port is this thread's, where it goes on after standing still: a port that is lost is given up at once. */
+/**
+ * Whether the port is this thread's, where it goes on after standing still: a port that is lost is given up at once.
+ */
 export function ownsPort(port: Port): boolean {
   if (port.isGone) return false;
   if (keepClaim(port)) return true;

@@ -1,7 +1,7 @@
 // Waiting: until a condition is true, with a signal, a timeout, and a look on a timer.
 //
-// On any event that can be armed and listened to: an eventcount (eventcount.ts), or another one of the same shape. The port is parked
-// meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
+// On any event that can be armed and listened to: an eventcount (eventcount.ts), or another one of the same shape. The
+// port is parked meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
 
 import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
@@ -42,7 +42,10 @@ export function requireTimeout(call: string, timeoutMs: unknown): void {
   if (timeoutMs !== undefined) requireMilliseconds(call, 'timeoutMs', timeoutMs);
 }
 
-/** What a thread of a pool with a provider does whenever it wakes: follows its areas, and serves others if it is the owner. */
+/**
+ * What a thread of a pool with a provider does whenever it wakes: follows its areas, and serves others if it is the
+ * owner.
+ */
 export function catchUp({ areas, supply }: Port): void {
   areas?.follow();
   supply?.serveQuietly();
@@ -68,7 +71,8 @@ export interface Wait<T> {
 /**
  * Resolves with the first result of the probe that is not undefined. The port is parked meanwhile.
  *
- * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted; what the probe throws
+ * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted; what the
+ *   probe throws
  */
 export async function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
   options.signal?.throwIfAborted();

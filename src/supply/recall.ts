@@ -29,9 +29,9 @@ export class Recall {
   }
 
   /**
-   * Takes the owner's pins off: those of an area that is kept after all, or of all, since the owner leaves or the pool is destroyed
-   * and nobody would do it later. Pages circulate on, and those that had left for the owner's sake alone come home. While the
-   * thread has its port.
+   * Takes the owner's pins off: those of an area that is kept after all, or of all, since the owner leaves or the pool
+   * is destroyed and nobody would do it later. Pages circulate on, and those that had left for the owner's sake alone
+   * come home. While the thread has its port.
    */
   stop(area?: OwnedArea): void {
     const { engine } = this.#seat;
