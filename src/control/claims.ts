@@ -1,7 +1,8 @@
 // Claims: which thread has which port, as the port's claim word says.
 //
-// A port belongs to one thread. A freed port keeps its counters and its magazines: the next claimant goes on with both, so sums over
-// all ports stay right. Any thread reads claims; its own one a thread moves by compare-exchange, since a reaper may be faster.
+// A port belongs to one thread. A freed port keeps its counters and its magazines: the next claimant goes on with both,
+// so sums over all ports stay right. Any thread reads claims; its own one a thread moves by compare-exchange, since a
+// reaper may be faster.
 
 import {
   CLAIM_ACTIVE,
@@ -20,7 +21,7 @@ import {
   PORT_THREAD_OFFSET,
   PORT_WANT_OFFSET,
 } from '../../assembly/layout.js';
-import { PagePoolError } from '../errors.js';
+import { callError } from '../errors.js';
 import { threadWord } from '../platform/thread.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
@@ -67,9 +68,12 @@ export function claimPort(memory: PoolMemory, geometry: Geometry): number {
     Atomics.store(i32, (port + PORT_LIMIT_OFFSET) >>> 2, geometry.magazineCapacity);
     return id;
   }
-  throw new PagePoolError(
+  throw callError(
     'POOL_ERR_NO_PORT',
-    `attach failed: maxPorts=${geometry.maxPorts} (expected fewer attached threads); detach where the pool is no longer used, or create it with more maxPorts`,
+    'attach',
+    `maxPorts=${geometry.maxPorts}`,
+    'fewer attached threads',
+    'detach where the pool is no longer used, or create it with more maxPorts',
   );
 }
 
@@ -99,8 +103,8 @@ export function isSameClaim(one: number, other: number): boolean {
 }
 
 /**
- * Says that this thread lives: a port that was set aside is taken back. False: the port was reaped, and is not this thread's any
- * more.
+ * Says that this thread lives: a port that was set aside is taken back. False: the port was reaped, and is not this
+ * thread's any more.
  */
 export function keepClaim(seat: Seat): boolean {
   return moveClaim(seat, seat.claim);

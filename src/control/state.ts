@@ -1,17 +1,16 @@
-// The state of a pool: what every thread of it is told, how it hears of it while it stands still, and what keeps it from its end.
+// The state of a pool: what every thread of it is told, how it hears of it while it stands still, and what keeps it
+// from its end.
 //
-// The sequence beside the state is raised with whatever concerns all of them: the pool closes, a port was freed, set aside or
-// reaped, locks are wanted. An idle thread waits on it asynchronously and looks at everything when it moves; a busy one sees its
-// cache limit at its next release. Any thread may announce; nothing here blocks.
+// The sequence beside the state is raised with whatever concerns all of them: the pool closes, a port was freed, set
+// aside or reaped, locks are wanted. An idle thread waits on it asynchronously and looks at everything when it moves; a
+// busy one sees its cache limit at its next release. Any thread may announce; nothing here blocks.
 
 import {
   CLAIM_FREE,
   CLAIM_STATE_MASK,
   CONTROL_BASE,
-  DESCRIPTOR_PINS_OFFSET,
   HEADER_STATE_OFFSET,
   HEADER_STATE_SEQ_OFFSET,
-  PIN_COUNT_MASK,
   PORT_HOLD_OFFSET,
   PORT_PARKED_OFFSET,
   PORT_RELEASE_OFFSET,
@@ -20,8 +19,8 @@ import { hasWaitAsync } from '../platform/capabilities.js';
 import { claimOf, type Seat, type SharedWords } from './claims.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
-import { loadWord } from './nodes.js';
-import { descriptorAt, portOffset } from './places.js';
+import { loadWord, pinCount } from './nodes.js';
+import { portOffset } from './places.js';
 
 const SEQUENCE = (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2;
 
@@ -33,7 +32,10 @@ export function announce({ i32 }: PoolMemory): void {
   Atomics.notify(i32, SEQUENCE);
 }
 
-/** Calls `onChange` now and whenever something is announced, until it returns false. Does not keep Node's event loop alive. */
+/**
+ * Calls `onChange` now and whenever something is announced, until it returns false. Does not keep Node's event loop
+ * alive.
+ */
 export function watchState(port: Pick<Seat, 'memory'>, onChange: () => boolean): void {
   const look = (): void => {
     const { i32, isShared } = port.memory;
@@ -52,7 +54,10 @@ export function poolState(memory: PoolMemory): number {
   return Atomics.load(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2);
 }
 
-/** Pages taken from the provider and not given back, cached ones included: releases are read before holds, so never too few. */
+/**
+ * Pages taken from the provider and not given back, cached ones included: releases are read before holds, so never too
+ * few.
+ */
 export function inflight(memory: PoolMemory, geometry: Geometry): number {
   let releases = 0;
   let holds = 0;
@@ -68,11 +73,10 @@ export function inflight(memory: PoolMemory, geometry: Geometry): number {
 }
 
 /** Pages that somebody has pinned. */
-export function pinnedPages({ memory, geometry }: SharedWords): number {
+export function pinnedPages(words: SharedWords): number {
   let pinned = 0;
-  for (let page = 1; page <= geometry.pageCount; page++) {
-    const pins = descriptorAt(geometry, page) + DESCRIPTOR_PINS_OFFSET;
-    if ((loadWord(memory, pins) & PIN_COUNT_MASK) !== 0) pinned++;
+  for (let page = 1; page <= words.geometry.pageCount; page++) {
+    if (pinCount(words, page) !== 0) pinned++;
   }
   return pinned;
 }

@@ -1,7 +1,8 @@
 // An attachment: what one thread's PagePool consists of beside its calls, from the first moment to the last.
 //
-// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It hands each on
-// to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the memory.
+// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It
+// hands each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the
+// memory.
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
 import { announce, poolState, watchState } from '../control/state.js';
@@ -17,9 +18,7 @@ import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
 import { type WaitOptions, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
-import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
-import type { AreasListener } from '../supply/areas.js';
 import { Channel, endChannelWaits } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
 import { Fragment } from './fragment.js';
@@ -34,28 +33,21 @@ type PoolCalls = Readonly<
   >
 >;
 
-/** What of a PagePool changes when its attachment does. */
-export interface AttachmentListener {
-  /** Another engine serves the calls from now on. */
-  engineChanged(engine: Engine): void;
-  /** Views of these pages are to be forgotten. */
-  forget(firstPage: number, pages: number): void;
-}
-
 /** One thread's attachment to a pool. */
-export class Attachment implements PortListener, AreasListener {
+export class Attachment {
   readonly port: Port;
   readonly channels = new Map<string, Channel>();
+  /** Views of whole pages, by page number. */
+  readonly views: (Uint8Array | undefined)[] = [];
   /** Raised when pages come back. */
   readonly freed: EventCount;
+  readonly reaper: PortReaper;
+  readonly watching: Watching;
   readonly #isCreator: boolean;
   #share: PoolShare | string;
   /** The port's own engine, which serves its calls but for moments. */
   readonly #engine: Engine;
   readonly #closing: Closing;
-  readonly #reaper: PortReaper;
-  readonly #watching: Watching;
-  #listener: AttachmentListener | undefined;
 
   constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
     this.port = port;
@@ -64,20 +56,22 @@ export class Attachment implements PortListener, AreasListener {
     this.#isCreator = isCreator;
     this.#share = share;
     this.#closing = new Closing(port, () => this.end());
-    this.#reaper = new PortReaper(port);
-    this.#watching = new Watching(port, this.#reaper);
+    this.reaper = new PortReaper(port);
+    this.watching = new Watching(port, this.reaper);
     this.freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
     port.geometry.channels.forEach((channel, index) => {
       this.channels.set(channel.name, new Channel(port, index));
     });
   }
 
-  /** From here on `listener` is told of changes, and what other threads announce is done. */
-  begin(listener: AttachmentListener): void {
-    const { port } = this;
-    this.#listener = listener;
-    listen(port, this);
-    port.areas?.listen(this);
+  /** From here on what changes is heard of: the port's engine by `engineChanged`, the rest here. */
+  begin(engineChanged: PortListener['engineChanged']): void {
+    const { port, views } = this;
+    listen(port, { engineChanged, lost: () => this.end() });
+    port.areas?.listen({
+      forget: (firstPage, pages) => views.fill(undefined, firstPage, firstPage + pages),
+      behind: (isBehind) => this.#turn(isBehind),
+    });
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -99,20 +93,8 @@ export class Attachment implements PortListener, AreasListener {
     }
   }
 
-  engineChanged(engine: Engine): void {
-    this.#listener?.engineChanged(engine);
-  }
-
-  lost(): void {
-    this.end();
-  }
-
-  forget(firstPage: number, pages: number): void {
-    this.#listener?.forget(firstPage, pages);
-  }
-
   /** What this thread knows of areas, and what the engine may hand out, go together. */
-  behind(isBehind: boolean): void {
+  #turn(isBehind: boolean): void {
     const { areas, isGone } = this.port;
     if (isGone) return;
     this.port.standIn(isBehind ? waitingEngine(this.#engine, () => areas?.follow()) : this.#engine);
@@ -145,21 +127,10 @@ export class Attachment implements PortListener, AreasListener {
     port.areas?.follow();
     if (isPressed(port)) returnIdleFragmentPage(port);
     port.engine.poll();
-    this.#watching.follow();
+    this.watching.follow();
     this.#closing.follow();
     if (this.isDestroyed) this.end();
     else port.supply?.serveQuietly();
-  }
-
-  watch(worker: unknown): void {
-    if (this.port.isGone) throw destroyedError('watch');
-    this.#watching.watch(worker);
-  }
-
-  reap(portId: number, force: boolean): ReapReport {
-    if (this.port.isGone) throw destroyedError('reap');
-    this.port.supply?.refuseReentry('reap');
-    return this.#reaper.reap(portId, force);
   }
 
   /** @param release whether references that the thread holds are released */
@@ -192,11 +163,11 @@ export class Attachment implements PortListener, AreasListener {
     this.#closing.stop();
     this.freed.close();
     for (const channel of this.channels.values()) endChannelWaits(channel);
-    if (!port.isLost) port.supply?.unpinRecalled();
+    if (!port.isLost) port.supply?.recall.stop();
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
-    this.#watching.stop();
-    this.forget(0, port.geometry.pageCount + 1);
+    this.watching.stop();
+    this.views.length = 0;
     const { isDestroyed } = this;
     const { memory } = port;
     leaveMemory(port, isDestroyed);
@@ -204,7 +175,6 @@ export class Attachment implements PortListener, AreasListener {
     if (isDestroyed && !port.isLost) port.supply?.finish();
     else port.supply?.uninstall();
     port.areas?.close();
-    this.#listener = undefined;
     // Lets go of this thread's own wait, and calls whoever has to go on with what it did.
     announce(memory);
   }
@@ -212,16 +182,15 @@ export class Attachment implements PortListener, AreasListener {
 
 /** From now on the port's references are followed, through its engine. */
 function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
-  const { adopt, alloc, allocBulk, allocBurst, allocFragment, retain, take, takeAsync } = calls;
   const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
   const tracker = new LeakTracker(port, options, {
-    alloc: [alloc, take, takeAsync],
-    allocFragment: [allocFragment, take, takeAsync],
-    allocBurst: [allocBurst, allocBulk],
-    retain: [retain, Fragment.prototype.slice, Fragment.prototype.retain],
+    alloc: [calls.alloc, calls.take, calls.takeAsync],
+    allocFragment: [calls.allocFragment, calls.take, calls.takeAsync],
+    allocBurst: [calls.allocBurst, calls.allocBulk],
+    retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
     receiveBurst: [receiveBurst, receive, next, iterate],
-    adopt: [adopt],
-    wait: [next, iterate, takeAsync],
+    adopt: [calls.adopt],
+    wait: [next, iterate, calls.takeAsync],
   });
   followLeaks(port, tracker, trackEngine(port, tracker));
 }

@@ -13,11 +13,10 @@ import {
   HOME_RETIRED,
   HOME_STATE_MASK,
   PORT_CLAIM_OFFSET,
-  RETIRED_INDEX_BITS,
-  RETIRED_INDEX_MASK,
   RETIRED_WORD_SHIFT,
 } from '../../assembly/layout.js';
 import { seatWord } from '../control/claims.js';
+import { loweredHint } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
 import type { DeadPort } from './dead-port.js';
 
@@ -37,9 +36,7 @@ function* setListed(port: DeadPort, pages: readonly number[], bits: number, hint
   const index = (pages[0] as number) >>> RETIRED_WORD_SHIFT;
   for (;;) {
     const seen = yield* port.load(hint);
-    const at = Math.min(index, seen & RETIRED_INDEX_MASK);
-    const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | at;
-    if ((yield* port.exchange(hint, seen, next)) === seen) return;
+    if ((yield* port.exchange(hint, seen, loweredHint(seen, index))) === seen) return;
   }
 }
 

@@ -23,19 +23,17 @@ import {
   COUNTER_STOLEN,
   COUNTER_SUSPECT,
   COUNTER_WAIVE,
-  DESCRIPTOR_HOME_OFFSET,
   HOME_HELD,
   HOME_LEFT,
-  HOME_STATE_MASK,
   PORT_COUNTERS_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
 import { readLabel } from '../control/label.js';
-import { cachedPages, loadWord, ringPages } from '../control/nodes.js';
+import { cachedPages, homeState, loadWord, ringPages } from '../control/nodes.js';
 import { ownerState } from '../control/owner.js';
-import { descriptorAt, portOffset } from '../control/places.js';
+import { portOffset } from '../control/places.js';
 import { inflight } from '../control/state.js';
 import type { Port } from '../port/port.js';
 import type { SupplyReport } from '../supply/supply.js';
@@ -177,7 +175,7 @@ function readProvider(port: Port): ProviderStats {
   const owner = port.isGone ? null : (port.supply?.report() ?? null);
   return {
     kind: port.kind,
-    state: state === 'none' ? 'own' : state === 'serving' ? 'serving' : 'gone',
+    state: state === 'none' ? 'own' : state,
     owner,
   };
 }
@@ -185,9 +183,9 @@ function readProvider(port: Port): ProviderStats {
 function readPort(port: Port, id: number, totals: Float64Array): PortStats {
   const { memory, geometry } = port;
   const block = portOffset(geometry, id);
-  const counters = new Float64Array(COUNTER_COUNT);
-  addCounters(port, block + PORT_COUNTERS_OFFSET, counters);
-  for (let i = 0; i < COUNTER_COUNT; i++) totals[i] = (totals[i] as number) + (counters[i] as number);
+  const first = (block + PORT_COUNTERS_OFFSET) >>> 3;
+  const counters = memory.f64.slice(first, first + COUNTER_COUNT);
+  for (const [i, count] of counters.entries()) totals[i] = (totals[i] as number) + count;
   const isClaimed = (claimOf(memory, geometry, id) & CLAIM_STATE_MASK) !== CLAIM_FREE;
   return {
     portId: id,
@@ -200,10 +198,6 @@ function readPort(port: Port, id: number, totals: Float64Array): PortStats {
       loadWord(memory, block + PORT_RELEASE_OFFSET),
     ),
   };
-}
-
-function addCounters({ memory }: Port, offset: number, sums: Float64Array): void {
-  for (let i = 0; i < COUNTER_COUNT; i++) sums[i] = (sums[i] as number) + (memory.f64[(offset >>> 3) + i] as number);
 }
 
 function counterStats(counters: Float64Array, hold: number, release: number): CounterStats {
@@ -236,12 +230,12 @@ function counterStats(counters: Float64Array, hold: number, release: number): Co
 }
 
 /** Where the pages are: their home states tell who has them, the magazines tell which of the pool's own are idle. */
-function placePages({ memory, geometry }: Port, cached: number): PageStats {
+function placePages(port: Port, cached: number): PageStats {
+  const { memory, geometry } = port;
   let held = 0;
   let pinned = 0;
   for (let page = 1; page <= geometry.pageCount; page++) {
-    const home = descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET;
-    const state = loadWord(memory, home) & HOME_STATE_MASK;
+    const state = homeState(port, page);
     if (state === HOME_HELD) held++;
     else if (state === HOME_LEFT) pinned++;
   }

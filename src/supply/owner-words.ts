@@ -1,9 +1,10 @@
 // The owner's words: how the thread that calls a pool's providers takes part in what all threads share.
 //
-// What of the owner's side touches shared words, apart from its timers, its messages and the providers' callbacks (supply.ts), so
-// that an explorer can step it against other threads. Pages that left circulation stand in the retired bits until the owner takes
-// them; pages that a provider feeds are listed in the supply bits, where any port finds them (assembly/supply.ts). The owner's thread
-// only; nothing here blocks. What other threads do with the owner's words is in src/control/owner.ts.
+// What of the owner's side touches shared words, apart from its timers, its messages and the providers' callbacks
+// (supply.ts), so that an explorer can step it against other threads. Pages that left circulation stand in the retired
+// bits until the owner takes them; pages that a provider feeds are listed in the supply bits, where any port finds them
+// (assembly/supply.ts). The owner's thread only; nothing here blocks. What other threads do with the owner's words is
+// in src/control/owner.ts.
 
 import {
   AREAS_ANSWERED,
@@ -27,7 +28,6 @@ import {
   HOME_RETURNED,
   HOME_STAMP_MASK,
   HOME_STATE_MASK,
-  PIN_COUNT_MASK,
   PIN_LEFT,
   PORT_AREAS_OFFSET,
   PORT_WANT_OFFSET,
@@ -35,9 +35,9 @@ import {
   RETIRED_INDEX_MASK,
   RETIRED_WORD_SHIFT,
 } from '../../assembly/layout.js';
-import { claimOf, type Seat, type SharedWords, seatWord } from '../control/claims.js';
-import { loadWord } from '../control/nodes.js';
-import { descriptorAt, portOffset } from '../control/places.js';
+import { claimOf, type Seat, seatWord } from '../control/claims.js';
+import { homeState } from '../control/nodes.js';
+import { descriptorAt, loweredHint, portOffset } from '../control/places.js';
 import type { Engine } from '../engine/engine.js';
 
 /** The seat of the thread that calls the providers. */
@@ -140,7 +140,10 @@ export function publish(owner: OwnerSeat, pages: readonly number[], isReserve: b
   engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
 }
 
-/** Takes pages back that were published and that nobody has taken: those of `pages` numbers from `firstPage` that are out. */
+/**
+ * Takes pages back that were published and that nobody has taken: those of `pages` numbers from `firstPage` that are
+ * out.
+ */
 export function withdraw(owner: OwnerSeat, firstPage: number, pages: number, isOut: Uint8Array): void {
   const { i32 } = owner.memory;
   for (let page = firstPage; page < firstPage + pages; page++) {
@@ -190,10 +193,9 @@ function lowerHint({ memory }: OwnerSeat, offset: number, index: number): void {
   for (;;) {
     // N9 no ordering needed: the exchange decides.
     const seen = Atomics.load(i32, hint);
-    const at = Math.min(index, seen & RETIRED_INDEX_MASK);
-    const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | at;
-    // X10 pairs with X13 in assembly/supply.ts takeListed, and in takeRetired: whoever looked before us does not move the hint past our bits.
-    if (Atomics.compareExchange(i32, hint, seen, next) === seen) return;
+    // X10 pairs with X13 in assembly/supply.ts takeListed, and in takeRetired: whoever looked before us does not move
+    // the hint past our bits.
+    if (Atomics.compareExchange(i32, hint, seen, loweredHint(seen, index)) === seen) return;
   }
 }
 
@@ -242,8 +244,7 @@ function takeBack(owner: OwnerSeat, page: number): boolean {
 
 /** The pool is destroyed: whatever is out comes back, but for a page that is pinned. False: the page is. */
 export function takeAtEnd(owner: OwnerSeat, page: number): boolean {
-  const state = loadWord(owner.memory, homeIndex(owner, page) << 2) & HOME_STATE_MASK;
-  if (state === HOME_LEFT) return false;
+  if (homeState(owner, page) === HOME_LEFT) return false;
   setHome(owner, page, HOME_RETURNED);
   return true;
 }
@@ -255,8 +256,9 @@ function pinsIndex(geometry: OwnerSeat['geometry'], page: number): number {
 }
 
 /**
- * Makes a page leave circulation with its last release. A pin of the owner does that, beside those of others or alone, and refills
- * waive pinned pages that they find in the ring. `recalled` are the pages on which the owner has one; it comes off once they left.
+ * Makes a page leave circulation with its last release. A pin of the owner does that, beside those of others or alone,
+ * and refills waive pinned pages that they find in the ring. `recalled` are the pages on which the owner has one; it
+ * comes off once they left.
  */
 export function recallPage(owner: OwnerSeat, page: number, recalled: Set<number>): void {
   const { geometry, memory } = owner;
@@ -273,9 +275,4 @@ function unpinLeft({ engine, geometry, memory }: OwnerSeat, page: number, recall
   // A20 pairs with X4 in assembly/pin.ts leave: the page has left, and is not about to.
   const hasLeft = (Atomics.load(memory.i32, pinsIndex(geometry, page)) & PIN_LEFT) !== 0;
   if (hasLeft && recalled.delete(page)) engine.unpin(page);
-}
-
-/** Whether a page has one pin, and no more. */
-export function hasOnePin({ geometry, memory }: SharedWords, page: number): boolean {
-  return (loadWord(memory, pinsIndex(geometry, page) << 2) & PIN_COUNT_MASK) === 1;
 }

@@ -2,8 +2,9 @@
 //
 // The owner's thread only. The steps on shared words are in owner-words.ts; here is on which pages the owner has a pin.
 
+import { pinCount } from '../control/nodes.js';
 import type { OwnedArea } from './context.js';
-import { hasOnePin, type OwnerSeat, recallPage } from './owner-words.js';
+import { type OwnerSeat, recallPage } from './owner-words.js';
 
 /** Which pages an area has. */
 type Pages = Pick<OwnedArea, 'firstPage' | 'pages'>;
@@ -31,9 +32,9 @@ export class Recall {
   }
 
   /**
-   * Takes the owner's pins off: those of an area that is kept after all, or of all, since the owner leaves or the pool is destroyed
-   * and nobody would do it later. Pages circulate on, and those that had left for the owner's sake alone come home. While the
-   * thread has its port.
+   * Takes the owner's pins off: those of an area that is kept after all, or of all, since the owner leaves or the pool
+   * is destroyed and nobody would do it later. Pages circulate on, and those that had left for the owner's sake alone
+   * come home. While the thread has its port.
    */
   stop(area?: Pages): void {
     const { engine } = this.#seat;
@@ -46,8 +47,8 @@ export class Recall {
 
   /** Pages on which nobody but the owner has a pin. */
   ownPins(): number {
-    let pins = 0;
-    for (const page of this.#recalled) if (hasOnePin(this.#seat, page)) pins++;
-    return pins;
+    let own = 0;
+    for (const page of this.#recalled) if (pinCount(this.#seat, page) === 1) own++;
+    return own;
   }
 }
