@@ -4,11 +4,8 @@
 // their own ever have one of these.
 
 import { PagePoolError, REMEDIES } from '../errors.js';
-import { closedEngine } from './closed.js';
+import { ENGINE_CALLS } from './closed.js';
 import type { Engine } from './engine.js';
-
-type Call = keyof typeof closedEngine;
-const CALLS = Object.keys(closedEngine) as Call[];
 
 /** The error of a call of the pool inside a provider's callback. */
 export function reentryError(call: string, callback: string): PagePoolError {
@@ -20,7 +17,7 @@ export function reentryError(call: string, callback: string): PagePoolError {
 
 /** An engine that refuses every call by an error: a provider's callback must not call the pool. */
 export function reentrantEngine(kind: Engine['kind'], callback: string): Engine {
-  const calls = CALLS.map((call) => [
+  const calls = ENGINE_CALLS.map((call) => [
     call,
     () => {
       throw reentryError(call, `${callback}()`);
@@ -36,7 +33,7 @@ export function reentrantEngine(kind: Engine['kind'], callback: string): Engine 
  *   asks again and again, and hears of it no other way
  */
 export function waitingEngine(engine: Engine, look: () => void): Engine {
-  const calls = CALLS.map((call) => [
+  const calls = ENGINE_CALLS.map((call) => [
     call,
     (...args: never[]) => (engine[call] as (...args: never[]) => unknown)(...args),
   ]);

@@ -4,8 +4,8 @@
 // pool at the same time, so the choice is each thread's own.
 
 import { invalidArgument, PagePoolError, REMEDIES } from '../errors.js';
-import type { PoolMemory } from '../pool/memory.js';
 import type { Engine } from './engine.js';
+import type { GrowableMemory } from './typescript/context.js';
 import { createTypeScriptEngine } from './typescript.js';
 import { compileCore, compileCoreSync, instantiateCore, openWasmEngine } from './wasm.js';
 
@@ -19,7 +19,7 @@ export interface PreparedEngine {
 export interface EngineRequest {
   readonly call: string;
   readonly engine: 'auto' | 'wasm' | 'typescript';
-  readonly memory: PoolMemory;
+  readonly memory: GrowableMemory;
   readonly module: WebAssembly.Module | undefined;
   readonly stepPages: number;
 }

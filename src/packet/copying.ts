@@ -3,9 +3,9 @@
 // Each call copies first and takes over after that: where the pool is empty, or a window was released by its number,
 // the packet has the bytes that it had.
 
-import { want } from '../pool/demand.js';
-import { isReadableHandle } from '../pool/handles.js';
-import { exhausted, type Port } from '../pool/port.js';
+import { isReadableHandle } from '../port/handles.js';
+import { exhausted, type Port } from '../port/port.js';
+import { lookFurther, PROVIDER } from '../port/want.js';
 import { exactView, isExclusive, looseView, Part, releasePart, trimEnd } from './part.js';
 import type { PartList } from './part-list.js';
 
@@ -99,7 +99,7 @@ function allocatePart(port: Port, call: string, bytes: number): Part | null {
   let handle = port.engine.allocFragment(bytes);
   if (handle === 0) {
     exhausted(port, call);
-    if (want(port, call, 1)) handle = port.engine.allocFragment(bytes);
+    if (lookFurther(port, call, 1, PROVIDER) !== 0) handle = port.engine.allocFragment(bytes);
   }
   return handle !== 0 && isWritable(port, call, handle) ? new Part(port, handle, 0, bytes) : null;
 }

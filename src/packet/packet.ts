@@ -9,10 +9,10 @@
 
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
+import { dispose } from '../platform/symbols.js';
 import { Fragment, portOfFragment, spendFragment } from '../pool/fragment.js';
-import { isReadableHandle } from '../pool/handles.js';
-import type { Port } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
+import { isReadableHandle } from '../port/handles.js';
+import type { Port } from '../port/port.js';
 import { copyTogether, expandFront, mergeSmallParts } from './copying.js';
 import { forgetPart, Part, sharePart } from './part.js';
 import { PartList } from './part-list.js';

@@ -6,7 +6,7 @@
 
 import { PagePoolError } from '../errors.js';
 import { foreignError } from '../pool/fragment.js';
-import { type Port, refusal } from '../pool/port.js';
+import { type Port, refusal } from '../port/port.js';
 import { exactView, looseView, type Part, releasePart, sharePart, trimEnd, trimStart } from './part.js';
 import { findByte } from './search.js';
 

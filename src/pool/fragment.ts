@@ -13,11 +13,11 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TIME_OFFSET,
 } from '../../assembly/layout.js';
+import { loadWord } from '../control/nodes.js';
 import { engineError, invalidArgument, PagePoolError, requireInteger, show } from '../errors.js';
-import { fragmentView } from './handles.js';
-import { type Port, refusal } from './port.js';
-import { dispose } from './symbols.js';
-import { loadWord } from './views.js';
+import { dispose } from '../platform/symbols.js';
+import { fragmentView } from '../port/handles.js';
+import { type Port, refusal } from '../port/port.js';
 
 /** A reference on its way outside any channel; structured-cloneable, good for one `adopt` in any thread of the pool. */
 export interface FragmentToken {

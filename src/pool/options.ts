@@ -12,8 +12,11 @@ import {
   RETIRED_WORD_SHIFT,
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
+import type { ChannelPlan, WhenFull } from '../control/geometry.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
+import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
+import type { WasmModule } from '../platform/types.js';
 import {
   type PageSource,
   type ReserveOptions,
@@ -22,10 +25,6 @@ import {
   resolveSource,
 } from '../provider/choose.js';
 import type { MemoryProvider } from '../provider/provider.js';
-import type { WasmModule } from './platform-types.js';
-
-/** What a channel does with an entry that it has no room for. */
-export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';
 
 /** How one channel is made. */
 export interface ChannelOptions {
@@ -69,14 +68,6 @@ export interface AttachOptions extends LeakOptions {
   label?: string;
 }
 
-/** A channel's options, complete. */
-export interface ResolvedChannel {
-  readonly name: string;
-  readonly capacity: number;
-  readonly batch: number;
-  readonly whenFull: WhenFull;
-}
-
 /** A pool's options, complete and each valid. */
 export interface ResolvedOptions {
   readonly name: string;
@@ -84,7 +75,7 @@ export interface ResolvedOptions {
   readonly pageCount: number;
   readonly unitBytes: number;
   readonly maxPorts: number;
-  readonly channels: readonly ResolvedChannel[];
+  readonly channels: readonly ChannelPlan[];
   readonly provider: MemoryProvider;
   readonly reserve: MemoryProvider | undefined;
   /** What every thread has to know of the providers. */
@@ -97,7 +88,6 @@ export interface ResolvedOptions {
 
 export const PAGE_BYTES_MIN = 256;
 export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
-export const UNIT_BYTES_MIN = 16;
 export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
 export const CHANNELS_MAX = 256;
 export const CHANNEL_CAPACITY_MAX = 65535;
@@ -172,16 +162,6 @@ function withDefault<T>(value: T | undefined, otherwise: T): T {
   return value === undefined ? otherwise : value;
 }
 
-/** How many low bits of a handle number the units of `pageCount` pages; page 0 is never used. */
-export function unitBitsOf(pageCount: number, unitsShift: number): number {
-  return bitsFor((pageCount + 1) * 2 ** unitsShift - 1);
-}
-
-/** The bits that `value` takes, at least 1. */
-export function bitsFor(value: number): number {
-  return Math.max(1, Math.floor(Math.log2(Math.max(1, value))) + 1);
-}
-
 /** A 64th of the page, at least 64 bytes, and larger where handles would have too few generations otherwise. */
 function defaultUnitBytes(pageBytes: number, pageCount: number): number {
   return smallestUnitBytes(
@@ -225,7 +205,7 @@ function resolveName(call: string, name: unknown): string {
   return value;
 }
 
-function resolveChannels(call: string, channels: unknown): ResolvedChannel[] {
+function resolveChannels(call: string, channels: unknown): ChannelPlan[] {
   if (channels === undefined) return [];
   const record = requireRecord(call, 'channels', channels);
   const names = Object.keys(record);
@@ -235,7 +215,7 @@ function resolveChannels(call: string, channels: unknown): ResolvedChannel[] {
 }
 
 /** One channel's options with the defaults filled in. */
-export function resolveChannel(call: string, name: string, options: unknown): ResolvedChannel {
+export function resolveChannel(call: string, name: string, options: unknown): ChannelPlan {
   if (name.length < 1 || name.length > NAME_LENGTH_MAX) {
     throw invalidArgument(call, 'channels', name, `names of 1..${NAME_LENGTH_MAX} characters`);
   }

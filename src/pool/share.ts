@@ -12,14 +12,15 @@ import {
   HEADER_MAGIC_OFFSET,
   MAGIC,
 } from '../../assembly/layout.js';
+import { constantWords } from '../control/format.js';
+import { type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
+import { PoolMemory } from '../control/memory.js';
 import { invalidArgument, PagePoolError, type PagePoolErrorCode, REMEDIES, show } from '../errors.js';
+import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
+import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { describedSource, type PageSource } from '../provider/choose.js';
-import { type AreasChange, isAreasSnapshot } from './areas.js';
-import { constantWords } from './format.js';
-import { type Geometry, planGeometry } from './geometry.js';
-import { isSharedBuffer, isWasmMemory, PoolMemory } from './memory.js';
-import { type ResolvedChannel, type ResolvedOptions, resolveOptions } from './options.js';
-import type { WasmMemory, WasmModule } from './platform-types.js';
+import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
+import { type ResolvedOptions, resolveOptions } from './options.js';
 
 /** What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach` there. */
 export interface PoolShare {
@@ -40,7 +41,7 @@ export interface PoolShare {
     readonly unitBytes: number;
     readonly maxPorts: number;
     readonly zero: 'never' | 'on-release';
-    readonly channels: readonly ResolvedChannel[];
+    readonly channels: readonly ChannelPlan[];
     readonly source: PageSource;
   };
   /** Where the pages of a provider lay when the share was made. */

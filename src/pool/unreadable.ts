@@ -3,12 +3,12 @@
 // Types alone, no code: at run time such a pool is a PagePool whose bytes() throws. They are types of their own and no subtypes,
 // so that code which looks at pages is not given one; code for both kinds takes either type and asks isReadable().
 
-import type { Channel } from '../channel/channel.js';
+import type { WaitOptions } from '../port/waiting.js';
 import type { MemoryProvider } from '../provider/provider.js';
+import type { Channel } from './channel.js';
 import type { Fragment, FragmentToken } from './fragment.js';
 import type { Handle, PagePool } from './page-pool.js';
 import type { PoolShare } from './share.js';
-import type { WaitOptions } from './waiting.js';
 
 /** A provider whose pages the processor cannot see. */
 export type UnreadableProvider = MemoryProvider & { readonly readable: false };

@@ -8,9 +8,9 @@
 // Kernel: struct io_zcrx_area with its freelist, which outlives the pools of a queue that restarts.
 
 import { invalidArgument, PagePoolError, REMEDIES, requireInteger, requireRecord } from '../errors.js';
-import { isSharedBuffer, isWasmMemory } from '../pool/memory.js';
-import { UNIT_BYTES_MIN } from '../pool/options.js';
-import type { WasmMemory } from '../pool/platform-types.js';
+import { UNIT_BYTES_MIN } from '../numbers.js';
+import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
+import type { WasmMemory } from '../platform/types.js';
 import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 
 /** Which part of the memory pages are cut from. */

@@ -15,19 +15,20 @@ import {
   HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
 } from '../../assembly/layout.js';
+import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
+import { writeLabel } from '../control/label.js';
+import { loadWord } from '../control/nodes.js';
+import { announce } from '../control/state.js';
+import { runSteps } from '../control/steps.js';
 import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
-import { clearPage } from '../pool/handles.js';
-import { writeLabel } from '../pool/label.js';
-import { claimOf, isAttached, isSameClaim, type Port, threadOf } from '../pool/port.js';
-import { announce } from '../pool/state.js';
-import { loadWord } from '../pool/views.js';
+import type { Port } from '../port/port.js';
+import { clearPage } from '../supply/areas.js';
 import { DeadPort } from './dead-port.js';
 import { isQuarantined, isQuiet, quarantine } from './quarantine.js';
-import { claimDead, emptyFindings, reapClaimed, reaperOf } from './reap.js';
+import { claimDead, emptyFindings, reapClaimed } from './reap.js';
 import type { ReapReport } from './report.js';
-import { runSteps } from './steps.js';
 
 /** Reaps other threads' ports. */
 export class PortReaper {

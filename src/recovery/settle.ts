@@ -64,11 +64,11 @@ import {
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
-import { pageOffset } from '../pool/geometry.js';
-import { portOffset } from '../pool/port.js';
-import { nodeOffset } from '../pool/views.js';
+import { pageOffset } from '../control/geometry.js';
+import { nodeOffset } from '../control/nodes.js';
+import { portOffset } from '../control/places.js';
+import type { Steps } from '../control/steps.js';
 import type { DeadPort } from './dead-port.js';
-import type { Steps } from './steps.js';
 
 /** A record as it was left. */
 interface OpenRecord {

@@ -4,7 +4,7 @@
 // channels. The stamp is the fragment's own place and a number of the thread, so a page that two users have at one time shows in
 // the bytes. Choices follow from the seed; it holds at most `hold` references.
 
-import type { Channel } from '../channel/channel.js';
+import type { Channel } from '../pool/channel.js';
 import type { Fragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
 

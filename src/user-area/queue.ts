@@ -8,15 +8,18 @@
 // Kernel: io_zcrx_recv_frag (give), io_zcrx_ring_refill (refill), io_zcrx_scrub (scrub), io_zcrx_copy_chunk (giveCopy).
 
 import { FLAG_DETACHABLE } from '../../assembly/layout.js';
+import { ENTRY_WORDS } from '../control/messages.js';
+import { pageOfHandle, rowIndex, startInPage } from '../control/places.js';
 import { invalidArgument, invalidHandle, PagePoolError, REMEDIES, requireInteger, requireRecord } from '../errors.js';
-import type { SharedArea } from '../pool/areas.js';
-import { extentOf, fragmentView, pageOfHandle, startInPage } from '../pool/handles.js';
-import { isSharedBuffer } from '../pool/memory.js';
-import { isHandleNumber, isWord } from '../pool/numbers.js';
+import { isHandleNumber, isWord } from '../numbers.js';
+import { isSharedBuffer } from '../platform/buffers.js';
+import { dispose } from '../platform/symbols.js';
+import { startTimer } from '../platform/timers.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { destroyedError, type Port } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
-import { requireWaitOptions, startTimer, type WaitOptions, waitFor } from '../pool/waiting.js';
+import { extentOf, fragmentView } from '../port/handles.js';
+import { destroyedError, type Port } from '../port/port.js';
+import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { SharedArea } from '../supply/areas.js';
 import {
   USER_SLOTS_MAX,
   USER_STATE_ENDED,
@@ -62,7 +65,6 @@ export interface UserQueueStats {
   readonly lost: number;
 }
 
-const ENTRY_WORDS = 4;
 const SLOTS = 256;
 /** How long a look at the refills waits for more to come. */
 const LOOK_MS = 1;
@@ -448,7 +450,7 @@ export class UserQueue {
   /** This thread must have a reference on the page that no consumer has. */
   #requireHeld(call: string, page: number, handle: number): void {
     const { geometry, id, memory } = this.#port;
-    const row = ((geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1) + page;
+    const row = rowIndex(geometry, id, page);
     // Plain: this thread's own row.
     if ((memory.u16[row] as number) > (this.#given[page] as number)) return;
     throw new PagePoolError(

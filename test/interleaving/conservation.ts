@@ -55,7 +55,7 @@ import {
   TOKEN_WORD_OFFSET,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
-import type { ChannelGeometry, RingGeometry } from '../../src/pool/geometry.js';
+import type { ChannelGeometry, RingGeometry } from '../../src/control/geometry.js';
 import { lapMask, type ModelPool } from './model.js';
 
 /**

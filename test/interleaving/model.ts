@@ -27,12 +27,11 @@ import {
   RING_TAIL_OFFSET,
   TOKEN_BYTES,
 } from '../../assembly/layout.js';
-import { writeControl } from '../../src/pool/format.js';
-import { type Geometry, planGeometry, type RingGeometry } from '../../src/pool/geometry.js';
-import { PoolMemory } from '../../src/pool/memory.js';
+import { claimPort, reaperOf } from '../../src/control/claims.js';
+import { writeControl } from '../../src/control/format.js';
+import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
+import { PoolMemory } from '../../src/control/memory.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
-import { claimPort } from '../../src/pool/port.js';
-import { reaperOf } from '../../src/recovery/reap.js';
 import type { Engines } from './engines.js';
 import { type Reap, ReaperThread } from './reaper.js';
 import type { Calls, Mix, Stepper } from './stepper.js';

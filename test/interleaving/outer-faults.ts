@@ -15,7 +15,7 @@ export interface OuterFault extends Patch {
 
 const settle = 'src/recovery/settle.ts';
 const reap = 'src/recovery/reap.ts';
-const ending = 'src/pool/ending.ts';
+const ending = 'src/control/ending.ts';
 
 export const outerFaults: readonly OuterFault[] = [
   {

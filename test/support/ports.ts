@@ -9,22 +9,22 @@ import { fileURLToPath } from 'node:url';
 import { PagePool, type PoolOptions } from 'pagepool';
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
+import { createMemory, growStepPages } from '../../src/control/create-memory.js';
+import { writeControl } from '../../src/control/format.js';
+import { type Geometry, planGeometry } from '../../src/control/geometry.js';
+import type { PoolMemory } from '../../src/control/memory.js';
+import { portOffset } from '../../src/control/places.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
 import type { LeakLevel } from '../../src/leaks/report.js';
 import { trackEngine } from '../../src/leaks/tracked-engine.js';
 import { type Entrances, LeakTracker } from '../../src/leaks/tracker.js';
-import { auditPool } from '../../src/pool/audit.js';
-import { writeControl } from '../../src/pool/format.js';
-import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
-import { writeLabel } from '../../src/pool/label.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
 import { resolveOptions } from '../../src/pool/options.js';
-import { claimOf, claimPort, type Port, portOffset } from '../../src/pool/port.js';
-import { Scratch } from '../../src/pool/scratch.js';
 import { identityKey } from '../../src/pool/share.js';
-import { type PoolStats, readStats } from '../../src/pool/stats.js';
-import { createMemory, growStepPages } from '../../src/provider/wasm-memory.js';
+import { followLeaks, openPort as openShippedPort, type Port } from '../../src/port/port.js';
+import { auditPool } from '../../src/reports/audit.js';
+import { type PoolStats, readStats } from '../../src/reports/stats.js';
+import { NO_AREAS } from '../../src/supply/areas.js';
 
 /** What serves a port. */
 export type EngineKind = 'release' | 'checked' | 'typescript';
@@ -65,25 +65,17 @@ export function create(kind: EngineKind, options: PoolOptions): PagePool {
 
 /** Claims a port and opens the engine of that kind on it. */
 export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKind): Port {
-  const id = claimPort(memory, geometry);
-  // The same whatever the kind: pools of both engines are compared word for word.
-  writeLabel(memory, geometry, id, 'testport');
-  return {
-    id,
-    name: 'test',
-    label: 'testport',
-    identity: identityKey(memory),
-    claim: claimOf(memory, geometry, id),
+  return openShippedPort({
     memory,
     geometry,
-    scratch: new Scratch(memory, geometry, id),
-    engine: openEngine(memory, kind, id),
-    leaks: undefined,
-    isGone: false,
-    isLost: false,
-    onLost: () => {},
-    waits: 0,
-  };
+    identity: identityKey(memory),
+    name: 'test',
+    // The same whatever the kind: pools of both engines are compared word for word.
+    label: 'testport',
+    kind: 'wasm-memory',
+    engine: { open: (id) => openEngine(memory, kind, id) },
+    areas: NO_AREAS,
+  });
 }
 
 function openEngine(memory: PoolMemory, kind: EngineKind, portId: number) {
@@ -96,8 +88,7 @@ function openEngine(memory: PoolMemory, kind: EngineKind, portId: number) {
 /** Follows what the port holds from now on, as a thread does that asked for it. */
 export function track(port: Port, leaks: LeakLevel): Port {
   const tracker = new LeakTracker(port, { leaks }, NO_ENTRANCES);
-  port.engine = trackEngine(port, tracker);
-  port.leaks = tracker;
+  followLeaks(port, tracker, trackEngine(port, tracker));
   return port;
 }
 

@@ -21,13 +21,15 @@ import {
   OK,
   PORT_FRAGMENT_PAGE_OFFSET,
 } from '../../assembly/layout.js';
-import { allocBulkAt } from '../../src/pool/bursts.js';
-import { emptyPort } from '../../src/pool/detaching.js';
+import { freePort } from '../../src/control/claims.js';
+import type { ChannelGeometry } from '../../src/control/geometry.js';
+import { cachedPages, filledNodes, laneOffset, laneSum, loadWord, nodeOffset } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
 import { reclaimTokens } from '../../src/pool/fragment.js';
-import type { ChannelGeometry } from '../../src/pool/geometry.js';
 import type { PoolOptions } from '../../src/pool/options.js';
-import { freePort, type Port, portOffset } from '../../src/pool/port.js';
-import { cachedPages, filledNodes, laneOffset, laneSum, loadWord, nodeOffset } from '../../src/pool/views.js';
+import { allocBulkAt } from '../../src/port/bursts.js';
+import { emptyPort } from '../../src/port/detaching.js';
+import type { Port } from '../../src/port/port.js';
 import {
   bytesAt,
   type EngineKind,

@@ -36,9 +36,11 @@ import {
   TOKEN_LENT,
   TOKEN_SHIFT,
 } from '../../assembly/layout.js';
-import { auditPool } from '../../src/pool/audit.js';
-import { freePort, type Port, portOffset } from '../../src/pool/port.js';
-import { laneOffset, nodeOffset } from '../../src/pool/views.js';
+import { freePort } from '../../src/control/claims.js';
+import { laneOffset, nodeOffset } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
+import type { Port } from '../../src/port/port.js';
+import { auditPool } from '../../src/reports/audit.js';
 import { type EngineKind, KINDS, openPorts, pageOf, unitOf } from '../support/ports.js';
 
 describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {

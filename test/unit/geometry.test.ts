@@ -1,7 +1,7 @@
 // Geometry: the control region's budget, that its parts do not overlap, and that they are aligned.
 
 import { describe, expect, it } from 'vitest';
-import { type Geometry, planGeometry, type RingGeometry } from '../../src/pool/geometry.js';
+import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 
 const plan = (options: PoolOptions): Geometry => planGeometry('create', resolveOptions('create', options));

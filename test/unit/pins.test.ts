@@ -22,8 +22,9 @@ import {
   PIN_LEFT,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
-import { inflight, type Port } from '../../src/pool/port.js';
-import { loadWord } from '../../src/pool/views.js';
+import { loadWord } from '../../src/control/nodes.js';
+import { inflight } from '../../src/control/state.js';
+import type { Port } from '../../src/port/port.js';
 import {
   bytesAt,
   create,

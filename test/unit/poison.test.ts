@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { OK } from '../../assembly/layout.js';
 import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
-import { auditPool } from '../../src/pool/audit.js';
-import type { Port } from '../../src/pool/port.js';
+import type { Port } from '../../src/port/port.js';
+import { auditPool } from '../../src/reports/audit.js';
 import {
   bytesAt,
   create,

@@ -59,6 +59,14 @@ export interface EngineMemory {
   reach(end: number): Uint8Array;
 }
 
+/** The memory of a pool that may grow, as whoever opens an engine sees it. */
+export interface GrowableMemory extends EngineMemory {
+  /** Undefined where it is no Wasm memory. */
+  readonly wasm: unknown;
+  /** Makes the memory reach to `end`, by steps of `stepPages` Wasm pages where it can; false where the platform refuses. */
+  grow(end: number, stepPages: number): boolean;
+}
+
 /** What an engine is made of. */
 export interface EngineOptions {
   readonly memory: EngineMemory;

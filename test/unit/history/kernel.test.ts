@@ -13,8 +13,8 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   WORD_HOLDERS_MASK,
 } from '../../../assembly/layout.js';
-import type { Port } from '../../../src/pool/port.js';
-import { hasEntries, loadWord, pendingEntries } from '../../../src/pool/views.js';
+import { hasEntries, loadWord, pendingEntries } from '../../../src/control/nodes.js';
+import type { Port } from '../../../src/port/port.js';
 import {
   chooseSeed,
   KINDS,

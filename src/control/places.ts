@@ -1,0 +1,44 @@
+// Where things lie that are numbered: ports, rows, descriptors, and the fragments of handles. Each is worked out here alone.
+//
+// Pure: a geometry and a number give an address or an index. Any thread.
+
+import { DESCRIPTOR_SHIFT, PORT_SHIFT } from '../../assembly/layout.js';
+import type { Geometry } from './geometry.js';
+
+/** What has the geometry of a pool: a port, or a seat. */
+interface Placed {
+  readonly geometry: Geometry;
+}
+
+/** Where port `id`'s block lies. */
+export function portOffset({ portsOffset }: Geometry, id: number): number {
+  return portsOffset + (id << PORT_SHIFT);
+}
+
+/** Which of the memory's 16-bit words counts the references that port `id` holds on the page. */
+export function rowIndex({ ledgersOffset, ledgerBytes }: Geometry, id: number, page: number): number {
+  return ((ledgersOffset + id * ledgerBytes) >>> 1) + page;
+}
+
+/** Where the page's descriptor lies. */
+export function descriptorAt({ descriptorsOffset }: Geometry, page: number): number {
+  return descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+}
+
+/** The number of the page that a checked handle's fragment lies in. */
+export function pageOfHandle({ geometry }: Placed, handle: number): number {
+  const { unitBits, unitsShift } = geometry;
+  return (handle & ((1 << unitBits) - 1)) >>> unitsShift;
+}
+
+/** Where a checked handle's fragment starts in its page, bytes. */
+export function startInPage({ geometry }: Placed, handle: number): number {
+  const { unitBytes, unitsShift } = geometry;
+  return (handle & ((1 << unitsShift) - 1)) * unitBytes;
+}
+
+/** Where a checked handle's fragment starts in the pool's own memory, bytes. */
+export function startOfHandle({ geometry }: Placed, handle: number): number {
+  const { pagesOffset, unitBits, unitsShift, unitBytes } = geometry;
+  return pagesOffset + ((handle & ((1 << unitBits) - 1)) - (1 << unitsShift)) * unitBytes;
+}
