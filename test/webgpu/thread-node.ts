@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PagePool, PoolShare } from 'pagepool';
 import type { webgpu } from 'pagepool/webgpu';
-import { until } from './suite/checks.js';
+import { until } from '../support/waiting.js';
 import { holdNumbers } from './thread.js';
 
 /** What the thread is to do. */
@@ -81,7 +81,7 @@ async function wait(share: PoolShare): Promise<void> {
     // The wait for a page looks by a timer: after three more looks it would have found what there is.
     const looked = (): number => pool.stats().alloc.empty;
     const before = looked();
-    await until(() => looked() >= before + 3, 'the wait for a page looks again');
+    await until(() => looked() >= before + 3);
     port.postMessage({ alloc: alloc(), ...found });
     await Promise.all(ends);
     port.postMessage({ alloc: alloc(), ...found });

@@ -2,7 +2,7 @@
 
 import type { PagePool, PoolShare } from 'pagepool';
 import type { webgpu } from 'pagepool/webgpu';
-import { HUNG_MS } from './suite/checks.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 /** What a thread found. */
 export interface Findings {

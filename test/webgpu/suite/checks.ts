@@ -1,9 +1,5 @@
 // What the cases of the device suite are written with. No test runner: pages run them as well, so a check throws.
 
-const POLL_MS = 5;
-/** Says only that something hangs. */
-export const HUNG_MS = 50_000;
-
 export function equal(actual: unknown, expected: unknown, what = 'value'): void {
   const [one, other] = [JSON.stringify(actual), JSON.stringify(expected)];
   if (one !== other) throw new Error(`${what}: ${one} (expected ${other})`);
@@ -26,29 +22,6 @@ export async function rejection(promise: Promise<unknown>): Promise<string> {
     // A DOMException's code is a number.
     ({ code, name }: { code?: unknown; name: string }) => (typeof code === 'string' ? code : name),
   );
-}
-
-/** One turn of the event loop: what was caused so far arrives before. */
-export function turn(ms = 0): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Waits until it is so. */
-export async function until(isSo: () => boolean, what: string): Promise<void> {
-  for (let waited = 0; waited < HUNG_MS; waited += POLL_MS) {
-    if (isSo()) return;
-    await turn(POLL_MS);
-  }
-  throw new Error(`never: ${what}`);
-}
-
-/** What the promise brings; throws when it hangs. */
-export async function settled<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const hangs = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`hangs: ${what}`)), HUNG_MS);
-  });
-  return Promise.race([promise, hangs]).finally(() => clearTimeout(timer));
 }
 
 /** A promise that the test settles. */

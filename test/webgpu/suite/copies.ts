@@ -2,7 +2,8 @@
 
 import { randomFrom } from '../../../src/testing/random.js';
 import { isStamped, stamp } from '../../support/stamp.js';
-import { codeOf, equal, rejection, until } from './checks.js';
+import { until } from '../../support/waiting.js';
+import { codeOf, equal, rejection } from './checks.js';
 import { doubler, wordsOf } from './doubler.js';
 import { asReadable, type Case, descriptionOf, KIB64, reportOf, requireHome, setUp, tearDown } from './setting.js';
 
@@ -155,7 +156,7 @@ export const copyCases: readonly Case[] = [
         output.release();
       }
       equal(created.length, warm, 'buffers created after warm-up');
-      await until(() => gpu.audit().pages.used === 0, 'the queue is done');
+      await until(() => gpu.audit().pages.used === 0);
       requireHome(gpu);
       await tearDown(all);
     },

@@ -1,7 +1,8 @@
 // Ends: of the consumer, the pool and the device, in every order; the loss of a device, and a thread that leaves.
 
 import type { CloseReport } from 'pagepool';
-import { codeOf, equal, HUNG_MS, rejection, settled, turn, until, withResolvers } from './checks.js';
+import { HUNG_MS, orHung, turns, until } from '../../support/waiting.js';
+import { codeOf, equal, rejection, withResolvers } from './checks.js';
 import { type Case, descriptionOf, KIB64, reportOf, requireHome, setUp, takePage } from './setting.js';
 
 /** The three ends in each order. */
@@ -50,7 +51,7 @@ export const endCases: readonly Case[] = [
         };
         for (const each of order) {
           await ends[each]();
-          await turn();
+          await turns(1);
         }
         equal(descriptionOf(provider).state, 'lost');
         equal(consumer.release([tokens[0], 6]), 0, 'late tokens');
@@ -110,10 +111,10 @@ export const endCases: readonly Case[] = [
       const handle = gpu.alloc();
       device.destroy();
       await device.lost;
-      await until(() => descriptionOf(provider).state === 'lost', 'the provider knows');
+      await until(() => descriptionOf(provider).state === 'lost');
       const memory = provider.memory(gpu);
       const released = memory.releaseAfter(handle, new Promise(() => {})).then(() => 'released');
-      equal(await settled(released, 'a fence of a device that is lost'), 'released');
+      equal(await orHung(released, 'a fence of a device that is lost'), 'released');
       equal(reportOf(provider).fences, { pending: 0, handles: 0, refused: 0 });
       requireHome(gpu);
       await gpu.close();

@@ -1,6 +1,7 @@
 // References that somebody else has for a while: fences, and consumers with tokens.
 
-import { codeOf, equal, until, withResolvers } from './checks.js';
+import { until } from '../../support/waiting.js';
+import { codeOf, equal, withResolvers } from './checks.js';
 import { type Case, descriptionOf, reportOf, requireHome, setUp, tearDown } from './setting.js';
 
 function throwingThenable(): PromiseLike<void> {
@@ -71,7 +72,7 @@ export const handoverCases: readonly Case[] = [
       equal([report.isDestroyed, report.inflight], [false, 2]);
       equal(descriptionOf(provider).buffers, 1, 'the buffer outlasts the close');
       fence.resolve();
-      await until(() => descriptionOf(provider).pools === 0, 'the pool ends');
+      await until(() => descriptionOf(provider).pools === 0);
       await tearDown(all);
     },
   ],

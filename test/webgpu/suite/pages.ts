@@ -1,7 +1,8 @@
 // The pages of a device: where they lie, when their buffers come and go, and what a device refuses.
 
 import type { PoolOptions } from 'pagepool';
-import { codeOf, equal, HUNG_MS, rejection, until, withResolvers } from './checks.js';
+import { HUNG_MS, until } from '../../support/waiting.js';
+import { codeOf, equal, rejection, withResolvers } from './checks.js';
 import {
   asReadable,
   type Case,
@@ -188,7 +189,7 @@ export const pageCases: readonly Case[] = [
       const first = gpu.alloc();
       isRefusing = true;
       equal(gpu.alloc(), 0);
-      await until(() => descriptionOf(provider).refusedBuffers > 0, 'the refusal is known');
+      await until(() => descriptionOf(provider).refusedBuffers > 0);
       const { failure } = descriptionOf(provider);
       equal(failure?.includes('createBuffer of 65536 bytes'), true, String(failure));
       equal(gpu.stats().provider.owner?.areas, 1);
@@ -220,7 +221,7 @@ export const pageCases: readonly Case[] = [
       const handle = gpu.alloc();
       isThrowing = true;
       equal(gpu.alloc(), 0);
-      await until(() => descriptionOf(provider).refusedBuffers > 0, 'the refusal is known');
+      await until(() => descriptionOf(provider).refusedBuffers > 0);
       equal(await device.popErrorScope(), null, 'the scope of the program');
       equal(await rejection(device.popErrorScope()), 'OperationError', 'scopes that are left open');
       gpu.release(handle);

@@ -14,8 +14,9 @@ import type {
   WebGpuProvider,
   webgpu,
 } from 'pagepool/webgpu';
+import { HUNG_MS } from '../../support/waiting.js';
 import type { Findings } from '../thread.js';
-import { equal, HUNG_MS } from './checks.js';
+import { equal } from './checks.js';
 
 export const KIB64 = 65536;
 /** Flags of GPUBufferUsage, which not every platform has as a global. */

@@ -1,7 +1,8 @@
 // Staging buffers: used again, below their ceiling, and given back whatever fails on the way.
 
 import { isStamped, stamp } from '../../support/stamp.js';
-import { equal, rejection, settled, until } from './checks.js';
+import { orHung, until } from '../../support/waiting.js';
+import { equal, rejection } from './checks.js';
 import { type Case, KIB64, requireHome, type Setting, setUp, stagingOf, tearDown } from './setting.js';
 
 /** A staging buffer that tells what becomes of it. */
@@ -51,7 +52,7 @@ export const stagingCases: readonly Case[] = [
       // No host page: copies are submitted, nothing is mapped.
       const hold = [host.take()!, host.take()!];
       const backs = handles.map((handle) => memory.readback(handle));
-      await until(() => stagingOf(provider).submitted === 2 && stagingOf(provider).created === 2, 'two copies wait');
+      await until(() => stagingOf(provider).submitted === 2 && stagingOf(provider).created === 2);
       const { bytes, free, mapping, mapped, waiting } = stagingOf(provider);
       equal(
         { bytes, free, mapping, mapped, waiting },
@@ -150,7 +151,7 @@ export const stagingCases: readonly Case[] = [
       const abort = new AbortController();
       const aborted = rejection(memory.readback(handle, { length: 4, signal: abort.signal }));
       abort.abort(new Error('enough'));
-      equal(await settled(aborted, 'the readback that was aborted'), 'Error');
+      equal(await orHung(aborted, 'the readback that was aborted'), 'Error');
       equal(stagingOf(provider).submitted, 0);
       page.release();
       // The thread leaves its host pool while the buffer is mapped.
@@ -178,7 +179,7 @@ export const stagingCases: readonly Case[] = [
       const backs = [memory.readback(handle), memory.readback(handle), memory.readback(handle)];
       const ends = backs.map(rejection);
       const isUnderWay = () => stagingOf(provider).submitted === 1 && stagingOf(provider).waiting === 2;
-      await until(isUnderWay, 'one copy is submitted, the others wait');
+      await until(isUnderWay);
       device.destroy();
       equal(await Promise.all(ends), Array(3).fill('POOL_ERR_PROVIDER'));
       page.release();
@@ -191,7 +192,7 @@ export const stagingCases: readonly Case[] = [
       const own = other.gpu.alloc();
       const kept = other.host.take()!;
       const back = rejection(other.memory.readback(own));
-      await until(() => stagingOf(other.provider).submitted === 1, 'the copy is submitted');
+      await until(() => stagingOf(other.provider).submitted === 1);
       other.host.destroy();
       equal(await back, 'POOL_ERR_CLOSING');
       kept.release();
