@@ -134,6 +134,22 @@ export function show(value: unknown): string {
   }
 }
 
+/**
+ * An error in the words of all of them: `call failed: found (expected rule); todo`.
+ *
+ * @param todo what to do; the remedy of the code if not given
+ */
+export function callError(
+  code: PagePoolErrorCode,
+  call: string,
+  found: string,
+  rule: string,
+  todo: string = REMEDIES[code],
+  options?: { cause?: unknown; index?: number },
+): PagePoolError {
+  return new PagePoolError(code, `${call} failed: ${found} (expected ${rule}); ${todo}`, options);
+}
+
 /** The error for `name=value (expected rule)`. */
 export function invalidArgument(
   call: string,
@@ -142,10 +158,7 @@ export function invalidArgument(
   rule: string,
   todo?: string,
 ): PagePoolError {
-  return new PagePoolError(
-    'POOL_ERR_INVALID_ARGUMENT',
-    `${call} failed: ${name}=${show(value)} (expected ${rule}); ${todo ?? REMEDIES.POOL_ERR_INVALID_ARGUMENT}`,
-  );
+  return callError('POOL_ERR_INVALID_ARGUMENT', call, `${name}=${show(value)}`, rule, todo);
 }
 
 /** The same as a `RangeError`, for the one call whose contract says so. */

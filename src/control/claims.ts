@@ -20,7 +20,7 @@ import {
   PORT_THREAD_OFFSET,
   PORT_WANT_OFFSET,
 } from '../../assembly/layout.js';
-import { PagePoolError } from '../errors.js';
+import { callError } from '../errors.js';
 import { threadWord } from '../platform/thread.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
@@ -67,9 +67,12 @@ export function claimPort(memory: PoolMemory, geometry: Geometry): number {
     Atomics.store(i32, (port + PORT_LIMIT_OFFSET) >>> 2, geometry.magazineCapacity);
     return id;
   }
-  throw new PagePoolError(
+  throw callError(
     'POOL_ERR_NO_PORT',
-    `attach failed: maxPorts=${geometry.maxPorts} (expected fewer attached threads); detach where the pool is no longer used, or create it with more maxPorts`,
+    'attach',
+    `maxPorts=${geometry.maxPorts}`,
+    'fewer attached threads',
+    'detach where the pool is no longer used, or create it with more maxPorts',
   );
 }
 

@@ -1,6 +1,6 @@
 // The memory of a new pool: control region, scratch and the first step of pages, in the best kind that the platform grants.
 
-import { PagePoolError } from '../errors.js';
+import { callError } from '../errors.js';
 import { align, WASM_PAGE_BYTES } from '../numbers.js';
 import type { MemoryKind } from '../platform/capabilities.js';
 import type { MemoryProvider } from '../provider/provider.js';
@@ -29,9 +29,12 @@ export function createMemory(call: string, geometry: Geometry, kind: MemoryKind,
     if (kind === 'shared-buffer') return new PoolMemory(new SharedArrayBuffer(geometry.totalBytes));
     return new PoolMemory(new ArrayBuffer(geometry.totalBytes));
   } catch (cause) {
-    throw new PagePoolError(
+    throw callError(
       'POOL_ERR_MEMORY_LIMIT',
-      `${call} failed: bytes=${geometry.totalBytes} (expected what the platform grants); ask for fewer or smaller pages: pageCount=${geometry.pageCount}, pageBytes=${geometry.pageBytes}`,
+      call,
+      `bytes=${geometry.totalBytes}`,
+      'what the platform grants',
+      `ask for fewer or smaller pages: pageCount=${geometry.pageCount}, pageBytes=${geometry.pageBytes}`,
       { cause },
     );
   }

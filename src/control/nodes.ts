@@ -1,27 +1,67 @@
-// What other threads' parts of the control region look like: magazines, ring slots, lanes.
+// What other threads' parts of the control region look like: magazines, ring slots, lanes, descriptors, counters.
 //
 // Read-only and approximate while other threads work: nodes are plain memory that an exchange may move at any time. Used by
 // statistics, the audit and the waits; exact on a quiet pool.
 
 import {
   CHANNEL_HEAD_BYTES,
+  CHANNEL_NOT_EMPTY_OFFSET,
+  CHANNEL_NOT_FULL_OFFSET,
+  DESCRIPTOR_HOME_OFFSET,
+  DESCRIPTOR_PINS_OFFSET,
+  ENTRY_SHIFT,
+  HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_SHIFT,
   NODE_COUNT_OFFSET,
+  NODE_ENTRIES_OFFSET,
+  NODE_PAGES_OFFSET,
   NODE_TAKEN_OFFSET,
+  PIN_COUNT_MASK,
+  PORT_COUNTERS_OFFSET,
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_SPARE_OFFSET,
   RING_HEAD_OFFSET,
+  TOKEN_HANDLE_OFFSET,
+  TOKEN_LENT,
+  TOKEN_SHIFT,
+  TOKEN_STATE_MASK,
 } from '../../assembly/layout.js';
+import type { SharedWords } from './claims.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
-import { portOffset } from './places.js';
+import { descriptorAt, portOffset } from './places.js';
 
 /** The unsigned word at an address. */
 export function loadWord(memory: PoolMemory, address: number): number {
   // N1 no ordering needed by reports; where a wait looks, X1 in src/port/eventcount.ts arm comes before.
   return Atomics.load(memory.i32, address >>> 2) >>> 0;
+}
+
+/** Who has the page: one of HOME_HELD, HOME_FRESH and the like. */
+export function homeState({ memory, geometry }: SharedWords, page: number): number {
+  return loadWord(memory, descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET) & HOME_STATE_MASK;
+}
+
+/** How many pins the page has. */
+export function pinCount({ memory, geometry }: SharedWords, page: number): number {
+  return loadWord(memory, descriptorAt(geometry, page) + DESCRIPTOR_PINS_OFFSET) & PIN_COUNT_MASK;
+}
+
+/** The sum of some counters over all ports. Plain: for reports. */
+export function counterSum({ memory, geometry }: SharedWords, counters: readonly number[]): number {
+  let sum = 0;
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const first = portOffset(geometry, id) + PORT_COUNTERS_OFFSET;
+    for (const counter of counters) sum += memory.f64[(first + counter) >>> 3] as number;
+  }
+  return sum;
+}
+
+/** The eventcounts of all channels. */
+export function channelEvents({ channels }: Geometry): number[] {
+  return channels.flatMap(({ offset }) => [offset + CHANNEL_NOT_EMPTY_OFFSET, offset + CHANNEL_NOT_FULL_OFFSET]);
 }
 
 /** A slot or a spare word, taken apart. */
@@ -59,6 +99,33 @@ export function portMagazines(memory: PoolMemory, geometry: Geometry, id: number
 /** Pages in a magazine. */
 export function magazineCount(memory: PoolMemory, geometry: Geometry, node: number): number {
   return Math.min(loadWord(memory, nodeOffset(geometry.ring, node) + NODE_COUNT_OFFSET), geometry.magazineCapacity);
+}
+
+/** The pages in a magazine. */
+export function magazinePages({ memory, geometry }: SharedWords, node: number): number[] {
+  const first = nodeOffset(geometry.ring, node) + NODE_PAGES_OFFSET;
+  return Array.from({ length: magazineCount(memory, geometry, node) }, (_, i) => loadWord(memory, first + 4 * i));
+}
+
+/** The handles of a node's entries that nobody has taken. */
+export function entryHandles(memory: PoolMemory, { batch, ring }: ChannelGeometry, node: number): number[] {
+  const address = nodeOffset(ring, node);
+  const count = Math.min(loadWord(memory, address + NODE_COUNT_OFFSET), batch);
+  const handles: number[] = [];
+  for (let i = loadWord(memory, address + NODE_TAKEN_OFFSET); i < count; i++)
+    handles.push(loadWord(memory, address + NODE_ENTRIES_OFFSET + (i << ENTRY_SHIFT)));
+  return handles;
+}
+
+/** The handles of tokens that were lent and not adopted. */
+export function lentHandles({ memory, geometry }: SharedWords): number[] {
+  const handles: number[] = [];
+  for (let i = 0; i < geometry.tokenCount; i++) {
+    const token = geometry.tokensOffset + (i << TOKEN_SHIFT);
+    if ((loadWord(memory, token) & TOKEN_STATE_MASK) === TOKEN_LENT)
+      handles.push(loadWord(memory, token + TOKEN_HANDLE_OFFSET));
+  }
+  return handles;
 }
 
 /** Pages in a port's cache. */

@@ -6,8 +6,6 @@
 // src/supply/owner-words.ts.
 
 import {
-  CHANNEL_NOT_EMPTY_OFFSET,
-  CHANNEL_NOT_FULL_OFFSET,
   CONTROL_BASE,
   EVENT_SEQ_OFFSET,
   EVENT_WAITERS_OFFSET,
@@ -19,7 +17,7 @@ import {
 } from '../../assembly/layout.js';
 import { isSeated, type Seat, type SharedWords } from './claims.js';
 import type { PoolMemory } from './memory.js';
-import { loadWord } from './nodes.js';
+import { channelEvents, loadWord } from './nodes.js';
 import { portOffset } from './places.js';
 
 /** Makes the owner look at everything: its wait ends, wherever it waits. */
@@ -29,16 +27,14 @@ export function ringOwner({ memory, geometry }: SharedWords): void {
   Atomics.add(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2, 1);
   // N2 no ordering needed: the word was raised before.
   Atomics.notify(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2);
-  for (const { offset } of geometry.channels) {
-    for (const event of [offset + CHANNEL_NOT_EMPTY_OFFSET, offset + CHANNEL_NOT_FULL_OFFSET]) {
-      // As the engines' wake: a waiter that is not seen here sees what came before.
-      if ((loadWord(memory, event + EVENT_WAITERS_OFFSET) | loadWord(memory, event + EVENT_WAITERS_OFFSET + 4)) === 0)
-        continue;
-      // N3 no ordering of its own: as R1.
-      Atomics.add(i32, (event + EVENT_SEQ_OFFSET) >>> 2, 1);
-      // N4 no ordering needed: the sequence was raised before.
-      Atomics.notify(i32, (event + EVENT_SEQ_OFFSET) >>> 2);
-    }
+  for (const event of channelEvents(geometry)) {
+    // As the engines' wake: a waiter that is not seen here sees what came before.
+    if ((loadWord(memory, event + EVENT_WAITERS_OFFSET) | loadWord(memory, event + EVENT_WAITERS_OFFSET + 4)) === 0)
+      continue;
+    // N3 no ordering of its own: as R1.
+    Atomics.add(i32, (event + EVENT_SEQ_OFFSET) >>> 2, 1);
+    // N4 no ordering needed: the sequence was raised before.
+    Atomics.notify(i32, (event + EVENT_SEQ_OFFSET) >>> 2);
   }
 }
 

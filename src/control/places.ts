@@ -2,7 +2,7 @@
 //
 // Pure: a geometry and a number give an address or an index. Any thread.
 
-import { DESCRIPTOR_SHIFT, PORT_SHIFT } from '../../assembly/layout.js';
+import { DESCRIPTOR_SHIFT, PORT_SHIFT, RETIRED_INDEX_BITS, RETIRED_INDEX_MASK } from '../../assembly/layout.js';
 import type { Geometry } from './geometry.js';
 
 /** What has the geometry of a pool: a port, or a seat. */
@@ -41,4 +41,10 @@ export function startInPage({ geometry }: Placed, handle: number): number {
 export function startOfHandle({ geometry }: Placed, handle: number): number {
   const { pagesOffset, unitBits, unitsShift, unitBytes } = geometry;
   return pagesOffset + ((handle & ((1 << unitBits) - 1)) - (1 << unitsShift)) * unitBytes;
+}
+
+/** A hint of the first word of bits that may have one set, as it is once word `index` has: raised, so that no older one returns. */
+export function loweredHint(seen: number, index: number): number {
+  const first = Math.min(index, seen & RETIRED_INDEX_MASK);
+  return (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | first;
 }

@@ -8,10 +8,8 @@ import {
   CLAIM_FREE,
   CLAIM_STATE_MASK,
   CONTROL_BASE,
-  DESCRIPTOR_PINS_OFFSET,
   HEADER_STATE_OFFSET,
   HEADER_STATE_SEQ_OFFSET,
-  PIN_COUNT_MASK,
   PORT_HOLD_OFFSET,
   PORT_PARKED_OFFSET,
   PORT_RELEASE_OFFSET,
@@ -20,8 +18,8 @@ import { hasWaitAsync } from '../platform/capabilities.js';
 import { claimOf, type Seat, type SharedWords } from './claims.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
-import { loadWord } from './nodes.js';
-import { descriptorAt, portOffset } from './places.js';
+import { loadWord, pinCount } from './nodes.js';
+import { portOffset } from './places.js';
 
 const SEQUENCE = (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2;
 
@@ -68,11 +66,10 @@ export function inflight(memory: PoolMemory, geometry: Geometry): number {
 }
 
 /** Pages that somebody has pinned. */
-export function pinnedPages({ memory, geometry }: SharedWords): number {
+export function pinnedPages(words: SharedWords): number {
   let pinned = 0;
-  for (let page = 1; page <= geometry.pageCount; page++) {
-    const pins = descriptorAt(geometry, page) + DESCRIPTOR_PINS_OFFSET;
-    if ((loadWord(memory, pins) & PIN_COUNT_MASK) !== 0) pinned++;
+  for (let page = 1; page <= words.geometry.pageCount; page++) {
+    if (pinCount(words, page) !== 0) pinned++;
   }
   return pinned;
 }

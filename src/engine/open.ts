@@ -3,7 +3,7 @@
 // `'auto'` falls back; `'wasm'` asked for and not possible is an error that says why. Both engines may serve ports of one
 // pool at the same time, so the choice is each thread's own.
 
-import { invalidArgument, PagePoolError, REMEDIES } from '../errors.js';
+import { callError, invalidArgument, type PagePoolError, REMEDIES } from '../errors.js';
 import type { Engine } from './engine.js';
 import type { GrowableMemory } from './typescript/context.js';
 import { createTypeScriptEngine } from './typescript.js';
@@ -62,9 +62,12 @@ function fallBack(request: EngineRequest, cause: unknown): PreparedEngine {
 }
 
 function refused(call: string, rule: string, cause: unknown): PagePoolError {
-  return new PagePoolError(
+  return callError(
     'POOL_ERR_INVALID_ARGUMENT',
-    `${call} failed: engine="wasm" (expected ${rule}); pass engine: 'auto', or ${REMEDIES.POOL_ERR_NOT_SHARED}`,
+    call,
+    'engine="wasm"',
+    rule,
+    `pass engine: 'auto', or ${REMEDIES.POOL_ERR_NOT_SHARED}`,
     { cause },
   );
 }

@@ -4,10 +4,19 @@ import type { WasmMemory } from './types.js';
 
 /** Whether the value is a buffer that threads share. */
 export function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
-  return Object.prototype.toString.call(value) === '[object SharedArrayBuffer]';
+  return isKind(value, 'SharedArrayBuffer');
+}
+
+/** Whether the value is a buffer that one thread has. */
+export function isPlainBuffer(value: unknown): value is ArrayBuffer {
+  return isKind(value, 'ArrayBuffer');
 }
 
 /** Whether the value is a Wasm memory, of this realm or another. */
 export function isWasmMemory(value: unknown): value is WasmMemory {
-  return Object.prototype.toString.call(value) === '[object WebAssembly.Memory]';
+  return isKind(value, 'WebAssembly.Memory');
+}
+
+function isKind(value: unknown, kind: string): boolean {
+  return Object.prototype.toString.call(value) === `[object ${kind}]`;
 }

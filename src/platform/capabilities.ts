@@ -3,6 +3,8 @@
 // Found out by trying, at the time of the call: names and flags lie (a realm may have shared Wasm memory without the global
 // SharedArrayBuffer, or the global where nothing can be shared). Any thread; nothing is kept.
 
+import { isSharedBuffer } from './buffers.js';
+
 /** Which kind of memory a pool can have here. */
 export type MemoryKind = 'wasm' | 'shared-buffer' | 'local';
 
@@ -34,7 +36,7 @@ export function chooseMemory(): MemoryChoice {
 function sharedWasmMemory(): WebAssembly.Memory | undefined {
   try {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-    return Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]' ? memory : undefined;
+    return isSharedBuffer(memory.buffer) ? memory : undefined;
   } catch {
     return undefined;
   }

@@ -8,3 +8,8 @@ export function startTimer(callback: () => void, delayMs: number, ref = false): 
   if (!ref) timer.unref?.();
   return timer;
 }
+
+/** Whether this realm has timers: an audio worklet has none, and leaves to others what has to be looked at again. */
+export function hasTimers(): boolean {
+  return typeof setTimeout === 'function';
+}

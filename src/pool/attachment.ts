@@ -14,12 +14,10 @@ import { LeakTracker } from '../leaks/tracker.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { EventCount } from '../port/eventcount.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
+import { destroyedError, followLeaks, listen, ownsPort, type Port } from '../port/port.js';
 import { type WaitOptions, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
-import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
-import type { AreasListener } from '../supply/areas.js';
 import { Channel, endChannelWaits } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
 import { Fragment } from './fragment.js';
@@ -37,24 +35,24 @@ type PoolCalls = Readonly<
 /** What of a PagePool changes when its attachment does. */
 export interface AttachmentListener {
   /** Another engine serves the calls from now on. */
-  engineChanged(engine: Engine): void;
+  readonly engineChanged: (engine: Engine) => void;
   /** Views of these pages are to be forgotten. */
-  forget(firstPage: number, pages: number): void;
+  readonly forget: (firstPage: number, pages: number) => void;
 }
 
 /** One thread's attachment to a pool. */
-export class Attachment implements PortListener, AreasListener {
+export class Attachment {
   readonly port: Port;
   readonly channels = new Map<string, Channel>();
   /** Raised when pages come back. */
   readonly freed: EventCount;
+  readonly reaper: PortReaper;
+  readonly watching: Watching;
   readonly #isCreator: boolean;
   #share: PoolShare | string;
   /** The port's own engine, which serves its calls but for moments. */
   readonly #engine: Engine;
   readonly #closing: Closing;
-  readonly #reaper: PortReaper;
-  readonly #watching: Watching;
   #listener: AttachmentListener | undefined;
 
   constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
@@ -64,8 +62,8 @@ export class Attachment implements PortListener, AreasListener {
     this.#isCreator = isCreator;
     this.#share = share;
     this.#closing = new Closing(port, () => this.end());
-    this.#reaper = new PortReaper(port);
-    this.#watching = new Watching(port, this.#reaper);
+    this.reaper = new PortReaper(port);
+    this.watching = new Watching(port, this.reaper);
     this.freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
     port.geometry.channels.forEach((channel, index) => {
       this.channels.set(channel.name, new Channel(port, index));
@@ -76,8 +74,8 @@ export class Attachment implements PortListener, AreasListener {
   begin(listener: AttachmentListener): void {
     const { port } = this;
     this.#listener = listener;
-    listen(port, this);
-    port.areas?.listen(this);
+    listen(port, { engineChanged: listener.engineChanged, lost: () => this.end() });
+    port.areas?.listen({ forget: listener.forget, behind: (isBehind) => this.#turn(isBehind) });
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -99,20 +97,8 @@ export class Attachment implements PortListener, AreasListener {
     }
   }
 
-  engineChanged(engine: Engine): void {
-    this.#listener?.engineChanged(engine);
-  }
-
-  lost(): void {
-    this.end();
-  }
-
-  forget(firstPage: number, pages: number): void {
-    this.#listener?.forget(firstPage, pages);
-  }
-
   /** What this thread knows of areas, and what the engine may hand out, go together. */
-  behind(isBehind: boolean): void {
+  #turn(isBehind: boolean): void {
     const { areas, isGone } = this.port;
     if (isGone) return;
     this.port.standIn(isBehind ? waitingEngine(this.#engine, () => areas?.follow()) : this.#engine);
@@ -145,21 +131,10 @@ export class Attachment implements PortListener, AreasListener {
     port.areas?.follow();
     if (isPressed(port)) returnIdleFragmentPage(port);
     port.engine.poll();
-    this.#watching.follow();
+    this.watching.follow();
     this.#closing.follow();
     if (this.isDestroyed) this.end();
     else port.supply?.serveQuietly();
-  }
-
-  watch(worker: unknown): void {
-    if (this.port.isGone) throw destroyedError('watch');
-    this.#watching.watch(worker);
-  }
-
-  reap(portId: number, force: boolean): ReapReport {
-    if (this.port.isGone) throw destroyedError('reap');
-    this.port.supply?.refuseReentry('reap');
-    return this.#reaper.reap(portId, force);
   }
 
   /** @param release whether references that the thread holds are released */
@@ -192,11 +167,11 @@ export class Attachment implements PortListener, AreasListener {
     this.#closing.stop();
     this.freed.close();
     for (const channel of this.channels.values()) endChannelWaits(channel);
-    if (!port.isLost) port.supply?.unpinRecalled();
+    if (!port.isLost) port.supply?.recall.stop();
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
-    this.#watching.stop();
-    this.forget(0, port.geometry.pageCount + 1);
+    this.watching.stop();
+    this.#listener?.forget(0, port.geometry.pageCount + 1);
     const { isDestroyed } = this;
     const { memory } = port;
     leaveMemory(port, isDestroyed);

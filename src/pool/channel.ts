@@ -15,7 +15,7 @@ import {
 import type { ChannelGeometry } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
 import { hasEntries, laneSum, loadWord, pendingEntries } from '../control/nodes.js';
-import { invalidArgument, invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
+import { callError, invalidArgument, invalidHandle, type PagePoolError } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { EventCount } from '../port/eventcount.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
@@ -307,11 +307,7 @@ export class Channel {
   }
 
   #closed(call: string): PagePoolError {
-    const remedy = REMEDIES.POOL_ERR_CHANNEL_CLOSED;
-    return new PagePoolError(
-      'POOL_ERR_CHANNEL_CLOSED',
-      `${call} failed: channel="${this.name}" (expected an open channel); ${remedy}`,
-    );
+    return callError('POOL_ERR_CHANNEL_CLOSED', call, `channel="${this.name}"`, 'an open channel');
   }
 }
 

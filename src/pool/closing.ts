@@ -11,7 +11,7 @@ import { loadWord } from '../control/nodes.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
 import { PagePoolError } from '../errors.js';
 import { warn } from '../platform/console.js';
-import { startTimer } from '../platform/timers.js';
+import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import type { EventCount } from '../port/eventcount.js';
 import type { Port } from '../port/port.js';
@@ -139,11 +139,6 @@ export class Closing {
   }
 }
 
-/** Whether this realm can look again later: an audio worklet cannot, and leaves closing to others. */
-function hasTimers(): boolean {
-  return typeof setTimeout === 'function';
-}
-
 /** How far closing is. */
 export function closeReport(port: Port): CloseReport {
   const { memory, geometry } = port;
@@ -152,7 +147,7 @@ export function closeReport(port: Port): CloseReport {
     isDestroyed,
     inflight: inflight(memory, geometry),
     // The owner knows its own pins, by which areas are emptied: they end with the pool.
-    pinned: pinnedPages(port) - (port.supply?.ownPins() ?? 0),
+    pinned: pinnedPages(port) - (port.supply?.recall.ownPins() ?? 0),
     holders: isDestroyed ? [] : findHolders(port),
   };
 }

@@ -14,7 +14,7 @@ import {
   TOKEN_TIME_OFFSET,
 } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
-import { engineError, invalidArgument, PagePoolError, requireInteger, show } from '../errors.js';
+import { callError, engineError, invalidArgument, type PagePoolError, requireInteger, show } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
 import { fragmentView } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
@@ -188,8 +188,11 @@ export function reclaimTokens({ engine, geometry, memory, scratch }: Port, timeS
 
 /** The error for what belongs to another pool, or to another attachment. */
 export function foreignError(call: string, value: unknown): PagePoolError {
-  return new PagePoolError(
+  return callError(
     'POOL_ERR_FOREIGN_HANDLE',
-    `${call} failed: value=${show(value)} (expected one of this pool, attached in this thread); use each with the pool it came from`,
+    call,
+    `value=${show(value)}`,
+    'one of this pool, attached in this thread',
+    'use each with the pool it came from',
   );
 }

@@ -15,7 +15,7 @@ import { isHandleNumber, isWord } from '../numbers.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../port/bursts.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
-import { exhausted, type Port, refusal } from '../port/port.js';
+import { destroyedError, exhausted, type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { lookFurther, OWN_PAGE, PROVIDER } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
@@ -466,7 +466,8 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no worker, it has ended, or its end cannot be heard of here
    */
   watch(worker: unknown): void {
-    this.#attachment.watch(worker);
+    if (this.#port.isGone) throw destroyedError('watch');
+    this.#attachment.watching.watch(worker);
   }
 
   /**
@@ -480,7 +481,9 @@ export class PagePool {
   reap(portId: number, options?: { force?: boolean }): ReapReport {
     const { force = false } = requireRecord('reap', 'options', options ?? {}, ['force']) as { force?: unknown };
     if (typeof force !== 'boolean') throw invalidArgument('reap', 'force', force, 'a boolean');
-    return this.#attachment.reap(portId, force);
+    if (this.#port.isGone) throw destroyedError('reap');
+    this.#port.supply?.refuseReentry('reap');
+    return this.#attachment.reaper.reap(portId, force);
   }
 
   /**

@@ -15,7 +15,7 @@ import {
 import { constantWords } from '../control/format.js';
 import { type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
-import { invalidArgument, PagePoolError, type PagePoolErrorCode, REMEDIES, show } from '../errors.js';
+import { callError, invalidArgument, type PagePoolError, type PagePoolErrorCode, show } from '../errors.js';
 import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { describedSource, type PageSource } from '../provider/choose.js';
@@ -165,11 +165,9 @@ function planShared(share: PoolShare): Geometry {
     const resolved = resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) });
     return planGeometry('attach', { ...resolved, source: describedSource('attach', source) });
   } catch (cause) {
-    throw new PagePoolError(
-      'POOL_ERR_CORRUPT',
-      `attach failed: share.options=object (expected the options of a pool); ${REMEDIES.POOL_ERR_CORRUPT}`,
-      { cause },
-    );
+    throw callError('POOL_ERR_CORRUPT', 'attach', 'share.options=object', 'the options of a pool', undefined, {
+      cause,
+    });
   }
 }
 
@@ -178,5 +176,5 @@ function requireSame(code: PagePoolErrorCode, name: string, value: unknown, expe
 }
 
 function corrupt(code: PagePoolErrorCode, name: string, value: unknown, rule: string): PagePoolError {
-  return new PagePoolError(code, `attach failed: ${name}=${show(value)} (expected ${rule}); ${REMEDIES[code]}`);
+  return callError(code, 'attach', `${name}=${show(value)}`, rule);
 }

@@ -12,7 +12,7 @@ import { announce, poolState } from '../control/state.js';
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import type { PreparedEngine } from '../engine/open.js';
-import { engineError, PagePoolError, REMEDIES } from '../errors.js';
+import { callError, engineError, type PagePoolError } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import { Areas, type AreasChange, type AreasSeat, clearPage } from '../supply/areas.js';
@@ -179,11 +179,7 @@ export function refusal(code: number, call: string, name: string, value: unknown
 
 /** The error of calls on a port that is gone. */
 export function destroyedError(call: string): PagePoolError {
-  const remedy = REMEDIES.POOL_ERR_DESTROYED;
-  return new PagePoolError(
-    'POOL_ERR_DESTROYED',
-    `${call} failed: pool=destroyed or detached (expected an attached pool); ${remedy}`,
-  );
+  return callError('POOL_ERR_DESTROYED', call, 'pool=destroyed or detached', 'an attached pool');
 }
 
 /** Why there is no page: 0 when the pool is just empty. Throws when it closes or is gone. */
@@ -193,6 +189,5 @@ export function exhausted(port: Pick<Port, 'memory' | 'isGone'> & { readonly eng
   if (state !== STATE_CLOSING) return 0;
   // A thread that asks again and again, and never returns to its event loop, parks here.
   port.engine?.poll();
-  const remedy = REMEDIES.POOL_ERR_CLOSING;
-  throw new PagePoolError('POOL_ERR_CLOSING', `${call} failed: pool=closing (expected an open pool); ${remedy}`);
+  throw callError('POOL_ERR_CLOSING', call, 'pool=closing', 'an open pool');
 }

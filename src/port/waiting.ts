@@ -4,7 +4,7 @@
 // meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
 
 import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
-import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
+import { callError, invalidArgument, type PagePoolError, requireRecord } from '../errors.js';
 import { startTimer } from '../platform/timers.js';
 import type { Signal, Timer } from '../platform/types.js';
 import type { Probe, WaitEvent } from './eventcount.js';
@@ -157,8 +157,5 @@ class AsyncWait<T> {
 }
 
 function timeoutError(call: string, timeoutMs: number): PagePoolError {
-  return new PagePoolError(
-    'POOL_ERR_TIMEOUT',
-    `${call} failed: timeoutMs=${timeoutMs} (expected what was waited for within that time); wait longer, or find who holds the pages: stats() and audit() tell`,
-  );
+  return callError('POOL_ERR_TIMEOUT', call, `timeoutMs=${timeoutMs}`, 'what was waited for within that time');
 }

@@ -5,8 +5,6 @@
 // engine its thread had. Source of the order: a reaper's port is reaped before the ports that it was reaping.
 
 import {
-  CHANNEL_NOT_EMPTY_OFFSET,
-  CHANNEL_NOT_FULL_OFFSET,
   CLAIM_FREE,
   CLAIM_REAPING,
   CLAIM_STATE_MASK,
@@ -17,7 +15,7 @@ import {
 } from '../../assembly/layout.js';
 import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
 import { writeLabel } from '../control/label.js';
-import { loadWord } from '../control/nodes.js';
+import { channelEvents, loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
 import type { Engine } from '../engine/engine.js';
@@ -163,10 +161,7 @@ export class PortReaper {
   #tell(): void {
     const { engine, geometry, memory } = this.#port;
     engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
-    for (const { offset } of geometry.channels) {
-      engine.wake(offset + CHANNEL_NOT_EMPTY_OFFSET);
-      engine.wake(offset + CHANNEL_NOT_FULL_OFFSET);
-    }
+    for (const event of channelEvents(geometry)) engine.wake(event);
     announce(memory);
   }
 

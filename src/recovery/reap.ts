@@ -7,8 +7,6 @@
 
 import {
   BIAS_THRESHOLD,
-  CHANNEL_NOT_EMPTY_OFFSET,
-  CHANNEL_NOT_FULL_OFFSET,
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
@@ -50,7 +48,7 @@ import {
 import { reaperOf, reapingClaim } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { returnInbox } from '../control/messages.js';
-import { laneOffset } from '../control/nodes.js';
+import { channelEvents, laneOffset } from '../control/nodes.js';
 import type { Steps } from '../control/steps.js';
 import { DeadPort } from './dead-port.js';
 import type { ReapReport } from './report.js';
@@ -183,11 +181,7 @@ function* makeRoom(port: DeadPort, page: number): Steps<void> {
 
 /** Nobody wakes a dead thread any more. */
 function* clearWaiters(port: DeadPort): Steps<void> {
-  const events = [CONTROL_BASE + HEADER_FREED_OFFSET];
-  for (const { offset } of port.geometry.channels) {
-    events.push(offset + CHANNEL_NOT_EMPTY_OFFSET, offset + CHANNEL_NOT_FULL_OFFSET);
-  }
-  for (const event of events) {
+  for (const event of [CONTROL_BASE + HEADER_FREED_OFFSET, ...channelEvents(port.geometry)]) {
     yield* port.clearBits(event + EVENT_WAITERS_OFFSET + 4 * (port.id >>> 5), 1 << (port.id & 31));
   }
 }

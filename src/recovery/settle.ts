@@ -52,8 +52,6 @@ import {
   RECORD_RETIRE,
   RECORD_ROW_SHIFT,
   RECORD_TOKEN,
-  RETIRED_INDEX_BITS,
-  RETIRED_INDEX_MASK,
   RETIRED_WORD_SHIFT,
   TOKEN_FILLING,
   TOKEN_FREE,
@@ -66,7 +64,7 @@ import {
 } from '../../assembly/layout.js';
 import { pageOffset } from '../control/geometry.js';
 import { nodeOffset } from '../control/nodes.js';
-import { portOffset } from '../control/places.js';
+import { loweredHint, portOffset } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
 import type { DeadPort } from './dead-port.js';
 
@@ -129,9 +127,7 @@ function* setListed(port: DeadPort, page: number, bits: number, hint: number): S
   yield* port.setBits(bits + 4 * index, 1 << (page & 31));
   for (;;) {
     const seen = yield* port.load(hint);
-    const at = Math.min(index, seen & RETIRED_INDEX_MASK);
-    const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | at;
-    if ((yield* port.exchange(hint, seen, next)) === seen) return;
+    if ((yield* port.exchange(hint, seen, loweredHint(seen, index))) === seen) return;
   }
 }
 

@@ -18,7 +18,6 @@ import {
   NODE_COUNT_OFFSET,
   NODE_OWNER_OFFSET,
   NODE_TAKEN_OFFSET,
-  PORT_COUNTERS_OFFSET,
   PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LOADED_OFFSET,
@@ -30,7 +29,7 @@ import {
 } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
 import type { RingGeometry } from '../control/geometry.js';
-import { cachedPages, laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
+import { cachedPages, counterSum, laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
 import { portOffset, rowIndex } from '../control/places.js';
 import { poolState, runningPorts } from '../control/state.js';
 import type { Port } from '../port/port.js';
@@ -93,19 +92,12 @@ function checkFree({ memory, geometry }: Port, id: number, report: Report): void
  * Pages handed out are out, or came back (I9). Counted before the step or behind it, so a death leaves one of them wrong: checked
  * where no port was reaped. A pool that closes takes pages back without counting.
  */
-export function checkAllocations({ memory, geometry }: Port, used: number, report: Report): void {
+export function checkAllocations(port: Port, used: number, report: Report): void {
+  const { memory } = port;
   const reaps = loadWord(memory, CONTROL_BASE + HEADER_REAPS_OFFSET);
   if (poolState(memory) !== STATE_ACTIVE || reaps !== 0) return;
-  const sum = (...counters: number[]): number => {
-    let total = 0;
-    for (let id = 0; id < geometry.maxPorts; id++) {
-      const first = portOffset(geometry, id) + PORT_COUNTERS_OFFSET;
-      for (const counter of counters) total += memory.f64[(first + counter) >>> 3] as number;
-    }
-    return total;
-  };
-  const handedOut = sum(COUNTER_FAST, COUNTER_SLOW, COUNTER_REFILL);
-  const [recycled, left] = [sum(COUNTER_RECYCLED), sum(COUNTER_RELEASED_REFCNT)];
+  const handedOut = counterSum(port, [COUNTER_FAST, COUNTER_SLOW, COUNTER_REFILL]);
+  const [recycled, left] = [counterSum(port, [COUNTER_RECYCLED]), counterSum(port, [COUNTER_RELEASED_REFCNT])];
   if (handedOut === recycled + left + used) return;
   report(
     `I9 alloc.fast + slow + refill = ${handedOut} (expected ${recycled + left + used}: ${recycled} recycled, ${left} left pinned, ${used} out)`,

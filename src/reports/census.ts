@@ -10,9 +10,7 @@ import {
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SUSPECT_OFFSET,
-  ENTRY_SHIFT,
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
   HOME_FRESH,
@@ -25,28 +23,21 @@ import {
   HOME_TAINTED,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
-  NODE_COUNT_OFFSET,
-  NODE_ENTRIES_OFFSET,
-  NODE_PAGES_OFFSET,
-  NODE_TAKEN_OFFSET,
-  PIN_COUNT_MASK,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   RETIRED_INDEX_MASK,
   RETIRED_WORD_SHIFT,
-  TOKEN_HANDLE_OFFSET,
-  TOKEN_LENT,
-  TOKEN_SHIFT,
-  TOKEN_STATE_MASK,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
 import type { ChannelGeometry, RingGeometry } from '../control/geometry.js';
 import {
+  entryHandles,
   filledNodes,
   laneOffset,
+  lentHandles,
   loadWord,
-  magazineCount,
-  nodeOffset,
+  magazinePages,
+  pinCount,
   portMagazines,
   slotParts,
 } from '../control/nodes.js';
@@ -132,13 +123,7 @@ export class Census {
   }
 
   #visitMagazine(node: number, place: string): number {
-    const { memory, geometry } = this.#port;
-    const count = magazineCount(memory, geometry, node);
-    let pages = 0;
-    for (let i = 0; i < count; i++) {
-      if (this.#place(this.#word(nodeOffset(geometry.ring, node) + NODE_PAGES_OFFSET + 4 * i), place)) pages++;
-    }
-    return pages;
+    return magazinePages(this.#port, node).filter((page) => this.#place(page, place)).length;
   }
 
   /** True: the page exists, and was in no place yet. */
@@ -185,12 +170,7 @@ export class Census {
   }
 
   #visitTokens(): void {
-    const { tokensOffset, tokenCount } = this.#port.geometry;
-    for (let i = 0; i < tokenCount; i++) {
-      const token = tokensOffset + (i << TOKEN_SHIFT);
-      if ((this.#word(token) & TOKEN_STATE_MASK) !== TOKEN_LENT) continue;
-      this.#references.tokens += this.#travel(this.#word(token + TOKEN_HANDLE_OFFSET), 'a token');
-    }
+    for (const handle of lentHandles(this.#port)) this.#references.tokens += this.#travel(handle, 'a token');
   }
 
   #visitChannel(channel: ChannelGeometry): void {
@@ -209,12 +189,8 @@ export class Census {
 
   /** The entries of a node that nobody has received. */
   #visitEntries(channel: ChannelGeometry, node: number): void {
-    const address = nodeOffset(channel.ring, node);
-    const count = Math.min(this.#word(address + NODE_COUNT_OFFSET), channel.batch);
-    for (let i = this.#word(address + NODE_TAKEN_OFFSET); i < count; i++) {
-      const handle = this.#word(address + NODE_ENTRIES_OFFSET + (i << ENTRY_SHIFT));
+    for (const handle of entryHandles(this.#port.memory, channel, node))
       this.#references.channels += this.#travel(handle, `channel "${channel.name}"`);
-    }
   }
 
   #travel(handle: number, place: string): number {
@@ -272,8 +248,8 @@ export class Census {
         `I7 page ${page} was never given out and cannot be found (expected ${fresh} or more, where the search begins)`,
       );
     }
-    const pins = this.#word(this.#descriptor(page) + DESCRIPTOR_PINS_OFFSET) & PIN_COUNT_MASK;
-    if (state === HOME_LEFT && pins === 0) this.#error(`I7 page ${page} left the pool without a pin (expected a pin)`);
+    if (state === HOME_LEFT && pinCount(this.#port, page) === 0)
+      this.#error(`I7 page ${page} left the pool without a pin (expected a pin)`);
   }
 
   /** A page that is out: its count, and its fragments' holders, against the references found. */

@@ -8,27 +8,25 @@ import {
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
-  DESCRIPTOR_HOME_OFFSET,
-  ENTRY_SHIFT,
   HOME_HELD,
-  HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
-  NODE_COUNT_OFFSET,
-  NODE_ENTRIES_OFFSET,
-  NODE_PAGES_OFFSET,
-  NODE_TAKEN_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
-  TOKEN_HANDLE_OFFSET,
-  TOKEN_LENT,
-  TOKEN_SHIFT,
-  TOKEN_STATE_MASK,
 } from '../../assembly/layout.js';
 import { claimOf, reaperOf } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
-import { filledNodes, laneOffset, loadWord, magazineCount, nodeOffset, portMagazines } from '../control/nodes.js';
-import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/places.js';
+import {
+  entryHandles,
+  filledNodes,
+  homeState,
+  laneOffset,
+  lentHandles,
+  loadWord,
+  magazinePages,
+  portMagazines,
+} from '../control/nodes.js';
+import { pageOfHandle, portOffset, rowIndex } from '../control/places.js';
 import { isRunning } from '../control/state.js';
 import type { Port } from '../port/port.js';
 
@@ -145,11 +143,7 @@ class Search {
 
   #cacheOf(id: number): number[] {
     const { memory, geometry } = this.#port;
-    const pages = portMagazines(memory, geometry, id).flatMap((node) =>
-      Array.from({ length: magazineCount(memory, geometry, node) }, (_, i) =>
-        this.#word(nodeOffset(geometry.ring, node) + NODE_PAGES_OFFSET + 4 * i),
-      ),
-    );
+    const pages = portMagazines(memory, geometry, id).flatMap((node) => magazinePages(this.#port, node));
     const open = this.#word(portOffset(geometry, id) + PORT_FRAGMENT_PAGE_OFFSET);
     return open === 0 ? pages : [...pages, open];
   }
@@ -161,23 +155,11 @@ class Search {
 
   /** Pages of a node's entries that nobody has taken. */
   #pagesIn(channel: ChannelGeometry, node: number): number[] {
-    const address = nodeOffset(channel.ring, node);
-    const count = Math.min(this.#word(address + NODE_COUNT_OFFSET), channel.batch);
-    const pages: number[] = [];
-    for (let i = this.#word(address + NODE_TAKEN_OFFSET); i < count; i++) {
-      pages.push(pageOfHandle(this.#port, this.#word(address + NODE_ENTRIES_OFFSET + (i << ENTRY_SHIFT))));
-    }
-    return pages;
+    return entryHandles(this.#port.memory, channel, node).map((handle) => pageOfHandle(this.#port, handle));
   }
 
   #visitTokens(): void {
-    const { tokensOffset, tokenCount } = this.#port.geometry;
-    const pages: number[] = [];
-    for (let i = 0; i < tokenCount; i++) {
-      const token = tokensOffset + (i << TOKEN_SHIFT);
-      if ((this.#word(token) & TOKEN_STATE_MASK) !== TOKEN_LENT) continue;
-      pages.push(pageOfHandle(this.#port, this.#word(token + TOKEN_HANDLE_OFFSET)));
-    }
+    const pages = lentHandles(this.#port).map((handle) => pageOfHandle(this.#port, handle));
     this.#add(
       'token',
       null,
@@ -191,14 +173,11 @@ class Search {
   #visitRest(): void {
     const { memory, geometry } = this.#port;
     for (const node of filledNodes(memory, geometry.ring)) {
-      for (let i = 0; i < magazineCount(memory, geometry, node); i++) {
-        this.#found.add(this.#word(nodeOffset(geometry.ring, node) + NODE_PAGES_OFFSET + 4 * i));
-      }
+      for (const page of magazinePages(this.#port, node)) this.#found.add(page);
     }
     const rest: number[] = [];
     for (let page = 1; page <= geometry.pageCount; page++) {
-      const home = descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET;
-      if ((this.#word(home) & HOME_STATE_MASK) === HOME_HELD && !this.#found.has(page)) rest.push(page);
+      if (homeState(this.#port, page) === HOME_HELD && !this.#found.has(page)) rest.push(page);
     }
     this.#add('nobody', null, null, rest, 'nobody has %: audit() settles what a death left, when nothing moves');
   }

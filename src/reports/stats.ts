@@ -23,19 +23,17 @@ import {
   COUNTER_STOLEN,
   COUNTER_SUSPECT,
   COUNTER_WAIVE,
-  DESCRIPTOR_HOME_OFFSET,
   HOME_HELD,
   HOME_LEFT,
-  HOME_STATE_MASK,
   PORT_COUNTERS_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
 import { readLabel } from '../control/label.js';
-import { cachedPages, loadWord, ringPages } from '../control/nodes.js';
+import { cachedPages, homeState, loadWord, ringPages } from '../control/nodes.js';
 import { ownerState } from '../control/owner.js';
-import { descriptorAt, portOffset } from '../control/places.js';
+import { portOffset } from '../control/places.js';
 import { inflight } from '../control/state.js';
 import type { Port } from '../port/port.js';
 import type { SupplyReport } from '../supply/supply.js';
@@ -236,12 +234,12 @@ function counterStats(counters: Float64Array, hold: number, release: number): Co
 }
 
 /** Where the pages are: their home states tell who has them, the magazines tell which of the pool's own are idle. */
-function placePages({ memory, geometry }: Port, cached: number): PageStats {
+function placePages(port: Port, cached: number): PageStats {
+  const { memory, geometry } = port;
   let held = 0;
   let pinned = 0;
   for (let page = 1; page <= geometry.pageCount; page++) {
-    const home = descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET;
-    const state = loadWord(memory, home) & HOME_STATE_MASK;
+    const state = homeState(port, page);
     if (state === HOME_HELD) held++;
     else if (state === HOME_LEFT) pinned++;
   }

@@ -19,9 +19,9 @@ import type { Seat } from '../control/claims.js';
 import { pageOffset } from '../control/geometry.js';
 import { areasEpoch, ringOwner, sayAreas } from '../control/owner.js';
 import { pageOfHandle } from '../control/places.js';
-import { PagePoolError, REMEDIES } from '../errors.js';
+import { callError, PagePoolError, REMEDIES } from '../errors.js';
 import { isSharedBuffer } from '../platform/buffers.js';
-import { startTimer } from '../platform/timers.js';
+import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { Carrier } from './carrier.js';
 
@@ -234,7 +234,7 @@ export class Areas {
     this.#turn(true);
     sayAreas(this.#seat, AREAS_WANTED);
     ringOwner(this.#seat);
-    if (this.#carrier?.canPull !== false || typeof setTimeout !== 'function') return;
+    if (this.#carrier?.canPull !== false || !hasTimers()) return;
     this.#stopAsking();
     this.#askTimer = startTimer(() => this.#ask(), ASK_AGAIN_MS);
   }
@@ -274,17 +274,16 @@ export class Areas {
     const index = this.#indexes[page] as number;
     const area = this.#known.get(index);
     if (area === undefined) {
-      throw new PagePoolError(
+      throw callError(
         'POOL_ERR_PROVIDER',
-        `${call} failed: page=${page} (expected one of an area that this thread knows); return to the event loop, where its memory arrives`,
+        call,
+        `page=${page}`,
+        'one of an area that this thread knows',
+        'return to the event loop, where its memory arrives',
       );
     }
     if (area.buffer === undefined) {
-      const remedy = REMEDIES.POOL_ERR_UNREADABLE;
-      throw new PagePoolError(
-        'POOL_ERR_UNREADABLE',
-        `${call} failed: page=${page} (expected memory that the processor can see); ${remedy}`,
-      );
+      throw callError('POOL_ERR_UNREADABLE', call, `page=${page}`, 'memory that the processor can see');
     }
     const view = new Uint8Array(area.buffer, area.byteOffset, area.pages * this.#seat.geometry.pageBytes);
     this.#views.fill(view, area.firstPage, area.firstPage + area.pages);

@@ -3,7 +3,7 @@
 import type { Seat } from '../control/claims.js';
 import type { Engine } from '../engine/engine.js';
 import { reentrantEngine } from '../engine/guarded.js';
-import { PagePoolError, REMEDIES, show } from '../errors.js';
+import { callError, PagePoolError, REMEDIES, show } from '../errors.js';
 import type { Context } from './context.js';
 
 /** The port of the thread that calls the providers. */
@@ -41,9 +41,12 @@ export function quietly(run: () => void): void {
 
 /** The error where init() takes its time and the caller cannot wait. */
 export function laterError(call: string): PagePoolError {
-  return new PagePoolError(
+  return callError(
     'POOL_ERR_PROVIDER',
-    `${call} failed: the provider's init() returned a promise (expected it to be done at once); use create()`,
+    call,
+    "the provider's init() returned a promise",
+    'it to be done at once',
+    'use create()',
   );
 }
 

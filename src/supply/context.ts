@@ -5,8 +5,8 @@
 // provider took is given back before anybody else has seen it.
 
 import type { Geometry } from '../control/geometry.js';
-import { PagePoolError, REMEDIES, show } from '../errors.js';
-import { isSharedBuffer } from '../platform/buffers.js';
+import { callError, type PagePoolError, show } from '../errors.js';
+import { isPlainBuffer, isSharedBuffer } from '../platform/buffers.js';
 import { freeRuns } from '../provider/page-numbers.js';
 import type { Area, AreaMemory, MemoryProvider, ProviderContext } from '../provider/provider.js';
 import type { SharedArea } from './areas.js';
@@ -183,8 +183,7 @@ export class Context implements ProviderContext {
         throw failed('addArea', 'buffer', buffer, 'a buffer, since the provider says that its pages are readable');
       return memory;
     }
-    const isBuffer =
-      isSharedBuffer(buffer) || (!isShared && Object.prototype.toString.call(buffer) === '[object ArrayBuffer]');
+    const isBuffer = isSharedBuffer(buffer) || (!isShared && isPlainBuffer(buffer));
     if (!isBuffer) throw failed('addArea', 'buffer', buffer, 'a SharedArrayBuffer, which other threads can be given');
     if (!Number.isInteger(byteOffset) || byteOffset < 0 || byteOffset + byteLength > buffer.byteLength) {
       throw failed('addArea', 'byteOffset', byteOffset, `0..${buffer.byteLength - byteLength}, inside the buffer`);
@@ -230,9 +229,5 @@ export function emptyStep(): Step {
 
 /** The error of a provider that uses its context wrongly. */
 function failed(call: string, name: string, value: unknown, rule: string): PagePoolError {
-  const remedy = REMEDIES.POOL_ERR_PROVIDER;
-  return new PagePoolError(
-    'POOL_ERR_PROVIDER',
-    `context.${call} failed: ${name}=${show(value)} (expected ${rule}); ${remedy}`,
-  );
+  return callError('POOL_ERR_PROVIDER', `context.${call}`, `${name}=${show(value)}`, rule);
 }

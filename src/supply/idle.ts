@@ -11,15 +11,13 @@ import {
   COUNTER_RELEASED_REFCNT,
   COUNTER_SLOW,
   HEADER_REAPS_OFFSET,
-  PORT_COUNTERS_OFFSET,
   STATE_ACTIVE,
 } from '../../assembly/layout.js';
 import type { SharedWords } from '../control/claims.js';
 import { press } from '../control/ending.js';
-import { loadWord } from '../control/nodes.js';
-import { portOffset } from '../control/places.js';
+import { counterSum, loadWord } from '../control/nodes.js';
 import { announce, poolState } from '../control/state.js';
-import { startTimer } from '../platform/timers.js';
+import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 
 /** What a port counts when it takes a page, and when it lets one go for good. */
@@ -49,7 +47,7 @@ export class IdleWatch {
   }
 
   start(): void {
-    if (typeof setTimeout !== 'function') return;
+    if (!hasTimers()) return;
     this.#timer = startTimer(() => {
       this.#look();
       if (this.#timer !== undefined) this.start();
@@ -63,7 +61,8 @@ export class IdleWatch {
 
   #look(): void {
     const { memory } = this.#words;
-    const activity = this.#countActivity();
+    // Allocations and last releases of all ports, ever, and deaths: what the dead held is released.
+    const activity = counterSum(this.#words, ACTIVITY) + loadWord(memory, CONTROL_BASE + HEADER_REAPS_OFFSET);
     this.#trims = activity === this.#activity ? this.#trims + 1 : 0;
     this.#activity = activity;
     if (this.#trims < 1 || poolState(memory) !== STATE_ACTIVE) return;
@@ -73,18 +72,5 @@ export class IdleWatch {
     if (isAsking) press(this.#words);
     if (isAsking) announce(memory);
     this.#trim(isAsking);
-  }
-
-  /** Allocations and last releases of all ports, ever, and deaths: what the dead held is released. */
-  #countActivity(): number {
-    const { geometry, memory } = this.#words;
-    let sum = loadWord(memory, CONTROL_BASE + HEADER_REAPS_OFFSET);
-    for (let id = 0; id < geometry.maxPorts; id++) {
-      const counters = (portOffset(geometry, id) + PORT_COUNTERS_OFFSET) >>> 3;
-      for (const counter of ACTIVITY) {
-        sum += memory.f64[counters + (counter >>> 3)] as number; // plain: reports only, as in src/reports/stats.ts
-      }
-    }
-    return sum;
   }
 }

@@ -27,7 +27,6 @@ import {
   HOME_RETURNED,
   HOME_STAMP_MASK,
   HOME_STATE_MASK,
-  PIN_COUNT_MASK,
   PIN_LEFT,
   PORT_AREAS_OFFSET,
   PORT_WANT_OFFSET,
@@ -35,9 +34,9 @@ import {
   RETIRED_INDEX_MASK,
   RETIRED_WORD_SHIFT,
 } from '../../assembly/layout.js';
-import { claimOf, type Seat, type SharedWords, seatWord } from '../control/claims.js';
-import { loadWord } from '../control/nodes.js';
-import { descriptorAt, portOffset } from '../control/places.js';
+import { claimOf, type Seat, seatWord } from '../control/claims.js';
+import { homeState } from '../control/nodes.js';
+import { descriptorAt, loweredHint, portOffset } from '../control/places.js';
 import type { Engine } from '../engine/engine.js';
 
 /** The seat of the thread that calls the providers. */
@@ -190,10 +189,8 @@ function lowerHint({ memory }: OwnerSeat, offset: number, index: number): void {
   for (;;) {
     // N9 no ordering needed: the exchange decides.
     const seen = Atomics.load(i32, hint);
-    const at = Math.min(index, seen & RETIRED_INDEX_MASK);
-    const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | at;
     // X10 pairs with X13 in assembly/supply.ts takeListed, and in takeRetired: whoever looked before us does not move the hint past our bits.
-    if (Atomics.compareExchange(i32, hint, seen, next) === seen) return;
+    if (Atomics.compareExchange(i32, hint, seen, loweredHint(seen, index)) === seen) return;
   }
 }
 
@@ -241,8 +238,7 @@ function takeBack(owner: OwnerSeat, page: number): boolean {
 
 /** The pool is destroyed: whatever is out comes back, but for a page that is pinned. False: the page is. */
 export function takeAtEnd(owner: OwnerSeat, page: number): boolean {
-  const state = loadWord(owner.memory, homeIndex(owner, page) << 2) & HOME_STATE_MASK;
-  if (state === HOME_LEFT) return false;
+  if (homeState(owner, page) === HOME_LEFT) return false;
   setHome(owner, page, HOME_RETURNED);
   return true;
 }
@@ -272,9 +268,4 @@ function unpinLeft({ engine, geometry, memory }: OwnerSeat, page: number, recall
   // A20 pairs with X4 in assembly/pin.ts leave: the page has left, and is not about to.
   const hasLeft = (Atomics.load(memory.i32, pinsIndex(geometry, page)) & PIN_LEFT) !== 0;
   if (hasLeft && recalled.delete(page)) engine.unpin(page);
-}
-
-/** Whether a page has one pin, and no more. */
-export function hasOnePin({ geometry, memory }: SharedWords, page: number): boolean {
-  return (loadWord(memory, pinsIndex(geometry, page) << 2) & PIN_COUNT_MASK) === 1;
 }

@@ -2,8 +2,9 @@
 //
 // The owner's thread only. The steps on shared words are in owner-words.ts; here is on which pages the owner has a pin.
 
+import { pinCount } from '../control/nodes.js';
 import type { OwnedArea } from './context.js';
-import { hasOnePin, type OwnerSeat, recallPage } from './owner-words.js';
+import { type OwnerSeat, recallPage } from './owner-words.js';
 
 /** The pages that one owner calls home. */
 export class Recall {
@@ -42,6 +43,6 @@ export class Recall {
 
   /** Pages on which nobody but the owner has a pin. */
   ownPins(): number {
-    return [...this.#recalled].filter((page) => hasOnePin(this.#seat, page)).length;
+    return [...this.#recalled].filter((page) => pinCount(this.#seat, page) === 1).length;
   }
 }

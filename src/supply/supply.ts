@@ -72,7 +72,8 @@ export class Supply implements ContextHost {
   readonly #table: Areas;
   /** The port, but with the pool's memory until the providers have ended: the port's own is replaced at the pool's end. */
   readonly #owner: OwnerSeat & { memory: PoolMemory };
-  readonly #recall: Recall;
+  /** Pages that are called home. */
+  readonly recall: Recall;
   readonly #main: Context | undefined;
   readonly #reserve: Context | undefined;
   #queue: Queued[] = [];
@@ -96,7 +97,7 @@ export class Supply implements ContextHost {
         return port.engine;
       },
     };
-    this.#recall = new Recall(this.#owner);
+    this.recall = new Recall(this.#owner);
     this.isShared = memory.isShared;
     this.isOut = new Uint8Array(geometry.pageCount + 1);
     this.indexes = new Uint16Array(geometry.pageCount + 1);
@@ -363,7 +364,7 @@ export class Supply implements ContextHost {
     }
     const recalled = step.retired.filter(({ out }) => out !== 0);
     for (const area of recalled) this.#callHome(area);
-    for (const area of step.kept) this.#recall.stop(area);
+    for (const area of step.kept) this.recall.stop(area);
     this.#list();
     // Asked for outside of a callback: what came home already is given back soon.
     if (recalled.length > 0 && !this.#isBusy) void Promise.resolve().then(() => this.serveQuietly());
@@ -436,7 +437,7 @@ export class Supply implements ContextHost {
     for (let round = 0; round < COLLECT_ROUNDS; round++) {
       for (const area of this.areas.values()) if (area.isRetiring) this.#callHome(area);
       const pages = takeRetired(this.#owner);
-      this.#recall.done(pages);
+      this.recall.done(pages);
       if (pages.length === 0) break;
       this.#giveBack(call, pages);
     }
@@ -465,17 +466,7 @@ export class Supply implements ContextHost {
   /** Makes the pages of a retiring area leave circulation: those that are listed now, those in use with their last release. */
   #callHome(area: OwnedArea): void {
     this.#withdraw(area);
-    this.#recall.start(area, this.isOut);
-  }
-
-  /** The owner's pins come off: it leaves, or the pool is destroyed. While the thread has its port. */
-  unpinRecalled(): void {
-    this.#recall.stop();
-  }
-
-  /** Pages on which nobody but the owner has a pin. */
-  ownPins(): number {
-    return this.#recall.ownPins();
+    this.recall.start(area, this.isOut);
   }
 
   /** Takes an area's pages back that were fed and that nobody took yet. */

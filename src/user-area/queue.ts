@@ -10,7 +10,7 @@
 import { FLAG_DETACHABLE } from '../../assembly/layout.js';
 import { ENTRY_WORDS } from '../control/messages.js';
 import { pageOfHandle, rowIndex, startInPage } from '../control/places.js';
-import { invalidArgument, invalidHandle, PagePoolError, REMEDIES, requireInteger, requireRecord } from '../errors.js';
+import { callError, invalidArgument, invalidHandle, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { isSharedBuffer } from '../platform/buffers.js';
 import { dispose } from '../platform/symbols.js';
@@ -127,11 +127,7 @@ export class UserQueue {
       );
     }
     if (!isSharedBuffer(area.buffer)) {
-      const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
-      throw new PagePoolError(
-        'POOL_ERR_NOT_SHARED',
-        `UserQueue failed: pool="${pool.name}" (expected one in shared memory); ${remedy}`,
-      );
+      throw callError('POOL_ERR_NOT_SHARED', 'UserQueue', `pool="${pool.name}"`, 'one in shared memory');
     }
     let given = givenBy.get(port);
     if (given === undefined) {
@@ -440,11 +436,7 @@ export class UserQueue {
 
   #requireOpen(call: string): void {
     if (this.#state === USER_STATE_OPEN) return;
-    const remedy = REMEDIES.POOL_ERR_CHANNEL_CLOSED;
-    throw new PagePoolError(
-      'POOL_ERR_CHANNEL_CLOSED',
-      `${call} failed: queue of pool="${this.#pool.name}" (expected an open queue); ${remedy}`,
-    );
+    throw callError('POOL_ERR_CHANNEL_CLOSED', call, `queue of pool="${this.#pool.name}"`, 'an open queue');
   }
 
   /** This thread must have a reference on the page that no consumer has. */
@@ -453,9 +445,11 @@ export class UserQueue {
     const row = rowIndex(geometry, id, page);
     // Plain: this thread's own row.
     if ((memory.u16[row] as number) > (this.#given[page] as number)) return;
-    throw new PagePoolError(
+    throw callError(
       'POOL_ERR_NOT_HELD',
-      `${call} failed: handle=${handle} (expected a fragment that this thread holds a reference on, and did not give away); ${REMEDIES.POOL_ERR_NOT_HELD}`,
+      call,
+      `handle=${handle}`,
+      'a fragment that this thread holds a reference on, and did not give away',
     );
   }
 }

@@ -9,9 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { PagePool, type PoolOptions } from 'pagepool';
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
+import { claimOf, claimPort } from '../../src/control/claims.js';
 import { createMemory, growStepPages } from '../../src/control/create-memory.js';
 import { writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry } from '../../src/control/geometry.js';
+import { writeLabel } from '../../src/control/label.js';
 import type { PoolMemory } from '../../src/control/memory.js';
 import { portOffset } from '../../src/control/places.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
@@ -21,10 +23,10 @@ import { trackEngine } from '../../src/leaks/tracked-engine.js';
 import { type Entrances, LeakTracker } from '../../src/leaks/tracker.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { identityKey } from '../../src/pool/share.js';
-import { followLeaks, openPort as openShippedPort, type Port } from '../../src/port/port.js';
+import { followLeaks, type Port } from '../../src/port/port.js';
+import { Scratch } from '../../src/port/scratch.js';
 import { auditPool } from '../../src/reports/audit.js';
 import { type PoolStats, readStats } from '../../src/reports/stats.js';
-import { NO_AREAS } from '../../src/supply/areas.js';
 
 export { randomFrom } from '../../src/testing/random.js';
 
@@ -65,19 +67,31 @@ export function create(kind: EngineKind, options: PoolOptions): PagePool {
   return PagePool.createSync({ ...options, ...engineOptions(kind) });
 }
 
-/** Claims a port and opens the engine of that kind on it. */
+/** Claims a port and opens the engine of that kind on it, whatever the pool's state: it knows no areas. */
 export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKind): Port {
-  return openShippedPort({
+  const id = claimPort(memory, geometry);
+  // The same whatever the kind: pools of both engines are compared word for word.
+  writeLabel(memory, geometry, id, 'testport');
+  return {
+    id,
+    name: 'test',
+    label: 'testport',
+    identity: identityKey(memory),
+    claim: claimOf(memory, geometry, id),
+    kind: 'wasm-memory',
     memory,
     geometry,
-    identity: identityKey(memory),
-    name: 'test',
-    // The same whatever the kind: pools of both engines are compared word for word.
-    label: 'testport',
-    kind: 'wasm-memory',
-    engine: { open: (id) => openEngine(memory, kind, id) },
-    areas: NO_AREAS,
-  });
+    scratch: new Scratch(memory, geometry, id),
+    engine: openEngine(memory, kind, id),
+    leaks: undefined,
+    areas: undefined,
+    supply: undefined,
+    isGone: false,
+    isLost: false,
+    waits: 0,
+    listener: undefined,
+    standIn: () => {},
+  };
 }
 
 function openEngine(memory: PoolMemory, kind: EngineKind, portId: number) {
