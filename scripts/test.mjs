@@ -5,6 +5,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { builtSteps, lintSteps } from './steps.mjs';
 import { buildDir, packageJson, runNode, tools } from './support.mjs';
 
 const isLong = process.argv.includes('--long');
@@ -51,16 +52,7 @@ if (await step('build', ['scripts/build.mjs'])) {
     await suite('long', ['--project', 'long'], { LONG: '1' });
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   } else {
-    await step('lint', [tools.biome, 'check', '.']);
-    await step('format of assembly', ['scripts/format-assembly.mjs']);
-    await step('atomics', ['scripts/lint-atomics.mjs']);
-    await step('types', [tools.tsc, '--project', 'tsconfig.json']);
-    await step('wasm gate', ['scripts/verify-wasm.mjs']);
-    await step('locked operations', ['scripts/count-locked.mjs']);
-    await step('size', ['scripts/check-size.mjs']);
-    await step('layout tables', ['scripts/docs-layout.mjs', '--check']);
-    await step('error table', ['scripts/docs-errors.mjs', '--check']);
-    await step('toolchain', ['scripts/toolchain.mjs']);
+    for (const [name, args] of [...lintSteps, ...builtSteps]) await step(name, args);
     await suite('tests', []);
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   }

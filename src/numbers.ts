@@ -1,7 +1,7 @@
 // Numbers: the two kinds that calls take, and the arithmetic that knows nothing of a pool.
 //
-// Any thread; pure. A value is looked at without a conversion that could throw; optimised code knows that it has a small integer, so
-// that the look at the type costs nothing there.
+// Any thread; pure. A value is looked at without a conversion that could throw; optimised code knows that it has a
+// small integer, so that the look at the type costs nothing there.
 
 /** What WebAssembly grows a memory by. */
 export const WASM_PAGE_BYTES = 65536;
@@ -30,6 +30,6 @@ export function bitsFor(value: number): number {
 }
 
 /** How many low bits of a handle number the units of `pageCount` pages; page 0 is never used. */
-export function unitBitsOf(pageCount: number, unitsShift: number): number {
-  return bitsFor((pageCount + 1) * 2 ** unitsShift - 1);
+export function unitBitsOf(pageCount: number, unitsPerPageShift: number): number {
+  return bitsFor((pageCount + 1) * 2 ** unitsPerPageShift - 1);
 }

@@ -1,7 +1,8 @@
 // Claims: which thread has which port, as the port's claim word says.
 //
-// A port belongs to one thread. A freed port keeps its counters and its magazines: the next claimant goes on with both, so sums over
-// all ports stay right. Any thread reads claims; its own one a thread moves by compare-exchange, since a reaper may be faster.
+// A port belongs to one thread. A freed port keeps its counters and its magazines: the next claimant goes on with both,
+// so sums over all ports stay right. Any thread reads claims; its own one a thread moves by compare-exchange, since a
+// reaper may be faster.
 
 import {
   CLAIM_ACTIVE,
@@ -102,8 +103,8 @@ export function isSameClaim(one: number, other: number): boolean {
 }
 
 /**
- * Says that this thread lives: a port that was set aside is taken back. False: the port was reaped, and is not this thread's any
- * more.
+ * Says that this thread lives: a port that was set aside is taken back. False: the port was reaped, and is not this
+ * thread's any more.
  */
 export function keepClaim(seat: Seat): boolean {
   return moveClaim(seat, seat.claim);

@@ -1,4 +1,5 @@
-// The memory of a new pool: control region, scratch and the first step of pages, in the best kind that the platform grants.
+// The memory of a new pool: control region, scratch and the first step of pages, in the best kind that the platform
+// grants.
 
 import { callError } from '../errors.js';
 import { align, WASM_PAGE_BYTES } from '../numbers.js';

@@ -1,4 +1,5 @@
-// A digest of words of the control region: one number that changes with any of them. Source: FNV-1a (Fowler, Noll, Vo), by words.
+// A digest of words of the control region: one number that changes with any of them. Source: FNV-1a (Fowler, Noll, Vo),
+// by words.
 //
 // Read plainly: a word that another thread writes meanwhile makes another digest, and that is what is asked.
 

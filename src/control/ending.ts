@@ -1,7 +1,8 @@
-// The words by which a pool ends: that it closes and who closes it, the call for every port's pages, and the look that destroys.
+// The words by which a pool ends: that it closes and who closes it, the call for every port's pages, and the look that
+// destroys.
 //
-// What of closing touches shared words, apart from its timers and its reports (src/pool/closing.ts), so that an explorer can step it
-// against other threads. Never blocks. Source: page_pool_destroy.
+// What of closing touches shared words, apart from its timers and its reports (src/pool/closing.ts), so that an
+// explorer can step it against other threads. Never blocks. Source: page_pool_destroy.
 
 import {
   CONTROL_BASE,
@@ -32,7 +33,10 @@ export function beginEnding(closer: Closer): void {
   press(closer);
 }
 
-/** Goes on in the place of a port that began to close the pool and is gone. False: it is there, or another one was faster. */
+/**
+ * Goes on in the place of a port that began to close the pool and is gone. False: it is there, or another one was
+ * faster.
+ */
 export function takeOver(closer: Closer): boolean {
   const { memory } = closer;
   // A8 pairs with R6 in beginEnding: the word is there before the state.

@@ -1,7 +1,7 @@
 // Writes the control region of a new pool, and lists the words that whoever attaches compares.
 //
-// Called once, by the creator, before any other thread knows the memory: every store is plain. New memory is zero, so only
-// what is not zero is written. Places come from geometry.ts, meanings from layout.ts.
+// Called once, by the creator, before any other thread knows the memory: every store is plain. New memory is zero, so
+// only what is not zero is written. Places come from geometry.ts, meanings from layout.ts.
 
 import {
   ABI_VERSION,
@@ -44,8 +44,8 @@ import {
   HEADER_TOKEN_COUNT_OFFSET,
   HEADER_TOKENS_OFFSET,
   HEADER_UNIT_BITS_OFFSET,
-  HEADER_UNIT_SHIFT_OFFSET,
-  HEADER_UNITS_SHIFT_OFFSET,
+  HEADER_UNIT_BYTES_SHIFT_OFFSET,
+  HEADER_UNITS_PER_PAGE_SHIFT_OFFSET,
   HEADER_WORDS_OFFSET,
   HOME_RETURNED,
   LANE_INBOX_OFFSET,
@@ -91,8 +91,8 @@ export function* constantWords(geometry: Geometry): Generator<readonly [address:
   const header = [
     [HEADER_PAGE_SHIFT_OFFSET, geometry.pageShift],
     [HEADER_PAGE_COUNT_OFFSET, geometry.pageCount],
-    [HEADER_UNIT_SHIFT_OFFSET, geometry.unitShift],
-    [HEADER_UNITS_SHIFT_OFFSET, geometry.unitsShift],
+    [HEADER_UNIT_BYTES_SHIFT_OFFSET, geometry.unitBytesShift],
+    [HEADER_UNITS_PER_PAGE_SHIFT_OFFSET, geometry.unitsPerPageShift],
     [HEADER_UNIT_BITS_OFFSET, geometry.unitBits],
     [HEADER_GENERATION_BITS_OFFSET, geometry.generationBits],
     [HEADER_MAX_PORTS_OFFSET, geometry.maxPorts],
@@ -137,6 +137,17 @@ function* ringWords(ring: RingGeometry): Generator<readonly [number, number]> {
   yield [ring.offset + RING_NODES_OFFSET, ring.nodesOffset];
   yield [ring.offset + RING_NODE_BYTES_OFFSET, ring.nodeBytes];
   yield [ring.offset + RING_NODE_COUNT_OFFSET, ring.nodeCount];
+}
+
+/** The words that tell this pool from every other. */
+export function identityWords({ u32 }: PoolMemory): Uint32Array {
+  const first = (CONTROL_BASE + HEADER_IDENTITY_OFFSET) >>> 2;
+  return u32.subarray(first, first + 4);
+}
+
+/** The same as one string. */
+export function identityKey(memory: PoolMemory): string {
+  return identityWords(memory).join('.');
 }
 
 /** Writes the whole control region into zeroed memory; the magic number comes last. */

@@ -1,7 +1,7 @@
 // Where everything lies: from valid options to the place of each part of the control region.
 //
-// Pure arithmetic, no memory: the same options give the same geometry in every thread, so whoever attaches recomputes it and
-// compares. All places are byte addresses from the memory's start, below 4 GiB.
+// Pure arithmetic, no memory: the same options give the same geometry in every thread, so whoever attaches recomputes
+// it and compares. All places are byte addresses from the memory's start, below 4 GiB.
 
 import {
   CHANNEL_HEAD_BYTES,
@@ -77,8 +77,8 @@ export interface Geometry {
   readonly pageShift: number;
   readonly pageCount: number;
   readonly unitBytes: number;
-  readonly unitShift: number;
-  readonly unitsShift: number;
+  readonly unitBytesShift: number;
+  readonly unitsPerPageShift: number;
   readonly unitBits: number;
   readonly generationBits: number;
   readonly maxPorts: number;
@@ -117,7 +117,9 @@ export interface Geometry {
 
 /** Addresses are 32 bits, and the memory's end is one of them: the last Wasm page stays out. */
 export const MEMORY_BYTES_MAX: number = 65535 * WASM_PAGE_BYTES;
-/** Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched. */
+/**
+ * Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched.
+ */
 export const SCRATCH_BYTES = 32 * 1024;
 const TOKEN_COUNT = 256;
 /** Adjacent cache lines are fetched in pairs. */
@@ -132,10 +134,10 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
   const { pageBytes, unitBytes, maxPorts, source } = plan;
   const pageCount = plan.pageCount + source.reservePages;
   const ownPages = source.isOwn ? plan.pageCount : 0;
-  const unitsShift = Math.log2(pageBytes / unitBytes);
-  const unitBits = unitBitsOf(pageCount, unitsShift);
+  const unitsPerPageShift = Math.log2(pageBytes / unitBytes);
+  const unitBits = unitBitsOf(pageCount, unitsPerPageShift);
   const magazineCapacity = Math.min(Math.max(Math.floor(pageCount / (4 * maxPorts)), 1), MAGAZINE_CAPACITY_MAX);
-  const unitCount = (pageCount + 1) * 2 ** unitsShift;
+  const unitCount = (pageCount + 1) * 2 ** unitsPerPageShift;
 
   const portsOffset = align(CONTROL_BASE + HEADER_BYTES, BLOCK_ALIGNMENT);
   const ledgersOffset = portsOffset + maxPorts * PORT_BYTES;
@@ -166,8 +168,8 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     pageShift: Math.log2(pageBytes),
     pageCount,
     unitBytes,
-    unitShift: Math.log2(unitBytes),
-    unitsShift,
+    unitBytesShift: Math.log2(unitBytes),
+    unitsPerPageShift,
     unitBits,
     generationBits: Math.min(GENERATION_BITS_MAX, HANDLE_BITS - unitBits),
     maxPorts,

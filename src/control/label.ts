@@ -1,7 +1,7 @@
 // A port's label: what its thread calls itself, where every thread of the pool can read it.
 //
-// Written once, by the thread that has claimed the port, as UTF-16 code units: decoders refuse shared memory, or are missing.
-// Read for reports alone, at any time, so plainly; a label that is just being written may show in part.
+// Written once, by the thread that has claimed the port, as UTF-16 code units: decoders refuse shared memory, or are
+// missing. Read for reports alone, at any time, so plainly; a label that is just being written may show in part.
 
 import { PORT_LABEL_OFFSET, PORT_LABEL_UNITS } from '../../assembly/layout.js';
 import type { Geometry } from './geometry.js';

@@ -1,8 +1,8 @@
 // Messages in a channel's nodes: which entries travel together.
 //
-// A node has a bit an entry that says that the next one belongs to the same message. A message lies in one node, so that one
-// exchange moves it; a receiver that has its first entry has the others in its inbox. Read plainly: by the thread whose inbox it is,
-// or by the reaper that acts for it.
+// A node has a bit an entry that says that the next one belongs to the same message. A message lies in one node, so
+// that one exchange moves it; a receiver that has its first entry has the others in its inbox. Read plainly: by the
+// thread whose inbox it is, or by the reaper that acts for it.
 
 import {
   ENTRY_BYTES,
@@ -58,9 +58,9 @@ export interface Returned {
 }
 
 /**
- * Sends what is left in the port's inbox again, at the end of the channel and each message whole; what the channel does not take is
- * dropped and counted. `scratch`: an address where the entries of a node may be written. True: the inbox is empty; false: the port
- * cannot take what is in it.
+ * Sends what is left in the port's inbox again, at the end of the channel and each message whole; what the channel does
+ * not take is dropped and counted. `scratch`: an address where the entries of a node may be written. True: the inbox is
+ * empty; false: the port cannot take what is in it.
  */
 export function* returnInbox(
   { geometry, id, memory }: Omit<Seat, 'claim'>,

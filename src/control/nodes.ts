@@ -1,7 +1,7 @@
 // What other threads' parts of the control region look like: magazines, ring slots, lanes, descriptors, counters.
 //
-// Read-only and approximate while other threads work: nodes are plain memory that an exchange may move at any time. Used by
-// statistics, the audit and the waits; exact on a quiet pool.
+// Read-only and approximate while other threads work: nodes are plain memory that an exchange may move at any time.
+// Used by statistics, the audit and the waits; exact on a quiet pool.
 
 import {
   CHANNEL_HEAD_BYTES,
@@ -31,7 +31,7 @@ import {
 import type { SharedWords } from './claims.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
-import { descriptorAt, portOffset } from './places.js';
+import { descriptorAt, portOffset, rowIndex } from './places.js';
 
 /** The unsigned word at an address. */
 export function loadWord(memory: PoolMemory, address: number): number {
@@ -99,6 +99,14 @@ export function portMagazines(memory: PoolMemory, geometry: Geometry, id: number
 /** Pages in a magazine. */
 export function magazineCount(memory: PoolMemory, geometry: Geometry, node: number): number {
   return Math.min(loadWord(memory, nodeOffset(geometry.ring, node) + NODE_COUNT_OFFSET), geometry.magazineCapacity);
+}
+
+/** The pages on which port `id` holds references. */
+export function heldPages({ memory, geometry }: SharedWords, id: number): number[] {
+  const pages: number[] = [];
+  for (let page = 1; page <= geometry.pageCount; page++)
+    if (memory.u16[rowIndex(geometry, id, page)] !== 0) pages.push(page);
+  return pages;
 }
 
 /** The pages in a magazine. */

@@ -1,9 +1,10 @@
-// The owner, the thread that calls a pool's providers, as other threads reach it: what they want, which areas they know, and a call.
+// The owner, the thread that calls a pool's providers, as other threads reach it: what they want, which areas they
+// know, and a call.
 //
-// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner waits asynchronously
-// on the header's demand word; where it blocks, it blocks on a channel's event, which is raised as well. Any thread; nothing
-// here blocks. Pools whose memory is all their own have no owner, and never come here. The owner's own side is in
-// src/supply/owner-words.ts.
+// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner waits
+// asynchronously on the header's demand word; where it blocks, it blocks on a channel's event, which is raised as well.
+// Any thread; nothing here blocks. Pools whose memory is all their own have no owner, and never come here. The owner's
+// own side is in src/supply/owner-words.ts.
 
 import {
   CONTROL_BASE,
@@ -38,7 +39,9 @@ export function ringOwner({ memory, geometry }: SharedWords): void {
   }
 }
 
-/** Leaves word that this thread wants `count` pages. True: it did not want any before, and the owner has to be called. */
+/**
+ * Leaves word that this thread wants `count` pages. True: it did not want any before, and the owner has to be called.
+ */
 export function leaveWant({ geometry, id, memory }: Seat, count: number): boolean {
   const index = (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2;
   // X5 pairs with X3 in src/supply/owner-words.ts takeWants: a want that is taken was written before.
@@ -53,7 +56,8 @@ export function sayAreas({ geometry, id, memory }: Seat, word: number): void {
 
 /** The epoch of the areas, after this thread has said which it knows. */
 export function areasEpoch({ i32 }: PoolMemory): number {
-  // A7 pairs with R1 in src/supply/owner-words.ts setAreasEpoch: the owner sees what was said, or this thread sees the new epoch.
+  // A7 pairs with R1 in src/supply/owner-words.ts setAreasEpoch: the owner sees what was said, or this thread sees the
+  // new epoch.
   return Atomics.load(i32, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2);
 }
 

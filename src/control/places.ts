@@ -1,4 +1,5 @@
-// Where things lie that are numbered: ports, rows, descriptors, and the fragments of handles. Each is worked out here alone.
+// Where things lie that are numbered: ports, rows, descriptors, and the fragments of handles. Each is worked out here
+// alone.
 //
 // Pure: a geometry and a number give an address or an index. Any thread.
 
@@ -27,23 +28,26 @@ export function descriptorAt({ descriptorsOffset }: Geometry, page: number): num
 
 /** The number of the page that a checked handle's fragment lies in. */
 export function pageOfHandle({ geometry }: Placed, handle: number): number {
-  const { unitBits, unitsShift } = geometry;
-  return (handle & ((1 << unitBits) - 1)) >>> unitsShift;
+  const { unitBits, unitsPerPageShift } = geometry;
+  return (handle & ((1 << unitBits) - 1)) >>> unitsPerPageShift;
 }
 
 /** Where a checked handle's fragment starts in its page, bytes. */
 export function startInPage({ geometry }: Placed, handle: number): number {
-  const { unitBytes, unitsShift } = geometry;
-  return (handle & ((1 << unitsShift) - 1)) * unitBytes;
+  const { unitBytes, unitsPerPageShift } = geometry;
+  return (handle & ((1 << unitsPerPageShift) - 1)) * unitBytes;
 }
 
 /** Where a checked handle's fragment starts in the pool's own memory, bytes. */
 export function startOfHandle({ geometry }: Placed, handle: number): number {
-  const { pagesOffset, unitBits, unitsShift, unitBytes } = geometry;
-  return pagesOffset + ((handle & ((1 << unitBits) - 1)) - (1 << unitsShift)) * unitBytes;
+  const { pagesOffset, unitBits, unitsPerPageShift, unitBytes } = geometry;
+  return pagesOffset + ((handle & ((1 << unitBits) - 1)) - (1 << unitsPerPageShift)) * unitBytes;
 }
 
-/** A hint of the first word of bits that may have one set, as it is once word `index` has: raised, so that no older one returns. */
+/**
+ * A hint of the first word of bits that may have one set, as it is once word `index` has: raised, so that no older one
+ * returns.
+ */
 export function loweredHint(seen: number, index: number): number {
   const first = Math.min(index, seen & RETIRED_INDEX_MASK);
   return (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | first;

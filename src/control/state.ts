@@ -1,8 +1,9 @@
-// The state of a pool: what every thread of it is told, how it hears of it while it stands still, and what keeps it from its end.
+// The state of a pool: what every thread of it is told, how it hears of it while it stands still, and what keeps it
+// from its end.
 //
-// The sequence beside the state is raised with whatever concerns all of them: the pool closes, a port was freed, set aside or
-// reaped, locks are wanted. An idle thread waits on it asynchronously and looks at everything when it moves; a busy one sees its
-// cache limit at its next release. Any thread may announce; nothing here blocks.
+// The sequence beside the state is raised with whatever concerns all of them: the pool closes, a port was freed, set
+// aside or reaped, locks are wanted. An idle thread waits on it asynchronously and looks at everything when it moves; a
+// busy one sees its cache limit at its next release. Any thread may announce; nothing here blocks.
 
 import {
   CLAIM_FREE,
@@ -31,7 +32,10 @@ export function announce({ i32 }: PoolMemory): void {
   Atomics.notify(i32, SEQUENCE);
 }
 
-/** Calls `onChange` now and whenever something is announced, until it returns false. Does not keep Node's event loop alive. */
+/**
+ * Calls `onChange` now and whenever something is announced, until it returns false. Does not keep Node's event loop
+ * alive.
+ */
 export function watchState(port: Pick<Seat, 'memory'>, onChange: () => boolean): void {
   const look = (): void => {
     const { i32, isShared } = port.memory;
@@ -50,7 +54,10 @@ export function poolState(memory: PoolMemory): number {
   return Atomics.load(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2);
 }
 
-/** Pages taken from the provider and not given back, cached ones included: releases are read before holds, so never too few. */
+/**
+ * Pages taken from the provider and not given back, cached ones included: releases are read before holds, so never too
+ * few.
+ */
 export function inflight(memory: PoolMemory, geometry: Geometry): number {
   let releases = 0;
   let holds = 0;

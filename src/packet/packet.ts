@@ -29,7 +29,7 @@ export interface PacketWindow {
 /** For channels: the packet's parts, which stay its own. */
 export let partsOf: (packet: Packet) => readonly Part[];
 /** For channels: the port that the packet's references belong to; undefined while it never had any. */
-export let portOf: (packet: Packet) => Port | undefined;
+export let portOfPacket: (packet: Packet) => Port | undefined;
 /** For channels: a packet of parts whose references came with them. */
 export let packetOf: (port: Port, parts: readonly Part[], tag: number) => Packet;
 /** For channels: the references went along. */
@@ -320,7 +320,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
 
   static {
     partsOf = (packet) => packet.#list.parts;
-    portOf = (packet) => packet.#list.port;
+    portOfPacket = (packet) => packet.#list.port;
     packetOf = (port, parts, tag) => {
       const packet = new Packet();
       packet.#tag = tag;

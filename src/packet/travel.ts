@@ -14,7 +14,7 @@ import { foreignError } from '../pool/fragment.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
 import { refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
-import { Packet, packetOf, partsOf, portOf, spendPacket } from './packet.js';
+import { Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
 import { Part } from './part.js';
 import type { UnreadablePacket } from './unreadable.js';
 
@@ -61,7 +61,7 @@ export function sendPacket(channel: AnyChannel, packet: AnyPacket, tag = 0): boo
   requirePacket('sendPacket', packet);
   const parts = requireParts('sendPacket', packet, geometry);
   if (tag >>> 0 !== tag) throw invalidArgument('sendPacket', 'tag', tag, `an integer, 0..${WORD_MAX}`);
-  if (portOf(packet) !== port) throw foreignError('sendPacket', parts[0]?.handle);
+  if (portOfPacket(packet) !== port) throw foreignError('sendPacket', parts[0]?.handle);
   const { engine, scratch } = port;
   let at = 0;
   for (const { handle, offset, length } of parts) {

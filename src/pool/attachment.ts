@@ -1,7 +1,8 @@
 // An attachment: what one thread's PagePool consists of beside its calls, from the first moment to the last.
 //
-// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It hands each on
-// to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the memory.
+// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It
+// hands each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the
+// memory.
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
 import { announce, poolState, watchState } from '../control/state.js';
@@ -14,7 +15,7 @@ import { LeakTracker } from '../leaks/tracker.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { EventCount } from '../port/eventcount.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import { destroyedError, followLeaks, listen, ownsPort, type Port } from '../port/port.js';
+import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
 import { type WaitOptions, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import { Watching } from '../recovery/watching.js';
@@ -32,18 +33,12 @@ type PoolCalls = Readonly<
   >
 >;
 
-/** What of a PagePool changes when its attachment does. */
-export interface AttachmentListener {
-  /** Another engine serves the calls from now on. */
-  readonly engineChanged: (engine: Engine) => void;
-  /** Views of these pages are to be forgotten. */
-  readonly forget: (firstPage: number, pages: number) => void;
-}
-
 /** One thread's attachment to a pool. */
 export class Attachment {
   readonly port: Port;
   readonly channels = new Map<string, Channel>();
+  /** Views of whole pages, by page number. */
+  readonly views: (Uint8Array | undefined)[] = [];
   /** Raised when pages come back. */
   readonly freed: EventCount;
   readonly reaper: PortReaper;
@@ -53,7 +48,6 @@ export class Attachment {
   /** The port's own engine, which serves its calls but for moments. */
   readonly #engine: Engine;
   readonly #closing: Closing;
-  #listener: AttachmentListener | undefined;
 
   constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
     this.port = port;
@@ -70,12 +64,14 @@ export class Attachment {
     });
   }
 
-  /** From here on `listener` is told of changes, and what other threads announce is done. */
-  begin(listener: AttachmentListener): void {
-    const { port } = this;
-    this.#listener = listener;
-    listen(port, { engineChanged: listener.engineChanged, lost: () => this.end() });
-    port.areas?.listen({ forget: listener.forget, behind: (isBehind) => this.#turn(isBehind) });
+  /** From here on what changes is heard of: the port's engine by `engineChanged`, the rest here. */
+  begin(engineChanged: PortListener['engineChanged']): void {
+    const { port, views } = this;
+    listen(port, { engineChanged, lost: () => this.end() });
+    port.areas?.listen({
+      forget: (firstPage, pages) => views.fill(undefined, firstPage, firstPage + pages),
+      behind: (isBehind) => this.#turn(isBehind),
+    });
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -171,7 +167,7 @@ export class Attachment {
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
     this.watching.stop();
-    this.#listener?.forget(0, port.geometry.pageCount + 1);
+    this.views.length = 0;
     const { isDestroyed } = this;
     const { memory } = port;
     leaveMemory(port, isDestroyed);
@@ -179,7 +175,6 @@ export class Attachment {
     if (isDestroyed && !port.isLost) port.supply?.finish();
     else port.supply?.uninstall();
     port.areas?.close();
-    this.#listener = undefined;
     // Lets go of this thread's own wait, and calls whoever has to go on with what it did.
     announce(memory);
   }
@@ -187,16 +182,15 @@ export class Attachment {
 
 /** From now on the port's references are followed, through its engine. */
 function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
-  const { adopt, alloc, allocBulk, allocBurst, allocFragment, retain, take, takeAsync } = calls;
   const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
   const tracker = new LeakTracker(port, options, {
-    alloc: [alloc, take, takeAsync],
-    allocFragment: [allocFragment, take, takeAsync],
-    allocBurst: [allocBurst, allocBulk],
-    retain: [retain, Fragment.prototype.slice, Fragment.prototype.retain],
+    alloc: [calls.alloc, calls.take, calls.takeAsync],
+    allocFragment: [calls.allocFragment, calls.take, calls.takeAsync],
+    allocBurst: [calls.allocBurst, calls.allocBulk],
+    retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
     receiveBurst: [receiveBurst, receive, next, iterate],
-    adopt: [adopt],
-    wait: [next, iterate, takeAsync],
+    adopt: [calls.adopt],
+    wait: [next, iterate, calls.takeAsync],
   });
   followLeaks(port, tracker, trackEngine(port, tracker));
 }

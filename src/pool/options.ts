@@ -1,7 +1,7 @@
 // The options of a pool: their types, their defaults, and the checks of every one of them.
 //
 // Pure: no memory is touched. What leaves `resolveOptions` is complete and valid on its own; whether it all fits into one
-// memory is geometry.ts's question.
+// memory is the question of src/control/geometry.ts.
 
 import {
   BATCH_MAX,
@@ -106,20 +106,19 @@ const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
  */
 export function resolveOptions(call: string, options: unknown): ResolvedOptions {
   const given = requireRecord(call, 'options', options === undefined ? {} : options, OPTION_NAMES) as PoolOptions;
-  const pageBytes = withDefault(given.pageBytes, 4096);
+  // Only what is not given has a default: null is a wrong type.
+  const { pageBytes = 4096, pageCount = 1024, maxPorts = 16 } = given;
   requirePowerOfTwo(call, 'pageBytes', pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
-  const pageCount = withDefault(given.pageCount, 1024);
   requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
-  const maxPorts = withDefault(given.maxPorts, 16);
   requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
   const provider = resolveProvider(call, given.provider);
   const reserve = resolveReserve(call, given.reserve, PAGE_COUNT_MAX - pageCount);
   const source = resolveSource(provider, reserve);
   const allPages = pageCount + source.reservePages;
-  const unitBytes = withDefault(given.unitBytes, defaultUnitBytes(pageBytes, allPages));
+  const { unitBytes = defaultUnitBytes(pageBytes, allPages) } = given;
   requireUnitBytes(call, unitBytes, pageBytes, allPages);
-  const zero = requireOneOf(call, 'zero', withDefault(given.zero, 'never'), ['never', 'on-release']);
-  const engine = requireOneOf(call, 'engine', withDefault(given.engine, 'auto'), ['auto', 'wasm', 'typescript']);
+  const zero = requireOneOf(call, 'zero', given.zero, ['never', 'on-release']);
+  const engine = requireOneOf(call, 'engine', given.engine, ['auto', 'wasm', 'typescript']);
   return {
     name: resolveName(call, given.name),
     pageBytes,
@@ -149,17 +148,12 @@ export function resolveAttach(call: string, options: unknown): { readonly label:
   return { label, leaks: resolveLeaks(call, leaks) };
 }
 
-function resolveLeaks(call: string, { leaks = 'off', onLeak }: LeakOptions): LeakOptions {
+function resolveLeaks(call: string, { leaks, onLeak }: LeakOptions): LeakOptions {
   if (onLeak !== undefined && typeof onLeak !== 'function') throw invalidArgument(call, 'onLeak', onLeak, 'a function');
   return {
     leaks: requireOneOf(call, 'leaks', leaks, ['off', 'sampled', 'all']),
     ...(onLeak === undefined ? {} : { onLeak }),
   };
-}
-
-/** Only what is not given has a default: null is a wrong type. */
-function withDefault<T>(value: T | undefined, otherwise: T): T {
-  return value === undefined ? otherwise : value;
 }
 
 /** A 64th of the page, at least 64 bytes, and larger where handles would have too few generations otherwise. */
@@ -221,15 +215,10 @@ export function resolveChannel(call: string, name: string, options: unknown): Ch
   }
   const path = `channels.${name}`;
   const given = requireRecord(call, path, options, CHANNEL_OPTION_NAMES) as ChannelOptions;
-  const capacity = withDefault(given.capacity, 256);
+  const { capacity = 256, batch = 8 } = given;
   requireInteger(call, `${path}.capacity`, capacity, 1, CHANNEL_CAPACITY_MAX);
-  const batch = withDefault(given.batch, 8);
   requireInteger(call, `${path}.batch`, batch, 1, BATCH_MAX);
-  const whenFull = requireOneOf(call, `${path}.whenFull`, withDefault(given.whenFull, 'refuse'), [
-    'refuse',
-    'drop-newest',
-    'drop-oldest',
-  ]);
+  const whenFull = requireOneOf(call, `${path}.whenFull`, given.whenFull, ['refuse', 'drop-newest', 'drop-oldest']);
   return { name, capacity, batch, whenFull };
 }
 
@@ -268,7 +257,9 @@ function requirePowerOfTwo(call: string, name: string, value: unknown, min: numb
   }
 }
 
-function requireOneOf<T extends string>(call: string, name: string, value: unknown, allowed: readonly T[]): T {
+/** One of the values; the first where none is given. */
+function requireOneOf<T extends string>(call: string, name: string, value: unknown, allowed: readonly [T, ...T[]]): T {
+  if (value === undefined) return allowed[0];
   if (!allowed.includes(value as T)) throw invalidArgument(call, name, value, `one of ${allowed.map(show).join(', ')}`);
   return value as T;
 }

@@ -9,7 +9,15 @@ import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
-import { invalidArgument, invalidHandle, invalidRange, requireInteger, requireRecord } from '../errors.js';
+import {
+  invalidArgument,
+  invalidHandle,
+  invalidRange,
+  requireFlag,
+  requireInteger,
+  requireMilliseconds,
+  requireRecord,
+} from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { asyncDispose } from '../platform/symbols.js';
@@ -30,7 +38,7 @@ import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragm
 import type { AttachOptions, PoolOptions } from './options.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
-import type { PoolOf, UnreadablePool, UnreadableProvider } from './unreadable.js';
+import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
 
 /** A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the channel. */
 export type Handle = number;
@@ -69,8 +77,8 @@ export class PagePool {
   readonly #attachment: Attachment;
   /** Where pages of providers lie; undefined where all are the pool's own. */
   readonly #areas: Areas | undefined;
-  /** Views of whole pages, by page number. */
-  readonly #views: (Uint8Array | undefined)[] = [];
+  /** The attachment's. */
+  readonly #views: (Uint8Array | undefined)[];
 
   private constructor(start: Start) {
     const { port } = start;
@@ -84,13 +92,9 @@ export class PagePool {
     this.portId = port.id;
     this.engine = port.engine.kind;
     this.mode = port.memory.isShared ? 'shared' : 'local';
-    this.#attachment.begin({
-      engineChanged: (engine) => {
-        this.#engine = engine;
-      },
-      forget: (firstPage, pages) => {
-        this.#views.fill(undefined, firstPage, firstPage + pages);
-      },
+    this.#views = this.#attachment.views;
+    this.#attachment.begin((engine) => {
+      this.#engine = engine;
     });
   }
 
@@ -210,8 +214,7 @@ export class PagePool {
     exhausted(this.#port, 'allocBulk');
     const found = lookFurther(this.#port, 'allocBulk', count);
     if (found === OWN_PAGE) return this.allocBulk(out, count);
-    if (found === 0) return false;
-    return address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
+    return found !== 0 && allocBulkCopied(this.#port, out, count);
   }
 
   /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
@@ -222,13 +225,7 @@ export class PagePool {
     if (got === 0) exhausted(this.#port, 'allocBurst');
     const found = lookFurther(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
     if (found === OWN_PAGE) return this.allocBurst(out, count);
-    return found === 0 ? got : got + this.#allocRest(out.subarray(got, count));
-  }
-
-  /** The rest of a burst, after the provider was asked. */
-  #allocRest(out: Uint32Array): number {
-    const address = this.#port.scratch.addressOf('allocBurst', 'out', out, out.length, 1);
-    return address !== 0 ? this.#engine.allocBurst(address, out.length) : allocCopied(this.#port, out, out.length);
+    return found === 0 ? got : got + allocCopied(this.#port, out.subarray(got, count), count - got);
   }
 
   /**
@@ -296,7 +293,7 @@ export class PagePool {
     if (this.#areas !== undefined) {
       const shift = this.#areas.knownShift(handle);
       // Looked at again: a refused handle's offset, and that of a page in 4 GiB, is 0.
-      return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : this.#offsetAgain(handle);
+      return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : offsetOf(this.#port, 'offset', handle);
     }
     if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
     return offset >>> 0;
@@ -429,7 +426,7 @@ export class PagePool {
 
   /** Releases the references of tokens that were lent at least `olderThanMs` ago and never adopted; how many. Whole seconds. */
   reclaimTokens(olderThanMs: number): number {
-    requireMilliseconds('reclaimTokens', olderThanMs);
+    requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
     // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
     const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
     return reclaimTokens(this.#port, Math.max(0, second));
@@ -479,8 +476,7 @@ export class PagePool {
    *   the port, or when it is this thread's own
    */
   reap(portId: number, options?: { force?: boolean }): ReapReport {
-    const { force = false } = requireRecord('reap', 'options', options ?? {}, ['force']) as { force?: unknown };
-    if (typeof force !== 'boolean') throw invalidArgument('reap', 'force', force, 'a boolean');
+    const force = requireFlag('reap', options, 'force');
     if (this.#port.isGone) throw destroyedError('reap');
     this.#port.supply?.refuseReentry('reap');
     return this.#attachment.reaper.reap(portId, force);
@@ -494,9 +490,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is not set; nothing is left then
    */
   detach(options?: { release?: boolean }): void {
-    const { release = false } = requireRecord('detach', 'options', options ?? {}, ['release']) as { release?: unknown };
-    if (typeof release !== 'boolean') throw invalidArgument('detach', 'release', release, 'a boolean');
-    this.#attachment.detach(release);
+    this.#attachment.detach(requireFlag('detach', options, 'release'));
   }
 
   /** Counters and places of all pages, over all ports; approximate while threads work. */
@@ -515,7 +509,7 @@ export class PagePool {
     const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']) as {
       olderThanMs?: number;
     };
-    requireMilliseconds('leaks', olderThanMs);
+    requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
     return this.#port.leaks?.reports(olderThanMs) ?? [];
   }
 
@@ -560,27 +554,33 @@ export class PagePool {
     };
   }
 
-  #offsetAgain(handle: number): number {
-    extentOf(this.#port, 'offset', handle);
-    return offsetOf(this.#port, 'offset', handle);
-  }
-
   #badSize(call: string, bytes: number): Error {
-    if (Number.isInteger(bytes) && bytes > this.pageBytes) {
-      return invalidRange(
-        call,
-        'bytes',
-        bytes,
-        `an integer, 1..${this.pageBytes}`,
-        'take whole pages, or create the pool with larger ones',
-      );
-    }
-    return invalidArgument(call, 'bytes', bytes, `an integer, 1..${this.pageBytes}`);
+    const rule = `an integer, 1..${this.pageBytes}`;
+    if (!Number.isInteger(bytes) || bytes <= this.pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
+    return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
   }
 }
 
-function requireMilliseconds(call: string, olderThanMs: unknown): void {
-  if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
-    throw invalidArgument(call, 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
-  }
+/** A pool of memory that the processor cannot see. */
+export interface UnreadablePool
+  extends Omit<PagePool, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'share'> {
+  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
+  bytes(handle: never): never;
+  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
+  area(handle: never): never;
+  take(bytes?: number): UnreadableFragment | null;
+  takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
+  fragment(handle: Handle, offset?: number, length?: number): UnreadableFragment;
+  adopt(token: FragmentToken): UnreadableFragment;
+  channel(name: string): UnreadableChannel;
+  share(): UnreadableShare;
 }
+
+/** The pool that a share attaches to; a `PagePool` where nothing is known of the share. */
+export type PoolOf<Share> = PoolShare extends Share
+  ? PagePool
+  : [Share] extends [never]
+    ? PagePool
+    : Share extends UnreadableShare
+      ? UnreadablePool
+      : PagePool;

@@ -12,7 +12,7 @@ import {
   HEADER_MAGIC_OFFSET,
   MAGIC,
 } from '../../assembly/layout.js';
-import { constantWords } from '../control/format.js';
+import { constantWords, identityWords } from '../control/format.js';
 import { type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
 import { callError, invalidArgument, type PagePoolError, type PagePoolErrorCode, show } from '../errors.js';
@@ -59,7 +59,6 @@ export interface OpenedShare {
 export function makeShare(
   memory: PoolMemory,
   options: ResolvedOptions,
-  identity: readonly number[],
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
@@ -68,7 +67,7 @@ export function makeShare(
     kind: 'pagepool',
     abi: ABI_VERSION,
     layoutHash,
-    identity: [...identity],
+    identity: [...identityWords(memory)],
     name,
     memory: memory.source as WasmMemory | SharedArrayBuffer,
     ...(module === undefined ? {} : { module }),
@@ -121,12 +120,6 @@ export function openShare(value: unknown, layoutHash: number): OpenedShare {
     throw corrupt('POOL_ERR_CORRUPT', 'areas', share.areas, 'the areas that the pool had');
   }
   return { share, memory, geometry };
-}
-
-/** The words that tell this pool from every other, as one string. */
-export function identityKey(memory: PoolMemory): string {
-  const first = (CONTROL_BASE + HEADER_IDENTITY_OFFSET) >>> 2;
-  return memory.u32.subarray(first, first + 4).join('.');
 }
 
 function requireShape(value: unknown): PoolShare {

@@ -7,10 +7,9 @@ import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
 import { freePort } from '../control/claims.js';
 import { createMemory, growStepPages } from '../control/create-memory.js';
-import { writeControl } from '../control/format.js';
+import { identityKey, writeControl } from '../control/format.js';
 import { planGeometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
-import type { PoolMemory } from '../control/memory.js';
 import { poolState } from '../control/state.js';
 import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
 import { invalidArgument } from '../errors.js';
@@ -18,8 +17,8 @@ import type { LeakOptions } from '../leaks/report.js';
 import { chooseMemory } from '../platform/capabilities.js';
 import { openPort, type Port, refuseClosing } from '../port/port.js';
 import { NO_AREAS } from '../supply/areas.js';
-import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
-import { identityKey, makeShare, openShare, type PoolShare } from './share.js';
+import { resolveAttach, resolveOptions } from './options.js';
+import { makeShare, openShare, type PoolShare } from './share.js';
 
 /** A pool's beginning in this thread. */
 export interface Start {
@@ -55,7 +54,6 @@ export function beginCreation(call: string, options: unknown): Creation {
       const port = openPort({
         memory,
         geometry,
-        identity: identityKey(memory),
         name,
         label: 'creator',
         kind: source.kind,
@@ -67,7 +65,7 @@ export function beginCreation(call: string, options: unknown): Creation {
       return {
         port,
         isCreator: true,
-        share: memory.isShared ? shareOf(memory, resolved, engine) : reason,
+        share: memory.isShared ? makeShare(memory, resolved, layoutHash, engine.module) : reason,
         leaks: resolved.leaks,
       };
     },
@@ -95,7 +93,7 @@ export function attachTo(share: unknown, options: unknown): Start {
   const prepared = prepareEngineSync({ call: 'attach', engine, memory, module, stepPages });
   const { areas = NO_AREAS, options: shared } = opened.share;
   const { kind } = shared.source;
-  const port = openPort({ memory, geometry, identity, name, label, kind, engine: prepared, areas });
+  const port = openPort({ memory, geometry, name, label, kind, engine: prepared, areas });
   attached.add(identity);
   return { port, isCreator: false, share: opened.share, leaks };
 }
@@ -111,10 +109,6 @@ export function endAttachment(port: Port): void {
   if (poolState(port.memory) === STATE_DESTROYED) return;
   if (!port.isLost) writeLabel(port.memory, port.geometry, port.id, '');
   freePort(port);
-}
-
-function shareOf(memory: PoolMemory, options: ResolvedOptions, engine: PreparedEngine): PoolShare {
-  return makeShare(memory, options, identityKey(memory).split('.').map(Number), layoutHash, engine.module);
 }
 
 function randomIdentity(): { words: number[]; seed: number } {

@@ -1,7 +1,7 @@
 // Bursts of handles on arrays that lie outside the pool's memory: copied through the port's scratch, chunk by chunk.
 //
-// The same results as on `words()`, at the price of the copy. A bulk that needs several chunks stays all or nothing: what the
-// first chunks brought is released when a later one fails.
+// The same results as on `words()`, at the price of the copy. A bulk that needs several chunks stays all or nothing:
+// what the first chunks brought is released when a later one fails.
 
 import type { Port } from './port.js';
 

@@ -1,7 +1,8 @@
 // Detaching: a thread gives back what its port has and leaves.
 //
-// Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their channels, and
-// references that it still holds are released if the caller says so. Afterwards the port is as good as new.
+// Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their
+// channels, and references that it still holds are released if the caller says so. Afterwards the port is as good as
+// new.
 
 import { ERR_PIN } from '../../assembly/layout.js';
 import { PoolMemory } from '../control/memory.js';
@@ -11,14 +12,15 @@ import { pinnedPages } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument } from '../errors.js';
-import { leave, type Port } from './port.js';
+import { leave, type Port, shrink } from './port.js';
 import { idleScratch } from './scratch.js';
 
 /**
  * Empties this thread's port.
  *
  * @param release whether references that the thread holds are released
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is false; the port goes on then
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is false; the port goes on
+ *   then
  */
 export function emptyPort(port: Port, release: boolean): void {
   const { engine, geometry } = port;
@@ -46,20 +48,17 @@ function ownRow({ id, memory, geometry }: Port): Uint16Array {
 }
 
 /**
- * Takes the memory away from a port that is gone: its calls refuse from now on. After the pool's end what is left is a copy of the
- * control region, so that reports still work and an object that somebody keeps holds no pages; pins are undone in the memory
- * itself, as long as there are any.
+ * Takes the memory away from a port that is gone: its calls refuse from now on. After the pool's end what is left is a
+ * copy of the control region, so that reports still work and an object that somebody keeps holds no pages; pins are
+ * undone in the memory itself, as long as there are any.
  */
 export function leaveMemory(port: Port, isDestroyed: boolean): void {
   const { engine, geometry, memory } = port;
   const hasPins = isDestroyed && pinnedPages(port) !== 0;
   const unpin = hasPins ? engine.unpin : isDestroyed ? () => ERR_PIN : closedEngine.unpin;
   const refusing = { ...closedEngine, kind: engine.kind, unpin };
-  if (!isDestroyed) leave(port, refusing);
-  else {
-    const copy = new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes));
-    leave(port, refusing, { memory: copy, scratch: idleScratch() });
-  }
+  leave(port, refusing);
+  if (isDestroyed) shrink(port, new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes)), idleScratch());
 }
 
 /** The first bytes of a buffer, in one that nobody shares. */

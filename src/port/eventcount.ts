@@ -1,9 +1,10 @@
 // Eventcounts: how a thread waits for a condition that other threads make true, and is woken.
 //
-// A waiter arms (sets its port's bit, then reads the sequence), looks again, and only then waits for the sequence to change;
-// whoever makes the condition true publishes first and looks for bits after: one of the two sees the other. Everybody is woken, each
-// looks for itself: an aborted waitAsync stays queued, and could swallow a wake-up meant for one. So a thread keeps one waitAsync
-// an eventcount for all its waits. Where waitAsync is missing, or memory is not shared, only a timer can look (waiting.ts).
+// A waiter arms (sets its port's bit, then reads the sequence), looks again, and only then waits for the sequence to
+// change; whoever makes the condition true publishes first and looks for bits after: one of the two sees the other.
+// Everybody is woken, each looks for itself: an aborted waitAsync stays queued, and could swallow a wake-up meant for
+// one. So a thread keeps one waitAsync an eventcount for all its waits. Where waitAsync is missing, or memory is not
+// shared, only a timer can look (waiting.ts).
 
 import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from '../../assembly/layout.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
@@ -16,9 +17,9 @@ export type Probe<T> = () => T | undefined;
 const { pause } = Atomics as { readonly pause?: () => void };
 
 /**
- * Looks that a wait takes before it sleeps: at most as long as sleep and wake-up take, some 50 microseconds, which is never worse
- * than twice the best choice (Karlin and others, competitive spinning, SODA 1990). A thread with an event loop has other things to
- * do: where looking did not help it is halved for the next wait, until it helps again.
+ * Looks that a wait takes before it sleeps: at most as long as sleep and wake-up take, some 50 microseconds, which is
+ * never worse than twice the best choice (Karlin and others, competitive spinning, SODA 1990). A thread with an event
+ * loop has other things to do: where looking did not help it is halved for the next wait, until it helps again.
  */
 const SPIN_LOOKS_MAX = { sync: 4096, async: 512 };
 const SPIN_LOOKS_MIN = { sync: 4096, async: 32 };
@@ -94,12 +95,18 @@ export class EventCount implements WaitEvent {
     return this.#isQueued || this.#queue(sequence);
   }
 
-  /** Blocks until the sequence moves from `sequence`, at most `timeoutMs`. Throws TypeError where a thread may not block. */
+  /**
+   * Blocks until the sequence moves from `sequence`, at most `timeoutMs`. Throws TypeError where a thread may not
+   * block.
+   */
   block(sequence: number, timeoutMs: number): void {
     Atomics.wait(this.#port.memory.i32, this.#seq, sequence, timeoutMs);
   }
 
-  /** Looks for a moment, since a thread that is about to publish is faster than sleep and wake-up. Undefined: it did not help. */
+  /**
+   * Looks for a moment, since a thread that is about to publish is faster than sleep and wake-up. Undefined: it did not
+   * help.
+   */
   spin<T>(kind: 'sync' | 'async', probe: Probe<T>): T | undefined {
     const most = this.#spinLooks[kind];
     for (let looks = 0; looks < most; looks++) {

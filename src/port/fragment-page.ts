@@ -1,7 +1,7 @@
 // The open fragment page when nobody holds a fragment of it: a free page that no allocation of whole pages can see.
 //
-// The port's own thread only. The engine keeps the page open, so that cuts need no page each; when the pool has none left, or
-// another thread asks for pages, an open page without users goes back to where everybody finds it.
+// The port's own thread only. The engine keeps the page open, so that cuts need no page each; when the pool has none
+// left, or another thread asks for pages, an open page without users goes back to where everybody finds it.
 
 import {
   BIAS,

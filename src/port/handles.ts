@@ -1,7 +1,7 @@
 // From a handle to bytes: where its fragment starts, and views of it.
 //
-// The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer, which is
-// made anew when another thread has grown the memory past it.
+// The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer,
+// which is made anew when another thread has grown the memory past it.
 
 import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
 import { invalidHandle, requireInteger } from '../errors.js';
@@ -16,8 +16,9 @@ export function areaOf(port: Port, call: string, handle: number): Uint8Array {
   return port.memory.reach(startOfHandle(port, handle) + extent);
 }
 
-/** Where in its area a checked handle's fragment starts, of a pool that has areas. */
+/** Where in its area the handle's fragment starts, of a pool that has areas; throws when the handle is refused. */
 export function offsetOf(port: Port, call: string, handle: number): number {
+  extentOf(port, call, handle);
   const page = pageOfHandle(port, handle);
   if (port.areas?.has(page) === true) return port.areas.start(call, page) + startInPage(port, handle);
   return startOfHandle(port, handle);

@@ -1,17 +1,17 @@
 // A port: this thread's attachment to a pool, as the rooms above share it.
 //
-// A port belongs to one thread. It is opened, parked and given up here, and nobody else writes its fields: whoever has to hear of a
-// change is the port's one listener.
+// A port belongs to one thread. It is opened, parked and given up here, and nobody else writes its fields: whoever has
+// to hear of a change is the port's one listener.
 
 import { STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
 import { claimOf, claimPort, freePort, keepClaim } from '../control/claims.js';
+import { identityKey } from '../control/format.js';
 import type { Geometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
 import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
-import type { PreparedEngine } from '../engine/open.js';
 import { callError, engineError, type PagePoolError } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
 import type { MemoryProvider } from '../provider/provider.js';
@@ -48,7 +48,9 @@ export interface Port extends AreasSeat, SupplySeat {
   readonly listener: PortListener | undefined;
 }
 
-/** Who has to hear of a port's changes: it names the pool's objects, which an object that somebody keeps need not keep. */
+/**
+ * Who has to hear of a port's changes: it names the pool's objects, which an object that somebody keeps need not keep.
+ */
 export interface PortListener {
   /** Another engine serves the port's calls from now on. */
   engineChanged(engine: Engine): void;
@@ -63,11 +65,11 @@ type Open = { -readonly [Key in keyof Port]: Port[Key] };
 export interface PortPlan {
   readonly memory: PoolMemory;
   readonly geometry: Geometry;
-  readonly identity: string;
   readonly name: string;
   readonly label: string;
   readonly kind: string;
-  readonly engine: Pick<PreparedEngine, 'open'>;
+  /** Opens the engine; `clear` clears a page that lies elsewhere. */
+  readonly engine: { open(portId: number, clear?: (page: number) => void): Engine };
   /** The areas that there are already. */
   readonly areas: AreasChange;
   /** In the thread that calls them: the providers of other memory than the pool's own. */
@@ -77,12 +79,13 @@ export interface PortPlan {
 /**
  * Claims a port and opens an engine on it; what fails half way leaves the port free.
  *
- * @throws PagePoolError POOL_ERR_NO_PORT when all are claimed; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
+ * @throws PagePoolError POOL_ERR_NO_PORT when all are claimed; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too
+ *   late
  */
 export function openPort(plan: PortPlan): Port {
-  const { geometry, identity, kind, label, memory, name, providers } = plan;
+  const { geometry, kind, label, memory, name, providers } = plan;
   const id = claimPort(memory, geometry);
-  const seat = { id, claim: claimOf(memory, geometry, id), memory, geometry, identity };
+  const seat = { id, claim: claimOf(memory, geometry, id), memory, geometry, identity: identityKey(memory) };
   writeLabel(memory, geometry, id, label);
   let areas: Areas | undefined;
   try {
@@ -124,7 +127,7 @@ export function openPort(plan: PortPlan): Port {
 /** Tells `listener` of the port's changes, until it is gone. */
 export function listen(port: Port, listener: PortListener): void {
   const open: Open = port;
-  if (open.listener !== undefined) throw new Error('a port has one listener');
+  if (open.listener !== undefined) throw new Error('there is a listener');
   open.listener = listener;
 }
 
@@ -135,7 +138,9 @@ export function followLeaks(port: Port, leaks: LeakTracker, engine: Engine): voi
   open.leaks = leaks;
 }
 
-/** Whether the port is this thread's, where it goes on after standing still: a port that is lost is given up at once. */
+/**
+ * Whether the port is this thread's, where it goes on after standing still: a port that is lost is given up at once.
+ */
 export function ownsPort(port: Port): boolean {
   if (port.isGone) return false;
   if (keepClaim(port)) return true;
@@ -145,14 +150,18 @@ export function ownsPort(port: Port): boolean {
   return false;
 }
 
-/** The port is gone: `engine` refuses its calls, and where the pool is destroyed `rest` is what is left of it. */
-export function leave(port: Port, engine: Engine, rest?: Pick<Port, 'memory' | 'scratch'>): void {
+/** The port is gone: `engine` refuses its calls. */
+export function leave(port: Port, engine: Engine): void {
   const open: Open = port;
   open.engine = engine;
   open.isGone = true;
   open.listener?.engineChanged(engine);
   open.listener = undefined;
-  if (rest !== undefined) Object.assign(open, rest);
+}
+
+/** The pool is destroyed: what is left of its memory for this port. */
+export function shrink(port: Port, memory: PoolMemory, scratch: Scratch): void {
+  Object.assign(port, { memory, scratch });
 }
 
 /** Hands this port's cached pages back before its thread may stand still. */

@@ -1,7 +1,7 @@
 // A port's scratch: words in the pool's own memory that bursts work on without copying.
 //
-// One stretch a port, its own thread only. The first part serves the calls themselves, for arrays that lie elsewhere; the rest
-// is handed out by `take`, never given back before the thread detaches.
+// One stretch a port, its own thread only. The first part serves the calls themselves, for arrays that lie elsewhere;
+// the rest is handed out by `take`, never given back before the thread detaches.
 
 import type { Geometry } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';

@@ -1,10 +1,10 @@
 // Waiting: until a condition is true, with a signal, a timeout, and a look on a timer.
 //
-// On any event that can be armed and listened to: an eventcount (eventcount.ts), or another one of the same shape. The port is parked
-// meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
+// On any event that can be armed and listened to: an eventcount (eventcount.ts), or another one of the same shape. The
+// port is parked meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
 
 import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
-import { callError, invalidArgument, type PagePoolError, requireRecord } from '../errors.js';
+import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
 import { startTimer } from '../platform/timers.js';
 import type { Signal, Timer } from '../platform/types.js';
 import type { Probe, WaitEvent } from './eventcount.js';
@@ -39,13 +39,13 @@ export function requireWaitOptions(call: string, options: unknown): WaitOptions 
 
 /** Throws unless `timeoutMs` is undefined, Infinity, or a number of milliseconds. */
 export function requireTimeout(call: string, timeoutMs: unknown): void {
-  if (timeoutMs === undefined) return;
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-    throw invalidArgument(call, 'timeoutMs', timeoutMs, 'a number of milliseconds, 0 or more');
-  }
+  if (timeoutMs !== undefined) requireMilliseconds(call, 'timeoutMs', timeoutMs);
 }
 
-/** What a thread of a pool with a provider does whenever it wakes: follows its areas, and serves others if it is the owner. */
+/**
+ * What a thread of a pool with a provider does whenever it wakes: follows its areas, and serves others if it is the
+ * owner.
+ */
 export function catchUp({ areas, supply }: Port): void {
   areas?.follow();
   supply?.serveQuietly();
@@ -71,7 +71,8 @@ export interface Wait<T> {
 /**
  * Resolves with the first result of the probe that is not undefined. The port is parked meanwhile.
  *
- * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted; what the probe throws
+ * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted; what the
+ *   probe throws
  */
 export async function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
   options.signal?.throwIfAborted();

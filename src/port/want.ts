@@ -1,6 +1,7 @@
 // Where a call looks further that found no page: one order for all of them.
 //
-// The port's own thread only. What is looked for may be in the open fragment page of this very thread, or with a provider.
+// The port's own thread only. What is looked for may be in the open fragment page of this very thread, or with a
+// provider.
 
 import { leaveWant, ringOwner } from '../control/owner.js';
 import { returnIdleFragmentPage } from './fragment-page.js';
@@ -12,7 +13,8 @@ export const OWN_PAGE = 1;
 export const PROVIDER = 2;
 
 /**
- * Looks further for `count` pages, in `places`: a sum of OWN_PAGE and PROVIDER. Where it is worth looking again now, or 0.
+ * Looks further for `count` pages, in `places`: a sum of OWN_PAGE and PROVIDER. Where it is worth looking again now, or
+ * 0.
  *
  * @throws PagePoolError POOL_ERR_PROVIDER when this thread is the owner, and the provider failed
  */
@@ -21,7 +23,9 @@ export function lookFurther(port: Port, call: string, count: number, places = OW
   return (places & PROVIDER) !== 0 && want(port, call, count) ? PROVIDER : 0;
 }
 
-/** Asks the provider for `count` pages, at least a magazine. True: this thread is the owner, and there may be pages now. */
+/**
+ * Asks the provider for `count` pages, at least a magazine. True: this thread is the owner, and there may be pages now.
+ */
 function want(port: Port, call: string, count: number): boolean {
   const { areas, geometry, supply } = port;
   if (areas === undefined) return false;

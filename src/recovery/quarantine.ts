@@ -1,8 +1,8 @@
 // Quarantine: a port whose thread is not known to be dead is set aside, and nothing it has is touched.
 //
-// What only its thread writes is digested when the port is set aside. An audit that finds the pool quiet and the digest as it
-// was reaps the port; a thread that lives takes its port back as soon as it hears of it (src/port/port.ts keepClaim), or shows
-// itself by another digest. Any attached thread may call.
+// What only its thread writes is digested when the port is set aside. An audit that finds the pool quiet and the digest
+// as it was reaps the port; a thread that lives takes its port back as soon as it hears of it (src/port/port.ts
+// keepClaim), or shows itself by another digest. Any attached thread may call.
 
 import {
   CLAIM_QUARANTINED,
@@ -35,7 +35,9 @@ export function hasQuarantine({ memory, geometry }: Port): boolean {
   return false;
 }
 
-/** Sets the port aside; one that is set aside already is digested anew. False: its claim word is not `seen` any more. */
+/**
+ * Sets the port aside; one that is set aside already is digested anew. False: its claim word is not `seen` any more.
+ */
 export function quarantine({ memory, geometry }: Port, id: number, seen: number): boolean {
   const block = portOffset(geometry, id);
   memory.u32[(block + PORT_QUIET_OFFSET) >>> 2] = digest(memory, geometry, id);

@@ -158,12 +158,12 @@ function* isSeenByOthers(port: DeadPort, address: number, word: number): Steps<b
 /** A cut, or a cut taken back: undone. The unit where the next cut starts has no holder. */
 // biome-ignore lint/correctness/useYield: one of several steps, the others reach shared words
 function* settleCut(port: DeadPort, { row, value }: OpenRecord): Steps<void> {
-  const { unitsShift } = port.geometry;
+  const { unitsPerPageShift } = port.geometry;
   const page = port.get(PORT_FRAGMENT_PAGE_OFFSET);
   port.setRow(page, row);
   port.set(PORT_FRAGMENT_OFFSET, value);
   const first = value >>> 16;
-  if (first < 2 ** unitsShift) vacate(port, (page << unitsShift) + first);
+  if (first < 2 ** unitsPerPageShift) vacate(port, (page << unitsPerPageShift) + first);
 }
 
 /** Ends the use of a fragment that nobody can have: the next generation, no holder. */

@@ -13,27 +13,16 @@ import type { Port } from '../port/port.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import { hasQuarantine, isQuarantined, isQuiet } from '../recovery/quarantine.js';
 import { settleSuspicion } from '../recovery/suspects.js';
-import { Census } from './census.js';
-import type { PageStats } from './stats.js';
+import { Census, type CensusFindings } from './census.js';
 
 /** What `audit()` found. */
-export interface AuditReport {
+export interface AuditReport extends CensusFindings {
   /** Nothing moved while the audit read, so what it says is so. Otherwise errors may come from the movement alone. */
   readonly exact: boolean;
-  /** No error was found. */
-  readonly balanced: boolean;
-  /** What does not fit together, each with its invariant (I1 to I10) and its page or port; at most 100. */
-  readonly errors: readonly string[];
-  /** Pages that a death left with a reference too many, perhaps: an audit that is exact settles them. */
-  readonly suspects: readonly number[];
-  /** Of those, pages that had one too many, and have not any more. */
+  /** Of the suspects, pages that had one reference too many, and have not any more. */
   readonly settled: readonly number[];
   /** Ports that had been set aside and did nothing since: they are reaped now, and the rest of the report is from after that. */
   readonly reaped: readonly number[];
-  readonly pages: PageStats;
-  readonly inflight: number;
-  /** References that users hold, by where they are. */
-  readonly references: { readonly ledgers: number; readonly channels: number; readonly tokens: number };
 }
 
 /** One look at everything. */

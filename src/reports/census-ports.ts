@@ -15,9 +15,7 @@ import {
   HEADER_REAPS_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
-  NODE_COUNT_OFFSET,
   NODE_OWNER_OFFSET,
-  NODE_TAKEN_OFFSET,
   PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LOADED_OFFSET,
@@ -29,8 +27,16 @@ import {
 } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
 import type { RingGeometry } from '../control/geometry.js';
-import { cachedPages, counterSum, laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
-import { portOffset, rowIndex } from '../control/places.js';
+import {
+  cachedPages,
+  counterSum,
+  entryHandles,
+  heldPages,
+  laneOffset,
+  loadWord,
+  nodeOffset,
+} from '../control/nodes.js';
+import { portOffset } from '../control/places.js';
 import { poolState, runningPorts } from '../control/state.js';
 import type { Port } from '../port/port.js';
 
@@ -66,21 +72,18 @@ function checkNodes({ memory, geometry }: Port, id: number, report: Report): voi
 }
 
 /** A port that nobody has: no page, no reference, no entry, no step under way. */
-function checkFree({ memory, geometry }: Port, id: number, report: Report): void {
+function checkFree(port: Port, id: number, report: Report): void {
+  const { memory, geometry } = port;
   const block = portOffset(geometry, id);
   const say = (what: string): void => report(`I8 port ${id} is free and ${what} (expected it to have nothing)`);
   const cached = cachedPages(memory, geometry, id);
   if (cached !== 0) say(`caches ${cached} pages`);
   const open = loadWord(memory, block + PORT_FRAGMENT_PAGE_OFFSET);
   if (open !== 0) say(`has page ${open} open for fragments`);
-  const row = rowIndex(geometry, id, 0);
-  for (let page = 1; page <= geometry.pageCount; page++) {
-    if (memory.u16[row + page] !== 0) say(`holds page ${page}`);
-  }
+  for (const page of heldPages(port, id)) say(`holds page ${page}`);
   for (const channel of geometry.channels) {
     for (const holder of [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET]) {
-      const node = nodeOffset(channel.ring, loadWord(memory, laneOffset(channel, id) + holder));
-      const left = loadWord(memory, node + NODE_COUNT_OFFSET) - loadWord(memory, node + NODE_TAKEN_OFFSET);
+      const left = entryHandles(memory, channel, loadWord(memory, laneOffset(channel, id) + holder)).length;
       if (left > 0) say(`has ${left} entries of channel "${channel.name}"`);
     }
   }

@@ -45,10 +45,24 @@ import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/pla
 import { inflight } from '../control/state.js';
 import type { Port } from '../port/port.js';
 import type { Suspicion } from '../recovery/suspects.js';
-import type { AuditReport } from './audit.js';
 import { checkAllocations, checkPorts } from './census-ports.js';
+import type { PageStats } from './stats.js';
 
 const ERRORS_MAX = 100;
+
+/** What a census found. */
+export interface CensusFindings {
+  /** No error was found. */
+  readonly balanced: boolean;
+  /** What does not fit together, each with its invariant (I1 to I10) and its page or port; at most 100. */
+  readonly errors: readonly string[];
+  /** Pages that a death left with a reference too many, perhaps: an audit that is exact settles them. */
+  readonly suspects: readonly number[];
+  readonly pages: PageStats;
+  readonly inflight: number;
+  /** References that users hold, by where they are. */
+  readonly references: { readonly ledgers: number; readonly channels: number; readonly tokens: number };
+}
 
 /** One census of a pool. */
 export class Census {
@@ -84,7 +98,7 @@ export class Census {
     checkAllocations(this.#port, used, report);
   }
 
-  findings(): Omit<AuditReport, 'exact' | 'settled' | 'reaped'> {
+  findings(): CensusFindings {
     const { memory, geometry } = this.#port;
     return {
       balanced: this.#errors.length === 0,
@@ -294,10 +308,10 @@ export class Census {
 
   /** Holders of all of the page's fragments together, by their words. */
   #holders(page: number): number {
-    const { wordsOffset, unitsShift } = this.#port.geometry;
-    const first = page << unitsShift;
+    const { wordsOffset, unitsPerPageShift } = this.#port.geometry;
+    const first = page << unitsPerPageShift;
     let holders = 0;
-    for (let unit = first; unit < first + 2 ** unitsShift; unit++) {
+    for (let unit = first; unit < first + 2 ** unitsPerPageShift; unit++) {
       holders += this.#word(wordsOffset + 4 * unit) & WORD_HOLDERS_MASK;
     }
     return holders;

@@ -19,6 +19,7 @@ import { readLabel } from '../control/label.js';
 import {
   entryHandles,
   filledNodes,
+  heldPages,
   homeState,
   laneOffset,
   lentHandles,
@@ -26,7 +27,7 @@ import {
   magazinePages,
   portMagazines,
 } from '../control/nodes.js';
-import { pageOfHandle, portOffset, rowIndex } from '../control/places.js';
+import { pageOfHandle, portOffset } from '../control/places.js';
 import { isRunning } from '../control/state.js';
 import type { Port } from '../port/port.js';
 
@@ -115,7 +116,7 @@ class Search {
     const { memory, geometry } = this.#port;
     const isBusy = isRunning(memory, geometry, id);
     const since = isBusy ? ' and has not run since' : '';
-    this.#add('references', id, null, this.#rowOf(id), 'holds %');
+    this.#add('references', id, null, heldPages(this.#port, id), 'holds %');
     for (const channel of geometry.channels) {
       const pages = [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET].flatMap((holder) =>
         this.#pagesIn(channel, this.#word(laneOffset(channel, id) + holder)),
@@ -131,14 +132,6 @@ class Search {
     const cached = this.#cacheOf(id);
     this.#add('cache', id, null, cached, `caches %${since}`);
     if (isBusy && cached.length === 0) this.#add('running', id, null, [], 'has not run since');
-  }
-
-  #rowOf(id: number): number[] {
-    const { memory, geometry } = this.#port;
-    const row = rowIndex(geometry, id, 0);
-    const pages: number[] = [];
-    for (let page = 1; page <= geometry.pageCount; page++) if (memory.u16[row + page] !== 0) pages.push(page);
-    return pages;
   }
 
   #cacheOf(id: number): number[] {

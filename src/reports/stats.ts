@@ -175,7 +175,7 @@ function readProvider(port: Port): ProviderStats {
   const owner = port.isGone ? null : (port.supply?.report() ?? null);
   return {
     kind: port.kind,
-    state: state === 'none' ? 'own' : state === 'serving' ? 'serving' : 'gone',
+    state: state === 'none' ? 'own' : state,
     owner,
   };
 }
@@ -183,9 +183,9 @@ function readProvider(port: Port): ProviderStats {
 function readPort(port: Port, id: number, totals: Float64Array): PortStats {
   const { memory, geometry } = port;
   const block = portOffset(geometry, id);
-  const counters = new Float64Array(COUNTER_COUNT);
-  addCounters(port, block + PORT_COUNTERS_OFFSET, counters);
-  for (let i = 0; i < COUNTER_COUNT; i++) totals[i] = (totals[i] as number) + (counters[i] as number);
+  const first = (block + PORT_COUNTERS_OFFSET) >>> 3;
+  const counters = memory.f64.slice(first, first + COUNTER_COUNT);
+  for (const [i, count] of counters.entries()) totals[i] = (totals[i] as number) + count;
   const isClaimed = (claimOf(memory, geometry, id) & CLAIM_STATE_MASK) !== CLAIM_FREE;
   return {
     portId: id,
@@ -198,10 +198,6 @@ function readPort(port: Port, id: number, totals: Float64Array): PortStats {
       loadWord(memory, block + PORT_RELEASE_OFFSET),
     ),
   };
-}
-
-function addCounters({ memory }: Port, offset: number, sums: Float64Array): void {
-  for (let i = 0; i < COUNTER_COUNT; i++) sums[i] = (sums[i] as number) + (memory.f64[(offset >>> 3) + i] as number);
 }
 
 function counterStats(counters: Float64Array, hold: number, release: number): CounterStats {

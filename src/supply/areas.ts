@@ -1,11 +1,11 @@
 // Areas: where a page of a provider lies, as one thread knows it.
 //
-// Buffers cannot lie in shared words, so each thread keeps its own table and follows changes that the owner posts (carrier.ts).
-// The header counts the changes, the epoch: a thread that looks at bytes compares it first, so a page number that was given to
-// another area is never looked up in the old one. Threads that can fetch a posted change at once do so then (pull); for the
-// others the owner waits before any page of a new area circulates. Who missed a change asks for all of them, and gets no page
-// meanwhile; where nothing can be fetched it asks again, since an answer may get lost. What is removed is let go of at once:
-// views that the program keeps show the old bytes, never another area's.
+// Buffers cannot lie in shared words, so each thread keeps its own table and follows changes that the owner posts
+// (carrier.ts). The header counts the changes, the epoch: a thread that looks at bytes compares it first, so a page
+// number that was given to another area is never looked up in the old one. Threads that can fetch a posted change at
+// once do so then (pull); for the others the owner waits before any page of a new area circulates. Who missed a change
+// asks for all of them, and gets no page meanwhile; where nothing can be fetched it asks again, since an answer may get
+// lost. What is removed is let go of at once: views that the program keeps show the old bytes, never another area's.
 
 import {
   AREAS_EPOCH_MASK,
@@ -19,7 +19,7 @@ import type { Seat } from '../control/claims.js';
 import { pageOffset } from '../control/geometry.js';
 import { areasEpoch, ringOwner, sayAreas } from '../control/owner.js';
 import { pageOfHandle } from '../control/places.js';
-import { callError, PagePoolError, REMEDIES } from '../errors.js';
+import { callError, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
 import { isSharedBuffer } from '../platform/buffers.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
@@ -75,7 +75,9 @@ export class Areas {
   readonly #known = new Map<number, SharedArea>();
   /** Page -> index of its area, 0 = none. */
   readonly #indexes: Uint16Array;
-  /** Page -> what leads from where the engine counts it to where it lies in its area, modulo 2^32; 0 for the pool's own. */
+  /**
+   * Page -> what leads from where the engine counts it to where it lies in its area, modulo 2^32; 0 for the pool's own.
+   */
   readonly #shifts: Int32Array;
   /** Page -> its area's one view, once it was asked for. By page and not by index: the fast path saves a look. */
   readonly #views: (Uint8Array | undefined)[];
@@ -105,7 +107,7 @@ export class Areas {
 
   /** Tells `listener` of changes from now on, and at once where the table is behind. */
   listen(listener: AreasListener): void {
-    if (this.#listener !== undefined) throw new Error('a table of areas has one listener');
+    if (this.#listener !== undefined) throw new Error('there is a listener');
     this.#listener = listener;
     if (this.#isBehind) listener.behind(true);
   }
@@ -127,8 +129,8 @@ export class Areas {
   }
 
   /**
-   * What leads from the engine's offset of a checked handle's fragment to where it starts in its area, modulo 2^32; NO_AREA where no
-   * area is known that has its page.
+   * What leads from the engine's offset of a checked handle's fragment to where it starts in its area, modulo 2^32;
+   * NO_AREA where no area is known that has its page.
    */
   knownShift(handle: number): number {
     this.#follow();
@@ -207,7 +209,8 @@ export class Areas {
 
   #receive(message: unknown): void {
     const change = message as AreasChange | null;
-    // Where the platform delivers the message but not the memory in it, it says only that there is something to ask for.
+    // Where the platform delivers the message but not the memory in it, it says only that there is something to ask
+    // for.
     if (change === null && this.#carrier?.connect() === true) this.#ask();
     if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
     if (((change.epoch - this.epoch) | 0) <= 0) return;
@@ -227,8 +230,8 @@ export class Areas {
   }
 
   /**
-   * Asks for all areas. No answer may come: a browser may bring a new thread's channel into being behind it, or the port of a thread
-   * that the channel does not reach. Who cannot look at once asks again.
+   * Asks for all areas. No answer may come: a browser may bring a new thread's channel into being behind it, or the
+   * port of a thread that the channel does not reach. Who cannot look at once asks again.
    */
   #ask(): void {
     this.#turn(true);
@@ -296,10 +299,9 @@ function carried<T>(rule: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new PagePoolError(
       'POOL_ERR_PROVIDER',
-      `a pool with areas failed (expected ${rule}): ${reason}; ${REMEDIES.POOL_ERR_PROVIDER}`,
+      `a pool with areas failed (expected ${rule}): ${reasonOf(cause)}; ${REMEDIES.POOL_ERR_PROVIDER}`,
       { cause },
     );
   }

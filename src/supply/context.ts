@@ -1,8 +1,8 @@
 // A provider's side of one pool: its areas, and which of its pages are out.
 //
-// The owner's thread only. Every call of a provider is checked here and collected into a step; the pool (src/supply/supply.ts)
-// carries a step out as a whole when the callback that made it returns, and drops it when the callback throws. So what a failing
-// provider took is given back before anybody else has seen it.
+// The owner's thread only. Every call of a provider is checked here and collected into a step; the pool
+// (src/supply/supply.ts) carries a step out as a whole when the callback that made it returns, and drops it when the
+// callback throws. So what a failing provider took is given back before anybody else has seen it.
 
 import type { Geometry } from '../control/geometry.js';
 import { callError, type PagePoolError, show } from '../errors.js';

@@ -66,8 +66,8 @@ export class IdleWatch {
     this.#trims = activity === this.#activity ? this.#trims + 1 : 0;
     this.#activity = activity;
     if (this.#trims < 1 || poolState(memory) !== STATE_ACTIVE) return;
-    // The first look asks idle threads for their caches, the second takes what they handed back. Then it is quiet, but for what a
-    // busy thread hands back by and by, and for pages whose last pin is undone: nothing counts those.
+    // The first look asks idle threads for their caches, the second takes what they handed back. Then it is quiet, but
+    // for what a busy thread hands back by and by, and for pages whose last pin is undone: nothing counts those.
     const isAsking = this.#trims <= 2;
     if (isAsking) press(this.#words);
     if (isAsking) announce(memory);

@@ -1,9 +1,10 @@
 // The owner's words: how the thread that calls a pool's providers takes part in what all threads share.
 //
-// What of the owner's side touches shared words, apart from its timers, its messages and the providers' callbacks (supply.ts), so
-// that an explorer can step it against other threads. Pages that left circulation stand in the retired bits until the owner takes
-// them; pages that a provider feeds are listed in the supply bits, where any port finds them (assembly/supply.ts). The owner's thread
-// only; nothing here blocks. What other threads do with the owner's words is in src/control/owner.ts.
+// What of the owner's side touches shared words, apart from its timers, its messages and the providers' callbacks
+// (supply.ts), so that an explorer can step it against other threads. Pages that left circulation stand in the retired
+// bits until the owner takes them; pages that a provider feeds are listed in the supply bits, where any port finds them
+// (assembly/supply.ts). The owner's thread only; nothing here blocks. What other threads do with the owner's words is
+// in src/control/owner.ts.
 
 import {
   AREAS_ANSWERED,
@@ -139,7 +140,10 @@ export function publish(owner: OwnerSeat, pages: readonly number[], isReserve: b
   engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
 }
 
-/** Takes pages back that were published and that nobody has taken: those of `pages` numbers from `firstPage` that are out. */
+/**
+ * Takes pages back that were published and that nobody has taken: those of `pages` numbers from `firstPage` that are
+ * out.
+ */
 export function withdraw(owner: OwnerSeat, firstPage: number, pages: number, isOut: Uint8Array): void {
   const { i32 } = owner.memory;
   for (let page = firstPage; page < firstPage + pages; page++) {
@@ -189,7 +193,8 @@ function lowerHint({ memory }: OwnerSeat, offset: number, index: number): void {
   for (;;) {
     // N9 no ordering needed: the exchange decides.
     const seen = Atomics.load(i32, hint);
-    // X10 pairs with X13 in assembly/supply.ts takeListed, and in takeRetired: whoever looked before us does not move the hint past our bits.
+    // X10 pairs with X13 in assembly/supply.ts takeListed, and in takeRetired: whoever looked before us does not move
+    // the hint past our bits.
     if (Atomics.compareExchange(i32, hint, seen, loweredHint(seen, index)) === seen) return;
   }
 }
@@ -250,8 +255,9 @@ function pinsIndex(geometry: OwnerSeat['geometry'], page: number): number {
 }
 
 /**
- * Makes a page leave circulation with its last release. A pin of the owner does that, beside those of others or alone, and refills
- * waive pinned pages that they find in the ring. `recalled` are the pages on which the owner has one; it comes off once they left.
+ * Makes a page leave circulation with its last release. A pin of the owner does that, beside those of others or alone,
+ * and refills waive pinned pages that they find in the ring. `recalled` are the pages on which the owner has one; it
+ * comes off once they left.
  */
 export function recallPage(owner: OwnerSeat, page: number, recalled: Set<number>): void {
   const { geometry, memory } = owner;

@@ -29,20 +29,23 @@ export class Recall {
   }
 
   /**
-   * Takes the owner's pins off: those of an area that is kept after all, or of all, since the owner leaves or the pool is destroyed
-   * and nobody would do it later. Pages circulate on, and those that had left for the owner's sake alone come home. While the
-   * thread has its port.
+   * Takes the owner's pins off: those of an area that is kept after all, or of all, since the owner leaves or the pool
+   * is destroyed and nobody would do it later. Pages circulate on, and those that had left for the owner's sake alone
+   * come home. While the thread has its port.
    */
   stop(area?: OwnedArea): void {
+    const { engine } = this.#seat;
     for (const page of this.#recalled) {
       if (area !== undefined && (page < area.firstPage || page >= area.firstPage + area.pages)) continue;
       this.#recalled.delete(page);
-      this.#seat.engine.unpin(page);
+      engine.unpin(page);
     }
   }
 
   /** Pages on which nobody but the owner has a pin. */
   ownPins(): number {
-    return [...this.#recalled].filter((page) => pinCount(this.#seat, page) === 1).length;
+    let own = 0;
+    for (const page of this.#recalled) if (pinCount(this.#seat, page) === 1) own++;
+    return own;
   }
 }

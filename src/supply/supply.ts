@@ -1,16 +1,17 @@
-// Supply: the owner's side of a pool whose pages come from a provider. Calls it, carries out what it asks for, answers wants.
+// Supply: the owner's side of a pool whose pages come from a provider. Calls it, carries out what it asks for, answers
+// wants.
 //
 // The owner's thread only, on its calls that find no page, in its waits, in poll() and when another thread calls it
-// (src/control/owner.ts). What it does with shared words is in owner-words.ts. Pages that a provider feeds are listed as soon as every
-// thread can look at them. A callback is one step: it happens as a whole or not at all. While one runs, the pool's calls are refused
-// (callbacks.ts).
+// (src/control/owner.ts). What it does with shared words is in owner-words.ts. Pages that a provider feeds are listed
+// as soon as every thread can look at them. A callback is one step: it happens as a whole or not at all. While one
+// runs, the pool's calls are refused (callbacks.ts).
 
 import { AREAS_EPOCH_MASK, STATE_ACTIVE } from '../../assembly/layout.js';
 import type { Seat } from '../control/claims.js';
 import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { reentryError } from '../engine/guarded.js';
-import { PagePoolError, show } from '../errors.js';
+import { PagePoolError, reasonOf, show } from '../errors.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { warn } from '../platform/console.js';
 import { startTimer } from '../platform/timers.js';
@@ -70,7 +71,9 @@ export class Supply implements ContextHost {
   step: Step | undefined;
   readonly #port: SupplySeat;
   readonly #table: Areas;
-  /** The port, but with the pool's memory until the providers have ended: the port's own is replaced at the pool's end. */
+  /**
+   * The port, but with the pool's memory until the providers have ended: the port's own is replaced at the pool's end.
+   */
   readonly #owner: OwnerSeat & { memory: PoolMemory };
   /** Pages that are called home. */
   readonly recall: Recall;
@@ -463,7 +466,10 @@ export class Supply implements ContextHost {
     if (first !== undefined) throw first;
   }
 
-  /** Makes the pages of a retiring area leave circulation: those that are listed now, those in use with their last release. */
+  /**
+   * Makes the pages of a retiring area leave circulation: those that are listed now, those in use with their last
+   * release.
+   */
   #callHome(area: OwnedArea): void {
     this.#withdraw(area);
     this.recall.start(area, this.isOut);
@@ -509,7 +515,7 @@ export class Supply implements ContextHost {
   }
 
   #warn(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = reasonOf(error);
     // Threads may ask again and again of a provider that has come to its end.
     if (text === this.#failure) return;
     this.#failure = text;

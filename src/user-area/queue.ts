@@ -115,7 +115,7 @@ export class UserQueue {
     requireSlots('completions', completions);
     requireSlots('refills', refills);
     const port = portOf('UserQueue', pool);
-    const { flags, pageBytes, pageCount, unitBytes, unitsShift } = port.geometry;
+    const { flags, pageBytes, pageCount, unitBytes, unitsPerPageShift } = port.geometry;
     const area = (flags & FLAG_DETACHABLE) === 0 ? port.areas?.snapshot().added.find(isFirst) : undefined;
     if (area === undefined) {
       throw invalidArgument(
@@ -140,7 +140,7 @@ export class UserQueue {
     this.#area = { ...area, buffer: area.buffer };
     this.#rings = new UserRings({ completions, refills, unitBytes, pageBytes, areaBytes });
     this.#given = given;
-    this.#references = new UserReferences({ firstPage: area.firstPage, pages: area.pages, unitsShift }, given);
+    this.#references = new UserReferences({ firstPage: area.firstPage, pages: area.pages, unitsPerPageShift }, given);
     this.#event = new UserEvent(this.#rings.buffer);
     this.#refillEvery = Math.max(1, refills >>> 2);
     const { byteOffset } = area;

@@ -6,8 +6,7 @@
 import { pageOfHandle, startInPage } from '../control/places.js';
 import { invalidArgument, invalidRange, requireInteger, requireRecord } from '../errors.js';
 import type { Fragment } from '../pool/fragment.js';
-import { type Handle, PagePool } from '../pool/page-pool.js';
-import type { UnreadablePool } from '../pool/unreadable.js';
+import { type Handle, PagePool, type UnreadablePool } from '../pool/page-pool.js';
 import { extentOf } from '../port/handles.js';
 import { type Port, park, unpark } from '../port/port.js';
 import { type ConsumerHost, DeviceConsumer, type EndingWorker } from './consumer.js';

@@ -328,9 +328,9 @@ class Census {
   }
 
   private holdersOf(page: number): number {
-    const { wordsOffset, unitsShift } = this.pool.geometry;
+    const { wordsOffset, unitsPerPageShift } = this.pool.geometry;
     let holders = 0;
-    for (let unit = page << unitsShift; unit < (page + 1) << unitsShift; unit++) {
+    for (let unit = page << unitsPerPageShift; unit < (page + 1) << unitsPerPageShift; unit++) {
       holders += this.pool.read(wordsOffset + 4 * unit) & WORD_HOLDERS_MASK;
     }
     return holders;

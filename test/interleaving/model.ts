@@ -152,7 +152,7 @@ export class ModelPool {
   }
 
   pageOf(handle: number): number {
-    return (handle & (2 ** this.geometry.unitBits - 1)) >>> this.geometry.unitsShift;
+    return (handle & (2 ** this.geometry.unitBits - 1)) >>> this.geometry.unitsPerPageShift;
   }
 
   /** Hands one reference of port `from` to port `to`, by way of a token. */
@@ -269,7 +269,8 @@ function hex(word: number): string {
 
 /** The words that decide what may happen next; counters are left out: nothing depends on them. */
 function stateRanges(geometry: Geometry): [number, number][] {
-  const { maxPorts, pageCount, unitsShift, portsOffset, ledgersOffset, ledgerBytes, descriptorsOffset } = geometry;
+  const { maxPorts, pageCount, unitsPerPageShift, portsOffset, ledgersOffset, ledgerBytes, descriptorsOffset } =
+    geometry;
   const ranges: [number, number][] = [];
   const add = (address: number, bytes: number) => ranges.push([address >>> 2, (address + bytes + 3) >>> 2]);
   const ring = (shape: RingGeometry) => {
@@ -293,8 +294,8 @@ function stateRanges(geometry: Geometry): [number, number][] {
   add(ledgersOffset, maxPorts * ledgerBytes);
   add(descriptorsOffset, (pageCount + 1) * 16);
   add(geometry.retiredBitsOffset, ((pageCount >>> 5) + 1) * 4);
-  add(geometry.wordsOffset, (pageCount + 1) * 4 * 2 ** unitsShift);
-  add(geometry.extentsOffset, (pageCount + 1) * 2 * 2 ** unitsShift);
+  add(geometry.wordsOffset, (pageCount + 1) * 4 * 2 ** unitsPerPageShift);
+  add(geometry.extentsOffset, (pageCount + 1) * 2 * 2 ** unitsPerPageShift);
   ring(geometry.ring);
   add(geometry.tokensOffset, geometry.tokenCount * TOKEN_BYTES);
   for (const channel of geometry.channels) {

@@ -11,7 +11,7 @@ import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
 import { claimOf, claimPort } from '../../src/control/claims.js';
 import { createMemory, growStepPages } from '../../src/control/create-memory.js';
-import { writeControl } from '../../src/control/format.js';
+import { identityKey, writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry } from '../../src/control/geometry.js';
 import { writeLabel } from '../../src/control/label.js';
 import type { PoolMemory } from '../../src/control/memory.js';
@@ -22,7 +22,6 @@ import type { LeakLevel } from '../../src/leaks/report.js';
 import { trackEngine } from '../../src/leaks/tracked-engine.js';
 import { type Entrances, LeakTracker } from '../../src/leaks/tracker.js';
 import { resolveOptions } from '../../src/pool/options.js';
-import { identityKey } from '../../src/pool/share.js';
 import { followLeaks, type Port } from '../../src/port/port.js';
 import { Scratch } from '../../src/port/scratch.js';
 import { auditPool } from '../../src/reports/audit.js';
@@ -152,7 +151,7 @@ export function statsOf(port: Port): PoolStats {
 
 /** The page that the handle's fragment lies in. */
 export function pageOf({ geometry }: Port, handle: number): number {
-  return unitOf({ geometry }, handle) >>> geometry.unitsShift;
+  return unitOf({ geometry }, handle) >>> geometry.unitsPerPageShift;
 }
 
 /** The unit where the handle's fragment starts. */
@@ -162,7 +161,7 @@ export function unitOf({ geometry }: Pick<Port, 'geometry'>, handle: number): nu
 
 /** The bytes from a unit on. */
 export function bytesAt({ memory, geometry }: Port, unit: number, length: number): Uint8Array {
-  const start = geometry.pagesOffset + (unit - 2 ** geometry.unitsShift) * geometry.unitBytes;
+  const start = geometry.pagesOffset + (unit - 2 ** geometry.unitsPerPageShift) * geometry.unitBytes;
   return new Uint8Array(memory.reach(start + length).buffer, start, length);
 }
 

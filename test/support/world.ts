@@ -146,7 +146,7 @@ export class World {
     must(handle > 0 && handle < 2 ** 30 && Number.isInteger(handle), () => `handle ${handle}`);
     must(!this.#live.has(handle), () => `handle ${handle} is handed out twice`);
     must(page >= 1 && page <= geometry.pageCount, () => `page ${page}`);
-    const isFirst = (unit & (2 ** geometry.unitsShift - 1)) === 0;
+    const isFirst = (unit & (2 ** geometry.unitsPerPageShift - 1)) === 0;
     // Only a page that is opened for a fragment, or handed out whole, starts at its first unit.
     const isWhole = isFirst && bytes > geometry.pageBytes / 2;
     if (isFirst) {

@@ -158,7 +158,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     [
       'I3: a fragment with a holder in a container',
       ({ put, read, geometry, cached }) => {
-        const word = geometry.wordsOffset + 4 * ((cached << geometry.unitsShift) + 3);
+        const word = geometry.wordsOffset + 4 * ((cached << geometry.unitsPerPageShift) + 3);
         put(word, read(word) + 1);
       },
       [/^I3 page \d+ has fragments with 1 holders in the cache of port 0 \(expected none\)$/],

@@ -169,7 +169,7 @@ describe.each(combinations)('with the engines %s', (_, kinds) => {
       expect(a.engine.release(first)).toBe(OK);
       expect(a.engine.release(a.engine.allocFragment(512))).toBe(OK);
       const next = a.engine.allocFragment(512);
-      expect(unitOf(a, next) >>> a.geometry.unitsShift).not.toBe(page);
+      expect(unitOf(a, next) >>> a.geometry.unitsPerPageShift).not.toBe(page);
       expect(bytes.every((byte) => byte === 0x5a)).toBe(true);
       expect(requireBalance(a).pages.pinned).toBe(1);
       expect(a.engine.unpin(page)).toBe(OK);

@@ -1,0 +1,33 @@
+// The steps that look at the sources and at what is built of them, each a program that ends with 0 when it finds
+// nothing: `npm run lint` runs those of the sources, `npm test` all of them. Without arguments of its own this runs the
+// first kind.
+
+import { isMain, Refusal, runNode, runScript, tools } from './support.mjs';
+
+/** Steps that need the sources alone: name and arguments of Node. */
+export const lintSteps = [
+  ['lint', [tools.biome, 'check', '.']],
+  ['format of assembly', ['scripts/format-assembly.mjs']],
+  ['atomics', ['scripts/lint-atomics.mjs']],
+  ['floors', ['scripts/lint-floors.mjs']],
+  ['layout tables', ['scripts/docs-layout.mjs', '--check']],
+  ['error table', ['scripts/docs-errors.mjs', '--check']],
+];
+
+/** Steps that need the build. */
+export const builtSteps = [
+  ['types', [tools.tsc, '--project', 'tsconfig.json']],
+  ['wasm gate', ['scripts/verify-wasm.mjs']],
+  ['locked operations', ['scripts/count-locked.mjs']],
+  ['size', ['scripts/check-size.mjs']],
+  ['toolchain', ['scripts/toolchain.mjs']],
+];
+
+if (isMain(import.meta.url)) {
+  await runScript(async () => {
+    for (const [name, args] of lintSteps) {
+      const { code } = await runNode(args);
+      if (code !== 0) throw new Refusal(`${name} failed`);
+    }
+  });
+}
