@@ -11,14 +11,17 @@ export const HUNG_MS = 120_000;
 export const PATIENCE = { interval: 1, timeout: HUNG_MS };
 
 /**
- * Waits until it is so, and gives the event loop a turn after each look.
+ * Waits until it is so, and gives the event loop a turn after each look. It hangs when nothing has moved for HUNG_MS.
  *
  * @param {() => unknown} isSo may throw, and may return a promise
- * @param {() => unknown} [found] what the error says beside the condition
+ * @param {() => unknown} [seen] what moves while things go on, such as a count; the error says it
  */
-export async function until(isSo, found = () => '') {
-  for (const end = performance.now() + HUNG_MS; !(await isSo()); await turn()) {
-    if (performance.now() > end) throw new Error(`hung: ${isSo}: ${await found()}`);
+export async function until(isSo, seen = () => '') {
+  let [last, end] = ['', performance.now() + HUNG_MS];
+  for (; !(await isSo()); await turn()) {
+    const now = String(await seen());
+    if (now !== last) [last, end] = [now, performance.now() + HUNG_MS];
+    else if (performance.now() > end) throw new Error(`hung: ${isSo}: ${last}`);
   }
 }
 
