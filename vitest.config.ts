@@ -3,11 +3,9 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { TEST_HUNG_MS } from './test/support/waiting.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-
-/** Says "hung", and nothing else: no test takes this long on any machine. See test/support/waiting.js. */
-const HUNG_MS = 900_000;
 
 /** Tests that share the processor with others of their kind. */
 function project(name: string) {
@@ -17,8 +15,8 @@ function project(name: string) {
       name,
       include: [`test/${name}/**/*.test.ts`],
       exclude: ['test/**/*.long.test.ts', '**/node_modules/**'],
-      testTimeout: HUNG_MS,
-      hookTimeout: HUNG_MS,
+      testTimeout: TEST_HUNG_MS,
+      hookTimeout: TEST_HUNG_MS,
       maxWorkers: availableParallelism(), // by default one fewer: on two cores, one
       sequence: { groupOrder: 0 },
     },
@@ -38,7 +36,7 @@ const long = {
     ...longTest,
     include: ['test/**/*.long.test.ts'],
     exclude: ['**/node_modules/**'],
-    testTimeout: 8 * HUNG_MS,
+    testTimeout: 8 * TEST_HUNG_MS,
   },
 };
 

@@ -114,6 +114,8 @@ class Stage {
     else worker.postMessage({ end }); // heard when it returns to its event loop
     await orHung(exited, 'a thread does not end');
     this.#live.delete(worker);
+    // Those that were on their way to it, and any other: too many of them, and nobody has a page to work with.
+    this.pool.reclaimTokens(0);
     if (portId !== undefined && this.#isHeldBy(portId, seed)) this.failures.push(`port ${portId} was not reaped`);
   }
 
@@ -123,10 +125,11 @@ class Stage {
     return port?.isClaimed === true && port.label === `mortal ${seed}`;
   }
 
-  /** Hands a token on to any thread that lives; one that gets it or not. */
+  /** Hands a token on to any thread that lives, one that gets it or not; where there is none it is taken back. */
   #pass(message: object): void {
     const live = [...this.#live];
-    live[this.#below(live.length || 1)]?.postMessage(message);
+    if (live.length === 0) this.pool.reclaimTokens(0);
+    else live[this.#below(live.length)]?.postMessage(message);
   }
 
   /** Nobody lives any more: nothing may be missing. */

@@ -8,6 +8,7 @@ import { testProvider } from 'pagepool/testing';
 import { webgpu } from 'pagepool/webgpu';
 import { describe, expect, it, vi } from 'vitest';
 import { chooseSeed } from '../support/ports.js';
+import { HUNG_MS } from '../support/waiting.js';
 import { makeDevice, missingDevice } from '../support/webgpu.js';
 import { setUp, suite, tearDown } from './suite.js';
 
@@ -95,7 +96,7 @@ describe.skipIf(missing !== undefined)('WebGPU in Node', () => {
       expect(warn).toHaveBeenCalledWith(expect.stringContaining('the device is lost'));
       warn.mockRestore();
       for (const handle of held) gpu.release(handle);
-      expect((await gpu.close({ timeoutMs: 5000, ref: true })).isDestroyed).toBe(true);
+      expect((await gpu.close({ timeoutMs: HUNG_MS, ref: true })).isDestroyed).toBe(true);
       message = heard();
       worker.postMessage('destroyed');
       expect(await message).toEqual({ alloc: 'POOL_ERR_DESTROYED' });

@@ -1,6 +1,7 @@
 // A thread of the device suite in Node: it holds numbers, or holds tokens and ends with them, or wants pages of a device that is gone.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { turns } from '../support/waiting.js';
 import { holdNumbers } from './thread.js';
 
 const { entries, share, tokens, waits } = workerData;
@@ -26,8 +27,8 @@ if (waits !== undefined) {
         .next({ ref: true })
         .then((fragment) => (found.next = fragment)),
     ];
-    // Long enough for each wait to look a few times.
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // Each wait looks a few times meanwhile.
+    await turns(60);
     parentPort.postMessage({ alloc: alloc(), ...found });
     await Promise.all(ends);
     parentPort.postMessage({ alloc: alloc(), ...found });
