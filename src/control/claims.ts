@@ -40,7 +40,7 @@ export interface Seat {
 export type SharedWords = Pick<Seat, 'memory' | 'geometry'>;
 
 /** Of a word that names a seat, the bits of the port. */
-const PORT_MASK = 2 ** CLAIM_SEQ_SHIFT - 1;
+export const PORT_MASK: number = 2 ** CLAIM_SEQ_SHIFT - 1;
 
 /**
  * Claims a free port and returns its number.

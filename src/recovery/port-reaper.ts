@@ -120,7 +120,8 @@ export class PortReaper {
       if (this.#isKnown(reaper, claim)) return this.#reapDead(reaper, claim);
     }
     const dead = new DeadPort(memory, geometry, id, clearPage(this.#port));
-    if (!runSteps(claimDead(dead, seen, own), unused)) return undefined;
+    // Claiming takes no engine: none is opened before the port is this reaper's.
+    if (!runSteps(claimDead(dead, seen, own), () => this.#openEngine(id))) return undefined;
     const reports = this.#act(dead);
     this.#tell();
     return reports;
@@ -188,8 +189,4 @@ export class PortReaper {
     }
     return quarantine(this.#port, portId, seen) ? { ...emptyFindings(portId), isQuarantined: true } : undefined;
   }
-}
-
-function unused(): never {
-  throw new Error('claiming a port takes no engine');
 }

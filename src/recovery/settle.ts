@@ -64,7 +64,7 @@ import { nodeOffset } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
 import type { DeadPort } from './dead-port.js';
-import { listRetired, listSupply } from './listing.js';
+import { list } from './listing.js';
 
 /** A record as it was left. */
 interface OpenRecord {
@@ -191,7 +191,10 @@ function* settleClaim(port: DeadPort, { page, address: next, value: holds }: Ope
     // Held until it is in a magazine: reaping releases what is held.
     if (!port.magazines().some((magazine) => port.pagesIn(magazine).includes(page))) port.setRow(page, 1);
     port.set(PORT_HOLD_OFFSET, holds + 1);
-  } else if (isListed(port, page, home & HOME_STATE_MASK)) yield* listSupply(port, [page]); // its bit may be gone already
+    return;
+  }
+  const state = home & HOME_STATE_MASK;
+  if (isListed(port, page, state)) yield* list(port, state, [page]); // its bit may be gone already
 }
 
 /** Whether a page that nobody took is found by its bit, and not by counting up. */
@@ -220,7 +223,7 @@ function* settleRetire(
     port.setRow(page, 1); // not yet: it is held, and reaping releases it
     return;
   } else port.setRow(page, 0);
-  if ((now & HOME_STATE_MASK) === HOME_RETIRED) yield* listRetired(port, [page]);
+  if ((now & HOME_STATE_MASK) === HOME_RETIRED) yield* list(port, HOME_RETIRED, [page]);
   if (leaves !== 0) port.set(PORT_RELEASE_OFFSET, releases + 1);
 }
 

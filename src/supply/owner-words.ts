@@ -232,12 +232,12 @@ export function takeRetired(owner: OwnerSeat): number[] {
 }
 
 function takeBack(owner: OwnerSeat, page: number): boolean {
-  const { geometry, memory } = owner;
+  const { i32 } = owner.memory;
   // A15 pairs with X4 in assembly/supply.ts retire: the page's last user is done with it.
-  if ((Atomics.load(memory.i32, homeIndex(owner, page)) & HOME_STATE_MASK) !== HOME_RETIRED) return false;
-  // N16 no ordering needed: nobody uses the page. The mark of its leaving goes, and a pin by which the owner called it; first, so that an
-  // owner that dies here leaves no page with its provider that counts as pinned.
-  Atomics.store(memory.i32, pinsIndex(geometry, page), 0);
+  if ((Atomics.load(i32, homeIndex(owner, page)) & HOME_STATE_MASK) !== HOME_RETIRED) return false;
+  // N16 no ordering needed: nobody uses the page. The mark of its leaving goes, and a pin by which the owner called it;
+  // first, so that an owner that dies here leaves no page with its provider that counts as pinned.
+  Atomics.store(i32, pinsIndex(owner, page), 0);
   setHome(owner, page, HOME_RETURNED);
   return true;
 }
@@ -251,7 +251,7 @@ export function takeAtEnd(owner: OwnerSeat, page: number): boolean {
 
 // ---------------------------------------------------------------------------------- pages that are called home
 
-function pinsIndex(geometry: OwnerSeat['geometry'], page: number): number {
+function pinsIndex({ geometry }: OwnerSeat, page: number): number {
   return (descriptorAt(geometry, page) + DESCRIPTOR_PINS_OFFSET) >>> 2;
 }
 
@@ -261,18 +261,17 @@ function pinsIndex(geometry: OwnerSeat['geometry'], page: number): number {
  * comes off once they left.
  */
 export function recallPage(owner: OwnerSeat, page: number, recalled: Set<number>): void {
-  const { geometry, memory } = owner;
+  const { engine, memory } = owner;
+  const pins = pinsIndex(owner, page);
   // N17 no ordering needed: a page that moves on meanwhile is found next time.
   const state = Atomics.load(memory.i32, homeIndex(owner, page)) & HOME_STATE_MASK;
   if (state === HOME_HELD) {
     // X19 pairs with X4 in assembly/pin.ts leave: the last release sees the pin, or the page is home and waived.
-    if (Atomics.compareExchange(memory.i32, pinsIndex(geometry, page), 0, 1) === 0) recalled.add(page);
-  } else if (state === HOME_LEFT) unpinLeft(owner, page, recalled);
-}
-
-/** Undoes the owner's pin on a page that left, where it has one: the others' pins keep the page away. */
-function unpinLeft({ engine, geometry, memory }: OwnerSeat, page: number, recalled: Set<number>): void {
-  // A20 pairs with X4 in assembly/pin.ts leave: the page has left, and is not about to.
-  const hasLeft = (Atomics.load(memory.i32, pinsIndex(geometry, page)) & PIN_LEFT) !== 0;
-  if (hasLeft && recalled.delete(page)) engine.unpin(page);
+    if (Atomics.compareExchange(memory.i32, pins, 0, 1) === 0) recalled.add(page);
+  } else if (state === HOME_LEFT) {
+    // A20 pairs with X4 in assembly/pin.ts leave: the page has left, and is not about to.
+    const hasLeft = (Atomics.load(memory.i32, pins) & PIN_LEFT) !== 0;
+    // The owner's pin goes, where it has one: those of others keep the page away.
+    if (hasLeft && recalled.delete(page)) engine.unpin(page);
+  }
 }

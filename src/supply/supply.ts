@@ -80,8 +80,6 @@ export class Supply implements ContextHost {
   readonly #main: Context | undefined;
   readonly #reserve: Context | undefined;
   #queue: Queued[] = [];
-  /** Pages that ports want, and that the provider was not asked for yet. */
-  #wanted = 0;
   #isBusy = false;
   #isOver = false;
   #failure: string | null = null;
@@ -236,13 +234,11 @@ export class Supply implements ContextHost {
     if (this.#isBusy || this.#isOver) return false;
     this.#answerAsking();
     // Wants first: what was home when it was wanted is with its provider by the time that it is asked for.
-    this.#wanted += takeWants(this.#owner);
+    const wanted = takeWants(this.#owner);
     this.#collect(call);
     const waiting = this.#queue.length;
     this.#list();
     const hasListed = this.#queue.length < waiting;
-    const wanted = this.#wanted;
-    this.#wanted = 0;
     // While pages wait for threads to know their area, and when they have just been listed, nothing more is asked for.
     const isServed = hasListed || this.#queue.length > 0;
     if (wanted > 0 && !isServed && poolState(this.#owner.memory) === STATE_ACTIVE) this.#grow(call, wanted);

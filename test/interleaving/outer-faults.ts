@@ -165,8 +165,8 @@ export const outerFaults: readonly OuterFault[] = [
   {
     name: 'a page is called home by a pin in the place of those that it has',
     file: ownerWords,
-    find: 'if (Atomics.compareExchange(memory.i32, pinsIndex(geometry, page), 0, 1) === 0) recalled.add(page);',
-    replace: 'Atomics.store(memory.i32, pinsIndex(geometry, page), 1);\n    recalled.add(page);',
+    find: 'if (Atomics.compareExchange(memory.i32, pins, 0, 1) === 0) recalled.add(page);',
+    replace: 'Atomics.store(memory.i32, pins, 1);\n    recalled.add(page);',
     scenario: 'recall against pin',
   },
   {
@@ -174,7 +174,7 @@ export const outerFaults: readonly OuterFault[] = [
     file: ownerWords,
     find: 'if (state === HOME_HELD) {',
     replace:
-      'const { ledgerBytes, ledgersOffset, maxPorts } = geometry;\n' +
+      'const { ledgerBytes, ledgersOffset, maxPorts } = owner.geometry;\n' +
       '  let held = 0;\n' +
       '  for (let id = 0; id < maxPorts; id++)\n' +
       '    held += memory.u16[(ledgersOffset + id * ledgerBytes + 2 * page) >>> 1] as number;\n' +
@@ -184,7 +184,7 @@ export const outerFaults: readonly OuterFault[] = [
   {
     name: 'a page is taken back without a look at its state',
     file: ownerWords,
-    find: 'if ((Atomics.load(memory.i32, homeIndex(owner, page)) & HOME_STATE_MASK) !== HOME_RETIRED) return false;',
+    find: 'if ((Atomics.load(i32, homeIndex(owner, page)) & HOME_STATE_MASK) !== HOME_RETIRED) return false;',
     replace: '',
     scenario: 'a reserve retired against a late release of its page',
   },
@@ -219,8 +219,8 @@ export const outerFaults: readonly OuterFault[] = [
   {
     name: 'a page is with its provider before its pins go',
     file: ownerWords,
-    find: 'Atomics.store(memory.i32, pinsIndex(geometry, page), 0);\n  setHome(owner, page, HOME_RETURNED);',
-    replace: 'setHome(owner, page, HOME_RETURNED);\n  Atomics.store(memory.i32, pinsIndex(geometry, page), 0);',
+    find: 'Atomics.store(i32, pinsIndex(owner, page), 0);\n  setHome(owner, page, HOME_RETURNED);',
+    replace: 'setHome(owner, page, HOME_RETURNED);\n  Atomics.store(i32, pinsIndex(owner, page), 0);',
     scenario: 'recall against trim',
     kills: 1,
     bound: 1,
