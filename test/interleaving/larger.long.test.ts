@@ -4,6 +4,7 @@ import { describe } from 'vitest';
 import { ENGINES } from './engines.js';
 import type { Scenario } from './explorer.js';
 import { scenarioNamed } from './scenarios/all.js';
+import { wandering } from './scenarios/owner.js';
 import { testScenarios } from './suite.js';
 
 const larger: readonly Scenario[] = [
@@ -18,6 +19,7 @@ const larger: readonly Scenario[] = [
     kills: 4,
   },
   { ...scenarioNamed('two ports die, and toys reap them'), kills: 4 },
+  wandering,
 ];
 
 describe.each(ENGINES)('%s', (engine) => testScenarios(engine, larger, 'long, larger bounds'));

@@ -2,7 +2,7 @@
 
 import { type MemoryProvider, PagePool } from 'pagepool';
 import { expect, it } from 'vitest';
-import { loadAnotherRealm } from '../support/realm.js';
+import { loadAnotherRealm } from '../../support/realm.js';
 
 const PAGES = 5;
 
