@@ -26,8 +26,8 @@ async function step(name, args) {
 
 async function suite(name, args, env) {
   console.log(`\n== ${name}`);
-  const report = join(buildDir, 'reports', `${name}.json`);
-  mkdirSync(join(buildDir, 'reports'), { recursive: true });
+  const report = join(buildDir, 'test-reports', `${name}.json`);
+  mkdirSync(join(buildDir, 'test-reports'), { recursive: true });
   rmSync(report, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const { code } = await runNode([tools.vitest, 'run', ...args, ...reporters], { env: { ...process.env, ...env } });
@@ -45,7 +45,7 @@ async function suite(name, args, env) {
 
 const started = performance.now();
 // What interleaving tests of earlier runs explored is not what these explore.
-rmSync(join(buildDir, 'reports', 'interleaving'), { recursive: true, force: true });
+rmSync(join(buildDir, 'test-reports', 'interleaving'), { recursive: true, force: true });
 if (await step('build', ['scripts/build.mjs'])) {
   await step('browsers', ['scripts/browsers.mjs']);
   if (isLong) {

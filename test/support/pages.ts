@@ -1,5 +1,6 @@
 // The site of the browser tests: their pages and the package as it is built, under the headers that a test asks for.
 
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { type Browser, launchWebKit } from './browsers.js';
@@ -22,15 +23,18 @@ const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
 async function servePages(headers: Site['headers'] = {}): Promise<Server> {
   return serve({
-    folders: { ...builtPackage, '/pages/': folder('../browser/pages'), '/webgpu/': folder('../webgpu') },
+    folders: { ...builtPackage, '/pages/': folder('../browser/pages') },
     files: {
       '/index.html': HTML,
       '/body': BODY,
+      '/support/waiting.js': readFileSync(folder('./waiting.js')),
       '/stress/churn.js': await program(new URL('../stress/churn.ts', import.meta.url)),
       '/stress/quiet.js': await program(new URL('../stress/quiet.ts', import.meta.url)),
       '/user/scene.js': await program(new URL('../user/scene.ts', import.meta.url)),
       '/user/hostile.js': await program(new URL('../user/hostile.ts', import.meta.url)),
       '/user/honest.js': await program(new URL('../user/honest.ts', import.meta.url)),
+      '/webgpu/suite.js': await program(new URL('../webgpu/suite.ts', import.meta.url)),
+      '/webgpu/thread.js': await program(new URL('../webgpu/thread.ts', import.meta.url)),
     },
     headers,
   });

@@ -27,6 +27,8 @@ import { Scratch } from '../../src/port/scratch.js';
 import { auditPool } from '../../src/reports/audit.js';
 import { type PoolStats, readStats } from '../../src/reports/stats.js';
 
+export { randomFrom } from '../../src/testing/random.js';
+
 /** What serves a port. */
 export type EngineKind = 'release' | 'checked' | 'typescript';
 
@@ -179,15 +181,4 @@ export function chooseSeed(name: string): number {
   const seed = given === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! >>> 1 : Number(given) >>> 0;
   console.log(`${name}: SEED=${seed}`);
   return seed;
-}
-
-/** Random numbers from a seed: the next u32. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
 }

@@ -3,8 +3,16 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
+const programs = new Map<string, Promise<string>>();
+
 /** The module in `file`, with what it imports. */
-export async function program(file: URL): Promise<string> {
+export function program(file: URL): Promise<string> {
+  const made = programs.get(file.href) ?? bundle(file);
+  programs.set(file.href, made);
+  return made;
+}
+
+async function bundle(file: URL): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(file)],
     bundle: true,
