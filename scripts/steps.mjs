@@ -25,9 +25,11 @@ export const builtSteps = [
 
 if (isMain(import.meta.url)) {
   await runScript(async () => {
+    const failed = [];
     for (const [name, args] of lintSteps) {
       const { code } = await runNode(args);
-      if (code !== 0) throw new Refusal(`${name} failed`);
+      if (code !== 0) failed.push(name);
     }
+    if (failed.length > 0) throw new Refusal(`failed: ${failed.join(', ')}`);
   });
 }
