@@ -1,6 +1,5 @@
-// The steps that look at the sources and at what is built of them, each a program that ends with 0 when it finds
-// nothing: `npm run lint` runs those of the sources, `npm test` all of them. Without arguments of its own this runs the
-// first kind.
+// The steps that look at the sources, and at what is built of them. Each is a program that ends with 0 when it finds
+// nothing. `npm run lint` is this script and runs those of the sources; `npm test` runs all of them.
 
 import { isMain, Refusal, runNode, runScript, tools } from './support.mjs';
 
