@@ -1,6 +1,6 @@
-// The steps that look at the sources and at what is built of them, each a program that ends with 0 when it finds
-// nothing: `npm run lint` runs those of the sources, `npm test` all of them. Without arguments of its own this runs the
-// first kind.
+// The steps that check the sources and what is built of them, each a program that ends with 0 when it finds nothing.
+// `npm run lint` runs those of the sources, `npm run check` also those of the build, `npm test` all of them. Without
+// arguments of its own this runs the first kind.
 
 import { isMain, Refusal, runNode, runScript, tools } from './support.mjs';
 
@@ -20,8 +20,10 @@ export const builtSteps = [
   ['wasm gate', ['scripts/verify-wasm.mjs']],
   ['locked operations', ['scripts/count-locked.mjs']],
   ['size', ['scripts/check-size.mjs']],
-  ['toolchain', ['scripts/toolchain.mjs']],
 ];
+
+/** Installs what the package tests run the package with: 1 GB. */
+export const toolchainStep = ['toolchain', ['scripts/toolchain.mjs']];
 
 if (isMain(import.meta.url)) {
   await runScript(async () => {
