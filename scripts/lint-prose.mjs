@@ -1,0 +1,100 @@
+// Prose that can be read at once: checks the sentences, the lines and the tables of the documents.
+//
+// No sentence has more than 35 words, no line of prose more than 120 columns, no cell of a table more than 140
+// characters. Code is one word. What is between <!-- marks --> is written by other scripts and is left alone, and so are
+// blocks of code.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isMain, Refusal, root, runScript } from './support.mjs';
+
+const WORDS_MAX = 35;
+const COLUMNS_MAX = 120;
+const CELL_MAX = 140;
+/** Ends in a full stop and does not end a sentence. */
+const SHORT = /\b(?:e\.g|i\.e|etc|vs|approx|No)\.$/;
+
+/** The documents that people write. */
+export function documents() {
+  const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+  return ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages.map((name) => `docs/${name}`)];
+}
+
+/** The parts of a document, each with its first line's number: paragraphs and items as text, and rows of tables. */
+function partsOf(markdown) {
+  const parts = [];
+  let open;
+  let isCode = false;
+  let isMade = false;
+  markdown.split('\n').forEach((line, i) => {
+    const start = () => {
+      open = { line: i + 1, lines: [line] };
+      parts.push(open);
+    };
+    if (/^\s*```/.test(line)) isCode = !isCode;
+    else if (isCode) return;
+    if (/^<!-- [^/]/.test(line)) isMade = true;
+    const isSkipped = isMade || /^\s*(?:```|#|<!--)/.test(line) || line.trim() === '';
+    if (/^<!-- \//.test(line)) isMade = false;
+    if (isSkipped) open = undefined;
+    else if (/^\s*\|/.test(line)) {
+      parts.push({ line: i + 1, row: line });
+      open = undefined;
+    } else if (open === undefined || /^\s*(?:[-*]|\d+\.) /.test(line)) start();
+    else open.lines.push(line);
+  });
+  return parts;
+}
+
+/** The sentences of a text without markup. */
+function sentencesOf(text) {
+  const plain = text
+    .replace(/`[^`]*`/g, 'CODE')
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/^\s*(?:[-*]|\d+\.) /, '')
+    .replace(/\*\*/g, '');
+  const sentences = [''];
+  for (const word of plain.split(/\s+/).filter((each) => each !== '')) {
+    sentences[sentences.length - 1] += `${word} `;
+    if (/[.!?][)'"”]*$/.test(word) && !SHORT.test(word)) sentences.push('');
+  }
+  return sentences.map((sentence) => sentence.trim()).filter((sentence) => sentence !== '');
+}
+
+/** Words, where a dash or an operator alone is none. */
+function wordsIn(sentence) {
+  return sentence.split(' ').filter((word) => /[\p{L}\p{N}]/u.test(word)).length;
+}
+
+/** What is hard to read in a document, a line each. */
+export function findHardProse(markdown) {
+  return partsOf(markdown).flatMap(({ line, lines, row }) => {
+    if (row !== undefined) {
+      const cells = row.split(/(?<!\\)\|/).map((cell) => cell.trim());
+      const long = cells.filter((cell) => cell.length > CELL_MAX);
+      return long.map((cell) => `${line}: a cell of ${cell.length} characters (expected at most ${CELL_MAX}): ${cell}`);
+    }
+    const wide = lines
+      .map((text, i) => ({ at: line + i, columns: [...text].length, text }))
+      .filter(({ columns, text }) => columns > COLUMNS_MAX && text.trim().includes(' '))
+      .map(({ at, columns }) => `${at}: ${columns} columns (expected at most ${COLUMNS_MAX})`);
+    const long = sentencesOf(lines.join(' '))
+      .map((sentence) => ({ sentence, words: wordsIn(sentence) }))
+      .filter(({ words }) => words > WORDS_MAX)
+      .map(
+        ({ sentence, words }) => `${line}: a sentence of ${words} words (expected at most ${WORDS_MAX}): ${sentence}`,
+      );
+    return [...wide, ...long];
+  });
+}
+
+if (isMain(import.meta.url)) {
+  await runScript(() => {
+    const paths = documents();
+    const found = paths.flatMap((path) =>
+      findHardProse(readFileSync(join(root, path), 'utf8')).map((sentence) => `${path}:${sentence}`),
+    );
+    if (found.length > 0) throw new Refusal(found.join('\n'));
+    console.log(`prose: ${paths.length} documents, no sentence over ${WORDS_MAX} words`);
+  });
+}
