@@ -14,35 +14,43 @@ const CELL_MAX = 140;
 /** Ends in a full stop and does not end a sentence. */
 const SHORT = /\b(?:e\.g|i\.e|etc|vs|approx|No)\.$/;
 
+/** Made from other documents, which are checked in its place. */
+const MADE = new Map([
+  ['docs/performance.md', ['bench/report/performance.template.md', 'bench/report/explanations.md']],
+]);
+
 /** The documents that people write. */
 export function documents() {
   const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
-  return ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages.map((name) => `docs/${name}`)];
+  const paths = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages.map((name) => `docs/${name}`)];
+  return paths.flatMap((path) => MADE.get(path) ?? [path]);
+}
+
+/** The document with empty lines in place of code, headings, comments, and what is between two marks of a script. */
+function proseOf(markdown) {
+  const blank = (text) => text.replace(/[^\n]/g, '');
+  return markdown
+    .replace(/^<!-- [^/][^\n]* -->$[\s\S]*?^<!-- \/[^\n]*-->$/gm, (region) =>
+      /<!-- [^/]/.test(region.slice(4)) ? region : blank(region),
+    )
+    .replace(/<!--[\s\S]*?-->/g, blank)
+    .replace(/^( *)```[\s\S]*?^ *```$/gm, blank)
+    .replace(/^#.*$/gm, '');
 }
 
 /** The parts of a document, each with its first line's number: paragraphs and items as text, and rows of tables. */
 function partsOf(markdown) {
   const parts = [];
   let open;
-  let isCode = false;
-  let isMade = false;
-  markdown.split('\n').forEach((line, i) => {
-    const start = () => {
+  for (const [i, line] of proseOf(markdown).split('\n').entries()) {
+    const isRow = /^\s*\|/.test(line);
+    if (isRow) parts.push({ line: i + 1, row: line });
+    if (isRow || line.trim() === '') open = undefined;
+    else if (open === undefined || /^\s*(?:[-*]|\d+\.) /.test(line)) {
       open = { line: i + 1, lines: [line] };
       parts.push(open);
-    };
-    if (/^\s*```/.test(line)) isCode = !isCode;
-    else if (isCode) return;
-    if (/^<!-- [^/]/.test(line)) isMade = true;
-    const isSkipped = isMade || /^\s*(?:```|#|<!--)/.test(line) || line.trim() === '';
-    if (/^<!-- \//.test(line)) isMade = false;
-    if (isSkipped) open = undefined;
-    else if (/^\s*\|/.test(line)) {
-      parts.push({ line: i + 1, row: line });
-      open = undefined;
-    } else if (open === undefined || /^\s*(?:[-*]|\d+\.) /.test(line)) start();
-    else open.lines.push(line);
-  });
+    } else open.lines.push(line);
+  }
   return parts;
 }
 
