@@ -16,7 +16,7 @@ let stage: Stage;
 beforeAll(async () => {
   browser = await launchChromium();
   stage = await openStage(browser, ISOLATION);
-}, 90_000);
+});
 afterAll(async () => {
   await stage?.close();
   await browser?.close();

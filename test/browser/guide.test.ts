@@ -10,13 +10,12 @@ import { fileURLToPath } from 'node:url';
 import { build as bundle } from 'esbuild';
 import { build, createServer, preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Browser, launchChromium, launchFirefox, type Page } from '../support/browsers.js';
+import { type Browser, launchChromium, launchFirefox, type Page, untilPrinted } from '../support/browsers.js';
 import { HOME, play } from '../support/pages.js';
 import { type Headers, ISOLATION, serve } from '../support/serve.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const guide = readFileSync(join(root, 'docs/browser.md'), 'utf8');
-const PRINT_MS = 20_000;
 
 /** The blocks of one kind by name. */
 function blocks(kind: 'file' | 'headers'): Map<string, string> {
@@ -90,10 +89,7 @@ async function startServer(folder: string) {
 async function outcome(page: Page, count: number): Promise<object> {
   // Firefox reports what its policy blocks, also where the package falls back.
   const errors = (): string[] => page.errors.filter((error) => !error.includes('blocked WebAssembly'));
-  const deadline = Date.now() + PRINT_MS;
-  while (page.printed.length < count && errors().length === 0 && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await untilPrinted(page, count, errors);
   return { printed: page.printed, errors: errors() };
 }
 
@@ -125,7 +121,7 @@ describe.each([
   beforeAll(async () => {
     folder = makeFolder('browser-guide', 'path');
     browser = await launch();
-  }, 90_000);
+  });
   afterAll(() => browser?.close());
 
   const promised = promisesOf('page.js');

@@ -83,7 +83,7 @@ describe.each(BROWSERS.map((row) => [row.name, row] as const))('%s', (_, { launc
   let browser: Browser;
   beforeAll(async () => {
     browser = await launch();
-  }, 90_000);
+  });
   afterAll(() => browser?.close());
 
   test.each(local)('%s: a pool is local, works in one thread, and says why', async (name, headers) => {

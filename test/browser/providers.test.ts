@@ -30,7 +30,7 @@ describe.each([
   beforeAll(async () => {
     browser = await launch();
     stage = await openStage(browser, ISOLATION);
-  }, 90_000);
+  });
   afterAll(async () => {
     await stage?.close();
     await browser?.close();

@@ -31,7 +31,7 @@ describe.each([
     browser = await launch();
     console.log(browser.version);
     stage = await openStage(browser, ISOLATION);
-  }, 90_000);
+  });
   afterAll(async () => {
     await stage?.close();
     await browser?.close();

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { borderColumn } from '../support/border-table.js';
-import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
+import { type Browser, launchChromium, launchFirefox, untilPrinted } from '../support/browsers.js';
 import { startEcho } from '../support/echo.js';
 import { BODY, HOME, launchSharingWebKit, openStage, play, type Stage } from '../support/pages.js';
 import { builtPackage, ISOLATION, serve } from '../support/serve.js';
@@ -47,7 +47,7 @@ describe.each([
     server = await startEcho();
     browser = await launch();
     stage = await openStage(browser, ISOLATION);
-  }, 90_000);
+  });
   afterAll(async () => {
     await stage?.close();
     await browser?.close();
@@ -218,10 +218,7 @@ describe.each([
         const promised = [...script.matchAll(/^(?:\s*console\.log|\}\)\)).*; \/\/ (.*)$/gm)].map((match) => match[1]);
         expect(promised.length, page).toBeGreaterThan(0);
         const opened = await browser.open(`${site.origin}/${page}.html`);
-        const deadline = Date.now() + 20_000;
-        while (opened.printed.length < promised.length && opened.errors.length === 0 && Date.now() < deadline) {
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }
+        await untilPrinted(opened, promised.length);
         expect({ page, printed: opened.printed, errors: opened.errors }).toEqual({
           page,
           printed: promised,
@@ -264,4 +261,4 @@ test('WebKitGTK with shared memory switched on: what it silently corrupts is fou
   } finally {
     await browser.close();
   }
-}, 90_000);
+});

@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { PagePool, slabs } from 'pagepool';
 import { expect, test } from 'vitest';
+import { HUNG_MS } from '../support/waiting.js';
 
 const entry = new URL('../../build/index.js', import.meta.url).href;
 /** Each hits the moment, or does not. */
@@ -27,12 +28,12 @@ async function play(engine: 'wasm' | 'typescript'): Promise<boolean> {
   const work = pool.channel('work');
   try {
     for (let i = 0; i < PAGES; i++) {
-      const page = await pool.takeAsync(undefined, { timeoutMs: 5000, ref: true });
+      const page = await pool.takeAsync(undefined, { timeoutMs: HUNG_MS, ref: true });
       if (!work.sendFragment(page)) page.release();
     }
     work.close();
     await exit;
-    return (await pool.close({ timeoutMs: 5000, ref: true })).isDestroyed;
+    return (await pool.close({ timeoutMs: HUNG_MS, ref: true })).isDestroyed;
   } finally {
     await worker.terminate();
   }

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { HUNG_MS } from '../support/waiting.js';
 
 const program = fileURLToPath(new URL('../support/close-many.mjs', import.meta.url));
 const entry = new URL('../../build/index.js', import.meta.url).href;
@@ -13,7 +14,7 @@ const POOL_BYTES = 64 * 2 ** 20;
 
 async function residentBytes(engine: string, count: number, kept: 'nothing' | 'objects' | 'memory'): Promise<number[]> {
   const args = ['--expose-gc', program, entry, engine, String(count), kept];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 100_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 5 * HUNG_MS });
   return JSON.parse(stdout) as number[];
 }
 

@@ -12,15 +12,15 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { region } from '../../examples/providers/region.js';
 import { InjectedFailure, witness } from '../../src/testing/witness.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 const PAGES = 48;
 const PAGE_BYTES = 4096;
 const RESERVE_PAGES = 8;
 const HARDEST = 3;
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const PROVIDERS: readonly (readonly [name: string, make: () => MemoryProvider])[] = [
-  ['slab', () => slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 10_000 })],
+  ['slab', () => slabs({ slabBytes: 65536, keepBytes: 0, idleMs: HUNG_MS })],
   ['region', () => region()],
   ['user-area', () => userArea(new SharedArrayBuffer(PAGES * PAGE_BYTES))],
 ];
@@ -139,7 +139,7 @@ async function play(make: (provider: MemoryProvider) => Promise<PagePool>, provi
     requireBalance(pool);
   }
   try {
-    expect(await pool.close({ timeoutMs: 5000, ref: true })).toMatchObject({ isDestroyed: true, inflight: 0 });
+    expect(await pool.close({ timeoutMs: HUNG_MS, ref: true })).toMatchObject({ isDestroyed: true, inflight: 0 });
   } catch (error) {
     met.requireClear(error);
   }
@@ -235,7 +235,7 @@ describe('the platform under a provider fails', () => {
         fail();
         post.call(this as never, message);
       } as typeof post);
-      const provider = slabs({ slabBytes: 65536, keepBytes: 65536, idleMs: 10_000 });
+      const provider = slabs({ slabBytes: 65536, keepBytes: 65536, idleMs: HUNG_MS });
       await play((given) => PagePool.create({ ...options, engine, provider: given }), provider);
       vi.restoreAllMocks();
       vi.spyOn(console, 'warn').mockImplementation(() => {});
@@ -271,7 +271,7 @@ describe('the platform under a provider fails', () => {
     other.detach();
     pool.release(handle);
     requireBalance(pool);
-    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+    expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
   });
 
   test('when it has no memory for the rings of a queue: the pool and the area are as they were', async () => {
@@ -290,7 +290,6 @@ describe('the platform under a provider fails', () => {
     requireBalance(pool);
     const queue = new UserQueue(pool);
     expect(queue.outstanding).toBe(0);
-    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
-    await later(0);
+    expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
   });
 });

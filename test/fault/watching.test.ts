@@ -5,10 +5,10 @@ import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, messageOf } from '../support/realm.js';
+import { HUNG_MS, turns } from '../support/waiting.js';
 
 const entry = new URL('../../build/index.js', import.meta.url).href;
 const program = new URL('./mortal.mjs', import.meta.url);
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 type Way = 'terminate' | 'exit' | 'throw' | 'reject' | 'fall' | 'spin' | 'block';
 const WAYS: readonly Way[] = ['terminate', 'exit', 'throw', 'reject', 'fall', 'spin', 'block'];
@@ -42,7 +42,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     worker.postMessage('end');
     if (how === 'spin' || how === 'block') {
       await once(worker, 'message');
-      await later(5);
+      await turns(3);
     }
     if (how === 'terminate' || how === 'spin' || how === 'block') await worker.terminate();
     await exited;
@@ -65,7 +65,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     await end(worker, how);
     expect(pool.stats().ports[portId]?.isClaimed).toBe(false);
     expectAllHome();
-    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+    expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
   });
 
   // Kernel bug 21: whose a pool's cache is becomes known only later, and may be said twice. Breaks with: the look at PORT_THREAD in
@@ -111,7 +111,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     await said();
     const held = [];
     for (let handle = pool.alloc(); handle !== 0; handle = pool.alloc()) held.push(handle);
-    const waiting = pool.takeAsync(undefined, { timeoutMs: 10_000 });
+    const waiting = pool.takeAsync(undefined, { timeoutMs: HUNG_MS });
     await end(worker, 'exit');
     (await waiting).release();
     for (const handle of held) pool.release(handle);

@@ -8,6 +8,7 @@ import { PagePool, type PoolOptions } from 'pagepool';
 import { describe, expect, it } from 'vitest';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { startThreads } from '../support/threads.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 const isLong = process.env.LONG === '1';
 const RUNS = process.env.SEED !== undefined ? 1 : isLong ? 60 : 10;
@@ -101,7 +102,7 @@ describe('random programs', () => {
       });
       pool.trim();
       expect(pool.stats()).toMatchObject({ inflight: 0, suspect: 0, pages: { provider: pool.pageCount } });
-      expect(await pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
     } finally {
       await crew.end();
     }

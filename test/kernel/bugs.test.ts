@@ -24,11 +24,11 @@ import { inflight } from '../../src/control/state.js';
 import { openShare } from '../../src/pool/share.js';
 import type { Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
+import { untilCollected } from '../support/garbage.js';
 import { create, engineOptions, KINDS, openPorts, requireBalance, statsOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
 import { portBeside } from '../support/shared-ports.js';
-
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+import { HUNG_MS } from '../support/waiting.js';
 
 /** All orders of the items. */
 function orders<T>(items: readonly T[]): T[][] {
@@ -135,7 +135,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       for (const handle of [...held, page]) other.engine.release(handle);
       for (let n = 1; n <= 6; n++) other.engine.releaseHeld(n, 9);
       leave(other);
-      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
     });
   });
 
@@ -371,7 +371,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       other.detach();
       pool.trim();
       expect(pool.inflight).toBe(0);
-      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, inflight: 0 });
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true, inflight: 0 });
     });
   });
 
@@ -553,11 +553,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
           Reflect.set(WebAssembly, 'Memory', Memory);
         }
       }
-      for (let i = 0; i < 8; i++) {
-        await later(3);
-        globalThis.gc?.();
-      }
-      expect(memories.filter((memory) => memory.deref() !== undefined).length).toBe(0);
+      await untilCollected(() => memories.every((memory) => memory.deref() === undefined));
       if (key === 'Memory') expect(failures).toBeGreaterThan(0);
     });
   });
@@ -654,7 +650,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
             looker.engine.trim();
           }
           leave(looker);
-          expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+          expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
         }
       },
     );
@@ -694,7 +690,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       expect(waited.holders.map(({ kind: of, portId }) => [of, portId])).toEqual([['running', last.id]]);
       reap(last);
       expect(loadWord(first.memory, CONTROL_BASE + HEADER_STATE_OFFSET)).toBeGreaterThanOrEqual(STATE_CLOSING);
-      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, holders: [] });
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true, holders: [] });
     });
 
     it.each([1, 2, 63])(

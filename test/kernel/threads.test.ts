@@ -5,11 +5,12 @@
 import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { PagePool, type PoolOptions, type PoolShare } from 'pagepool';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { layoutHash } from '#core-wasm';
 import {
   CONTROL_BASE,
   DESCRIPTOR_SHIFT,
+  HEADER_CLOSER_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_RETIRED_OFFSET,
   PORT_COUNTING_OFFSET,
@@ -26,6 +27,7 @@ import { codeOf } from '../support/realm.js';
 import { portBeside } from '../support/shared-ports.js';
 import { giveWay, spinUntil } from '../support/spin.js';
 import { type Crew, startThreads } from '../support/threads.js';
+import { HUNG_MS, until } from '../support/waiting.js';
 import { LOAN_WORDS, WORD } from './words.js';
 
 /** What threads say, by message or at their end. */
@@ -33,7 +35,6 @@ type Said = Readonly<Record<string, unknown>>;
 
 const file = new URL('./thread.ts', import.meta.url);
 const seed = chooseSeed('kernel threads');
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const sharedWords = (count: number) => new Int32Array(new SharedArrayBuffer(4 * count));
 
 describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) => {
@@ -41,6 +42,7 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
   const random = randomFrom(seed);
   let crew: Crew<Said> | undefined;
   afterEach(async () => {
+    vi.useRealTimers();
     await crew?.end();
     crew = undefined;
   });
@@ -128,20 +130,22 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
     const part = pool.allocFragment(100);
     for (const [i, handle] of [...pages, part].entries()) pool.bytes(handle).fill(i + 1);
     const ended = once(crew?.workers[0] as Worker, 'exit');
+    vi.useFakeTimers();
     Atomics.store(words, WORD.toThread, 1);
     await ended;
-    await later(5);
+    // The thread that closed is gone: this one goes on.
+    const closer = (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2;
+    await until(() => (Atomics.load(memory.i32, closer) & 0x3ff) - 1 === pool.portId);
     expect(codeOf(() => pool.alloc())).toMatch(/CLOSING|undefined/);
     for (const [i, handle] of [...pages, part].entries()) {
-      await later(200); // the one that goes on with closing looks each second
+      vi.advanceTimersByTime(1000); // whoever goes on with closing looks each second
       expect(pool.bytes(handle).every((byte) => byte === i + 1)).toBe(true);
       expect(pool.refCount(handle)).toBe(1);
       expect(inflight(memory, geometry)).toBeGreaterThan(0);
       pool.release(handle);
     }
-    await expect
-      .poll(() => codeOf(() => pool.poll()) ?? codeOf(() => pool.alloc()), { timeout: 10_000 })
-      .toBe('POOL_ERR_DESTROYED');
+    vi.advanceTimersByTime(1000);
+    await until(() => (codeOf(() => pool.poll()) ?? codeOf(() => pool.alloc())) === 'POOL_ERR_DESTROYED');
     expect(inflight(memory, geometry)).toBe(0);
   });
 
@@ -179,9 +183,9 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
       const { memory, geometry } = openShare(pool.share(), layoutHash);
       words.fill(0);
       tell({ share: shareOf(pool) });
-      while (Atomics.load(words, WORD.toTest) !== 1) await later(0);
+      await until(() => Atomics.load(words, WORD.toTest) === 1);
       for (let spins = random() % 3000; spins > 0; spins--) Atomics.load(words, 0);
-      const report = await pool.close({ timeoutMs: 5000 });
+      const report = await pool.close({ timeoutMs: HUNG_MS });
       expect(report, `round ${round}`).toEqual({ isDestroyed: true, inflight: 0, pinned: 0, holders: [] });
       spinUntil(words, WORD.toTest, 2);
       // Nothing came after the end: the thread had its last word before.

@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PagePool as Pool, PoolShare } from 'pagepool';
+import { giveWay } from '../support/spin.js';
 import { publication } from './publication.js';
 import { references } from './references.js';
 import type { Context, Seen } from './shape.js';
@@ -45,7 +46,7 @@ const memory = new Uint32Array('buffer' in share.memory ? share.memory.buffer : 
 const context: Context = { pool, side, rounds, words, memory, random, isStopped };
 const run = { ...publication, ...references, ...waits }[shape]?.[side];
 Atomics.add(crew, READY, 1);
-while (Atomics.load(crew, READY) < sides);
+for (let waited = 0; Atomics.load(crew, READY) < sides; waited++) giveWay(waited);
 let seen: Seen;
 try {
   seen = (await run?.(context)) as Seen;

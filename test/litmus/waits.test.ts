@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { describe, expect, it } from 'vitest';
 import { entry } from '../support/threads.js';
+import { HUNG_MS } from '../support/waiting.js';
 import { ENGINES, runShape } from './run.js';
 
 describe.each(ENGINES)('%s', (_, engines) => {
@@ -46,7 +47,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       worker.postMessage(pool.share());
       await once(worker, 'message');
       // Cached by an idle thread: only if it hears of the end does it give its pages back.
-      const report = await pool.close({ timeoutMs: 10_000 });
+      const report = await pool.close({ timeoutMs: HUNG_MS });
       expect(report, `round ${round}`).toMatchObject({ isDestroyed: true, holders: [] });
     }
     await worker.terminate();

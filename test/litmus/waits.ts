@@ -1,12 +1,13 @@
 // Shapes of waiting: a thread that waits is woken by what it waits for, whenever that comes.
 //
 // Store and load on both sides again: the waiter sets its bit and looks at the condition, the other makes the condition true and
-// looks for bits. A wake-up that is lost shows as a wait that ends by its limit, ten seconds, which nothing else needs.
+// looks for bits. A wake-up that is lost shows as a wait that ends by its limit, while no
+// other side went on either: what takes turns may be another's for long.
 
+import { HUNG_MS } from '../support/waiting.js';
 import { type Context, jitter, type Seen, type Side, until, untilWord } from './shape.js';
 
 const WORD = { answer: 0 };
-const LIMIT_MS = 10_000;
 /** Longer than a look, as long as going to sleep takes: the wake-up meets every point of it. */
 const SPINS = 8000;
 
@@ -45,16 +46,19 @@ function receiveEach(wait: (context: Context, n: number) => Promise<number | str
 }
 
 const lost = (call: string, n: number, pending: number): string =>
-  `round ${n}: ${call} waited ${LIMIT_MS} ms with ${pending} entries in the channel (expected to be woken)`;
+  `round ${n}: ${call} waited ${HUNG_MS} ms with ${pending} entries in the channel (expected to be woken)`;
+
+/** Whether some side received what this one waits for. */
+const isOvertaken = ({ words }: Context, n: number): boolean => Atomics.load(words, WORD.answer) >= n;
 
 /** Blocks until something can be received; its tag, 0 at the end. */
-function block({ pool }: Context, n: number): number | string {
-  const channel = pool.channel('c');
-  for (;;) {
-    const isReady = channel.waitSync(LIMIT_MS);
+function block(context: Context, first: number): number | string {
+  const channel = context.pool.channel('c');
+  for (let n = first; ; n = Atomics.load(context.words, WORD.answer) + 1) {
+    const isReady = channel.waitSync(HUNG_MS);
     const fragment = channel.receive();
     if (fragment === null) {
-      if (isReady) continue; // another waiter was faster
+      if (isReady || isOvertaken(context, n)) continue; // another waiter was faster
       return channel.isClosed ? 0 : lost('waitSync', n, channel.pending);
     }
     // It was there, and the wait ended by its limit: nobody called.
@@ -65,15 +69,17 @@ function block({ pool }: Context, n: number): number | string {
 }
 
 /** Waits for the next entry; its tag, 0 at the end. */
-async function next({ pool }: Context, n: number): Promise<number | string> {
-  const channel = pool.channel('c');
-  try {
-    const fragment = await channel.next({ timeoutMs: LIMIT_MS, ref: true });
-    fragment?.release();
-    return fragment?.tag ?? 0;
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'POOL_ERR_TIMEOUT') throw error;
-    return lost('next', n, channel.pending);
+async function next(context: Context, first: number): Promise<number | string> {
+  const channel = context.pool.channel('c');
+  for (let n = first; ; n = Atomics.load(context.words, WORD.answer) + 1) {
+    try {
+      const fragment = await channel.next({ timeoutMs: HUNG_MS, ref: true });
+      fragment?.release();
+      return fragment?.tag ?? 0;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'POOL_ERR_TIMEOUT') throw error;
+      if (!isOvertaken(context, n)) return lost('next', n, channel.pending);
+    }
   }
 }
 
@@ -83,8 +89,8 @@ const sendIntoRoom: Side = async (context) => {
   const channel = pool.channel('c');
   const forbidden: string[] = [];
   for (let n = 1; n <= rounds && forbidden.length === 0; n++) {
-    const fragment = await pool.takeAsync(64, { timeoutMs: LIMIT_MS, ref: true });
-    await channel.waitRoom({ timeoutMs: LIMIT_MS, ref: true });
+    const fragment = await pool.takeAsync(64, { timeoutMs: HUNG_MS, ref: true });
+    await channel.waitRoom({ timeoutMs: HUNG_MS, ref: true });
     if (!channel.sendFragment(fragment, n)) forbidden.push(`round ${n}: no room after waitRoom, with one sender`);
   }
   channel.close();

@@ -19,7 +19,8 @@ import { fragments, readFileInto } from 'pagepool/node';
 import { lines } from 'pagepool/packet';
 import { describe, expect, test } from 'vitest';
 import { expectAllHome } from '../support/home.js';
-import { Collector, inFolder, later, pattern, until, withPool } from './support.js';
+import { HUNG_MS, turns, until } from '../support/waiting.js';
+import { Collector, inFolder, pattern, withPool } from './support.js';
 
 const bytes = pattern(1_000_003);
 
@@ -112,15 +113,15 @@ describe('reads', () => {
     }));
 });
 
-/** A handle of a file system that gives less than it is asked for, and takes its time. */
-async function sparing(path: string, bytesOf: () => number, ms: number) {
+/** A handle of a file system that gives less than it is asked for, and lets each read wait for something. */
+async function sparing(path: string, bytesOf: () => number, wait: () => Promise<unknown>) {
   const handle = await open(path);
   const state = { onWay: 0, most: 0 };
   const slow = {
     fd: handle.fd,
     async readv(views: Uint8Array[], position?: number) {
       state.most = Math.max(state.most, ++state.onWay);
-      await later(ms);
+      await wait();
       let left = bytesOf();
       const fewer = views.map((view) => {
         const part = view.subarray(0, Math.min(left, view.length));
@@ -142,7 +143,7 @@ test('short reads: what was read ahead of them is dropped, and nothing comes twi
       const { file, state, close } = await sparing(
         path,
         () => [100_000, 1, 20_000, 4095, 4097][turn++ % 5] as number,
-        0,
+        () => turns(1),
       );
       const got = new Collector();
       expect(await readFileInto(pool, file, got.take, { depth: 4, pagesPerRead: 5 })).toBe(bytes.length);
@@ -155,11 +156,24 @@ test('short reads: what was read ahead of them is dropped, and nothing comes twi
 test('a reading that fails ends when no read is on its way any more', () =>
   withFile(bytes, (path) =>
     withPool({ pageCount: 64 }, async (pool) => {
-      const { file, state, close } = await sparing(path, () => 1e6, 30);
+      let letGo = (): void => {};
+      const gate = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      const { file, state, close } = await sparing(
+        path,
+        () => 1e6,
+        () => gate,
+      );
       const control = new AbortController();
       const reading = readFileInto(pool, file, (fragment) => fragment.release(), { depth: 4, signal: control.signal });
+      let isOver = false;
+      reading.catch(() => {}).then(() => (isOver = true));
       await until(() => state.onWay > 1);
       control.abort(new Error('enough'));
+      await turns();
+      expect(isOver).toBe(false);
+      letGo();
       await expect(reading).rejects.toThrow('enough');
       expect(state.onWay).toBe(0);
       await close();
@@ -176,15 +190,15 @@ describe('waits', () => {
         const reading = readFileInto(pool, path, (fragment) => {
           chunks.push(Buffer.from(fragment.bytes));
           held.push(fragment);
-          return chunks.length % 5 === 0 ? later(1) : undefined;
+          return chunks.length % 5 === 0 ? turns(1) : undefined;
         }).finally(() => {
           isDone = true;
         });
         await until(() => held.length === 8);
-        while (!isDone) {
+        await until(() => {
           for (const fragment of held.splice(0)) fragment.release();
-          await later(0);
-        }
+          return isDone;
+        });
         for (const fragment of held) fragment.release();
         expect(await reading).toBe(bytes.length);
         expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
@@ -288,7 +302,7 @@ describe('the reading ends, and every page is back, when', () => {
               path,
               (fragment) => {
                 if (count++ < at) return fragment.release();
-                if (isLate) return later(1).then(() => Promise.reject(new Error('enough')));
+                if (isLate) return turns(1).then(() => Promise.reject(new Error('enough')));
                 throw new Error('enough');
               },
               { depth: 3, pagesPerRead: 8 },
@@ -340,10 +354,10 @@ describe('the reading ends, and every page is back, when', () => {
       const reading = readFileInto(pool, path, async (fragment) => {
         fragment.release();
         pool.destroy();
-        await later(1);
+        await turns(1);
       });
       await expect(reading).rejects.toMatchObject({ code: expect.stringMatching(/POOL_ERR_(CLOSING|DESTROYED)/) });
-      expect((await pool.close({ timeoutMs: 2000, ref: true })).isDestroyed).toBe(true);
+      expect((await pool.close({ timeoutMs: HUNG_MS, ref: true })).isDestroyed).toBe(true);
     }));
 });
 

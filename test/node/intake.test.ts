@@ -5,7 +5,8 @@ import { Intake } from '../../src/node/intake.js';
 import { resolveRead } from '../../src/node/options.js';
 import { PagePool } from '../../src/pool/page-pool.js';
 import { expectAllHome } from '../support/home.js';
-import { Collector, later } from './support.js';
+import { turns } from '../support/waiting.js';
+import { Collector } from './support.js';
 
 test('bytes that come while it waits find pages before its wait does: no page is lost', async () => {
   const pool = await PagePool.create({ pageBytes: 4096, pageCount: 4 });
@@ -19,7 +20,7 @@ test('bytes that come while it waits find pages before its wait does: no page is
   room.fill(7, 0, 100);
   expect(intake.came(100, room)).toBe(false);
   expect(got.bytes.equals(Buffer.alloc(100, 7))).toBe(true);
-  await later(30);
+  await turns(); // its wait finds that nothing is wanted any more
   intake.ended();
   expect(await intake.delivery.finished).toBe(100);
   expectAllHome(pool as never);

@@ -7,7 +7,8 @@ import type { Fragment, PagePool } from 'pagepool';
 import { connectInto, type ReadOptions, type SocketReading, serveInto } from 'pagepool/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectAllHome } from '../support/home.js';
-import { Collector, later, pattern, selfSigned, serve, serveEach, until, withPool } from './support.js';
+import { HUNG_MS, turns, until } from '../support/waiting.js';
+import { Collector, pattern, selfSigned, serve, serveEach, withPool } from './support.js';
 
 const file = pattern(300_001);
 const { key, cert } = selfSigned();
@@ -116,14 +117,13 @@ describe.each(WAYS)('%s', (way) => {
         return bytes;
       });
       await until(() => events.includes('pagepool:pause'));
-      await later(20);
       const before = chunks.length;
-      await later(20);
+      await turns();
       expect(chunks.length).toBe(before);
-      while (!isDone) {
+      await until(() => {
         for (const fragment of held.splice(0)) fragment.release();
-        await later(1);
-      }
+        return isDone;
+      });
       for (const fragment of held) fragment.release();
       expect(await done).toBe(file.length);
       expect(Buffer.concat(chunks).equals(file)).toBe(true);
@@ -145,7 +145,7 @@ describe.each(WAYS)('%s', (way) => {
         (socket) => socket.end(file),
         async (fragment) => {
           most = Math.max(most, ++inside);
-          await later(1);
+          await turns(1);
           got.take(fragment);
           inside--;
         },
@@ -191,7 +191,7 @@ describe.each(WAYS)('%s', (way) => {
           (peer) => peer.end(file),
           () => {
             if (!isLate) throw new Error('not this one');
-            return later(5).then(() => Promise.reject(new Error('not this one')));
+            return turns(1).then(() => Promise.reject(new Error('not this one')));
           },
         );
         await expect(finished).rejects.toThrow('not this one');
@@ -210,8 +210,10 @@ describe.each(WAYS)('%s', (way) => {
       await expect(first.finished).rejects.toMatchObject({ code: 'POOL_ERR_MEMORY_LIMIT' });
       expectAllHome(pool);
       const control = new AbortController();
+      const before = got.count;
       const second = await open(way, pool, peer, got.take, { signal: control.signal });
-      setTimeout(() => control.abort(new Error('enough')), 20);
+      await until(() => got.count > before);
+      control.abort(new Error('enough'));
       await expect(second.finished).rejects.toThrow('enough');
       expectAllHome(pool);
       await Promise.all([first.end(), second.end()]);
@@ -311,7 +313,10 @@ test('connections that begin with an empty pool wait, and take turns', async () 
 
 test('a pool that closes ends its connections, and closes', async () => {
   await withPool({}, async (pool) => {
-    const server = await serveEach((socket) => void setInterval(() => socket.write(file), 5).unref());
+    const server = await serveEach((socket) => {
+      const send = (error?: Error | null): void => void (error == null && socket.write(file, send));
+      send();
+    });
     const got = new Collector();
     const { finished } = connectInto(pool, { port: server.port, host: '127.0.0.1' }, got.take);
     finished.catch(() => {});
@@ -319,7 +324,7 @@ test('a pool that closes ends its connections, and closes', async () => {
     pool.destroy();
     await expect(finished).rejects.toMatchObject({ code: expect.stringMatching(/POOL_ERR_(CLOSING|DESTROYED)/) });
     await server.end();
-    const { isDestroyed } = await pool.close({ timeoutMs: 2000, ref: true });
+    const { isDestroyed } = await pool.close({ timeoutMs: HUNG_MS, ref: true });
     expect(isDestroyed).toBe(true);
   }).catch((error: Error) => {
     // The audit of a destroyed pool is refused: the close has said that every page is home.

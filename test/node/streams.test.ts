@@ -1,6 +1,7 @@
 // Streams, requests and datagrams into pages, packets out, and streams of fragments in pipelines: however they end, every page is home.
 
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request } from 'node:http';
@@ -22,7 +23,8 @@ import {
 import { Packet } from 'pagepool/packet';
 import { describe, expect, test } from 'vitest';
 import { expectAllHome } from '../support/home.js';
-import { Collector, inFolder, later, pattern, serve, serveEach, until, withPool } from './support.js';
+import { HUNG_MS, turns, until } from '../support/waiting.js';
+import { Collector, inFolder, pattern, serve, serveEach, withPool } from './support.js';
 
 const bytes = pattern(200_003);
 const entry = new URL('../../build/index.js', import.meta.url).href;
@@ -84,14 +86,13 @@ describe('readStreamInto', () => {
       for (let i = 0; i < 5; i++) stream.emit('data', bytes.subarray(i * 3000, i * 3000 + 3000));
       for (const fragment of held.splice(0)) fragment.release();
       stream.emit('data', bytes.subarray(15_000, 16_000));
-      const timer = setInterval(() => {
+      await until(() => {
         for (const fragment of held.splice(0)) fragment.release();
-      }, 1);
-      await until(() => Buffer.concat(chunks).length === 16_000);
+        return Buffer.concat(chunks).length === 16_000;
+      });
       expect(Buffer.concat(chunks).equals(bytes.subarray(0, 16_000))).toBe(true);
       stream.end();
       expect(await reading).toBe(16_000);
-      clearInterval(timer);
       for (const fragment of held) fragment.release();
     }));
 
@@ -108,7 +109,7 @@ describe('readStreamInto', () => {
       const held: Fragment[] = [];
       const reading = readStreamInto(pool, stream, (fragment) => void held.push(fragment));
       await until(() => held.length >= 16);
-      await later(10);
+      await turns();
       expect(given).toBeLessThan(20_000);
       stream.destroy();
       await expect(reading).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
@@ -136,7 +137,8 @@ describe('readStreamInto', () => {
       const got = new Collector();
       const reading = readStreamInto(pool, stream, got.take);
       stream.write(bytes.subarray(0, 5000));
-      setTimeout(() => stream.destroy(new Error('torn')), 5);
+      await until(() => got.bytes.length === 5000);
+      stream.destroy(new Error('torn'));
       await expect(reading).rejects.toThrow('torn');
       expect(got.bytes.equals(bytes.subarray(0, 5000))).toBe(true);
     }));
@@ -212,8 +214,9 @@ describe('receiveInto', () => {
       for (const fragment of held) fragment.release();
       reading.stop();
       await reading.finished;
+      const came = once(socket, 'message');
       await send(bytes.subarray(0, 3));
-      await later(10);
+      await came;
       expect(reading.received).toBe(4);
       socket.close();
       sender.close();
@@ -310,7 +313,7 @@ describe('writePacket', () => {
         isDone = true;
       });
       await until(() => peer !== undefined);
-      await later(20);
+      await turns();
       expect(isDone).toBe(false);
       expect(pool.stats().pages.used).toBeGreaterThan(300);
       peer?.on('data', (chunk) => chunks.push(chunk)).resume();
@@ -323,10 +326,7 @@ describe('writePacket', () => {
 
   test('that fails half way, or before it begins, rejects and releases', () =>
     withPool({ pageBytes: 65536, pageCount: 512 }, async (pool) => {
-      const server = await serveEach((socket) => {
-        socket.pause();
-        setTimeout(() => socket.resetAndDestroy(), 20);
-      });
+      const server = await serveEach((socket) => void socket.once('data', () => socket.resetAndDestroy()));
       const socket = connect(server.port, '127.0.0.1').on('error', () => {});
       const code = expect.stringMatching(/ECONNRESET|EPIPE|ERR_STREAM_DESTROYED|ECANCELED/);
       await expect(writePacket(socket, packetOf(pool, pattern(24_000_000), 65536))).rejects.toMatchObject({ code });
@@ -385,8 +385,8 @@ describe('pipelines', () => {
   test('release what is inside when either end fails', () =>
     withPool({ pageCount: 24 }, async (pool) => {
       const server = await serveEach((socket) => {
-        const timer = setInterval(() => socket.write(bytes), 1);
-        socket.on('close', () => clearInterval(timer));
+        const send = (error?: Error | null): void => void (error == null && socket.write(bytes, send));
+        send();
       });
       const source = () =>
         fragments(
@@ -396,14 +396,20 @@ describe('pipelines', () => {
       let count = 0;
       const failing = new Writable({
         highWaterMark: 1,
-        write: (_, __, done) => setTimeout(() => done(++count === 5 ? new Error('disk full') : null), 1),
+        write: (_, __, done) => void setImmediate(() => done(++count === 5 ? new Error('disk full') : null)),
       });
       await expect(pipeline(source(), packetWritable(failing))).rejects.toThrow('disk full');
       await until(() => pool.stats().pages.used === 0);
 
       const control = new AbortController();
-      setTimeout(() => control.abort(), 20);
-      const sink = packetWritable(new Writable({ write: (_, __, done) => void setTimeout(done, 3) }));
+      let written = 0;
+      const slow = new Writable({
+        write: (_, __, done) => {
+          if (++written === 5) control.abort();
+          setImmediate(done);
+        },
+      });
+      const sink = packetWritable(slow);
       await expect(pipeline(source(), sink, { signal: control.signal })).rejects.toMatchObject({ name: 'AbortError' });
       await until(() => pool.stats().pages.used === 0);
 
@@ -426,7 +432,7 @@ describe('pipelines', () => {
       await new Promise((resolve) => source.once('close', resolve).destroy());
       expectAllHome(pool);
 
-      const target = new Writable({ write: (_, __, done) => void setTimeout(done, 5) });
+      const target = new Writable({ write: (_, __, done) => void setImmediate(done) });
       const stream = packetWritable(target);
       stream.on('error', () => {});
       for (let i = 0; i < 5; i++) stream.write(pool.take(10));
@@ -441,15 +447,24 @@ describe('pipelines', () => {
 test('a worker that dies holding packets: what it had goes home, and the connection goes on', async () => {
   const pool = await PagePool.create({ pageBytes: 4096, pageCount: 16, channels: { work: { capacity: 64 } } });
   const program = `
-    const { workerData } = require('node:worker_threads');
+    const { parentPort, workerData } = require('node:worker_threads');
     import(${JSON.stringify(entry)}).then(async ({ PagePool }) => {
       const pool = PagePool.attach(workerData);
       const held = [];
-      for (;;) { const one = await pool.channel('work').next({ ref: true }); if (one === null) break; held.push(one); }
+      for (;;) {
+        const one = await pool.channel('work').next({ ref: true });
+        if (one === null) break;
+        parentPort.postMessage(held.push(one));
+      }
     });`;
+  let holds = 0;
   const start = () => {
     const worker = new Worker(program, { eval: true, workerData: pool.share() });
     pool.watch(worker);
+    holds = 0;
+    worker.on('message', (count: number) => {
+      holds = count;
+    });
     return worker;
   };
   const server = await serveEach((socket) => socket.end(bytes));
@@ -463,8 +478,11 @@ test('a worker that dies holding packets: what it had goes home, and the connect
   const done = reading.finished.finally(() => {
     isDone = true;
   });
-  while (!isDone) {
-    await later(60);
+  for (;;) {
+    // Fewer than the pool has pages: as many come to each worker, or the connection is through.
+    const wanted = 1 + 3 * (deaths % 3);
+    await until(() => isDone || holds >= wanted);
+    if (isDone) break;
     await worker.terminate();
     deaths++;
     worker = start();
@@ -476,5 +494,5 @@ test('a worker that dies holding packets: what it had goes home, and the connect
   await until(() => pool.stats().pages.used === 0);
   expectAllHome(pool);
   await server.end();
-  expect((await pool.close({ timeoutMs: 2000, ref: true })).isDestroyed).toBe(true);
-}, 30_000);
+  expect((await pool.close({ timeoutMs: HUNG_MS, ref: true })).isDestroyed).toBe(true);
+});

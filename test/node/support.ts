@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { type Fragment, PagePool, type PoolOptions } from 'pagepool';
 import { expect } from 'vitest';
 import { expectAllHome } from '../support/home.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 /** Runs the test with a pool; afterwards every page must be home, and the pool closes. */
 export async function withPool(options: PoolOptions, test: (pool: PagePool) => Promise<void>): Promise<void> {
   const pool = await PagePool.create({ pageBytes: 4096, pageCount: 32, ...options });
   await test(pool);
   expectAllHome(pool);
-  expect((await pool.close({ timeoutMs: 2000, ref: true })).isDestroyed).toBe(true);
+  expect((await pool.close({ timeoutMs: HUNG_MS, ref: true })).isDestroyed).toBe(true);
 }
 
 /** Bytes that repeat nowhere soon. */
@@ -89,16 +90,5 @@ export function inFolder<T>(use: (folder: string) => T): T {
   } finally {
     if (result instanceof Promise) result.then(remove, remove);
     else remove();
-  }
-}
-
-export const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Waits until it is so. */
-export async function until(isSo: () => boolean, timeoutMs = 5000): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!isSo()) {
-    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${isSo}`);
-    await later(2);
   }
 }

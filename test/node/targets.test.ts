@@ -11,7 +11,8 @@ import type { Fragment, PagePool } from 'pagepool';
 import { connectInto, fragments, packetWritable, readStreamInto, receiveInto, writePacket } from 'pagepool/node';
 import { Packet } from 'pagepool/packet';
 import { describe, expect, test } from 'vitest';
-import { Collector, later, pattern, selfSigned, serve, serveEach, until, withPool } from './support.js';
+import { turns, until } from '../support/waiting.js';
+import { Collector, pattern, selfSigned, serve, serveEach, withPool } from './support.js';
 
 function fragmentOf(pool: PagePool, length = 100, byte = 1): Fragment {
   const fragment = pool.take(length) as Fragment;
@@ -89,7 +90,7 @@ test('a page stays until the parts before a refused one are written', () =>
     const writing = writePacket(new Strict(), twoParts(pool));
     let isOver = false;
     writing.catch(() => {}).then(() => (isOver = true));
-    await later(20);
+    await turns();
     expect([isOver, pool.audit().references.ledgers > 0, first?.[0]]).toEqual([false, true, 0x61]);
     done?.();
     await expect(writing).rejects.toThrow('too long');
@@ -131,17 +132,17 @@ test('as many connections as pages go on, whoever got the last', () =>
         if (at >= content.length) return void socket.end();
         socket.write(content.subarray(at, at + 400));
         at += 400;
-        setTimeout(send, 1);
+        void turns(1).then(send);
       };
       send();
     });
     const got = Array.from({ length: 4 }, () => new Collector());
     const readings = got.map((each) =>
       // Released a while later: by then others wait for the page, and each connection gets one.
-      connectInto(pool, { port, host: '127.0.0.1' }, (fragment) => void setTimeout(() => each.take(fragment), 3)),
+      connectInto(pool, { port, host: '127.0.0.1' }, (fragment) => void turns(3).then(() => each.take(fragment))),
     );
     await Promise.all(readings.map(({ finished }) => finished));
-    await later(20);
+    await until(() => got.every((each) => each.bytes.length === content.length));
     for (const each of got) expect(each.bytes.equals(content)).toBe(true);
     await end();
   }));
@@ -156,7 +157,7 @@ describe('a packetWritable', () => {
       const destroyed = packetWritable(createNothing());
       destroyed.destroy();
       destroyed.write(fragmentOf(pool));
-      await later(5);
+      await until(() => pool.audit().references.ledgers === 0);
     }));
 
   test('takes an encoding for nothing at its end', () =>
@@ -204,7 +205,7 @@ describe('a packetWritable', () => {
       const held = new Promise<number>((resolve) => sink.once('close', () => resolve(pool.audit().references.ledgers)));
       expect(await held).toBe(0);
       await until(() => lengths.length > 0);
-      await later(20);
+      await turns();
       expect(lengths).toEqual([10]);
       receiver.close();
     }));
@@ -267,7 +268,7 @@ test('a stream of fragments that flows away, or is destroyed under a source that
     const read = async (onFragment: (fragment: Fragment) => unknown): Promise<void> => {
       for (let i = 0; i < 20; i++) {
         await onFragment(fragmentOf(pool));
-        await later(0);
+        await turns(1);
       }
     };
     const flowing = fragments(read as never);
@@ -275,7 +276,7 @@ test('a stream of fragments that flows away, or is destroyed under a source that
     await once(flowing, 'end');
     const destroyed = fragments(read as never);
     destroyed.read(0);
-    await later(1);
+    await turns(1);
     destroyed.destroy();
     await once(destroyed, 'close');
   }));

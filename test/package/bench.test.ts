@@ -27,7 +27,7 @@ async function runTs(...args: string[]): Promise<string> {
 describe('a quick run', () => {
   const docs = join(folder, 'quick');
 
-  test('writes results for every budget and the page made from them', { timeout: 170_000 }, async () => {
+  test('writes results for every budget and the page made from them', async () => {
     const to = ['--results', folder, '--docs', docs, '--name', 'quick'];
     const output = await runTs('--expose-gc', 'bench/main.ts', '--quick', '--write', ...to);
     expect(output).toContain('01 fast path');

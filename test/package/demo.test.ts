@@ -95,8 +95,11 @@ describe('the demo', () => {
   test('ends with exit code 1 when a worker leaves early', async () => {
     const { code, output } = await demo(
       small,
-      `import { isMainThread } from 'node:worker_threads';
-      if (!isMainThread) setTimeout(() => process.exit(0), 100).unref();`,
+      `import { isMainThread, parentPort } from 'node:worker_threads';
+      let said = 0;
+      const post = parentPort?.postMessage;
+      // It has said that it is ready, and leaves with the next thing that it has to say.
+      if (!isMainThread) parentPort.postMessage = (...args) => (said++ === 0 ? post.apply(parentPort, args) : process.exit(0));`,
     );
     expect(output).toContain('FAILED the run of pagepool ended without a result');
     expect(code).toBe(1);

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { HUNG_MS } from '../support/waiting.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(root, 'build/tools/documents');
@@ -52,7 +53,7 @@ describe('runs as printed', () => {
     for (const { name, source } of filesOf(document)) writeFileSync(join(place, name), source);
     const file = join(place, `${name.replace(/\W+/g, '-')}.mjs`);
     writeFileSync(file, source);
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { timeout: HUNG_MS });
     expect(stderr).toBe('');
     for (const promise of promisesOf(source)) expect(stdout.split('\n')).toContain(promise);
   });
@@ -62,6 +63,6 @@ test('the first example prints what its worker received', async () => {
   const file = join(folder, 'README-first.mjs');
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, examplesOf('README.md')[0] as string);
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: HUNG_MS });
   for (const i of [1, 2, 3]) expect(stdout).toContain(`1024 bytes of ${i}\n`);
 });

@@ -18,6 +18,7 @@ import { DeadPort } from '../../src/recovery/dead-port.js';
 import { claimDead, emptyFindings, reapClaimed } from '../../src/recovery/reap.js';
 import { type EngineKind, MATRIX, openPorts, pageOf, requireBalance, track } from '../support/ports.js';
 import { codeOf, messageOf } from '../support/realm.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 /** A fragment of the port with these bytes. */
 function fragment(port: Port, text: string): Fragment {
@@ -304,21 +305,21 @@ describe.each(MATRIX)('with %s', (_, kinds) => {
     const { ports, ends } = open({ batch: 4, capacity: 4 });
     await expect(nextPacket(ends[1], { timeoutMs: 5 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
     await expect(nextPacket(ends[1], { timeoutMs: -1 })).rejects.toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
-    const waiting = nextPacket(ends[1], { timeoutMs: 5000 });
+    const waiting = nextPacket(ends[1], { timeoutMs: HUNG_MS });
     expect(sendPacket(ends[0], packetOf(ports[0], ...TEXTS))).toBe(true);
     expect(textsOf(await waiting)).toEqual(TEXTS);
     expect(sendPacket(ends[0], packetOf(ports[0], ...TEXTS))).toBe(true);
     const packet = packetOf(ports[0], 'a', 'b');
     // There is room for one entry, but not for these.
-    await ends[0].waitRoom({ timeoutMs: 5000 });
+    await ends[0].waitRoom({ timeoutMs: HUNG_MS });
     expect(sendPacket(ends[0], packet)).toBe(false);
     await expect(waitPacketRoom(ends[0], packet, { timeoutMs: 5 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
-    const room = waitPacketRoom(ends[0], packet, { timeoutMs: 5000 });
+    const room = waitPacketRoom(ends[0], packet, { timeoutMs: HUNG_MS });
     receivePacket(ends[1])?.release();
     await room;
     expect(sendPacket(ends[0], packet)).toBe(true);
     const more = packetOf(ports[0], 'c', 'd', 'e', 'f');
-    const refused = waitPacketRoom(ends[0], more, { timeoutMs: 5000 });
+    const refused = waitPacketRoom(ends[0], more, { timeoutMs: HUNG_MS });
     ends[2].close();
     await expect(refused).rejects.toMatchObject({ code: 'POOL_ERR_CHANNEL_CLOSED' });
     more.append(fragment(ports[0], 'g'));

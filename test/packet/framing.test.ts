@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expectAllHome } from '../support/home.js';
 import { chooseSeed, create, KINDS } from '../support/ports.js';
 import { codeOf, messageOf } from '../support/realm.js';
+import { turns } from '../support/waiting.js';
 import { bytesOf, fragmentOf, textOf } from './support.js';
 
 const seed = chooseSeed('framing');
@@ -224,7 +225,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     const messages = lines(source());
     const first = messages.next();
     const end = messages.return?.();
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await turns(1);
     bring();
     expect(textOf((await first).value as Packet)).toBe('begun');
     expect(await end).toEqual({ value: undefined, done: true });

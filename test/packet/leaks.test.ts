@@ -3,10 +3,9 @@
 import { type LeakReport, PagePool } from 'pagepool';
 import { lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
 import { describe, expect, it } from 'vitest';
+import { untilCollected } from '../support/garbage.js';
 import { expectAllHome } from '../support/home.js';
 import { fragmentOf } from './support.js';
-
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
   const create = (onLeak?: (report: LeakReport) => void): PagePool =>
@@ -51,10 +50,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const packet = new Packet().append(fragmentOf(pool, 'dropped'));
       return packet.windows()[0]?.handle as number;
     })();
-    for (let i = 0; i < 50 && reports.length === 0; i++) {
-      (globalThis as { gc?: () => void }).gc?.();
-      await later(10);
-    }
+    await untilCollected(() => reports.length > 0);
     expect(reports.map((report) => ({ handle: report.handle, isDropped: report.isDropped }))).toEqual([
       { handle, isDropped: true },
     ]);

@@ -2,7 +2,7 @@
 // written before it was sent, or not at all; also when threads end half way.
 //
 // Ends with every reference explained and every page home. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1
-// takes ten times as long.
+// takes fifteen times as long.
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 import { expectAllHome } from '../support/home.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { program } from '../support/program.js';
+import { HUNG_MS, orHung, until } from '../support/waiting.js';
 import { CHANNELS, type ChannelName, COUNTS, createChecker } from './churn.js';
 
 type EngineName = 'wasm' | 'typescript';
@@ -21,10 +22,12 @@ const RUNS: readonly (readonly [name: string, engines: readonly EngineName[]])[]
   ['both engines', ['wasm', 'typescript', 'wasm', 'typescript']],
 ];
 const isLong = process.env.LONG === '1';
-const SECONDS = isLong ? 20 : 2;
+/** Fragments that all threads receive before they stop. */
+const RECEIVED = isLong ? 1_500_000 : 100_000;
+/** What all threads do before the next one is ended, at most: fragments sent and received, packets refused. */
+const STEPS_A_DEATH = 2000;
 const DEATHS = isLong ? 300 : 30;
 const seed = chooseSeed('packet threads');
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const entry = new URL('../../build/index.js', import.meta.url).href;
 const packetEntry = new URL('../../build/packet.js', import.meta.url).href;
 
@@ -75,6 +78,16 @@ class Stage {
     return Object.fromEntries(COUNTS.map((name, i) => [name, this.counts[i]])) as never;
   }
 
+  /** What all threads have counted so far. */
+  count(name: (typeof COUNTS)[number]): number {
+    return Atomics.load(this.counts, COUNTS.indexOf(name));
+  }
+
+  /** How far they are. */
+  get steps(): number {
+    return this.count('sent') + this.count('received') + this.count('refused') + this.count('empty');
+  }
+
   get dropped(): number {
     return Object.keys(CHANNELS).reduce((sum, name) => sum + this.pool.channel(name).dropped, 0);
   }
@@ -86,19 +99,25 @@ describe('threads that send each other packets', () => {
     async (name, engines) => {
       const stage = new Stage(await program(new URL('./thread.ts', import.meta.url)), true);
       const workers = await Promise.all(engines.map((engine) => stage.start(engine)));
-      await later(SECONDS * 1000);
+      const exits = Promise.all(workers.map((worker) => once(worker, 'exit')));
+      exits.catch(() => {}); // an error is among the failures
+      const hasFailed = () => stage.failures.length > 0;
+      await until(
+        () => stage.count('received') >= RECEIVED || hasFailed(),
+        () => stage.steps,
+      );
       Atomics.store(stage.stop, 0, 1);
-      while (Atomics.load(stage.stop, 1) < workers.length && stage.failures.length === 0) await later(5);
+      await until(() => Atomics.load(stage.stop, 1) === workers.length || hasFailed());
       Atomics.store(stage.stop, 0, 2);
-      await Promise.race([Promise.all(workers.map((worker) => once(worker, 'exit'))), later(10_000)]);
+      if (!hasFailed()) await orHung(exits, 'a thread does not end');
       const counts = stage.settle();
       console.log(`${name}: ${JSON.stringify({ ...counts, dropped: stage.dropped })}`);
       expect(stage.failures).toEqual([]);
       expect(counts).toMatchObject({ torn: 0, disordered: 0 });
-      expect(counts.received).toBeGreaterThan(1000 * SECONDS);
+      expect(counts.received).toBeGreaterThanOrEqual(RECEIVED);
       expect(counts.received + stage.dropped).toBe(counts.sent);
       expectAllHome(stage.pool);
-      expect(await stage.pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
+      expect(await stage.pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
     },
   );
 
@@ -109,12 +128,16 @@ describe('threads that send each other packets', () => {
     const lane = async (): Promise<void> => {
       while (left-- > 0 && stage.failures.length === 0) {
         const worker = await stage.start(engines[random() % engines.length] as EngineName);
-        await later(random() % 40);
+        const wanted = stage.steps + (random() % STEPS_A_DEATH);
+        await until(
+          () => stage.steps >= wanted || stage.failures.length > 0,
+          () => stage.steps,
+        );
         await worker.terminate();
       }
     };
     await Promise.all([lane(), lane(), lane()]);
-    await later(50); // the last reaper
+    await until(() => stage.pool.stats().ports.filter(({ isClaimed }) => isClaimed).length === 1);
     const counts = stage.settle();
     const audit = stage.pool.audit(); // settles what no reaper can know
     console.log(
@@ -124,6 +147,6 @@ describe('threads that send each other packets', () => {
     expect(counts.torn).toBe(0);
     expect(counts.received).toBeGreaterThan(DEATHS);
     expectAllHome(stage.pool);
-    expect(await stage.pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
+    expect(await stage.pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
   });
 });

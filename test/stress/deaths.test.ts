@@ -12,6 +12,7 @@ import { claimPort } from '../../src/control/claims.js';
 import { openShare } from '../../src/pool/share.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { program } from '../support/program.js';
+import { orHung, turns, until } from '../support/waiting.js';
 import { CHANNELS } from './churn.js';
 import { QUIET, type Quiet, settleAll } from './quiet.js';
 
@@ -26,10 +27,10 @@ const BATCH = isLong ? 50 : 12;
 const THREADS = 4;
 const PAGES = 160;
 const MAX_PORTS = THREADS + 2;
-const TEN_SECONDS = 10_000;
+/** Fragments that all threads together check before the next one ends, at most. */
+const CHECKS_A_DEATH = 2000;
 const entry = new URL('../../build/index.js', import.meta.url).href;
 const seed = chooseSeed('deaths');
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** One pool and the threads that live and die in it. */
 class Stage {
@@ -53,6 +54,11 @@ class Stage {
       maxPorts: MAX_PORTS,
       channels: CHANNELS,
     });
+  }
+
+  /** Fragments that threads have checked so far. */
+  get #checked(): number {
+    return Atomics.load(this.counts, 0);
   }
 
   #below(limit: number): number {
@@ -94,15 +100,22 @@ class Stage {
     // Every sixth does not live to attach.
     const isEarly = this.#below(6) === 0;
     const start = isEarly ? new Promise((resolve) => worker.once('online', resolve)) : attached;
-    await Promise.race([start, exited, later(TEN_SECONDS)]);
-    await later(this.#below(isEarly ? 40 : 60));
+    await orHung(Promise.race([start, exited]), 'a thread does not start');
+    const wanted = this.#checked + this.#below(CHECKS_A_DEATH);
+    if (isEarly) await turns(this.#below(40));
+    else
+      await until(
+        () => this.#checked >= wanted || this.failures.length > 0,
+        () => this.#checked,
+      );
     const end = ['exit', 'throw', 'reject', ...Array(12).fill('terminate')][this.#below(15)] as string;
     this.ends[end] = (this.ends[end] ?? 0) + 1;
     if (end === 'terminate' || isEarly) await worker.terminate();
     else worker.postMessage({ end }); // heard when it returns to its event loop
-    const hasEnded = await Promise.race([exited.then(() => true), later(TEN_SECONDS)]);
-    if (hasEnded !== true) this.failures.push('a thread does not end');
+    await orHung(exited, 'a thread does not end');
     this.#live.delete(worker);
+    // Those that were on their way to it, and any other: too many of them, and nobody has a page to work with.
+    this.pool.reclaimTokens(0);
     if (portId !== undefined && this.#isHeldBy(portId, seed)) this.failures.push(`port ${portId} was not reaped`);
   }
 
@@ -112,10 +125,11 @@ class Stage {
     return port?.isClaimed === true && port.label === `mortal ${seed}`;
   }
 
-  /** Hands a token on to any thread that lives; one that gets it or not. */
+  /** Hands a token on to any thread that lives, one that gets it or not; where there is none it is taken back. */
   #pass(message: object): void {
     const live = [...this.#live];
-    live[this.#below(live.length || 1)]?.postMessage(message);
+    if (live.length === 0) this.pool.reclaimTokens(0);
+    else live[this.#below(live.length)]?.postMessage(message);
   }
 
   /** Nobody lives any more: nothing may be missing. */

@@ -10,21 +10,22 @@ import { describe, expect, it } from 'vitest';
 import { region } from '../../examples/providers/region.js';
 import { witness } from '../../src/testing/witness.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
+import { HUNG_MS, until } from '../support/waiting.js';
 
 const KILLS = process.env.LONG === '1' ? 100 : 5;
-/** How long the threads that were started last have for their work. */
-const LAST_MS = 300;
+/** Turns of work that all threads together do before the next kill, at most; and those that each does before the end. */
+const TURNS_A_KILL = 32;
+const TURNS_AT_LEAST = 16;
 const THREADS = 4;
 const PAGES = 160;
 const PAGE_BYTES = 4096;
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const url = (path: string) => new URL(path, import.meta.url).href;
 const seed = chooseSeed('providers');
 
 type Make = () => MemoryProvider;
 
 const own: Make = () => wasmMemory({ stepBytes: 65536 });
-const slab: Make = () => slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 50 });
+const slab: Make = () => slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 50 }); // drops what is free under way
 const user: Make = () => userArea(new SharedArrayBuffer(PAGES * PAGE_BYTES));
 /** Pages that the reserve has: the threads want more than the others are. */
 const RESERVE = 96;
@@ -59,8 +60,13 @@ describe.each(PROVIDERS)('%s', (_, make, makeReserve) => {
       const stop = new Int32Array(new SharedArrayBuffer(4));
       const failures: unknown[] = [];
       const total: Record<string, number> = {};
-      const workers = new Set<Worker>();
+      /** The turns that each thread has done, by its number. */
+      const progress = new Int32Array(new SharedArrayBuffer(4 * (THREADS + KILLS)));
+      const done = (): number => progress.reduce((sum, count) => sum + count, 0);
+      const workers = new Map<Worker, number>();
+      let started = 0;
       const start = (): void => {
+        const index = started++;
         const worker = new Worker(new URL('../support/churn-thread.mjs', import.meta.url), {
           workerData: {
             entry: url('../../build/index.js'),
@@ -68,10 +74,12 @@ describe.each(PROVIDERS)('%s', (_, make, makeReserve) => {
             share: pool.share(),
             seed: next(),
             stop,
+            progress,
+            index,
             engine: next() % 4 === 0 ? 'typescript' : engine,
           },
         });
-        workers.add(worker);
+        workers.set(worker, index);
         pool.watch(worker);
         worker.on('error', (error) => failures.push(error));
         worker.on('exit', () => workers.delete(worker));
@@ -82,20 +90,23 @@ describe.each(PROVIDERS)('%s', (_, make, makeReserve) => {
       for (let i = 0; i < THREADS; i++) start();
       let kills = 0;
       while (kills < KILLS && failures.length === 0) {
-        await later(20 + (next() % 60));
+        // Now and then at once: a thread that was just started dies before it attaches.
+        const wanted = next() % 4 === 0 ? 0 : done() + (next() % TURNS_A_KILL);
+        await until(() => done() >= wanted || failures.length > 0, done);
         if (next() % 3 === 0) pool.trim();
-        const victim = [...workers][next() % workers.size];
+        const victim = [...workers.keys()].at(next() % 3 === 0 ? -1 : next() % workers.size);
         if (next() % 2 === 0 && victim !== undefined) {
           kills += 1;
           await victim.terminate();
           start();
         }
       }
-      await later(LAST_MS); // the last ones started have time to work
+      // The last ones started work as well.
+      const hasWorked = (index: number): boolean => Atomics.load(progress, index) >= TURNS_AT_LEAST;
+      await until(() => [...workers.values()].every(hasWorked) || failures.length > 0, done);
       Atomics.store(stop, 0, 1);
-      for (const end = Date.now() + 10_000; workers.size > 0 && Date.now() < end; ) await later(10);
+      await until(() => workers.size === 0);
       expect(failures).toEqual([]);
-      expect(workers.size).toBe(0);
       for (let left = pool.channel('work').receive(); left !== null; left = pool.channel('work').receive())
         left.release();
       const audit = pool.audit();
@@ -109,7 +120,7 @@ describe.each(PROVIDERS)('%s', (_, make, makeReserve) => {
       expect(stats.inflight).toBe(0);
       if (!isOwn || reserve !== undefined) expect(stats.provider.owner).toMatchObject({ failure: null });
       if (reserve !== undefined) expect(reserve.calls).toBeGreaterThan(10);
-      expect(await pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true });
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
       for (const each of [watch, reserve]) if (each) expect(each).toMatchObject({ faults: [], out: 0, open: 0 });
     },
   );

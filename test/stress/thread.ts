@@ -5,6 +5,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Channel, FragmentToken, PagePool as Pool, PoolShare } from 'pagepool';
+import { WORD } from './words.js';
 
 interface Setup {
   readonly entry: string;
@@ -13,10 +14,10 @@ interface Setup {
   readonly index: number;
   readonly threads: number;
   readonly seed: number;
-  readonly stop: Int32Array;
+  readonly words: Int32Array;
 }
 
-const { entry, share, engine, index, threads, seed, stop } = workerData as Setup;
+const { entry, share, engine, index, threads, seed, words: shared } = workerData as Setup;
 const { PagePool } = (await import(entry)) as { PagePool: typeof Pool };
 const pool = PagePool.attach({ ...share, engine } as PoolShare, { label: `thread ${index}` });
 const inbox = pool.channel(`to${index}`);
@@ -106,7 +107,13 @@ function receive(most: number): number {
   return came;
 }
 
-parentPort?.on('message', (token: FragmentToken) => {
+let isLast = false;
+parentPort?.on('message', (message: { token: FragmentToken } | { isLast: true }) => {
+  if ('isLast' in message) {
+    isLast = true;
+    return;
+  }
+  const { token } = message;
   const fragment = pool.adopt(token);
   total.adopted++;
   verify(fragment.handle);
@@ -152,13 +159,15 @@ function step(): void {
 
 const breathe = () => new Promise((resolve) => setImmediate(resolve));
 
-while (Atomics.load(stop, 0) === 0) {
+while (Atomics.load(shared, WORD.stop) === 0) {
+  const before = total.released;
   for (let i = 0; i < 500; i++) step();
+  Atomics.add(shared, WORD.released, total.released - before);
   await breathe();
 }
-// First everybody stops sending; then everybody takes what is left.
-Atomics.add(stop, 1, 1);
-while (Atomics.load(stop, 0) < 2) {
+// First everybody stops sending; then everybody takes what is left, until the main thread has passed on the last token.
+parentPort?.postMessage({ hasStopped: true });
+while (!isLast) {
   while (inbox.receiveBurst(arrived, 1) === 1) {
     total.received++;
     release(arrived[0] as number);

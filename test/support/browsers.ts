@@ -10,6 +10,7 @@ import { createServer } from 'node:net';
 import puppeteer, { type Browser as Puppet } from 'puppeteer-core';
 import { Builder, Capabilities } from 'selenium-webdriver';
 import { requireProgram } from '../../scripts/browsers.mjs';
+import { HUNG_MS, TEST_HUNG_MS, until } from './waiting.js';
 
 /** A page that is loaded. */
 export interface Page {
@@ -31,6 +32,14 @@ export interface Browser {
   close(): Promise<void>;
 }
 
+/** Waits until the page has printed that many lines, or had an error. */
+export async function untilPrinted(page: Page, lines: number, errors = () => page.errors): Promise<void> {
+  await until(
+    () => page.printed.length >= lines || errors().length > 0,
+    () => page.printed,
+  );
+}
+
 const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -41,9 +50,6 @@ const CHROMIUM_FLAGS = [
   '--disable-sync',
 ];
 
-const LAUNCH_MS = 60_000;
-const EVALUATE_MS = 80_000;
-
 /** Debian's Chromium, headless; `flags` come after the usual ones. */
 export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const browser = await puppeteer.launch({
@@ -51,7 +57,7 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
     executablePath: requireProgram('chromium'),
     headless: true,
     args: [...CHROMIUM_FLAGS, ...flags],
-    timeout: LAUNCH_MS,
+    timeout: HUNG_MS,
     protocolTimeout: 0, // how long a call in the page takes is for its test to say
   });
   return puppetBrowser('chromium', browser);
@@ -63,7 +69,7 @@ export async function launchFirefox(): Promise<Browser> {
     browser: 'firefox',
     executablePath: requireProgram('firefox'),
     headless: true,
-    timeout: LAUNCH_MS,
+    timeout: HUNG_MS,
     protocolTimeout: 0, // how long a call in the page takes is for its test to say
   });
   return puppetBrowser('firefox', browser);
@@ -79,7 +85,7 @@ async function puppetBrowser(name: 'chromium' | 'firefox', browser: Puppet): Pro
       const errors: string[] = [];
       page.on('console', (message) => void (message.type() === 'log' && printed.push(message.text())));
       page.on('pageerror', (error) => errors.push(String(error)));
-      await page.goto(url, { waitUntil: 'load', timeout: LAUNCH_MS });
+      await page.goto(url, { waitUntil: 'load', timeout: HUNG_MS });
       return {
         printed,
         errors,
@@ -123,7 +129,7 @@ export async function launchWebKit(env: NodeJS.ProcessEnv = {}): Promise<Browser
       'webkitgtk:browserOptions': { binary: requireProgram('miniBrowser'), args: ['--automation'] },
     });
     const driver = await new Builder().usingServer(server).withCapabilities(capabilities).build();
-    await driver.manage().setTimeouts({ script: EVALUATE_MS, pageLoad: LAUNCH_MS });
+    await driver.manage().setTimeouts({ script: TEST_HUNG_MS, pageLoad: HUNG_MS });
     const version = `WebKitGTK/${(await driver.getCapabilities()).get('browserVersion')}`;
     return {
       name: 'webkit',
@@ -215,14 +221,12 @@ async function freePort(): Promise<number> {
 
 /** Waits until the driver answers. */
 async function untilReady(server: string, { child }: Program): Promise<void> {
-  const deadline = Date.now() + LAUNCH_MS;
-  while (Date.now() < deadline && child.exitCode === null) {
-    const isReady = await fetch(`${server}/status`).then(
+  const answers = (): Promise<boolean> =>
+    fetch(`${server}/status`).then(
       ({ ok }) => ok,
       () => false,
     );
-    if (isReady) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until(async () => child.exitCode !== null || (await answers()));
+  if (child.exitCode === null) return;
   throw new Error(`WebKitWebDriver exitCode=${child.exitCode} (expected an answer at ${server}/status)`);
 }

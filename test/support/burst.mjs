@@ -3,9 +3,10 @@
 //
 // node --expose-gc burst.mjs ENTRY BURST_BYTES KEEP_BYTES
 
+import { until } from './waiting.js';
+
 const [, , entry, burst, keep] = process.argv;
 const { PagePool, slabs } = await import(entry);
-const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const pageBytes = 64 * 1024;
 const pageCount = Number(burst) / pageBytes;
 
@@ -20,10 +21,18 @@ for (let i = 0; i < pageCount; i++) {
 }
 const highBytes = process.memoryUsage.rss() - before;
 for (const handle of handles) pool.release(handle);
-await later(1500); // idles: nobody calls trim()
-const keptBytes = provider.describe().bytes;
-globalThis.gc(); // dropped buffers are garbage: the collector gives them back when it runs
-await later(500);
-const lowBytes = process.memoryUsage.rss() - before;
+const bytes = () => provider.describe().bytes;
+await until(() => bytes() <= Number(keep), bytes); // idles: nobody calls trim()
+const keptBytes = bytes();
+// Dropped buffers are garbage: the collector gives them back, in threads of its own.
+let lowBytes = Infinity;
+await until(
+  () => {
+    globalThis.gc();
+    lowBytes = Math.min(lowBytes, process.memoryUsage.rss() - before);
+    return lowBytes < keptBytes * 1.1;
+  },
+  () => lowBytes,
+);
 const { isDestroyed } = await pool.close();
 console.log(JSON.stringify({ highBytes, lowBytes, keptBytes, isDestroyed }));

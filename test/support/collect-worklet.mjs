@@ -3,6 +3,7 @@
 //   node --expose-gc collect-worklet.mjs <build folder> <engine> <blocks>     prints {"collections": n, "heapBytes": n, "blocks": n}
 
 import { PerformanceObserver, performance } from 'node:perf_hooks';
+import { until } from './waiting.js';
 
 const [, , build, engine, blocks] = process.argv;
 const { PagePool } = await import(`${build}index.js`);
@@ -29,26 +30,31 @@ function run(count) {
   }
 }
 
-let collections = 0;
-const observer = new PerformanceObserver((list) => {
-  for (const { startTime } of list.getEntries()) if (startTime >= start && startTime <= end) collections++;
-});
-let [start, end] = [Infinity, Infinity];
+/** When each collection began. */
+const began = [];
+const observer = new PerformanceObserver((list) => began.push(...list.getEntries().map(({ startTime }) => startTime)));
+
+/** Collects, and waits until that is told: whatever began before is told by then. Returns when it was. */
+async function collect() {
+  const now = performance.now();
+  globalThis.gc();
+  await until(() => began.some((time) => time >= now));
+  return now;
+}
 
 // Compiled and settled first: what the engine itself allocates while it optimises is not the calls' garbage.
 for (let i = 0; i < 20; i++) {
   run(20_000);
   await new Promise((resolve) => setImmediate(resolve));
 }
-globalThis.gc();
 observer.observe({ entryTypes: ['gc'] });
-await new Promise((resolve) => setTimeout(resolve, 50));
+await collect();
 const before = process.memoryUsage().heapUsed;
-start = performance.now();
+const start = performance.now();
 run(Number(blocks));
-end = performance.now();
 const heapBytes = process.memoryUsage().heapUsed - before;
-await new Promise((resolve) => setTimeout(resolve, 50));
+const end = await collect();
 observer.disconnect();
+const collections = began.filter((time) => time >= start && time < end).length;
 if (output[7] !== 0.25) throw new Error();
 console.log(JSON.stringify({ collections, heapBytes, blocks: Number(blocks) }));

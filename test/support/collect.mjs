@@ -3,6 +3,7 @@
 //   node --expose-gc collect.mjs <entry> <engine> <pairs>     prints {"collections": n, "heapBytes": n, "pairs": n}
 
 import { PerformanceObserver, performance } from 'node:perf_hooks';
+import { until } from './waiting.js';
 
 const [, , entry, engine, pairs] = process.argv;
 const { PagePool } = await import(entry);
@@ -32,25 +33,30 @@ function run(count) {
 }
 const litter = [];
 
-let collections = 0;
-const observer = new PerformanceObserver((list) => {
-  for (const { startTime } of list.getEntries()) if (startTime >= start && startTime <= end) collections++;
-});
-let [start, end] = [Infinity, Infinity];
+/** When each collection began. */
+const began = [];
+const observer = new PerformanceObserver((list) => began.push(...list.getEntries().map(({ startTime }) => startTime)));
+
+/** Collects, and waits until that is told: whatever began before is told by then. Returns when it was. */
+async function collect() {
+  const now = performance.now();
+  globalThis.gc();
+  await until(() => began.some((time) => time >= now));
+  return now;
+}
 
 // Compiled and settled first: what the engine itself allocates while it optimises is not the calls' garbage.
 for (let i = 0; i < 20; i++) {
   run(100_000);
   await new Promise((resolve) => setImmediate(resolve));
 }
-globalThis.gc();
 observer.observe({ entryTypes: ['gc'] });
-await new Promise((resolve) => setTimeout(resolve, 50));
+await collect();
 const before = process.memoryUsage().heapUsed;
-start = performance.now();
+const start = performance.now();
 run(Number(pairs));
-end = performance.now();
 const heapBytes = process.memoryUsage().heapUsed - before;
-await new Promise((resolve) => setTimeout(resolve, 50));
+const end = await collect();
 observer.disconnect();
-console.log(JSON.stringify({ collections, heapBytes, pairs: Number(pairs), ms: Math.round(end - start) }));
+const collections = began.filter((time) => time >= start && time < end).length;
+console.log(JSON.stringify({ collections, heapBytes, pairs: Number(pairs) }));

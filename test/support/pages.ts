@@ -1,5 +1,6 @@
 // The site of the browser tests: their pages and the package as it is built, under the headers that a test asks for.
 
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { type Browser, launchWebKit } from './browsers.js';
@@ -26,6 +27,7 @@ async function servePages(headers: Site['headers'] = {}): Promise<Server> {
     files: {
       '/index.html': HTML,
       '/body': BODY,
+      '/support/waiting.js': readFileSync(folder('./waiting.js')),
       '/stress/churn.js': await program(new URL('../stress/churn.ts', import.meta.url)),
       '/stress/quiet.js': await program(new URL('../stress/quiet.ts', import.meta.url)),
       '/user/scene.js': await program(new URL('../user/scene.ts', import.meta.url)),

@@ -2,9 +2,10 @@
 //
 // With more threads than processors the other side may not run at all until this one sleeps.
 
+import { HUNG_MS } from './waiting.js';
+
 const LOOKS_BEFORE_SLEEP = 4096;
 const SLEEP_MS = 0.05;
-const LIMIT_MS = 10_000;
 
 /** A word that nobody changes, to sleep on. */
 const idle = new Int32Array(new SharedArrayBuffer(4));
@@ -14,12 +15,12 @@ export function giveWay(looks: number): void {
   if (looks % LOOKS_BEFORE_SLEEP === LOOKS_BEFORE_SLEEP - 1) Atomics.wait(idle, 0, 0, SLEEP_MS);
 }
 
-/** Spins until the word has the value; throws when it has not within ten seconds, which only a hang explains. */
+/** Spins until the word has the value; throws when it never has. */
 export function spinUntil(words: Int32Array, index: number, value: number): void {
-  const end = Date.now() + LIMIT_MS;
+  const end = performance.now() + HUNG_MS;
   for (let looks = 0; Atomics.load(words, index) !== value; looks++) {
     giveWay(looks);
-    if ((looks & 0xffff) !== 0xffff || Date.now() < end) continue;
+    if ((looks & 0xffff) !== 0xffff || performance.now() < end) continue;
     const seen = Atomics.load(words, index);
     throw new Error(`word ${index} is ${seen} (expected ${value}): the other thread hangs, or has ended`);
   }

@@ -22,6 +22,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lateVerdict, readVerdict, sampleBytes, writeVerdict } from '../../src/border/sample.js';
 import { needsCopy, verdictFrom } from '../../src/border/verdict.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 const doctor = fileURLToPath(new URL('../../build/doctor.js', import.meta.url));
 const seed = chooseSeed('border');
@@ -33,7 +34,7 @@ beforeAll(async () => {
 afterAll(async () => {
   const { balanced, exact, references } = pool.audit();
   expect({ balanced, exact, ledgers: references.ledgers }).toEqual({ balanced: true, exact: true, ledgers: 0 });
-  expect(await pool.close({ timeoutMs: 5000 })).toMatchObject({ isDestroyed: true, inflight: 0 });
+  expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true, inflight: 0 });
 });
 
 function fragmentOf(bytes: Uint8Array) {

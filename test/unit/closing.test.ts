@@ -19,8 +19,8 @@ import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { create, type EngineKind, KINDS, pageOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
 import { portBeside } from '../support/shared-ports.js';
+import { HUNG_MS, turns, until } from '../support/waiting.js';
 
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const texts = ({ holders }: CloseReport): string[] => holders.map(({ text }) => text);
 
 describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
@@ -163,7 +163,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       other.engine.trim();
       expect(pool.inflight).toBe(0);
       pool.destroy();
-      await later(20);
+      await turns();
       expect(state()).toBe(STATE_CLOSING);
       other.engine.park();
       expect(await pool.close()).toMatchObject({ isDestroyed: true });
@@ -225,7 +225,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const handle = other.engine.alloc();
       const closed = pool.close();
       other.engine.park();
-      await later(60);
+      await turns();
       expect(other.engine.release(handle)).toBe(0);
       expect(await closed).toMatchObject({ isDestroyed: true });
     });
@@ -274,14 +274,14 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       new PortReaper({ ...other, id: 0 }).reapClaim(other.id, other.claim);
       expect(pool.stats().suspect).toBe(1);
       expect(pool.inflight).toBe(1 + pool.stats().pages.cached + pool.stats().pages.ring);
-      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
     });
 
     it('reaps a port that was set aside, when it is quiet', async () => {
       const other = beside();
       other.engine.alloc();
       pool.reap(other.id, { force: true });
-      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
     });
   });
 
@@ -334,19 +334,19 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const other = await attach();
       const third = await attach();
       const page = other.alloc();
+      vi.useFakeTimers();
       pool.destroy();
       const port = { ...portOfCreator(), id: third.portId };
-      await later(60);
+      await turns();
       // The creator's thread ends here: its timers with it. Somebody reaps its port.
       pool.poll = () => {};
       new PortReaper(port).reapClaim(0, portOfCreator().claim);
-      await later(60);
-      const closer = (word(CONTROL_BASE + HEADER_CLOSER_OFFSET) & 0x3ff) - 1;
-      expect([other.portId, third.portId]).toContain(closer);
+      const closer = () => (word(CONTROL_BASE + HEADER_CLOSER_OFFSET) & 0x3ff) - 1;
+      await until(() => [other.portId, third.portId].includes(closer()));
       expect(state()).toBe(STATE_CLOSING);
       other.release(page);
-      await later(1100);
-      expect(state()).toBe(STATE_DESTROYED);
+      vi.advanceTimersByTime(1100);
+      await until(() => state() === STATE_DESTROYED);
       for (const each of [other, third]) expect(codeOf(() => each.alloc())).toBe('POOL_ERR_DESTROYED');
     });
 
@@ -355,13 +355,14 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const page = other.alloc();
       const port = beside();
       leave(port);
+      vi.useFakeTimers();
       const closed = pool.close();
-      await later(60);
+      await turns();
       pool.detach();
       expect(await closed).toMatchObject({ isDestroyed: false });
       other.release(page);
-      await later(1100);
-      expect(state()).toBe(STATE_DESTROYED);
+      vi.advanceTimersByTime(1100);
+      await until(() => state() === STATE_DESTROYED);
     });
 
     it('nobody takes over from a closer that lives', async () => {

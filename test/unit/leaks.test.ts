@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Port } from '../../src/port/port.js';
 import { chooseSeed, openPorts, randomFrom, track, unitOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
+import { turns } from '../support/waiting.js';
 
 const ENGINES = ['wasm', 'typescript'] as const;
 const CHANNELS = {
@@ -29,14 +30,16 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
     });
   });
   afterEach(() => {
+    vi.useRealTimers();
     expect(pool.audit()).toMatchObject({ balanced: true });
     pool.detach({ release: true });
     expect(pool.leaks()).toEqual([]);
   });
 
-  it('a report says what the fragment is, who has it, how it came, for how long, and where', async () => {
+  it('a report says what the fragment is, who has it, how it came, for how long, and where', () => {
+    vi.useFakeTimers();
     const handle = pool.allocFragment(100);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    vi.advanceTimersByTime(20);
     const [report, ...others] = pool.leaks() as [LeakReport];
     expect(others).toEqual([]);
     expect(report).toEqual({
@@ -44,7 +47,7 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
       handle,
       page: pool.pin(handle),
       bytes: pool.extent(handle),
-      ageMs: report.ageMs,
+      ageMs: 20,
       portId: pool.portId,
       label: 'creator',
       origin: 'allocated',
@@ -56,10 +59,8 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
     pool.unpin(report.page);
     expect(report.bytes).toBeGreaterThanOrEqual(100);
     expect(report.bytes).toBeLessThan(pool.pageBytes);
-    // A timer may fire a little early; nothing is said of how late.
-    expect(report.ageMs).toBeGreaterThanOrEqual(15);
-    expect(pool.leaks({ olderThanMs: 15 })).toHaveLength(1);
-    expect(pool.leaks({ olderThanMs: 3_600_000 })).toEqual([]);
+    expect(pool.leaks({ olderThanMs: 20 })).toHaveLength(1);
+    expect(pool.leaks({ olderThanMs: 21 })).toEqual([]);
   });
 
   it('the oldest comes first, and again at the end when it left and came back', () => {
@@ -114,7 +115,8 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
         return pool.takeAsync();
       }
       const waiting = caller();
-      setTimeout(() => pool.release(handles[7] as number), 5);
+      await turns(1);
+      pool.release(handles[7] as number);
       const { handle } = await waiting;
       const report = pool.leaks().find((one) => one.handle === handle) as LeakReport;
       expect(callerOf(report)).toBe('caller');
@@ -138,7 +140,8 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
       }
       for (const [i, receive] of [caller, loop].entries()) {
         const waiting = receive();
-        setTimeout(() => channel.send(handles[i] as number, 0, 1), 5);
+        await turns(1);
+        channel.send(handles[i] as number, 0, 1);
         await waiting;
       }
       const stacks = pool.leaks().map(({ stack }) => stack.split('\n'));

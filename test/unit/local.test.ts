@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { HUNG_MS } from '../support/waiting.js';
 
 const entry = new URL('../../build/index.js', import.meta.url).href;
 
@@ -39,15 +40,15 @@ const USE = `
   const slice = fragment.slice(10, 5);
   const channel = pool.channel('a');
   assert.ok(channel.sendFragment(fragment, 9));
-  const came = await channel.next({ timeoutMs: 1000 });
+  const came = await channel.next({ timeoutMs: ${HUNG_MS} });
   assert.deepEqual([came.tag, came.length, came.bytes[0]], [9, 100, 3]);
   const adopted = pool.adopt(slice.lend());
   adopted.release();
   came.release();
   pool.trim();
   const waiting = Array.from({ length: 16 }, () => pool.take());
-  const late = pool.takeAsync(undefined, { timeoutMs: 2000, ref: true });
-  setTimeout(() => waiting[0].release(), 5);
+  const late = pool.takeAsync(undefined, { timeoutMs: ${HUNG_MS}, ref: true });
+  setTimeout(() => waiting[0].release());
   (await late).release();
   for (const each of waiting.slice(1)) each.release();
   const page = pool.alloc();
@@ -70,7 +71,7 @@ const USE = `
   } catch ({ code }) {
     wasm = code;
   }
-  const closed = await pool.close({ timeoutMs: 2000 });
+  const closed = await pool.close({ timeoutMs: ${HUNG_MS} });
   console.log(JSON.stringify({ mode, engine, refusal, wasm, balanced: audit.balanced, errors: audit.errors, closed }));
 `;
 

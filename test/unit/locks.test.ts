@@ -4,9 +4,9 @@ import { PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RealmLocks } from '../support/locks.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
+import { PATIENCE, turns } from '../support/waiting.js';
 
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const soon = (check: () => void) => vi.waitFor(check, { interval: 1, timeout: 10_000 });
+const soon = (check: () => void) => vi.waitFor(check, PATIENCE);
 /** As the web's workers are: no exit event, no thread number. */
 const ofTheWeb = { postMessage: () => {}, terminate: () => {} };
 
@@ -39,7 +39,7 @@ describe('a pool that watches by locks', () => {
 
   it('takes none before somebody watches, then one for each port, also for those that come later', async () => {
     const early = await attach();
-    await later(60);
+    await turns();
     expect(locks.held).toEqual([]);
     pool.watch(ofTheWeb);
     const late = await attach();
@@ -77,7 +77,7 @@ describe('a pool that watches by locks', () => {
     expect(next.portId).toBe(other.portId);
     const page = next.alloc();
     await soon(() => expect(lockOf(next.portId)).toBeDefined());
-    await later(60);
+    await turns();
     expect(isClaimed(next.portId)).toBe(true);
     expect(next.refCount(page)).toBe(1);
     expect(lockOf(next.portId)).toMatch(/claim 2$/);
@@ -134,7 +134,7 @@ describe('a pool that watches by locks', () => {
     vi.spyOn(locks, 'request').mockRejectedValue(new DOMException('an opaque origin', 'SecurityError'));
     const other = await attach();
     expect(codeOf(() => pool.watch(ofTheWeb))).toBe(undefined);
-    await later(60);
+    await turns();
     other.release(other.alloc());
     other.detach();
   });
@@ -153,7 +153,7 @@ describe('a pool that watches by locks', () => {
     });
     pool.watch(ofTheWeb);
     const other = await attach();
-    await later(60);
+    await turns();
     expect(lockOf(other.portId)).toBe(undefined);
     expect(isClaimed(other.portId)).toBe(true);
     grant?.();

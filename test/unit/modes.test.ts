@@ -3,6 +3,7 @@
 import { PagePool, type PoolOptions } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';
+import { HUNG_MS, turns } from '../support/waiting.js';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -21,12 +22,14 @@ async function expectToWork(pool: PagePool): Promise<void> {
   pool.adopt(token as never).release();
   const held = Array.from({ length: 16 }, () => pool.alloc());
   expect(pool.alloc()).toBe(0);
-  const waiting = pool.takeAsync(100, { timeoutMs: 5000 });
-  setTimeout(() => pool.release(held[0] as number), 3);
+  const waiting = pool.takeAsync(100, { timeoutMs: HUNG_MS });
+  await turns(1);
+  pool.release(held[0] as number);
   (await waiting).release();
   for (const handle of held.slice(1)) pool.release(handle);
-  const next = channel.next({ timeoutMs: 5000 });
-  setTimeout(() => channel.sendFragment(pool.take(1) as never), 3);
+  const next = channel.next({ timeoutMs: HUNG_MS });
+  await turns(1);
+  channel.sendFragment(pool.take(1) as never);
   (await next)?.release();
   expect(codeOf(() => pool.release(page))).toBe('POOL_ERR_STALE_HANDLE');
   expect(await pool.close()).toMatchObject({ isDestroyed: true, inflight: 0 });

@@ -36,6 +36,7 @@ import {
   unitOf,
 } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 const combinations: readonly (readonly [string, readonly EngineKind[]])[] = [
   ...KINDS.map((kind) => [kind, [kind, kind]] as const),
@@ -204,7 +205,7 @@ describe.each(KINDS)('a pool of the %s engine', (kind) => {
       const token = pool.pin(page);
       const bytes = pool.bytes(page).fill(3);
       if (isReleasedFirst) pool.release(page);
-      const closed = pool.close({ timeoutMs: 2000 });
+      const closed = pool.close({ timeoutMs: HUNG_MS });
       if (!isReleasedFirst) pool.release(page);
       expect(await closed).toMatchObject({ isDestroyed: true, inflight: 0 });
       expect(bytes.every((byte) => byte === 3)).toBe(true);

@@ -3,6 +3,7 @@
 import { PagePool, type PoolOptions } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';
+import { HUNG_MS, until } from '../support/waiting.js';
 
 describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
   let pool: PagePool;
@@ -437,9 +438,8 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const third = attach();
       third.release(third.alloc());
       expect(pool.inflight).toBeGreaterThan(0);
-      expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, inflight: 0 });
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      expect(codeOf(() => third.alloc())).toBe('POOL_ERR_DESTROYED');
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true, inflight: 0 });
+      await until(() => codeOf(() => third.alloc()) === 'POOL_ERR_DESTROYED');
     });
 
     it('comes with `await using`', async () => {

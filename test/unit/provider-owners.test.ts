@@ -5,8 +5,8 @@ import { Worker } from 'node:worker_threads';
 import { type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { describe, expect, it, vi } from 'vitest';
 import { codeOf } from '../support/realm.js';
+import { HUNG_MS, PATIENCE } from '../support/waiting.js';
 
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const entry = new URL('../../build/index.js', import.meta.url).href;
 
 /** A thread that creates a pool on slabs, hands its share over, and stays. */
@@ -24,34 +24,36 @@ const OWNER = `
 /** A thread that takes pages, gives them into its own cache and is busy until it is told. */
 const BUSY = `
   const { parentPort, workerData } = require('node:worker_threads');
-  const { entry, share, gate } = workerData;
+  const { entry, share, gate, timeoutMs } = workerData;
   import(entry).then(async ({ PagePool }) => {
     const pool = PagePool.attach(share);
     const taken = [];
-    for (let i = 0; i < 4; i++) taken.push(await pool.takeAsync(undefined, { timeoutMs: 5000, ref: true }));
+    for (let i = 0; i < 4; i++) taken.push(await pool.takeAsync(undefined, { timeoutMs, ref: true }));
     for (const fragment of taken) fragment.release();
     parentPort.postMessage('has them');
     Atomics.wait(gate, 0, 0);
-    parentPort.once('message', () => {});
+    parentPort.once('message', () => pool.detach());
   });
 `;
 
 describe('an owner that stands idle', () => {
   it('takes back what a thread was too busy for when it was asked', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const provider = slabs({ slabBytes: 65536, keepBytes: 0, idleMs: 20 });
     const pool = PagePool.createSync({ provider, pageBytes: 4096, pageCount: 64, maxPorts: 2 });
     const gate = new Int32Array(new SharedArrayBuffer(4));
-    const busy = new Worker(BUSY, { eval: true, workerData: { entry, share: pool.share(), gate } });
+    const busy = new Worker(BUSY, { eval: true, workerData: { entry, share: pool.share(), gate, timeoutMs: HUNG_MS } });
     const told = () => pool.stats().provider.owner?.description;
     await once(busy, 'message');
-    await later(300); // long enough for the looks that ask
+    vi.advanceTimersByTime(20 * 10); // more than the looks that ask
     expect(told()).toMatchObject({ slabs: 1 });
     Atomics.store(gate, 0, 1);
     Atomics.notify(gate, 0);
-    await vi.waitFor(() => expect(told()).toMatchObject({ slabs: 0 }), 5000);
+    await vi.waitFor(() => expect(told()).toMatchObject({ slabs: 0 }), PATIENCE);
     expect(pool.inflight).toBe(0);
-    await busy.terminate();
-    await pool.close({ timeoutMs: 2000 });
+    vi.useRealTimers();
+    busy.postMessage('leave');
+    expect(await pool.close({ timeoutMs: HUNG_MS, ref: true })).toMatchObject({ isDestroyed: true });
   });
 });
 
@@ -61,11 +63,11 @@ describe('an owner that dies', () => {
     const [share] = await once(owner, 'message');
     const pool = PagePool.attach(share);
     pool.watch(owner);
-    const first = await pool.takeAsync(undefined, { timeoutMs: 2000 });
+    const first = await pool.takeAsync(undefined, { timeoutMs: HUNG_MS, ref: true });
     first.bytes.fill(5);
     expect(pool.stats().provider).toMatchObject({ kind: 'slab', state: 'serving', owner: null });
     await owner.terminate();
-    await vi.waitFor(() => expect(pool.stats().provider.state).toBe('gone'));
+    await vi.waitFor(() => expect(pool.stats().provider.state).toBe('gone'), PATIENCE);
     const { provider } = pool.stats().pages;
     expect(pool.trim()).toBe(0); // nothing that is taken out would come back
     const handles: number[] = [];
@@ -89,13 +91,13 @@ describe('an owner that dies', () => {
     const [share] = await once(owner, 'message');
     const pool = PagePool.attach(share);
     pool.watch(owner);
-    const held = await pool.takeAsync(undefined, { timeoutMs: 2000 });
+    const held = await pool.takeAsync(undefined, { timeoutMs: HUNG_MS, ref: true });
     owner.postMessage('destroy');
-    await vi.waitFor(() => expect(codeOf(() => pool.take()?.release())).toBe('POOL_ERR_CLOSING'));
+    await vi.waitFor(() => expect(codeOf(() => pool.take()?.release())).toBe('POOL_ERR_CLOSING'), PATIENCE);
     await owner.terminate();
-    await vi.waitFor(() => expect(pool.stats().provider.state).toBe('gone'));
+    await vi.waitFor(() => expect(pool.stats().provider.state).toBe('gone'), PATIENCE);
     held.release();
-    await vi.waitFor(() => expect(codeOf(() => pool.take()?.release())).toBe('POOL_ERR_DESTROYED'), 5000);
+    await vi.waitFor(() => expect(codeOf(() => pool.take()?.release())).toBe('POOL_ERR_DESTROYED'), PATIENCE);
     expect(pool.inflight).toBe(0);
   });
 });
@@ -147,13 +149,12 @@ describe('a pool that takes the place of another one', () => {
     for (const handle of kept) expect(new Set(old.bytes(handle)).size).toBe(1);
     expect(kept.map((handle) => old.bytes(handle)[0]).toSorted()).toEqual([1, 2, 3, 4]);
     for (const handle of kept) old.release(handle);
-    expect(await old.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+    expect(await old.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
     expect(free.size).toBe(4);
     for (let handle = next.alloc(); handle !== 0; handle = next.alloc()) taken.push(handle);
     expect(taken.length).toBe(16);
     for (const handle of taken) next.release(handle);
-    expect(await next.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true });
+    expect(await next.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
     expect(free.size).toBe(16);
-    await later(0);
   });
 });

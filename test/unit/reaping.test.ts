@@ -3,6 +3,7 @@
 import type { PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
+  CLAIM_ACTIVE,
   CLAIM_REAPER_SHIFT,
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
@@ -32,8 +33,7 @@ import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { create, type EngineKind, KINDS, openPort } from '../support/ports.js';
 import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';
 import { portBeside } from '../support/shared-ports.js';
-
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+import { HUNG_MS, turns, until } from '../support/waiting.js';
 
 describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
   let pool: PagePool;
@@ -50,7 +50,8 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
   const reapKnown = (port: Port): void => new PortReaper(own()).reapClaim(port.id, port.claim);
   /** This thread's own port, as the reaper sees it. */
   const own = (): Port => ({ ...dead, id: pool.portId });
-  const state = (port: Port): number => claimOf(port.memory, port.geometry, port.id) & CLAIM_STATE_MASK;
+  const stateOf = (id: number): number => claimOf(dead.memory, dead.geometry, id) & CLAIM_STATE_MASK;
+  const state = (port: Port): number => stateOf(port.id);
 
   function expectAllHome(): void {
     const audit = pool.audit();
@@ -205,7 +206,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const other = realm.PagePool.attach(pool.share() as never);
       const handle = other.alloc();
       expect(pool.reap(other.portId, { force: true })).toMatchObject({ isQuarantined: true });
-      await later(60);
+      await until(() => stateOf(other.portId) === CLAIM_ACTIVE);
       expect(pool.audit()).toMatchObject({ reaped: [] });
       expect(codeOf(() => pool.reap(other.portId))).toBe('POOL_ERR_INVALID_ARGUMENT');
       other.release(handle);
@@ -232,13 +233,12 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const next = openPort(dead.memory, dead.geometry, kind);
       expect(next.id).toBe(other.portId);
       const page = next.engine.alloc();
-      await later(60);
+      expect(await ended).toBe('POOL_ERR_DESTROYED');
       for (const call of [() => other.alloc(), () => other.release(handle), () => other.poll(), () => other.detach()]) {
         expect(codeOf(call)).toBe(
           call.toString().includes('alloc') || call.toString().includes('release') ? 'POOL_ERR_DESTROYED' : undefined,
         );
       }
-      expect(await ended).toBe('POOL_ERR_DESTROYED');
       expect(next.engine.refCount(page)).toBe(1);
       expect(keepClaim(next)).toBe(true);
       next.engine.release(page);
@@ -317,13 +317,13 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
   it('wakes those who wait for what the dead thread was about to tell them', async () => {
     const { memory, geometry, scratch } = dead;
     // The entry is in the ring; the thread died before it looked for waiters.
-    const waiting = pool.channel('work').next({ timeoutMs: 5000 });
-    await later(60);
+    const waiting = pool.channel('work').next({ timeoutMs: HUNG_MS });
+    await turns();
     const silent = openPort(memory, geometry, 'typescript');
     Object.assign(silent.engine, { wake: () => {} });
     expect(silent.engine.send(0, silent.engine.alloc(), 0, 1, 3)).toBe(0);
     expect(scratch).toBeDefined();
-    await later(60);
+    await turns();
     new PortReaper(own()).reapClaim(silent.id, silent.claim);
     const fragment = await waiting;
     expect(fragment?.tag).toBe(3);
@@ -333,8 +333,8 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
   it('gives a thread that waits for pages what came back', async () => {
     while (dead.engine.alloc() !== 0);
     expect(pool.alloc()).toBe(0);
-    const waiting = pool.takeAsync(undefined, { timeoutMs: 5000 });
-    await later(60);
+    const waiting = pool.takeAsync(undefined, { timeoutMs: HUNG_MS });
+    await turns();
     reapKnown(dead);
     (await waiting).release();
     expectAllHome();

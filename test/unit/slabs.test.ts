@@ -1,10 +1,11 @@
 // Slabs: cut on demand, fullest first, dropped above the low-water mark, called in when they are almost empty; RSS follows.
 
 import { PagePool, type PoolOptions, type SlabOptions, slabs } from 'pagepool';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { witness } from '../../src/testing/witness.js';
 import { create, type EngineKind, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
+import { HUNG_MS, PATIENCE } from '../support/waiting.js';
 
 const SLAB = 65536;
 const PAGE = 4096;
@@ -42,7 +43,8 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
     for (const handle of handles) pool.release(handle);
   };
   afterEach(async () => {
-    for (const pool of pools.splice(0)) await pool.close({ timeoutMs: 2000 });
+    vi.useRealTimers();
+    for (const pool of pools.splice(0)) await pool.close({ timeoutMs: HUNG_MS });
     vi.restoreAllMocks();
   });
 
@@ -130,7 +132,7 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
     pool.trim();
     expect(told(pool)).toMatchObject({ retiringSlabs: 1 });
     releaseAll(pool, [...others, last]);
-    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, pinned: 0 });
+    expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true, pinned: 0 });
     expect(provider.describe()).toMatchObject({ pools: 0, slabs: 0 });
   });
 
@@ -160,17 +162,18 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
     const handle = pool.alloc();
     const pin = pool.pin(handle);
     pool.release(handle);
-    expect(await pool.close({ timeoutMs: 2000 })).toMatchObject({ isDestroyed: true, pinned: 1 });
+    expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true, pinned: 1 });
     expect(provider.describe()).toMatchObject({ pools: 1, slabs: 1 });
     pool.unpin(pin);
-    await vi.waitFor(() => expect(provider.describe()).toMatchObject({ pools: 0, droppedSlabs: 1 }), 3000);
+    await vi.waitFor(() => expect(provider.describe()).toMatchObject({ pools: 0, droppedSlabs: 1 }), PATIENCE);
     expect(warn).not.toHaveBeenCalled();
   });
 
   it('drops them by itself when nothing is allocated for a while', async () => {
+    vi.useFakeTimers();
     const pool = make({ idleMs: 20 });
     releaseAll(pool, take(pool, 4 * PER_SLAB));
-    await vi.waitFor(() => expect(told(pool).slabs).toBe(0), 3000);
+    await vi.waitFor(() => expect(told(pool).slabs).toBe(0), PATIENCE);
     const handle = pool.alloc();
     expect(handle).not.toBe(0);
     pool.release(handle);
@@ -299,24 +302,25 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
   });
 
   describe('long after the last allocation', () => {
+    beforeEach(() => void vi.useFakeTimers());
     /** More than the looks by which an idle pool is emptied. */
-    const quiet = () => new Promise((resolve) => setTimeout(resolve, 150));
+    const quiet = () => vi.advanceTimersByTimeAsync(150);
 
     it.each([1, 4 * PER_SLAB])('drops what is released then: %d pages', async (count) => {
       const pool = make({ idleMs: 20 });
       const handles = take(pool, count);
       await quiet();
       releaseAll(pool, handles);
-      await vi.waitFor(() => expect(told(pool).slabs).toBe(0), 3000);
+      await vi.waitFor(() => expect(told(pool).slabs).toBe(0), PATIENCE);
     });
 
     it('drops a slab that was called in when its last page is released then', async () => {
       const pool = make({ idleMs: 20 }, { maxPorts: 32 });
       const { last, others } = callIn(pool);
-      await vi.waitFor(() => expect(told(pool).retiringSlabs).toBe(1), 3000);
+      await vi.waitFor(() => expect(told(pool).retiringSlabs).toBe(1), PATIENCE);
       await quiet();
       releaseAll(pool, [last]);
-      await vi.waitFor(() => expect(told(pool)).toMatchObject({ slabs: 1, retiringSlabs: 0 }), 3000);
+      await vi.waitFor(() => expect(told(pool)).toMatchObject({ slabs: 1, retiringSlabs: 0 }), PATIENCE);
       releaseAll(pool, others);
     });
 
@@ -328,7 +332,7 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
       await quiet();
       expect(told(pool).slabs).toBe(1);
       pool.unpin(pin);
-      await vi.waitFor(() => expect(told(pool).slabs).toBe(0), 3000);
+      await vi.waitFor(() => expect(told(pool).slabs).toBe(0), PATIENCE);
     });
   });
 });

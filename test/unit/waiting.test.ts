@@ -5,12 +5,12 @@ import { Worker } from 'node:worker_threads';
 import { type Channel, type Fragment, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
+import { HUNG_MS, turns } from '../support/waiting.js';
 
 describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
   let pool: PagePool;
   let other: PagePool;
   let channel: Channel;
-  const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
   beforeEach(async () => {
     pool = PagePool.createSync({ engine, pageCount: 4, maxPorts: 2, channels: { a: { capacity: 2, batch: 1 } } });
@@ -28,7 +28,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     it('resolves at once when there is a page, and as soon as one comes back', async () => {
       const fragments = await Promise.all([1, 2, 3, 4].map(() => pool.takeAsync()));
       const waiting = pool.takeAsync(100);
-      await later(3);
+      await turns(3);
       fragments[0]?.release();
       const fragment = await waiting;
       expect(fragment.length).toBe(100);
@@ -38,7 +38,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     it('is served by what another thread releases, and hands its own cache over meanwhile', async () => {
       const held = [1, 2, 3, 4].map(() => other.take() as Fragment);
       const waits = [pool.takeAsync(), pool.takeAsync()];
-      await later(2);
+      await turns(2);
       for (const fragment of held) fragment.release();
       for (const fragment of await Promise.all(waits)) fragment.release();
       expect(pool.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
@@ -60,7 +60,8 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       await expect(pool.takeAsync(1, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
       const controller = new AbortController();
       const waiting = pool.takeAsync(1, { signal: controller.signal });
-      setTimeout(() => controller.abort(reason), 5);
+      await turns(1);
+      controller.abort(reason);
       await expect(waiting).rejects.toBe(reason);
       held[0]?.release();
       expect((await pool.takeAsync()).release()).toBe(undefined);
@@ -72,7 +73,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const held = [1, 2, 3, 4].map(() => pool.take() as Fragment);
       const waits = [other.takeAsync(), pool.takeAsync()];
       const ends = Promise.allSettled(waits);
-      await later(2);
+      await turns(2);
       other.detach();
       pool.destroy();
       const codes = (await ends).map((end) => end.status === 'rejected' && end.reason.code);
@@ -109,7 +110,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
 
     it('wakes every waiter for its entries, in order', async () => {
       const waits = [channel.next(), other.channel('a').next()];
-      await later(2);
+      await turns(2);
       send(pool, 1);
       send(other, 2);
       const came = await Promise.all(waits);
@@ -121,8 +122,8 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       for (let i = 0; i < 20; i++) {
         await expect(channel.next({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
       }
-      const waiting = channel.next({ timeoutMs: 5000 });
-      await later(1);
+      const waiting = channel.next({ timeoutMs: HUNG_MS });
+      await turns(1);
       send(other, 3);
       const fragment = await waiting;
       expect(fragment?.tag).toBe(3);
@@ -153,8 +154,8 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       send(pool, 1);
       send(pool, 2);
       expect(channel.pending).toBe(2);
-      const room = channel.waitRoom({ timeoutMs: 5000 });
-      await later(2);
+      const room = channel.waitRoom({ timeoutMs: HUNG_MS });
+      await turns(2);
       other.channel('a').receive()?.release();
       await room;
       expect(send(pool, 3)).toBe(true);
@@ -164,9 +165,13 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
 
     it('blocks a thread until there is an entry, the time is over, or the end', () => {
       expect(channel.waitSync(0)).toBe(false);
-      const start = Date.now();
+      const wait = vi.spyOn(Atomics, 'wait');
       expect(channel.waitSync(20)).toBe(false);
-      expect(Date.now() - start).toBeGreaterThanOrEqual(15);
+      const [[, , , timeoutMs = 0] = []] = wait.mock.calls;
+      expect(timeoutMs).toBeGreaterThan(0);
+      expect(timeoutMs).toBeLessThanOrEqual(20);
+      expect(wait.mock.results.at(-1)?.value).toBe('timed-out');
+      wait.mockRestore();
       send(other, 1);
       expect(channel.waitSync()).toBe(true);
       channel.close();
@@ -191,7 +196,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       import(workerData.entry).then(({ PagePool }) => {
         const pool = PagePool.attach(workerData.share);
         parentPort.postMessage('ready');
-        const isReady = pool.channel('a').waitSync(10_000);
+        const isReady = pool.channel('a').waitSync(workerData.timeoutMs);
         const fragment = pool.channel('a').receive();
         parentPort.postMessage({ isReady, tag: fragment?.tag });
         fragment?.release();
@@ -199,11 +204,11 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       });`;
       other.detach();
       const entry = new URL('../../build/index.js', import.meta.url).href;
-      const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry } });
+      const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry, timeoutMs: HUNG_MS } });
       const messages = on(worker, 'message');
       const exited = once(worker, 'exit');
       await messages.next();
-      await later(20);
+      await turns(); // it has looked for a while, and sleeps
       send(pool, 9);
       expect((await messages.next()).value).toEqual([{ isReady: true, tag: 9 }]);
       await exited;
@@ -216,8 +221,8 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
         'Atomics',
         Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(Atomics), waitAsync: { value: undefined } }),
       );
-      const waiting = channel.next({ timeoutMs: 5000 });
-      await later(3);
+      const waiting = channel.next({ timeoutMs: HUNG_MS });
+      await turns(3);
       send(other, 4);
       const fragment = await waiting;
       expect(fragment?.tag).toBe(4);
@@ -235,7 +240,7 @@ describe('a wait in Node', () => {
       await ${wait}.catch((error) => console.log(error.code));
     })`;
     const { execFileSync } = await import('node:child_process');
-    return execFileSync(process.execPath, ['-e', code], { encoding: 'utf8', timeout: 15_000 });
+    return execFileSync(process.execPath, ['-e', code], { encoding: 'utf8', timeout: HUNG_MS });
   };
 
   it('does not hold the event loop by itself', async () => {

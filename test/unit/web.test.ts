@@ -5,13 +5,14 @@ import { Packet } from 'pagepool/packet';
 import { readStreamInto, toStream } from 'pagepool/web';
 import { describe, expect, test } from 'vitest';
 import { expectAllHome } from '../support/home.js';
+import { HUNG_MS, turns, until } from '../support/waiting.js';
 
 async function withPool(test: (pool: PagePool) => Promise<void>, options = {}): Promise<void> {
   const channels = { out: { capacity: 8 } };
   const pool = await PagePool.create({ pageBytes: 4096, pageCount: 4, channels, ...options });
   await test(pool);
   expectAllHome(pool);
-  expect((await pool.close({ timeoutMs: 2000, ref: true })).isDestroyed).toBe(true);
+  expect((await pool.close({ timeoutMs: HUNG_MS, ref: true })).isDestroyed).toBe(true);
 }
 
 /** A stream of these chunks, and why it was cancelled. */
@@ -35,7 +36,6 @@ const take = (pool: PagePool, length = 100): Fragment => {
   if (fragment === null) throw new Error('the pool is empty');
   return fragment;
 };
-const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 /** Somebody else takes the buffer. */
 const transfer = (chunk: Uint8Array) => void structuredClone(chunk, { transfer: [chunk.buffer as ArrayBuffer] });
 
@@ -55,7 +55,7 @@ describe('readStreamInto', () => {
       const { stream, state } = streamOf(chunk, new Uint8Array(1), new Uint8Array(1));
       const next = readStreamInto(pool, stream as never).next();
       next.catch(() => {});
-      await turn();
+      await turns(3);
       transfer(chunk);
       for (const page of pages) page.release();
       await expect(next).rejects.toThrow(TypeError);
@@ -117,11 +117,11 @@ describe('toStream', () => {
       const out = pool.channel('out');
       const reader = (toStream(out) as ReadableStream<Uint8Array>).getReader();
       const read = reader.read();
-      await turn();
+      await turns(3);
       await reader.cancel();
       expect((await read).done).toBe(true);
       expect(out.sendFragment(take(pool))).toBe(true);
-      await turn();
+      await turns(3);
       const kept = out.receive();
       expect(kept?.length).toBe(100);
       kept?.release();
@@ -145,12 +145,11 @@ describe('toStream', () => {
       }
       const reader = (toStream(slow()) as ReadableStream<Uint8Array>).getReader();
       const read = reader.read();
-      await turn();
+      await turns(3);
       await reader.cancel();
       expect((await read).done).toBe(true);
       go();
-      await turn();
-      expect(isEnded).toBe(true);
+      await until(() => isEnded);
     }));
 
   test('brings all of a channel, and its end', () =>

@@ -6,6 +6,7 @@ import { Receiver } from 'pagepool/user';
 import { UserQueue, userArea } from 'pagepool/user-area';
 import { describe, expect, test } from 'vitest';
 import { USER_REFILL_TAIL_OFFSET, USER_RINGS_OFFSET, USER_START_POS } from '../../src/user/layout.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 const PAGE = 1024;
 const PAGES = 16;
@@ -18,7 +19,7 @@ async function mustEnd(pool: PagePool): Promise<void> {
   pool.trim();
   const { exact, balanced, errors, pages } = pool.audit();
   expect({ exact, balanced, errors, used: pages.used }).toEqual({ exact: true, balanced: true, errors: [], used: 0 });
-  expect(await pool.close({ timeoutMs: 5000, ref: true })).toMatchObject({ isDestroyed: true });
+  expect(await pool.close({ timeoutMs: HUNG_MS, ref: true })).toMatchObject({ isDestroyed: true });
 }
 
 describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {

@@ -4,6 +4,8 @@ import { PagePool, PagePoolError } from 'pagepool';
 import { Receiver } from 'pagepool/user';
 import { UserQueue, type UserQueueOptions, userArea } from 'pagepool/user-area';
 import { afterEach, describe, expect, test } from 'vitest';
+import { untilCollected } from '../support/garbage.js';
+import { HUNG_MS, turns, until } from '../support/waiting.js';
 
 const PAGE = 1024;
 const PAGES = 8;
@@ -42,18 +44,10 @@ function usedPages(pool: PagePool): number {
 async function leaveQueue(pool: PagePool): Promise<WeakRef<UserQueue>> {
   const queue = new UserQueue(pool);
   expect(queue.give(pool.alloc(), 0, 1)).toBe(true);
-  await sleep(20);
+  await turns(3);
   expect(queue.scrub()).toBe(1);
   return new WeakRef(queue);
 }
-
-/** In a job of its own: what a WeakRef showed lives to the end of the job. */
-async function collect(): Promise<void> {
-  await sleep(10);
-  (globalThis as { gc?: () => void }).gc?.();
-}
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const refusal = (code: string) => expect.objectContaining({ code });
 
@@ -246,7 +240,7 @@ describe.each(ENGINES)('engine %s', (engine) => {
     const { pool, queue, receiver } = makeQueue(engine);
     queue.give(pool.alloc(), 0, 1);
     queue.give(pool.alloc(), 0, 1);
-    const closing = queue.close({ timeoutMs: 5000, ref: true });
+    const closing = queue.close({ timeoutMs: HUNG_MS, ref: true });
     expect(queue.isClosed).toBe(true);
     expect(() => queue.give(pool.alloc(), 0, 1)).toThrow(refusal('POOL_ERR_CHANNEL_CLOSED'));
     for await (const delivery of receiver) delivery.release();
@@ -266,15 +260,16 @@ describe.each(ENGINES)('engine %s', (engine) => {
     const { pool, queue, receiver } = makeQueue(engine, { refills: 2 });
     for (let i = 0; i < PAGES; i++) queue.give(pool.alloc(), 0, 1);
     expect(pool.take()).toBeNull();
-    const taking = pool.takeAsync(undefined, { timeoutMs: 5000, ref: true });
-    setTimeout(() => receiver.receive()?.release(), 10);
+    const taking = pool.takeAsync(undefined, { timeoutMs: HUNG_MS, ref: true });
+    await turns(3);
+    receiver.receive()?.release();
     const fragment = await taking;
     fragment.release();
     expect(queue.outstanding).toBe(PAGES - 1);
     // More than the ring has room for: what is kept goes while the consumer waits.
     for (let delivery = receiver.receive(); delivery !== null; delivery = receiver.receive()) delivery.release();
     const waiting = receiver.next({ ref: true });
-    while (queue.outstanding > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(() => queue.outstanding === 0);
     expect(usedPages(pool)).toBe(0);
     queue.end();
     expect(await waiting).toBeNull();
@@ -284,10 +279,12 @@ describe.each(ENGINES)('engine %s', (engine) => {
     const { pool, queue, receiver } = makeQueue(engine, { completions: 2 });
     while (queue.give(pool.alloc(), 0, 1));
     await expect(queue.waitRoom({ timeoutMs: 5, ref: true })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
-    setTimeout(() => receiver.receive(), 10);
-    await queue.waitRoom({ timeoutMs: 5000, ref: true });
+    const room = queue.waitRoom({ timeoutMs: HUNG_MS, ref: true });
+    await turns(3);
+    receiver.receive();
+    await room;
     expect(queue.giveCopy(new Uint8Array(1))).toBe(1);
-    const waiting = queue.waitRoom({ timeoutMs: 5000, ref: true });
+    const waiting = queue.waitRoom({ timeoutMs: HUNG_MS, ref: true });
     queue.scrub();
     await expect(waiting).rejects.toMatchObject({ code: 'POOL_ERR_CHANNEL_CLOSED' });
   });
@@ -295,8 +292,9 @@ describe.each(ENGINES)('engine %s', (engine) => {
   test('a wait for room ends when the thread leaves the pool, though the consumer is gone', async () => {
     const { pool, queue } = makeQueue(engine, { completions: 2 });
     while (queue.give(pool.alloc(), 0, 1));
-    const waiting = queue.waitRoom({ timeoutMs: 5000, ref: true });
-    setTimeout(() => pool.detach({ release: true }), 10);
+    const waiting = queue.waitRoom({ timeoutMs: HUNG_MS, ref: true });
+    await turns(3);
+    pool.detach({ release: true });
     await expect(waiting).rejects.toMatchObject({ code: 'POOL_ERR_DESTROYED' });
     await expect(queue.waitRoom()).rejects.toMatchObject({ code: 'POOL_ERR_DESTROYED' });
   });
@@ -304,8 +302,7 @@ describe.each(ENGINES)('engine %s', (engine) => {
   test('a queue that was scrubbed is collected, though its consumer is gone', async () => {
     const pool = makePool(engine);
     const left = await Promise.all(Array.from({ length: PAGES }, () => leaveQueue(pool)));
-    for (let i = 0; i < 100 && left.some((queue) => queue.deref() !== undefined); i++) await collect();
-    expect(left.filter((queue) => queue.deref() !== undefined).length).toBe(0);
+    await untilCollected(() => left.every((queue) => queue.deref() === undefined));
     expect(usedPages(pool)).toBe(0);
   });
 

@@ -20,6 +20,7 @@ import {
 import { Receiver } from '../../src/user/receiver.js';
 import { UserReferences } from '../../src/user-area/references.js';
 import { REFILL_MISALIGNED, REFILL_OUTSIDE, UserRings } from '../../src/user-area/rings.js';
+import { turns } from '../support/waiting.js';
 
 const PAGE = 1024;
 const UNIT = 64;
@@ -145,7 +146,7 @@ describe('refills', () => {
     while (found.length < 4) {
       expect(isOver).toBe(false);
       found.push(...takeAll(rings));
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await turns(1);
     }
     expect(await next).toBeNull();
     expect([...found, ...takeAll(rings)]).toEqual([0, 16, 32, 48, 64]);
@@ -286,7 +287,8 @@ describe('waiting', () => {
   test('ends with what comes, from another thread of control', async () => {
     const { rings, receiver } = makeSides();
     const next = receiver.next({ ref: true });
-    setTimeout(() => give(rings, PAGE, 2, 5), 20);
+    await turns(3);
+    give(rings, PAGE, 2, 5);
     expect(await next).toMatchObject({ offset: PAGE, tag: 5 });
   });
 
@@ -304,8 +306,12 @@ describe('waiting', () => {
 
   test('a waiting loop ends when the queue does', async () => {
     const { rings, receiver } = makeSides();
-    setTimeout(() => rings.setState(USER_STATE_SCRUBBED), 20);
-    for await (const delivery of receiver) throw new Error(`tag ${delivery.tag}`);
+    const loop = (async () => {
+      for await (const delivery of receiver) throw new Error(`tag ${delivery.tag}`);
+    })();
+    await turns(3);
+    rings.setState(USER_STATE_SCRUBBED);
+    await loop;
   });
 
   test('nothing is received from a queue that was scrubbed', () => {
@@ -336,7 +342,7 @@ describe('waiting', () => {
     // One that goes on is not ended by another that is over.
     const next = receiver.next({ ref: true });
     await expect(receiver.next({ timeoutMs: 1, ref: true })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns(3);
     expect(queued()).toBe(1);
     give(rings, 0, 1, 3);
     expect((await next)?.tag).toBe(3);
@@ -348,7 +354,8 @@ describe('waiting', () => {
     Object.assign(Atomics, { waitAsync: undefined });
     try {
       const next = receiver.next({ ref: true });
-      setTimeout(() => give(rings, 0, 0, 9), 10);
+      await turns(3);
+      give(rings, 0, 0, 9);
       expect((await next)?.tag).toBe(9);
     } finally {
       Object.assign(Atomics, { waitAsync });

@@ -6,6 +6,7 @@
 import type { AuditReport, MemoryProvider, PagePool, ProviderContext } from 'pagepool';
 import type { UserQueue, UserShare } from 'pagepool/user-area';
 import { isStamped, stamp } from '../support/stamp.js';
+import { HUNG_MS } from '../support/waiting.js';
 import { CHECKED, STOP, TORN } from './honest.js';
 import { DEEDS, DEEDS_WORD } from './hostile.js';
 
@@ -264,7 +265,7 @@ export class Scene {
     this.audit();
     const out = [...this.#pools].reduce((sum, pool) => sum + pool.audit().pages.used, 0);
     if (out !== 0) this.failures.push(`pages used after the scrub: ${out}`);
-    const closed = await Promise.all(this.#pools.map((pool) => pool.close({ timeoutMs: 5000, ref: true })));
+    const closed = await Promise.all(this.#pools.map((pool) => pool.close({ timeoutMs: HUNG_MS, ref: true })));
     const home = this.#providers.reduce((sum, provider) => sum + (provider.describe().freePages as number), 0);
     for (const provider of this.#providers) if (provider.out() !== 0) this.failures.push(`${provider.out()} pages out`);
     const { returned, dropped, bounded, lost } = this.#hostile.stats();

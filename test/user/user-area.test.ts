@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { PagePool, type PoolOptions } from 'pagepool';
 import { type UserAreaOptions, UserQueue, userArea } from 'pagepool/user-area';
 import { describe, expect, test } from 'vitest';
+import { HUNG_MS } from '../support/waiting.js';
 
 const PAGE = 1024;
 const entry = new URL('../../build/index.js', import.meta.url).href;
@@ -18,7 +19,7 @@ function takeAll(pool: PagePool): number[] {
 }
 
 async function close(pool: PagePool): Promise<void> {
-  expect(await pool.close({ timeoutMs: 5000, ref: true })).toMatchObject({ isDestroyed: true });
+  expect(await pool.close({ timeoutMs: HUNG_MS, ref: true })).toMatchObject({ isDestroyed: true });
 }
 
 describe('userArea()', () => {
@@ -130,10 +131,10 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
     });
     const work = pool.channel('work');
     for (let i = 0; i < 100; i++) {
-      const fragment = await pool.takeAsync(100, { timeoutMs: 5000, ref: true });
+      const fragment = await pool.takeAsync(100, { timeoutMs: HUNG_MS, ref: true });
       fragment.bytes.fill(i);
       work.sendFragment(fragment);
-      const back = await pool.channel('done').next({ timeoutMs: 5000, ref: true });
+      const back = await pool.channel('done').next({ timeoutMs: HUNG_MS, ref: true });
       expect(back?.bytes.every((byte) => byte === i + 1)).toBe(true);
       back?.release();
     }
@@ -153,16 +154,16 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
     // A queue's references keep the old pool's pages out as any do, also while it closes.
     const queue = new UserQueue(old);
     for (const handle of out.slice(4)) queue.give(handle, 0, PAGE);
-    const closing = old.close({ timeoutMs: 5000, ref: true });
+    const closing = old.close({ timeoutMs: HUNG_MS, ref: true });
     for (const handle of out.slice(0, 4)) old.release(handle);
-    const first = await pool.takeAsync(undefined, { timeoutMs: 5000, ref: true });
+    const first = await pool.takeAsync(undefined, { timeoutMs: HUNG_MS, ref: true });
     const came = [first.handle, ...takeAll(pool)];
     expect(came.length).toBeLessThanOrEqual(4);
     for (const handle of came) pool.bytes(handle).fill(2);
     for (const handle of out.slice(4)) expect(old.bytes(handle).every((byte) => byte === 1)).toBe(true);
     queue.scrub();
     expect(await closing).toMatchObject({ isDestroyed: true });
-    while (came.length < 8) came.push((await pool.takeAsync(undefined, { timeoutMs: 5000, ref: true })).handle);
+    while (came.length < 8) came.push((await pool.takeAsync(undefined, { timeoutMs: HUNG_MS, ref: true })).handle);
     expect(new Set(came.map((handle) => pool.offset(handle))).size).toBe(8);
     pool.releaseBulk(Uint32Array.from(came));
     await close(pool);

@@ -16,7 +16,7 @@ describe('WebGPU in Chromium', () => {
   beforeAll(async () => {
     browser = await launchChromium(FLAGS);
     stage = await openStage(browser, ISOLATION);
-  }, 90_000);
+  });
   afterAll(async () => {
     await stage?.close();
     await browser?.close();

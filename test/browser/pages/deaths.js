@@ -3,43 +3,25 @@
 import { PagePool } from '../pagepool/index.js';
 import { CHANNELS } from '../stress/churn.js';
 import { settleAll } from '../stress/quiet.js';
+import { until } from '../support/waiting.js';
 import { endPool } from './ending.js';
 import { randomFrom } from './stamp.js';
 import { startWorker } from './threads.js';
 
-const PATIENCE_MS = 20_000;
 const THREADS = 4;
 const BATCH = 40;
+/** Fragments that all workers together check before the next one ends, at most. */
+const CHECKS_A_DEATH = 1000;
 
-/** Comes back a task later, also where a page's timers are throttled. */
-function breathe() {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port2.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port1.postMessage(0);
-  });
-}
-
-async function later(ms) {
-  const end = performance.now() + ms;
-  while (performance.now() < end) await breathe();
-}
-
-/** Waits for it to be so; throws when it never is. */
-async function until(what, isSo) {
-  for (const end = performance.now() + PATIENCE_MS; !isSo(); await breathe()) {
-    if (performance.now() > end) throw new Error(`${what}; locks: ${JSON.stringify(await navigator.locks.query())}`);
-  }
-}
+/** Who has which lock, for the error of a wait. */
+const locks = async () => JSON.stringify(await navigator.locks.query());
 
 /** Lets one worker live for a while, and waits until its port is reaped. */
 async function liveAndDie(stage) {
   const { pool, engine, random, counts, live, failures, ends } = stage;
   const worker = startWorker('mortal-worker.js');
   const seed = random(2 ** 31);
+  const checked = () => Atomics.load(counts, 0);
   pool.watch(worker);
   let portId;
   worker.onerror = ({ message }) => failures.push(message);
@@ -47,26 +29,30 @@ async function liveAndDie(stage) {
     if (data.portId !== undefined) portId = data.portId;
     else if (data.failure !== undefined) failures.push(data.failure);
     else {
-      // To any thread that lives; one that gets it or not.
+      // To any thread that lives, one that gets it or not; where there is none it is taken back.
       const others = [...live];
-      others[random(others.length || 1)]?.postMessage(data);
+      if (others.length === 0) pool.reclaimTokens(0);
+      else others[random(others.length)].postMessage(data);
     }
   };
   const isEndless = ++stage.started % 20 === 0;
   worker.postMessage({ share: pool.share(), engine, seed, counts, isEndless });
-  await until(`worker ${seed} does not attach`, () => portId !== undefined || failures.length > 0);
   live.add(worker);
-  await later(random(24));
+  await until(() => portId !== undefined || failures.length > 0, locks);
+  const wanted = checked() + random(CHECKS_A_DEATH);
+  await until(() => checked() >= wanted || failures.length > 0, checked);
   live.delete(worker);
   const end = isEndless ? 'endless' : random(8) === 0 ? 'close' : 'terminate';
   ends[end] += 1;
   if (end === 'close') worker.postMessage({ end });
   else worker.terminate();
-  await until(`port ${portId} of worker ${seed} is not reaped`, () => {
+  await until(() => {
     const { isClaimed, label } = pool.stats().ports[portId];
     return !isClaimed || label !== `mortal ${seed}`;
-  });
+  }, locks);
   worker.terminate();
+  // Those that were on their way to it, and any other: too many of them, and nobody has a page to work with.
+  pool.reclaimTokens(0);
 }
 
 export async function deaths({ engine, seed, count }) {

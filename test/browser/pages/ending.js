@@ -1,7 +1,9 @@
 // How a scenario ends: every page and reference counted, the pool closed, and what was found on the way.
 
+import { HUNG_MS } from '../support/waiting.js';
+
 /** Audits and closes the pool. */
-export async function endPool(pool, timeoutMs = 10_000) {
+export async function endPool(pool, timeoutMs = HUNG_MS) {
   pool.trim();
   const { balanced, exact, errors, pages, references } = pool.audit();
   const { inflight, rejected } = pool.stats();

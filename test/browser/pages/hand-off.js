@@ -15,6 +15,6 @@ export async function handOff({ engine, seed, quota, fault = '' }) {
       return runWorker('hand-off-worker.js', setup);
     }),
   );
-  const end = await endPool(pool, fault === 'leak' ? 300 : 10_000);
+  const end = await endPool(pool, fault === 'leak' ? 300 : undefined);
   return { mode: pool.mode, engine: pool.engine, workers, end };
 }

@@ -1,25 +1,29 @@
 // Attaches with a share that is out of date, in a thread whose greeting is delayed, or whose channel loses what comes first.
 
 import { PagePool } from '../pagepool/index.js';
+import { HUNG_MS, turns } from '../support/waiting.js';
 
-const DELAY_MS = 300;
-const LOST_MS = 30;
+/** Turns of the event loop by which the greeting comes too late. */
+const LATE = 100;
 
 self.onmessage = async ({ data: { share, late } }) => {
   if (late === 'greeting') {
     const post = self.postMessage.bind(self);
-    self.postMessage = (message, transfer) => void setTimeout(() => post(message, transfer), DELAY_MS);
+    self.postMessage = (message, transfer) => void turns(LATE).then(() => post(message, transfer));
   } else {
     // As a channel that comes into being a moment after its constructor returned.
-    const since = performance.now();
+    let isFirst = true;
     self.BroadcastChannel = class extends BroadcastChannel {
       set onmessage(listener) {
-        super.onmessage = (event) => performance.now() - since > LOST_MS && listener(event);
+        super.onmessage = (event) => {
+          if (!isFirst) listener(event);
+          isFirst = false;
+        };
       }
     };
   }
   const pool = PagePool.attach(share);
-  const page = await pool.takeAsync(100, { timeoutMs: 10_000 }).catch(({ code }) => ({ code, release() {} }));
+  const page = await pool.takeAsync(100, { timeoutMs: HUNG_MS }).catch(({ code }) => ({ code, release() {} }));
   page.release();
   if (page.code === undefined) pool.detach();
   self.postMessage({ code: page.code ?? 'none' });

@@ -1,6 +1,7 @@
 // What a page and a worker of its own have where memory is not shared: the whole interface, in one thread.
 
 import { PagePool } from '../pagepool/index.js';
+import { turns } from '../support/waiting.js';
 import { endPool, refusalOf } from './ending.js';
 import { Stamper } from './stamp.js';
 import { runWorker } from './threads.js';
@@ -29,7 +30,8 @@ export async function useLocally({ seed, count }) {
   }
   const held = Array.from({ length: 16 }, () => pool.take());
   const late = pool.takeAsync(100);
-  setTimeout(() => held.pop().release(), 5);
+  await turns(1);
+  held.pop().release();
   (await late).release();
   for (const fragment of held) fragment.release();
   const refusal = await refusalOf(() => pool.share());

@@ -3,6 +3,7 @@
 import { PagePool, slabs, wasmMemory } from '../pagepool/index.js';
 import { churn, testProvider } from '../pagepool/testing.js';
 import { userArea } from '../pagepool/user-area.js';
+import { until } from '../support/waiting.js';
 import { endPool } from './ending.js';
 import { randomFrom } from './stamp.js';
 import { startWorker } from './threads.js';
@@ -24,7 +25,7 @@ export async function providerConformance({ provider, seed }) {
   return 'passed';
 }
 
-/** Workers that churn until they are ended: at a random moment, or by the stop word. */
+/** Workers that churn until they are ended: after some rounds of all, or by a word. */
 export async function providerChurn({ provider, reserve, engine, seed, kills }) {
   const random = randomFrom(seed);
   const pool = await PagePool.create({
@@ -36,7 +37,13 @@ export async function providerChurn({ provider, reserve, engine, seed, kills }) 
     maxPorts: 2 * THREADS,
     channels: { work: { capacity: 32, batch: 4 } },
   });
-  const stop = new Int32Array(new SharedArrayBuffer(4));
+  /** The word that stops the workers, and the rounds that all of them did. */
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  const rounds = () => Atomics.load(words, 1);
+  const work = async (count) => {
+    const wanted = rounds() + count;
+    await until(() => rounds() >= wanted || failures.length > 0, rounds);
+  };
   const failures = [];
   const total = { taken: 0, received: 0, torn: 0 };
   const live = new Set();
@@ -57,13 +64,13 @@ export async function providerChurn({ provider, reserve, engine, seed, kills }) 
           done();
         };
       });
-      worker.postMessage({ share: pool.share(), engine, seed: random(2 ** 31), rounds: 1e9, stop });
+      worker.postMessage({ share: pool.share(), engine, seed: random(2 ** 31), rounds: 1e9, words });
     });
     live.add(worker);
   };
   await Promise.all(Array.from({ length: THREADS }, start));
   for (let killed = 0; killed < kills && failures.length === 0; killed++) {
-    await new Promise((resolve) => setTimeout(resolve, 20 + random(60)));
+    await work(random(32));
     // The page works too, and so serves the others' wants.
     total.torn += churn(pool, { seed: random(2 ** 31), rounds: 200, hold: 8 }).torn;
     if (random(3) === 0) pool.trim();
@@ -73,13 +80,12 @@ export async function providerChurn({ provider, reserve, engine, seed, kills }) 
     await start();
   }
   const areas = pool.stats().provider.owner?.areas ?? 0;
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  Atomics.store(stop, 0, 1);
+  await work(32); // the last ones work, too
+  Atomics.store(words, 0, 1);
   await Promise.all([...live].map(({ done }) => done));
   for (const worker of live) worker.terminate();
   // Those that were killed are reaped when their locks are given away.
-  for (let look = 0; look < 500 && pool.stats().ports.filter(({ isClaimed }) => isClaimed).length > 1; look++)
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => pool.stats().ports.filter(({ isClaimed }) => isClaimed).length === 1);
   for (let left = pool.channel('work').receive(); left !== null; left = pool.channel('work').receive()) left.release();
   pool.trim();
   return { failures, total, areas, failure: pool.stats().provider.owner?.failure ?? null, end: await endPool(pool) };

@@ -2,6 +2,7 @@
 
 import { PagePool, slabs } from '../pagepool/index.js';
 import { churn } from '../pagepool/testing.js';
+import { HUNG_MS, until } from '../support/waiting.js';
 import { endPool } from './ending.js';
 import { startWorker } from './threads.js';
 
@@ -22,26 +23,25 @@ export async function slabGrowth({ engine, seed, threads, rounds }) {
   );
   // More than the first slab: every one of them has to reach the workers before its pages circulate.
   const held = [];
-  for (const end = performance.now() + 20_000; held.length < 96 && performance.now() < end; ) {
-    held.push(await pool.takeAsync(undefined, { timeoutMs: 20_000 }));
-  }
+  while (held.length < 96) held.push(await pool.takeAsync(undefined, { timeoutMs: HUNG_MS }));
   const slabsAtMost = provider.describe().slabs;
   for (const fragment of held) fragment.release();
   const own = churn(pool, { seed, rounds: 500, hold: 8 });
   // One worker is ended at any moment, and reaped.
   const killed = startWorker('churn-worker.js');
+  const words = new Int32Array(new SharedArrayBuffer(8));
   pool.watch(killed);
   await new Promise((resolve) => {
     killed.onmessage = ({ data }) => {
       messages.push(data);
       resolve();
     };
-    killed.postMessage({ share: pool.share(), engine, seed: seed + 99, rounds: 1e9 });
+    killed.postMessage({ share: pool.share(), engine, seed: seed + 99, rounds: 1e9, words });
   });
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until(() => Atomics.load(words, 1) >= 8);
   killed.terminate();
   const totals = await Promise.all(done);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until(() => pool.stats().ports.filter(({ isClaimed }) => isClaimed).length === 1);
   for (let left = pool.channel('work').receive(); left !== null; left = pool.channel('work').receive()) left.release();
   pool.trim();
   const slabsAtEnd = provider.describe().slabs;

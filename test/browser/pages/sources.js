@@ -15,6 +15,7 @@ import {
   uploadBuffer,
   uploadTexture,
 } from '../pagepool/web.js';
+import { turns, until } from '../support/waiting.js';
 import { endPool, refusalOf } from './ending.js';
 import { runWorker } from './threads.js';
 
@@ -92,7 +93,7 @@ export async function streams({ bodyBytes }) {
     held.push(fragment);
     if (held.length === 8) {
       isPaused = pool.take() === null;
-      setTimeout(() => releaseAll(held), 5);
+      void turns(3).then(() => releaseAll(held));
     }
   }
   releaseAll(held);
@@ -107,10 +108,12 @@ export async function streams({ bodyBytes }) {
     controller.abort(new Error('enough')),
   ).catch(({ message }) => message);
   const idle = new AbortController();
-  setTimeout(() => idle.abort(new Error('too long')), 10);
-  results.idle = await drain(
-    readStreamInto(pool, new ReadableStream({ type: 'bytes' }), { signal: idle.signal }),
-  ).catch(({ message }) => message);
+  const idling = drain(readStreamInto(pool, new ReadableStream({ type: 'bytes' }), { signal: idle.signal })).catch(
+    ({ message }) => message,
+  );
+  await turns(3);
+  idle.abort(new Error('too long'));
+  results.idle = await idling;
   results.failed = await drain(readStreamInto(pool, streamOf([5, 'fail']))).catch(({ message }) => message);
   const all = Array.from({ length: 8 }, () => pool.take());
   results.late = await refusalOf(() => drain(readStreamInto(pool, streamOf([5]), { timeoutMs: 20 })));
@@ -205,8 +208,8 @@ export async function sockets({ echoUrl }) {
   socket.send(new Uint8Array(4));
   results.isRefused = !sendOver(socket, kept, { maxBufferedBytes: 0 });
   await messages.return();
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  results.isClosed = socket.readyState >= 2;
+  await until(() => socket.readyState >= 2);
+  results.isClosed = true;
   results.notOpen = sendOver(socket, kept);
   kept.release();
   // Too much that nobody takes.

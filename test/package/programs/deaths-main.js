@@ -4,7 +4,8 @@
 import * as threads from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 
-const PATIENCE_MS = 20_000;
+// Says "hung", and nothing else.
+const PATIENCE_MS = 120_000;
 const pool = await PagePool.create({ pageCount: 16, maxPorts: 4 });
 
 /** Starts a thread, ends it when it holds pages, and waits until its port is free. */
@@ -19,7 +20,7 @@ async function liveAndDie(isWatched) {
   await worker.terminate();
   const isFree = () => !pool.stats().ports[portId].isClaimed;
   for (const end = Date.now() + PATIENCE_MS; !isFree() && Date.now() < end; ) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
   return { used, isReaped: isFree(), usedAfter: pool.audit().pages.used };
 }
@@ -28,5 +29,5 @@ const hasLocks = threads.locks !== undefined || globalThis.navigator?.locks !== 
 const watched = await liveAndDie(true);
 // In Deno locks tell of web workers alone.
 const unwatched = hasLocks && !('Deno' in globalThis) ? await liveAndDie(false) : null;
-const { isDestroyed } = await pool.close({ timeoutMs: 5000, ref: true });
+const { isDestroyed } = await pool.close({ timeoutMs: PATIENCE_MS, ref: true });
 console.log(JSON.stringify({ watched, unwatched, isDestroyed }));

@@ -6,7 +6,8 @@
 const FRAGMENTS = 300;
 // Fewer than the pool has pages: the worker needs some for its copies.
 const UNDER_WAY_MAX = 12;
-const WAIT_MS = 20_000;
+// Says "hung", and nothing else.
+const WAIT_MS = 120_000;
 
 /** Which engines the two threads use, and how the worker waits. */
 export const cases = [

@@ -15,8 +15,8 @@ const worker = new Worker(new URL('./user-area-worker.js', import.meta.url), { w
 const answer = new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
 let sum = 0;
 for (let i = 1; i <= COUNT; ) {
-  await queue.waitRoom({ ref: true, timeoutMs: 10_000 });
-  const fragment = await pool.takeAsync(100, { ref: true, timeoutMs: 10_000 });
+  await queue.waitRoom({ ref: true, timeoutMs: 120_000 });
+  const fragment = await pool.takeAsync(100, { ref: true, timeoutMs: 120_000 });
   fragment.bytes.fill(i);
   if (!queue.give(fragment.handle, 0, 100, i)) {
     fragment.release();
@@ -27,8 +27,8 @@ for (let i = 1; i <= COUNT; ) {
 }
 queue.end();
 const came = await answer;
-const scrubbed = await queue.close({ ref: true, timeoutMs: 10_000 });
+const scrubbed = await queue.close({ ref: true, timeoutMs: 120_000 });
 const { balanced } = pool.audit();
-const { isDestroyed } = await pool.close({ ref: true, timeoutMs: 10_000 });
+const { isDestroyed } = await pool.close({ ref: true, timeoutMs: 120_000 });
 await worker.terminate();
 console.log(JSON.stringify({ isRight: came === sum, scrubbed, balanced, isDestroyed }));
