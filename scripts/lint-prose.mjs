@@ -1,10 +1,11 @@
-// Prose that can be read at once: checks the sentences, the lines and the tables of the documents.
+// Prose that can be read at once: checks the sentences, the lines and the tables of the documents. With --write it
+// breaks long lines itself.
 //
 // No sentence has more than 35 words, no line of prose more than 120 columns, no cell of a table more than 140
 // characters. Code is one word. What is between <!-- marks --> is written by other scripts and is left alone, and so are
 // blocks of code.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMain, Refusal, root, runScript } from './support.mjs';
 
@@ -96,12 +97,43 @@ export function findHardProse(markdown) {
   });
 }
 
+/** The words of a text; code of up to 70 characters is one. */
+function unbroken(text) {
+  return text.match(/(?:`[^`]{1,70}`|\S)+/g) ?? [];
+}
+
+/** The document with every paragraph broken anew that has a line which is too long. */
+export function breakLines(markdown) {
+  const lines = markdown.split('\n');
+  const long = partsOf(markdown).filter(({ lines: own }) => own?.some((text) => [...text].length > COLUMNS_MAX));
+  // From the end: the numbers of the parts before stay as they are.
+  for (const { line, lines: own } of long.reverse()) {
+    const [, first, rest] = /^(\s*(?:(?:[-*]|\d+\.) )?)(.*)$/.exec(own[0]);
+    const words = unbroken([rest, ...own.slice(1).map((text) => text.trim())].join(' '));
+    const broken = [first];
+    for (const word of words) {
+      const last = broken.length - 1;
+      const isEmpty = broken[last].trim() === first.trim() && broken[last].length === first.length;
+      const next = isEmpty ? broken[last] + word : `${broken[last]} ${word}`;
+      if (isEmpty || [...next].length <= COLUMNS_MAX) broken[last] = next;
+      else broken.push(' '.repeat(first.length) + word);
+    }
+    lines.splice(line - 1, own.length, ...broken);
+  }
+  return lines.join('\n');
+}
+
 if (isMain(import.meta.url)) {
   await runScript(() => {
     const paths = documents();
-    const found = paths.flatMap((path) =>
-      findHardProse(readFileSync(join(root, path), 'utf8')).map((sentence) => `${path}:${sentence}`),
-    );
+    const found = paths.flatMap((path) => {
+      let text = readFileSync(join(root, path), 'utf8');
+      if (process.argv.includes('--write')) {
+        text = breakLines(text);
+        writeFileSync(join(root, path), text);
+      }
+      return findHardProse(text).map((sentence) => `${path}:${sentence}`);
+    });
     if (found.length > 0) throw new Refusal(found.join('\n'));
     console.log(`prose: ${paths.length} documents, no sentence over ${WORDS_MAX} words`);
   });

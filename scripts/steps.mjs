@@ -12,6 +12,7 @@ export const lintSteps = [
   ['floors', ['scripts/lint-floors.mjs']],
   ['layout tables', ['scripts/docs-layout.mjs', '--check']],
   ['error table', ['scripts/docs-errors.mjs', '--check']],
+  ['prose', ['scripts/lint-prose.mjs']],
 ];
 
 /** Steps that need the build. */
