@@ -11,12 +11,14 @@ import { nothingRead, PLAIN, type Reads, suspension } from './suspend/suspension
 
 type Steps = Iterator<unknown, unknown, unknown>;
 
+const CALL_NAMES = Object.keys(closedEngine) as CallName[];
+
 /** An instance of the rewritten engine. */
 export class TypeScriptStepper implements Stepper {
   readonly kind = 'typescript';
   isAtPlain = false;
   result = 0;
-  readonly calls: Calls;
+  private madeCalls: Calls | undefined;
   private engine!: SuspendableEngine;
   private steps: Steps | undefined;
   private reads: Reads = nothingRead();
@@ -26,11 +28,13 @@ export class TypeScriptStepper implements Stepper {
     private readonly model: TypeScriptModel,
     private readonly memory: PoolMemory,
     private readonly threadReads?: Reads,
-  ) {
-    const names = Object.keys(closedEngine) as CallName[];
-    this.calls = Object.fromEntries(
-      names.map((name) => [name, (...args: number[]) => this.runThrough(name, args)]),
+  ) {}
+
+  get calls(): Calls {
+    this.madeCalls ??= Object.fromEntries(
+      CALL_NAMES.map((name) => [name, (...args: number[]) => this.runThrough(name, args)]),
     ) as unknown as Calls;
+    return this.madeCalls;
   }
 
   open(port: number): void {
