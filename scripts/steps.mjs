@@ -1,6 +1,6 @@
-// The steps that look at the sources and at what is built of them, each a program that ends with 0 when it finds
-// nothing: `npm run lint` runs those of the sources, `npm test` all of them. Without arguments of its own this runs the
-// first kind.
+// The steps that check the sources and what is built of them. Each is a program that ends with 0 when it finds nothing.
+// `npm run lint` is this script and runs those of the sources; `npm run check` also runs those of the build, `npm test`
+// all of them.
 
 import { isMain, Refusal, runNode, runScript, tools } from './support.mjs';
 
@@ -12,6 +12,7 @@ export const lintSteps = [
   ['floors', ['scripts/lint-floors.mjs']],
   ['layout tables', ['scripts/docs-layout.mjs', '--check']],
   ['error table', ['scripts/docs-errors.mjs', '--check']],
+  ['prose', ['scripts/lint-prose.mjs']],
 ];
 
 /** Steps that need the build. */
@@ -20,14 +21,18 @@ export const builtSteps = [
   ['wasm gate', ['scripts/verify-wasm.mjs']],
   ['locked operations', ['scripts/count-locked.mjs']],
   ['size', ['scripts/check-size.mjs']],
-  ['toolchain', ['scripts/toolchain.mjs']],
 ];
+
+/** Installs what the package tests run the package with: 1 GB. */
+export const toolchainStep = ['toolchain', ['scripts/toolchain.mjs']];
 
 if (isMain(import.meta.url)) {
   await runScript(async () => {
+    const failed = [];
     for (const [name, args] of lintSteps) {
       const { code } = await runNode(args);
-      if (code !== 0) throw new Refusal(`${name} failed`);
+      if (code !== 0) failed.push(name);
     }
+    if (failed.length > 0) throw new Refusal(`failed: ${failed.join(', ')}`);
   });
 }

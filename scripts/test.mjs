@@ -5,7 +5,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { builtSteps, lintSteps } from './steps.mjs';
+import { builtSteps, lintSteps, toolchainStep } from './steps.mjs';
 import { buildDir, packageJson, runNode, tools } from './support.mjs';
 
 const isLong = process.argv.includes('--long');
@@ -52,7 +52,7 @@ if (await step('build', ['scripts/build.mjs'])) {
     await suite('long', ['--project', 'long'], { LONG: '1' });
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   } else {
-    for (const [name, args] of [...lintSteps, ...builtSteps]) await step(name, args);
+    for (const [name, args] of [...lintSteps, ...builtSteps, toolchainStep]) await step(name, args);
     await suite('tests', []);
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   }

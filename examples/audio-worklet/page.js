@@ -36,7 +36,7 @@ recorder.port.postMessage('stop');
 const { recorded, lost } = await finished;
 const { blocks, peak, frequency } = await answer;
 const { balanced } = pool.audit();
-const { isDestroyed } = await pool.close({ timeoutMs: 5000 });
+const { isDestroyed } = await pool.close({ timeoutMs: 60_000 });
 const lines = [
   `${recorded} blocks recorded, ${lost} lost, ${blocks} received: ${Math.round(frequency)} Hz, peak ${peak.toFixed(2)}`,
   `audit ${balanced ? 'balanced' : 'NOT balanced'}; pool ${isDestroyed ? 'closed' : 'NOT closed'}`,

@@ -76,7 +76,7 @@ await Promise.all(
 );
 const seconds = (performance.now() - started) / 1000;
 await ended;
-const reports = [await gpu.close({ timeoutMs: 5000 }), await host.close({ timeoutMs: 5000 })];
+const reports = [await gpu.close({ timeoutMs: 60_000 }), await host.close({ timeoutMs: 5000 })];
 device.destroy();
 
 const areHome = reports.every(({ isDestroyed }) => isDestroyed);

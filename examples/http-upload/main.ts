@@ -102,5 +102,5 @@ const { balanced, references } = pool.audit();
 console.log(
   `${uploads} uploads; pages missing: ${references.ledgers}, audit ${balanced ? 'balanced' : 'NOT balanced'}`,
 );
-const { isDestroyed } = await pool.close({ timeoutMs: 2000, ref: true });
+const { isDestroyed } = await pool.close({ timeoutMs: 60_000, ref: true });
 process.exitCode = balanced && isDestroyed && references.ledgers === 0 ? 0 : 1;

@@ -73,5 +73,5 @@ const audits = [pool.audit(), inbox.audit()];
 const isHome = audits.every(({ balanced, references }) => balanced && references.ledgers === 0);
 console.log(`${collected} lines of ${producers} producers in ${writes} writes; out of order: ${misplaced}`);
 console.log(isHome ? 'no page is missing' : 'PAGES ARE MISSING');
-await Promise.all([pool.close({ timeoutMs: 2000, ref: true }), inbox.close({ timeoutMs: 2000, ref: true })]);
+await Promise.all([pool.close({ timeoutMs: 60_000, ref: true }), inbox.close({ timeoutMs: 2000, ref: true })]);
 process.exitCode = isHome && misplaced === 0 && collected === producers * count ? 0 : 1;

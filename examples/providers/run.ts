@@ -24,7 +24,7 @@ export async function run(provider: NonNullable<PoolOptions['provider']>): Promi
   work.close();
   const [sum] = (await counted) as [number];
   const { kind } = pool.stats().provider;
-  const { isDestroyed } = await pool.close({ timeoutMs: 5000, ref: true });
+  const { isDestroyed } = await pool.close({ timeoutMs: 60_000, ref: true });
   console.log(
     `${kind}: ${PAGES} pages, sum ${sum === expected ? 'right' : 'wrong'}, ended ${isDestroyed ? 'well' : 'badly'}`,
   );

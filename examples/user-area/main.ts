@@ -43,9 +43,9 @@ while (sent.pieces < PIECES) {
 
 queue.end(); // nothing more is given; what is inside can still be received
 const [came] = await answer;
-const missing = await queue.close({ timeoutMs: 5000, ref: true });
+const missing = await queue.close({ timeoutMs: 60_000, ref: true });
 const { balanced } = pool.audit();
-const { isDestroyed } = await pool.close({ timeoutMs: 5000, ref: true });
+const { isDestroyed } = await pool.close({ timeoutMs: 60_000, ref: true });
 const isWhole = came.pieces === sent.pieces && came.bytes === sent.bytes && came.sum === sent.sum;
 console.log(
   `${came.pieces} pieces, ${came.bytes} bytes, ${isWhole ? 'each as it was given' : 'NOT as they were given'}`,

@@ -48,7 +48,7 @@ channel.close();
 const reports = await Promise.all(workers.map(({ done }) => done));
 const { balanced } = pool.audit();
 const { dropped } = channel;
-const { isDestroyed } = await pool.close({ timeoutMs: 5000 });
+const { isDestroyed } = await pool.close({ timeoutMs: 60_000 });
 const [first, second] = reports;
 const lines = [
   `${total.decoded} frames: ${first.seen} and ${second.seen} seen, ${dropped} dropped, ${total.without} without a page`,

@@ -19,6 +19,7 @@ import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortList
 import { type WaitOptions, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import { Watching } from '../recovery/watching.js';
+import type { Areas } from '../supply/areas.js';
 import { Channel, endChannelWaits } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
 import { Fragment } from './fragment.js';
@@ -45,14 +46,11 @@ export class Attachment {
   readonly watching: Watching;
   readonly #isCreator: boolean;
   #share: PoolShare | string;
-  /** The port's own engine, which serves its calls but for moments. */
-  readonly #engine: Engine;
   readonly #closing: Closing;
 
   constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
     this.port = port;
     if (leaks.leaks !== 'off') track(port, leaks, calls);
-    this.#engine = port.engine;
     this.#isCreator = isCreator;
     this.#share = share;
     this.#closing = new Closing(port, () => this.end());
@@ -66,12 +64,9 @@ export class Attachment {
 
   /** From here on what changes is heard of: the port's engine by `engineChanged`, the rest here. */
   begin(engineChanged: PortListener['engineChanged']): void {
-    const { port, views } = this;
+    const { port } = this;
     listen(port, { engineChanged, lost: () => this.end() });
-    port.areas?.listen({
-      forget: (firstPage, pages) => views.fill(undefined, firstPage, firstPage + pages),
-      behind: (isBehind) => this.#turn(isBehind),
-    });
+    if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
     watchState(port, () => {
       if (!port.isGone) this.poll();
       return !port.isGone;
@@ -93,12 +88,20 @@ export class Attachment {
     }
   }
 
-  /** What this thread knows of areas, and what the engine may hand out, go together. */
-  #turn(isBehind: boolean): void {
-    const { areas, isGone } = this.port;
-    if (isGone) return;
-    this.port.standIn(isBehind ? waitingEngine(this.#engine, () => areas?.follow()) : this.#engine);
-    if (!isBehind) wakeAll(this.port);
+  /**
+   * What this thread knows of areas, and what the engine may hand out, go together. Nobody but the table keeps the engine: it
+   * would keep the pool's memory.
+   */
+  #followAreas(areas: Areas, engine: Engine): void {
+    const { port, views } = this;
+    areas.listen({
+      forget: (firstPage, pages) => views.fill(undefined, firstPage, firstPage + pages),
+      behind: (isBehind) => {
+        if (port.isGone) return;
+        port.standIn(isBehind ? waitingEngine(engine, () => areas.follow()) : engine);
+        if (!isBehind) wakeAll(port);
+      },
+    });
   }
 
   get isDestroyed(): boolean {

@@ -231,12 +231,9 @@ class Explorer {
   private run(): void {
     const { path } = this;
     this.reset();
-    let used = START;
-    for (const node of path) {
-      const choice = node.choices[node.at]!;
-      this.take(choice, used);
-      used = this.after(used, node.choices, choice);
-    }
+    for (const { choices, at, used } of path) this.take(choices[at]!, used);
+    const last = path.at(-1);
+    let used = last === undefined ? START : this.after(last.used, last.choices, last.choices[last.at]!);
     for (;;) {
       const isOver = this.isOver() && (used.isEnded || !this.mayStillDie(used));
       const key = this.key(used);

@@ -16,7 +16,7 @@ export class TypeScriptStepper implements Stepper {
   readonly kind = 'typescript';
   isAtPlain = false;
   result = 0;
-  readonly calls: Calls;
+  private madeCalls: Calls | undefined;
   private engine!: SuspendableEngine;
   private steps: Steps | undefined;
   private reads: Reads = nothingRead();
@@ -26,10 +26,13 @@ export class TypeScriptStepper implements Stepper {
     private readonly model: TypeScriptModel,
     private readonly memory: PoolMemory,
     private readonly threadReads?: Reads,
-  ) {
-    this.calls = Object.fromEntries(
+  ) {}
+
+  get calls(): Calls {
+    this.madeCalls ??= Object.fromEntries(
       ENGINE_CALLS.map((name) => [name, (...args: number[]) => this.runThrough(name, args)]),
     ) as unknown as Calls;
+    return this.madeCalls;
   }
 
   open(port: number): void {

@@ -1,3 +1,3 @@
-// The threads that send each other packets, ten times as long.
+// The threads that send each other packets, fifteen times as many.
 
 import './threads.test.js';

@@ -158,7 +158,7 @@ async function check(pool: PagePool): Promise<PoolCheck> {
   const audit = pool.audit();
   const problems = [...audit.errors];
   if (!audit.exact) problems.push('something still moved');
-  const { isDestroyed, inflight } = await pool.close({ timeoutMs: 2000, ref: true });
+  const { isDestroyed, inflight } = await pool.close({ timeoutMs: 60_000, ref: true });
   if (!isDestroyed) problems.push('the pool could not close');
   return {
     engine: pool.engine,
