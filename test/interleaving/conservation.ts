@@ -60,9 +60,9 @@ import type { ChannelGeometry, RingGeometry } from '../../src/control/geometry.j
 import { lapMask, type ModelPool } from './model.js';
 
 /**
- * Where each page is, page 1 first: `cache 0`, `ring`, `retired`, `fresh`, `left`, `open 0`, or `held` by ports and carriers; pages
- * of areas are also `fed`, where any port finds them, or `returned` to their provider. After a death there is `suspect` as well:
- * nobody refers to the page, and it is marked as one that may count a reference too many.
+ * Where each page is, page 1 first: `cache 0`, `ring`, `retired`, `fresh`, `left`, `open 0`, or `held` by ports and
+ * carriers. Pages of areas are also `fed`, where any port finds them, or `returned` to their provider. After a death
+ * there is `suspect` as well: nobody refers to the page, and it is marked as one that may count a reference too many.
  */
 export type Places = readonly string[];
 

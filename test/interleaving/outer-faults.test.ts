@@ -3,12 +3,10 @@
 // In TypeScript: deaths before plain writes are what tells most of them.
 
 import { afterAll, expect, test } from 'vitest';
+import { breakCode } from './break-code.js';
 import { buildEngines } from './engines.js';
 import { explore, trace } from './explorer.js';
 import { type OuterFault, outerFaults } from './outer-faults.js';
-import { breakOwnerCode } from './owner-code.js';
-import { breakPoolCode } from './pool-code.js';
-import { breakReaper } from './reaper-code.js';
 import { reaped } from './reaping.js';
 import { describeCaught, Report } from './report.js';
 import { scenarioNamed } from './scenarios/all.js';
@@ -18,11 +16,6 @@ const report = new Report('outer-faults', 'faults');
 
 function scenarioOf({ scenario, kills, bound = 0 }: OuterFault) {
   return kills === undefined ? scenarioNamed(scenario) : reaped(scenarioNamed(scenario), kills, bound);
-}
-
-function breakCode({ also = [], ...fault }: OuterFault): Promise<() => void> {
-  if (fault.file.startsWith('src/recovery/')) return breakReaper([fault, ...also]);
-  return fault.file.startsWith('src/supply/') ? breakOwnerCode([fault, ...also]) : breakPoolCode([fault, ...also]);
 }
 
 test.each(outerFaults)('caught in $file: $name', async (fault) => {

@@ -1,5 +1,5 @@
-// Faults outside the engines: of the recovery, of the code by which a pool ends, and of the owner's. Each is caught in the order of some
-// steps, or by a death that only that part of the code settles.
+// Faults outside the engines: of the recovery, of the code by which a pool ends, and of the owner's. Each is caught in
+// the order of some steps, or by a death that only that part of the code settles.
 
 import type { Patch } from './build-model.js';
 

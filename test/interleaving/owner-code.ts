@@ -1,7 +1,7 @@
 // The owner's shipped code, rewritten, as runs of explored threads; and what must be so when all of them are done.
 //
-// An owner remembers which pages are out and on which it has a pin (Office). That is made anew for each schedule, from what `own` was
-// told before, and lives in the owner's thread from one run to the next.
+// An owner remembers which pages are out, and on which it has a pin (Office). That is made anew for each schedule, from
+// what `own` was told before, and lives in the owner's thread from one run to the next.
 
 import {
   DESCRIPTOR_HOME_OFFSET,
@@ -70,7 +70,7 @@ function seatOf({ memory, geometry }: ModelPool, id: number): Office['owner'] {
   return { id, claim: claimOf(memory, geometry, id), memory, geometry, engine: {} as Office['owner']['engine'] };
 }
 
-/** Before schedules: port `id` is the owner's, the areas are there, and these pages were fed, which nobody has taken. */
+/** Before schedules: port `id` is the owner's, the areas are there, and these pages were fed and not taken yet. */
 export function own(
   pool: ModelPool,
   areas: readonly (readonly [firstPage: number, pages: number])[],
@@ -118,7 +118,20 @@ function openOffice(owner: Office['owner'], areas: readonly ModelArea[], fed: re
 
 /** One call of the owner: `what` begins it. */
 function ownersRun(name: string, what: (office: Office) => unknown): Run {
-  return { name, isContinued: true, run: (pool) => what(officeOf(pool)) as Steps };
+  return {
+    name,
+    isContinued: true,
+    run: (pool) => {
+      const office = officeOf(pool);
+      return suspension.mark(runAndLook(pool, office, what(office) as Steps));
+    },
+  };
+}
+
+function* runAndLook(pool: ModelPool, { areas }: Office, steps: Steps): Steps {
+  const result = yield* steps;
+  for (const area of areas) if (area.isGone) requireGone(pool, area);
+  return result;
 }
 
 /** The owner retires an area: its pages are called home. */
@@ -141,6 +154,8 @@ export const takeWaiting = (index: number): Run => ownersRun('hide', (office) =>
 export const answerAsking: Run = ownersRun('answer', (office) => code.answerAsking(office));
 /** The same where the platform refuses to tell them. */
 export const answerInVain: Run = ownersRun('answer in vain', (office) => code.answerInVain(office));
+/** The owner takes what came home, and an area whose last page that was is gone. */
+export const collect: Run = ownersRun('collect', (office) => code.collect(office));
 /** The owner does whatever is due: pages that are wanted are fed. */
 export const serve: Run = ownersRun('serve', (office) => code.serve(office));
 /** The owner takes back what was fed, and what came home. */
@@ -150,23 +165,7 @@ export const leaveOffice: Run = ownersRun('leave', (office) => code.leaveOffice(
 /** The owner takes what came home after the pool's end. */
 export const takeAtEnd: Run = ownersRun('take at the end', (office) => code.takeAllAtEnd(office));
 
-/** The owner takes what came home, and an area whose last page that was is gone. */
-export const collect: Run = {
-  name: 'collect',
-  isContinued: true,
-  run: (pool) => {
-    const office = officeOf(pool);
-    return suspension.mark(collectAndLook(pool, office, code.collect(office) as unknown as Steps));
-  },
-};
-
-function* collectAndLook(pool: ModelPool, { areas }: Office, steps: Steps): Steps {
-  const home = yield* steps;
-  for (const area of areas) if (area.isGone) requireGone(pool, area);
-  return home;
-}
-
-/** At the moment at which an area is gone nobody may have a page of it. */
+/** From the moment at which an area is gone nobody may have a page of it. */
 function requireGone(pool: ModelPool, { firstPage, pages }: ModelArea): void {
   for (let page = firstPage; page < firstPage + pages; page++) {
     const state = homeOf(pool, page);
@@ -198,8 +197,8 @@ export const receiveAreas = (epoch: number): Run => ({
 
 // ---------------------------------------------------------------------------------- when all threads are done
 
-function homeOf({ geometry, ...pool }: ModelPool, page: number): number {
-  return pool.memory.u32[(descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET) >>> 2]! & HOME_STATE_MASK;
+function homeOf({ geometry, memory }: ModelPool, page: number): number {
+  return memory.u32[(descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET) >>> 2]! & HOME_STATE_MASK;
 }
 
 function pinsOf({ geometry, memory }: ModelPool, page: number): number {
@@ -233,8 +232,8 @@ export function placesAtEnd(pool: ModelPool): Places {
 }
 
 /**
- * When all threads are done, and the dead ones reaped: the owner looks once more, everybody lets go of everything, and every page
- * comes home. Where the owner is gone they come as far as they can without it.
+ * When all threads are done, and the dead ones reaped: the owner looks once more, everybody lets go of everything, and
+ * every page comes home. Where the owner is gone they come as far as they can without it.
  */
 export function requireHome(pool: ModelPool): void {
   const { memory, geometry } = pool;
@@ -260,7 +259,7 @@ export function requireHome(pool: ModelPool): void {
   requireProviders(pool, isServing, owner.isDead);
 }
 
-/** Every page of a retiring area that is not home will come there with its last release: the owner, or somebody else, pins it. */
+/** Every page of a retiring area is home, or will come there with its last release: somebody has a pin on it. */
 function requireCalled(pool: ModelPool, { areas, isOut }: Office): void {
   for (const { firstPage, isRetiring, pages } of areas) {
     for (let page = firstPage; isRetiring && page < firstPage + pages; page++) {
@@ -283,7 +282,7 @@ function letGo(pool: ModelPool, id: number): void {
   engine.park();
 }
 
-/** No page is in circulation; where the owner serves, each page of an area is with its provider, and nobody has a pin. */
+/** No page is in circulation; where the owner serves, each page of an area is with its provider, without a pin. */
 function requireProviders(pool: ModelPool, isServing: boolean, isOwnerDead: boolean): void {
   const { ownPages, pageCount } = pool.geometry;
   for (let page = 1; page <= pageCount; page++) {

@@ -1,7 +1,7 @@
 // The owner's side of a pool with areas, and what other threads ask of it, as the explorer's threads run it.
 //
-// What is called is the shipped code. The order in which Supply (src/supply/supply.ts) calls it, around the callbacks of providers and
-// its timers, is written out here: each function names the method whose order it has.
+// What is called is the shipped code. The order in which Supply (src/supply/supply.ts) calls it, around its timers and the
+// callbacks of providers, is written out here: each function names the method whose order it has.
 
 import { AREAS_WANTED } from '../../assembly/layout.js';
 import { claimPort, freePort, type Seat } from '../../src/control/claims.js';
@@ -215,8 +215,8 @@ export function wantPages(seat: Seat, count: number): number {
 }
 
 /**
- * What src/port/port.ts openPort does with a table of areas of that epoch, in a thread that cannot fetch what is posted: the port's
- * number + 1, or 0 where the thread gets no page before it has learned of all areas.
+ * What src/port/port.ts openPort does with a table of areas of that epoch, in a thread that cannot fetch what is
+ * posted: the port's number + 1, or 0 where the thread gets no page before it has learned of all areas.
  */
 export function attachKnowing(memory: PoolMemory, geometry: Geometry, epoch: number): number {
   const id = claimPort(memory, geometry);

@@ -1,9 +1,11 @@
 // Shows one schedule step by step, the one that PAGEPOOL_SCHEDULE, PAGEPOOL_ENGINE and PAGEPOOL_FAULT name.
 
 import { expect, test } from 'vitest';
+import { breakCode } from './break-code.js';
 import { buildEngines, ENGINES } from './engines.js';
 import { explore, trace } from './explorer.js';
 import { seededFaults } from './faults.js';
+import { outerFaults } from './outer-faults.js';
 import { reaped, reapedNamed } from './reaping.js';
 import { scenarioNamed } from './scenarios/all.js';
 
@@ -16,10 +18,13 @@ if (wanted !== undefined) {
     if (engine === undefined)
       throw new Error(`PAGEPOOL_ENGINE=${process.env.PAGEPOOL_ENGINE} (expected ${ENGINES.join(', ')})`);
     const fault = seededFaults.find((seeded) => seeded.name === process.env.PAGEPOOL_FAULT);
+    const outer = outerFaults.find((seeded) => seeded.name === process.env.PAGEPOOL_FAULT);
+    const mend = outer === undefined ? () => {} : await breakCode(outer);
     const scenario = reapedNamed(name, scenarioNamed) ?? scenarioNamed(name);
     const faults = fault === undefined ? [] : [fault.fault];
     const engines = await buildEngines(engine, { deaths: (scenario.kills ?? 0) > 0, faults });
     console.log(trace(scenario, engines, schedule).join('\n'));
+    mend();
   });
 }
 

@@ -1,4 +1,5 @@
-// The owner's words: pages of areas that are fed, taken back, called home and given up, while others take, pin and release them.
+// The owner's words: pages of areas are fed, taken back, called home and given up, while others take, pin and release
+// them.
 
 import { CONTROL_BASE, HEADER_STATE_OFFSET, STATE_DESTROYED } from '../../../assembly/layout.js';
 import { ownerState } from '../../../src/control/owner.js';

@@ -18,7 +18,7 @@ export interface Reads {
   readonly calls: number[];
 }
 
-/** A thread that has read nothing. Not 0: there a 0 that is read would change nothing, and the thread seem to stand where it was. */
+/** A thread that has read nothing. Not 0: a 0 that is read would change nothing then, as if the thread stood still. */
 export function nothingRead(): Reads {
   return { a: 0x9e3779b9, b: 0x7f4a7c15, calls: [] };
 }

@@ -1,4 +1,5 @@
-// Wants of other threads, and what comes home while the owner serves: a page that was home when it was wanted reaches who wants it.
+// Wants of other threads, and what comes home while the owner serves: a page that was home when it was wanted reaches
+// the thread that wants it.
 
 import { type MemoryProvider, PagePool } from 'pagepool';
 import { expect, it } from 'vitest';
@@ -43,7 +44,7 @@ it('feeds a page that came home behind the look for such pages, and was wanted t
     other.unpin(token);
   };
   giveBack();
-  // One look of the owner takes what came home, again and again; the last page comes home, and is wanted, behind the last of these.
+  // One look of the owner takes what came home, again and again. The last page comes home, and is wanted, behind that.
   meanwhile = () => {
     giveBack();
     if (handles.length === 0) {

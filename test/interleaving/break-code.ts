@@ -1,0 +1,12 @@
+// Puts a seeded fault into the code around the engines that its file belongs to.
+
+import type { OuterFault } from './outer-faults.js';
+import { breakOwnerCode } from './owner-code.js';
+import { breakPoolCode } from './pool-code.js';
+import { breakReaper } from './reaper-code.js';
+
+/** Explores with the fault in the code until the returned function is called. */
+export function breakCode({ also = [], ...fault }: OuterFault): Promise<() => void> {
+  if (fault.file.startsWith('src/recovery/')) return breakReaper([fault, ...also]);
+  return fault.file.startsWith('src/supply/') ? breakOwnerCode([fault, ...also]) : breakPoolCode([fault, ...also]);
+}
