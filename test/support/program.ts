@@ -3,8 +3,16 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** The module in `file`, with what it imports. */
-export async function program(file: URL): Promise<string> {
+const programs = new Map<string, Promise<string>>();
+
+/** The module in `file`, with what it imports: built once a process. */
+export function program(file: URL): Promise<string> {
+  const known = programs.get(file.href) ?? bundle(file);
+  programs.set(file.href, known);
+  return known;
+}
+
+async function bundle(file: URL): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(file)],
     bundle: true,

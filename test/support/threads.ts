@@ -18,15 +18,9 @@ export interface Crew<Result> {
   end(): Promise<void>;
 }
 
-const sources = new Map<string, Promise<URL>>();
-
 /** Starts a worker of the program for each of the data. */
 export async function startThreads<Result = unknown>(file: URL, data: readonly object[]): Promise<Crew<Result>> {
-  const source =
-    sources.get(file.href) ??
-    program(file).then((text) => new URL(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`));
-  sources.set(file.href, source);
-  const url = await source;
+  const url = new URL(`data:text/javascript;base64,${Buffer.from(await program(file)).toString('base64')}`);
   const workers = data.map((each) => new Worker(url, { workerData: { entry, ...each } }));
   const results = workers.map(
     (worker) =>
