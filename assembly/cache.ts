@@ -50,7 +50,7 @@ import { magazineAdd, retire, takeFresh, takeListed } from './supply';
 // @ts-ignore: decorator
 @inline
 export function isActive(): bool {
-  // A1 pairs with R1 in src/pool/ending.ts close: a port that sees the pool closing hands its pages back.
+  // A1 pairs with R1 in src/control/ending.ts close: a port that sees the pool closing hands its pages back.
   return aload(CONTROL_BASE + HEADER_STATE_OFFSET) == STATE_ACTIVE;
 }
 

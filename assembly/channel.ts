@@ -71,8 +71,8 @@ import {
   unitBits,
   unitLimit,
   unitMask,
-  unitShift,
-  unitsShift,
+  unitBytesShift,
+  unitsPerPageShift,
 } from './context';
 import { wake } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
@@ -104,7 +104,7 @@ function add(word: usize, amount: u32): void {
 @inline
 export function extentBytes(unit: u32): u32 {
   const units = <u32>load<u16>(extentAddress(unit)); // plain: written before the handle was handed on
-  return (units == 0 ? (<u32>1) << unitsShift : units) << unitShift;
+  return (units == 0 ? (<u32>1) << unitsPerPageShift : units) << unitBytesShift;
 }
 
 /** Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added up. */
@@ -330,7 +330,7 @@ export function sendBurst(channel: u32, address: usize, count: u32, more: u32): 
     const rows = ledger;
     const record = port + PORT_RECORD_KIND_OFFSET;
     const mask = unitMask;
-    const shift = unitsShift;
+    const shift = unitsPerPageShift;
     const bits = unitBits;
     const seed = generationSeed;
     while (filled < left) {
@@ -413,7 +413,7 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
   setLastCode(OK);
   recordNode(node);
   const mask = unitMask;
-  const shift = unitsShift;
+  const shift = unitsPerPageShift;
   const rows = ledger;
   const record = port + PORT_RECORD_KIND_OFFSET;
   while (received < maxCount) {

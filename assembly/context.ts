@@ -24,8 +24,8 @@ import {
   HEADER_SUPPLY_BITS_OFFSET,
   HEADER_SUPPLY_HINT_OFFSET,
   HEADER_UNIT_BITS_OFFSET,
-  HEADER_UNIT_SHIFT_OFFSET,
-  HEADER_UNITS_SHIFT_OFFSET,
+  HEADER_UNIT_BYTES_SHIFT_OFFSET,
+  HEADER_UNITS_PER_PAGE_SHIFT_OFFSET,
   HEADER_WORDS_OFFSET,
   PORT_LOADED_OFFSET,
   PORT_SHIFT,
@@ -54,8 +54,8 @@ export let pages: usize = 0;
 export let flags: u32 = 0;
 export let pageCount: u32 = 0;
 export let pageShift: u32 = 0;
-export let unitShift: u32 = 0;
-export let unitsShift: u32 = 0;
+export let unitBytesShift: u32 = 0;
+export let unitsPerPageShift: u32 = 0;
 export let unitBits: u32 = 0;
 export let unitMask: u32 = 0;
 export let unitLimit: u32 = 0;
@@ -93,11 +93,11 @@ export function bind(id: u32): void {
   flags = header(HEADER_FLAGS_OFFSET);
   pageCount = header(HEADER_PAGE_COUNT_OFFSET);
   pageShift = header(HEADER_PAGE_SHIFT_OFFSET);
-  unitShift = header(HEADER_UNIT_SHIFT_OFFSET);
-  unitsShift = header(HEADER_UNITS_SHIFT_OFFSET);
+  unitBytesShift = header(HEADER_UNIT_BYTES_SHIFT_OFFSET);
+  unitsPerPageShift = header(HEADER_UNITS_PER_PAGE_SHIFT_OFFSET);
   unitBits = header(HEADER_UNIT_BITS_OFFSET);
   unitMask = ((<u32>1) << unitBits) - 1;
-  unitLimit = (pageCount + 1) << unitsShift;
+  unitLimit = (pageCount + 1) << unitsPerPageShift;
   generationMask = ((<u32>1) << header(HEADER_GENERATION_BITS_OFFSET)) - 1;
   generationSeed = header(HEADER_GENERATION_SEED_OFFSET) & generationMask;
   magazineCapacity = header(HEADER_MAGAZINE_CAPACITY_OFFSET);

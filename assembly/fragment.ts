@@ -28,7 +28,7 @@ import {
 } from './layout';
 import { acas, aload, astore, rload } from './atomic';
 import { refill } from './cache';
-import { loaded, pageShift, port, portId, unitShift, unitsShift } from './context';
+import { loaded, pageShift, port, portId, unitBytesShift, unitsPerPageShift } from './context';
 import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handle';
 import { held, recordCut, recordDone, recordPrivate, setHeld } from './ledger';
 import { alloc, releaseShared } from './refcount';
@@ -37,12 +37,12 @@ import { requireSpoiled, spoil } from './supply';
 
 /** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
 export function allocFragment(bytes: u32): u32 {
-  const units = (bytes + ((<u32>1) << unitShift) - 1) >>> unitShift;
+  const units = (bytes + ((<u32>1) << unitBytesShift) - 1) >>> unitBytesShift;
   // Plain throughout: the open page, its offset and its words are this thread's until the handle is handed on.
   const page = load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET);
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
   const first = cut >>> 16;
-  if (page == 0 || first + units > (<u32>1) << unitsShift) return allocFragmentSlow(bytes, units);
+  if (page == 0 || first + units > (<u32>1) << unitsPerPageShift) return allocFragmentSlow(bytes, units);
   return cutAt(page, cut, first, units);
 }
 
@@ -51,7 +51,7 @@ export function allocFragment(bytes: u32): u32 {
 function cutAt(page: u32, cut: u32, first: u32, units: u32): u32 {
   const row = held(page);
   if (row == LEDGER_MAX) return 0;
-  const unit = (page << unitsShift) + first;
+  const unit = (page << unitsPerPageShift) + first;
   const word = load<u32>(wordAddress(unit));
   recordCut(row, cut);
   store<u32>(wordAddress(unit), word + 1);

@@ -1,6 +1,6 @@
 // Handles: from a number to its unit, page, fragment word and descriptor, and back.
 //
-//   handle: | generation (at most 14 bits) | unit |        unit = page << unitsShift | first unit in the page, pages from 1
+//   handle: | generation (at most 14 bits) | unit |        unit = page << unitsPerPageShift | first unit in the page, pages from 1
 //
 // Pure arithmetic on thread-local geometry; only `inspect` reads a shared word. No handle is 0, since pages start at 1.
 
@@ -21,7 +21,7 @@ import {
   unitBits,
   unitLimit,
   unitMask,
-  unitsShift,
+  unitsPerPageShift,
   words,
 } from './context';
 
@@ -34,7 +34,7 @@ export function unitOf(handle: u32): u32 {
 // @ts-ignore: decorator
 @inline
 export function pageOf(unit: u32): u32 {
-  return unit >>> unitsShift;
+  return unit >>> unitsPerPageShift;
 }
 
 // @ts-ignore: decorator

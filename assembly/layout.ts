@@ -30,9 +30,9 @@ export const HEADER_HASH_OFFSET: u32 = 8;
 export const HEADER_IDENTITY_OFFSET: u32 = 12;
 export const HEADER_PAGE_SHIFT_OFFSET: u32 = 28;
 export const HEADER_PAGE_COUNT_OFFSET: u32 = 32;
-export const HEADER_UNIT_SHIFT_OFFSET: u32 = 36;
+export const HEADER_UNIT_BYTES_SHIFT_OFFSET: u32 = 36;
 /** log2 of the units in a page. */
-export const HEADER_UNITS_SHIFT_OFFSET: u32 = 40;
+export const HEADER_UNITS_PER_PAGE_SHIFT_OFFSET: u32 = 40;
 /** How many low bits of a handle number its unit. */
 export const HEADER_UNIT_BITS_OFFSET: u32 = 44;
 export const HEADER_GENERATION_BITS_OFFSET: u32 = 48;

@@ -26,8 +26,8 @@ import {
   portId,
   ring,
   unitMask,
-  unitShift,
-  unitsShift,
+  unitBytesShift,
+  unitsPerPageShift,
 } from './context';
 import { leaveFragmentPage } from './fragment';
 import { inspect, pageOf, unitOf } from './handle';
@@ -81,7 +81,7 @@ export function releaseBulk(address: usize, count: u32): u32 {
 export function offset(handle: u32): u32 {
   if (inspect(handle) != OK) return 0;
   const unit = unitOf(handle);
-  return <u32>pages + ((unit - ((<u32>1) << unitsShift)) << unitShift);
+  return <u32>pages + ((unit - ((<u32>1) << unitsPerPageShift)) << unitBytesShift);
 }
 
 /** Bytes reserved for the fragment, or a code. */

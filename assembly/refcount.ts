@@ -37,7 +37,16 @@ import {
 } from './layout';
 import { aadd, acas, aload, aor, astore, rload } from './atomic';
 import { answer, flush, isActive, refill, spill } from './cache';
-import { generationSeed, ledger, loaded, magazineCapacity, port, unitBits, unitLimit, unitsShift } from './context';
+import {
+  generationSeed,
+  ledger,
+  loaded,
+  magazineCapacity,
+  port,
+  unitBits,
+  unitLimit,
+  unitsPerPageShift,
+} from './context';
 import { invariant } from './debug';
 import {
   descriptorAddress,
@@ -61,7 +70,7 @@ import { magazineAdd, requireSpoiled, retire, spoil, zero } from './supply';
 export function handOut(node: usize, filled: u32): u32 {
   // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
   const page = load<u32>(node + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
-  const unit = page << unitsShift;
+  const unit = page << unitsPerPageShift;
   const word = load<u32>(wordAddress(unit));
   invariant((word & WORD_HOLDERS_MASK) == 0);
   requireSpoiled(page, filled);
@@ -236,10 +245,10 @@ function goHome(page: u32): void {
 
 /** Undoes what a page's last use left in its descriptor and words. */
 function clean(page: u32, descriptor: usize, home: u32): void {
-  const unit = page << unitsShift;
+  const unit = page << unitsPerPageShift;
   if ((home & HOME_FRAGMENTED) != 0) store<u16>(extentAddress(unit), 0); // plain: sole holder; 0 = the whole page
   if ((home & HOME_TAINTED) != 0) {
-    for (let i: u32 = 0; i < (<u32>1) << unitsShift; i++) {
+    for (let i: u32 = 0; i < (<u32>1) << unitsPerPageShift; i++) {
       const word = load<u32>(wordAddress(unit + i));
       if ((word & WORD_HOLDERS_MASK) != 0) store<u32>(wordAddress(unit + i), vacated(word)); // plain: sole holder
     }

@@ -10,7 +10,7 @@ import { ensureToolchain } from './toolchain.mjs';
 
 const DOCUMENT = 'docs/compatibility.md';
 const REGION = /(<!-- results (\w+) -->\n)[\s\S]*?(<!-- \/results -->)/g;
-const results = join(buildDir, 'reports/compatibility');
+const results = join(buildDir, 'test-reports/compatibility');
 
 const yes = (fact) => (fact ? 'yes' : 'no');
 

@@ -1,4 +1,4 @@
-// Writes the tables of docs/verification.md from what the interleaving tests left in build/reports/interleaving; run those before.
+// Writes the tables of docs/verification.md from what the interleaving tests left in build/test-reports/interleaving; run those before.
 //
 // --check compares only; --print shows the tables of this run as text. Numbers of schedules and states are the same on every
 // machine. Between <!-- explored GROUP --> and <!-- /explored --> stands one row a scenario, between <!-- faults --> and
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { buildDir, isMain, Refusal, root, runScript } from './support.mjs';
 
 const DOCUMENT = 'docs/verification.md';
-const REPORTS = join(buildDir, 'reports/interleaving');
+const REPORTS = join(buildDir, 'test-reports/interleaving');
 const GROUP = /(<!-- explored ([^>]+?) -->\n)[\s\S]*?(<!-- \/explored -->)/g;
 const FAULTS = /(<!-- faults -->\n)[\s\S]*?(<!-- \/faults -->)/;
 const ENGINES = ['wasm', 'typescript', 'mixed'];

@@ -5,6 +5,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { builtSteps, lintSteps, toolchainStep } from './steps.mjs';
 import { buildDir, packageJson, runNode, tools } from './support.mjs';
 
 const isLong = process.argv.includes('--long');
@@ -25,8 +26,8 @@ async function step(name, args) {
 
 async function suite(name, args, env) {
   console.log(`\n== ${name}`);
-  const report = join(buildDir, 'reports', `${name}.json`);
-  mkdirSync(join(buildDir, 'reports'), { recursive: true });
+  const report = join(buildDir, 'test-reports', `${name}.json`);
+  mkdirSync(join(buildDir, 'test-reports'), { recursive: true });
   rmSync(report, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const { code } = await runNode([tools.vitest, 'run', ...args, ...reporters], { env: { ...process.env, ...env } });
@@ -44,23 +45,14 @@ async function suite(name, args, env) {
 
 const started = performance.now();
 // What interleaving tests of earlier runs explored is not what these explore.
-rmSync(join(buildDir, 'reports', 'interleaving'), { recursive: true, force: true });
+rmSync(join(buildDir, 'test-reports', 'interleaving'), { recursive: true, force: true });
 if (await step('build', ['scripts/build.mjs'])) {
   await step('browsers', ['scripts/browsers.mjs']);
   if (isLong) {
     await suite('long', ['--project', 'long'], { LONG: '1' });
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   } else {
-    await step('lint', [tools.biome, 'check', '.']);
-    await step('format of assembly', ['scripts/format-assembly.mjs']);
-    await step('atomics', ['scripts/lint-atomics.mjs']);
-    await step('types', [tools.tsc, '--project', 'tsconfig.json']);
-    await step('wasm gate', ['scripts/verify-wasm.mjs']);
-    await step('locked operations', ['scripts/count-locked.mjs']);
-    await step('size', ['scripts/check-size.mjs']);
-    await step('layout tables', ['scripts/docs-layout.mjs', '--check']);
-    await step('error table', ['scripts/docs-errors.mjs', '--check']);
-    await step('toolchain', ['scripts/toolchain.mjs']);
+    for (const [name, args] of [...lintSteps, ...builtSteps, toolchainStep]) await step(name, args);
     await suite('tests', []);
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   }

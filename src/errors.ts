@@ -134,6 +134,27 @@ export function show(value: unknown): string {
   }
 }
 
+/**
+ * An error in the words of all of them: `call failed: found (expected rule); todo`.
+ *
+ * @param todo what to do; the remedy of the code if not given
+ */
+export function callError(
+  code: PagePoolErrorCode,
+  call: string,
+  found: string,
+  rule: string,
+  todo: string = REMEDIES[code],
+  options?: { cause?: unknown; index?: number },
+): PagePoolError {
+  return new PagePoolError(code, `${call} failed: ${found} (expected ${rule}); ${todo}`, options);
+}
+
+/** What a thrown value says, whatever it is. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 /** The error for `name=value (expected rule)`. */
 export function invalidArgument(
   call: string,
@@ -142,10 +163,7 @@ export function invalidArgument(
   rule: string,
   todo?: string,
 ): PagePoolError {
-  return new PagePoolError(
-    'POOL_ERR_INVALID_ARGUMENT',
-    `${call} failed: ${name}=${show(value)} (expected ${rule}); ${todo ?? REMEDIES.POOL_ERR_INVALID_ARGUMENT}`,
-  );
+  return callError('POOL_ERR_INVALID_ARGUMENT', call, `${name}=${show(value)}`, rule, todo);
 }
 
 /** The same as a `RangeError`, for the one call whose contract says so. */
@@ -159,6 +177,20 @@ export function invalidRange(call: string, name: string, value: number, rule: st
 export function requireInteger(call: string, name: string, value: unknown, min: number, max: number): void {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     throw invalidArgument(call, name, value, `an integer, ${min}..${max}`);
+  }
+}
+
+/** The option of that name, false if it is not given; throws unless it is a boolean and `options` has no other. */
+export function requireFlag(call: string, options: unknown, name: string): boolean {
+  const { [name]: value = false } = requireRecord(call, 'options', options ?? {}, [name]);
+  if (typeof value !== 'boolean') throw invalidArgument(call, name, value, 'a boolean');
+  return value;
+}
+
+/** Throws unless `value` is a number of milliseconds; Infinity is one. */
+export function requireMilliseconds(call: string, name: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value >= 0)) {
+    throw invalidArgument(call, name, value, 'a number of milliseconds, 0 or more');
   }
 }
 

@@ -1,7 +1,7 @@
 // What is counted instead of timed: locked operations, sizes of code, and the control region's bytes a page.
 
 import { execFileSync } from 'node:child_process';
-import { planGeometry } from '../../src/pool/geometry.js';
+import { planGeometry } from '../../src/control/geometry.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import type { ControlFact, Facts } from '../harness/results.js';
 

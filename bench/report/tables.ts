@@ -46,7 +46,7 @@ export function explanationList(verdicts: readonly Verdict[], explanations: Read
   const missed = verdicts.filter(({ verdict }) => verdict === 'missed');
   if (missed.length === 0) return 'No budget is missed.';
   return missed
-    .map(({ id, operation }) => `**\`${id}\`: ${operation}.** ${explanations.get(id) ?? 'Not explained yet.'}`)
+    .map(({ id, operation }) => `**\`${id}\`: ${operation}.**\n${explanations.get(id) ?? 'Not explained yet.'}`)
     .join('\n\n');
 }
 

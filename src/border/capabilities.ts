@@ -3,7 +3,7 @@
 // Found out by trying, in the first call; versions are named for the reader and decide nothing. Any thread: answers differ between a
 // page and its workers.
 
-import { chooseMemory, hasWaitAsync, type MemoryKind } from '../pool/capabilities.js';
+import { chooseMemory, hasWaitAsync, type MemoryKind } from '../platform/capabilities.js';
 import { apis, verdictOf } from './known.js';
 import { type BorderApi, needsCopy, type Verdict } from './verdict.js';
 

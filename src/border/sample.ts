@@ -4,7 +4,7 @@
 // buffer away takes the pool's memory away. An API that did right is asked again while the bytes are overwritten right after its
 // call: that tells whether it reads them later.
 
-import { chooseMemory } from '../pool/capabilities.js';
+import { chooseMemory } from '../platform/capabilities.js';
 import type { Verdict } from './verdict.js';
 
 const BYTES = 64;

@@ -4,7 +4,7 @@
 // that the processor cannot see throw by themselves where their bytes are asked for.
 
 import { invalidArgument } from '../errors.js';
-import { isSharedBuffer } from '../pool/memory.js';
+import { isSharedBuffer } from '../platform/buffers.js';
 
 /** A fragment, a packet, or a view on pages: its bytes are read and the reference stays the caller's. */
 export type ByteSource = { readonly bytes: Uint8Array } | Iterable<Uint8Array> | Uint8Array;

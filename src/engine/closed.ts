@@ -3,7 +3,7 @@
 // Put in the place of a port's engine when its thread detaches or the pool is destroyed, so that the fast paths need no check
 // of their own. `ERR_CLOSED` is no code of the core: the public layer turns it into POOL_ERR_DESTROYED.
 
-import type { Engine } from './engine.js';
+import type { CallName, Engine } from './engine.js';
 
 /** What every refusing call returns. */
 export const ERR_CLOSED = -100;
@@ -13,7 +13,7 @@ const refuse = (): number => ERR_CLOSED;
 const nothing = (): void => {};
 
 /** An engine that refuses everything. */
-export const closedEngine: Omit<Engine, 'kind'> = {
+export const closedEngine: Pick<Engine, CallName> = {
   alloc: none,
   allocFragment: none,
   allocBurst: none,
@@ -40,3 +40,6 @@ export const closedEngine: Omit<Engine, 'kind'> = {
   releaseHeld: none,
   wake: nothing,
 };
+
+/** The calls of every engine, by name. */
+export const ENGINE_CALLS = Object.keys(closedEngine) as readonly CallName[];

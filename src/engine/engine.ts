@@ -64,3 +64,6 @@ export interface Engine {
   /** Adds 1 to an eventcount's sequence and wakes its waiters, when there are any. */
   wake(event: number): void;
 }
+
+/** A call of an engine. */
+export type CallName = Exclude<keyof Engine, 'kind'>;

@@ -3,24 +3,18 @@
 // The fast paths need no check for either: they call the engine that is there. Only pools with a provider of other memory than
 // their own ever have one of these.
 
-import { PagePoolError, REMEDIES } from '../errors.js';
-import { closedEngine } from './closed.js';
+import { callError, type PagePoolError } from '../errors.js';
+import { ENGINE_CALLS } from './closed.js';
 import type { Engine } from './engine.js';
-
-type Call = keyof typeof closedEngine;
-const CALLS = Object.keys(closedEngine) as Call[];
 
 /** The error of a call of the pool inside a provider's callback. */
 export function reentryError(call: string, callback: string): PagePoolError {
-  return new PagePoolError(
-    'POOL_ERR_PROVIDER',
-    `${call} failed: called inside the provider's ${callback} (expected no call of the pool there); ${REMEDIES.POOL_ERR_PROVIDER}`,
-  );
+  return callError('POOL_ERR_PROVIDER', call, `called inside the provider's ${callback}`, 'no call of the pool there');
 }
 
 /** An engine that refuses every call by an error: a provider's callback must not call the pool. */
 export function reentrantEngine(kind: Engine['kind'], callback: string): Engine {
-  const calls = CALLS.map((call) => [
+  const calls = ENGINE_CALLS.map((call) => [
     call,
     () => {
       throw reentryError(call, `${callback}()`);
@@ -36,7 +30,7 @@ export function reentrantEngine(kind: Engine['kind'], callback: string): Engine 
  *   asks again and again, and hears of it no other way
  */
 export function waitingEngine(engine: Engine, look: () => void): Engine {
-  const calls = CALLS.map((call) => [
+  const calls = ENGINE_CALLS.map((call) => [
     call,
     (...args: never[]) => (engine[call] as (...args: never[]) => unknown)(...args),
   ]);
@@ -61,9 +55,12 @@ export function waitingEngine(engine: Engine, look: () => void): Engine {
     lastError: () => (isOwn ? engine.lastError() : 0),
     adopt: () => {
       look();
-      throw new PagePoolError(
+      throw callError(
         'POOL_ERR_PROVIDER',
-        'adopt failed: this thread waits for memory of the pool that was added while it attached (expected it to have arrived); return to the event loop first',
+        'adopt',
+        'this thread waits for memory of the pool that was added while it attached',
+        'it to have arrived',
+        'return to the event loop first',
       );
     },
   };

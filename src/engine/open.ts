@@ -3,9 +3,9 @@
 // `'auto'` falls back; `'wasm'` asked for and not possible is an error that says why. Both engines may serve ports of one
 // pool at the same time, so the choice is each thread's own.
 
-import { invalidArgument, PagePoolError, REMEDIES } from '../errors.js';
-import type { PoolMemory } from '../pool/memory.js';
+import { callError, invalidArgument, type PagePoolError, REMEDIES } from '../errors.js';
 import type { Engine } from './engine.js';
+import type { GrowableMemory } from './typescript/context.js';
 import { createTypeScriptEngine } from './typescript.js';
 import { compileCore, compileCoreSync, instantiateCore, openWasmEngine } from './wasm.js';
 
@@ -19,7 +19,7 @@ export interface PreparedEngine {
 export interface EngineRequest {
   readonly call: string;
   readonly engine: 'auto' | 'wasm' | 'typescript';
-  readonly memory: PoolMemory;
+  readonly memory: GrowableMemory;
   readonly module: WebAssembly.Module | undefined;
   readonly stepPages: number;
 }
@@ -62,9 +62,12 @@ function fallBack(request: EngineRequest, cause: unknown): PreparedEngine {
 }
 
 function refused(call: string, rule: string, cause: unknown): PagePoolError {
-  return new PagePoolError(
+  return callError(
     'POOL_ERR_INVALID_ARGUMENT',
-    `${call} failed: engine="wasm" (expected ${rule}); pass engine: 'auto', or ${REMEDIES.POOL_ERR_NOT_SHARED}`,
+    call,
+    'engine="wasm"',
+    rule,
+    `pass engine: 'auto', or ${REMEDIES.POOL_ERR_NOT_SHARED}`,
     { cause },
   );
 }

@@ -4,25 +4,23 @@
 // Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
 
 import { OK } from '../../assembly/layout.js';
-import { closedEngine } from '../engine/closed.js';
+import { ENTRY_WORDS } from '../control/messages.js';
+import { ENGINE_CALLS } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
-import type { Port } from '../pool/port.js';
-import { ALLOCATED, type LeakTracker } from './tracker.js';
+import { ALLOCATED, type LeakSeat, type LeakTracker } from './tracker.js';
 
-const ENTRY_WORDS = 4;
 const RELEASED = 'released';
 
 /** The port's engine, with a tracker of what goes through it. */
-export function trackEngine({ engine, geometry, memory }: Port, tracker: LeakTracker): Engine {
+export function trackEngine({ engine, geometry, memory }: LeakSeat, tracker: LeakTracker): Engine {
   const channels = geometry.channels.map(({ name }) => JSON.stringify(name));
   const sentTo = channels.map((name) => `sent to channel ${name}`);
   const receivedFrom = channels.map((name) => `received from channel ${name}`);
   /** The handles of a burst's items. */
   const handlesAt = (address: number, count: number, wordsEach = 1): number[] =>
     Array.from({ length: count }, (_, i) => memory.u32[(address >>> 2) + i * wordsEach] as number);
-  const names = Object.keys(closedEngine) as (keyof typeof closedEngine)[];
   // Bound: what is not replaced below is called as a function of this object.
-  const calls = Object.fromEntries(names.map((name) => [name, engine[name].bind(engine)])) as unknown as Engine;
+  const calls = Object.fromEntries(ENGINE_CALLS.map((name) => [name, engine[name].bind(engine)])) as unknown as Engine;
   return {
     ...calls,
     kind: engine.kind,

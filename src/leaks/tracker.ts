@@ -4,8 +4,9 @@
 // handle's references in this thread; a Fragment object that is collected with its reference is reported once. The registry
 // keeps plain data for that, and the tracker weakly: neither pool nor memory live longer by it.
 
-import { pageOfHandle } from '../pool/handles.js';
-import type { Port } from '../pool/port.js';
+import type { Seat } from '../control/claims.js';
+import { pageOfHandle, rowIndex } from '../control/places.js';
+import type { Engine } from '../engine/engine.js';
 import { captureStack } from './call-stack.js';
 import { type LeakOptions, type LeakReport, warnOfLeak } from './report.js';
 
@@ -16,6 +17,14 @@ export type Entrances = Readonly<
     readonly CallableFunction[]
   >
 >;
+
+/** What is used of the port of the thread that holds fragments. */
+export interface LeakSeat extends Omit<Seat, 'claim'> {
+  readonly name: string;
+  /** What the thread calls itself. */
+  readonly label: string;
+  readonly engine: Engine;
+}
 
 /** One tracked fragment. */
 interface Entry extends Omit<LeakReport, 'ageMs'> {
@@ -45,7 +54,7 @@ let registry: FinalizationRegistry<Trace> | undefined;
 /** The fragments that one thread holds. */
 export class LeakTracker {
   readonly options: LeakOptions;
-  readonly #port: Port;
+  readonly #port: LeakSeat;
   readonly #entrances: Entrances;
   readonly #self = new WeakRef(this);
   /** By handle, the oldest first. */
@@ -56,7 +65,7 @@ export class LeakTracker {
   /** During a look of a wait: the stack of the call that waits, or null when what it brings is not tracked. */
   #waiting: string | null | undefined;
 
-  constructor(port: Port, options: LeakOptions, entrances: Entrances) {
+  constructor(port: LeakSeat, options: LeakOptions, entrances: Entrances) {
     this.#port = port;
     this.options = options;
     this.#entrances = entrances;
@@ -131,7 +140,7 @@ export class LeakTracker {
   /** Whether the pool, too, says that this thread holds the fragment: references are counted by page, entries by handle. */
   isHeld({ handle, page, references }: Entry): boolean {
     const { engine, geometry, id, memory } = this.#port;
-    const row = memory.u16[((geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1) + page];
+    const row = memory.u16[rowIndex(geometry, id, page)];
     return references > 0 && row !== 0 && engine.refCount(handle) > 0;
   }
 

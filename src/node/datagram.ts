@@ -4,9 +4,9 @@
 
 import { type RemoteInfo, Socket } from 'node:dgram';
 import { invalidArgument, requireRecord } from '../errors.js';
+import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { dispose } from '../pool/symbols.js';
 import { tell } from './events.js';
 import { requireOnFragment } from './options.js';
 

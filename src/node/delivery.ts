@@ -4,9 +4,9 @@
 // is settled after the source has let go of its memory, so whoever awaited it finds every page where it should be.
 
 import { PagePoolError, REMEDIES } from '../errors.js';
+import { dispose } from '../platform/symbols.js';
 import type { Fragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
-import { dispose } from '../pool/symbols.js';
 import { tell } from './events.js';
 import type { OnFragment, ResolvedRead } from './options.js';
 

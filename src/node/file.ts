@@ -7,10 +7,10 @@
 import { type BigIntStats, close, fstat, open, readv } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { invalidArgument, requireInteger } from '../errors.js';
+import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import type { Port } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
+import type { Port } from '../port/port.js';
 import { Delivery } from './delivery.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 

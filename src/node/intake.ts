@@ -7,10 +7,10 @@
 // source pauses until some page is released.
 
 import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
+import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { type Port, refusal } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
+import { type Port, refusal } from '../port/port.js';
 import { Delivery } from './delivery.js';
 import type { OnFragment, ResolvedRead } from './options.js';
 

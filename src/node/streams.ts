@@ -7,8 +7,8 @@ import { Socket as DatagramSocket } from 'node:dgram';
 import { Readable, Writable } from 'node:stream';
 import { requireRecord } from '../errors.js';
 import { Packet } from '../packet/packet.js';
+import { dispose } from '../platform/symbols.js';
 import { Fragment } from '../pool/fragment.js';
-import { dispose } from '../pool/symbols.js';
 import { type OnFragment, requireOnFragment } from './options.js';
 import { destroyedStream, type PacketTarget, type WriteOptions, writePacket, writer } from './write.js';
 

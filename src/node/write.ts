@@ -10,8 +10,8 @@ import { OutgoingMessage } from 'node:http';
 import { PassThrough, type Writable } from 'node:stream';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import { Packet } from '../packet/packet.js';
+import { dispose } from '../platform/symbols.js';
 import { Fragment } from '../pool/fragment.js';
-import { dispose } from '../pool/symbols.js';
 
 /**
  * What packets are written to: a socket or a stream of bytes, an HTTP response, a file handle, a UDP socket. A stream has to be done with

@@ -6,8 +6,8 @@
 
 import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
+import { dispose } from '../platform/symbols.js';
 import type { Fragment } from '../pool/fragment.js';
-import { dispose } from '../pool/symbols.js';
 import { cutFront, mergeSmall, Packet } from './packet.js';
 import { patternOf } from './search.js';
 

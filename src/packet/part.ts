@@ -3,10 +3,11 @@
 // The one rule of references stands here: a window owns one reference of its fragment, of the same kind as any user's (a pin never
 // becomes one). Windows are made with a reference that came, or with a new one; what moves takes its reference along.
 
-import { DESCRIPTOR_PINS_OFFSET, DESCRIPTOR_SHIFT, PIN_COUNT_MASK } from '../../assembly/layout.js';
-import { fragmentView, pageOfHandle } from '../pool/handles.js';
-import { type Port, refusal } from '../pool/port.js';
-import { loadWord } from '../pool/views.js';
+import { DESCRIPTOR_PINS_OFFSET, PIN_COUNT_MASK } from '../../assembly/layout.js';
+import { loadWord } from '../control/nodes.js';
+import { descriptorAt, pageOfHandle } from '../control/places.js';
+import { fragmentView } from '../port/handles.js';
+import { type Port, refusal } from '../port/port.js';
 
 /** A window on a fragment, with its reference. */
 export class Part {
@@ -85,6 +86,6 @@ export function isExclusive(port: Port, call: string, { handle }: Part): boolean
   const { engine, geometry, memory } = port;
   const references = engine.refCount(handle);
   if (references < 0) throw refusal(references, call, 'handle', handle);
-  const descriptor = geometry.descriptorsOffset + (pageOfHandle(port, handle) << DESCRIPTOR_SHIFT);
+  const descriptor = descriptorAt(geometry, pageOfHandle(port, handle));
   return references === 1 && (loadWord(memory, descriptor + DESCRIPTOR_PINS_OFFSET) & PIN_COUNT_MASK) === 0;
 }

@@ -1,20 +1,20 @@
 // Packets through channels: each one message, whole or not at all, and no copy.
 //
-// A packet's windows are the entries of one node (src/channel/messages.ts), which one compare-exchange moves: nobody ever sees a
+// A packet's windows are the entries of one node (src/control/messages.ts), which one compare-exchange moves: nobody ever sees a
 // part of it, whoever else sends, and whatever the channel drops. The references travel in the entries, so a death between two
 // steps leaves each where a reaper finds it: docs/packets.md has the argument.
 
 import { EMPTY, FULL, LANE_DROPPED_OFFSET, OK } from '../../assembly/layout.js';
-import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../channel/channel.js';
-import { moreMask, nextMessage } from '../channel/messages.js';
+import { ENTRY_WORDS, moreMask, nextMessage } from '../control/messages.js';
+import { laneOffset, pendingEntries } from '../control/nodes.js';
 import { invalidArgument } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
+import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
 import { foreignError } from '../pool/fragment.js';
-import { refusal } from '../pool/port.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
-import { laneOffset, pendingEntries } from '../pool/views.js';
-import { requireWaitOptions, type WaitOptions, waitFor } from '../pool/waiting.js';
-import { Packet, packetOf, partsOf, portOf, spendPacket } from './packet.js';
+import { refusal } from '../port/port.js';
+import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import { Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
 import { Part } from './part.js';
 import type { UnreadablePacket } from './unreadable.js';
 
@@ -22,7 +22,6 @@ import type { UnreadablePacket } from './unreadable.js';
 type AnyChannel = Channel | UnreadableChannel;
 type AnyPacket = Packet | UnreadablePacket;
 
-const ENTRY_WORDS = 4;
 const WORD_MAX = 0xffffffff;
 
 /** This thread's end of a channel, and the parts of a message that could not be taken to its end. */
@@ -62,7 +61,7 @@ export function sendPacket(channel: AnyChannel, packet: AnyPacket, tag = 0): boo
   requirePacket('sendPacket', packet);
   const parts = requireParts('sendPacket', packet, geometry);
   if (tag >>> 0 !== tag) throw invalidArgument('sendPacket', 'tag', tag, `an integer, 0..${WORD_MAX}`);
-  if (portOf(packet) !== port) throw foreignError('sendPacket', parts[0]?.handle);
+  if (portOfPacket(packet) !== port) throw foreignError('sendPacket', parts[0]?.handle);
   const { engine, scratch } = port;
   let at = 0;
   for (const { handle, offset, length } of parts) {

@@ -6,15 +6,19 @@
 // Source: page_pool_destroy and its delayed release work.
 
 import { CONTROL_BASE, HEADER_REAPS_OFFSET, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
+import { beginEnding, destroyIfHome, takeOver } from '../control/ending.js';
+import { loadWord } from '../control/nodes.js';
+import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
 import { PagePoolError } from '../errors.js';
+import { warn } from '../platform/console.js';
+import { hasTimers, startTimer } from '../platform/timers.js';
+import type { Timer } from '../platform/types.js';
+import type { EventCount } from '../port/eventcount.js';
+import type { Port } from '../port/port.js';
+import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { hasQuarantine } from '../recovery/quarantine.js';
-import { auditPool } from './audit.js';
-import { beginEnding, destroyIfHome, takeOver } from './ending.js';
-import { findHolders, type Holder, pinnedPages, runningPorts } from './holders.js';
-import type { Timer } from './platform-types.js';
-import { inflight, type Port, poolState } from './port.js';
-import { loadWord } from './views.js';
-import { type EventCount, startTimer, type WaitOptions, waitFor } from './waiting.js';
+import { auditPool } from '../reports/audit.js';
+import { findHolders, type Holder } from '../reports/holders.js';
 
 /** What `close()` found at its end. */
 export interface CloseReport {
@@ -31,9 +35,9 @@ export interface CloseReport {
 const RETRY_MS = 1000;
 /** Retries without progress before each warning: a minute. */
 const STALL_RETRIES = 60;
-/** Of the looks of somebody who waits, how many make one that also settles what deaths left; fewer where an audit takes long. */
-const LOOKS_A_THOROUGH_ONE = 16;
-const PAGES_A_LOOK = 256;
+/** Of somebody who waits, one probe of as many also settles what deaths left; fewer do where an audit takes long. */
+const PROBES_PER_AUDIT = 16;
+const PAGES_PER_PROBE = 256;
 
 /** One thread's side of closing. */
 export class Closing {
@@ -43,7 +47,7 @@ export class Closing {
   /** More came home than ever left: no retry can mend that. */
   #isStuck = false;
   #timer: Timer | undefined;
-  #looks = 0;
+  #probes = 0;
   #progress = '';
   #stalledRetries = 0;
 
@@ -76,9 +80,9 @@ export class Closing {
 
   /** Resolves when the pool is destroyed, or with the state of things when `timeoutMs` is over. */
   async finished(event: EventCount, options: WaitOptions): Promise<CloseReport> {
-    const looksApart = Math.max(LOOKS_A_THOROUGH_ONE, Math.ceil(this.#port.geometry.pageCount / PAGES_A_LOOK));
+    const probesApart = Math.max(PROBES_PER_AUDIT, Math.ceil(this.#port.geometry.pageCount / PAGES_PER_PROBE));
     const probe = (): true | undefined => {
-      const isThorough = this.#looks++ % looksApart === 0;
+      const isThorough = this.#probes++ % probesApart === 0;
       return this.#port.isGone || this.#step(isThorough) || this.#isStuck ? true : undefined;
     };
     try {
@@ -131,13 +135,8 @@ export class Closing {
   }
 
   #warn(text: string): void {
-    globalThis.console?.warn(`pagepool ${JSON.stringify(this.#port.name)}: ${text}`);
+    warn(this.#port.name, text);
   }
-}
-
-/** Whether this realm can look again later: an audio worklet cannot, and leaves closing to others. */
-function hasTimers(): boolean {
-  return typeof setTimeout === 'function';
 }
 
 /** How far closing is. */
@@ -148,7 +147,7 @@ export function closeReport(port: Port): CloseReport {
     isDestroyed,
     inflight: inflight(memory, geometry),
     // The owner knows its own pins, by which areas are emptied: they end with the pool.
-    pinned: pinnedPages(port) - (port.supply?.ownPins() ?? 0),
+    pinned: pinnedPages(port) - (port.supply?.recall.ownPins() ?? 0),
     holders: isDestroyed ? [] : findHolders(port),
   };
 }

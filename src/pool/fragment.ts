@@ -13,11 +13,11 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TIME_OFFSET,
 } from '../../assembly/layout.js';
-import { engineError, invalidArgument, PagePoolError, requireInteger, show } from '../errors.js';
-import { fragmentView } from './handles.js';
-import { type Port, refusal } from './port.js';
-import { dispose } from './symbols.js';
-import { loadWord } from './views.js';
+import { loadWord } from '../control/nodes.js';
+import { callError, engineError, invalidArgument, type PagePoolError, requireInteger, show } from '../errors.js';
+import { dispose } from '../platform/symbols.js';
+import { fragmentView } from '../port/handles.js';
+import { type Port, refusal } from '../port/port.js';
 
 /** A reference on its way outside any channel; structured-cloneable, good for one `adopt` in any thread of the pool. */
 export interface FragmentToken {
@@ -188,8 +188,11 @@ export function reclaimTokens({ engine, geometry, memory, scratch }: Port, timeS
 
 /** The error for what belongs to another pool, or to another attachment. */
 export function foreignError(call: string, value: unknown): PagePoolError {
-  return new PagePoolError(
+  return callError(
     'POOL_ERR_FOREIGN_HANDLE',
-    `${call} failed: value=${show(value)} (expected one of this pool, attached in this thread); use each with the pool it came from`,
+    call,
+    `value=${show(value)}`,
+    'one of this pool, attached in this thread',
+    'use each with the pool it came from',
   );
 }

@@ -1,7 +1,7 @@
 // The options of a pool: their types, their defaults, and the checks of every one of them.
 //
 // Pure: no memory is touched. What leaves `resolveOptions` is complete and valid on its own; whether it all fits into one
-// memory is geometry.ts's question.
+// memory is the question of src/control/geometry.ts.
 
 import {
   BATCH_MAX,
@@ -12,8 +12,11 @@ import {
   RETIRED_WORD_SHIFT,
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
+import type { ChannelPlan, WhenFull } from '../control/geometry.js';
 import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
+import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
+import type { WasmModule } from '../platform/types.js';
 import {
   type PageSource,
   type ReserveOptions,
@@ -22,10 +25,6 @@ import {
   resolveSource,
 } from '../provider/choose.js';
 import type { MemoryProvider } from '../provider/provider.js';
-import type { WasmModule } from './platform-types.js';
-
-/** What a channel does with an entry that it has no room for. */
-export type WhenFull = 'refuse' | 'drop-newest' | 'drop-oldest';
 
 /** How one channel is made. */
 export interface ChannelOptions {
@@ -69,14 +68,6 @@ export interface AttachOptions extends LeakOptions {
   label?: string;
 }
 
-/** A channel's options, complete. */
-export interface ResolvedChannel {
-  readonly name: string;
-  readonly capacity: number;
-  readonly batch: number;
-  readonly whenFull: WhenFull;
-}
-
 /** A pool's options, complete and each valid. */
 export interface ResolvedOptions {
   readonly name: string;
@@ -84,7 +75,7 @@ export interface ResolvedOptions {
   readonly pageCount: number;
   readonly unitBytes: number;
   readonly maxPorts: number;
-  readonly channels: readonly ResolvedChannel[];
+  readonly channels: readonly ChannelPlan[];
   readonly provider: MemoryProvider;
   readonly reserve: MemoryProvider | undefined;
   /** What every thread has to know of the providers. */
@@ -97,7 +88,6 @@ export interface ResolvedOptions {
 
 export const PAGE_BYTES_MIN = 256;
 export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
-export const UNIT_BYTES_MIN = 16;
 export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
 export const CHANNELS_MAX = 256;
 export const CHANNEL_CAPACITY_MAX = 65535;
@@ -116,20 +106,19 @@ const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
  */
 export function resolveOptions(call: string, options: unknown): ResolvedOptions {
   const given = requireRecord(call, 'options', options === undefined ? {} : options, OPTION_NAMES) as PoolOptions;
-  const pageBytes = withDefault(given.pageBytes, 4096);
+  // Only what is not given has a default: null is a wrong type.
+  const { pageBytes = 4096, pageCount = 1024, maxPorts = 16 } = given;
   requirePowerOfTwo(call, 'pageBytes', pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
-  const pageCount = withDefault(given.pageCount, 1024);
   requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
-  const maxPorts = withDefault(given.maxPorts, 16);
   requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
   const provider = resolveProvider(call, given.provider);
   const reserve = resolveReserve(call, given.reserve, PAGE_COUNT_MAX - pageCount);
   const source = resolveSource(provider, reserve);
   const allPages = pageCount + source.reservePages;
-  const unitBytes = withDefault(given.unitBytes, defaultUnitBytes(pageBytes, allPages));
+  const { unitBytes = defaultUnitBytes(pageBytes, allPages) } = given;
   requireUnitBytes(call, unitBytes, pageBytes, allPages);
-  const zero = requireOneOf(call, 'zero', withDefault(given.zero, 'never'), ['never', 'on-release']);
-  const engine = requireOneOf(call, 'engine', withDefault(given.engine, 'auto'), ['auto', 'wasm', 'typescript']);
+  const zero = requireOneOf(call, 'zero', given.zero, ['never', 'on-release']);
+  const engine = requireOneOf(call, 'engine', given.engine, ['auto', 'wasm', 'typescript']);
   return {
     name: resolveName(call, given.name),
     pageBytes,
@@ -159,27 +148,12 @@ export function resolveAttach(call: string, options: unknown): { readonly label:
   return { label, leaks: resolveLeaks(call, leaks) };
 }
 
-function resolveLeaks(call: string, { leaks = 'off', onLeak }: LeakOptions): LeakOptions {
+function resolveLeaks(call: string, { leaks, onLeak }: LeakOptions): LeakOptions {
   if (onLeak !== undefined && typeof onLeak !== 'function') throw invalidArgument(call, 'onLeak', onLeak, 'a function');
   return {
     leaks: requireOneOf(call, 'leaks', leaks, ['off', 'sampled', 'all']),
     ...(onLeak === undefined ? {} : { onLeak }),
   };
-}
-
-/** Only what is not given has a default: null is a wrong type. */
-function withDefault<T>(value: T | undefined, otherwise: T): T {
-  return value === undefined ? otherwise : value;
-}
-
-/** How many low bits of a handle number the units of `pageCount` pages; page 0 is never used. */
-export function unitBitsOf(pageCount: number, unitsShift: number): number {
-  return bitsFor((pageCount + 1) * 2 ** unitsShift - 1);
-}
-
-/** The bits that `value` takes, at least 1. */
-export function bitsFor(value: number): number {
-  return Math.max(1, Math.floor(Math.log2(Math.max(1, value))) + 1);
 }
 
 /** A 64th of the page, at least 64 bytes, and larger where handles would have too few generations otherwise. */
@@ -225,7 +199,7 @@ function resolveName(call: string, name: unknown): string {
   return value;
 }
 
-function resolveChannels(call: string, channels: unknown): ResolvedChannel[] {
+function resolveChannels(call: string, channels: unknown): ChannelPlan[] {
   if (channels === undefined) return [];
   const record = requireRecord(call, 'channels', channels);
   const names = Object.keys(record);
@@ -235,21 +209,16 @@ function resolveChannels(call: string, channels: unknown): ResolvedChannel[] {
 }
 
 /** One channel's options with the defaults filled in. */
-export function resolveChannel(call: string, name: string, options: unknown): ResolvedChannel {
+export function resolveChannel(call: string, name: string, options: unknown): ChannelPlan {
   if (name.length < 1 || name.length > NAME_LENGTH_MAX) {
     throw invalidArgument(call, 'channels', name, `names of 1..${NAME_LENGTH_MAX} characters`);
   }
   const path = `channels.${name}`;
   const given = requireRecord(call, path, options, CHANNEL_OPTION_NAMES) as ChannelOptions;
-  const capacity = withDefault(given.capacity, 256);
+  const { capacity = 256, batch = 8 } = given;
   requireInteger(call, `${path}.capacity`, capacity, 1, CHANNEL_CAPACITY_MAX);
-  const batch = withDefault(given.batch, 8);
   requireInteger(call, `${path}.batch`, batch, 1, BATCH_MAX);
-  const whenFull = requireOneOf(call, `${path}.whenFull`, withDefault(given.whenFull, 'refuse'), [
-    'refuse',
-    'drop-newest',
-    'drop-oldest',
-  ]);
+  const whenFull = requireOneOf(call, `${path}.whenFull`, given.whenFull, ['refuse', 'drop-newest', 'drop-oldest']);
   return { name, capacity, batch, whenFull };
 }
 
@@ -288,7 +257,9 @@ function requirePowerOfTwo(call: string, name: string, value: unknown, min: numb
   }
 }
 
-function requireOneOf<T extends string>(call: string, name: string, value: unknown, allowed: readonly T[]): T {
+/** One of the values; the first where none is given. */
+function requireOneOf<T extends string>(call: string, name: string, value: unknown, allowed: readonly [T, ...T[]]): T {
+  if (value === undefined) return allowed[0];
   if (!allowed.includes(value as T)) throw invalidArgument(call, name, value, `one of ${allowed.map(show).join(', ')}`);
   return value as T;
 }

@@ -4,47 +4,41 @@
 // everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files beside this
 // one.
 
-import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
-import { Channel, endChannelWaits } from '../channel/channel.js';
-import type { closedEngine } from '../engine/closed.js';
+import { ownerState, ringOwner } from '../control/owner.js';
+import { pageOfHandle, startOfHandle } from '../control/places.js';
+import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
-import { waitingEngine } from '../engine/guarded.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
 import {
   invalidArgument,
   invalidHandle,
   invalidRange,
-  PagePoolError,
-  REMEDIES,
+  requireFlag,
   requireInteger,
+  requireMilliseconds,
   requireRecord,
 } from '../errors.js';
-import type { LeakOptions, LeakReport } from '../leaks/report.js';
-import { trackEngine } from '../leaks/tracked-engine.js';
-import { LeakTracker } from '../leaks/tracker.js';
-import { PortReaper } from '../recovery/port-reaper.js';
+import type { LeakReport } from '../leaks/report.js';
+import { isHandleNumber, isWord } from '../numbers.js';
+import { asyncDispose } from '../platform/symbols.js';
+import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../port/bursts.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
+import { destroyedError, exhausted, type Port, refusal } from '../port/port.js';
+import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import { lookFurther, OWN_PAGE, PROVIDER } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
-import { type Areas, NO_AREA } from './areas.js';
-import { type AuditReport, auditPool } from './audit.js';
-import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from './bursts.js';
-import { type CloseReport, Closing, closeReport } from './closing.js';
-import { ownerState, ringOwner, want } from './demand.js';
-import { emptyPort, leaveMemory } from './detaching.js';
+import { type AuditReport, auditPool } from '../reports/audit.js';
+import { type PoolStats, readStats } from '../reports/stats.js';
+import { type Areas, NO_AREA } from '../supply/areas.js';
+import { laterError } from '../supply/callbacks.js';
+import { Attachment } from './attachment.js';
+import type { Channel } from './channel.js';
+import type { CloseReport } from './closing.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
-import { isPressed, returnIdleFragmentPage } from './fragment-page.js';
-import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pageOfHandle, startOfHandle } from './handles.js';
-import { isHandleNumber, isWord } from './numbers.js';
 import type { AttachOptions, PoolOptions } from './options.js';
-import { destroyedError, exhausted, inflight, ownsPort, type Port, poolState, refusal } from './port.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
-import { announce, watchState } from './state.js';
-import { type PoolStats, readStats } from './stats.js';
-import { laterError } from './supply.js';
-import { asyncDispose } from './symbols.js';
-import type { PoolOf, UnreadablePool, UnreadableProvider } from './unreadable.js';
-import { EventCount, requireWaitOptions, type WaitOptions, waitFor, wakeAll } from './waiting.js';
-import { Watching } from './watching.js';
+import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
 
 /** A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the channel. */
 export type Handle = number;
@@ -78,49 +72,29 @@ export class PagePool {
   /** `'local'`: the memory cannot be shared, and `share()` says why. */
   readonly mode: 'shared' | 'local';
   /** The port's engine, beside the port's own: the fast paths save a load. */
-  #engine: Engine | typeof closedEngine;
+  #engine: Engine;
   readonly #port: Port;
-  readonly #isCreator: boolean;
-  #share: PoolShare | string;
-  readonly #closing: Closing;
-  readonly #reaper: PortReaper;
-  readonly #watching: Watching;
-  readonly #freed: EventCount;
-  readonly #channels = new Map<string, Channel>();
+  readonly #attachment: Attachment;
   /** Where pages of providers lie; undefined where all are the pool's own. */
   readonly #areas: Areas | undefined;
-  /** Views of whole pages, by page number. */
-  #views: (Uint8Array | undefined)[] = [];
+  /** The attachment's. */
+  readonly #views: (Uint8Array | undefined)[];
 
-  private constructor({ port, isCreator, share, leaks }: Start) {
+  private constructor(start: Start) {
+    const { port } = start;
     this.#port = port;
-    if (leaks.leaks !== 'off') this.#track(leaks);
+    this.#attachment = new Attachment(start, this);
     this.#engine = port.engine;
     this.#areas = port.areas;
-    this.#isCreator = isCreator;
-    this.#share = share;
-    this.#closing = new Closing(port, () => this.#end());
-    this.#reaper = new PortReaper(port);
-    this.#watching = new Watching(port, this.#reaper);
-    this.#freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
     this.name = port.name;
     this.pageBytes = port.geometry.pageBytes;
     this.pageCount = port.geometry.pageCount;
     this.portId = port.id;
     this.engine = port.engine.kind;
     this.mode = port.memory.isShared ? 'shared' : 'local';
-    port.geometry.channels.forEach((channel, index) => {
-      this.#channels.set(channel.name, new Channel(port, index));
-    });
-    port.onLost = () => this.#end();
-    port.useEngine = (next) => {
-      port.engine = next;
-      this.#engine = next;
-    };
-    if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
-    watchState(port, () => {
-      if (!port.isGone) this.poll();
-      return !port.isGone;
+    this.#views = this.#attachment.views;
+    this.#attachment.begin((engine) => {
+      this.#engine = engine;
     });
   }
 
@@ -135,7 +109,7 @@ export class PagePool {
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
-    await pool.#install('create');
+    await pool.#attachment.install('create');
     return pool;
   }
 
@@ -145,10 +119,10 @@ export class PagePool {
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));
-    const later = pool.#install('createSync');
+    const later = pool.#attachment.install('createSync');
     if (later === undefined) return pool;
     later.catch(() => {}); // whatever it ends with, the pool is refused now
-    pool.#end();
+    pool.#attachment.end();
     throw laterError('createSync');
   }
 
@@ -180,18 +154,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_NOT_SHARED when the pool is local; POOL_ERR_DESTROYED when it is
    */
   share(): PoolShare {
-    if (this.#isDestroyed) throw destroyedError('share');
-    const { areas, isGone } = this.#port;
-    if (typeof this.#share !== 'string') {
-      if (areas === undefined || isGone) return this.#share;
-      areas.follow();
-      return { ...this.#share, areas: areas.snapshot() };
-    }
-    const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
-    throw new PagePoolError(
-      'POOL_ERR_NOT_SHARED',
-      `share failed: mode="local" (expected "shared"): ${this.#share}; ${remedy}`,
-    );
+    return this.#attachment.share();
   }
 
   /** Pages that are not home: used by somebody, or cached by a port. */
@@ -224,7 +187,7 @@ export class PagePool {
     const handle = this.#engine.allocFragment(bytes);
     if (handle !== 0) return handle;
     exhausted(this.#port, 'allocFragment');
-    return want(this.#port, 'allocFragment', 1) ? this.#engine.allocFragment(bytes) : 0;
+    return lookFurther(this.#port, 'allocFragment', 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
   }
 
   /**
@@ -240,8 +203,7 @@ export class PagePool {
   /** The pool looked empty: its last page may be this thread's open fragment page. */
   #allocAgain(): Handle {
     exhausted(this.#port, 'alloc');
-    const isWorthIt = returnIdleFragmentPage(this.#port) || want(this.#port, 'alloc', 1);
-    return isWorthIt ? this.#engine.alloc() : 0;
+    return lookFurther(this.#port, 'alloc', 1) !== 0 ? this.#engine.alloc() : 0;
   }
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
@@ -250,9 +212,9 @@ export class PagePool {
     const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
     if (isDone) return true;
     exhausted(this.#port, 'allocBulk');
-    if (returnIdleFragmentPage(this.#port)) return this.allocBulk(out, count);
-    if (!want(this.#port, 'allocBulk', count)) return false;
-    return address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
+    const found = lookFurther(this.#port, 'allocBulk', count);
+    if (found === OWN_PAGE) return this.allocBulk(out, count);
+    return found !== 0 && allocBulkCopied(this.#port, out, count);
   }
 
   /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
@@ -260,17 +222,10 @@ export class PagePool {
     const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
     const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
     if (got === count) return got;
-    if (got === 0) {
-      exhausted(this.#port, 'allocBurst');
-      if (returnIdleFragmentPage(this.#port)) return this.allocBurst(out, count);
-    }
-    return want(this.#port, 'allocBurst', count - got) ? got + this.#allocRest(out.subarray(got, count)) : got;
-  }
-
-  /** The rest of a burst, after the provider was asked. */
-  #allocRest(out: Uint32Array): number {
-    const address = this.#port.scratch.addressOf('allocBurst', 'out', out, out.length, 1);
-    return address !== 0 ? this.#engine.allocBurst(address, out.length) : allocCopied(this.#port, out, out.length);
+    if (got === 0) exhausted(this.#port, 'allocBurst');
+    const found = lookFurther(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
+    if (found === OWN_PAGE) return this.allocBurst(out, count);
+    return found === 0 ? got : got + allocCopied(this.#port, out.subarray(got, count), count - got);
   }
 
   /**
@@ -338,7 +293,7 @@ export class PagePool {
     if (this.#areas !== undefined) {
       const shift = this.#areas.knownShift(handle);
       // Looked at again: a refused handle's offset, and that of a page in 4 GiB, is 0.
-      return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : this.#offsetAgain(handle);
+      return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : offsetOf(this.#port, 'offset', handle);
     }
     if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
     return offset >>> 0;
@@ -427,7 +382,7 @@ export class PagePool {
    */
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
     const probe = (): Fragment | undefined => this.take(bytes) ?? undefined;
-    const wait = { call: 'takeAsync', port: this.#port, event: this.#freed, probe, looks: true };
+    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, looks: true };
     return waitFor(wait, requireWaitOptions('takeAsync', options));
   }
 
@@ -454,9 +409,10 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
    */
   channel(name: string): Channel {
-    const channel = this.#channels.get(name);
+    const { channels } = this.#attachment;
+    const channel = channels.get(name);
     if (channel !== undefined) return channel;
-    const names = [...this.#channels.keys()].join(', ') || 'none';
+    const names = [...channels.keys()].join(', ') || 'none';
     throw invalidArgument(
       'channel',
       'name',
@@ -470,7 +426,7 @@ export class PagePool {
 
   /** Releases the references of tokens that were lent at least `olderThanMs` ago and never adopted; how many. Whole seconds. */
   reclaimTokens(olderThanMs: number): number {
-    requireMilliseconds('reclaimTokens', olderThanMs);
+    requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
     // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
     const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
     return reclaimTokens(this.#port, Math.max(0, second));
@@ -496,14 +452,7 @@ export class PagePool {
    * that it lives, goes on with a closing that nobody else can finish.
    */
   poll(): void {
-    if (!ownsPort(this.#port)) return;
-    this.#areas?.follow();
-    if (isPressed(this.#port)) returnIdleFragmentPage(this.#port);
-    this.#engine.poll();
-    this.#watching.follow();
-    this.#closing.follow();
-    if (this.#isDestroyed) this.#end();
-    else this.#port.supply?.serveQuietly();
+    this.#attachment.poll();
   }
 
   /**
@@ -515,7 +464,7 @@ export class PagePool {
    */
   watch(worker: unknown): void {
     if (this.#port.isGone) throw destroyedError('watch');
-    this.#watching.watch(worker);
+    this.#attachment.watching.watch(worker);
   }
 
   /**
@@ -527,11 +476,10 @@ export class PagePool {
    *   the port, or when it is this thread's own
    */
   reap(portId: number, options?: { force?: boolean }): ReapReport {
-    const { force = false } = requireRecord('reap', 'options', options ?? {}, ['force']) as { force?: unknown };
-    if (typeof force !== 'boolean') throw invalidArgument('reap', 'force', force, 'a boolean');
+    const force = requireFlag('reap', options, 'force');
     if (this.#port.isGone) throw destroyedError('reap');
     this.#port.supply?.refuseReentry('reap');
-    return this.#reaper.reap(portId, force);
+    return this.#attachment.reaper.reap(portId, force);
   }
 
   /**
@@ -542,11 +490,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is not set; nothing is left then
    */
   detach(options?: { release?: boolean }): void {
-    const { release = false } = requireRecord('detach', 'options', options ?? {}, ['release']) as { release?: unknown };
-    if (typeof release !== 'boolean') throw invalidArgument('detach', 'release', release, 'a boolean');
-    if (!ownsPort(this.#port)) return;
-    if (!this.#isDestroyed) emptyPort(this.#port, release);
-    this.#end();
+    this.#attachment.detach(requireFlag('detach', options, 'release'));
   }
 
   /** Counters and places of all pages, over all ports; approximate while threads work. */
@@ -565,7 +509,7 @@ export class PagePool {
     const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']) as {
       olderThanMs?: number;
     };
-    requireMilliseconds('leaks', olderThanMs);
+    requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
     return this.#port.leaks?.reports(olderThanMs) ?? [];
   }
 
@@ -585,9 +529,7 @@ export class PagePool {
    * @see page_pool_destroy
    */
   destroy(): void {
-    this.#port.supply?.refuseReentry('destroy');
-    if (!this.#isCreator) this.detach();
-    else if (ownsPort(this.#port)) this.#closing.start();
+    this.#attachment.destroy();
   }
 
   /**
@@ -597,13 +539,7 @@ export class PagePool {
    * @throws an aborted signal's reason; the pool goes on closing. PagePoolError POOL_ERR_PROVIDER when the provider fails to end
    */
   async close(options?: WaitOptions): Promise<CloseReport> {
-    const waitOptions = requireWaitOptions('close', options);
-    this.destroy();
-    const { supply } = this.#port;
-    const isOpen = this.#isCreator && !this.#port.isGone;
-    const report = isOpen ? await this.#closing.finished(this.#freed, waitOptions) : closeReport(this.#port);
-    if (report.isDestroyed) await supply?.finished();
-    return report;
+    return this.#attachment.close(requireWaitOptions('close', options));
   }
 
   /** The creator closes, an attached pool detaches. */
@@ -618,98 +554,33 @@ export class PagePool {
     };
   }
 
-  /** From now on the port's references are followed, through its engine. Told before anybody copies the engine. */
-  #track(options: LeakOptions): void {
-    const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
-    const { retain, slice } = Fragment.prototype;
-    const tracker = new LeakTracker(this.#port, options, {
-      alloc: [this.alloc, this.take, this.takeAsync],
-      allocFragment: [this.allocFragment, this.take, this.takeAsync],
-      allocBurst: [this.allocBurst, this.allocBulk],
-      retain: [this.retain, slice, retain],
-      receiveBurst: [receiveBurst, receive, next, iterate],
-      adopt: [this.adopt],
-      wait: [next, iterate, this.takeAsync],
-    });
-    this.#port.engine = trackEngine(this.#port, tracker);
-    this.#port.leaks = tracker;
-  }
-
-  get #isDestroyed(): boolean {
-    return poolState(this.#port.memory) === STATE_DESTROYED;
-  }
-
-  /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */
-  #end(): void {
-    const port = this.#port;
-    port.leaks?.end();
-    this.#closing.stop();
-    this.#freed.close();
-    for (const channel of this.#channels.values()) endChannelWaits(channel);
-    if (!port.isLost) port.supply?.unpinRecalled();
-    endAttachment(port);
-    // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
-    this.#watching.stop();
-    this.#views = [];
-    const isDestroyed = this.#isDestroyed;
-    const { memory } = port;
-    this.#engine = leaveMemory(port, isDestroyed);
-    if (isDestroyed) this.#share = '';
-    if (isDestroyed && !port.isLost) port.supply?.finish();
-    else port.supply?.uninstall();
-    this.#areas?.close();
-    // Lets go of this thread's own wait, and calls whoever has to go on with what it did.
-    announce(memory);
-  }
-
-  #offsetAgain(handle: number): number {
-    extentOf(this.#port, 'offset', handle);
-    return offsetOf(this.#port, 'offset', handle);
-  }
-
-  /** Keeps what this thread knows of areas with what the engine may hand out. */
-  #followAreas(areas: Areas, engine: Engine): void {
-    const port = this.#port;
-    areas.onForget = (firstPage, pages) => this.#views.fill(undefined, firstPage, firstPage + pages);
-    areas.onBehind = (isBehind) => {
-      if (port.isGone) return;
-      port.useEngine?.(isBehind ? waitingEngine(engine, () => areas.follow()) : engine);
-      if (!isBehind) wakeAll(port);
-    };
-    if (areas.isBehind) areas.onBehind(true);
-  }
-
-  /** Lets the providers begin; where one refuses, the pool was never there. */
-  #install(call: string): Promise<void> | undefined {
-    const { supply } = this.#port;
-    if (supply === undefined) return undefined;
-    const refuse = (error: unknown): never => {
-      this.#end();
-      throw error;
-    };
-    try {
-      return supply.start(call)?.catch(refuse);
-    } catch (error) {
-      return refuse(error);
-    }
-  }
-
   #badSize(call: string, bytes: number): Error {
-    if (Number.isInteger(bytes) && bytes > this.pageBytes) {
-      return invalidRange(
-        call,
-        'bytes',
-        bytes,
-        `an integer, 1..${this.pageBytes}`,
-        'take whole pages, or create the pool with larger ones',
-      );
-    }
-    return invalidArgument(call, 'bytes', bytes, `an integer, 1..${this.pageBytes}`);
+    const rule = `an integer, 1..${this.pageBytes}`;
+    if (!Number.isInteger(bytes) || bytes <= this.pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
+    return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
   }
 }
 
-function requireMilliseconds(call: string, olderThanMs: unknown): void {
-  if (typeof olderThanMs !== 'number' || !(olderThanMs >= 0)) {
-    throw invalidArgument(call, 'olderThanMs', olderThanMs, 'a number of milliseconds, 0 or more');
-  }
+/** A pool of memory that the processor cannot see. */
+export interface UnreadablePool
+  extends Omit<PagePool, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'share'> {
+  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
+  bytes(handle: never): never;
+  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
+  area(handle: never): never;
+  take(bytes?: number): UnreadableFragment | null;
+  takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
+  fragment(handle: Handle, offset?: number, length?: number): UnreadableFragment;
+  adopt(token: FragmentToken): UnreadableFragment;
+  channel(name: string): UnreadableChannel;
+  share(): UnreadableShare;
 }
+
+/** The pool that a share attaches to; a `PagePool` where nothing is known of the share. */
+export type PoolOf<Share> = PoolShare extends Share
+  ? PagePool
+  : [Share] extends [never]
+    ? PagePool
+    : Share extends UnreadableShare
+      ? UnreadablePool
+      : PagePool;

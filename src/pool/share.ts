@@ -12,14 +12,15 @@ import {
   HEADER_MAGIC_OFFSET,
   MAGIC,
 } from '../../assembly/layout.js';
-import { invalidArgument, PagePoolError, type PagePoolErrorCode, REMEDIES, show } from '../errors.js';
+import { constantWords, identityWords } from '../control/format.js';
+import { type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
+import { PoolMemory } from '../control/memory.js';
+import { callError, invalidArgument, type PagePoolError, type PagePoolErrorCode, show } from '../errors.js';
+import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
+import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { describedSource, type PageSource } from '../provider/choose.js';
-import { type AreasChange, isAreasSnapshot } from './areas.js';
-import { constantWords } from './format.js';
-import { type Geometry, planGeometry } from './geometry.js';
-import { isSharedBuffer, isWasmMemory, PoolMemory } from './memory.js';
-import { type ResolvedChannel, type ResolvedOptions, resolveOptions } from './options.js';
-import type { WasmMemory, WasmModule } from './platform-types.js';
+import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
+import { type ResolvedOptions, resolveOptions } from './options.js';
 
 /** What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach` there. */
 export interface PoolShare {
@@ -40,7 +41,7 @@ export interface PoolShare {
     readonly unitBytes: number;
     readonly maxPorts: number;
     readonly zero: 'never' | 'on-release';
-    readonly channels: readonly ResolvedChannel[];
+    readonly channels: readonly ChannelPlan[];
     readonly source: PageSource;
   };
   /** Where the pages of a provider lay when the share was made. */
@@ -58,7 +59,6 @@ export interface OpenedShare {
 export function makeShare(
   memory: PoolMemory,
   options: ResolvedOptions,
-  identity: readonly number[],
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
@@ -67,7 +67,7 @@ export function makeShare(
     kind: 'pagepool',
     abi: ABI_VERSION,
     layoutHash,
-    identity: [...identity],
+    identity: [...identityWords(memory)],
     name,
     memory: memory.source as WasmMemory | SharedArrayBuffer,
     ...(module === undefined ? {} : { module }),
@@ -122,12 +122,6 @@ export function openShare(value: unknown, layoutHash: number): OpenedShare {
   return { share, memory, geometry };
 }
 
-/** The words that tell this pool from every other, as one string. */
-export function identityKey(memory: PoolMemory): string {
-  const first = (CONTROL_BASE + HEADER_IDENTITY_OFFSET) >>> 2;
-  return memory.u32.subarray(first, first + 4).join('.');
-}
-
 function requireShape(value: unknown): PoolShare {
   const share = value as PoolShare | null;
   if (typeof share !== 'object' || share === null || share.kind !== 'pagepool') {
@@ -164,11 +158,9 @@ function planShared(share: PoolShare): Geometry {
     const resolved = resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) });
     return planGeometry('attach', { ...resolved, source: describedSource('attach', source) });
   } catch (cause) {
-    throw new PagePoolError(
-      'POOL_ERR_CORRUPT',
-      `attach failed: share.options=object (expected the options of a pool); ${REMEDIES.POOL_ERR_CORRUPT}`,
-      { cause },
-    );
+    throw callError('POOL_ERR_CORRUPT', 'attach', 'share.options=object', 'the options of a pool', undefined, {
+      cause,
+    });
   }
 }
 
@@ -177,5 +169,5 @@ function requireSame(code: PagePoolErrorCode, name: string, value: unknown, expe
 }
 
 function corrupt(code: PagePoolErrorCode, name: string, value: unknown, rule: string): PagePoolError {
-  return new PagePoolError(code, `attach failed: ${name}=${show(value)} (expected ${rule}); ${REMEDIES[code]}`);
+  return callError(code, 'attach', `${name}=${show(value)}`, rule);
 }

@@ -5,23 +5,20 @@
 
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
+import { freePort } from '../control/claims.js';
+import { createMemory, growStepPages } from '../control/create-memory.js';
+import { identityKey, writeControl } from '../control/format.js';
+import { planGeometry } from '../control/geometry.js';
+import { writeLabel } from '../control/label.js';
+import { poolState } from '../control/state.js';
 import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
 import { invalidArgument } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
-import { createMemory, growStepPages } from '../provider/wasm-memory.js';
-import { Areas, type AreasChange, NO_AREAS } from './areas.js';
-import { chooseMemory } from './capabilities.js';
-import { writeControl } from './format.js';
-import { type Geometry, planGeometry } from './geometry.js';
-import { clearPage } from './handles.js';
-import { writeLabel } from './label.js';
-import type { PoolMemory } from './memory.js';
-import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
-import { claimOf, claimPort, destroyedError, exhausted, freePort, type Port, poolState } from './port.js';
-import { Scratch } from './scratch.js';
-import { identityKey, makeShare, openShare, type PoolShare } from './share.js';
-import { announce } from './state.js';
-import { Supply } from './supply.js';
+import { chooseMemory } from '../platform/capabilities.js';
+import { openPort, type Port, refuseClosing } from '../port/port.js';
+import { NO_AREAS } from '../supply/areas.js';
+import { resolveAttach, resolveOptions } from './options.js';
+import { makeShare, openShare, type PoolShare } from './share.js';
 
 /** A pool's beginning in this thread. */
 export interface Start {
@@ -53,15 +50,22 @@ export function beginCreation(call: string, options: unknown): Creation {
   return {
     request,
     finish: (engine) => {
-      const port = openPort(memory, geometry, resolved.name, 'creator', engine, NO_AREAS, resolved.source.kind);
-      const { provider, reserve, source } = resolved;
-      if (port.areas !== undefined) {
-        port.supply = new Supply(port, port.areas, source.isOwn ? undefined : provider, reserve);
-      }
+      const { name, provider, reserve, source } = resolved;
+      const port = openPort({
+        memory,
+        geometry,
+        name,
+        label: 'creator',
+        kind: source.kind,
+        engine,
+        areas: NO_AREAS,
+        providers: { main: source.isOwn ? undefined : provider, reserve },
+      });
+      attached.add(port.identity);
       return {
         port,
         isCreator: true,
-        share: memory.isShared ? shareOf(memory, resolved, engine) : reason,
+        share: memory.isShared ? makeShare(memory, resolved, layoutHash, engine.module) : reason,
         leaks: resolved.leaks,
       };
     },
@@ -88,7 +92,9 @@ export function attachTo(share: unknown, options: unknown): Start {
   const { engine, module, name } = opened.share;
   const prepared = prepareEngineSync({ call: 'attach', engine, memory, module, stepPages });
   const { areas = NO_AREAS, options: shared } = opened.share;
-  const port = openPort(memory, geometry, name, label, prepared, areas, shared.source.kind);
+  const { kind } = shared.source;
+  const port = openPort({ memory, geometry, name, label, kind, engine: prepared, areas });
+  attached.add(identity);
   return { port, isCreator: false, share: opened.share, leaks };
 }
 
@@ -103,49 +109,6 @@ export function endAttachment(port: Port): void {
   if (poolState(port.memory) === STATE_DESTROYED) return;
   if (!port.isLost) writeLabel(port.memory, port.geometry, port.id, '');
   freePort(port);
-}
-
-/** Claims a port and opens an engine on it; what fails half way leaves the port free. */
-function openPort(
-  memory: PoolMemory,
-  geometry: Geometry,
-  name: string,
-  label: string,
-  prepared: PreparedEngine,
-  first: AreasChange,
-  kind: string,
-): Port {
-  const id = claimPort(memory, geometry);
-  const claim = claimOf(memory, geometry, id);
-  const identity = identityKey(memory);
-  const rest = { memory, geometry, kind, leaks: undefined, isGone: false, isLost: false, onLost: () => {}, waits: 0 };
-  const port = { id, name, label, identity, claim, scratch: new Scratch(memory, geometry, id), ...rest };
-  writeLabel(memory, geometry, id, label);
-  let areas: Areas | undefined;
-  try {
-    if (geometry.ownPages < geometry.pageCount) areas = new Areas(port, first);
-    const engine = prepared.open(id, clearPage({ areas, geometry }));
-    // Only now: a pool that begins to close from here on waits for this port, since it has not parked.
-    if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
-    attached.add(identity);
-    return { ...port, areas, engine };
-  } catch (error) {
-    areas?.close();
-    // It took nothing: freed, it counts as parked.
-    freePort(port);
-    announce(memory);
-    throw error;
-  }
-}
-
-function shareOf(memory: PoolMemory, options: ResolvedOptions, engine: PreparedEngine): PoolShare {
-  return makeShare(memory, options, identityKey(memory).split('.').map(Number), layoutHash, engine.module);
-}
-
-/** Throws the error of a pool that is closing or destroyed. */
-function refuseClosing(memory: PoolMemory): never {
-  exhausted({ memory, isGone: false }, 'attach');
-  throw destroyedError('attach');
 }
 
 function randomIdentity(): { words: number[]; seed: number } {

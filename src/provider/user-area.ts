@@ -7,10 +7,10 @@
 //
 // Kernel: struct io_zcrx_area with its freelist, which outlives the pools of a queue that restarts.
 
-import { invalidArgument, PagePoolError, REMEDIES, requireInteger, requireRecord } from '../errors.js';
-import { isSharedBuffer, isWasmMemory } from '../pool/memory.js';
-import { UNIT_BYTES_MIN } from '../pool/options.js';
-import type { WasmMemory } from '../pool/platform-types.js';
+import { callError, invalidArgument, type PagePoolError, requireInteger, requireRecord } from '../errors.js';
+import { UNIT_BYTES_MIN } from '../numbers.js';
+import { isPlainBuffer, isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
+import type { WasmMemory } from '../platform/types.js';
 import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 
 /** Which part of the memory pages are cut from. */
@@ -96,9 +96,11 @@ class UserAreaProvider implements MemoryProvider {
     const tenant = this.#tenants.get(context);
     this.#tenants.delete(context);
     if (tenant !== undefined && tenant.out !== 0) {
-      throw new PagePoolError(
+      throw callError(
         'POOL_ERR_PROVIDER',
-        `userArea failed: pages=${tenant.out} of pool="${context.pool.name}" (expected all of them back); ${REMEDIES.POOL_ERR_PROVIDER}`,
+        'userArea',
+        `pages=${tenant.out} of pool="${context.pool.name}"`,
+        'all of them back',
       );
     }
   }
@@ -163,10 +165,7 @@ class UserAreaProvider implements MemoryProvider {
 export function userArea(memory: ArrayBufferLike | WasmMemory, options: UserAreaOptions = {}): MemoryProvider {
   const given = requireRecord('userArea', 'options', options, ['byteOffset', 'byteLength']) as UserAreaOptions;
   const buffer = bufferOf(memory);
-  if (
-    !isSharedBuffer(buffer) &&
-    (isWasmMemory(memory) || Object.prototype.toString.call(buffer) !== '[object ArrayBuffer]')
-  ) {
+  if (!isSharedBuffer(buffer) && (isWasmMemory(memory) || !isPlainBuffer(buffer))) {
     throw invalidArgument(
       'userArea',
       'memory',

@@ -4,10 +4,8 @@
 // words: the callbacks have nothing to do. The memory never shrinks. Where WebAssembly cannot share memory the same pages lie
 // in one buffer of full size, which the system commits as it is touched.
 
-import { invalidArgument, PagePoolError, requireRecord } from '../errors.js';
-import type { MemoryKind } from '../pool/capabilities.js';
-import { align, type Geometry, WASM_PAGE_BYTES } from '../pool/geometry.js';
-import { PoolMemory } from '../pool/memory.js';
+import { invalidArgument, requireRecord } from '../errors.js';
+import { WASM_PAGE_BYTES } from '../numbers.js';
 import type { MemoryProvider } from './provider.js';
 
 /** How the default provider grows. */
@@ -17,7 +15,6 @@ export interface WasmMemoryOptions {
 }
 
 const STEP_BYTES_MAX = 1024 * 1024 * 1024;
-const STEP_PAGES_MIN = 16;
 
 /** The provider of pages in the pool's own memory. */
 class WasmMemoryProvider implements MemoryProvider {
@@ -62,32 +59,4 @@ export function wasmMemory(options: WasmMemoryOptions = {}): MemoryProvider {
 /** Whether a provider's pages lie in the pool's own memory: by its name, which another copy of the package gives it as well. */
 export function isOwnMemory(provider: MemoryProvider): boolean {
   return provider.kind === 'wasm-memory';
-}
-
-/** Wasm pages that one growth step adds. */
-export function growStepPages(geometry: Geometry, provider: MemoryProvider | undefined): number {
-  const wanted = (provider as WasmMemoryProvider | undefined)?.stepBytes;
-  if (wanted !== undefined) return Math.ceil(wanted / WASM_PAGE_BYTES);
-  return Math.max(STEP_PAGES_MIN, Math.ceil((geometry.totalBytes - geometry.pagesOffset) / WASM_PAGE_BYTES / 8));
-}
-
-/**
- * The memory for a pool: control region, scratch, and the first step of pages; all pages where it cannot grow.
- *
- * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when the platform refuses it
- */
-export function createMemory(call: string, geometry: Geometry, kind: MemoryKind, stepPages: number): PoolMemory {
-  const maximum = geometry.totalBytes / WASM_PAGE_BYTES;
-  const initial = Math.min(maximum, align(geometry.pagesOffset, WASM_PAGE_BYTES) / WASM_PAGE_BYTES + stepPages);
-  try {
-    if (kind === 'wasm') return new PoolMemory(new WebAssembly.Memory({ initial, maximum, shared: true }));
-    if (kind === 'shared-buffer') return new PoolMemory(new SharedArrayBuffer(geometry.totalBytes));
-    return new PoolMemory(new ArrayBuffer(geometry.totalBytes));
-  } catch (cause) {
-    throw new PagePoolError(
-      'POOL_ERR_MEMORY_LIMIT',
-      `${call} failed: bytes=${geometry.totalBytes} (expected what the platform grants); ask for fewer or smaller pages: pageCount=${geometry.pageCount}, pageBytes=${geometry.pageBytes}`,
-      { cause },
-    );
-  }
 }

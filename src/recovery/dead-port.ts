@@ -5,7 +5,6 @@
 // access after a `yield`.
 
 import {
-  DESCRIPTOR_SHIFT,
   type LANE_INBOX_OFFSET,
   type LANE_OUTBOX_OFFSET,
   NODE_COUNT_OFFSET,
@@ -20,11 +19,11 @@ import {
   RECORD_NONE,
   RECORD_ROW_SHIFT,
 } from '../../assembly/layout.js';
-import type { ChannelGeometry, Geometry, RingGeometry } from '../pool/geometry.js';
-import type { PoolMemory } from '../pool/memory.js';
-import { portOffset } from '../pool/port.js';
-import { laneOffset, nodeOffset } from '../pool/views.js';
-import type { Steps } from './steps.js';
+import type { ChannelGeometry, Geometry, RingGeometry } from '../control/geometry.js';
+import type { PoolMemory } from '../control/memory.js';
+import { laneOffset, nodeOffset } from '../control/nodes.js';
+import { descriptorAt, pageOfHandle, portOffset, rowIndex } from '../control/places.js';
+import type { Steps } from '../control/steps.js';
 
 /** A dead port and the pool it belongs to. */
 export class DeadPort {
@@ -65,25 +64,21 @@ export class DeadPort {
 
   /** References that it holds on the page. */
   row(page: number): number {
-    return this.memory.u16[this.#rowIndex(page)] as number;
+    return this.memory.u16[rowIndex(this.geometry, this.id, page)] as number;
   }
 
   setRow(page: number, references: number): void {
-    this.memory.u16[this.#rowIndex(page)] = references;
-  }
-
-  #rowIndex(page: number): number {
-    return ((this.geometry.ledgersOffset + this.id * this.geometry.ledgerBytes) >>> 1) + page;
+    this.memory.u16[rowIndex(this.geometry, this.id, page)] = references;
   }
 
   /** The page that a handle's fragment lies in. */
   pageOf(handle: number): number {
-    return (handle & (2 ** this.geometry.unitBits - 1)) >>> this.geometry.unitsShift;
+    return pageOfHandle(this, handle);
   }
 
   /** Where the page's descriptor lies. */
   descriptor(page: number): number {
-    return this.geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+    return descriptorAt(this.geometry, page);
   }
 
   /** Where the fragment word of a unit lies. */

@@ -5,8 +5,6 @@
 // engine its thread had. Source of the order: a reaper's port is reaped before the ports that it was reaping.
 
 import {
-  CHANNEL_NOT_EMPTY_OFFSET,
-  CHANNEL_NOT_FULL_OFFSET,
   CLAIM_FREE,
   CLAIM_REAPING,
   CLAIM_STATE_MASK,
@@ -15,19 +13,20 @@ import {
   HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
 } from '../../assembly/layout.js';
+import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
+import { writeLabel } from '../control/label.js';
+import { channelEvents, loadWord } from '../control/nodes.js';
+import { announce } from '../control/state.js';
+import { runSteps } from '../control/steps.js';
 import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
-import { clearPage } from '../pool/handles.js';
-import { writeLabel } from '../pool/label.js';
-import { claimOf, isAttached, isSameClaim, type Port, threadOf } from '../pool/port.js';
-import { announce } from '../pool/state.js';
-import { loadWord } from '../pool/views.js';
+import type { Port } from '../port/port.js';
+import { clearPage } from '../supply/areas.js';
 import { DeadPort } from './dead-port.js';
 import { isQuarantined, isQuiet, quarantine } from './quarantine.js';
-import { claimDead, emptyFindings, reapClaimed, reaperOf } from './reap.js';
+import { claimDead, emptyFindings, reapClaimed } from './reap.js';
 import type { ReapReport } from './report.js';
-import { runSteps } from './steps.js';
 
 /** Reaps other threads' ports. */
 export class PortReaper {
@@ -162,10 +161,7 @@ export class PortReaper {
   #tell(): void {
     const { engine, geometry, memory } = this.#port;
     engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
-    for (const { offset } of geometry.channels) {
-      engine.wake(offset + CHANNEL_NOT_EMPTY_OFFSET);
-      engine.wake(offset + CHANNEL_NOT_FULL_OFFSET);
-    }
+    for (const event of channelEvents(geometry)) engine.wake(event);
     announce(memory);
   }
 

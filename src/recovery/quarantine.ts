@@ -1,8 +1,8 @@
 // Quarantine: a port whose thread is not known to be dead is set aside, and nothing it has is touched.
 //
-// What only its thread writes is digested when the port is set aside. An audit that finds the pool quiet and the digest as it
-// was reaps the port; a thread that lives takes its port back as soon as it hears of it (src/pool/port.ts keepClaim), or shows
-// itself by another digest. Any attached thread may call.
+// What only its thread writes is digested when the port is set aside. An audit that finds the pool quiet and the digest
+// as it was reaps the port; a thread that lives takes its port back as soon as it hears of it (src/port/port.ts
+// keepClaim), or shows itself by another digest. Any attached thread may call.
 
 import {
   CLAIM_QUARANTINED,
@@ -15,14 +15,14 @@ import {
   PORT_LOADED_OFFSET,
   PORT_QUIET_OFFSET,
 } from '../../assembly/layout.js';
-import type { Geometry } from '../pool/geometry.js';
-import type { PoolMemory } from '../pool/memory.js';
-import { claimOf, type Port, portOffset } from '../pool/port.js';
-import { announce } from '../pool/state.js';
-import { laneOffset, loadWord, nodeOffset } from '../pool/views.js';
-
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
+import { claimOf } from '../control/claims.js';
+import { digestOf } from '../control/digest.js';
+import type { Geometry } from '../control/geometry.js';
+import type { PoolMemory } from '../control/memory.js';
+import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
+import { portOffset, rowIndex } from '../control/places.js';
+import { announce } from '../control/state.js';
+import type { Port } from '../port/port.js';
 
 /** Whether a claim word is that of a port set aside. */
 export function isQuarantined(claim: number): boolean {
@@ -35,7 +35,9 @@ export function hasQuarantine({ memory, geometry }: Port): boolean {
   return false;
 }
 
-/** Sets the port aside; one that is set aside already is digested anew. False: its claim word is not `seen` any more. */
+/**
+ * Sets the port aside; one that is set aside already is digested anew. False: its claim word is not `seen` any more.
+ */
 export function quarantine({ memory, geometry }: Port, id: number, seen: number): boolean {
   const block = portOffset(geometry, id);
   memory.u32[(block + PORT_QUIET_OFFSET) >>> 2] = digest(memory, geometry, id);
@@ -55,7 +57,7 @@ export function isQuiet({ memory, geometry }: Port, id: number): boolean {
 /** A number that changes with what the port's thread does: its block, its row, its lanes, its loaded magazine. */
 function digest(memory: PoolMemory, geometry: Geometry, id: number): number {
   const block = portOffset(geometry, id);
-  const row = geometry.ledgersOffset + id * geometry.ledgerBytes;
+  const row = 2 * rowIndex(geometry, id, 0);
   const loaded = nodeOffset(geometry.ring, loadWord(memory, block + PORT_LOADED_OFFSET));
   const stretches: (readonly [start: number, end: number])[] = [
     // From the loaded magazine on: the words before it are others' to write.
@@ -67,10 +69,5 @@ function digest(memory: PoolMemory, geometry: Geometry, id: number): number {
     const lane = laneOffset(channel, id);
     stretches.push([lane, lane + LANE_BYTES]);
   }
-  let hash = FNV_OFFSET;
-  for (const [start, end] of stretches) {
-    // Plain: a thread that writes meanwhile is one that lives.
-    for (let i = start >>> 2; i < end >>> 2; i++) hash = Math.imul(hash ^ (memory.i32[i] as number), FNV_PRIME);
-  }
-  return hash >>> 0;
+  return digestOf(memory, stretches);
 }

@@ -7,12 +7,6 @@
 
 import {
   BIAS_THRESHOLD,
-  CHANNEL_NOT_EMPTY_OFFSET,
-  CHANNEL_NOT_FULL_OFFSET,
-  CLAIM_ACTIVE,
-  CLAIM_QUARANTINED,
-  CLAIM_REAPER_MASK,
-  CLAIM_REAPER_SHIFT,
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
@@ -21,12 +15,10 @@ import {
   COUNTER_SUSPECT,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_SUSPECT_OFFSET,
-  ENTRY_BYTES,
   ENTRY_SHIFT,
   EVENT_WAITERS_OFFSET,
   HEADER_FREED_OFFSET,
   LANE_CREDIT_OFFSET,
-  LANE_DROPPED_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   LEDGER_MAX,
@@ -53,13 +45,14 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TAKING,
 } from '../../assembly/layout.js';
-import { moreMask, nextMessage } from '../channel/messages.js';
-import type { ChannelGeometry } from '../pool/geometry.js';
-import { laneOffset } from '../pool/views.js';
+import { reaperOf, reapingClaim } from '../control/claims.js';
+import type { ChannelGeometry } from '../control/geometry.js';
+import { returnInbox } from '../control/messages.js';
+import { channelEvents, laneOffset } from '../control/nodes.js';
+import type { Steps } from '../control/steps.js';
 import { DeadPort } from './dead-port.js';
 import type { ReapReport } from './report.js';
 import { settleRecord } from './settle.js';
-import type { Steps } from './steps.js';
 
 /** A report under way. */
 export type Findings = { -readonly [Key in keyof ReapReport]: ReapReport[Key] };
@@ -83,18 +76,6 @@ export function emptyFindings(portId: number): Findings {
   };
 }
 
-/** The claim word of a port being reaped by `reaper`. */
-function reapingClaim(claim: number, reaper: number): number {
-  return (
-    (((claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT) | ((reaper + 1) << CLAIM_REAPER_SHIFT) | CLAIM_REAPING) >>> 0
-  );
-}
-
-/** The port that reaps, by a claim word. */
-export function reaperOf(claim: number): number {
-  return ((claim & CLAIM_REAPER_MASK) >>> CLAIM_REAPER_SHIFT) - 1;
-}
-
 /**
  * Claims a dead port for `reaper`. False: its claim word is not `seen` any more, and somebody else has it. The word also says who
  * goes on when this reaper dies: whoever reaps it.
@@ -102,12 +83,6 @@ export function reaperOf(claim: number): number {
 export function* claimDead(port: DeadPort, seen: number, reaper: number): Steps<boolean> {
   // Of two reapers one wins; what the dead thread wrote came before its end, and its end before any reaper knew of it.
   return (yield* port.exchange(port.offset + PORT_CLAIM_OFFSET, seen, reapingClaim(seen, reaper))) === seen;
-}
-
-/** Whether a claim word is that of a port which can be reaped: a thread had it, and nobody reaps it. */
-export function isReapable(claim: number): boolean {
-  const state = claim & CLAIM_STATE_MASK;
-  return state === CLAIM_ACTIVE || state === CLAIM_QUARANTINED;
 }
 
 /**
@@ -127,7 +102,8 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   yield { call: ['park'] };
   yield* releaseRows(port, findings);
   for (const [index, channel] of port.geometry.channels.entries()) {
-    yield* returnInbox(port, channel, index, scratch, findings);
+    // It may have died while it made the node an empty one.
+    if (yield* returnInbox(port, index, scratch, findings)) clearNode(port, port.node(channel, LANE_INBOX_OFFSET));
   }
   yield { call: ['park'] };
   addToCounter(port, COUNTER_REPAIRED, findings.isRepaired ? 1 : 0);
@@ -205,11 +181,7 @@ function* makeRoom(port: DeadPort, page: number): Steps<void> {
 
 /** Nobody wakes a dead thread any more. */
 function* clearWaiters(port: DeadPort): Steps<void> {
-  const events = [CONTROL_BASE + HEADER_FREED_OFFSET];
-  for (const { offset } of port.geometry.channels) {
-    events.push(offset + CHANNEL_NOT_EMPTY_OFFSET, offset + CHANNEL_NOT_FULL_OFFSET);
-  }
-  for (const event of events) {
+  for (const event of [CONTROL_BASE + HEADER_FREED_OFFSET, ...channelEvents(port.geometry)]) {
     yield* port.clearBits(event + EVENT_WAITERS_OFFSET + 4 * (port.id >>> 5), 1 << (port.id & 31));
   }
 }
@@ -247,33 +219,6 @@ function* releaseRows(port: DeadPort, findings: Findings): Steps<void> {
     findings.pages += 1;
     findings.references += references;
     yield { call: ['releaseHeld', page, references] };
-  }
-}
-
-/**
- * Entries that the thread had in a batch go back into the channel, at its end and each message whole; what it does not take is
- * dropped and counted, and so is the rest of a message that the thread had begun to take.
- */
-function* returnInbox(
-  port: DeadPort,
-  channel: ChannelGeometry,
-  index: number,
-  scratch: number,
-  findings: Findings,
-): Steps<void> {
-  for (;;) {
-    const { entries, isRest } = nextMessage(port.memory, channel, port.id);
-    // It may have died while it made the node an empty one.
-    if (entries === 0) return clearNode(port, port.node(channel, LANE_INBOX_OFFSET));
-    if ((yield { call: ['receiveBurst', index, scratch, entries] }) === 0) return;
-    if (!isRest && (yield { call: ['sendBurst', index, scratch, entries, moreMask(entries)] }) !== 0) {
-      findings.returnedEntries += entries;
-      continue;
-    }
-    for (let i = 0; i < entries; i++) yield { call: ['release', port.word(scratch + i * ENTRY_BYTES)] };
-    const dropped = laneOffset(channel, port.id) + LANE_DROPPED_OFFSET;
-    port.setWord(dropped, port.word(dropped) + entries);
-    findings.droppedEntries += entries;
   }
 }
 

@@ -52,8 +52,6 @@ import {
   RECORD_RETIRE,
   RECORD_ROW_SHIFT,
   RECORD_TOKEN,
-  RETIRED_INDEX_BITS,
-  RETIRED_INDEX_MASK,
   RETIRED_WORD_SHIFT,
   TOKEN_FILLING,
   TOKEN_FREE,
@@ -64,11 +62,11 @@ import {
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
-import { pageOffset } from '../pool/geometry.js';
-import { portOffset } from '../pool/port.js';
-import { nodeOffset } from '../pool/views.js';
+import { pageOffset } from '../control/geometry.js';
+import { nodeOffset } from '../control/nodes.js';
+import { loweredHint, portOffset } from '../control/places.js';
+import type { Steps } from '../control/steps.js';
 import type { DeadPort } from './dead-port.js';
-import type { Steps } from './steps.js';
 
 /** A record as it was left. */
 interface OpenRecord {
@@ -129,9 +127,7 @@ function* setListed(port: DeadPort, page: number, bits: number, hint: number): S
   yield* port.setBits(bits + 4 * index, 1 << (page & 31));
   for (;;) {
     const seen = yield* port.load(hint);
-    const at = Math.min(index, seen & RETIRED_INDEX_MASK);
-    const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | at;
-    if ((yield* port.exchange(hint, seen, next)) === seen) return;
+    if ((yield* port.exchange(hint, seen, loweredHint(seen, index))) === seen) return;
   }
 }
 
@@ -162,12 +158,12 @@ function* isSeenByOthers(port: DeadPort, address: number, word: number): Steps<b
 /** A cut, or a cut taken back: undone. The unit where the next cut starts has no holder. */
 // biome-ignore lint/correctness/useYield: one of several steps, the others reach shared words
 function* settleCut(port: DeadPort, { row, value }: OpenRecord): Steps<void> {
-  const { unitsShift } = port.geometry;
+  const { unitsPerPageShift } = port.geometry;
   const page = port.get(PORT_FRAGMENT_PAGE_OFFSET);
   port.setRow(page, row);
   port.set(PORT_FRAGMENT_OFFSET, value);
   const first = value >>> 16;
-  if (first < 2 ** unitsShift) vacate(port, (page << unitsShift) + first);
+  if (first < 2 ** unitsPerPageShift) vacate(port, (page << unitsPerPageShift) + first);
 }
 
 /** Ends the use of a fragment that nobody can have: the next generation, no holder. */

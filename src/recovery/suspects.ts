@@ -3,8 +3,9 @@
 // A thread that dies between its row and the page's count leaves no witness (refcount.ts releaseShared, retain). Its page is
 // marked, and stays as it is until an audit has seen every reference while nothing moved: then the count is put right.
 
-import { DESCRIPTOR_COUNT_OFFSET, DESCRIPTOR_SHIFT, DESCRIPTOR_SUSPECT_OFFSET } from '../../assembly/layout.js';
-import type { Port } from '../pool/port.js';
+import { DESCRIPTOR_COUNT_OFFSET, DESCRIPTOR_SUSPECT_OFFSET } from '../../assembly/layout.js';
+import { descriptorAt, rowIndex } from '../control/places.js';
+import type { Port } from '../port/port.js';
 
 /** A marked page. */
 export interface Suspicion {
@@ -21,11 +22,11 @@ export interface Suspicion {
  */
 export function settleSuspicion(port: Port, { page, references, excess }: Suspicion): boolean {
   const { memory, geometry, engine, id } = port;
-  const descriptor = geometry.descriptorsOffset + (page << DESCRIPTOR_SHIFT);
+  const descriptor = descriptorAt(geometry, page);
   const counter = (descriptor + DESCRIPTOR_COUNT_OFFSET) >>> 2;
   // N1 no ordering needed: the exchange decides.
   const seen = Atomics.load(memory.i32, counter);
-  const row = ((geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1) + page;
+  const row = rowIndex(geometry, id, page);
   const isNobodys = excess > 0 && references === 0;
   // The last of them becomes this thread's, and is released like any: the page goes home whatever way it has to.
   if (isNobodys) memory.u16[row] = 1;

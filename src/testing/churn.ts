@@ -4,9 +4,10 @@
 // channels. The stamp is the fragment's own place and a number of the thread, so a page that two users have at one time shows in
 // the bytes. Choices follow from the seed; it holds at most `hold` references.
 
-import type { Channel } from '../channel/channel.js';
+import type { Channel } from '../pool/channel.js';
 import type { Fragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
+import { randomFrom } from './random.js';
 
 /** How to churn. */
 export interface Churn {
@@ -97,15 +98,4 @@ function* stampOf({ length }: Fragment, stamp: number): Generator<readonly [at: 
     if (i > 0 && at === Math.floor(((length - 1) * (i - 1)) / (STAMP_WORDS - 1))) continue;
     yield [at, (stamp >>> (8 * i)) & 0xff];
   }
-}
-
-/** Random numbers from a seed: the next u32. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
 }

@@ -4,7 +4,7 @@
 // every call. With a test runner's describe and it the checks are its tests; without, they run one after the other and the first
 // that fails throws. Nothing here measures time.
 
-import { PagePoolError, show } from '../errors.js';
+import { PagePoolError, reasonOf, show } from '../errors.js';
 import type { PoolOptions } from '../pool/options.js';
 import { PagePool, portOf } from '../pool/page-pool.js';
 import { letAttachAgain } from '../pool/start.js';
@@ -70,7 +70,7 @@ export async function testProvider(make: () => MemoryProvider, options: Provider
       try {
         await run(setting);
       } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
+        const reason = reasonOf(cause);
         throw new Error(`provider ${name}, ${engine} engine: "${title}" fails: ${reason}`, { cause });
       }
     }

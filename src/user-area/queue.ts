@@ -8,15 +8,18 @@
 // Kernel: io_zcrx_recv_frag (give), io_zcrx_ring_refill (refill), io_zcrx_scrub (scrub), io_zcrx_copy_chunk (giveCopy).
 
 import { FLAG_DETACHABLE } from '../../assembly/layout.js';
-import { invalidArgument, invalidHandle, PagePoolError, REMEDIES, requireInteger, requireRecord } from '../errors.js';
-import type { SharedArea } from '../pool/areas.js';
-import { extentOf, fragmentView, pageOfHandle, startInPage } from '../pool/handles.js';
-import { isSharedBuffer } from '../pool/memory.js';
-import { isHandleNumber, isWord } from '../pool/numbers.js';
+import { ENTRY_WORDS } from '../control/messages.js';
+import { pageOfHandle, rowIndex, startInPage } from '../control/places.js';
+import { callError, invalidArgument, invalidHandle, PagePoolError, requireInteger, requireRecord } from '../errors.js';
+import { isHandleNumber, isWord } from '../numbers.js';
+import { isSharedBuffer } from '../platform/buffers.js';
+import { dispose } from '../platform/symbols.js';
+import { startTimer } from '../platform/timers.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { destroyedError, type Port } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
-import { requireWaitOptions, startTimer, type WaitOptions, waitFor } from '../pool/waiting.js';
+import { extentOf, fragmentView } from '../port/handles.js';
+import { destroyedError, type Port } from '../port/port.js';
+import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { SharedArea } from '../supply/areas.js';
 import {
   USER_SLOTS_MAX,
   USER_STATE_ENDED,
@@ -62,7 +65,6 @@ export interface UserQueueStats {
   readonly lost: number;
 }
 
-const ENTRY_WORDS = 4;
 const SLOTS = 256;
 /** How long a look at the refills waits for more to come. */
 const LOOK_MS = 1;
@@ -113,7 +115,7 @@ export class UserQueue {
     requireSlots('completions', completions);
     requireSlots('refills', refills);
     const port = portOf('UserQueue', pool);
-    const { flags, pageBytes, pageCount, unitBytes, unitsShift } = port.geometry;
+    const { flags, pageBytes, pageCount, unitBytes, unitsPerPageShift } = port.geometry;
     const area = (flags & FLAG_DETACHABLE) === 0 ? port.areas?.snapshot().added.find(isFirst) : undefined;
     if (area === undefined) {
       throw invalidArgument(
@@ -125,11 +127,7 @@ export class UserQueue {
       );
     }
     if (!isSharedBuffer(area.buffer)) {
-      const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
-      throw new PagePoolError(
-        'POOL_ERR_NOT_SHARED',
-        `UserQueue failed: pool="${pool.name}" (expected one in shared memory); ${remedy}`,
-      );
+      throw callError('POOL_ERR_NOT_SHARED', 'UserQueue', `pool="${pool.name}"`, 'one in shared memory');
     }
     let given = givenBy.get(port);
     if (given === undefined) {
@@ -142,7 +140,7 @@ export class UserQueue {
     this.#area = { ...area, buffer: area.buffer };
     this.#rings = new UserRings({ completions, refills, unitBytes, pageBytes, areaBytes });
     this.#given = given;
-    this.#references = new UserReferences({ firstPage: area.firstPage, pages: area.pages, unitsShift }, given);
+    this.#references = new UserReferences({ firstPage: area.firstPage, pages: area.pages, unitsPerPageShift }, given);
     this.#event = new UserEvent(this.#rings.buffer);
     this.#refillEvery = Math.max(1, refills >>> 2);
     const { byteOffset } = area;
@@ -438,22 +436,20 @@ export class UserQueue {
 
   #requireOpen(call: string): void {
     if (this.#state === USER_STATE_OPEN) return;
-    const remedy = REMEDIES.POOL_ERR_CHANNEL_CLOSED;
-    throw new PagePoolError(
-      'POOL_ERR_CHANNEL_CLOSED',
-      `${call} failed: queue of pool="${this.#pool.name}" (expected an open queue); ${remedy}`,
-    );
+    throw callError('POOL_ERR_CHANNEL_CLOSED', call, `queue of pool="${this.#pool.name}"`, 'an open queue');
   }
 
   /** This thread must have a reference on the page that no consumer has. */
   #requireHeld(call: string, page: number, handle: number): void {
     const { geometry, id, memory } = this.#port;
-    const row = ((geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1) + page;
+    const row = rowIndex(geometry, id, page);
     // Plain: this thread's own row.
     if ((memory.u16[row] as number) > (this.#given[page] as number)) return;
-    throw new PagePoolError(
+    throw callError(
       'POOL_ERR_NOT_HELD',
-      `${call} failed: handle=${handle} (expected a fragment that this thread holds a reference on, and did not give away); ${REMEDIES.POOL_ERR_NOT_HELD}`,
+      call,
+      `handle=${handle}`,
+      'a fragment that this thread holds a reference on, and did not give away',
     );
   }
 }

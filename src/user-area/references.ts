@@ -12,7 +12,7 @@ export interface UnitsPlan {
   readonly firstPage: number;
   readonly pages: number;
   /** log2 of the units a page has. */
-  readonly unitsShift: number;
+  readonly unitsPerPageShift: number;
 }
 
 export class UserReferences {
@@ -30,7 +30,7 @@ export class UserReferences {
 
   /** @param given shared by the queues of one thread and pool */
   constructor(plan: UnitsPlan, given: Uint32Array) {
-    const units = plan.pages * 2 ** plan.unitsShift;
+    const units = plan.pages * 2 ** plan.unitsPerPageShift;
     this.#plan = plan;
     this.#given = given;
     this.#counts = new Uint16Array(units);
@@ -57,11 +57,11 @@ export class UserReferences {
 
   /** Takes every reference back, and calls once for each with its handle. */
   drain(each: (handle: number) => void): void {
-    const { firstPage, pages, unitsShift } = this.#plan;
+    const { firstPage, pages, unitsPerPageShift } = this.#plan;
     for (let page = 0; page < pages && this.outstanding > 0; page++) {
       if (this.#given[firstPage + page] === 0) continue;
-      const end = (page + 1) * 2 ** unitsShift;
-      for (let unit = page * 2 ** unitsShift; unit < end; unit++) {
+      const end = (page + 1) * 2 ** unitsPerPageShift;
+      for (let unit = page * 2 ** unitsPerPageShift; unit < end; unit++) {
         for (let handle = this.drop(unit); handle !== 0; handle = this.drop(unit)) each(handle);
       }
     }
@@ -75,7 +75,7 @@ export class UserReferences {
   }
 
   #move(unit: number, by: number): void {
-    const page = this.#plan.firstPage + (unit >>> this.#plan.unitsShift);
+    const page = this.#plan.firstPage + (unit >>> this.#plan.unitsPerPageShift);
     this.#given[page] = (this.#given[page] as number) + by;
     this.outstanding += by;
   }

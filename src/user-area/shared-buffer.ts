@@ -1,7 +1,7 @@
 // A shared buffer by whatever the realm offers: some have shared Wasm memory and no global SharedArrayBuffer.
 
 import { PagePoolError, REMEDIES } from '../errors.js';
-import { WASM_PAGE_BYTES } from '../pool/geometry.js';
+import { WASM_PAGE_BYTES } from '../numbers.js';
 
 /**
  * At least `bytes` zeros that threads can share.

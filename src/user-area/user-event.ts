@@ -3,8 +3,8 @@
 // The same face as the pool's eventcounts, so that the pool's waits take it. A wake-up tells nothing but that one may look; for
 // a moment after each, only timers look, so a consumer that raises the word without end costs a look a millisecond. Owner only.
 
-import { hasWaitAsync } from '../pool/capabilities.js';
-import type { WaitEvent } from '../pool/waiting.js';
+import { hasWaitAsync } from '../platform/capabilities.js';
+import type { WaitEvent } from '../port/eventcount.js';
 import { USER_TAKEN_EVENT_OFFSET, USER_WANTS_OFFSET } from '../user/layout.js';
 
 const REST_MS = 1;

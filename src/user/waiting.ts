@@ -2,7 +2,7 @@
 //
 // Its own small version of what the pool has, since nothing of the core may be imported here. Any thread.
 
-import type { Signal, Timer } from '../pool/platform-types.js';
+import type { Signal, Timer } from '../platform/types.js';
 
 /** How to wait. */
 export interface ReceiveOptions {

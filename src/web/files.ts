@@ -7,7 +7,7 @@ import { type ByteSource, windowsOf } from '../border/source.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import type { WaitOptions } from '../pool/waiting.js';
+import type { WaitOptions } from '../port/waiting.js';
 import { fillRoom, takeRoom } from './room.js';
 
 /** `FileSystemSyncAccessHandle`: what is used of it. */

@@ -3,10 +3,10 @@
 // An empty pool is null, as everywhere; what does not fit a page is an error that says how large a page must be.
 
 import { invalidRange } from '../errors.js';
+import { dispose } from '../platform/symbols.js';
 import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { destroyedError } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
+import { destroyedError } from '../port/port.js';
 
 /** A fragment of so many bytes; null when the pool is empty. */
 export function takeRoom(call: string, pool: PagePool, bytes: number): Fragment | null {

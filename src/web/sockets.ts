@@ -6,10 +6,10 @@
 import { sendable } from '../border/copies.js';
 import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { Packet } from '../packet/packet.js';
+import { dispose } from '../platform/symbols.js';
 import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { dispose } from '../pool/symbols.js';
-import type { WaitOptions } from '../pool/waiting.js';
+import type { WaitOptions } from '../port/waiting.js';
 import type { Socket } from './platform-types.js';
 import { fillRoom } from './room.js';
 

@@ -4,14 +4,14 @@
 // copied once. No page is held while a read is under way: pages are taken for what came, and while there is none nothing is read.
 
 import { toUnshared } from '../border/copies.js';
-import { Channel } from '../channel/channel.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import type { PacketSource } from '../packet/framing.js';
 import { Packet } from '../packet/packet.js';
+import { dispose } from '../platform/symbols.js';
+import { Channel } from '../pool/channel.js';
 import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { dispose } from '../pool/symbols.js';
-import type { WaitOptions } from '../pool/waiting.js';
+import type { WaitOptions } from '../port/waiting.js';
 import type { ByteStreamOf } from './platform-types.js';
 import { fillRoom } from './room.js';
 

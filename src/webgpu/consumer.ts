@@ -6,7 +6,7 @@
 // Source: SO_DEVMEM_DONTNEED and the token table of a socket.
 
 import { invalidArgument, requireInteger } from '../errors.js';
-import { dispose } from '../pool/symbols.js';
+import { dispose } from '../platform/symbols.js';
 import type { Custody } from './custody.js';
 
 /** Tokens that one call looks at, at most. */

@@ -3,10 +3,11 @@
 // The pool counts a thread's references by page and cannot tell the program's own from those that were handed over here, so that is
 // counted beside it: what was handed over once is refused the second time. The owner's thread only.
 
+import { pageOfHandle, rowIndex } from '../control/places.js';
 import { invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
-import { extentOf, pageOfHandle } from '../pool/handles.js';
-import { isHandleNumber } from '../pool/numbers.js';
-import type { Port } from '../pool/port.js';
+import { isHandleNumber } from '../numbers.js';
+import { extentOf } from '../port/handles.js';
+import type { Port } from '../port/port.js';
 
 /** The references of one pool that are in custody. */
 export class Custody {
@@ -31,7 +32,7 @@ export class Custody {
     const { geometry, id, memory } = this.#port;
     const page = pageOfHandle(this.#port, handle);
     // Plain: this thread's own row.
-    const held = memory.u16[((geometry.ledgersOffset + id * geometry.ledgerBytes) >>> 1) + page] as number;
+    const held = memory.u16[rowIndex(geometry, id, page)] as number;
     const owned = this.#owned[page] as number;
     if (held > owned) {
       this.#owned[page] = owned + 1;

@@ -3,13 +3,12 @@
 // From handles to GPUBuffers, copies in and out, fences, and consumers that have no port. Other threads of the pool hold, send and
 // release the same handles, and cannot come here: GPUBuffers cannot be posted. Nothing here blocks.
 
+import { pageOfHandle, startInPage } from '../control/places.js';
 import { invalidArgument, invalidRange, requireInteger, requireRecord } from '../errors.js';
 import type { Fragment } from '../pool/fragment.js';
-import { extentOf, pageOfHandle, startInPage } from '../pool/handles.js';
-import { type Handle, PagePool } from '../pool/page-pool.js';
-import type { Port } from '../pool/port.js';
-import type { UnreadablePool } from '../pool/unreadable.js';
-import { park, unpark } from '../pool/waiting.js';
+import { type Handle, PagePool, type UnreadablePool } from '../pool/page-pool.js';
+import { extentOf } from '../port/handles.js';
+import { type Port, park, unpark } from '../port/port.js';
 import { type ConsumerHost, DeviceConsumer, type EndingWorker } from './consumer.js';
 import { Custody } from './custody.js';
 import type { DeviceArea } from './device-areas.js';

@@ -5,9 +5,8 @@
 // says so once to everything that waits, and from then on takes pages back and feeds none.
 // Source: the dma-buf provider of the kernel's page_pool: memory without an address, bound for as long as somebody holds it.
 
-import { invalidArgument } from '../errors.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
-import type { UnreadablePool } from '../pool/unreadable.js';
+import { invalidArgument, reasonOf } from '../errors.js';
+import { type PagePool, portOf, type UnreadablePool } from '../pool/page-pool.js';
 import type { MemoryProvider, ProviderContext } from '../provider/provider.js';
 import { DeviceAreas } from './device-areas.js';
 import type { DeviceHost } from './device-host.js';
@@ -180,7 +179,7 @@ class DeviceProvider implements WebGpuProvider {
       // An empty pool is a value: why it is empty stands in the statistics, and the next want tries again.
       if (!areas.isOver) {
         this.#refused += 1;
-        this.#failure = error instanceof Error ? error.message : String(error);
+        this.#failure = reasonOf(error);
       }
     } finally {
       pool.isGrowing = false;

@@ -2,7 +2,7 @@
 //
 // The queue has taken the bytes when a call returns. The owner's thread only.
 
-import { isSharedBuffer } from '../pool/memory.js';
+import { isSharedBuffer } from '../platform/buffers.js';
 import type { DeviceBinding, DeviceHost } from './device-host.js';
 import { COPY_ALIGNMENT } from './options.js';
 

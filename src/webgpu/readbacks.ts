@@ -4,11 +4,11 @@
 // way leaves no buffer behind that is in use, no page and no reference. The owner's thread only; nothing blocks.
 
 import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
+import { dispose } from '../platform/symbols.js';
+import type { Signal } from '../platform/types.js';
 import type { Fragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
-import type { Signal } from '../pool/platform-types.js';
-import type { Port } from '../pool/port.js';
-import { dispose } from '../pool/symbols.js';
+import type { Port } from '../port/port.js';
 import { type DeviceBinding, type DeviceHost, lostError, requireDevice } from './device-host.js';
 import { COPY_ALIGNMENT } from './options.js';
 import { Staging, type StagingBuffer, type StagingReport } from './staging.js';

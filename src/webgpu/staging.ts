@@ -6,7 +6,7 @@
 // A buffer is mapped no longer than the copy out of it takes: it waits for a host page while it is not. Sizes are powers of two.
 // All buffers together stay below a ceiling; who finds it reached waits in turn. The owner's thread only.
 
-import type { Signal } from '../pool/platform-types.js';
+import type { Signal } from '../platform/types.js';
 import { createChecked } from './device-areas.js';
 import { COPY_DST, MAP_READ } from './options.js';
 import type { GpuBuffer, GpuDevice } from './platform-types.js';

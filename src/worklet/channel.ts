@@ -3,11 +3,11 @@
 // What was received stands in the object's own fields until the next receipt: an entry is no object.
 
 import { EMPTY, ERR_CHANNEL_CLOSED, FULL, OK } from '../../assembly/layout.js';
-import { type Channel, endOfChannel } from '../channel/channel.js';
 import { ERR_CLOSED } from '../engine/closed.js';
 import { invalidArgument, invalidHandle } from '../errors.js';
-import { isHandleNumber, isWord } from '../pool/numbers.js';
-import { type Port, refusal } from '../pool/port.js';
+import { isHandleNumber, isWord } from '../numbers.js';
+import { type Channel, endOfChannel } from '../pool/channel.js';
+import { type Port, refusal } from '../port/port.js';
 
 /** A channel as an audio thread uses it. Made by `WorkletPool`. */
 export class WorkletChannel {

@@ -5,13 +5,13 @@
 // buffer the pages lie in. Needs no timer, no TextDecoder and no URL, which audio threads do not have.
 
 import { STATE_ACTIVE } from '../../assembly/layout.js';
+import { poolState } from '../control/state.js';
 import { invalidArgument, requireInteger } from '../errors.js';
-import { want } from '../pool/demand.js';
-import { returnIdleFragmentPage } from '../pool/fragment-page.js';
 import type { AttachOptions } from '../pool/options.js';
 import { type Handle, PagePool, portOf } from '../pool/page-pool.js';
-import { type Port, poolState } from '../pool/port.js';
 import type { PoolShare } from '../pool/share.js';
+import type { Port } from '../port/port.js';
+import { lookFurther } from '../port/want.js';
 import { WorkletChannel } from './channel.js';
 
 const SAMPLE_SHIFT = 2;
@@ -132,7 +132,7 @@ export class WorkletPool {
       this.pool.poll(); // hands the cache back: nobody else does while this thread goes on
       return false;
     }
-    return returnIdleFragmentPage(port) || want(port, 'tryAlloc', 1);
+    return lookFurther(port, 'tryAlloc', 1) !== 0;
   }
 
   /** Makes `#samples` the memory that the fragment lies in; where in it sample number `at` stands. */

@@ -40,7 +40,7 @@ function promisesOf(script: string): string[] {
 
 const PATH_OF_PACKAGE = './node_modules/pagepool/build/index.js';
 /** Folders of build/ that are not part of the package. */
-const NOT_SHIPPED = ['generated', 'tools', 'reports'];
+const NOT_SHIPPED = ['generated', 'tools', 'test-reports'];
 
 /** A folder as the guide has it: its files, and the package installed, imported by path or by name. */
 function makeFolder(name: string, importBy: 'path' | 'name'): string {

@@ -12,9 +12,9 @@ import {
   PORT_RECORD_ADDRESS_OFFSET,
   PORT_SHIFT,
 } from '../../assembly/layout.js';
-import { planGeometry } from '../../src/pool/geometry.js';
+import { planGeometry } from '../../src/control/geometry.js';
+import { laneOffset } from '../../src/control/nodes.js';
 import { resolveOptions } from '../../src/pool/options.js';
-import { laneOffset } from '../../src/pool/views.js';
 import { chooseSeed, create, KINDS, randomFrom } from '../support/ports.js';
 
 /** A pool whose handles are short, one whose handles have all 30 bits, and one with large units. */

@@ -5,8 +5,8 @@
 import { PagePool, type PagePoolError, type PoolShare } from 'pagepool';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_BASE, HEADER_GENERATION_SEED_OFFSET, HEADER_GROW_STEP_OFFSET } from '../../assembly/layout.js';
-import { constantWords } from '../../src/pool/format.js';
-import { planGeometry } from '../../src/pool/geometry.js';
+import { constantWords } from '../../src/control/format.js';
+import { planGeometry } from '../../src/control/geometry.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { loadAnotherRealm } from '../support/realm.js';

@@ -55,7 +55,7 @@ import {
   TOKEN_WORD_OFFSET,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
-import type { ChannelGeometry, RingGeometry } from '../../src/pool/geometry.js';
+import type { ChannelGeometry, RingGeometry } from '../../src/control/geometry.js';
 import { lapMask, type ModelPool } from './model.js';
 
 /**
@@ -328,9 +328,9 @@ class Census {
   }
 
   private holdersOf(page: number): number {
-    const { wordsOffset, unitsShift } = this.pool.geometry;
+    const { wordsOffset, unitsPerPageShift } = this.pool.geometry;
     let holders = 0;
-    for (let unit = page << unitsShift; unit < (page + 1) << unitsShift; unit++) {
+    for (let unit = page << unitsPerPageShift; unit < (page + 1) << unitsPerPageShift; unit++) {
       holders += this.pool.read(wordsOffset + 4 * unit) & WORD_HOLDERS_MASK;
     }
     return holders;

@@ -27,12 +27,11 @@ import {
   RING_TAIL_OFFSET,
   TOKEN_BYTES,
 } from '../../assembly/layout.js';
-import { writeControl } from '../../src/pool/format.js';
-import { type Geometry, planGeometry, type RingGeometry } from '../../src/pool/geometry.js';
-import { PoolMemory } from '../../src/pool/memory.js';
+import { claimPort, reaperOf } from '../../src/control/claims.js';
+import { writeControl } from '../../src/control/format.js';
+import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
+import { PoolMemory } from '../../src/control/memory.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
-import { claimPort } from '../../src/pool/port.js';
-import { reaperOf } from '../../src/recovery/reap.js';
 import type { Engines } from './engines.js';
 import { type Reap, ReaperThread } from './reaper.js';
 import type { Calls, Mix, Stepper } from './stepper.js';
@@ -153,7 +152,7 @@ export class ModelPool {
   }
 
   pageOf(handle: number): number {
-    return (handle & (2 ** this.geometry.unitBits - 1)) >>> this.geometry.unitsShift;
+    return (handle & (2 ** this.geometry.unitBits - 1)) >>> this.geometry.unitsPerPageShift;
   }
 
   /** Hands one reference of port `from` to port `to`, by way of a token. */
@@ -284,7 +283,8 @@ function hex(word: number): string {
 
 /** The words that decide what may happen next; counters are left out: nothing depends on them. */
 function stateRanges(geometry: Geometry): [number, number][] {
-  const { maxPorts, pageCount, unitsShift, portsOffset, ledgersOffset, ledgerBytes, descriptorsOffset } = geometry;
+  const { maxPorts, pageCount, unitsPerPageShift, portsOffset, ledgersOffset, ledgerBytes, descriptorsOffset } =
+    geometry;
   const ranges: [number, number][] = [];
   const add = (address: number, bytes: number) => ranges.push([address >>> 2, (address + bytes + 3) >>> 2]);
   const ring = (shape: RingGeometry) => {
@@ -308,8 +308,8 @@ function stateRanges(geometry: Geometry): [number, number][] {
   add(ledgersOffset, maxPorts * ledgerBytes);
   add(descriptorsOffset, (pageCount + 1) * 16);
   add(geometry.retiredBitsOffset, ((pageCount >>> 5) + 1) * 4);
-  add(geometry.wordsOffset, (pageCount + 1) * 4 * 2 ** unitsShift);
-  add(geometry.extentsOffset, (pageCount + 1) * 2 * 2 ** unitsShift);
+  add(geometry.wordsOffset, (pageCount + 1) * 4 * 2 ** unitsPerPageShift);
+  add(geometry.extentsOffset, (pageCount + 1) * 2 * 2 ** unitsPerPageShift);
   ring(geometry.ring);
   add(geometry.tokensOffset, geometry.tokenCount * TOKEN_BYTES);
   for (const channel of geometry.channels) {

@@ -15,7 +15,7 @@ export interface OuterFault extends Patch {
 
 const settle = 'src/recovery/settle.ts';
 const reap = 'src/recovery/reap.ts';
-const ending = 'src/pool/ending.ts';
+const ending = 'src/control/ending.ts';
 
 export const outerFaults: readonly OuterFault[] = [
   {
@@ -108,8 +108,8 @@ export const outerFaults: readonly OuterFault[] = [
   {
     name: 'who goes on closing is written down without a look at who did meanwhile',
     file: ending,
-    find: 'if (Atomics.compareExchange(memory.i32, CLOSER, seen, ownWord(closer)) !== seen) return false;',
-    replace: 'Atomics.store(memory.i32, CLOSER, ownWord(closer));',
+    find: 'if (Atomics.compareExchange(memory.i32, CLOSER, seen, seatWord(closer)) !== seen) return false;',
+    replace: 'Atomics.store(memory.i32, CLOSER, seatWord(closer));',
     scenario: 'two ports go on where the closer is gone',
   },
 ];

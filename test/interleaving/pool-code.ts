@@ -8,9 +8,10 @@ import {
   STATE_ACTIVE,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
+import { claimOf, isAttached } from '../../src/control/claims.js';
+import type { Closer } from '../../src/control/ending.js';
+import { poolState } from '../../src/control/state.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
-import type { Closer } from '../../src/pool/ending.js';
-import { claimOf, isAttached, poolState } from '../../src/pool/port.js';
 import type { Patch } from './build-model.js';
 import type { ModelPool } from './model.js';
 import type * as Real from './real-pool.js';
@@ -22,7 +23,7 @@ import type { Run } from './thread.js';
 const ENTRY = 'test/interleaving/real-pool.ts';
 /** Threads of the model have no number, so nobody asks the runtime for it. */
 const NO_THREAD: Patch = {
-  file: 'src/pool/thread.ts',
+  file: 'src/platform/thread.ts',
   find: 'return (workerThreads()?.threadId ?? -1) + 1;',
   replace: 'return 0;',
 };

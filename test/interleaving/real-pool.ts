@@ -1,14 +1,14 @@
 // The shipped code around the engine that changes shared words: attaching and ending, as the explorer's threads run it.
 
 import { STATE_ACTIVE } from '../../assembly/layout.js';
-import type { Geometry } from '../../src/pool/geometry.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
-import { claimOf, claimPort, freePort, poolState } from '../../src/pool/port.js';
-import { announce } from '../../src/pool/state.js';
+import { claimOf, claimPort, freePort } from '../../src/control/claims.js';
+import type { Geometry } from '../../src/control/geometry.js';
+import type { PoolMemory } from '../../src/control/memory.js';
+import { announce, poolState } from '../../src/control/state.js';
 
-export { beginEnding, destroyIfHome, takeOver } from '../../src/pool/ending.js';
+export { beginEnding, destroyIfHome, takeOver } from '../../src/control/ending.js';
 
-/** What src/pool/start.ts openPort does around the engine: the port's number + 1, or 0 when the pool takes nobody in any more. */
+/** What src/port/port.ts openPort does around the engine: the port's number + 1, or 0 when the pool takes nobody in any more. */
 export function attach(memory: PoolMemory, geometry: Geometry): number {
   if (poolState(memory) !== STATE_ACTIVE) return 0;
   const id = claimPort(memory, geometry);

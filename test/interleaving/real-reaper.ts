@@ -3,11 +3,12 @@
 // Who may claim which port is src/recovery/port-reaper.ts' rule, told there by a map of the dead and here by a set.
 
 import { CLAIM_FREE, CLAIM_STATE_MASK, PORT_CLAIM_OFFSET } from '../../assembly/layout.js';
-import type { Geometry } from '../../src/pool/geometry.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
+import { isAttached, reaperOf } from '../../src/control/claims.js';
+import type { Geometry } from '../../src/control/geometry.js';
+import type { PoolMemory } from '../../src/control/memory.js';
+import type { EngineCall } from '../../src/control/steps.js';
 import { DeadPort } from '../../src/recovery/dead-port.js';
-import { claimDead, emptyFindings, type Findings, isReapable, reapClaimed, reaperOf } from '../../src/recovery/reap.js';
-import type { EngineCall } from '../../src/recovery/steps.js';
+import { claimDead, emptyFindings, type Findings, reapClaimed } from '../../src/recovery/reap.js';
 import type { Reaper } from './reaper.js';
 
 /** Steps that also say for which port calls are from then on. */
@@ -21,7 +22,7 @@ export function* reapPort(memory: PoolMemory, geometry: Geometry, dead: number, 
     const claim = yield* port.load(port.offset + PORT_CLAIM_OFFSET);
     if ((claim & CLAIM_STATE_MASK) === CLAIM_FREE) return findings;
     // Somebody who lives reaps it: what that one leaves in turn is found with its own port.
-    if (!isReapable(claim) && !reaper.known.has(reaperOf(claim))) return findings;
+    if (!isAttached(claim) && !reaper.known.has(reaperOf(claim))) return findings;
     if (yield* claimDead(port, claim, reaper.id)) break;
   }
   yield* act(port, reaper.id, findings);

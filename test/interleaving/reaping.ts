@@ -1,11 +1,11 @@
 // Any scenario with deaths, reaped by the shipped recovery: whatever happens, everything is accounted for at the end.
 
 import { CONTROL_BASE, HEADER_REAPS_OFFSET } from '../../assembly/layout.js';
+import type { EngineCall } from '../../src/control/steps.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
-import { auditPool } from '../../src/pool/audit.js';
-import type { Port } from '../../src/pool/port.js';
-import type { EngineCall } from '../../src/recovery/steps.js';
+import type { Port } from '../../src/port/port.js';
+import { auditPool } from '../../src/reports/audit.js';
 import { checkConservation } from './conservation.js';
 import type { Scenario } from './explorer.js';
 import type { ModelPool } from './model.js';

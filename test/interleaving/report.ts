@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Exploration } from './explorer.js';
 
-const REPORTS = fileURLToPath(new URL('../../build/reports/interleaving', import.meta.url));
+const REPORTS = fileURLToPath(new URL('../../build/test-reports/interleaving', import.meta.url));
 
 /** What a failed exploration says, with the line that shows it again. `fault`: the seeded fault, if there is one. */
 export function describeFailure(exploration: Exploration, trace: readonly string[], fault?: string): string {

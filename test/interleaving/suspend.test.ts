@@ -13,14 +13,14 @@ import {
   LOAN_INDEX_BITS,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
-import { moreMask } from '../../src/channel/messages.js';
+import { claimPort } from '../../src/control/claims.js';
+import { createMemory } from '../../src/control/create-memory.js';
+import { writeControl } from '../../src/control/format.js';
+import { type Geometry, planGeometry } from '../../src/control/geometry.js';
+import type { PoolMemory } from '../../src/control/memory.js';
+import { moreMask } from '../../src/control/messages.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
-import { writeControl } from '../../src/pool/format.js';
-import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
 import { type ChannelOptions, resolveOptions } from '../../src/pool/options.js';
-import { claimPort } from '../../src/pool/port.js';
-import { createMemory } from '../../src/provider/wasm-memory.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import type { CallName, Calls } from './stepper.js';
 import { buildTypeScriptModel, load, type TypeScriptModel } from './suspend/bundle.js';

@@ -18,8 +18,8 @@ import {
   PORT_SHIFT,
   RECORD_NONE,
 } from '../../assembly/layout.js';
-import type { Geometry } from '../../src/pool/geometry.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
+import type { Geometry } from '../../src/control/geometry.js';
+import type { PoolMemory } from '../../src/control/memory.js';
 import type { Steps } from './procedure.js';
 
 /** Reaps a port; how many references it released. */

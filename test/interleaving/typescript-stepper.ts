@@ -3,15 +3,13 @@
 // A call that stands at a yield goes on by what it has read since it began and by what the engine remembered before: the hash
 // of both is what the rest of the call depends on.
 
-import { closedEngine } from '../../src/engine/closed.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
+import type { PoolMemory } from '../../src/control/memory.js';
+import { ENGINE_CALLS } from '../../src/engine/closed.js';
 import type { CallName, Calls, Mix, Stepper } from './stepper.js';
 import type { SuspendableEngine, TypeScriptModel } from './suspend/bundle.js';
 import { nothingRead, PLAIN, type Reads, suspension } from './suspend/suspension.js';
 
 type Steps = Iterator<unknown, unknown, unknown>;
-
-const CALL_NAMES = Object.keys(closedEngine) as CallName[];
 
 /** An instance of the rewritten engine. */
 export class TypeScriptStepper implements Stepper {
@@ -32,7 +30,7 @@ export class TypeScriptStepper implements Stepper {
 
   get calls(): Calls {
     this.madeCalls ??= Object.fromEntries(
-      CALL_NAMES.map((name) => [name, (...args: number[]) => this.runThrough(name, args)]),
+      ENGINE_CALLS.map((name) => [name, (...args: number[]) => this.runThrough(name, args)]),
     ) as unknown as Calls;
     return this.madeCalls;
   }

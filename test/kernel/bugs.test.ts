@@ -16,10 +16,13 @@ import {
   PORT_SHIFT,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
-import type { Geometry } from '../../src/pool/geometry.js';
-import { freePort, inflight, type Port, portOffset } from '../../src/pool/port.js';
+import { freePort } from '../../src/control/claims.js';
+import type { Geometry } from '../../src/control/geometry.js';
+import { cachedPages, loadWord } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
+import { inflight } from '../../src/control/state.js';
 import { openShare } from '../../src/pool/share.js';
-import { cachedPages, loadWord } from '../../src/pool/views.js';
+import type { Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { untilCollected } from '../support/garbage.js';
 import { create, engineOptions, KINDS, openPorts, requireBalance, statsOf } from '../support/ports.js';
@@ -58,7 +61,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
 
   // Kernel: the unlock variant was chosen by asking for the context again, which the lock had changed. Here: a thread that waits is
   // parked, and every wait's end must undo what its beginning did, however they overlap and whatever changed meanwhile.
-  // Breaks with: `if (--port.waits === 0)` in src/pool/waiting.ts unpark without its condition or without the decrement; with the
+  // Breaks with: the look at `waits` in src/port/port.ts unpark without its condition or without the decrement; with the
   // last two lines of assembly/cache.ts unpark away (and of its twin).
   describe('2: what is undone is chosen anew by a state that the doing has changed', () => {
     const WAITS = ['page', 'entry', 'room'] as const;
@@ -138,7 +141,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
 
   // Kernel: the processor that had served a pool went on to serve another, and the destroyed pool still took it for its own: pages
   // went into a cache that nobody empties.
-  // Breaks with: the store in src/pool/closing.ts press away; `port.engine = ...` in src/pool/detaching.ts leaveMemory away.
+  // Breaks with: the store in src/control/ending.ts press away; `open.engine = ...` in src/port/port.ts leave away.
   describe('3: pages are recycled into a cache whose owner has changed', () => {
     it('what its own thread releases while the pool closes goes to the provider, also before it heard of the end', async () => {
       open({ pageCount: 40, maxPorts: 3 });
@@ -375,7 +378,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
   // Kernel: a page that came back after the device was gone was unmapped a second time, through the dead device.
   // Breaks with: `return drainRing()` in assembly/pool.ts scrub (and its twin) away: cached pages are not given back; `seen ==
   // (PIN_LEFT | 1)` in assembly/pin.ts unpin (and its twin) as a comparison of the number of pins: a page is given back twice; the
-  // unpin that src/pool/detaching.ts leaveMemory keeps.
+  // unpin that src/port/detaching.ts leaveMemory keeps.
   describe('8: what a late return brings is given back twice, or not before the last one', () => {
     const steps = [
       'release held',
@@ -443,7 +446,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
   });
 
   // Kernel: an init that failed half way kept what it had made before.
-  // Breaks with: the catch in src/pool/start.ts openPort without freePort; the one in src/pool/page-pool.ts #start without
+  // Breaks with: the catch in src/port/port.ts openPort without freePort; the one in src/pool/page-pool.ts #start without
   // endAttachment.
   describe('20: what fails half way in creating keeps what it had', () => {
     /** Platform calls on the way, which fail at their n-th use. */
@@ -556,7 +559,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
   });
 
   // Kernel: a pool is made before anybody knows which processor will serve it; recycling was switched on late, or not at all.
-  // Breaks with: the store of PORT_LIMIT in src/pool/port.ts claimPort away and `answer()` in assembly/pool.ts poll (and its twin),
+  // Breaks with: the store of PORT_LIMIT in src/control/claims.ts claimPort away and `answer()` in assembly/pool.ts poll (and its twin),
   // which alone would mend it as soon as the thread attaches.
   describe('21: whose the cache is becomes known only later, and the cache is never used', () => {
     it('a pool that nobody used serves each thread from its own cache from the first release on, whenever it comes', async () => {
@@ -592,8 +595,8 @@ describe.each(KINDS)('with the %s engine', (kind) => {
   });
 
   // Kernel: a search through all entries began at a place that was never set, and the teardown missed some.
-  // Breaks with: any of the loops of src/pool/detaching.ts, src/recovery/reap.ts, src/pool/fragment.ts reclaimTokens,
-  // assembly/supply.ts takeRetired begun at 1 or ended one before its end.
+  // Breaks with: any of the loops of src/port/detaching.ts, src/recovery/reap.ts, src/control/messages.ts returnInbox,
+  // src/pool/fragment.ts reclaimTokens, assembly/supply.ts takeRetired begun at 1 or ended one before its end.
   describe('33: taking down misses the entries at the edges', () => {
     const pageCounts = [1, 2, 31, 32, 33, 63, 64, 65, 500];
     const takeAll = ({ engine }: Pick<Port, 'engine'>): number[] => {
@@ -609,7 +612,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       (_, i) => i % 7 === 3,
     ];
     const pagesOf = ({ geometry }: { geometry: Geometry }, handles: readonly number[]) =>
-      handles.map((handle) => (handle & (2 ** geometry.unitBits - 1)) >>> geometry.unitsShift).sort((a, b) => a - b);
+      handles
+        .map((handle) => (handle & (2 ** geometry.unitBits - 1)) >>> geometry.unitsPerPageShift)
+        .sort((a, b) => a - b);
 
     it.each(pageCounts)(
       'of %i pages every one is found by detaching, by reaping, by trimming and by who allocates then',

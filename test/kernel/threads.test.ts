@@ -17,8 +17,10 @@ import {
   PORT_RECORD_KIND_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
-import { inflight, type Port, portOffset } from '../../src/pool/port.js';
+import { portOffset } from '../../src/control/places.js';
+import { inflight } from '../../src/control/state.js';
 import { openShare } from '../../src/pool/share.js';
+import type { Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { chooseSeed, create, pageOf, randomFrom, requireBalance } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
@@ -115,8 +117,8 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
   });
 
   // Kernel: the pool was freed with its owner while pages were out.
-  // Breaks with: `|| inflight(memory, geometry) !== 0` in src/pool/closing.ts #step away; `follow` of the same file empty: the pool
-  // never ends.
+  // Breaks with: `|| inflight(closer.memory, closer.geometry) !== 0` in src/control/ending.ts destroyIfHome away; `follow` of
+  // src/pool/closing.ts empty: the pool never ends.
   it('7: the pool is freed with its owner while others hold pages of it', async () => {
     const options = { pageCount: 16, pageBytes: 1024, unitBytes: 64, maxPorts: 3, zero: 'never', channels: {} };
     await start({ role: 'creator', share: { options, engine } });
@@ -171,8 +173,8 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
 
   // Kernel: a release found that it may use the cache, the destroyer took that permission away and emptied the cache, the release put
   // its page into it. Here the destroyer waits for the thread to have parked.
-  // Breaks with: the first line of assembly/pool.ts poll (and its twin) behind a look at the limit; `port.engine?.poll()` in src/pool/port.ts exhausted away; R8 and what follows in assembly/cache.ts unpark (and its
-  // twin) as the store alone; `runningPorts(this.#port).length !== 0 ||` in src/pool/closing.ts #step away.
+  // Breaks with: the first line of assembly/pool.ts poll (and its twin) behind a look at the limit; `port.engine?.poll()` in src/port/port.ts exhausted away; R8 and what follows in assembly/cache.ts unpark (and its
+  // twin) as the store alone; `runningPorts(closer).length !== 0 ||` in src/control/ending.ts destroyIfHome away.
   it('24: a page goes into a cache that was emptied between the question and the answer', async () => {
     await start({ role: 'user' });
     await said();

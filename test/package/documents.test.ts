@@ -12,7 +12,13 @@ import { errorTable } from '../../src/errors.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
-const documents = ['README.md', 'CHANGELOG.md', ...pages.map((name) => `docs/${name}`)];
+const documents = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  ...pages.map((name) => `docs/${name}`),
+];
 
 describe('docs/errors.md', () => {
   test('has a row with cause and remedy for every code that the sources name', () => {
@@ -121,4 +127,42 @@ test.each(documents)('%s links to files and headings that are there', (document)
     );
     expect(headings, target).toContain(heading);
   }
+});
+
+describe('CONTRIBUTING.md', () => {
+  const page = read('CONTRIBUTING.md');
+  const quoted = [...page.matchAll(/`([^`\n]+)`|^((?:\w+=\S+ )*(?:npm|npx) .*)$/gm)].map(
+    (match) => match[1] ?? (match[2] as string),
+  );
+
+  test('names files that are there', () => {
+    const paths = quoted.filter((text) => /^(?:\.ci|assembly|bench|docs|scripts|src|test)\/[\w./-]+$/.test(text));
+    expect(paths.length).toBeGreaterThan(40);
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
+  test('names scripts of package.json and projects of the test runner that are there', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = quoted.flatMap((text) => [...text.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1] as string));
+    expect(named).toEqual(expect.arrayContaining(['check', 'release']));
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+    const projects = quoted.flatMap((text) =>
+      [...text.matchAll(/--project (\w+)/g)].map((match) => match[1] as string),
+    );
+    const known = [...read('vitest.config.ts').matchAll(/(?:project|threaded)\('(\w+)'/g)].map((match) => match[1]);
+    expect(new Set(projects).size).toBeGreaterThan(3);
+    expect(projects.filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  test('says which Binaryen is pinned, which is the one that the compiler asks for', () => {
+    const { devDependencies } = JSON.parse(read('package.json')) as { devDependencies: Record<string, string> };
+    const compiler = JSON.parse(read('node_modules/assemblyscript/package.json')) as {
+      version: string;
+      dependencies: Record<string, string>;
+    };
+    expect(devDependencies.binaryen).toBe(compiler.dependencies.binaryen);
+    expect(devDependencies.assemblyscript).toBe(compiler.version);
+    expect(page).toContain(`\`${devDependencies.binaryen}\``);
+    expect(page).toContain(`AssemblyScript ${compiler.version} `);
+  });
 });

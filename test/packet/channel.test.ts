@@ -4,17 +4,18 @@
 
 import { describe, expect, it } from 'vitest';
 import { LANE_DROPPED_OFFSET, LANE_INBOX_OFFSET, LEDGER_MAX, NODE_TAKEN_OFFSET } from '../../assembly/layout.js';
-import { Channel } from '../../src/channel/channel.js';
+import { claimOf } from '../../src/control/claims.js';
+import { laneOffset, laneSum, loadWord, nodeOffset } from '../../src/control/nodes.js';
+import { runSteps } from '../../src/control/steps.js';
 import { Packet } from '../../src/packet/packet.js';
 import { nextPacket, packets, receivePacket, sendPacket, waitPacketRoom } from '../../src/packet/travel.js';
-import { emptyPort } from '../../src/pool/detaching.js';
+import { Channel } from '../../src/pool/channel.js';
 import { Fragment } from '../../src/pool/fragment.js';
 import type { PoolOptions } from '../../src/pool/options.js';
-import { claimOf, type Port } from '../../src/pool/port.js';
-import { laneOffset, laneSum, loadWord, nodeOffset } from '../../src/pool/views.js';
+import { emptyPort } from '../../src/port/detaching.js';
+import type { Port } from '../../src/port/port.js';
 import { DeadPort } from '../../src/recovery/dead-port.js';
 import { claimDead, emptyFindings, reapClaimed } from '../../src/recovery/reap.js';
-import { runSteps } from '../../src/recovery/steps.js';
 import { type EngineKind, MATRIX, openPorts, pageOf, requireBalance, track } from '../support/ports.js';
 import { codeOf, messageOf } from '../support/realm.js';
 import { HUNG_MS } from '../support/waiting.js';

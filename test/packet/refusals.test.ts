@@ -93,6 +93,21 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     }
   });
 
+  it('a head that takes the place of a window that was released by its number counts its bytes all the same', () => {
+    const pool = create(kind, { pageBytes: 256, pageCount: 8, maxPorts: 1 });
+    const whole = pool.alloc();
+    const packet = new Packet().append(pool.fragment(whole, 0, 4)).append(fragmentOf(pool, 'hello'));
+    packet.getUint8(0); // its view is there: the copy does not ask for it again
+    pool.release(whole); // and its reference is the packet's
+    expect(codeOf(() => packet.expandHead(8, 4))).toBe('POOL_ERR_STALE_HANDLE');
+    expect(packet.length).toBe(8 + 4 + 5);
+    expect(packet.windows().map(({ length }) => length)).toEqual([12, 5]);
+    expect(textOf(packet).slice(12)).toBe('hello');
+    packet.release();
+    expectAllHome(pool);
+    pool.destroy();
+  });
+
   it('small pieces are joined only when all of them can be read: nothing is lost and nothing released twice', async () => {
     const pool = create(kind, { pageBytes: 256, pageCount: 64, maxPorts: 1 });
     const piece = (length: number): Fragment => fragmentOf(pool, new Uint8Array(length));

@@ -24,15 +24,15 @@ import {
   OK,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
-import { moreMask } from '../../src/channel/messages.js';
+import { createMemory, growStepPages } from '../../src/control/create-memory.js';
+import { writeControl } from '../../src/control/format.js';
+import { type Geometry, planGeometry } from '../../src/control/geometry.js';
+import type { PoolMemory } from '../../src/control/memory.js';
+import { moreMask } from '../../src/control/messages.js';
 import type { Engine } from '../../src/engine/engine.js';
 import type { LeakLevel } from '../../src/leaks/report.js';
-import type { MemoryKind } from '../../src/pool/capabilities.js';
-import { writeControl } from '../../src/pool/format.js';
-import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
+import type { MemoryKind } from '../../src/platform/capabilities.js';
 import { type ChannelOptions, type PoolOptions, resolveOptions } from '../../src/pool/options.js';
-import { createMemory, growStepPages } from '../../src/provider/wasm-memory.js';
 import { chooseSeed, type EngineKind, openPort, requireBalance, track } from '../support/ports.js';
 
 const PORTS = 3;

@@ -6,7 +6,7 @@
 
 import { describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../../src/engine/engine.js';
-import type { Port } from '../../src/pool/port.js';
+import type { Port } from '../../src/port/port.js';
 import { openPorts, requireBalance } from '../support/ports.js';
 
 let hook: (() => void) | undefined;

@@ -23,7 +23,7 @@ const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
 async function servePages(headers: Site['headers'] = {}): Promise<Server> {
   return serve({
-    folders: { ...builtPackage, '/pages/': folder('../browser/pages'), '/webgpu/': folder('../webgpu') },
+    folders: { ...builtPackage, '/pages/': folder('../browser/pages') },
     files: {
       '/index.html': HTML,
       '/body': BODY,
@@ -33,6 +33,8 @@ async function servePages(headers: Site['headers'] = {}): Promise<Server> {
       '/user/scene.js': await program(new URL('../user/scene.ts', import.meta.url)),
       '/user/hostile.js': await program(new URL('../user/hostile.ts', import.meta.url)),
       '/user/honest.js': await program(new URL('../user/honest.ts', import.meta.url)),
+      '/webgpu/suite.js': await program(new URL('../webgpu/suite.ts', import.meta.url)),
+      '/webgpu/thread.js': await program(new URL('../webgpu/thread.ts', import.meta.url)),
     },
     headers,
   });

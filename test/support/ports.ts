@@ -9,22 +9,25 @@ import { fileURLToPath } from 'node:url';
 import { PagePool, type PoolOptions } from 'pagepool';
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
+import { claimOf, claimPort } from '../../src/control/claims.js';
+import { createMemory, growStepPages } from '../../src/control/create-memory.js';
+import { identityKey, writeControl } from '../../src/control/format.js';
+import { type Geometry, planGeometry } from '../../src/control/geometry.js';
+import { writeLabel } from '../../src/control/label.js';
+import type { PoolMemory } from '../../src/control/memory.js';
+import { portOffset } from '../../src/control/places.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
 import type { LeakLevel } from '../../src/leaks/report.js';
 import { trackEngine } from '../../src/leaks/tracked-engine.js';
 import { type Entrances, LeakTracker } from '../../src/leaks/tracker.js';
-import { auditPool } from '../../src/pool/audit.js';
-import { writeControl } from '../../src/pool/format.js';
-import { type Geometry, planGeometry } from '../../src/pool/geometry.js';
-import { writeLabel } from '../../src/pool/label.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
 import { resolveOptions } from '../../src/pool/options.js';
-import { claimOf, claimPort, type Port, portOffset } from '../../src/pool/port.js';
-import { Scratch } from '../../src/pool/scratch.js';
-import { identityKey } from '../../src/pool/share.js';
-import { type PoolStats, readStats } from '../../src/pool/stats.js';
-import { createMemory, growStepPages } from '../../src/provider/wasm-memory.js';
+import { followLeaks, type Port } from '../../src/port/port.js';
+import { Scratch } from '../../src/port/scratch.js';
+import { auditPool } from '../../src/reports/audit.js';
+import { type PoolStats, readStats } from '../../src/reports/stats.js';
+
+export { randomFrom } from '../../src/testing/random.js';
 
 /** What serves a port. */
 export type EngineKind = 'release' | 'checked' | 'typescript';
@@ -63,7 +66,7 @@ export function create(kind: EngineKind, options: PoolOptions): PagePool {
   return PagePool.createSync({ ...options, ...engineOptions(kind) });
 }
 
-/** Claims a port and opens the engine of that kind on it. */
+/** Claims a port and opens the engine of that kind on it, whatever the pool's state: it knows no areas. */
 export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKind): Port {
   const id = claimPort(memory, geometry);
   // The same whatever the kind: pools of both engines are compared word for word.
@@ -74,15 +77,19 @@ export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKin
     label: 'testport',
     identity: identityKey(memory),
     claim: claimOf(memory, geometry, id),
+    kind: 'wasm-memory',
     memory,
     geometry,
     scratch: new Scratch(memory, geometry, id),
     engine: openEngine(memory, kind, id),
     leaks: undefined,
+    areas: undefined,
+    supply: undefined,
     isGone: false,
     isLost: false,
-    onLost: () => {},
     waits: 0,
+    listener: undefined,
+    standIn: () => {},
   };
 }
 
@@ -96,8 +103,7 @@ function openEngine(memory: PoolMemory, kind: EngineKind, portId: number) {
 /** Follows what the port holds from now on, as a thread does that asked for it. */
 export function track(port: Port, leaks: LeakLevel): Port {
   const tracker = new LeakTracker(port, { leaks }, NO_ENTRANCES);
-  port.engine = trackEngine(port, tracker);
-  port.leaks = tracker;
+  followLeaks(port, tracker, trackEngine(port, tracker));
   return port;
 }
 
@@ -145,7 +151,7 @@ export function statsOf(port: Port): PoolStats {
 
 /** The page that the handle's fragment lies in. */
 export function pageOf({ geometry }: Port, handle: number): number {
-  return unitOf({ geometry }, handle) >>> geometry.unitsShift;
+  return unitOf({ geometry }, handle) >>> geometry.unitsPerPageShift;
 }
 
 /** The unit where the handle's fragment starts. */
@@ -155,7 +161,7 @@ export function unitOf({ geometry }: Pick<Port, 'geometry'>, handle: number): nu
 
 /** The bytes from a unit on. */
 export function bytesAt({ memory, geometry }: Port, unit: number, length: number): Uint8Array {
-  const start = geometry.pagesOffset + (unit - 2 ** geometry.unitsShift) * geometry.unitBytes;
+  const start = geometry.pagesOffset + (unit - 2 ** geometry.unitsPerPageShift) * geometry.unitBytes;
   return new Uint8Array(memory.reach(start + length).buffer, start, length);
 }
 
@@ -175,15 +181,4 @@ export function chooseSeed(name: string): number {
   const seed = given === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! >>> 1 : Number(given) >>> 0;
   console.log(`${name}: SEED=${seed}`);
   return seed;
-}
-
-/** Random numbers from a seed: the next u32. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
 }

@@ -5,11 +5,11 @@ import { build } from 'esbuild';
 
 const programs = new Map<string, Promise<string>>();
 
-/** The module in `file`, with what it imports: built once a process. */
+/** The module in `file`, with what it imports. */
 export function program(file: URL): Promise<string> {
-  const known = programs.get(file.href) ?? bundle(file);
-  programs.set(file.href, known);
-  return known;
+  const made = programs.get(file.href) ?? bundle(file);
+  programs.set(file.href, made);
+  return made;
 }
 
 async function bundle(file: URL): Promise<string> {

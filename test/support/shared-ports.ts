@@ -5,8 +5,8 @@
 
 import type { PagePool } from 'pagepool';
 import { layoutHash } from '#core-wasm';
-import type { Port } from '../../src/pool/port.js';
 import { openShare } from '../../src/pool/share.js';
+import type { Port } from '../../src/port/port.js';
 import { type EngineKind, openPort } from './ports.js';
 
 /** One more port of the pool, with that engine. */

@@ -3,7 +3,12 @@
 // Debian's chromium brings the driver, npm's `webgpu` brings Dawn. Where one is missing there is no device, and the reason says so:
 // tests are skipped then, and with CI=true the test command counts them as failed.
 
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { requireProgram } from '../../scripts/browsers.mjs';
+
+/** The package `webgpu`, for threads that find no package by its name. */
+export const dawn: string = pathToFileURL(createRequire(import.meta.url).resolve('webgpu')).href;
 
 interface Dawn {
   create(options: string[]): GPU;

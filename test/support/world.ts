@@ -21,13 +21,15 @@ import {
   OK,
   PORT_FRAGMENT_PAGE_OFFSET,
 } from '../../assembly/layout.js';
-import { allocBulkAt } from '../../src/pool/bursts.js';
-import { emptyPort } from '../../src/pool/detaching.js';
+import { freePort } from '../../src/control/claims.js';
+import type { ChannelGeometry } from '../../src/control/geometry.js';
+import { cachedPages, filledNodes, laneOffset, laneSum, loadWord, nodeOffset } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
 import { reclaimTokens } from '../../src/pool/fragment.js';
-import type { ChannelGeometry } from '../../src/pool/geometry.js';
 import type { PoolOptions } from '../../src/pool/options.js';
-import { freePort, type Port, portOffset } from '../../src/pool/port.js';
-import { cachedPages, filledNodes, laneOffset, laneSum, loadWord, nodeOffset } from '../../src/pool/views.js';
+import { allocBulkAt } from '../../src/port/bursts.js';
+import { emptyPort } from '../../src/port/detaching.js';
+import type { Port } from '../../src/port/port.js';
 import {
   bytesAt,
   type EngineKind,
@@ -144,7 +146,7 @@ export class World {
     must(handle > 0 && handle < 2 ** 30 && Number.isInteger(handle), () => `handle ${handle}`);
     must(!this.#live.has(handle), () => `handle ${handle} is handed out twice`);
     must(page >= 1 && page <= geometry.pageCount, () => `page ${page}`);
-    const isFirst = (unit & (2 ** geometry.unitsShift - 1)) === 0;
+    const isFirst = (unit & (2 ** geometry.unitsPerPageShift - 1)) === 0;
     // Only a page that is opened for a fragment, or handed out whole, starts at its first unit.
     const isWhole = isFirst && bytes > geometry.pageBytes / 2;
     if (isFirst) {

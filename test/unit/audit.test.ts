@@ -36,9 +36,11 @@ import {
   TOKEN_LENT,
   TOKEN_SHIFT,
 } from '../../assembly/layout.js';
-import { auditPool } from '../../src/pool/audit.js';
-import { freePort, type Port, portOffset } from '../../src/pool/port.js';
-import { laneOffset, nodeOffset } from '../../src/pool/views.js';
+import { freePort } from '../../src/control/claims.js';
+import { laneOffset, nodeOffset } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
+import type { Port } from '../../src/port/port.js';
+import { auditPool } from '../../src/reports/audit.js';
 import { type EngineKind, KINDS, openPorts, pageOf, unitOf } from '../support/ports.js';
 
 describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
@@ -156,7 +158,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     [
       'I3: a fragment with a holder in a container',
       ({ put, read, geometry, cached }) => {
-        const word = geometry.wordsOffset + 4 * ((cached << geometry.unitsShift) + 3);
+        const word = geometry.wordsOffset + 4 * ((cached << geometry.unitsPerPageShift) + 3);
         put(word, read(word) + 1);
       },
       [/^I3 page \d+ has fragments with 1 holders in the cache of port 0 \(expected none\)$/],

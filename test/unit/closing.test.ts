@@ -11,8 +11,10 @@ import {
   STATE_CLOSING,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
-import { freePort, type Port, portOffset } from '../../src/pool/port.js';
-import { cachedPages } from '../../src/pool/views.js';
+import { freePort } from '../../src/control/claims.js';
+import { cachedPages } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
+import type { Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { create, type EngineKind, KINDS, pageOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';

@@ -1,7 +1,7 @@
 // Geometry: the control region's budget, that its parts do not overlap, and that they are aligned.
 
 import { describe, expect, it } from 'vitest';
-import { type Geometry, planGeometry, type RingGeometry } from '../../src/pool/geometry.js';
+import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 
 const plan = (options: PoolOptions): Geometry => planGeometry('create', resolveOptions('create', options));
@@ -24,8 +24,8 @@ const pools: PoolOptions[] = [
 
 /** Every part with its first and its last byte, in any order. */
 function parts(geometry: Geometry): [name: string, start: number, bytes: number][] {
-  const { pageCount, maxPorts, unitsShift } = geometry;
-  const units = (pageCount + 1) * 2 ** unitsShift;
+  const { pageCount, maxPorts, unitsPerPageShift } = geometry;
+  const units = (pageCount + 1) * 2 ** unitsPerPageShift;
   const ringParts = (name: string, ring: RingGeometry, head: number): [string, number, number][] => [
     [`${name} block`, ring.offset, head],
     [`${name} slots`, ring.slotsOffset, ring.slotCount * 4],
@@ -65,16 +65,16 @@ describe('the geometry', () => {
     'of %i pages keeps the budget of 64 bytes a page and 32 KiB',
     (pageCount) => {
       const geometry = plan({ pageCount, pageBytes: 2048 });
-      const units = (pageCount + 1) * 2 ** geometry.unitsShift;
+      const units = (pageCount + 1) * 2 ** geometry.unitsPerPageShift;
       expect(geometry.controlBytes - 1024 - units * 6).toBeLessThanOrEqual(64 * pageCount + 32 * 1024);
     },
   );
 
   it.each(pools)('of %j gives handles at least 4 generation bits and all bits of a unit', (options) => {
-    const { generationBits, unitBits, unitsShift, pageCount } = plan(options);
+    const { generationBits, unitBits, unitsPerPageShift, pageCount } = plan(options);
     expect(generationBits).toBeGreaterThanOrEqual(4);
     expect(generationBits + unitBits).toBeLessThanOrEqual(30);
-    expect((pageCount + 1) * 2 ** unitsShift - 1).toBeLessThan(2 ** unitBits);
+    expect((pageCount + 1) * 2 ** unitsPerPageShift - 1).toBeLessThan(2 ** unitBits);
   });
 
   it.each(pools)('of %j has room for every page in the ring, and a node for every slot and port', (options) => {

@@ -2,7 +2,7 @@
 
 import { type Fragment, type LeakReport, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Port } from '../../src/pool/port.js';
+import type { Port } from '../../src/port/port.js';
 import { chooseSeed, openPorts, randomFrom, track, unitOf } from '../support/ports.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
 import { turns } from '../support/waiting.js';

@@ -83,7 +83,7 @@ test('bare atomics belong in atomic.ts; beyond the engines they take labels', ()
   expect(lint(bare, 'assembly/atomic.ts')).toEqual([]);
   const script = 'function f(words: Int32Array) {\n  Atomics.wait(words, 0, 0);\n  return Atomics.load(words, 0);\n}\n';
   expect(lint(script, 'src/engine/typescript.ts')).toHaveLength(2);
-  expect(lint(script, 'src/pool/waiting.ts')).toEqual([expect.stringContaining('Atomics.load has no label')]);
+  expect(lint(script, 'src/port/waiting.ts')).toEqual([expect.stringContaining('Atomics.load has no label')]);
 });
 
 test('methods are calls too, and their definitions are not', () => {

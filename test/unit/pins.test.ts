@@ -22,8 +22,9 @@ import {
   PIN_LEFT,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
-import { inflight, type Port } from '../../src/pool/port.js';
-import { loadWord } from '../../src/pool/views.js';
+import { loadWord } from '../../src/control/nodes.js';
+import { inflight } from '../../src/control/state.js';
+import type { Port } from '../../src/port/port.js';
 import {
   bytesAt,
   create,
@@ -169,7 +170,7 @@ describe.each(combinations)('with the engines %s', (_, kinds) => {
       expect(a.engine.release(first)).toBe(OK);
       expect(a.engine.release(a.engine.allocFragment(512))).toBe(OK);
       const next = a.engine.allocFragment(512);
-      expect(unitOf(a, next) >>> a.geometry.unitsShift).not.toBe(page);
+      expect(unitOf(a, next) >>> a.geometry.unitsPerPageShift).not.toBe(page);
       expect(bytes.every((byte) => byte === 0x5a)).toBe(true);
       expect(requireBalance(a).pages.pinned).toBe(1);
       expect(a.engine.unpin(page)).toBe(OK);

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { OK } from '../../assembly/layout.js';
 import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
-import { auditPool } from '../../src/pool/audit.js';
-import type { Port } from '../../src/pool/port.js';
+import type { Port } from '../../src/port/port.js';
+import { auditPool } from '../../src/reports/audit.js';
 import {
   bytesAt,
   create,
@@ -27,7 +27,7 @@ function ports(kinds: readonly EngineKind[], zero: 'never' | 'on-release' = 'nev
 
 /** All bytes of the handle's page. */
 function pageBytes(port: Port, handle: number): Uint8Array {
-  return bytesAt(port, pageOf(port, handle) << port.geometry.unitsShift, PAGE_BYTES);
+  return bytesAt(port, pageOf(port, handle) << port.geometry.unitsPerPageShift, PAGE_BYTES);
 }
 
 /** Which values the bytes have. */
@@ -138,7 +138,7 @@ describe('the checked core', () => {
     expect(count).toBeGreaterThan(4);
     // The first fills the magazine with fresh pages, which are nobody's releases: whatever they hold is right.
     engine.release(engine.alloc());
-    const fresh = bytesAt(port, 1 << geometry.unitsShift, PAGE_BYTES);
+    const fresh = bytesAt(port, 1 << geometry.unitsPerPageShift, PAGE_BYTES);
     fresh[0] = 9;
     expect(engine.allocBurst(scratch.ownAddress, count)).toBe(count);
     expect(fresh[0]).toBe(9);

@@ -26,7 +26,9 @@ import {
   RECORD_CLAIM,
   RECORD_CUT,
 } from '../../assembly/layout.js';
-import { claimOf, freePort, keepClaim, type Port, portOffset } from '../../src/pool/port.js';
+import { claimOf, freePort, keepClaim } from '../../src/control/claims.js';
+import { portOffset } from '../../src/control/places.js';
+import type { Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
 import { create, type EngineKind, KINDS, openPort } from '../support/ports.js';
 import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';

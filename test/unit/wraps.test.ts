@@ -27,10 +27,13 @@ import {
   RING_TAIL_OFFSET,
   TOKEN_SEQ_SHIFT,
 } from '../../assembly/layout.js';
-import type { ChannelGeometry, Geometry, RingGeometry } from '../../src/pool/geometry.js';
-import type { PoolMemory } from '../../src/pool/memory.js';
-import { freePort, inflight, type Port, portOffset } from '../../src/pool/port.js';
-import { laneOffset, laneSum, loadWord, pendingEntries } from '../../src/pool/views.js';
+import { freePort } from '../../src/control/claims.js';
+import type { ChannelGeometry, Geometry, RingGeometry } from '../../src/control/geometry.js';
+import type { PoolMemory } from '../../src/control/memory.js';
+import { laneOffset, laneSum, loadWord, pendingEntries } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
+import { inflight } from '../../src/control/state.js';
+import type { Port } from '../../src/port/port.js';
 import { type EngineKind, KINDS, openPort, openPorts, pageOf, requireBalance } from '../support/ports.js';
 
 const combinations: readonly (readonly [string, readonly EngineKind[]])[] = [

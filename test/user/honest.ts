@@ -4,7 +4,7 @@
 // Knows no platform: a worker of Node and one of a page run the same steps.
 
 import type { Delivery, Receiver } from '../../src/user.js';
-import { isStamped } from './stamp.js';
+import { isStamped } from '../support/stamp.js';
 
 /** Words of the shared counters. */
 export const CHECKED = 0;

@@ -373,7 +373,7 @@ test('docs/user-areas.md has every word where it is', () => {
 describe('user references', () => {
   const makeReferences = () => {
     const given = new Uint32Array(4);
-    return { given, references: new UserReferences({ firstPage: 2, pages: 2, unitsShift: 2 }, given) };
+    return { given, references: new UserReferences({ firstPage: 2, pages: 2, unitsPerPageShift: 2 }, given) };
   };
 
   test('come back as often as they were given, and not once more', () => {

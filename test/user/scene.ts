@@ -5,10 +5,10 @@
 
 import type { AuditReport, MemoryProvider, PagePool, ProviderContext } from 'pagepool';
 import type { UserQueue, UserShare } from 'pagepool/user-area';
+import { isStamped, stamp } from '../support/stamp.js';
 import { HUNG_MS } from '../support/waiting.js';
 import { CHECKED, STOP, TORN } from './honest.js';
 import { DEEDS, DEEDS_WORD } from './hostile.js';
-import { isStamped, stamp } from './stamp.js';
 
 /** What the scene is made with: the package as it is built, wherever it was loaded from. */
 export interface Package {

@@ -8,17 +8,24 @@ import { testProvider } from 'pagepool/testing';
 import { webgpu } from 'pagepool/webgpu';
 import { describe, expect, it, vi } from 'vitest';
 import { chooseSeed } from '../support/ports.js';
+import { program } from '../support/program.js';
 import { HUNG_MS } from '../support/waiting.js';
-import { makeDevice, missingDevice } from '../support/webgpu.js';
-import { setUp, suite, tearDown } from './suite.js';
+import { dawn, makeDevice, missingDevice } from '../support/webgpu.js';
+import { type Platform, setUp, tearDown } from './suite/setting.js';
+import { suite } from './suite.js';
+import type { Findings } from './thread.js';
+import type { Entries, Task } from './thread-node.js';
 
 const built = (name: string) => new URL(`../../build/${name}.js`, import.meta.url).href;
+const entries: Entries = { pool: built('index'), webgpu: built('webgpu'), dawn };
+const source = new URL(
+  `data:text/javascript,${encodeURIComponent(await program(new URL('./thread-node.ts', import.meta.url)))}`,
+);
 
 /** Starts a thread of this folder; its first message. */
-function startThread(data: object): { worker: Worker; first: Promise<Record<string, unknown>> } {
-  const entries = { pool: built('index'), webgpu: built('webgpu') };
-  const worker = new Worker(new URL('./thread-node.mjs', import.meta.url), { workerData: { entries, ...data } });
-  const first = new Promise<Record<string, unknown>>((resolve, reject) => {
+function startThread<Message>(task: Task): { worker: Worker; first: Promise<Message> } {
+  const worker = new Worker(source, { workerData: { entries, task } });
+  const first = new Promise<Message>((resolve, reject) => {
     worker.once('message', resolve).once('error', reject);
     worker.once('exit', (code) => reject(new Error(`the thread ended with ${code} (expected a message before)`)));
   });
@@ -28,18 +35,17 @@ function startThread(data: object): { worker: Worker; first: Promise<Record<stri
 
 const missing = await missingDevice();
 if (missing !== undefined) console.log(`no WebGPU in Node: ${missing}`);
-const seed = chooseSeed('webgpu in Node');
-const env = {
+const platform: Platform = {
   PagePool,
   webgpu,
   testProvider,
   packet,
   makeDevice,
-  seed,
+  seed: chooseSeed('webgpu in Node'),
   takesSharedViews: false,
-  startThread: () => startThread({ tokens: [] }),
-  runThread: async (share: unknown) => {
-    const { worker, first } = startThread({ share });
+  startThread: () => startThread({ kind: 'hold tokens', tokens: [] }),
+  runThread: async (share) => {
+    const { worker, first } = startThread<Findings>({ kind: 'hold numbers', share });
     const ended = new Promise((resolve) => worker.once('exit', resolve));
     const found = await first;
     await ended;
@@ -49,17 +55,18 @@ const env = {
 
 describe.skipIf(missing !== undefined)('WebGPU in Node', () => {
   it.each(suite.map(([name, run]) => [name, run] as const))('%s', async (_, run) => {
-    await run(env);
+    await run(platform);
   });
 
   it('a worker that is terminated gives all its tokens back', async () => {
-    const all = await setUp(env);
+    const all = await setUp(platform);
     const { gpu, memory } = all;
     const tokens = Array.from({ length: 10 }, () => gpu.alloc());
-    const { worker, first } = startThread({ tokens: tokens.map((_, i) => i + 1) });
+    const numbers = tokens.map((_, i) => i + 1);
+    const { worker, first } = startThread<{ ranges: number[] }>({ kind: 'hold tokens', tokens: numbers });
     const consumer = memory.consumer({ worker });
-    expect(tokens.map((handle) => consumer.give(handle))).toEqual(tokens.map((_, i) => i + 1));
-    expect(consumer.release(((await first) as { ranges: number[] }).ranges)).toBe(5);
+    expect(tokens.map((handle) => consumer.give(handle))).toEqual(numbers);
+    expect(consumer.release((await first).ranges)).toBe(5);
     expect(consumer.held).toBe(5);
     await worker.terminate();
     expect(consumer.held).toBe(0);
@@ -76,10 +83,10 @@ describe.skipIf(missing !== undefined)('WebGPU in Node', () => {
     'a worker is not told of the loss, and its waits end when the owner destroys the pool: with %i pages out by %s',
     async (out, code) => {
       const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
-      const all = await setUp(env);
+      const all = await setUp(platform);
       const { gpu, device } = all;
       const held = Array.from({ length: out }, () => gpu.alloc());
-      const { worker, first } = startThread({ share: gpu.share(), waits: true });
+      const { worker, first } = startThread({ kind: 'wait', share: gpu.share() });
       const heard = async () => (await once(worker, 'message'))[0] as unknown;
       await first;
       device.destroy();

@@ -3,13 +3,12 @@
 // The bytes of device memory stay as they are after warm-up, no buffer is created, and no page is missing.
 
 import { PagePool } from 'pagepool';
-import * as packet from 'pagepool/packet';
-import { testProvider } from 'pagepool/testing';
 import { webgpu } from 'pagepool/webgpu';
 import { expect, it } from 'vitest';
 import { until } from '../support/waiting.js';
 import { makeDevice, missingDevice } from '../support/webgpu.js';
-import { doubler, setUp, tearDown } from './suite.js';
+import { doubler, wordsOf } from './suite/doubler.js';
+import { descriptionOf, setUp, stagingOf, tearDown } from './suite/setting.js';
 
 const ROUNDS = 100_000;
 const WARM_UP = 100;
@@ -19,22 +18,18 @@ const missing = await missingDevice();
 if (missing !== undefined) console.log(`no WebGPU in Node: ${missing}`);
 
 it.skipIf(missing !== undefined)('100,000 rounds leave the device as they found it', async () => {
-  const all = await setUp({ PagePool, webgpu, testProvider, packet, makeDevice, seed: 1, takesSharedViews: false });
+  const all = await setUp({ PagePool, webgpu, makeDevice });
   const { gpu, host, memory, device, provider, created } = all;
   const double = doubler(device);
   const stateOf = () => {
-    const { bytes, buffers, memories } = provider.describe() as {
-      bytes: number;
-      buffers: number;
-      memories: { staging: { bytes: number; created: number } }[];
-    };
-    const { staging } = memories[0] as (typeof memories)[0];
+    const { bytes, buffers } = descriptionOf(provider);
+    const staging = stagingOf(provider);
     return { bytes, buffers, staged: staging.bytes, stagingBuffers: staging.created, created: created.length };
   };
   let wrong = 0;
   const round = async (number: number): Promise<void> => {
     const input = await host.takeAsync();
-    const words = new Uint32Array(input.bytes.buffer, input.bytes.byteOffset, input.length / 4);
+    const words = wordsOf(input);
     // A few words of each round, all of every hundredth.
     const step = number % 100 === 0 ? 1 : 4099;
     for (let i = 0; i < words.length; i += step) words[i] = (number * 31 + i) >>> 1;
@@ -44,7 +39,7 @@ it.skipIf(missing !== undefined)('100,000 rounds leave the device as they found 
     const back = memory.readback(to);
     void memory.afterSubmit([from, to]);
     const output = await back;
-    const result = new Uint32Array(output.bytes.buffer, output.bytes.byteOffset, output.length / 4);
+    const result = wordsOf(output);
     for (let i = 0; i < result.length; i += step) if (result[i] !== 2 * ((number * 31 + i) >>> 1)) wrong += 1;
     output.release();
   };

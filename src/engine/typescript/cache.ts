@@ -40,7 +40,7 @@ import { PinSteps } from './pin.js';
 export class CacheSteps extends PinSteps {
   /** Whether pages are still handed out. */
   protected isActive(): boolean {
-    // A1 pairs with R1 in src/pool/ending.ts close: a port that sees the pool closing hands its pages back.
+    // A1 pairs with R1 in src/control/ending.ts close: a port that sees the pool closing hands its pages back.
     return this.aload(CONTROL_BASE + HEADER_STATE_OFFSET) === STATE_ACTIVE;
   }
 

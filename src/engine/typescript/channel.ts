@@ -56,7 +56,7 @@ export class ChannelSteps extends FragmentSteps {
   /** Bytes reserved for the fragment that starts at the unit. */
   protected extentBytes(unit: number): number {
     const units = this.u16[this.extentAddress(unit) >>> 1]!; // plain: written before the handle was handed on
-    return (units === 0 ? 1 << this.unitsShift : units) << this.unitShift;
+    return (units === 0 ? 1 << this.unitsPerPageShift : units) << this.unitBytesShift;
   }
 
   /** Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added up. */

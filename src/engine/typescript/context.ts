@@ -31,8 +31,8 @@ import {
   HEADER_SUPPLY_BITS_OFFSET,
   HEADER_SUPPLY_HINT_OFFSET,
   HEADER_UNIT_BITS_OFFSET,
-  HEADER_UNIT_SHIFT_OFFSET,
-  HEADER_UNITS_SHIFT_OFFSET,
+  HEADER_UNIT_BYTES_SHIFT_OFFSET,
+  HEADER_UNITS_PER_PAGE_SHIFT_OFFSET,
   HEADER_WORDS_OFFSET,
   LANE_SHIFT,
   OK,
@@ -57,6 +57,14 @@ export interface EngineMemory {
   readonly f64: Float64Array;
   /** The whole memory, as a view that reaches at least to `end`. */
   reach(end: number): Uint8Array;
+}
+
+/** The memory of a pool that may grow, as whoever opens an engine sees it. */
+export interface GrowableMemory extends EngineMemory {
+  /** Undefined where it is no Wasm memory. */
+  readonly wasm: unknown;
+  /** Makes the memory reach to `end`, by steps of `stepPages` Wasm pages where it can; false where the platform refuses. */
+  grow(end: number, stepPages: number): boolean;
 }
 
 /** What an engine is made of. */
@@ -175,8 +183,8 @@ export class Context extends Words {
   readonly flags: number;
   readonly pageCount: number;
   readonly pageShift: number;
-  readonly unitShift: number;
-  readonly unitsShift: number;
+  readonly unitBytesShift: number;
+  readonly unitsPerPageShift: number;
   readonly unitBits: number;
   readonly unitMask: number;
   readonly unitLimit: number;
@@ -221,11 +229,11 @@ export class Context extends Words {
     this.flags = header(HEADER_FLAGS_OFFSET);
     this.pageCount = header(HEADER_PAGE_COUNT_OFFSET);
     this.pageShift = header(HEADER_PAGE_SHIFT_OFFSET);
-    this.unitShift = header(HEADER_UNIT_SHIFT_OFFSET);
-    this.unitsShift = header(HEADER_UNITS_SHIFT_OFFSET);
+    this.unitBytesShift = header(HEADER_UNIT_BYTES_SHIFT_OFFSET);
+    this.unitsPerPageShift = header(HEADER_UNITS_PER_PAGE_SHIFT_OFFSET);
     this.unitBits = header(HEADER_UNIT_BITS_OFFSET);
     this.unitMask = (1 << this.unitBits) - 1;
-    this.unitLimit = (this.pageCount + 1) << this.unitsShift;
+    this.unitLimit = (this.pageCount + 1) << this.unitsPerPageShift;
     this.generationMask = (1 << header(HEADER_GENERATION_BITS_OFFSET)) - 1;
     this.generationSeed = header(HEADER_GENERATION_SEED_OFFSET) & this.generationMask;
     this.magazineCapacity = header(HEADER_MAGAZINE_CAPACITY_OFFSET);

@@ -1,7 +1,8 @@
 // Eventcounts: a sequence word to wait on, and a bit for each waiting port, so that a dead waiter can be cleared.
 //
-// Publish first, then call `wake`. A waiter sets its bit, reads the sequence, looks again at what it waits for, and only then
-// waits for the sequence to change: of the two, one sees the other. All waiters are woken; nobody waits for a value.
+// Publish first, then call `wake`. A waiter sets its bit, reads the sequence, looks again at what it waits for, and
+// only then waits for the sequence to change: of the two, one sees the other. All waiters are woken; nobody waits for a
+// value.
 
 import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from '../../../assembly/layout.js';
 import { Context } from './context.js';
@@ -11,11 +12,12 @@ export class EventSteps extends Context {
   /** Wakes every waiter of the eventcount, when there is one. Any thread; one or two loads when nobody waits. */
   wake(event: number): void {
     const waiters = event + EVENT_WAITERS_OFFSET;
-    // A1 pairs with X1 in src/pool/waiting.ts arm: a waiter that we do not see here sees what we published before.
+    // A1 pairs with X1 in src/port/eventcount.ts arm: a waiter that we do not see here sees what we published before.
     const low = this.aload(waiters);
     // N2 the second half of A1: the same pairing for ports 32 to 63.
     if (low === 0 && (this.maxPorts <= 32 || this.aload(waiters + 4) === 0)) return;
-    // R3 pairs with A2 in src/pool/waiting.ts arm: what was published is visible to whoever wakes by the new sequence.
+    // R3 pairs with A2 in src/port/eventcount.ts arm: what was published is visible to whoever wakes by the new
+    // sequence.
     this.aadd(event + EVENT_SEQ_OFFSET, 1);
     // N4 no ordering needed: the sequence was raised before.
     this.anotify(event + EVENT_SEQ_OFFSET);

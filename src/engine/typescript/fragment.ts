@@ -31,13 +31,13 @@ import { RefcountSteps } from './refcount.js';
 export class FragmentSteps extends RefcountSteps {
   /** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
   allocFragment(bytes: number): number {
-    const { i32, port, unitShift, unitsShift } = this;
-    const units = (bytes + (1 << unitShift) - 1) >>> unitShift;
+    const { i32, port, unitBytesShift, unitsPerPageShift } = this;
+    const units = (bytes + (1 << unitBytesShift) - 1) >>> unitBytesShift;
     // Plain throughout: the open page, its offset and its words are this thread's until the handle is handed on.
     const page = i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2]!;
     const cut = i32[(port + PORT_FRAGMENT_OFFSET) >>> 2]!;
     const first = cut >>> 16;
-    if (page === 0 || first + units > 1 << unitsShift) return this.allocFragmentSlow(bytes, units);
+    if (page === 0 || first + units > 1 << unitsPerPageShift) return this.allocFragmentSlow(bytes, units);
     return this.cutAt(page, cut, first, units);
   }
 
@@ -45,7 +45,7 @@ export class FragmentSteps extends RefcountSteps {
     const { i32, u16 } = this;
     const row = this.held(page);
     if (row === LEDGER_MAX) return 0;
-    const unit = (page << this.unitsShift) + first;
+    const unit = (page << this.unitsPerPageShift) + first;
     const word = i32[this.wordAddress(unit) >>> 2]!;
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
     this.recordCut(row, cut);

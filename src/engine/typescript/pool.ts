@@ -58,7 +58,7 @@ export class PoolSteps extends TokenSteps {
   /** The fragment's first byte in this memory, as an int32, or 0 when the handle is refused. */
   offset(handle: number): number {
     if (this.inspect(handle) !== OK) return 0;
-    return (this.pages + ((this.unitOf(handle) - (1 << this.unitsShift)) << this.unitShift)) | 0;
+    return (this.pages + ((this.unitOf(handle) - (1 << this.unitsPerPageShift)) << this.unitBytesShift)) | 0;
   }
 
   /** Bytes reserved for the fragment, or a code. */

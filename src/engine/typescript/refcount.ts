@@ -42,7 +42,7 @@ export class RefcountSteps extends CacheSteps {
     const { i32 } = this;
     // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
     const page = i32[(node + NODE_PAGES_OFFSET - 4 + (filled << 2)) >>> 2]!;
-    const unit = page << this.unitsShift;
+    const unit = page << this.unitsPerPageShift;
     const word = i32[this.wordAddress(unit) >>> 2]!;
     this.setHeld(page, 1);
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
@@ -221,11 +221,11 @@ export class RefcountSteps extends CacheSteps {
 
   /** Undoes what a page's last use left in its descriptor and words. */
   protected clean(page: number, descriptor: number, home: number): void {
-    const { i32, u16, unitsShift } = this;
-    const unit = page << unitsShift;
+    const { i32, u16, unitsPerPageShift } = this;
+    const unit = page << unitsPerPageShift;
     if ((home & HOME_FRAGMENTED) !== 0) u16[this.extentAddress(unit) >>> 1] = 0; // plain: sole holder; 0 = the whole page
     if ((home & HOME_TAINTED) !== 0) {
-      for (let i = 0; i < 1 << unitsShift; i++) {
+      for (let i = 0; i < 1 << unitsPerPageShift; i++) {
         const address = this.wordAddress(unit + i);
         const word = i32[address >>> 2]!;
         if ((word & WORD_HOLDERS_MASK) !== 0) i32[address >>> 2] = this.vacated(word); // plain: sole holder

@@ -1,4 +1,4 @@
-// The device suite in a page, on the browser's own WebGPU: one check each call.
+// The device suite in a page, on the browser's own WebGPU: one case each call.
 
 import { PagePool } from '../pagepool/index.js';
 import * as packet from '../pagepool/packet.js';

@@ -8,7 +8,8 @@ import {
   ERR_TOKEN_SPENT,
   FULL,
 } from '../../../assembly/layout.js';
-import type { PoolOptions, WhenFull } from '../../../src/pool/options.js';
+import type { WhenFull } from '../../../src/control/geometry.js';
+import type { PoolOptions } from '../../../src/pool/options.js';
 import type { End } from '../explorer.js';
 import { lapMask, type ModelPool } from '../model.js';
 import type { Call } from '../thread.js';

@@ -3,8 +3,9 @@
 // Tags say what belongs together, and conservation.ts checks it in every node at every end: 100 x message + 10 x its entries +
 // place. Entries that are alone have tags below 100.
 
-import { moreMask } from '../../../src/channel/messages.js';
-import type { PoolOptions, WhenFull } from '../../../src/pool/options.js';
+import type { WhenFull } from '../../../src/control/geometry.js';
+import { moreMask } from '../../../src/control/messages.js';
+import type { PoolOptions } from '../../../src/pool/options.js';
 import type { End, Scenario } from '../explorer.js';
 import { lapMask, type ModelPool } from '../model.js';
 import type { Call } from '../thread.js';

@@ -1,7 +1,7 @@
 // A port whose thread is dead from the start, reaped by threads that have ports of their own and may die themselves.
 
 import { CLAIM_ACTIVE, CLAIM_FREE, CLAIM_STATE_MASK } from '../../../assembly/layout.js';
-import { claimOf } from '../../../src/pool/port.js';
+import { claimOf } from '../../../src/control/claims.js';
 import type { End, Scenario } from '../explorer.js';
 import type { ModelPool } from '../model.js';
 import { reaperCode } from '../reaper-code.js';

@@ -208,7 +208,7 @@ export async function misuse(pool: PagePool, share: PoolShare, fragment: Fragmen
   // @ts-expect-error there is no such code
   const isEmpty = (code: PagePoolErrorCode): boolean => code === 'POOL_ERR_EMPTY';
   // @ts-expect-error only the package's entries can be imported
-  if (isEmpty('POOL_ERR_TIMEOUT')) await import('pagepool/build/pool/port.js');
+  if (isEmpty('POOL_ERR_TIMEOUT')) await import('pagepool/build/port/port.js');
 }
 
 export async function border(fragment: Fragment, packet: Packet): Promise<Verdict> {

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const folder = fileURLToPath(new URL('../../../build/reports/compatibility', import.meta.url));
+const folder = fileURLToPath(new URL('../../../build/test-reports/compatibility', import.meta.url));
 
 /** Writes one row of a table; a test calls it after its last expectation. `order` is the row's place. */
 export function record(

@@ -13,8 +13,8 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   WORD_HOLDERS_MASK,
 } from '../../../assembly/layout.js';
-import type { Port } from '../../../src/pool/port.js';
-import { hasEntries, loadWord, pendingEntries } from '../../../src/pool/views.js';
+import { hasEntries, loadWord, pendingEntries } from '../../../src/control/nodes.js';
+import type { Port } from '../../../src/port/port.js';
 import {
   chooseSeed,
   KINDS,
@@ -295,9 +295,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       const { memory, geometry } = a;
       for (let page = 1; page <= geometry.pageCount; page++) {
         expect(count(a, page)).toBe(1);
-        const unit = page << geometry.unitsShift;
+        const unit = page << geometry.unitsPerPageShift;
         expect(memory.u16[(geometry.extentsOffset >>> 1) + unit]).toBe(0);
-        for (let i = 0; i < 2 ** geometry.unitsShift; i++) {
+        for (let i = 0; i < 2 ** geometry.unitsPerPageShift; i++) {
           expect(loadWord(memory, geometry.wordsOffset + 4 * (unit + i)) & WORD_HOLDERS_MASK).toBe(0);
         }
       }

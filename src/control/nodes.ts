@@ -1,0 +1,198 @@
+// What other threads' parts of the control region look like: magazines, ring slots, lanes, descriptors, counters.
+//
+// Read-only and approximate while other threads work: nodes are plain memory that an exchange may move at any time.
+// Used by statistics, the audit and the waits; exact on a quiet pool.
+
+import {
+  CHANNEL_HEAD_BYTES,
+  CHANNEL_NOT_EMPTY_OFFSET,
+  CHANNEL_NOT_FULL_OFFSET,
+  DESCRIPTOR_HOME_OFFSET,
+  DESCRIPTOR_PINS_OFFSET,
+  ENTRY_SHIFT,
+  HOME_STATE_MASK,
+  LANE_INBOX_OFFSET,
+  LANE_SHIFT,
+  NODE_COUNT_OFFSET,
+  NODE_ENTRIES_OFFSET,
+  NODE_PAGES_OFFSET,
+  NODE_TAKEN_OFFSET,
+  PIN_COUNT_MASK,
+  PORT_COUNTERS_OFFSET,
+  PORT_LOADED_OFFSET,
+  PORT_MERGE_OFFSET,
+  PORT_SPARE_OFFSET,
+  RING_HEAD_OFFSET,
+  TOKEN_HANDLE_OFFSET,
+  TOKEN_LENT,
+  TOKEN_SHIFT,
+  TOKEN_STATE_MASK,
+} from '../../assembly/layout.js';
+import type { SharedWords } from './claims.js';
+import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
+import type { PoolMemory } from './memory.js';
+import { descriptorAt, portOffset, rowIndex } from './places.js';
+
+/** The unsigned word at an address. */
+export function loadWord(memory: PoolMemory, address: number): number {
+  // N1 no ordering needed by reports; where a wait looks, X1 in src/port/eventcount.ts arm comes before.
+  return Atomics.load(memory.i32, address >>> 2) >>> 0;
+}
+
+/** Who has the page: one of HOME_HELD, HOME_FRESH and the like. */
+export function homeState({ memory, geometry }: SharedWords, page: number): number {
+  return loadWord(memory, descriptorAt(geometry, page) + DESCRIPTOR_HOME_OFFSET) & HOME_STATE_MASK;
+}
+
+/** How many pins the page has. */
+export function pinCount({ memory, geometry }: SharedWords, page: number): number {
+  return loadWord(memory, descriptorAt(geometry, page) + DESCRIPTOR_PINS_OFFSET) & PIN_COUNT_MASK;
+}
+
+/** The sum of some counters over all ports. Plain: for reports. */
+export function counterSum({ memory, geometry }: SharedWords, counters: readonly number[]): number {
+  let sum = 0;
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const first = portOffset(geometry, id) + PORT_COUNTERS_OFFSET;
+    for (const counter of counters) sum += memory.f64[(first + counter) >>> 3] as number;
+  }
+  return sum;
+}
+
+/** The eventcounts of all channels. */
+export function channelEvents({ channels }: Geometry): number[] {
+  return channels.flatMap(({ offset }) => [offset + CHANNEL_NOT_EMPTY_OFFSET, offset + CHANNEL_NOT_FULL_OFFSET]);
+}
+
+/** A slot or a spare word, taken apart. */
+export function slotParts(ring: RingGeometry, word: number): { lap: number; isFull: boolean; node: number } {
+  return {
+    lap: word >>> (ring.nodeBits + 1),
+    isFull: ((word >>> ring.nodeBits) & 1) === 1,
+    node: word & ((1 << ring.nodeBits) - 1),
+  };
+}
+
+/** Where node `node` lies. */
+export function nodeOffset(ring: RingGeometry, node: number): number {
+  return ring.nodesOffset + node * ring.nodeBytes;
+}
+
+/** The nodes in a ring's filled slots. */
+export function* filledNodes(memory: PoolMemory, ring: RingGeometry): Generator<number> {
+  for (let i = 0; i < ring.slotCount; i++) {
+    const { isFull, node } = slotParts(ring, loadWord(memory, ring.slotsOffset + 4 * i));
+    if (isFull) yield node;
+  }
+}
+
+/** The magazines of one port: loaded, merge, and the spare. */
+export function portMagazines(memory: PoolMemory, geometry: Geometry, id: number): readonly [number, number, number] {
+  const port = portOffset(geometry, id);
+  return [
+    loadWord(memory, port + PORT_LOADED_OFFSET),
+    loadWord(memory, port + PORT_MERGE_OFFSET),
+    slotParts(geometry.ring, loadWord(memory, port + PORT_SPARE_OFFSET)).node,
+  ];
+}
+
+/** Pages in a magazine. */
+export function magazineCount(memory: PoolMemory, geometry: Geometry, node: number): number {
+  return Math.min(loadWord(memory, nodeOffset(geometry.ring, node) + NODE_COUNT_OFFSET), geometry.magazineCapacity);
+}
+
+/** The pages on which port `id` holds references. */
+export function heldPages({ memory, geometry }: SharedWords, id: number): number[] {
+  const pages: number[] = [];
+  for (let page = 1; page <= geometry.pageCount; page++)
+    if (memory.u16[rowIndex(geometry, id, page)] !== 0) pages.push(page);
+  return pages;
+}
+
+/** The pages in a magazine. */
+export function magazinePages({ memory, geometry }: SharedWords, node: number): number[] {
+  const first = nodeOffset(geometry.ring, node) + NODE_PAGES_OFFSET;
+  return Array.from({ length: magazineCount(memory, geometry, node) }, (_, i) => loadWord(memory, first + 4 * i));
+}
+
+/** The handles of a node's entries that nobody has taken. */
+export function entryHandles(memory: PoolMemory, { batch, ring }: ChannelGeometry, node: number): number[] {
+  const address = nodeOffset(ring, node);
+  const count = Math.min(loadWord(memory, address + NODE_COUNT_OFFSET), batch);
+  const handles: number[] = [];
+  for (let i = loadWord(memory, address + NODE_TAKEN_OFFSET); i < count; i++)
+    handles.push(loadWord(memory, address + NODE_ENTRIES_OFFSET + (i << ENTRY_SHIFT)));
+  return handles;
+}
+
+/** The handles of tokens that were lent and not adopted. */
+export function lentHandles({ memory, geometry }: SharedWords): number[] {
+  const handles: number[] = [];
+  for (let i = 0; i < geometry.tokenCount; i++) {
+    const token = geometry.tokensOffset + (i << TOKEN_SHIFT);
+    if ((loadWord(memory, token) & TOKEN_STATE_MASK) === TOKEN_LENT)
+      handles.push(loadWord(memory, token + TOKEN_HANDLE_OFFSET));
+  }
+  return handles;
+}
+
+/** Pages in a port's cache. */
+export function cachedPages(memory: PoolMemory, geometry: Geometry, id: number): number {
+  let pages = 0;
+  for (const node of portMagazines(memory, geometry, id)) pages += magazineCount(memory, geometry, node);
+  return pages;
+}
+
+/** Pages in the recycle ring. */
+export function ringPages(memory: PoolMemory, geometry: Geometry): number {
+  let pages = 0;
+  for (const node of filledNodes(memory, geometry.ring)) pages += magazineCount(memory, geometry, node);
+  return pages;
+}
+
+/** Where a port's lane in a channel lies. */
+export function laneOffset(channel: ChannelGeometry, id: number): number {
+  return channel.offset + CHANNEL_HEAD_BYTES + (id << LANE_SHIFT);
+}
+
+/** The sum over all lanes of one of their counters; serial arithmetic. */
+export function laneSum(memory: PoolMemory, geometry: Geometry, channel: ChannelGeometry, counter: number): number {
+  let sum = 0;
+  for (let id = 0; id < geometry.maxPorts; id++)
+    sum = (sum + loadWord(memory, laneOffset(channel, id) + counter)) >>> 0;
+  return sum;
+}
+
+/** Entries sent and not yet taken out: those in the ring, and those that a receiver's batch still has. */
+export function pendingEntries(memory: PoolMemory, geometry: Geometry, channel: ChannelGeometry): number {
+  const { ring } = channel;
+  let entries = 0;
+  for (const node of filledNodes(memory, ring)) entries += loadWord(memory, nodeOffset(ring, node) + NODE_COUNT_OFFSET);
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const inbox = nodeOffset(ring, loadWord(memory, laneOffset(channel, id) + LANE_INBOX_OFFSET));
+    // A batch that is being emptied: its count goes first.
+    entries += Math.max(0, loadWord(memory, inbox + NODE_COUNT_OFFSET) - loadWord(memory, inbox + NODE_TAKEN_OFFSET));
+  }
+  return entries;
+}
+
+/** Whether port `id` can receive something now: from its inbox, or from the channel's ring. */
+export function hasEntries(memory: PoolMemory, channel: ChannelGeometry, id: number): boolean {
+  const { ring } = channel;
+  const inbox = nodeOffset(ring, loadWord(memory, laneOffset(channel, id) + LANE_INBOX_OFFSET));
+  if (loadWord(memory, inbox + NODE_TAKEN_OFFSET) < loadWord(memory, inbox + NODE_COUNT_OFFSET)) return true;
+  const lapMask = (1 << (31 - ring.nodeBits)) - 1;
+  const head = loadWord(memory, ring.offset + RING_HEAD_OFFSET);
+  let index = head & ((1 << ring.indexBits) - 1);
+  let lap = head >>> ring.indexBits;
+  // Usually the first slot tells; a head that others have not moved on yet costs a step for each position it is behind.
+  for (let steps = 0; steps < ring.slotCount; steps++) {
+    const slot = slotParts(ring, loadWord(memory, ring.slotsOffset + 4 * index));
+    if (slot.lap === lap) return slot.isFull;
+    if (++index === ring.slotCount) {
+      index = 0;
+      lap = (lap + 1) & lapMask;
+    }
+  }
+  return true;
+}

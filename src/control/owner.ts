@@ -1,0 +1,69 @@
+// The owner, the thread that calls a pool's providers, as other threads reach it: what they want, which areas they
+// know, and a call.
+//
+// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner waits
+// asynchronously on the header's demand word; where it blocks, it blocks on a channel's event, which is raised as well.
+// Any thread; nothing here blocks. Pools whose memory is all their own have no owner, and never come here. The owner's
+// own side is in src/supply/owner-words.ts.
+
+import {
+  CONTROL_BASE,
+  EVENT_SEQ_OFFSET,
+  EVENT_WAITERS_OFFSET,
+  HEADER_AREAS_OFFSET,
+  HEADER_DEMAND_OFFSET,
+  HEADER_OWNER_OFFSET,
+  PORT_AREAS_OFFSET,
+  PORT_WANT_OFFSET,
+} from '../../assembly/layout.js';
+import { isSeated, type Seat, type SharedWords } from './claims.js';
+import type { PoolMemory } from './memory.js';
+import { channelEvents, loadWord } from './nodes.js';
+import { portOffset } from './places.js';
+
+/** Makes the owner look at everything: its wait ends, wherever it waits. */
+export function ringOwner({ memory, geometry }: SharedWords): void {
+  const { i32 } = memory;
+  // R1 pairs with A1 in src/supply/owner-words.ts demandSequence: what the owner is called for is there.
+  Atomics.add(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2, 1);
+  // N2 no ordering needed: the word was raised before.
+  Atomics.notify(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2);
+  for (const event of channelEvents(geometry)) {
+    // As the engines' wake: a waiter that is not seen here sees what came before.
+    if ((loadWord(memory, event + EVENT_WAITERS_OFFSET) | loadWord(memory, event + EVENT_WAITERS_OFFSET + 4)) === 0)
+      continue;
+    // N3 no ordering of its own: as R1.
+    Atomics.add(i32, (event + EVENT_SEQ_OFFSET) >>> 2, 1);
+    // N4 no ordering needed: the sequence was raised before.
+    Atomics.notify(i32, (event + EVENT_SEQ_OFFSET) >>> 2);
+  }
+}
+
+/**
+ * Leaves word that this thread wants `count` pages. True: it did not want any before, and the owner has to be called.
+ */
+export function leaveWant({ geometry, id, memory }: Seat, count: number): boolean {
+  const index = (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2;
+  // X5 pairs with X3 in src/supply/owner-words.ts takeWants: a want that is taken was written before.
+  return Atomics.exchange(memory.i32, index, count) === 0;
+}
+
+/** Says which areas this thread knows: an epoch, or one of AREAS_*. */
+export function sayAreas({ geometry, id, memory }: Seat, word: number): void {
+  // R6 pairs with A2 in src/supply/owner-words.ts unaware: the thread's table is as the word says.
+  Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, word | 0);
+}
+
+/** The epoch of the areas, after this thread has said which it knows. */
+export function areasEpoch({ i32 }: PoolMemory): number {
+  // A7 pairs with R1 in src/supply/owner-words.ts setAreasEpoch: the owner sees what was said, or this thread sees the
+  // new epoch.
+  return Atomics.load(i32, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2);
+}
+
+/** Whether somebody serves wants: pools whose memory is their own need nobody. */
+export function ownerState(words: SharedWords): 'none' | 'serving' | 'gone' {
+  const owner = loadWord(words.memory, CONTROL_BASE + HEADER_OWNER_OFFSET);
+  if (owner === 0) return 'none';
+  return isSeated(words, owner) ? 'serving' : 'gone';
+}

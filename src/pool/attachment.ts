@@ -1,0 +1,199 @@
+// An attachment: what one thread's PagePool consists of beside its calls, from the first moment to the last.
+//
+// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It
+// hands each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the
+// memory.
+
+import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
+import { announce, poolState, watchState } from '../control/state.js';
+import type { Engine } from '../engine/engine.js';
+import { waitingEngine } from '../engine/guarded.js';
+import { PagePoolError, REMEDIES } from '../errors.js';
+import type { LeakOptions } from '../leaks/report.js';
+import { trackEngine } from '../leaks/tracked-engine.js';
+import { LeakTracker } from '../leaks/tracker.js';
+import { emptyPort, leaveMemory } from '../port/detaching.js';
+import { EventCount } from '../port/eventcount.js';
+import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
+import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
+import { type WaitOptions, wakeAll } from '../port/waiting.js';
+import { PortReaper } from '../recovery/port-reaper.js';
+import { Watching } from '../recovery/watching.js';
+import type { Areas } from '../supply/areas.js';
+import { Channel, endChannelWaits } from './channel.js';
+import { type CloseReport, Closing, closeReport } from './closing.js';
+import { Fragment } from './fragment.js';
+import type { PoolShare } from './share.js';
+import { endAttachment, type Start } from './start.js';
+
+/** The calls of a pool by which references come, or which wait for them: each a function of every pool. */
+type PoolCalls = Readonly<
+  Record<
+    'adopt' | 'alloc' | 'allocBulk' | 'allocBurst' | 'allocFragment' | 'retain' | 'take' | 'takeAsync',
+    CallableFunction
+  >
+>;
+
+/** One thread's attachment to a pool. */
+export class Attachment {
+  readonly port: Port;
+  readonly channels = new Map<string, Channel>();
+  /** Views of whole pages, by page number. */
+  readonly views: (Uint8Array | undefined)[] = [];
+  /** Raised when pages come back. */
+  readonly freed: EventCount;
+  readonly reaper: PortReaper;
+  readonly watching: Watching;
+  readonly #isCreator: boolean;
+  #share: PoolShare | string;
+  readonly #closing: Closing;
+
+  constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
+    this.port = port;
+    if (leaks.leaks !== 'off') track(port, leaks, calls);
+    this.#isCreator = isCreator;
+    this.#share = share;
+    this.#closing = new Closing(port, () => this.end());
+    this.reaper = new PortReaper(port);
+    this.watching = new Watching(port, this.reaper);
+    this.freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
+    port.geometry.channels.forEach((channel, index) => {
+      this.channels.set(channel.name, new Channel(port, index));
+    });
+  }
+
+  /** From here on what changes is heard of: the port's engine by `engineChanged`, the rest here. */
+  begin(engineChanged: PortListener['engineChanged']): void {
+    const { port } = this;
+    listen(port, { engineChanged, lost: () => this.end() });
+    if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
+    watchState(port, () => {
+      if (!port.isGone) this.poll();
+      return !port.isGone;
+    });
+  }
+
+  /** Lets the providers begin; where one refuses, the pool was never there. */
+  install(call: string): Promise<void> | undefined {
+    const { supply } = this.port;
+    if (supply === undefined) return undefined;
+    const refuse = (error: unknown): never => {
+      this.end();
+      throw error;
+    };
+    try {
+      return supply.start(call)?.catch(refuse);
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  /**
+   * What this thread knows of areas, and what the engine may hand out, go together. Nobody but the table keeps the engine: it
+   * would keep the pool's memory.
+   */
+  #followAreas(areas: Areas, engine: Engine): void {
+    const { port, views } = this;
+    areas.listen({
+      forget: (firstPage, pages) => views.fill(undefined, firstPage, firstPage + pages),
+      behind: (isBehind) => {
+        if (port.isGone) return;
+        port.standIn(isBehind ? waitingEngine(engine, () => areas.follow()) : engine);
+        if (!isBehind) wakeAll(port);
+      },
+    });
+  }
+
+  get isDestroyed(): boolean {
+    return poolState(this.port.memory) === STATE_DESTROYED;
+  }
+
+  share(): PoolShare {
+    if (this.isDestroyed) throw destroyedError('share');
+    const { areas, isGone } = this.port;
+    if (typeof this.#share !== 'string') {
+      if (areas === undefined || isGone) return this.#share;
+      areas.follow();
+      return { ...this.#share, areas: areas.snapshot() };
+    }
+    const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
+    throw new PagePoolError(
+      'POOL_ERR_NOT_SHARED',
+      `share failed: mode="local" (expected "shared"): ${this.#share}; ${remedy}`,
+    );
+  }
+
+  /** Does what other threads asked of this one. */
+  poll(): void {
+    const { port } = this;
+    if (!ownsPort(port)) return;
+    port.areas?.follow();
+    if (isPressed(port)) returnIdleFragmentPage(port);
+    port.engine.poll();
+    this.watching.follow();
+    this.#closing.follow();
+    if (this.isDestroyed) this.end();
+    else port.supply?.serveQuietly();
+  }
+
+  /** @param release whether references that the thread holds are released */
+  detach(release: boolean): void {
+    if (!ownsPort(this.port)) return;
+    if (!this.isDestroyed) emptyPort(this.port, release);
+    this.end();
+  }
+
+  destroy(): void {
+    this.port.supply?.refuseReentry('destroy');
+    if (!this.#isCreator) this.detach(false);
+    else if (ownsPort(this.port)) this.#closing.start();
+  }
+
+  async close(options: WaitOptions): Promise<CloseReport> {
+    this.destroy();
+    const { port } = this;
+    const { supply } = port;
+    const isOpen = this.#isCreator && !port.isGone;
+    const report = isOpen ? await this.#closing.finished(this.freed, options) : closeReport(port);
+    if (report.isDestroyed) await supply?.finished();
+    return report;
+  }
+
+  /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */
+  end(): void {
+    const { port } = this;
+    port.leaks?.end();
+    this.#closing.stop();
+    this.freed.close();
+    for (const channel of this.channels.values()) endChannelWaits(channel);
+    if (!port.isLost) port.supply?.recall.stop();
+    endAttachment(port);
+    // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
+    this.watching.stop();
+    this.views.length = 0;
+    const { isDestroyed } = this;
+    const { memory } = port;
+    leaveMemory(port, isDestroyed);
+    if (isDestroyed) this.#share = '';
+    if (isDestroyed && !port.isLost) port.supply?.finish();
+    else port.supply?.uninstall();
+    port.areas?.close();
+    // Lets go of this thread's own wait, and calls whoever has to go on with what it did.
+    announce(memory);
+  }
+}
+
+/** From now on the port's references are followed, through its engine. */
+function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
+  const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
+  const tracker = new LeakTracker(port, options, {
+    alloc: [calls.alloc, calls.take, calls.takeAsync],
+    allocFragment: [calls.allocFragment, calls.take, calls.takeAsync],
+    allocBurst: [calls.allocBurst, calls.allocBulk],
+    retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
+    receiveBurst: [receiveBurst, receive, next, iterate],
+    adopt: [calls.adopt],
+    wait: [next, iterate, calls.takeAsync],
+  });
+  followLeaks(port, tracker, trackEngine(port, tracker));
+}

@@ -1,0 +1,320 @@
+// Channel: one end, in one thread, of a bounded queue that carries fragments from thread to thread.
+//
+// Any thread of the pool may send and receive. The entries and their references move in the engine; this file adds arguments'
+// checks, Fragment objects, and waiting. A channel is declared when the pool is created and is the same in every thread.
+
+import {
+  CHANNEL_CLOSED_OFFSET,
+  CHANNEL_NOT_EMPTY_OFFSET,
+  CHANNEL_NOT_FULL_OFFSET,
+  EMPTY,
+  FULL,
+  LANE_DROPPED_OFFSET,
+  OK,
+} from '../../assembly/layout.js';
+import type { ChannelGeometry } from '../control/geometry.js';
+import { ENTRY_WORDS } from '../control/messages.js';
+import { hasEntries, laneSum, loadWord, pendingEntries } from '../control/nodes.js';
+import { callError, invalidArgument, invalidHandle, type PagePoolError } from '../errors.js';
+import { isHandleNumber, isWord } from '../numbers.js';
+import { EventCount } from '../port/eventcount.js';
+import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
+import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
+
+const WORD_MAX = 0xffffffff;
+
+/** What the end of a channel is made of, for those that move messages of several entries. */
+export interface ChannelEnd {
+  readonly port: Port;
+  readonly index: number;
+  readonly geometry: ChannelGeometry;
+  readonly notEmpty: EventCount;
+  readonly notFull: EventCount;
+}
+
+/** For packets: what the end is made of. */
+export let endOfChannel: (channel: Channel) => ChannelEnd;
+/** For packets: the error of a send on a closed channel. */
+export let closedChannelError: (channel: Channel, call: string) => PagePoolError;
+/** For the pool: this thread is done with it, and its waits on the channel end. */
+export let endChannelWaits: (channel: Channel) => void;
+
+/**
+ * One thread's end of a channel; an entry is 4 words: handle, offset, length, tag. A reference goes along with each entry.
+ *
+ * @example
+ * // In one thread:
+ * const fragment = pool.take(1500);
+ * if (fragment !== null && !channel.sendFragment(fragment)) fragment.release(); // full
+ * // In another:
+ * for await (const fragment of channel) {
+ *   consume(fragment.bytes);
+ *   fragment.release();
+ * }
+ */
+export class Channel {
+  /** As it was declared in the pool's options. */
+  readonly name: string;
+  /** Entries that the channel has room for, each sent by itself. */
+  readonly capacity: number;
+  readonly #port: Port;
+  readonly #index: number;
+  readonly #channel: ChannelGeometry;
+  readonly #notEmpty: EventCount;
+  readonly #notFull: EventCount;
+
+  /** The pool makes channels: nobody else calls this. */
+  constructor(port: Port, index: number) {
+    const channel = port.geometry.channels[index] as ChannelGeometry;
+    this.#port = port;
+    this.#index = index;
+    this.#channel = channel;
+    this.#notEmpty = new EventCount(port, channel.offset + CHANNEL_NOT_EMPTY_OFFSET);
+    this.#notFull = new EventCount(port, channel.offset + CHANNEL_NOT_FULL_OFFSET);
+    this.name = channel.name;
+    this.capacity = channel.capacity;
+  }
+
+  /** Entries inside now, late by what other threads do meanwhile. */
+  get pending(): number {
+    return pendingEntries(this.#port.memory, this.#port.geometry, this.#channel);
+  }
+
+  /** Entries that the channel's policy dropped and released, since the pool was created. */
+  get dropped(): number {
+    return laneSum(this.#port.memory, this.#port.geometry, this.#channel, LANE_DROPPED_OFFSET);
+  }
+
+  /** Whether somebody closed the channel. What is inside can still be received. */
+  get isClosed(): boolean {
+    return loadWord(this.#port.memory, this.#channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;
+  }
+
+  /**
+   * Sends one entry. True: the caller's reference went along (or the channel's policy dropped an entry and released it);
+   * false: the channel is full and the caller keeps its reference. No garbage; four locked operations with the receipt.
+   *
+   * @param offset where the window starts in the fragment, bytes
+   * @param length bytes of the window
+   * @param tag a u32 for the receiver
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when it is closed; POOL_ERR_NOT_HELD, POOL_ERR_STALE_HANDLE or
+   *   POOL_ERR_INVALID_ARGUMENT when the entry is refused; nothing changed then
+   */
+  send(handle: number, offset: number, length: number, tag = 0): boolean {
+    if (!isHandleNumber(handle)) throw invalidHandle('send', handle);
+    if (!isWord(offset) || !isWord(length) || !isWord(tag)) throw badEntry(offset, length, tag);
+    const code = this.#port.engine.send(this.#index, handle, offset, length, tag);
+    if (code === OK) return true;
+    if (code === FULL) return false;
+    throw this.#refusal(code, 'send', handle);
+  }
+
+  /**
+   * Sends a fragment's window and its reference. True: the object is spent; false: the channel is full.
+   *
+   * @throws PagePoolError as `send`
+   */
+  sendFragment(fragment: Fragment, tag = 0): boolean {
+    requireOwnFragment(fragment, this.#port, 'sendFragment');
+    if (!this.send(fragment.handle, fragment.offset, fragment.length, tag)) return false;
+    spendFragment(fragment);
+    return true;
+  }
+
+  /**
+   * Sends entries of 4 words each from the front and returns how many went; fewer than `count` when the channel is full.
+   * No garbage, and no copy when `entries` are the pool's `words()`.
+   *
+   * @throws PagePoolError with `index` when an entry is refused; those before it went
+   */
+  sendBurst(entries: Uint32Array, count: number): number {
+    const { engine, scratch } = this.#port;
+    const address = scratch.addressOf('sendBurst', 'entries', entries, count, ENTRY_WORDS);
+    const sent = address !== 0 ? engine.sendBurst(this.#index, address, count, 0) : this.#sendCopied(entries, count);
+    if (sent < count) this.#requireFull('sendBurst', entries, sent);
+    return sent;
+  }
+
+  #sendCopied(entries: Uint32Array, count: number): number {
+    const { engine, scratch } = this.#port;
+    const chunk = scratch.own.length / ENTRY_WORDS;
+    for (let sent = 0; sent < count; ) {
+      const part = Math.min(chunk, count - sent);
+      for (let i = 0; i < part * ENTRY_WORDS; i++) scratch.own[i] = entries[sent * ENTRY_WORDS + i] as number;
+      const went = engine.sendBurst(this.#index, scratch.ownAddress, part, 0);
+      sent += went;
+      if (went < part) return sent;
+    }
+    return count;
+  }
+
+  #requireFull(call: string, entries: Uint32Array, index: number): void {
+    const code = this.#port.engine.lastError();
+    if (code !== FULL && code !== OK) throw this.#refusal(code, call, entries[index * ENTRY_WORDS], index);
+  }
+
+  /**
+   * Receives up to `maxCount` entries of 4 words each and returns how many came; each brings a reference that the caller
+   * holds from now on. No garbage, and no copy when `entries` are the pool's `words()`.
+   *
+   * @throws PagePoolError POOL_ERR_REF_OVERFLOW when this thread already holds 65,535 references on a page; nothing is lost
+   */
+  receiveBurst(entries: Uint32Array, maxCount: number): number {
+    const { engine, scratch } = this.#port;
+    const address = scratch.addressOf('receiveBurst', 'entries', entries, maxCount, ENTRY_WORDS);
+    const came =
+      address !== 0 ? engine.receiveBurst(this.#index, address, maxCount) : this.#receiveCopied(entries, maxCount);
+    if (came === 0 && maxCount !== 0) this.#requireEmpty('receiveBurst');
+    return came;
+  }
+
+  #receiveCopied(entries: Uint32Array, maxCount: number): number {
+    const { engine, scratch } = this.#port;
+    const chunk = scratch.own.length / ENTRY_WORDS;
+    for (let done = 0; done < maxCount; ) {
+      const part = Math.min(chunk, maxCount - done);
+      const came = engine.receiveBurst(this.#index, scratch.ownAddress, part);
+      for (let i = 0; i < came * ENTRY_WORDS; i++) entries[done * ENTRY_WORDS + i] = scratch.own[i] as number;
+      done += came;
+      if (came < part) return done;
+    }
+    return maxCount;
+  }
+
+  /** The oldest entry as a fragment that the caller releases, or null when the channel is empty. */
+  receive(): Fragment | null {
+    const { engine, scratch } = this.#port;
+    if (engine.receiveBurst(this.#index, scratch.ownAddress, 1) === 0) {
+      this.#requireEmpty('receive');
+      return null;
+    }
+    const { own } = scratch;
+    return new Fragment(this.#port, own[0] as number, own[1] as number, own[2] as number, own[3] as number);
+  }
+
+  #requireEmpty(call: string): void {
+    const code = this.#port.engine.lastError();
+    if (code !== EMPTY && code !== OK) throw this.#refusal(code, call, this.#index);
+  }
+
+  /**
+   * The next entry as a fragment that the caller releases; null when the channel is closed and empty.
+   *
+   * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
+   */
+  async next(options?: WaitOptions): Promise<Fragment | null> {
+    const wait = { call: 'next', port: this.#port, event: this.#notEmpty, probe: this.#receiveOrEnd, looks: false };
+    return waitFor(wait, requireWaitOptions('next', options));
+  }
+
+  /** A fragment; null at the end; undefined while there is neither. */
+  readonly #receiveOrEnd = (): Fragment | null | undefined => {
+    // Closed first: what was sent before the close is still received. A destroyed pool closed and drained its channels.
+    const isClosed = this.isClosed;
+    if (isClosed && this.#port.isGone) return null;
+    return this.receive() ?? (isClosed ? null : undefined);
+  };
+
+  /**
+   * Blocks this thread until something can be received: true. False when `timeoutMs` is over, or when the channel is closed
+   * and empty, so that `while (channel.waitSync())` ends. Another thread may be faster: receive() can still return null.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT where a thread may not block (a browser's main thread): use next()
+   */
+  waitSync(timeoutMs?: number): boolean {
+    requireTimeout('waitSync', timeoutMs);
+    const { memory } = this.#port;
+    const isReady = (): boolean => hasEntries(memory, this.#channel, this.#port.id);
+    if (this.#port.isGone && !this.isClosed) throw destroyedError('waitSync');
+    if (isReady()) return true;
+    // In memory that is not shared nobody can send while this thread stands still.
+    if (this.isClosed || timeoutMs === 0 || !memory.isShared) return isReady();
+    if (this.#notEmpty.spin('sync', () => isReady() || undefined) === true) return true;
+    const deadline = Date.now() + (timeoutMs ?? Infinity);
+    this.#notEmpty.begin();
+    park(this.#port);
+    try {
+      for (;;) {
+        const sequence = this.#notEmpty.arm();
+        const isClosed = this.isClosed;
+        catchUp(this.#port);
+        if (isReady()) return true;
+        const left = deadline - Date.now();
+        if (isClosed || left <= 0) return false;
+        this.#notEmpty.block(sequence, left);
+        if (!ownsPort(this.#port)) throw destroyedError('waitSync');
+      }
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause;
+      throw invalidArgument(
+        'waitSync',
+        'thread',
+        'may not block',
+        'a thread that may block',
+        'use next() or receive() here',
+      );
+    } finally {
+      this.#notEmpty.end();
+      unpark(this.#port);
+    }
+  }
+
+  /**
+   * Resolves when the channel has room for an entry. Another sender may be faster: send() can still return false.
+   *
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the channel is closed; POOL_ERR_TIMEOUT when `timeoutMs` is over
+   */
+  async waitRoom(options?: WaitOptions): Promise<void> {
+    const probe = (): true | undefined => {
+      if (this.isClosed) throw this.#closed('waitRoom');
+      return this.pending < this.capacity ? true : undefined;
+    };
+    // The counters behind `pending` are plain words: a receipt may show only at the next look.
+    await waitFor(
+      { call: 'waitRoom', port: this.#port, event: this.#notFull, probe, looks: true },
+      requireWaitOptions('waitRoom', options),
+    );
+  }
+
+  /** The entries as they come, each a fragment that the loop's body releases; ends when the channel is closed and empty. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Fragment, void, undefined> {
+    for (let fragment = await this.next(); fragment !== null; fragment = await this.next()) yield fragment;
+  }
+
+  static {
+    endOfChannel = (channel) => ({
+      port: channel.#port,
+      index: channel.#index,
+      geometry: channel.#channel,
+      notEmpty: channel.#notEmpty,
+      notFull: channel.#notFull,
+    });
+    closedChannelError = (channel, call) => channel.#closed(call);
+    endChannelWaits = (channel) => {
+      channel.#notEmpty.close();
+      channel.#notFull.close();
+    };
+  }
+
+  /** Ends the channel for every thread: nothing more is sent, what is inside can still be received, waits end. */
+  close(): void {
+    this.#port.engine.closeChannel(this.#index);
+  }
+
+  #refusal(code: number, call: string, value: unknown, index?: number): PagePoolError {
+    return refusal(code, call, code === EMPTY ? 'channel' : 'handle', value, index);
+  }
+
+  #closed(call: string): PagePoolError {
+    return callError('POOL_ERR_CHANNEL_CLOSED', call, `channel="${this.name}"`, 'an open channel');
+  }
+}
+
+/** The error for the first of the numbers that is no u32. */
+function badEntry(offset: unknown, length: unknown, tag: unknown): PagePoolError {
+  for (const [name, value] of Object.entries({ offset, length })) {
+    if (!isWord(value)) return invalidArgument('send', name, value, `an integer, 0..${WORD_MAX}`);
+  }
+  return invalidArgument('send', 'tag', tag, `an integer, 0..${WORD_MAX}`);
+}

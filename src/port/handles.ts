@@ -1,0 +1,62 @@
+// From a handle to bytes: where its fragment starts, and views of it.
+//
+// The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer,
+// which is made anew when another thread has grown the memory past it.
+
+import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
+import { invalidHandle, requireInteger } from '../errors.js';
+import { isHandleNumber } from '../numbers.js';
+import { type Port, refusal } from './port.js';
+
+/** The area that the handle's fragment lies in, of a pool that has areas; throws when the handle is refused. */
+export function areaOf(port: Port, call: string, handle: number): Uint8Array {
+  const extent = extentOf(port, call, handle);
+  const page = pageOfHandle(port, handle);
+  if (port.areas?.has(page) === true) return port.areas.view(call, page);
+  return port.memory.reach(startOfHandle(port, handle) + extent);
+}
+
+/** Where in its area the handle's fragment starts, of a pool that has areas; throws when the handle is refused. */
+export function offsetOf(port: Port, call: string, handle: number): number {
+  extentOf(port, call, handle);
+  const page = pageOfHandle(port, handle);
+  if (port.areas?.has(page) === true) return port.areas.start(call, page) + startInPage(port, handle);
+  return startOfHandle(port, handle);
+}
+
+/** Bytes reserved for the handle's fragment; throws when the handle is refused. */
+export function extentOf(port: Port, call: string, handle: number): number {
+  if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
+  const extent = port.engine.extent(handle);
+  if (extent < 0) throw refusal(extent, call, 'handle', handle);
+  return extent;
+}
+
+/** Whether the processor may look at the bytes of the handle's fragment; throws when the handle is refused. */
+export function isReadableHandle(port: Port, call: string, handle: number): boolean {
+  extentOf(port, call, handle);
+  const page = pageOfHandle(port, handle);
+  return port.areas?.has(page) === true ? port.areas.isReadable(page) : true;
+}
+
+/** A view of `length` bytes from `offset` of the handle's fragment; the rest of it when `length` is not given. */
+export function fragmentView(
+  port: Port,
+  call: string,
+  handle: number,
+  offset: number,
+  length: number | undefined,
+): Uint8Array {
+  const extent = extentOf(port, call, handle);
+  requireInteger(call, 'offset', offset, 0, extent);
+  if (length !== undefined) requireInteger(call, 'length', length, 0, extent - offset);
+  const bytes = length ?? extent - offset;
+  const page = pageOfHandle(port, handle);
+  if (port.areas?.has(page) === true) {
+    const view = port.areas.view(call, page);
+    const start = port.areas.start(call, page) + startInPage(port, handle) + offset;
+    return new Uint8Array(view.buffer, view.byteOffset + start, bytes);
+  }
+  const start = startOfHandle(port, handle) + offset;
+  return new Uint8Array(port.memory.reach(start + bytes).buffer, start, bytes);
+}

@@ -1,0 +1,118 @@
+// Locks that end with their threads: what tells a death where there is no exit event.
+//
+// Each port's thread holds a Web Lock named after the pool, the port and the claim, from attaching to detaching, once some
+// thread of the pool watches by locks; a watcher asks for the same lock and is granted it when the holder has let go or is gone.
+// A port word says that the lock is held, so that nobody asks before. Nothing here keeps a program alive in Node or a browser;
+// in Deno a lock that is held or asked for does.
+
+import { CLAIM_SEQ_SHIFT, CLAIM_STATE_MASK, PORT_LOCK_OFFSET } from '../../assembly/layout.js';
+import { claimOf } from '../control/claims.js';
+import { portOffset } from '../control/places.js';
+import { announce } from '../control/state.js';
+import { workerThreads } from '../platform/thread.js';
+import type { Timer } from '../platform/types.js';
+import type { Port } from '../port/port.js';
+
+/** What is used of the platform's LockManager. */
+export interface Locks {
+  request(
+    name: string,
+    options: { signal?: AbortSignal; ifAvailable?: boolean },
+    callback: () => unknown,
+  ): Promise<unknown>;
+}
+
+/** How often Node is asked to look at its locks. */
+const NUDGE_MS = 1000;
+
+/** The platform's locks, where it has some. */
+export function platformLocks(): Locks | undefined {
+  const host = globalThis as { navigator?: { locks?: Locks } };
+  return (workerThreads()?.locks as Locks | undefined) ?? host.navigator?.locks;
+}
+
+function nameOf(port: Port, id: number, claim: number): string {
+  return `pagepool ${port.identity} port ${id} claim ${claim >>> CLAIM_SEQ_SHIFT}`;
+}
+
+/** The lock of this thread's own port, from the constructor to `release`. */
+export class OwnLock {
+  readonly #abort = new AbortController();
+  #letGo: () => void = () => {};
+
+  constructor(port: Port, locks: Locks) {
+    const { claim, geometry, id, memory } = port;
+    const held = new Promise<void>((resolve) => {
+      this.#letGo = resolve;
+    });
+    const granted = (): Promise<void> => {
+      // R1 pairs with A2 in follow: whoever sees the word asks for a lock that is held.
+      Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LOCK_OFFSET) >>> 2, claim >>> CLAIM_SEQ_SHIFT);
+      announce(memory);
+      return held;
+    };
+    // Refused where locks are not allowed (an opaque origin), and given up by `release`: nobody can wait for it then.
+    locks.request(nameOf(port, id, claim), { signal: this.#abort.signal }, granted).catch(() => {});
+  }
+
+  /** Lets go. The port is freed before: whoever is granted the lock then finds the claim gone. */
+  release(): void {
+    this.#abort.abort();
+    this.#letGo();
+  }
+}
+
+/** Waits for the locks of all other ports. */
+export class LockWatch {
+  readonly #port: Port;
+  readonly #locks: Locks;
+  readonly #onDeath: (id: number, claim: number) => void;
+  readonly #abort = new AbortController();
+  /** Port -> the claim whose lock is asked for. */
+  readonly #asked = new Map<number, number>();
+  readonly #nudges: Timer | undefined;
+
+  constructor(port: Port, locks: Locks, onDeath: (id: number, claim: number) => void) {
+    this.#port = port;
+    this.#locks = locks;
+    this.#onDeath = onDeath;
+    if (workerThreads() !== undefined) this.#nudges = this.#nudgeNode();
+  }
+
+  /** Asks for the locks of ports that were claimed since. */
+  follow(): void {
+    const { geometry, id: own, memory } = this.#port;
+    for (let id = 0; id < geometry.maxPorts; id++) {
+      const claim = claimOf(memory, geometry, id);
+      // A2 pairs with R1 in granted: the lock of this claim is held, or was.
+      const held = Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_LOCK_OFFSET) >>> 2) >>> 0;
+      const isHeld = (claim & CLAIM_STATE_MASK) !== 0 && held === claim >>> CLAIM_SEQ_SHIFT;
+      if (id !== own && isHeld && this.#asked.get(id) !== held) this.#ask(id, claim, held);
+    }
+  }
+
+  #ask(id: number, claim: number, sequence: number): void {
+    this.#asked.set(id, sequence);
+    const granted = (): void => {
+      if (this.#asked.get(id) === sequence) this.#asked.delete(id);
+      if (!this.#abort.signal.aborted) this.#onDeath(id, claim);
+    };
+    this.#locks.request(nameOf(this.#port, id, claim), { signal: this.#abort.signal }, granted).catch(() => {});
+  }
+
+  /** Node (24, 26) gives a dead thread's lock to another thread when that one next asks for any lock, and not before. */
+  #nudgeNode(): Timer {
+    const nudge = (): void => {
+      this.#locks.request('pagepool nudge', { ifAvailable: true }, () => {}).catch(() => {});
+    };
+    const timer = setInterval(nudge, NUDGE_MS) as unknown as Timer;
+    timer.unref?.();
+    return timer;
+  }
+
+  /** Gives up waiting. */
+  stop(): void {
+    this.#abort.abort();
+    clearInterval(this.#nudges);
+  }
+}

@@ -1,0 +1,129 @@
+// Watching: hearing of the end of other threads, and reaping what they leave.
+//
+// Two ways of hearing: a worker's exit event (Node, Bun, Deno) names its thread by the number that its ports carry, and locks
+// (locks.ts) tell of every port's thread, whoever started it. The watching port's own thread only; callbacks run between its
+// calls. Nothing is kept once the thread is done with the pool.
+
+import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
+import { loadWord } from '../control/nodes.js';
+import { announce } from '../control/state.js';
+import { invalidArgument, show } from '../errors.js';
+import { warn } from '../platform/console.js';
+import type { Port } from '../port/port.js';
+import { LockWatch, OwnLock, platformLocks } from './locks.js';
+import type { PortReaper } from './port-reaper.js';
+
+/** What is used of a worker of node:worker_threads. */
+interface ExitingWorker {
+  readonly threadId: number;
+  on(event: 'exit', listener: () => void): unknown;
+  off(event: 'exit', listener: () => void): unknown;
+}
+
+/** One thread's watches. */
+export class Watching {
+  readonly #port: Port;
+  readonly #reaper: PortReaper;
+  #ownLock: OwnLock | undefined;
+  #lockWatch: LockWatch | undefined;
+  /** Worker -> the listener that it calls when it ends. */
+  readonly #listeners = new Map<ExitingWorker, () => void>();
+
+  constructor(port: Port, reaper: PortReaper) {
+    this.#port = port;
+    this.#reaper = reaper;
+  }
+
+  /**
+   * Reaps the worker's ports when it ends, whatever it attaches until then.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when its end cannot be heard of here, or it has ended
+   */
+  watch(worker: unknown): void {
+    const locks = this.#port.memory.isShared ? platformLocks() : undefined;
+    this.#port.areas?.carryTo(worker);
+    if (isExitingWorker(worker)) {
+      this.#watchExit(worker);
+      // In Deno a lock keeps the program alive, and the event is enough.
+      if (locks !== undefined && !('Deno' in globalThis)) this.#watchLocks();
+    } else if (!isWorker(worker)) {
+      throw invalidArgument('watch', 'worker', worker, 'a Worker');
+    } else if (locks !== undefined) this.#watchLocks();
+    else {
+      throw invalidArgument(
+        'watch',
+        'worker',
+        worker,
+        'a Worker with an exit event, or a realm with Web Locks',
+        'reap its port by hand when it has ended: reap(portId, { force: true }), then audit()',
+      );
+    }
+  }
+
+  #watchExit(worker: ExitingWorker): void {
+    if (this.#listeners.has(worker)) return;
+    // Now: the exit event comes when the number is gone.
+    const { threadId } = worker;
+    if (threadId < 0) {
+      throw invalidArgument('watch', 'worker.threadId', threadId, 'a worker that runs', 'watch it when it is made');
+    }
+    const listener = (): void => {
+      this.#listeners.delete(worker);
+      this.#guard(() => this.#reaper.reapThread(threadId));
+    };
+    this.#listeners.set(worker, listener);
+    worker.on('exit', listener);
+  }
+
+  /** From here on every port's thread holds a lock, and this one waits for all of them. */
+  #watchLocks(): void {
+    const { memory } = this.#port;
+    const index = (CONTROL_BASE + HEADER_LOCKS_OFFSET) >>> 2;
+    // X1 of those who begin, one tells; the others find it done.
+    if (Atomics.compareExchange(memory.i32, index, 0, 1) === 0) announce(memory);
+    const locks = platformLocks();
+    if (locks === undefined) return;
+    this.#lockWatch ??= new LockWatch(this.#port, locks, (id, claim) => {
+      this.#guard(() => this.#reaper.reapClaim(id, claim));
+    });
+    this.follow();
+  }
+
+  /** Something was announced: takes the own lock when locks are wanted, and asks for those of new ports. */
+  follow(): void {
+    if (loadWord(this.#port.memory, CONTROL_BASE + HEADER_LOCKS_OFFSET) === 0) return;
+    const locks = platformLocks();
+    if (locks !== undefined) this.#ownLock ??= new OwnLock(this.#port, locks);
+    this.#lockWatch?.follow();
+  }
+
+  /** Nobody catches what a callback of the platform throws: a pool that cannot be repaired must not end the program. */
+  #guard(reap: () => void): void {
+    try {
+      reap();
+    } catch (error) {
+      warn(this.#port.name, `a port could not be reaped: ${show(String(error))}`);
+    }
+  }
+
+  /** The thread is done with the pool; its port is free already. */
+  stop(): void {
+    for (const [worker, listener] of this.#listeners) worker.off('exit', listener);
+    this.#listeners.clear();
+    this.#lockWatch?.stop();
+    this.#ownLock?.release();
+  }
+}
+
+function isExitingWorker(value: unknown): value is ExitingWorker {
+  const worker = value as Partial<ExitingWorker> | null;
+  return typeof worker === 'object' && typeof worker?.on === 'function' && Number.isInteger(worker.threadId);
+}
+
+/** Whether it is a Worker of the web, by what it can do. */
+function isWorker(value: unknown): boolean {
+  const worker = value as { postMessage?: unknown; terminate?: unknown } | null;
+  return (
+    typeof worker === 'object' && typeof worker?.postMessage === 'function' && typeof worker.terminate === 'function'
+  );
+}

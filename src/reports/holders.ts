@@ -1,0 +1,197 @@
+// Who keeps a closing pool from its end: by port, channel and token, with the first page numbers, and in a sentence.
+//
+// Reads the control region and writes nothing; approximate while threads work. What it says of a page is where its references
+// are, so a page that several hold is named with each of them.
+
+import {
+  CLAIM_QUARANTINED,
+  CLAIM_REAPING,
+  CLAIM_SEQ_SHIFT,
+  CLAIM_STATE_MASK,
+  HOME_HELD,
+  LANE_INBOX_OFFSET,
+  LANE_OUTBOX_OFFSET,
+  PORT_FRAGMENT_PAGE_OFFSET,
+} from '../../assembly/layout.js';
+import { claimOf, reaperOf } from '../control/claims.js';
+import type { ChannelGeometry } from '../control/geometry.js';
+import { readLabel } from '../control/label.js';
+import {
+  entryHandles,
+  filledNodes,
+  heldPages,
+  homeState,
+  laneOffset,
+  lentHandles,
+  loadWord,
+  magazinePages,
+  portMagazines,
+} from '../control/nodes.js';
+import { pageOfHandle, portOffset } from '../control/places.js';
+import { isRunning } from '../control/state.js';
+import type { Port } from '../port/port.js';
+
+/** Somebody, or something, that keeps a closing pool from its end. */
+export interface Holder {
+  /**
+   * `'references'`: a thread has not released them. `'cache'`: pages in a thread's cache. `'running'`: a thread that has not run
+   * since the closing began. `'channel'`: entries that nobody received. `'token'`: lent, not adopted. `'nobody'`: no reference is
+   * to be found, as on a page that a thread was just releasing when it died.
+   */
+  readonly kind: 'references' | 'cache' | 'running' | 'channel' | 'token' | 'nobody';
+  /** The port, where it is one. */
+  readonly portId: number | null;
+  /** What its thread calls itself. */
+  readonly label: string;
+  /** How many threads have had the port, this one included. */
+  readonly claim: number;
+  /** The channel, where the references are in one. */
+  readonly channel: string | null;
+  readonly pageCount: number;
+  /** The first ten of them. */
+  readonly firstPages: readonly number[];
+  /** The same as a sentence. */
+  readonly text: string;
+}
+
+const FIRST_PAGES = 10;
+
+/** Everybody who keeps the pool from its end. */
+export function findHolders(port: Port): Holder[] {
+  return new Search(port).run();
+}
+
+/** One search under way. */
+class Search {
+  readonly #port: Port;
+  readonly #holders: Holder[] = [];
+  /** Pages that somebody was found to have. */
+  readonly #found = new Set<number>();
+
+  constructor(port: Port) {
+    this.#port = port;
+  }
+
+  run(): Holder[] {
+    const { geometry, memory } = this.#port;
+    for (let id = 0; id < geometry.maxPorts; id++) {
+      if (claimOf(memory, geometry, id) !== 0) this.#visitPort(id);
+    }
+    for (const channel of geometry.channels) this.#visitRing(channel);
+    this.#visitTokens();
+    this.#visitRest();
+    return this.#holders;
+  }
+
+  #word(address: number): number {
+    return loadWord(this.#port.memory, address);
+  }
+
+  #add(
+    kind: Holder['kind'],
+    portId: number | null,
+    channel: string | null,
+    pages: readonly number[],
+    say: string,
+  ): void {
+    const { memory, geometry } = this.#port;
+    for (const page of pages) this.#found.add(page);
+    if (pages.length === 0 && kind !== 'running') return;
+    const claim = portId === null ? 0 : claimOf(memory, geometry, portId);
+    const label = portId === null ? '' : readLabel(memory, geometry, portId);
+    const who = portId === null ? '' : `${portName(portId, label, claim)} `;
+    this.#holders.push({
+      kind,
+      portId,
+      label,
+      claim: claim >>> CLAIM_SEQ_SHIFT,
+      channel,
+      pageCount: pages.length,
+      firstPages: pages.slice(0, FIRST_PAGES),
+      text: `${who}${say.replace('%', pageList(pages))}`,
+    });
+  }
+
+  #visitPort(id: number): void {
+    const { memory, geometry } = this.#port;
+    const isBusy = isRunning(memory, geometry, id);
+    const since = isBusy ? ' and has not run since' : '';
+    this.#add('references', id, null, heldPages(this.#port, id), 'holds %');
+    for (const channel of geometry.channels) {
+      const pages = [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET].flatMap((holder) =>
+        this.#pagesIn(channel, this.#word(laneOffset(channel, id) + holder)),
+      );
+      this.#add(
+        'channel',
+        id,
+        channel.name,
+        unique(pages),
+        `has %, received from channel "${channel.name}" and not taken`,
+      );
+    }
+    const cached = this.#cacheOf(id);
+    this.#add('cache', id, null, cached, `caches %${since}`);
+    if (isBusy && cached.length === 0) this.#add('running', id, null, [], 'has not run since');
+  }
+
+  #cacheOf(id: number): number[] {
+    const { memory, geometry } = this.#port;
+    const pages = portMagazines(memory, geometry, id).flatMap((node) => magazinePages(this.#port, node));
+    const open = this.#word(portOffset(geometry, id) + PORT_FRAGMENT_PAGE_OFFSET);
+    return open === 0 ? pages : [...pages, open];
+  }
+
+  #visitRing(channel: ChannelGeometry): void {
+    const pages = [...filledNodes(this.#port.memory, channel.ring)].flatMap((node) => this.#pagesIn(channel, node));
+    this.#add('channel', null, channel.name, unique(pages), `channel "${channel.name}" has %, not received`);
+  }
+
+  /** Pages of a node's entries that nobody has taken. */
+  #pagesIn(channel: ChannelGeometry, node: number): number[] {
+    return entryHandles(this.#port.memory, channel, node).map((handle) => pageOfHandle(this.#port, handle));
+  }
+
+  #visitTokens(): void {
+    const pages = lentHandles(this.#port).map((handle) => pageOfHandle(this.#port, handle));
+    this.#add(
+      'token',
+      null,
+      null,
+      unique(pages),
+      'tokens lent and not adopted have %: reclaimTokens(0) takes them back',
+    );
+  }
+
+  /** Pages in circulation that nobody was found to have. */
+  #visitRest(): void {
+    const { memory, geometry } = this.#port;
+    for (const node of filledNodes(memory, geometry.ring)) {
+      for (const page of magazinePages(this.#port, node)) this.#found.add(page);
+    }
+    const rest: number[] = [];
+    for (let page = 1; page <= geometry.pageCount; page++) {
+      if (homeState(this.#port, page) === HOME_HELD && !this.#found.has(page)) rest.push(page);
+    }
+    this.#add('nobody', null, null, rest, 'nobody has %: audit() settles what a death left, when nothing moves');
+  }
+}
+
+function unique(pages: readonly number[]): number[] {
+  return [...new Set(pages)].sort((one, other) => one - other);
+}
+
+/** `2 pages (4, 7)`. */
+function pageList(pages: readonly number[]): string {
+  const first = pages.slice(0, FIRST_PAGES).join(', ');
+  const more = pages.length > FIRST_PAGES ? ', ...' : '';
+  return `${pages.length} ${pages.length === 1 ? 'page' : 'pages'} (${first}${more})`;
+}
+
+/** `port 3 "encoder"`, and what is special about it. */
+function portName(id: number, label: string, claim: number): string {
+  const state = claim & CLAIM_STATE_MASK;
+  const name = label === '' ? `port ${id}` : `port ${id} ${JSON.stringify(label)}`;
+  if (state === CLAIM_QUARANTINED) return `${name}, which is set aside,`;
+  if (state === CLAIM_REAPING) return `${name}, which port ${reaperOf(claim)} reaps,`;
+  return name;
+}

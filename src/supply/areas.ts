@@ -1,0 +1,354 @@
+// Areas: where a page of a provider lies, as one thread knows it.
+//
+// Buffers cannot lie in shared words, so each thread keeps its own table and follows changes that the owner posts
+// (carrier.ts). The header counts the changes, the epoch: a thread that looks at bytes compares it first, so a page
+// number that was given to another area is never looked up in the old one. Threads that can fetch a posted change at
+// once do so then (pull); for the others the owner waits before any page of a new area circulates. Who missed a change
+// asks for all of them, and gets no page meanwhile; where nothing can be fetched it asks again, since an answer may get
+// lost. What is removed is let go of at once: views that the program keeps show the old bytes, never another area's.
+
+import {
+  AREAS_EPOCH_MASK,
+  AREAS_PULLED,
+  AREAS_WANTED,
+  CONTROL_BASE,
+  HEADER_AREAS_OFFSET,
+  HEADER_BYTES,
+} from '../../assembly/layout.js';
+import type { Seat } from '../control/claims.js';
+import { pageOffset } from '../control/geometry.js';
+import { areasEpoch, ringOwner, sayAreas } from '../control/owner.js';
+import { pageOfHandle } from '../control/places.js';
+import { callError, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
+import { isSharedBuffer } from '../platform/buffers.js';
+import { hasTimers, startTimer } from '../platform/timers.js';
+import type { Timer } from '../platform/types.js';
+import { Carrier } from './carrier.js';
+
+/** An area as threads tell each other of it. */
+export interface SharedArea {
+  /** From 1; used again after the area's removal. */
+  readonly index: number;
+  readonly firstPage: number;
+  readonly pages: number;
+  /** Undefined: memory that the processor cannot see. */
+  readonly buffer: ArrayBufferLike | undefined;
+  readonly byteOffset: number;
+}
+
+/** A change of a pool's areas. */
+export interface AreasChange {
+  readonly epoch: number;
+  /** The epoch before; null: `added` is all there is. */
+  readonly since: number | null;
+  readonly added: readonly SharedArea[];
+  readonly removed: readonly number[];
+}
+
+/** What the table knows of its thread's port. */
+export interface AreasSeat extends Seat {
+  /** Tells the pool from every other. */
+  readonly identity: string;
+}
+
+/** Who has to hear of a table's changes. */
+export interface AreasListener {
+  /** Views of these pages are to be forgotten. */
+  forget(firstPage: number, pages: number): void;
+  /** The table has fallen behind, or is up to date again. */
+  behind(isBehind: boolean): void;
+}
+
+/** Stands for a shift where there is none: those are multiples of a unit. */
+export const NO_AREA = 1;
+
+/** How long a thread that fell behind waits for what it asked for, before it asks again. */
+const ASK_AGAIN_MS = 100;
+
+/** One thread's table of areas. */
+export class Areas {
+  /** The epoch that the table is of. */
+  epoch: number;
+  #listener: AreasListener | undefined;
+  #seat: AreasSeat;
+  readonly #ownPages: number;
+  readonly #known = new Map<number, SharedArea>();
+  /** Page -> index of its area, 0 = none. */
+  readonly #indexes: Uint16Array;
+  /**
+   * Page -> what leads from where the engine counts it to where it lies in its area, modulo 2^32; 0 for the pool's own.
+   */
+  readonly #shifts: Int32Array;
+  /** Page -> its area's one view, once it was asked for. By page and not by index: the fast path saves a look. */
+  readonly #views: (Uint8Array | undefined)[];
+  #words: Int32Array;
+  /** Undefined: nobody else can be told, or the thread is done with the pool. */
+  #carrier: Carrier | undefined;
+  /** This thread has missed a change, and gets no page before it knows of it. */
+  #isBehind = false;
+  #askTimer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(seat: AreasSeat, first: AreasChange) {
+    const { geometry, identity, memory } = seat;
+    this.#seat = seat;
+    this.#ownPages = geometry.ownPages;
+    this.#indexes = new Uint16Array(geometry.pageCount + 1);
+    this.#shifts = new Int32Array(geometry.pageCount + 1).fill(NO_AREA, geometry.ownPages + 1);
+    this.#views = new Array<Uint8Array | undefined>(geometry.pageCount + 1).fill(undefined);
+    this.#words = memory.i32;
+    this.epoch = first.epoch;
+    for (const area of first.added) this.#add(area);
+    // Opened before the epoch is compared: a change after that arrives.
+    const open = (): Carrier => new Carrier(`pagepool ${identity}`, (change) => this.#receive(change));
+    this.#carrier = memory.isShared ? carried('a channel for its areas', open) : undefined;
+    this.#acknowledge(true);
+  }
+
+  /** Tells `listener` of changes from now on, and at once where the table is behind. */
+  listen(listener: AreasListener): void {
+    if (this.#listener !== undefined) throw new Error('there is a listener');
+    this.#listener = listener;
+    if (this.#isBehind) listener.behind(true);
+  }
+
+  /** What another thread begins with. */
+  snapshot(): AreasChange {
+    return { epoch: this.epoch, since: null, added: [...this.#known.values()], removed: [] };
+  }
+
+  /** Whether the page lies in an area, and not in the pool's own memory. */
+  has(page: number): boolean {
+    return page > this.#ownPages;
+  }
+
+  /** The view of the area that a checked handle's page lies in, if it was made before; for the fast path. */
+  knownView(handle: number): Uint8Array | undefined {
+    this.#follow();
+    return this.#views[pageOfHandle(this.#seat, handle)];
+  }
+
+  /**
+   * What leads from the engine's offset of a checked handle's fragment to where it starts in its area, modulo 2^32;
+   * NO_AREA where no area is known that has its page.
+   */
+  knownShift(handle: number): number {
+    this.#follow();
+    return this.#shifts[pageOfHandle(this.#seat, handle)] as number;
+  }
+
+  /** The view of the whole area that the page lies in. */
+  view(call: string, page: number): Uint8Array {
+    this.#follow();
+    return this.#views[page] ?? this.#viewAgain(call, page);
+  }
+
+  /** Where the page starts in that view. Follows `view`, or a handle that came since. */
+  start(call: string, page: number): number {
+    this.#follow();
+    if (this.#indexes[page] === 0) this.#viewAgain(call, page);
+    return (pageOffset(this.#seat.geometry, page) + (this.#shifts[page] as number)) >>> 0;
+  }
+
+  /** Whether the processor may look at the page. */
+  isReadable(page: number): boolean {
+    this.#follow();
+    return this.#known.get(this.#indexes[page] as number)?.buffer !== undefined;
+  }
+
+  /** Fetches what was posted, where that can be done at once. Costs a load when nothing was. */
+  follow(): void {
+    this.#follow();
+  }
+
+  #follow(): void {
+    // Plain: whoever handed this thread a page of a new area was told so by an atomic after the epoch was stored.
+    if (this.#words[(CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2] !== this.epoch) this.#carrier?.pull();
+  }
+
+  /** Takes a change over: the owner's own, or one that arrived. */
+  apply(change: AreasChange): void {
+    if (this.#isClosed) return; // pages that were pinned come home after the pool's end, and their areas go then
+    const kept = new Set(change.added.map(({ index }) => index));
+    const removed =
+      change.since === null ? [...this.#known.keys()].filter((index) => !kept.has(index)) : change.removed;
+    for (const index of removed) this.#remove(index);
+    for (const area of change.added) if (!isSame(this.#known.get(area.index), area)) this.#add(area);
+    this.epoch = change.epoch;
+    this.#acknowledge();
+  }
+
+  /**
+   * Tells other threads of a change, which this thread has made.
+   *
+   * @throws PagePoolError POOL_ERR_PROVIDER where the platform refuses
+   */
+  post(change: AreasChange): void {
+    const carrier = this.#carrier;
+    if (carrier !== undefined) carried('its areas told to its threads', () => carrier.post(change));
+  }
+
+  /** The worker may ask for what the channel does not bring it. */
+  carryTo(worker: unknown): void {
+    this.#carrier?.listen(worker);
+  }
+
+  /** The thread is done with the pool. */
+  close(): void {
+    this.#carrier?.close();
+    this.#carrier = undefined;
+    this.#stopAsking();
+    this.#isClosed = true;
+    for (const index of [...this.#known.keys()]) this.#remove(index);
+    // What is kept of the table keeps no memory of the pool.
+    this.#listener = undefined;
+    this.#words = new Int32Array((CONTROL_BASE + HEADER_BYTES) >>> 2);
+    this.epoch = 0;
+    this.#seat = { ...this.#seat, memory: { i32: this.#words } as AreasSeat['memory'] };
+  }
+
+  #receive(message: unknown): void {
+    const change = message as AreasChange | null;
+    // Where the platform delivers the message but not the memory in it, it says only that there is something to ask
+    // for.
+    if (change === null && this.#carrier?.connect() === true) this.#ask();
+    if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
+    if (((change.epoch - this.epoch) | 0) <= 0) return;
+    if (change.since === null || change.since === this.epoch) this.apply(change);
+    else this.#ask();
+  }
+
+  /** Says which epoch this thread knows. One that fell behind gets pages again when it knows the latest. */
+  #acknowledge(isFirst = false): void {
+    const canPull = this.#carrier?.canPull !== false;
+    sayAreas(this.#seat, canPull ? AREAS_PULLED : this.epoch);
+    if (!canPull) ringOwner(this.#seat);
+    if (!isFirst && !this.#isBehind) return;
+    if (areasEpoch(this.#seat.memory) === this.epoch) this.#turn(false);
+    else if (isFirst) this.#ask();
+    else if (canPull) sayAreas(this.#seat, AREAS_WANTED); // what is missing has been posted since
+  }
+
+  /**
+   * Asks for all areas. No answer may come: a browser may bring a new thread's channel into being behind it, or the
+   * port of a thread that the channel does not reach. Who cannot look at once asks again.
+   */
+  #ask(): void {
+    this.#turn(true);
+    sayAreas(this.#seat, AREAS_WANTED);
+    ringOwner(this.#seat);
+    if (this.#carrier?.canPull !== false || !hasTimers()) return;
+    this.#stopAsking();
+    this.#askTimer = startTimer(() => this.#ask(), ASK_AGAIN_MS);
+  }
+
+  #stopAsking(): void {
+    if (this.#askTimer !== undefined) clearTimeout(this.#askTimer); // worklets have neither
+    this.#askTimer = undefined;
+  }
+
+  #turn(isBehind: boolean): void {
+    if (this.#isBehind === isBehind) return;
+    this.#isBehind = isBehind;
+    if (!isBehind) this.#stopAsking();
+    this.#listener?.behind(isBehind);
+  }
+
+  #add(area: SharedArea): void {
+    const { firstPage, index, pages } = area;
+    if (this.#known.has(index)) this.#remove(index);
+    this.#known.set(index, area);
+    this.#indexes.fill(index, firstPage, firstPage + pages);
+    this.#shifts.fill(-pageOffset(this.#seat.geometry, firstPage), firstPage, firstPage + pages);
+  }
+
+  #remove(index: number): void {
+    const area = this.#known.get(index);
+    if (area === undefined) return;
+    this.#known.delete(index);
+    const end = area.firstPage + area.pages;
+    this.#views.fill(undefined, area.firstPage, end);
+    this.#shifts.fill(NO_AREA, area.firstPage, end);
+    this.#indexes.fill(0, area.firstPage, end);
+    this.#listener?.forget(area.firstPage, area.pages);
+  }
+
+  #viewAgain(call: string, page: number): Uint8Array {
+    const index = this.#indexes[page] as number;
+    const area = this.#known.get(index);
+    if (area === undefined) {
+      throw callError(
+        'POOL_ERR_PROVIDER',
+        call,
+        `page=${page}`,
+        'one of an area that this thread knows',
+        'return to the event loop, where its memory arrives',
+      );
+    }
+    if (area.buffer === undefined) {
+      throw callError('POOL_ERR_UNREADABLE', call, `page=${page}`, 'memory that the processor can see');
+    }
+    const view = new Uint8Array(area.buffer, area.byteOffset, area.pages * this.#seat.geometry.pageBytes);
+    this.#views.fill(view, area.firstPage, area.firstPage + area.pages);
+    return view;
+  }
+}
+
+/** The same, with a clear error where the platform refuses it. */
+function carried<T>(rule: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    throw new PagePoolError(
+      'POOL_ERR_PROVIDER',
+      `a pool with areas failed (expected ${rule}): ${reasonOf(cause)}; ${REMEDIES.POOL_ERR_PROVIDER}`,
+      { cause },
+    );
+  }
+}
+
+function isSame(one: SharedArea | undefined, other: SharedArea): boolean {
+  return (
+    one !== undefined && one.buffer === other.buffer && one.firstPage === other.firstPage && one.pages === other.pages
+  );
+}
+
+/** Whether a value that came with a share is a list of areas that fits the pool. */
+export function isAreasSnapshot(value: unknown, { geometry }: Pick<Seat, 'geometry'>): value is AreasChange {
+  const change = value as AreasChange | null;
+  return (
+    typeof change === 'object' &&
+    change !== null &&
+    Number.isInteger(change.epoch) &&
+    change.epoch >= 0 &&
+    change.epoch <= AREAS_EPOCH_MASK &&
+    Array.isArray(change.added) &&
+    change.added.every((area) => isArea(area, geometry.pageBytes, geometry.ownPages + 1, geometry.pageCount))
+  );
+}
+
+function isArea(value: unknown, pageBytes: number, first: number, last: number): value is SharedArea {
+  const area = value as SharedArea | null;
+  if (typeof area !== 'object' || area === null) return false;
+  const { buffer, byteOffset, firstPage, index, pages } = area;
+  if (![byteOffset, firstPage, index, pages].every((each) => Number.isInteger(each) && each >= 0)) return false;
+  if (index < 1 || pages < 1 || firstPage < first || firstPage + pages - 1 > last) return false;
+  return buffer === undefined || (isSharedBuffer(buffer) && byteOffset + pages * pageBytes <= buffer.byteLength);
+}
+
+/** The areas of a pool that has none yet. */
+export const NO_AREAS: AreasChange = { epoch: 0, since: null, added: [], removed: [] };
+
+/** What knows where pages lie. */
+interface Clearing extends Pick<Seat, 'geometry'> {
+  readonly areas: Areas | undefined;
+}
+
+/** What clears a page that lies in an area: engines and reapers do it where the pool promises that. */
+export function clearPage({ areas, geometry }: Clearing): ((page: number) => void) | undefined {
+  if (areas === undefined) return undefined;
+  return (page) => {
+    const start = areas.start('release', page);
+    areas.view('release', page).fill(0, start, start + geometry.pageBytes);
+  };
+}
