@@ -33,6 +33,11 @@ function headersOf(name: string): Headers {
   return Object.fromEntries(lines.map(([, header, value]) => [header as string, value as string]));
 }
 
+/** A text as it reads, wherever its lines break. */
+function inOneLine(text: string): string {
+  return text.replace(/\s+/g, ' ');
+}
+
 /** What a page's script promises to print, in order. */
 function promisesOf(script: string): string[] {
   return [...(files.get(script) ?? '').matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map((match) => match[1] as string);
@@ -177,14 +182,14 @@ describe.each([
     expect(found).toEqual({ refused, taken, files: { written: 4096, read: 4096, isWhole: true }, end: HOME });
     const section = guide.slice(guide.indexOf('## Views that'), guide.indexOf('## Audio worklets'));
     for (const call of refused) expect(section).toContain(`\`${call}\``);
-    expect(section).toContain('WebCodecs and the access handles of OPFS take the view itself.');
+    expect(inOneLine(section)).toContain('WebCodecs and the access handles of OPFS take the view itself.');
   });
 
   test('a policy that allows Wasm, and one that does not', async () => {
     await showsWith({ ...headersOf('nginx'), ...headersOf('csp') }, 'page.js');
     const strict = promised.map((line) => line.replace('shared wasm', 'shared typescript'));
     expect(strict).not.toEqual(promised);
-    expect(guide).toContain('`page.js` prints `shared typescript` then:');
+    expect(inOneLine(guide)).toContain('`page.js` prints `shared typescript` then:');
     await showsWith({ ...headersOf('nginx'), ...headersOf('csp-strict') }, 'page.js', strict);
   });
 

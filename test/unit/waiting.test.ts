@@ -187,7 +187,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       vi.spyOn(Atomics, 'wait').mockImplementation(() => {
         throw new TypeError('Atomics.wait cannot be called in this context');
       });
-      expect(codeOf(() => channel.waitSync(5))).toBe('POOL_ERR_INVALID_ARGUMENT');
+      expect(codeOf(() => channel.waitSync(HUNG_MS))).toBe('POOL_ERR_INVALID_ARGUMENT');
     });
 
     it('wakes a thread that blocks', async () => {
