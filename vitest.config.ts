@@ -98,11 +98,20 @@ export default defineConfig({
       process.env.LONG === '1'
         ? [long]
         : [
-            ...['unit', 'property', 'fuzz', 'interleaving', 'fault', 'user', 'packet', 'node', 'webgpu', 'browser'].map(
-              project,
-            ),
+            project('unit'),
+            project('property'),
+            project('fuzz'),
+            project('interleaving'),
+            project('fault'),
+            project('user'),
+            project('packet'),
+            project('node'),
+            project('webgpu'),
+            project('browser'),
             packaged,
-            ...['litmus', 'kernel', 'stress'].map(alone),
+            alone('litmus'),
+            alone('kernel'),
+            alone('stress'),
           ],
   },
 });
