@@ -1,13 +1,18 @@
-// The suites: one project for each kind of test; *.long.test.ts run in `npm run test:long` alone.
+// The suites: one project for each folder of test/; *.long.test.ts run in `npm run test:long` alone.
 
 import { availableParallelism } from 'node:os';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { TEST_HUNG_MS } from './test/support/waiting.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** Tests that share the processor with others of their kind. */
+/**
+ * Tests that share the machine with others: whatever they need they wait for. One file more than there are processors, since many
+ * of them wait for programs to start, pages to load and threads to be told.
+ */
 function project(name: string) {
   return {
     extends: true as const,
@@ -17,19 +22,19 @@ function project(name: string) {
       exclude: ['test/**/*.long.test.ts', '**/node_modules/**'],
       testTimeout: TEST_HUNG_MS,
       hookTimeout: TEST_HUNG_MS,
-      maxWorkers: availableParallelism(), // by default one fewer: on two cores, one
+      maxWorkers: availableParallelism() + 1,
       sequence: { groupOrder: 0 },
     },
   };
 }
 
-/** Tests that start threads of their own: one file at a time, after the others. */
-function threaded(name: string, groupOrder: number) {
+/** Tests whose threads must meet on processors of their own, or that measure memory: one file at a time, behind the others. */
+function alone(name: string) {
   const { test, ...rest } = project(name);
-  return { ...rest, test: { ...test, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder } } };
+  return { ...rest, test: { ...test, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } } };
 }
 
-const { test: longTest, ...longRest } = threaded('long', 9);
+const { test: longTest, ...longRest } = alone('long');
 const long = {
   ...longRest,
   test: {
@@ -40,9 +45,43 @@ const long = {
   },
 };
 
-// Installs, runtimes, bundlers and a browser, which use both cores by themselves.
-const { test: packageTest, ...packageRest } = threaded('package', 5);
+const { test: packageTest, ...packageRest } = project('package');
 const packaged = { ...packageRest, test: { ...packageTest, globalSetup: ['test/package/support/setup.ts'] } };
+
+/** Files that take longest, the longest first: begun last, one of them would go on when everything else is done. */
+const LONGEST = [
+  'browser/threads',
+  'package/bench',
+  'browser/isolation',
+  'browser/guide',
+  'package/demo',
+  'package/types',
+  'package/runtimes',
+  'browser/providers',
+  'browser/web',
+  'interleaving/scenarios.typescript',
+  'interleaving/scenarios.mixed',
+  'interleaving/scenarios.wasm',
+  'interleaving/faults',
+  'property/model',
+  'property/engines',
+  'package/bundlers',
+  'packet/property',
+  'interleaving/outer-faults',
+  'unit/conformance',
+  'fault/provider-steps',
+  'browser/user-area',
+].map((name) => `test/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId, project }: TestSpecification): number => {
+      const at = LONGEST.indexOf(relative(project.config.root, moduleId));
+      return 1000 * project.config.sequence.groupOrder + (at < 0 ? LONGEST.length : at);
+    };
+    return (await super.sort(files)).sort((one, other) => place(one) - place(other));
+  }
+}
 
 export default defineConfig({
   resolve: {
@@ -54,6 +93,7 @@ export default defineConfig({
   test: {
     passWithNoTests: true,
     execArgv: ['--expose-gc'],
+    sequence: { sequencer: LongestFirst },
     projects:
       process.env.LONG === '1'
         ? [long]
@@ -62,16 +102,16 @@ export default defineConfig({
             project('property'),
             project('fuzz'),
             project('interleaving'),
-            threaded('fault', 1),
-            threaded('kernel', 1),
-            threaded('litmus', 2),
-            threaded('stress', 3),
-            threaded('user', 3),
-            threaded('browser', 4),
-            threaded('packet', 6),
-            threaded('node', 7),
-            threaded('webgpu', 4),
+            project('fault'),
+            project('user'),
+            project('packet'),
+            project('node'),
+            project('webgpu'),
+            project('browser'),
             packaged,
+            alone('litmus'),
+            alone('kernel'),
+            alone('stress'),
           ],
   },
 });

@@ -5,7 +5,7 @@
 // stay outside: `pagepool` resolves to this package's own build, as it would for a user.
 
 import { rmSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { build } from 'esbuild';
 import { buildDir, filesBelow, Refusal, root, runNode, runScript } from './support.mjs';
 
@@ -16,7 +16,8 @@ await runScript(async () => {
   const entry = resolve(args[at]);
   const folder = dirname(entry);
   const workers = filesBelow(folder).filter((path) => /(?:^|[.-])worker\.ts$/.test(basename(path)));
-  const outdir = join(buildDir, 'tools', relative(root, folder));
+  // Of no other folder's: bench/ is bundled anew while bench/device/ runs.
+  const outdir = join(buildDir, 'tools', relative(root, folder).replaceAll(sep, '.'));
   rmSync(outdir, { recursive: true, force: true });
   await build({
     absWorkingDir: root,

@@ -4,6 +4,7 @@
 // own (a file that does not load, an error nobody caught) counts as one failed test; with CI=true so does every skipped test.
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { builtSteps, lintSteps, toolchainStep } from './steps.mjs';
 import { buildDir, packageJson, runNode, tools } from './support.mjs';
@@ -17,11 +18,22 @@ function count(name, passed, failed) {
   console.log(`== ${name}: ${passed} passed, ${failed} failed`);
 }
 
-async function step(name, args) {
-  console.log(`\n== ${name}`);
-  const { code } = await runNode(args);
+/** @param {{ capture?: boolean }} [how] `capture`: what it prints comes in one piece, behind it, since others run meanwhile */
+async function step(name, args, how = {}) {
+  if (!how.capture) console.log(`\n== ${name}`);
+  const { code, output } = await runNode(args, how);
+  if (how.capture) console.log(`\n== ${name}\n${output.trimEnd()}`);
   count(name, code === 0 ? 1 : 0, code === 0 ? 0 : 1);
   return code === 0;
+}
+
+/** Runs the steps, as many at a time as there are processors. */
+async function steps(list) {
+  const left = [...list];
+  const lane = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await step(...next, { capture: true });
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, lane));
 }
 
 async function suite(name, args, env) {
@@ -47,12 +59,12 @@ const started = performance.now();
 // What interleaving tests of earlier runs explored is not what these explore.
 rmSync(join(buildDir, 'test-reports', 'interleaving'), { recursive: true, force: true });
 if (await step('build', ['scripts/build.mjs'])) {
-  await step('browsers', ['scripts/browsers.mjs']);
   if (isLong) {
+    await step('browsers', ['scripts/browsers.mjs']);
     await suite('long', ['--project', 'long'], { LONG: '1' });
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   } else {
-    for (const [name, args] of [...lintSteps, ...builtSteps, toolchainStep]) await step(name, args);
+    await steps([['browsers', ['scripts/browsers.mjs']], toolchainStep, ...builtSteps, ...lintSteps]);
     await suite('tests', []);
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   }
