@@ -1,8 +1,8 @@
 // The only place that touches shared words atomically.
 //
-// Every wrapper is one sequentially consistent instruction on a 4-byte aligned word; callers write the ordering they need
-// as a label. The model build yields before each of them, so that an explorer decides who goes next; the checked build
-// asserts the alignment. Plain loads and stores are never wrapped: each says where it stands why it is safe.
+// Every wrapper is one sequentially consistent instruction on a 4-byte aligned word; callers write the ordering they
+// need as a label. The model build yields before each of them, so that an explorer decides who goes next; the checked
+// build asserts the alignment. Plain loads and stores are never wrapped: each says where it stands why it is safe.
 
 import { assertAligned } from './debug';
 
@@ -26,8 +26,9 @@ export function aload(address: usize): u32 {
 }
 
 /**
- * Plain load of a word that others may write meanwhile: for callers whom any value ever stored there serves, and who order
- * nothing by it but what depends on it. An atomic load costs an alignment and a bounds check on top in today's engines.
+ * Plain load of a word that others may write meanwhile: for callers whom any value ever stored there serves, and who
+ * order nothing by it but what depends on it. An atomic load costs an alignment and a bounds check on top in today's
+ * engines.
  */
 // @ts-ignore: decorator
 @inline

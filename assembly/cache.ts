@@ -1,8 +1,8 @@
 // A port's cache: a loaded magazine that only its thread touches, and a spare one that any port may take.
 //
-// Owner only, but for the spare word and the limit, which others write to take pages or to ask for them. Three tiers: the loaded
-// magazine (fast, no atomics), the spare and the recycle ring (refill), the provider's side (slow). What a thread killed here
-// leaves: its magazines, which the reaper hands back, and at most one exchange in its record.
+// Owner only, but for the spare word and the limit, which others write to take pages or to ask for them. Three tiers:
+// the loaded magazine (fast, no atomics), the spare and the recycle ring (refill), the provider's side (slow). What a
+// thread killed here leaves: its magazines, which the reaper hands back, and at most one exchange in its record.
 // Source: Bonwick's magazines (USENIX 2001) for loaded and spare; page_pool's cache for the tiers.
 
 import {
@@ -61,7 +61,8 @@ function exchangeSpare(spare: usize, seen: u32): bool {
   const fill = load<u32>(loaded + NODE_COUNT_OFFSET) != 0 ? (<u32>1) << nodeBits : 0;
   const next = (stamp << (nodeBits + 1)) | fill | load<u32>(port + PORT_LOADED_OFFSET);
   if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;
-  // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead port's exchange.
+  // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead port's
+  // exchange.
   astore(port + PORT_RECORD_KIND_OFFSET, RECORD_NONE);
   syncLoaded();
   return true;
@@ -91,7 +92,8 @@ function merge(): void {
     let left = load<u32>(from + NODE_COUNT_OFFSET);
     while (left != 0 && load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity) {
       left -= 1;
-      // Plain: both magazines are this thread's. A page is in both for one store: a reaper takes equal tops for one page.
+      // Plain: both magazines are this thread's. A page is in both for one store: a reaper takes equal tops for one
+      // page.
       magazineAdd(loaded, load<u32>(from + NODE_PAGES_OFFSET + ((<usize>left) << 2)));
       store<u32>(from + NODE_COUNT_OFFSET, left);
     }
@@ -99,7 +101,9 @@ function merge(): void {
   }
 }
 
-/** Puts a filled magazine on the ring, or page by page on the retired list when the ring has no room. How many pages. */
+/**
+ * Puts a filled magazine on the ring, or page by page on the retired list when the ring has no room. How many pages.
+ */
 export function returnMagazine(holder: usize): u32 {
   const node = nodeAddress(ring, load<u32>(holder));
   const pages = load<u32>(node + NODE_COUNT_OFFSET);
@@ -134,7 +138,10 @@ function retireTop(node: usize, filled: u32): void {
   retire(page, true);
 }
 
-/** Gives the page on top to the provider's side, if it is wanted there: somebody has pinned it while it was in circulation. */
+/**
+ * Gives the page on top to the provider's side, if it is wanted there: somebody has pinned it while it was in
+ * circulation.
+ */
 function waive(): void {
   const filled = load<u32>(loaded + NODE_COUNT_OFFSET);
   const page = load<u32>(loaded + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
@@ -183,7 +190,10 @@ function press(): void {
   }
 }
 
-/** Fills the empty loaded magazine from the next tier that has pages, and counts where they came from. False: none anywhere. */
+/**
+ * Fills the empty loaded magazine from the next tier that has pages, and counts where they came from. False: none
+ * anywhere.
+ */
 export function refill(): bool {
   if (takeSpare(port + PORT_SPARE_OFFSET)) {
     count(COUNTER_FAST);
@@ -209,7 +219,9 @@ export function refill(): bool {
   return source != COUNTER_FAIL;
 }
 
-/** Makes room in the full loaded magazine. The hottest pages stay: the loaded one becomes the spare, the old spare goes. */
+/**
+ * Makes room in the full loaded magazine. The hottest pages stay: the loaded one becomes the spare, the old spare goes.
+ */
 export function spill(): void {
   count(COUNTER_CACHE_FULL);
   while (true) {
@@ -225,7 +237,9 @@ export function flush(): void {
   if (takeSpare(port + PORT_SPARE_OFFSET)) returnMagazine(port + PORT_LOADED_OFFSET);
 }
 
-/** Answers a request for pages: the limit first, so that a request that comes meanwhile is answered at the next release. */
+/**
+ * Answers a request for pages: the limit first, so that a request that comes meanwhile is answered at the next release.
+ */
 export function answer(): void {
   // A6 pairs with R5 in press: this limit is overwritten by later requests only.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
@@ -240,7 +254,8 @@ export function unpark(): void {
   // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
   if (isActive()) return;
-  // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is seen.
+  // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is
+  // seen.
   astore(port + PORT_LIMIT_OFFSET, 0);
   store<u32>(port + PORT_PARKED_OFFSET, 1); // plain: as it was; nothing was taken meanwhile
 }

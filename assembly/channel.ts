@@ -1,10 +1,11 @@
 // Channels: exchange rings whose nodes carry entries (handle, offset, length, tag) from thread to thread.
 //
-// Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or the
-// receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every channel: an
-// outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch` entries; bursts
-// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A message of several entries
-// is in one node from the sender's row to the receiver's, so it travels by one exchange; the node says which entries go on.
+// Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or
+// the receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every
+// channel: an outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch`
+// entries; bursts also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A
+// message of several entries is in one node from the sender's row to the receiver's, so it travels by one exchange; the
+// node says which entries go on.
 
 import {
   CHANNEL_BATCH_OFFSET,
@@ -107,7 +108,10 @@ export function extentBytes(unit: u32): u32 {
   return (units == 0 ? (<u32>1) << unitsPerPageShift : units) << unitBytesShift;
 }
 
-/** Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added up. */
+/**
+ * Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added
+ * up.
+ */
 function pending(block: usize): u32 {
   const indexBits = load<u32>(block + RING_INDEX_BITS_OFFSET); // plain: the ring block is constant
   const nodeBits = load<u32>(block + RING_NODE_BITS_OFFSET);
@@ -153,7 +157,10 @@ function sendable(handle: u32, offset: u32, length: u32): i32 {
   return offset > extent || length > extent - offset ? ERR_RANGE : OK;
 }
 
-/** Moves a reference from the row into the node, as its entry number `index`; the caller names the node and closes the record. */
+/**
+ * Moves a reference from the row into the node, as its entry number `index`; the caller names the node and closes the
+ * record.
+ */
 // @ts-ignore: decorator
 @inline
 function put(node: usize, index: u32, handle: u32, offset: u32, length: u32, tag: u32): void {
@@ -186,7 +193,9 @@ function takeBack(node: usize): void {
   empty(node);
 }
 
-/** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
+/**
+ * Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full.
+ */
 // @ts-ignore: decorator
 @inline
 function take(node: usize, taken: u32, handle: u32): bool {
@@ -287,8 +296,9 @@ function refuse(lane: usize, policy: u32, handle: u32): i32 {
 }
 
 /**
- * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more` they are messages,
- * a bit an entry as in a node: all go in one node or none does, and a full channel is FULL whichever is dropped as the newest.
+ * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more` they
+ * are messages, a bit an entry as in a node: all go in one node or none does, and a full channel is FULL whichever is
+ * dropped as the newest.
  */
 export function sendBurst(channel: u32, address: usize, count: u32, more: u32): u32 {
   const block = blockOf(channel);
@@ -325,8 +335,8 @@ export function sendBurst(channel: u32, address: usize, count: u32, more: u32): 
     const node = nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET));
     let filled: u32 = 0;
     recordNode(node);
-    // `sendable` and `put` for a whole node, with what does not change read once and the node's count stored once, inside the last
-    // record: an entry costs four stores.
+    // `sendable` and `put` for a whole node, with what does not change read once and the node's count stored once,
+    // inside the last record: an entry costs four stores.
     const rows = ledger;
     const record = port + PORT_RECORD_KIND_OFFSET;
     const mask = unitMask;
@@ -434,7 +444,8 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
     }
     const entry = node + NODE_ENTRIES_OFFSET + ((<usize>taken) << ENTRY_SHIFT);
     const target = address + ((<usize>received) << ENTRY_SHIFT);
-    // Plain: the node is this thread's since it was popped. As `take`, with the node's word stored once, inside the last record.
+    // Plain: the node is this thread's since it was popped. As `take`, with the node's word stored once, inside the
+    // last record.
     const first = load<u64>(entry);
     store<u64>(target, first);
     store<u64>(target + 8, load<u64>(entry + 8));

@@ -1,9 +1,10 @@
-// Assertions and poison of the checked build: each traps when it finds something wrong, and is nothing at all elsewhere.
+// Assertions and poison of the checked build: each traps when it finds something wrong, and is nothing at all
+// elsewhere.
 //
-// No message is given on purpose: a string would become a data segment, which every instantiation would write again over
-// live memory. Error codes never depend on an assertion. Poison shows whoever reads a page after its release nonsense, and
-// finds whoever writes to it then: what this port put into its loaded magazine must come out as it went in. Other engines
-// poison nothing, so of pages that came from elsewhere nothing is expected.
+// No message is given on purpose: a string would become a data segment, which every instantiation would write again
+// over live memory. Error codes never depend on an assertion. Poison shows whoever reads a page after its release
+// nonsense, and finds whoever writes to it then: what this port put into its loaded magazine must come out as it went
+// in. Other engines poison nothing, so of pages that came from elsewhere nothing is expected.
 
 import { NODE_COUNT_OFFSET } from './layout';
 
@@ -43,7 +44,9 @@ export function expectForeign(node: usize): void {
   if (CHECKS) foreignPlaces = load<u32>(node + NODE_COUNT_OFFSET); // plain: owner only
 }
 
-/** A page leaves the loaded magazine, which had `filled` ones: traps when its bytes are not what this port left there. */
+/**
+ * A page leaves the loaded magazine, which had `filled` ones: traps when its bytes are not what this port left there.
+ */
 export function requirePoison(filled: u32, start: usize, bytes: usize, isCleared: bool): void {
   if (filled <= foreignPlaces) {
     foreignPlaces = filled - 1;

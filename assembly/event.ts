@@ -1,7 +1,8 @@
 // Eventcounts: a sequence word to wait on, and a bit for each waiting port, so that a dead waiter can be cleared.
 //
-// Publish first, then call `wake`. A waiter sets its bit, reads the sequence, looks again at what it waits for, and only then
-// waits for the sequence to change: of the two, one sees the other. All waiters are woken; nobody waits for a value.
+// Publish first, then call `wake`. A waiter sets its bit, reads the sequence, looks again at what it waits for, and
+// only then waits for the sequence to change: of the two, one sees the other. All waiters are woken; nobody waits for a
+// value.
 
 import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from './layout';
 import { aadd, aload, anotify } from './atomic';

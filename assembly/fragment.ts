@@ -1,8 +1,8 @@
 // Fragments: parts of one open page a port, cut without atomics.
 //
-// Owner only. The open page's count carries a bias of 2^29; cuts are counted in the port, `users`, and releases by others take
-// the count down as they take any. Leaving the page gives back BIAS - users in one step, and what remains is exactly the
-// references that are out; if none is, the page is reused in place. {offset, users} is one store.
+// Owner only. The open page's count carries a bias of 2^29; cuts are counted in the port, `users`, and releases by
+// others take the count down as they take any. Leaving the page gives back BIAS - users in one step, and what remains
+// is exactly the references that are out; if none is, the page is reused in place. {offset, users} is one store.
 // Source: page_pool's frag allocator (page_pool_alloc_frag, page_pool_drain_frag).
 
 import {
@@ -79,20 +79,22 @@ function open(): void {
   const page = load<u32>(loaded + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
   const descriptor = descriptorAddress(page);
   requireSpoiled(page, filled);
-  // In this order: a page that is open and on top of the magazine is in the magazine; one that is open with a count of 1 is home.
+  // In this order: a page that is open and on top of the magazine is in the magazine; one that is open with a count of
+  // 1 is home.
   store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
   store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, page);
   store<u32>(loaded + NODE_COUNT_OFFSET, filled - 1);
   // N1 no ordering needed: the page is this thread's alone.
   const home = rload(descriptor + DESCRIPTOR_HOME_OFFSET) & ~HOME_OPENER_MASK;
-  store<u32>(descriptor + DESCRIPTOR_HOME_OFFSET, home | HOME_FRAGMENTED | ((portId + 1) << HOME_OPENER_SHIFT)); // plain: likewise
+  // plain: likewise
+  store<u32>(descriptor + DESCRIPTOR_HOME_OFFSET, home | HOME_FRAGMENTED | ((portId + 1) << HOME_OPENER_SHIFT));
   // N2 no ordering needed: nobody has a reference yet; the handles publish it.
   astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
 }
 
 /**
- * Gives the open page's bias back. True: nobody was left and `reuse` was set, so the page is open again from its start. False: no
- * page is open now.
+ * Gives the open page's bias back. True: nobody was left and `reuse` was set, so the page is open again from its start.
+ * False: no page is open now.
  */
 export function leaveFragmentPage(reuse: bool): bool {
   const page = load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET);
@@ -105,8 +107,8 @@ export function leaveFragmentPage(reuse: bool): bool {
     // A3 pairs with X8 in refcount.ts releaseShared: whoever gave its fragment back is done with the bytes.
     const references = aload(descriptor + DESCRIPTOR_COUNT_OFFSET);
     if (references == BIAS - users) {
-      // Nobody holds a fragment, so nobody else can write the count.
-      // Plain: no holder, so neither a pin nor a taint can come. A page with one, to be cleared, or of a reserve goes home the long way.
+      // Nobody holds a fragment, so nobody else can write the count. Plain: no holder, so neither a pin nor a taint can
+      // come. A page with one, to be cleared, or of a reserve goes home the long way.
       const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & (HOME_TAINTED | HOME_ZERO | HOME_RESERVE);
       // A7 pairs with X6 in pin.ts unpin: an outsider that is done with the page is done before it is used again.
       if (reuse && (special | rload(descriptor + DESCRIPTOR_PINS_OFFSET)) == 0) {
@@ -119,7 +121,8 @@ export function leaveFragmentPage(reuse: bool): bool {
         count(COUNTER_RECYCLED);
         return true;
       }
-      setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
+      // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
+      setHeld(page, 1);
       // N5 no ordering needed: sole owner.
       astore(descriptor + DESCRIPTOR_COUNT_OFFSET, 1);
       store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, 0);
@@ -127,7 +130,8 @@ export function leaveFragmentPage(reuse: bool): bool {
       releaseShared(page, 1);
       return false;
     }
-    // X6 pairs with A6 in refcount.ts releaseShared: from here on the count is the references that are out. LP of leaving.
+    // X6 pairs with A6 in refcount.ts releaseShared: from here on the count is the references that are out. LP of
+    // leaving.
     if (acas(descriptor + DESCRIPTOR_COUNT_OFFSET, references, references - (BIAS - users)) == references) break;
   }
   store<u32>(port + PORT_FRAGMENT_PAGE_OFFSET, 0);

@@ -1,8 +1,8 @@
 // The shape of the control region: offsets, bit fields, states and codes, and no behaviour.
 //
-// Who may use it: asc and tsc alike, so it holds typed constants only. Whatever stands here is part of the ABI: a change
-// of meaning raises ABI_VERSION, and the build derives the layout hash from this file's constants.
-// Units stand in the names: *_OFFSET and *_BYTES are bytes, *_SHIFT and *_BITS are bits, *_COUNT are items.
+// Who may use it: asc and tsc alike, so it holds typed constants only. Whatever stands here is part of the ABI: a
+// change of meaning raises ABI_VERSION, and the build derives the layout hash from this file's constants. Units stand
+// in the names: *_OFFSET and *_BYTES are bytes, *_SHIFT and *_BITS are bits, *_COUNT are items.
 //
 //   CONTROL_BASE                                                                                        controlBytes
 //   | header | ports | ledgers | page descriptors | retired bits | words | extents | ring | tokens | channels |  scratch | pages
@@ -16,7 +16,7 @@ export const MAGIC: u32 = 0x6c706770;
 /** Raised whenever a word of this file changes its place or its meaning. */
 export const ABI_VERSION: u32 = 3;
 
-// ---------------------------------------------------------------------------------------------------- header, 1,536 bytes
+// ------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
 //   0    geometry and places, written once before the first attach, read plainly by everybody
 //   256  state, closer     384  fresh             512  retired           640  freed eventcount        768  demand
@@ -74,17 +74,24 @@ export const HEADER_OWN_PAGES_OFFSET: u32 = 144;
 export const HEADER_STATE_OFFSET: u32 = 256;
 /** Events on the state word: raised with every change, waited on by parked threads. */
 export const HEADER_STATE_SEQ_OFFSET: u32 = 260;
-/** {claim of the port that closes the pool, its number + 1}: 0 = nobody has begun. Whoever finds it gone takes its place. */
+/**
+ * {claim of the port that closes the pool, its number + 1}: 0 = nobody has begun. Whoever finds it gone takes its
+ * place.
+ */
 export const HEADER_CLOSER_OFFSET: u32 = 264;
 /** 1: some thread watches by locks, so every port's thread holds one. */
 export const HEADER_LOCKS_OFFSET: u32 = 268;
 /** Ports that were reaped, ever. */
 export const HEADER_REAPS_OFFSET: u32 = 272;
-/** {claim of the port that calls the provider, its number + 1}: 0 = all memory is the pool's own. Gone with that claim. */
+/**
+ * {claim of the port that calls the provider, its number + 1}: 0 = all memory is the pool's own. Gone with that claim.
+ */
 export const HEADER_OWNER_OFFSET: u32 = 276;
 /** The first page that was never given out; a hint that anybody moves on. */
 export const HEADER_FRESH_OFFSET: u32 = 384;
-/** {stamp, index of a word of retired bits}: no bit is set before that word; a hint that anybody moves, see RETIRED_*. */
+/**
+ * {stamp, index of a word of retired bits}: no bit is set before that word; a hint that anybody moves, see RETIRED_*.
+ */
 export const HEADER_RETIRED_OFFSET: u32 = 512;
 /** The hint of the supply bits, where those are bits of their own. */
 export const HEADER_FED_OFFSET: u32 = 576;
@@ -108,7 +115,7 @@ export const STATE_CLOSING: u32 = 2;
 /** In-flight reached 0. */
 export const STATE_DESTROYED: u32 = 3;
 
-// ---------------------------------------------------------------------------------------------------- eventcount, 16 bytes
+// ------------------------------------------------------------------------------------------------ eventcount, 16 bytes
 //
 //   0  seq        raised by whoever wakes; the word that waiters wait on
 //   4  waiters    a bit for each waiting port, ports 0..31
@@ -119,7 +126,7 @@ export const EVENT_WAITERS_OFFSET: u32 = 4;
 export const EVENT_BYTES: u32 = 16;
 export const MAX_PORTS_LIMIT: u32 = 64;
 
-// ------------------------------------------------------------------------------------------- page descriptor, 16 bytes a page
+// ------------------------------------------------------------------------------------ page descriptor, 16 bytes a page
 //
 //   0  count   references of all fragments together; 1 in every container, never 0        any thread, compare-exchange
 //   4  pins    {LEFT, port of the last unpin, pins}                                     any thread, atomic
@@ -145,8 +152,8 @@ export const PIN_LAST_SHIFT: u32 = 24;
 
 // home: | 31..24 stamp | 23..16 opener port + 1, 0 = none | 15..8 port + 1 that took it from the provider | 7..3 flags | 2..0 state |
 //
-// The stamp counts how often the page was taken from the provider: a reaper that finds the word as a dead port's record has it
-// knows that the step did not happen (unless the page went round 256 times between the death and the reaping).
+// The stamp counts how often the page was taken from the provider: a reaper that finds the word as a dead port's record
+// has it knows that the step did not happen (unless the page went round 256 times between the death and the reaping).
 export const HOME_STATE_MASK: u32 = 0x7;
 /** Ready to be taken: never given out, or fed by its provider. */
 export const HOME_FRESH: u32 = 0;
@@ -183,7 +190,7 @@ export const RETIRED_INDEX_MASK: u32 = 0x1fffff;
 /** log2 of the pages that share a word of retired bits. */
 export const RETIRED_WORD_SHIFT: u32 = 5;
 
-// -------------------------------------------------------------------------------- fragment word, 4 bytes a unit; extent, 2 bytes
+// ---------------------------------------------------------------------- fragment word, 4 bytes a unit; extent, 2 bytes
 //
 //   word:   | 31..16 generation | 15..0 holders |       extent: length in units, 0 = the whole page
 
@@ -195,12 +202,13 @@ export const HANDLE_BITS: u32 = 30;
 export const UNITS_PER_PAGE_MAX: u32 = 32768;
 export const LEDGER_MAX: u32 = 0xffff;
 
-// ---------------------------------------------------------------------------------------------------- port, 512 bytes each
+// ------------------------------------------------------------------------------------------------ port, 512 bytes each
 //
 //   0    claim, and what its thread says of itself     64  spare: any port     128  cache, fragment page, record
 //   256  counters     384  label                       all from 128 on but the limit: the port's thread only
 //
-// Everything from PORT_LOADED_OFFSET on is written by the port's thread alone until it is reaped (I5), except the spare.
+// Everything from PORT_LOADED_OFFSET on is written by the port's thread alone until it is reaped (I5), except the
+// spare.
 
 export const PORT_BYTES: u32 = 512;
 export const PORT_SHIFT: u32 = 9;
@@ -252,7 +260,9 @@ export const PORT_RECORD_PAGE_OFFSET: u32 = 180;
 /** The other private word's value before the step. */
 export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
 
-/** The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies. */
+/**
+ * The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies.
+ */
 export const PORT_COUNTING_OFFSET: u32 = 192;
 
 /** The thread looks for itself, before it looks at bytes: nobody waits for it. */
@@ -276,7 +286,10 @@ export const RECORD_EXCHANGE: u32 = 1;
 export const RECORD_CUT: u32 = 2;
 /** An entry moves from the row into a channel node: row, index = the node's count, address = node. */
 export const RECORD_ENTRY: u32 = 3;
-/** A page is taken from the provider: page, address = its home word when it is taken (0: not looked at yet), value = holds. */
+/**
+ * A page is taken from the provider: page, address = its home word when it is taken (0: not looked at yet), value =
+ * holds.
+ */
 export const RECORD_CLAIM: u32 = 4;
 /** A page is retired: page, index = whether in-flight goes down, address = its home word, value = releases. */
 export const RECORD_RETIRE: u32 = 5;
@@ -331,7 +344,7 @@ export const COUNTER_COUNT: u32 = 16;
 export const PORT_LABEL_OFFSET: u32 = 384;
 export const PORT_LABEL_UNITS: u32 = 31;
 
-// ---------------------------------------------------------------------------------------------------- ring block, 384 bytes
+// ----------------------------------------------------------------------------------------------- ring block, 384 bytes
 //
 //   0    geometry, written once       128  head       256  tail: hints {lap, index} that anybody moves on
 //
@@ -369,7 +382,7 @@ export const ENTRY_TAG_OFFSET: u32 = 12;
 /** What a 256-byte magazine has room for beside its header. */
 export const MAGAZINE_CAPACITY_MAX: u32 = 62;
 
-// ------------------------------------------------------------------------------------------- channel block, 640 bytes + lanes
+// ------------------------------------------------------------------------------------ channel block, 640 bytes + lanes
 //
 //   0    a RING block         384  policy, state        448  not empty: eventcount     512  not full: eventcount
 //   576  lanes, 64 bytes a port: its inbox and outbox nodes and its private counters

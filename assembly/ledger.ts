@@ -1,7 +1,7 @@
 // The ledger: how many references this port holds on each page, and the operation record beside it.
 //
-// Both are the port's own, written plainly by its thread alone (I5) until it is reaped. A record holds absolute values of the
-// words a step is about to change, its kind is written last and cleared last: a reaper sets, it never adds.
+// Both are the port's own, written plainly by its thread alone (I5) until it is reaped. A record holds absolute values
+// of the words a step is about to change, its kind is written last and cleared last: a reaper sets, it never adds.
 
 import {
   PORT_RECORD_ADDRESS_OFFSET,
@@ -55,8 +55,8 @@ export function recordNode(node: usize): void {
 }
 
 /**
- * Opens a record of an entry between row and node: one store, so it may take the place of the entry's before, which is over. The last
- * one is closed before anything else is recorded.
+ * Opens a record of an entry between row and node: one store, so it may take the place of the entry's before, which is
+ * over. The last one is closed before anything else is recorded.
  */
 // @ts-ignore: decorator
 @inline
@@ -64,7 +64,10 @@ export function recordEntry(kind: u32, row: u32, index: u32): void {
   store<u32>(port + PORT_RECORD_KIND_OFFSET, kind | (index << RECORD_INDEX_SHIFT) | (row << RECORD_ROW_SHIFT));
 }
 
-/** Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was there. */
+/**
+ * Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was
+ * there.
+ */
 // @ts-ignore: decorator
 @inline
 export function recordExchange(kind: u32, address: usize, seen: u32, next: u32, holder: usize): void {

@@ -1,8 +1,8 @@
 // Pins: references of outsiders that the pool does not count as users, one word a page: {LEFT, pins}.
 //
-// Any thread; lock-free. A page whose last user leaves while it is pinned leaves the pool: LEFT is set, in-flight goes down, and
-// the unpin that finds LEFT and nothing else gives it back to its provider. This is the case that broke the bias scheme
-// of 2021 (SPEC T2); pins survive the death of the thread that took them.
+// Any thread; lock-free. A page whose last user leaves while it is pinned leaves the pool: LEFT is set, in-flight goes
+// down, and the unpin that finds LEFT and nothing else gives it back to its provider. This is the case that broke the
+// bias scheme of 2021 (SPEC T2); pins survive the death of the thread that took them.
 
 import {
   DESCRIPTOR_HOME_OFFSET,
@@ -46,7 +46,10 @@ export function pin(handle: u32): i32 {
   }
 }
 
-/** Gives a pin back. OK, or ERR_PIN when the page has none. One locked operation, and the retirement when it was the last. */
+/**
+ * Gives a pin back. OK, or ERR_PIN when the page has none. One locked operation, and the retirement when it was the
+ * last.
+ */
 export function unpin(page: u32): i32 {
   if (page - 1 >= pageCount) return ERR_PIN; // one comparison for 0 and for more
   const word = descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET;
@@ -57,8 +60,9 @@ export function unpin(page: u32): i32 {
     if (seen == (PIN_LEFT | 1)) {
       // Plain: the home word of a page that left changes with its last unpin only.
       recordPrivate(RECORD_RETIRE, page, 0, load<u32>(word - DESCRIPTOR_PINS_OFFSET + DESCRIPTOR_HOME_OFFSET), 0);
-      // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark and
-      // this port's number stay until the page is taken again: they tell a reaper that the page had left, and who ends it.
+      // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark
+      // and this port's number stay until the page is taken again: they tell a reaper that the page had left, and who
+      // ends it.
       if (acas(word, seen, PIN_LEFT | ((portId + 1) << PIN_LAST_SHIFT)) != seen) {
         recordDone();
         continue;
@@ -73,7 +77,10 @@ export function unpin(page: u32): i32 {
   }
 }
 
-/** Whether the page leaves the pool with its last user, because somebody has it pinned. The caller is its last user; its row goes with the page. */
+/**
+ * Whether the page leaves the pool with its last user, because somebody has it pinned. The caller is its last user; its
+ * row goes with the page.
+ */
 export function leave(page: u32): bool {
   const descriptor = descriptorAddress(page);
   const word = descriptor + DESCRIPTOR_PINS_OFFSET;

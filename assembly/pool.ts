@@ -1,7 +1,7 @@
 // Whole-pool calls of a port: bursts, views' arithmetic, parking, trimming, closing.
 //
-// The port's own thread only. Each is a loop or a sequence of the steps of other files and adds no protocol of its own: a
-// thread killed here leaves what those steps leave.
+// The port's own thread only. Each is a loop or a sequence of the steps of other files and adds no protocol of its own:
+// a thread killed here leaves what those steps leave.
 
 import {
   COUNTER_FAST,

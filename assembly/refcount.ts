@@ -1,10 +1,10 @@
 // References: the page count, the fragment words and the row together; and the way home of a page without users.
 //
-// Any thread, each with rows of its own; lock-free. The page count is the authority on when a page goes home. It is 1 in every
-// container and never 0: it only moves by compare-exchange from c >= 2 to c - 1, and whoever reads 1 is the last holder.
-// (A subtraction that may reach 0 cannot be recovered from a ledger.) What a thread killed between "ledger down" and the
-// count's exchange leaves is one reference too many on that page: a reaper marks it suspect.
-// Source: page_pool's pp_ref_count and netmem_is_recyclable; the read-then-skip trick for a sole holder.
+// Any thread, each with rows of its own; lock-free. The page count is the authority on when a page goes home. It is 1
+// in every container and never 0: it only moves by compare-exchange from c >= 2 to c - 1, and whoever reads 1 is the
+// last holder. (A subtraction that may reach 0 cannot be recovered from a ledger.) What a thread killed between "ledger
+// down" and the count's exchange leaves is one reference too many on that page: a reaper marks it suspect. Source:
+// page_pool's pp_ref_count and netmem_is_recyclable; the read-then-skip trick for a sole holder.
 
 import {
   BIAS_THRESHOLD,
@@ -95,8 +95,8 @@ function allocRefill(): u32 {
 }
 
 /**
- * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing changed, and
- * `releaseChecked` finds out. No atomics.
+ * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing
+ * changed, and `releaseChecked` finds out. No atomics.
  */
 // @ts-ignore: decorator
 @inline
@@ -107,8 +107,8 @@ export function releaseFast(handle: u32): bool {
   const descriptor = descriptorAddress(page);
   // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
   const word = rload(wordAddress(unit));
-  // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and they
-  // depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
+  // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and
+  // they depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
   const references = rload(descriptor + DESCRIPTOR_COUNT_OFFSET);
   // A3 pairs with X6 in pin.ts unpin: likewise for a pin; with one holder no pin can come.
   const pins = rload(descriptor + DESCRIPTOR_PINS_OFFSET);
@@ -122,8 +122,8 @@ export function releaseFast(handle: u32): bool {
   // N4 no ordering needed: a request that is not seen now is seen at the next release.
   if (filled >= rload(port + PORT_LIMIT_OFFSET)) return false;
   spoil(page);
-  // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
-  // magazine counts as row 0.
+  // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead
+  // port's magazine counts as row 0.
   store<u32>(wordAddress(unit), vacated(word));
   store<u32>(node + NODE_PAGES_OFFSET + ((<usize>filled) << 2), page);
   store<u32>(node + NODE_COUNT_OFFSET, filled + 1);
@@ -177,7 +177,9 @@ function releaseSlow(unit: u32, word: u32, page: u32, row: u32): i32 {
   return OK;
 }
 
-/** Takes a cut back on the own open page: users down instead of the count, so no atomics. False: its users are others'. */
+/**
+ * Takes a cut back on the own open page: users down instead of the count, so no atomics. False: its users are others'.
+ */
 function uncut(unit: u32, word: u32, page: u32, row: u32): bool {
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET); // plain: owner only
   if ((cut & 0xffff) == 0) return false;
@@ -296,7 +298,9 @@ export function refCount(handle: u32): i32 {
   return <i32>(rload(wordAddress(unitOf(handle))) & WORD_HOLDERS_MASK);
 }
 
-/** Releases references this port holds on a page, whatever fragments they are of. How many. The fragments' words stay. */
+/**
+ * Releases references this port holds on a page, whatever fragments they are of. How many. The fragments' words stay.
+ */
 export function releaseHeld(page: u32, references: u32): u32 {
   let released: u32 = 0;
   while (released < references && held(page) != 0) {

@@ -1,9 +1,10 @@
 // The exchange ring: slots that always hold a node, so that one compare-exchange moves a whole node either way.
 //
-// Any thread may call; lock-free, no slot is ever claimed but unpublished, and nobody waits for anybody. Progress: a failed
-// exchange means that another one succeeded. What a thread killed here leaves is in its operation record, which says what
-// it was about to exchange; whether it happened is found from the slot, the other ports' records, or the node's owner.
-// Source: an own construction after Vyukov's bounded queue (laps) and Treiber-style node exchange; docs/architecture.md.
+// Any thread may call; lock-free, no slot is ever claimed but unpublished, and nobody waits for anybody. Progress: a
+// failed exchange means that another one succeeded. What a thread killed here leaves is in its operation record, which
+// says what it was about to exchange; whether it happened is found from the slot, the other ports' records, or the
+// node's owner. Source: an own construction after Vyukov's bounded queue (laps) and Treiber-style node exchange;
+// docs/architecture.md.
 //
 //   slot: | lap | full | node |      push at t: {lap,0,m} -> {lap,1,mine}      pop at h: {lap,1,m} -> {lap+1,0,mine}
 //   hint: | lap | index |            head and tail; never ahead of the truth, moved on by whoever finds them behind
@@ -39,8 +40,9 @@ export function nodeAddress(ring: usize, node: u32): usize {
 }
 
 /**
- * Exchanges a word that holds a node for one that holds the port's: the one step by which nodes change hands. True: the node
- * that was there is the port's now, in `holder`; the caller puts a locked operation behind it, then closes the record.
+ * Exchanges a word that holds a node for one that holds the port's: the one step by which nodes change hands. True: the
+ * node that was there is the port's now, in `holder`; the caller puts a locked operation behind it, then closes the
+ * record.
  */
 // @ts-ignore: decorator
 @inline
@@ -53,7 +55,8 @@ export function exchange(ring: usize, address: usize, seen: u32, next: u32, hold
     return false;
   }
   const got = seen & (((<u32>1) << load<u32>(ring + RING_NODE_BITS_OFFSET)) - 1);
-  // Plain: the node was taken by the exchange; a reaper that reads its owner comes after the locked operation that follows.
+  // Plain: the node was taken by the exchange; a reaper that reads its owner comes after the locked operation that
+  // follows.
   store<u32>(nodeAddress(ring, got) + NODE_OWNER_OFFSET, portId + 1);
   store<u32>(holder, got);
   return true;
@@ -67,8 +70,9 @@ export function following(hint: u32, index: u32, indexBits: u32, slotCount: u32,
 }
 
 /**
- * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when `replace`
- * is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked operations.
+ * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
+ * `replace` is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked
+ * operations.
  */
 export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
   const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
@@ -90,7 +94,8 @@ export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
     const next = following(t, index, indexBits, slotCount, lapMask);
     const isBehind = (age & lapMask) == lapMask;
     if (isBehind && (w & full) == 0) continue; // a hint read before its slot was filled: read both again
-    // Positions before t were filled when the hint was read, and the oldest of them was not taken when the slot was: full.
+    // Positions before t were filled when the hint was read, and the oldest of them was not taken when the slot was:
+    // full.
     if (isBehind && !replace) return FULL;
     if (isBehind || ((age & lapMask) == 0 && (w & full) == 0)) {
       if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;
@@ -104,7 +109,8 @@ export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
       recordDone();
       return isBehind ? REPLACED : OK;
     }
-    // X8 pairs with A2 in ringPush: the position is filled, or emptied again already, and its pusher has not moved the tail.
+    // X8 pairs with A2 in ringPush: the position is filled, or emptied again already, and its pusher has not moved the
+    // tail.
     acas(ring + RING_TAIL_OFFSET, t, next);
   }
 }

@@ -1,7 +1,7 @@
 // A port's counters: 64-bit floats that its thread alone adds to, plainly.
 //
-// Exact to 2^53, and readable from TypeScript without BigInt. Readers in other threads may see a value one step old. They lie
-// beside the cache's words, which the same operations touch anyway. One event, one place.
+// Exact to 2^53, and readable from TypeScript without BigInt. Readers in other threads may see a value one step old.
+// They lie beside the cache's words, which the same operations touch anyway. One event, one place.
 
 import { PORT_COUNTERS_OFFSET } from './layout';
 import { port } from './context';

@@ -1,10 +1,10 @@
 // Fresh and retired pages: where magazines get pages that are not in circulation, and where pages leave it.
 //
-// Any port; lock-free. A page is taken by a compare-exchange of its home state, which is the truth; the fresh hint, the bits and
-// their hints only say where to look, so a bit too many costs a look, and a reaper that is not sure sets it again. Pages that
-// retire in the pool's own memory are taken again by any port: retired bits and supply bits are the same. Elsewhere the owner
-// takes them out of the retired bits, for their provider, and lists those that it feeds in the supply bits. What a thread killed
-// here leaves: its record names the page.
+// Any port; lock-free. A page is taken by a compare-exchange of its home state, which is the truth; the fresh hint, the
+// bits and their hints only say where to look, so a bit too many costs a look, and a reaper that is not sure sets it
+// again. Pages that retire in the pool's own memory are taken again by any port: retired bits and supply bits are the
+// same. Elsewhere the owner takes them out of the retired bits, for their provider, and lists those that it feeds in
+// the supply bits. What a thread killed here leaves: its record names the page.
 
 import {
   CONTROL_BASE,
@@ -70,7 +70,9 @@ function isOwn(page: u32): bool {
   return page <= load<u32>(CONTROL_BASE + HEADER_OWN_PAGES_OFFSET); // plain: constant
 }
 
-/** Makes a page that nobody holds unusable to whoever looks at it still; `zero` comes first. The checked build alone. */
+/**
+ * Makes a page that nobody holds unusable to whoever looks at it still; `zero` comes first. The checked build alone.
+ */
 // @ts-ignore: decorator
 @inline
 export function spoil(page: u32): void {
@@ -78,7 +80,10 @@ export function spoil(page: u32): void {
     poison(pages + ((<usize>page - 1) << pageShift), (<usize>1) << pageShift, (flags & FLAG_ZERO_ON_RELEASE) != 0);
 }
 
-/** Traps when somebody wrote to the page on top of the loaded magazine after this port released it. The checked build alone. */
+/**
+ * Traps when somebody wrote to the page on top of the loaded magazine after this port released it. The checked build
+ * alone.
+ */
 // @ts-ignore: decorator
 @inline
 export function requireSpoiled(page: u32, filled: u32): void {
@@ -137,7 +142,8 @@ function claim(node: usize, page: u32, listed: bool): void {
   const descriptor = descriptorAddress(page);
   const hold = load<u32>(port + PORT_HOLD_OFFSET);
   recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
-  // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its own.
+  // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its
+  // own.
   if (listed) aand(bitsOf(supplyBits, page), ~((<u32>1) << (page & 31)));
   // A1 pairs with X4 in retire: whoever retired the page is done with it.
   const seen = aload(descriptor + DESCRIPTOR_HOME_OFFSET);
@@ -146,8 +152,8 @@ function claim(node: usize, page: u32, listed: bool): void {
   // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
   if (isSupply(seen) && acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {
     store<u32>(port + PORT_HOLD_OFFSET, hold + 1); // plain: owner only; in-flight counts it before it can be handed out
-    // Plain, and the mark's byte alone: that of its last leaving goes, which is this thread's to clear; a pin by which the owner calls
-    // the page back meanwhile stays.
+    // Plain, and the mark's byte alone: that of its last leaving goes, which is this thread's to clear; a pin by which
+    // the owner calls the page back meanwhile stays.
     store<u8>(descriptor + DESCRIPTOR_PINS_OFFSET + (PIN_LAST_SHIFT >>> 3), 0);
     magazineAdd(node, page);
   }
@@ -208,8 +214,8 @@ function list(page: u32): void {
 }
 
 /**
- * Gives a page that only this thread holds (its row is 1, or it left pinned) to the provider's side. `leaves`: it was in circulation
- * until now, so in-flight goes down; the pool is not touched after that.
+ * Gives a page that only this thread holds (its row is 1, or it left pinned) to the provider's side. `leaves`: it was
+ * in circulation until now, so in-flight goes down; the pool is not touched after that.
  */
 export function retire(page: u32, leaves: bool): void {
   const home = descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
@@ -218,8 +224,8 @@ export function retire(page: u32, leaves: bool): void {
   const release = load<u32>(port + PORT_RELEASE_OFFSET);
   recordPrivate(leaves ? RECORD_RETIRE | ((<u32>1) << RECORD_INDEX_SHIFT) : RECORD_RETIRE, page, 0, seen, release);
   setHeld(page, 0);
-  // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where a reaper
-  // finished this step for a dead port.
+  // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where
+  // a reaper finished this step for a dead port.
   acas(home, seen, (seen & (HOME_STAMP_MASK | HOME_RESERVE)) | HOME_RETIRED);
   list(page);
   wake(CONTROL_BASE + HEADER_FREED_OFFSET);

@@ -1,8 +1,8 @@
 // Tokens: references on their way outside any channel, each good for one adoption.
 //
-// Any thread; lock-free. A token's word {sequence, port, state} is claimed by compare-exchange before its other words are written
-// or read, so of two adopters one wins and the other is told that the token is spent. What a thread killed here leaves is
-// a token in a state that names its port.
+// Any thread; lock-free. A token's word {sequence, port, state} is claimed by compare-exchange before its other words
+// are written or read, so of two adopters one wins and the other is told that the token is spent. What a thread killed
+// here leaves is a token in a state that names its port.
 
 import {
   CONTROL_BASE,
@@ -97,7 +97,10 @@ function claimToken(token: usize, sequence: u32): u32 {
   return acas(token, seen, mark(seen, TOKEN_TAKING)) == seen ? seen : 0;
 }
 
-/** Takes a lent reference over and writes {handle, offset, length} at `address`. OK, ERR_TOKEN_SPENT or ERR_REF_OVERFLOW. */
+/**
+ * Takes a lent reference over and writes {handle, offset, length} at `address`. OK, ERR_TOKEN_SPENT or
+ * ERR_REF_OVERFLOW.
+ */
 export function adopt(index: u32, sequence: u32, address: usize): i32 {
   if (index >= tokenCount()) return ERR_TOKEN_SPENT;
   const token = tokenAddress(index);

@@ -1,5 +1,5 @@
-// npm run bench: where the project's numbers come from. Measures, prints tables, writes a JSON file, and with --write the
-// documents made from it.
+// npm run bench: where the project's numbers come from. Measures, prints tables, writes a JSON file, and with --write
+// the documents made from it.
 
 import { cpus } from 'node:os';
 import { Command } from 'commander';

@@ -1,6 +1,7 @@
 // Makes sure that the browsers and drivers which the tests use are installed: node scripts/browsers.mjs
 //
-// They are Debian's packages. As root this installs what is missing; otherwise it prints the command that does, and fails.
+// They are Debian's packages. As root this installs what is missing; otherwise it prints the command that does, and
+// fails.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';

@@ -1,11 +1,13 @@
-// The size of the entries: build/index.js with the chunks it imports and the Wasm inside, and what the others add to it, gzipped.
+// The size of the entries: build/index.js with the chunks it imports and the Wasm inside, and what the others add to
+// it, gzipped.
 //
-// The budget of 14 KB is not met: the Wasm takes 5 KB, the TypeScript engine 7, what serves providers 8, the public layer the rest,
-// and attach() and createSync() are synchronous, so that no part can be loaded later. Until a smaller shape is found the limit
-// below keeps it from growing, and the line that is printed says by how much the budget is missed. --json prints the sizes
-// in bytes for other programs.
+// The budget of 14 KB is not met: the Wasm takes 5 KB, the TypeScript engine 7, what serves providers 8, the public
+// layer the rest, and attach() and createSync() are synchronous, so that no part can be loaded later. Until a smaller
+// shape is found the limit below keeps it from growing, and the line that is printed says by how much the budget is
+// missed. --json prints the sizes in bytes for other programs.
 //
-// The entry for consumers that are not trusted is theirs to load: it stays small, and has nothing of the core and no Wasm in it.
+// The entry for consumers that are not trusted is theirs to load: it stays small, and has nothing of the core and no
+// Wasm in it.
 
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -31,7 +33,10 @@ function closure(file, done = new Set()) {
   return done;
 }
 
-/** What is made of `contents` with all that it needs, minified: its size gzipped, its text, and the files that it is made of. */
+/**
+ * What is made of `contents` with all that it needs, minified: its size gzipped, its text, and the files that it is
+ * made of.
+ */
 async function bundle(contents) {
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,

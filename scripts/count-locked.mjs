@@ -1,8 +1,8 @@
 // Counts the locked operations of the release core's functions and fails when one has more than its budget.
 //
-// Locked: atomic read-modify-write and atomic store. Atomic loads are plain loads on today's processors, and notify is a
-// call into the engine: both are shown, not counted. The functions and their limits are in locked-budget.mjs; --all shows
-// every function there is, --json prints the rows for other programs.
+// Locked: atomic read-modify-write and atomic store. Atomic loads are plain loads on today's processors, and notify is
+// a call into the engine: both are shown, not counted. The functions and their limits are in locked-budget.mjs; --all
+// shows every function there is, --json prints the rows for other programs.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

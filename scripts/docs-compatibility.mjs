@@ -1,7 +1,7 @@
 // Runs the package tests of runtimes, bundlers and compilers, and writes what they found into docs/compatibility.md.
 //
-// Between <!-- results NAME --> and <!-- /results --> stands one row a result: what is written there by hand is replaced.
-// A run with a failed or skipped test changes nothing.
+// Between <!-- results NAME --> and <!-- /results --> stands one row a result: what is written there by hand is
+// replaced. A run with a failed or skipped test changes nothing.
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -30,7 +30,11 @@ export function parseLayout(source) {
     if (ruled) {
       parts = newSection(sections, ruled[1].split(/[,:;]/)[0].trim());
     } else if (constant) {
-      last(parts, 'constants').push({ name: constant[1], value: constant[2], meaning: meaning.join(' ') });
+      last(parts, 'constants').push({
+        name: constant[1],
+        value: constant[2],
+        meaning: meaning.filter((line) => line !== '').join(' '),
+      });
       meaning = [];
     } else if (line.startsWith('/**') || isOpen) {
       meaning.push(

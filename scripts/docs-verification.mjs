@@ -1,8 +1,10 @@
-// Writes the tables of docs/verification.md from what the interleaving tests left in build/test-reports/interleaving; run those before.
+// Writes the tables of docs/verification.md from what the interleaving tests left in build/test-reports/interleaving;
+// run those before.
 //
-// --check compares only; --print shows the tables of this run as text. Numbers of schedules and states are the same on every
-// machine. Between <!-- explored GROUP --> and <!-- /explored --> stands one row a scenario, between <!-- faults --> and
-// <!-- /faults --> one a seeded fault: what is written there by hand is replaced. A group that was not run is left alone.
+// --check compares only; --print shows the tables of this run as text. Numbers of schedules and states are the same on
+// every machine. Between <!-- explored GROUP --> and <!-- /explored --> stands one row a scenario, between <!-- faults
+// --> and <!-- /faults --> one a seeded fault: what is written there by hand is replaced. A group that was not run is
+// left alone.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,8 +19,8 @@ const ENGINES = ['wasm', 'typescript', 'mixed'];
 /**
  * What the test files left, by group; `faults` apart.
  * @returns {{ groups: Map<string, Exploration[]>, faults: Fault[] }}
- * @typedef {{ name: string, engine: string, threads: number, bound?: number, kills: number, schedules: number, states: number,
- *   longest: number, outcomes: number, seconds: number }} Exploration
+ * @typedef {{ name: string, engine: string, threads: number, bound?: number, kills: number, schedules: number, states:
+ *   number, longest: number, outcomes: number, seconds: number }} Exploration
  * @typedef {{ name: string, file: string, scenario: string, engine: string, message: string }} Fault
  */
 export function readReports(folder = REPORTS) {

@@ -1,9 +1,9 @@
 // Turns the release binary into a module: `import { wasmBytes, layoutHash } from '#core-wasm'`.
 //
-// Encoding: ASCII alone, since a classic script on a page that names no charset is not read as UTF-8, and every bundle may
-// become one. A byte below 93, most of them, is one character; of the others two, so bytes keep an alignment that gzip finds
-// repetitions in: a quarter smaller on the wire than base64. Decoding needs no atob, Buffer or TextDecoder, which an
-// AudioWorkletGlobalScope does not have.
+// Encoding: ASCII alone, since a classic script on a page that names no charset is not read as UTF-8, and every bundle
+// may become one. A byte below 93, most of them, is one character; of the others two, so bytes keep an alignment that
+// gzip finds repetitions in: a quarter smaller on the wire than base64. Decoding needs no atob, Buffer or TextDecoder,
+// which an AudioWorkletGlobalScope does not have.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -50,7 +50,9 @@ export async function layoutConstants() {
   return { ...(await import(url)) };
 }
 
-/** FNV-1a over `name=value` of every constant, in the order of their names: changes with the meaning of a word's place. */
+/**
+ * FNV-1a over `name=value` of every constant, in the order of their names: changes with the meaning of a word's place.
+ */
 export function hashLayout(constants) {
   let hash = 0x811c9dc5;
   for (const name of Object.keys(constants).sort()) {

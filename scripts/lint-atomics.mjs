@@ -1,16 +1,17 @@
 // Every atomic has a label, and every label its partner: checks assembly/**/*.ts and src/**/*.ts.
 //
-// A call of a wrapper (aload, astore, acas, ...), and in src/ outside the engine of Atomics.* itself, carries a label on its own line or in the comment directly above its
-// statement, one for each call:
+// A call of a wrapper (aload, astore, acas, ...), and in src/ outside the engine of Atomics.* itself, carries a label
+// on its own line or in the comment directly above its statement, one for each call:
 //
 //   // A1 acquire, pairs with R1 in ringPush: the node is visible before its number.
 //   // R2 release, pairs with A3 in channel.ts receive and A4 in reap: the entry is written before the sequence.
 //   // X1 pairs with X1: one exchange takes the list whole.       // N1 a hint: whoever reads an old one helps it on.
 //
-// A and R name a partner of the other kind (X serves as both); X names one or explains itself; N says why no ordering is
-// needed. Labels are unique in their file. `in NAME` is the function in which the partner stands, `in FILE.ts NAME` the
-// same in another file. In assembly/ and src/engine/ bare `atomic.*` and `Atomics.*` belong in a file named atomic.ts alone,
-// which is not checked. Waiting orders nothing that its caller relies on, so Atomics.wait and waitAsync take no label.
+// A and R name a partner of the other kind (X serves as both); X names one or explains itself; N says why no ordering
+// is needed. Labels are unique in their file. `in NAME` is the function in which the partner stands, `in FILE.ts NAME`
+// the same in another file. In assembly/ and src/engine/ bare `atomic.*` and `Atomics.*` belong in a file named
+// atomic.ts alone, which is not checked. Waiting orders nothing that its caller relies on, so Atomics.wait and
+// waitAsync take no label.
 
 import { readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';

@@ -2,8 +2,8 @@
 // breaks long lines itself.
 //
 // No sentence has more than 35 words, no line of prose more than 120 columns, no cell of a table more than 140
-// characters. Code is one word. What is between <!-- marks --> is written by other scripts and is left alone, and so are
-// blocks of code.
+// characters. Code is one word. What is between <!-- marks --> is written by other scripts and is left alone, and so
+// are blocks of code.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

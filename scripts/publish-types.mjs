@@ -1,7 +1,7 @@
 // Copies the declarations that the entries reach from build/generated/types/src to build/, and no others.
 //
-// A public type that reaches outside src/ (assembly/layout.ts, generated code) would not resolve in an installed package:
-// that fails here.
+// A public type that reaches outside src/ (assembly/layout.ts, generated code) would not resolve in an installed
+// package: that fails here.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';

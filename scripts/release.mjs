@@ -1,7 +1,8 @@
 // Prepares a release, and refuses when something is not in order: node scripts/release.mjs [--tag]
 //
-// It looks at the version, the changelog, the ABI version, the working tree and the tags, builds, packs the tarball and looks into
-// it. With --tag it also makes the tag, here and nowhere else. It publishes nothing: its last lines are the commands that do.
+// It looks at the version, the changelog, the ABI version, the working tree and the tags, builds, packs the tarball and
+// looks into it. With --tag it also makes the tag, here and nowhere else. It publishes nothing: its last lines are the
+// commands that do.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -32,7 +33,10 @@ function numbersOf(version) {
   return VERSION.exec(version)?.slice(1).map(Number);
 }
 
-/** Which number of the version is raised first, and whether those before it are equal: 0 major, 1 minor, 2 patch; -1: not newer. */
+/**
+ * Which number of the version is raised first, and whether those before it are equal: 0 major, 1 minor, 2 patch; -1:
+ * not newer.
+ */
 function raised(before, now) {
   const place = now.findIndex((number, i) => number !== before[i]);
   return place >= 0 && now[place] > before[place] ? place : -1;

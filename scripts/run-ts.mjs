@@ -1,8 +1,8 @@
 // Runs a TypeScript program: node scripts/run-ts.mjs [--node-flag ...] ENTRY.ts [args ...]
 //
-// Bundles the entry and the workers beside it (worker.ts, *.worker.ts, *-worker.ts below its folder) into build/tools/ and
-// runs the entry with the flags. A worker is started with new Worker(new URL('./worker.js', import.meta.url)). Packages
-// stay outside: `pagepool` resolves to this package's own build, as it would for a user.
+// Bundles the entry and the workers beside it (worker.ts, *.worker.ts, *-worker.ts below its folder) into build/tools/
+// and runs the entry with the flags. A worker is started with new Worker(new URL('./worker.js', import.meta.url)).
+// Packages stay outside: `pagepool` resolves to this package's own build, as it would for a user.
 
 import { rmSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';

@@ -1,7 +1,8 @@
 // Runs every suite and adds up: `npm test`, or with --long the longer ones. The last line is `N passed, N failed`.
 //
-// The build, the browsers, lint, types and gates count as one test each. A suite that ends badly without a failed test of its
-// own (a file that does not load, an error nobody caught) counts as one failed test; with CI=true so does every skipped test.
+// The build, the browsers, lint, types and gates count as one test each. A suite that ends badly without a failed test
+// of its own (a file that does not load, an error nobody caught) counts as one failed test; with CI=true so does every
+// skipped test.
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -18,7 +19,10 @@ function count(name, passed, failed) {
   console.log(`== ${name}: ${passed} passed, ${failed} failed`);
 }
 
-/** @param {{ capture?: boolean }} [how] `capture`: what it prints comes in one piece, behind it, since others run meanwhile */
+/**
+ * @param {{ capture?: boolean }} [how] `capture`: what it prints comes in one piece, behind it, since others run
+ *   meanwhile
+ */
 async function step(name, args, how = {}) {
   if (!how.capture) console.log(`\n== ${name}`);
   const { code, output } = await runNode(args, how);

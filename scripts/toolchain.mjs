@@ -1,7 +1,7 @@
 // Installs what the package tests run the package with: other runtimes, bundlers, checkers (test/package/toolchain).
 //
-// They weigh about 1 GB, so the root's `npm ci` leaves them out. They are installed again when their lockfile changes. Where
-// one cannot be had this says which; that is an error with CI=true, and elsewhere its tests are skipped.
+// They weigh about 1 GB, so the root's `npm ci` leaves them out. They are installed again when their lockfile changes.
+// Where one cannot be had this says which; that is an error with CI=true, and elsewhere its tests are skipped.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

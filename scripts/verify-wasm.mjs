@@ -1,9 +1,9 @@
 // The gate of the Wasm binaries: parses each by hand and prints one line for it.
 //
-// Every instance shares one memory, so a binary must not write to it when it is instantiated and must keep no state of its
-// own that another instance would not see: no start function, no data, no table or element section, no mutable global
-// exported, nothing imported but env.memory (the model build: env.yieldPoint too). The release binary has a size budget.
-// The debug binary is exempt: asc gives it a table.
+// Every instance shares one memory, so a binary must not write to it when it is instantiated and must keep no state of
+// its own that another instance would not see: no start function, no data, no table or element section, no mutable
+// global exported, nothing imported but env.memory (the model build: env.yieldPoint too). The release binary has a size
+// budget. The debug binary is exempt: asc gives it a table.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';

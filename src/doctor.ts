@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // `npx pagepool doctor`: what the runtime that runs it allows, what each API does with pages, and what to do.
 //
-// The command of the package, not a module to import. Ends with 0 where pools are shared, with 1 where they are not, with 2 when it was
-// called wrongly.
+// The command of the package, not a module to import. Ends with 0 where pools are shared, with 1 where they are not,
+// with 2 when it was called wrongly.
 
 import { parseArgs } from 'node:util';
 import { advice } from './border/advice.js';

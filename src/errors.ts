@@ -1,8 +1,8 @@
 // Every error of the package: its codes, their causes and remedies, and the messages.
 //
 // One table serves the class, the documentation and the tests; a code without its row does not compile. A message reads
-// `what failed: name=value (expected rule); what to do`. Engines answer with negative numbers: `engineError` turns those
-// into errors. Nothing here touches shared memory; any thread may use it.
+// `what failed: name=value (expected rule); what to do`. Engines answer with negative numbers: `engineError` turns
+// those into errors. Nothing here touches shared memory; any thread may use it.
 
 import {
   ERR_CHANNEL_CLOSED,
@@ -90,8 +90,9 @@ export function errorTable(): { code: PagePoolErrorCode; cause: string; remedy: 
 }
 
 /**
- * What this package throws on misuse. `code` tells the kind; the message says what failed, `name=value (expected rule)`,
- * and what to do. An empty pool or a full channel is a value, never an error; an aborted wait throws the signal's reason.
+ * What this package throws on misuse. `code` tells the kind; the message says what failed, `name=value (expected
+ * rule)`, and what to do. An empty pool or a full channel is a value, never an error; an aborted wait throws the
+ * signal's reason.
  *
  * @example
  * try {

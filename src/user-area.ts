@@ -1,4 +1,5 @@
-// The entry `pagepool/user-area`: memory that somebody else made as a pool's pages, and the queue to a consumer that is not trusted.
+// The entry `pagepool/user-area`: memory that somebody else made as a pool's pages, and the queue to a consumer that is
+// not trusted.
 
 export { type UserAreaOptions, userArea } from './provider/user-area.js';
 export type { UserShare } from './user/layout.js';

@@ -1,4 +1,5 @@
-// The browsers of the bench: where they are, how they are installed on a machine that has none, and how they are started.
+// The browsers of the bench: where they are, how they are installed on a machine that has none, and how they are
+// started.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// npm run bench:browser: the rows of one thread, of the channel and of the hand-off in headless browsers. Writes a table and a
-// JSON file for each, which docs/performance.md shows beside Node's.
+// npm run bench:browser: the rows of one thread, of the channel and of the hand-off in headless browsers. Writes a
+// table and a JSON file for each, which docs/performance.md shows beside Node's.
 
 import { Option } from 'commander';
 import { benchCommand, optionsOf } from '../harness/command.js';

@@ -1,7 +1,8 @@
-// The bench in a page: runs the rows that the address names and posts what came of it to the server that the page came from.
+// The bench in a page: runs the rows that the address names and posts what came of it to the server that the page came
+// from.
 //
-// Rows, variants and the way rounds are taken are those of the bench in Node; each row is a family of its own, so that a page
-// never has more than a few threads.
+// Rows, variants and the way rounds are taken are those of the bench in Node; each row is a family of its own, so that
+// a page never has more than a few threads.
 
 import { planHandoff } from '../handoff/lane.js';
 import { type Family, runFamily, selectRows } from '../harness/lanes.js';

@@ -1,8 +1,8 @@
 // 05 contention: what threads do to one pool at the same time.
 //
-// A case gives each thread its part: a step that does some operations and says how many. All threads start together; thread 0
-// ends the round. Reported is the time between two operations of all threads together: with twice the threads it halves at
-// best.
+// A case gives each thread its part: a step that does some operations and says how many. All threads start together;
+// thread 0 ends the round. Reported is the time between two operations of all threads together: with twice the threads
+// it halves at best.
 
 import type { PagePool, PoolOptions } from 'pagepool';
 import { BATCH, ENTRY_WORDS } from '../rows/row.js';

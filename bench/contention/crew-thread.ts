@@ -5,7 +5,10 @@ import { ENGINES, type EngineName } from '../rows/row.js';
 import type { OpenCrew } from '../threads/jobs.js';
 import { BASELINE, caseOf, type Step } from './cases.js';
 
-/** Words that the threads share: how often a thread has come to the start, and the last round that is over. Both only grow. */
+/**
+ * Words that the threads share: how often a thread has come to the start, and the last round that is over. Both only
+ * grow.
+ */
 const READY = 0;
 const OVER = 1;
 /** The word that the baseline adds to, on a cache line of its own. */

@@ -1,8 +1,9 @@
-// npm run bench:device: bytes to a device and back, through the pool, with buffers made for each round, and with buffers kept by hand.
+// npm run bench:device: bytes to a device and back, through the pool, with buffers made for each round, and with
+// buffers kept by hand.
 //
-// The same work each: from a shared page to the device, there through a shader that doubles words (or not), and back into a shared
-// page. Variants take turns; figures are medians of rounds, in microseconds. What a driver without a graphics card takes for the
-// work itself is in all of them. --rounds N sets how often each variant runs.
+// The same work each: from a shared page to the device, there through a shader that doubles words (or not), and back
+// into a shared page. Variants take turns; figures are medians of rounds, in microseconds. What a driver without a
+// graphics card takes for the work itself is in all of them. --rounds N sets how often each variant runs.
 
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';

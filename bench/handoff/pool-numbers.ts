@@ -1,7 +1,7 @@
 // pagepool, by numbers: a page a message, its handle through a channel. One by one, or in bursts on words().
 //
-// The receiver takes up to 32 at a time either way, waits with waitSync() and releases in bulk. A sender that finds no page or
-// no room waits with takeAsync() and waitRoom().
+// The receiver takes up to 32 at a time either way, waits with waitSync() and releases in bulk. A sender that finds no
+// page or no room waits with takeAsync() and waitRoom().
 
 import { PagePool, type PoolShare } from 'pagepool';
 import type { EngineName } from '../rows/row.js';

@@ -1,4 +1,5 @@
-// pagepool, by objects: fragments taken with take() and takeAsync(), received with `for await`. What is most convenient.
+// pagepool, by objects: fragments taken with take() and takeAsync(), received with `for await`. What is most
+// convenient.
 
 import type { EngineName } from '../rows/row.js';
 import type { RateVariant } from './ends.js';

@@ -1,7 +1,8 @@
-// postMessage on a MessageChannel between the two threads: copied or transferred, one message a buffer or an array of buffers.
+// postMessage on a MessageChannel between the two threads: copied or transferred, one message a buffer or an array of
+// buffers.
 //
-// The receiver answers for a quarter of the window at once, so that a sender seldom stands still. No variant uses shared
-// memory: this is what a program without it does.
+// The receiver answers for a quarter of the window at once, so that a sender seldom stands still. No variant uses
+// shared memory: this is what a program without it does.
 
 import type { RateVariant, Receive, Sender } from './ends.js';
 import { checkMessage, type Scenario, writeMessage } from './scenario.js';
@@ -38,7 +39,10 @@ class Credit {
   }
 }
 
-/** Counts messages that came against messages that were asked for, whichever is first. `came` says how many one event was. */
+/**
+ * Counts messages that came against messages that were asked for, whichever is first. `came` says how many one event
+ * was.
+ */
 export class Arrivals {
   #next = 0;
   #end = 0;

@@ -1,7 +1,7 @@
 // What is handed over, and the work at both ends: the same for every variant.
 //
-// A message is `bytes` long. *Hand-off only*: the sender stamps the message's number on its first word and the receiver checks
-// it. *Filled and read*: the sender writes every word, the receiver adds up every word and compares the sum.
+// A message is `bytes` long. *Hand-off only*: the sender stamps the message's number on its first word and the receiver
+// checks it. *Filled and read*: the sender writes every word, the receiver adds up every word and compares the sum.
 
 /** One size in one flavour. */
 export interface Scenario {

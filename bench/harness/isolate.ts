@@ -1,4 +1,5 @@
-// One case of one engine in the main thread, in a bare loop: for a profiler, which then sees that case and nothing else.
+// One case of one engine in the main thread, in a bare loop: for a profiler, which then sees that case and nothing
+// else.
 
 import { Command } from 'commander';
 import { operationFamilies, sizeFamilies } from '../rows/all.js';

@@ -1,7 +1,8 @@
 // Lanes and families: rounds taken in turn.
 //
-// A lane is one variant of one row, with the threads that run it. All lanes of a family are opened first; then each round
-// goes through them one after the other, beginning with another lane each time, so that a drift of the machine meets all.
+// A lane is one variant of one row, with the threads that run it. All lanes of a family are opened first; then each
+// round goes through them one after the other, beginning with another lane each time, so that a drift of the machine
+// meets all.
 
 import type { Garbage, Round, RowInfo, RowResult, Settings, VariantResult } from './results.js';
 

@@ -1,7 +1,7 @@
 // What a run of the bench leaves: the types of the files in bench/results/.
 //
-// Every kind of measurement (a loop in one thread, several threads, a hand-off, a native program) becomes the same thing: a row
-// with variants, each with rounds. Tables, plots, losses and budgets are made from this alone.
+// Every kind of measurement (a loop in one thread, several threads, a hand-off, a native program) becomes the same
+// thing: a row with variants, each with rounds. Tables, plots, losses and budgets are made from this alone.
 
 import type { PoolOptions } from 'pagepool';
 

@@ -53,8 +53,8 @@ export function summaryOf({ rounds }: VariantResult): Summary {
 }
 
 /**
- * How much longer `a` took than `b`: the median of the ratios of rounds that ran one after the other. A machine that slows
- * down for a while slows both rounds of a pair.
+ * How much longer `a` took than `b`: the median of the ratios of rounds that ran one after the other. A machine that
+ * slows down for a while slows both rounds of a pair.
  */
 export function ratioOf(a: VariantResult, b: VariantResult): number {
   return medianOf(pairs(a.rounds, b.rounds).map(([x, y]) => x.median / y.median));

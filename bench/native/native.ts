@@ -1,4 +1,5 @@
-// The native program (dpdk.c): built where DPDK's headers are, run beside the other variants, a round in each of their rounds.
+// The native program (dpdk.c): built where DPDK's headers are, run beside the other variants, a round in each of their
+// rounds.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

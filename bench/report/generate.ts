@@ -1,4 +1,5 @@
-// Makes docs/performance.md and its plots from results and the template beside this file. The same results give the same text.
+// Makes docs/performance.md and its plots from results and the template beside this file. The same results give the
+// same text.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Every row of one thread, by id and in families. The rows of a family take their rounds in turn, so that ratios between
-// them are taken within seconds; families follow one another.
+// Every row of one thread, by id and in families. The rows of a family take their rounds in turn, so that ratios
+// between them are taken within seconds; families follow one another.
 
 import { baselineRows } from './baselines.js';
 import { channelRows } from './channels.js';

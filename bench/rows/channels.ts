@@ -1,7 +1,7 @@
 // 02 channel: entries sent and received by one thread, against the ring that JavaScript has and the one of DPDK.
 //
-// ringbuf.js moves the 16 bytes of an entry between one sender and one receiver: no references, no checks of handles, no
-// further threads. It is the fair floor for what a JavaScript ring costs.
+// ringbuf.js moves the 16 bytes of an entry between one sender and one receiver: no references, no checks of handles,
+// no further threads. It is the fair floor for what a JavaScript ring costs.
 
 import type { PagePool } from 'pagepool';
 import { RingBuffer } from 'ringbuf.js';

@@ -1,7 +1,7 @@
 // What a timed function leaves for the garbage collector, in a bare loop: nothing of the timing is in it.
 //
-// Collections are counted over a longer loop. Growth is read from the heap's own figures over the longest stretch without a
-// collection; reading them makes a few hundred bytes of garbage itself, which the empty loop's row shows.
+// Collections are counted over a longer loop. Growth is read from the heap's own figures over the longest stretch
+// without a collection; reading them makes a few hundred bytes of garbage itself, which the empty loop's row shows.
 
 import type { Garbage } from '../harness/results.js';
 import type { Timed } from './row.js';

@@ -1,7 +1,9 @@
-// 04 packets: put together, cut, read and sent, against the lists of buffers that npm has; and lines, against Node's readline.
+// 04 packets: put together, cut, read and sent, against the lists of buffers that npm has; and lines, against Node's
+// readline.
 //
-// A message of 16 parts of 256 bytes, as it lies in a page or two. bl (Node's Buffers) and uint8arraylist hold views that the garbage
-// collector owns: no references, one thread. readline makes a string of each line, so the row with text is the like for like one.
+// A message of 16 parts of 256 bytes, as it lies in a page or two. bl (Node's Buffers) and uint8arraylist hold views
+// that the garbage collector owns: no references, one thread. readline makes a string of each line, so the row with
+// text is the like for like one.
 
 import type { BufferList } from 'bl';
 import type { Fragment, PagePool } from 'pagepool';

@@ -1,7 +1,7 @@
 // 07 cost against size: the same operations on pools of a thousand to a million pages.
 //
-// Every page has been in circulation before. `maxPorts` is 2, so that magazines have 62 pages at every size, and a unit is a
-// page, where the default unit grows with the pool: the number of pages is all that changes.
+// Every page has been in circulation before. `maxPorts` is 2, so that magazines have 62 pages at every size, and a unit
+// is a page, where the default unit grows with the pool: the number of pages is all that changes.
 
 import type { PagePool, PoolOptions } from 'pagepool';
 import { circulate, releaseAll, takeAll } from './circulate.js';

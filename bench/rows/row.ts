@@ -1,8 +1,8 @@
 // What a row of one thread is: an operation of the public interface, and what it is compared with.
 //
-// A row's variants do the same work, each in a thread of its own: what the compiler learns from one must not help or hurt
-// another. A timed function repeats its operation `repeat` times and leaves everything as it found it, so that every sample
-// starts alike.
+// A row's variants do the same work, each in a thread of its own: what the compiler learns from one must not help or
+// hurt another. A timed function repeats its operation `repeat` times and leaves everything as it found it, so that
+// every sample starts alike.
 
 import type { PagePool } from 'pagepool';
 import type { RowInfo } from '../harness/results.js';

@@ -1,4 +1,5 @@
-// What is measured of sources: a TCP stream handed to two workers, and a file that is scanned; with what each is compared.
+// What is measured of sources: a TCP stream handed to two workers, and a file that is scanned; with what each is
+// compared.
 
 /** A measurement: the same for each of its variants. */
 export interface SourceCase {

@@ -1,7 +1,8 @@
-// A tone runs through an audio worklet, which hands each block of samples on to a worker without a copy and without garbage.
+// A tone runs through an audio worklet, which hands each block of samples on to a worker without a copy and without
+// garbage.
 //
-// OfflineAudioContext renders without a sound card, and faster than it sounds; AudioContext takes the same processor, and a
-// microphone in place of the tone.
+// OfflineAudioContext renders without a sound card, and faster than it sounds; AudioContext takes the same processor,
+// and a microphone in place of the tone.
 
 import { PagePool } from '/pagepool/index.js';
 

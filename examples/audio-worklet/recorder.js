@@ -1,4 +1,5 @@
-// The processor: a block of samples is written into a part of a page and sent on. Nothing in process() waits, or makes garbage.
+// The processor: a block of samples is written into a part of a page and sent on. Nothing in process() waits, or makes
+// garbage.
 
 import { WorkletPool } from '/pagepool/worklet.js';
 

@@ -1,4 +1,5 @@
-// A WebGPU device in Node: Dawn, on the machine's graphics driver, or on one that draws with the processor where there is none.
+// A WebGPU device in Node: Dawn, on the machine's graphics driver, or on one that draws with the processor where there
+// is none.
 
 import { existsSync } from 'node:fs';
 

@@ -25,8 +25,8 @@ export function filterHere(samples: Int16Array, output: Int16Array): void {
   }
 }
 
-// One invocation writes two samples. Both bindings can be written: pages of one buffer may not be read-only here and written there
-// in one dispatch.
+// One invocation writes two samples. Both bindings can be written: pages of one buffer may not be read-only here and
+// written there in one dispatch.
 const SHADER = `
 @group(0) @binding(0) var<storage, read_write> samples: array<u32>;
 @group(0) @binding(1) var<storage, read_write> filtered: array<u32>;

@@ -1,7 +1,8 @@
-// Filters a signal on the device, block by block as it arrives in shared pages from another thread: npm run example:device
+// Filters a signal on the device, block by block as it arrives in shared pages from another thread: npm run
+// example:device
 //
-// Every block is filtered by the processor as well and compared. After the first blocks no GPUBuffer is created: pages of device
-// memory and staging buffers go round. --file RECORDING.wav takes a recording.
+// Every block is filtered by the processor as well and compared. After the first blocks no GPUBuffer is created: pages
+// of device memory and staging buffers go round. --file RECORDING.wav takes a recording.
 
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';

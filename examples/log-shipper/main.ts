@@ -1,9 +1,11 @@
-// Log lines of many threads to one shipper, which sends them to a collector over TCP, as many as there are in one write.
+// Log lines of many threads to one shipper, which sends them to a collector over TCP, as many as there are in one
+// write.
 //
 //   npm run build && node scripts/run-ts.mjs examples/log-shipper/main.ts [PRODUCERS] [LINES]
 //
-// Producers write lines into fragments of pages and send those; nothing is copied until the kernel takes it, and a line's memory is free
-// again when that is done. The collector here counts the lines and looks that each producer's are all there, in order.
+// Producers write lines into fragments of pages and send those; nothing is copied until the kernel takes it, and a
+// line's memory is free again when that is done. The collector here counts the lines and looks that each producer's are
+// all there, in order.
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';

@@ -1,5 +1,5 @@
-// The consumer of the provider examples: adds up what it is given. It is the same whatever memory the bytes lie in, and whoever
-// gives them: a channel of a pool, or the receiver of a user area.
+// The consumer of the provider examples: adds up what it is given. It is the same whatever memory the bytes lie in, and
+// whoever gives them: a channel of a pool, or the receiver of a user area.
 
 /** What a consumer sees of what it is given: a pool's Fragment is one, a user area's Delivery another. */
 export interface Piece {

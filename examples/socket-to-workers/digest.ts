@@ -1,7 +1,7 @@
 // The digest of a stream cut into records: every byte and every record's number count, the order of arrival does not.
 //
-// A record's hash runs over 16 bytes a step in four independent lanes, so that hashing is cheap beside handing over. Any
-// number of workers may each hash some of the records; merging their digests gives the digest of the whole stream.
+// A record's hash runs over 16 bytes a step in four independent lanes, so that hashing is cheap beside handing over.
+// Any number of workers may each hash some of the records; merging their digests gives the digest of the whole stream.
 
 import { blockBytes, recordEnd } from './grid.js';
 

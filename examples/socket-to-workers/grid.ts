@@ -1,4 +1,5 @@
-// How the stream is cut: into blocks of 64 KiB, and each block into records. The same for every variant and for the file.
+// How the stream is cut: into blocks of 64 KiB, and each block into records. The same for every variant and for the
+// file.
 //
 // The record grid starts anew in each block, so no record spans two blocks; where the record size does not divide the
 // block, the last record of each block is the shorter rest.

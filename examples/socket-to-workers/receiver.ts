@@ -1,6 +1,7 @@
 // One run: one variant in a process of its own receives the file a few times and hands its records to workers.
 //
-// Measured per pass: from connecting until every worker has given its digest. The first passes warm up and are not counted.
+// Measured per pass: from connecting until every worker has given its digest. The first passes warm up and are not
+// counted.
 
 import { Worker } from 'node:worker_threads';
 import { addCollections, type Collections, watchCollections } from './collections.js';

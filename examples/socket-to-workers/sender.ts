@@ -1,5 +1,5 @@
-// The TCP server, in a process of its own so that its processor time and memory count for no variant: sends the whole file
-// to whoever connects, from memory.
+// The TCP server, in a process of its own so that its processor time and memory count for no variant: sends the whole
+// file to whoever connects, from memory.
 
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';

@@ -1,4 +1,5 @@
-// A decoder's memory as an area of pages, given to a thread that is not trusted; ends with 1 when a byte or a page is missing.
+// A decoder's memory as an area of pages, given to a thread that is not trusted; ends with 1 when a byte or a page is
+// missing.
 //
 // npm run build && node scripts/run-ts.mjs examples/user-area/main.ts
 

@@ -1,4 +1,5 @@
-// What stands for a camera: pictures that are drawn, encoded and decoded, so that frames come from a real decoder, at its pace.
+// What stands for a camera: pictures that are drawn, encoded and decoded, so that frames come from a real decoder, at
+// its pace.
 //
 // A MediaStreamTrackProcessor gives the same VideoFrames from a real one.
 

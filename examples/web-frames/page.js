@@ -1,7 +1,8 @@
-// Decoded frames go to two workers that are slower than the camera: each looks at the newest there is, and the oldest are dropped.
+// Decoded frames go to two workers that are slower than the camera: each looks at the newest there is, and the oldest
+// are dropped.
 //
-// A page has room for one frame, the pool for eight: whatever happens, no more memory is used, and each frame is closed at once, so
-// that the decoder never waits for its own.
+// A page has room for one frame, the pool for eight: whatever happens, no more memory is used, and each frame is closed
+// at once, so that the decoder never waits for its own.
 
 import { PagePool } from '/pagepool/index.js';
 import { copyFrame } from '/pagepool/web.js';

@@ -1,4 +1,5 @@
-// advice(): what to do about what capabilities() found, in sentences for people: the doctor prints them, and so may a page.
+// advice(): what to do about what capabilities() found, in sentences for people: the doctor prints them, and so may a
+// page.
 
 import { REMEDIES } from '../errors.js';
 import type { Capabilities } from './capabilities.js';

@@ -1,7 +1,7 @@
 // capabilities(): what this realm allows, and what each API does with a view on a pool's memory.
 //
-// Found out by trying, in the first call; versions are named for the reader and decide nothing. Any thread: answers differ between a
-// page and its workers.
+// Found out by trying, in the first call; versions are named for the reader and decide nothing. Any thread: answers
+// differ between a page and its workers.
 
 import { chooseMemory, hasWaitAsync, type MemoryKind } from '../platform/capabilities.js';
 import { apis, verdictOf } from './known.js';
@@ -44,7 +44,10 @@ export interface Capabilities {
 
 let found: Promise<Capabilities> | undefined;
 
-/** What this realm allows; the same object at every call. The first one takes some 10 to 100 ms, since everything is tried. */
+/**
+ * What this realm allows; the same object at every call. The first one takes some 10 to 100 ms, since everything is
+ * tried.
+ */
 export function capabilities(): Promise<Capabilities> {
   found ??= look();
   return found;

@@ -1,8 +1,8 @@
-// The calls at the border: bytes of pages for APIs of the platform, with one copy where the view would be refused or could become other
-// bytes, and none where it is taken.
+// The calls at the border: bytes of pages for APIs of the platform, with one copy where the view would be refused or
+// could become other bytes, and none where it is taken.
 //
-// Which is which was found out by trying (known.ts). The source's reference stays the caller's. Any thread; what is kept is this
-// thread's: a scratch of 16 KiB and a decoder.
+// Which is which was found out by trying (known.ts). The source's reference stays the caller's. Any thread; what is
+// kept is this thread's: a scratch of 16 KiB and a decoder.
 
 import { invalidArgument, requireRecord } from '../errors.js';
 import { apis, copiesFor, copiesForSure, isApi } from './known.js';
@@ -28,18 +28,19 @@ let scratch: Uint8Array | undefined;
 let decoder: TextDecoder | undefined;
 
 /**
- * The bytes in memory of this thread alone, for who wants to keep or transfer them. Always one copy: it is the caller's, and the
- * fragment may be released.
+ * The bytes in memory of this thread alone, for who wants to keep or transfer them. Always one copy: it is the
+ * caller's, and the fragment may be released.
  *
- * @throws PagePoolError POOL_ERR_STALE_HANDLE when the fragment was released; POOL_ERR_UNREADABLE when the processor cannot see it
+ * @throws PagePoolError POOL_ERR_STALE_HANDLE when the fragment was released; POOL_ERR_UNREADABLE when the processor
+ *   cannot see it
  */
 export function toUnshared(source: ByteSource): OwnBytes {
   return copyOf(windowsOf('toUnshared', source));
 }
 
 /**
- * The bytes as text. No copy where `TextDecoder` takes the memory; else through a scratch of 16 KiB, so that nothing is allocated
- * but the text. Characters may reach over the windows of a packet.
+ * The bytes as text. No copy where `TextDecoder` takes the memory; else through a scratch of 16 KiB, so that nothing is
+ * allocated but the text. Characters may reach over the windows of a packet.
  *
  * @throws TypeError with `fatal` when the bytes are no text; RangeError when no such encoding is known
  */
@@ -88,10 +89,11 @@ function decodeWith(decoder: TextDecoder, windows: readonly Uint8Array[]): strin
 }
 
 /**
- * The digest of the bytes. No copy where Node's `createHash` or `crypto.subtle` takes the memory. Keep the fragment until the promise
- * is settled.
+ * The digest of the bytes. No copy where Node's `createHash` or `crypto.subtle` takes the memory. Keep the fragment
+ * until the promise is settled.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for another algorithm, or in a realm that has no digests (an insecure page)
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for another algorithm, or in a realm that has no digests (an insecure
+ *   page)
  */
 export async function digest(source: ByteSource, algorithm: DigestAlgorithm = 'SHA-256'): Promise<OwnBytes> {
   if (!ALGORITHMS.includes(algorithm)) {
@@ -116,9 +118,9 @@ export async function digest(source: ByteSource, algorithm: DigestAlgorithm = 'S
 }
 
 /**
- * The bytes as `api` takes them: the fragment's own view where the API takes that, else one copy. A packet of several windows is copied
- * together. Where it is the view, keep the fragment until the API is done with it: its callback, its promise, or for
- * those without either the return of the call.
+ * The bytes as `api` takes them: the fragment's own view where the API takes that, else one copy. A packet of several
+ * windows is copied together. Where it is the view, keep the fragment until the API is done with it: its callback, its
+ * promise, or for those without either the return of the call.
  *
  * What is not known yet is copied: `await capabilities()` once to know all of it.
  *

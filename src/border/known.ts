@@ -1,7 +1,7 @@
 // Known: the verdict of each API in this realm, found out once.
 //
-// A verdict that takes time is found in the background; until it is there callers copy, which is right everywhere. Nothing is tried
-// when the package is loaded, only when somebody asks.
+// A verdict that takes time is found in the background; until it is there callers copy, which is right everywhere.
+// Nothing is tried when the package is loaded, only when somebody asks.
 
 import { probes } from './probes.js';
 import { type BorderApi, needsCopy, type Verdict, verdictFrom } from './verdict.js';

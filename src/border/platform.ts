@@ -1,6 +1,8 @@
-// What the probes and the copies need of runtimes that have modules of their own: Node's built-in modules, where there are any.
+// What the probes and the copies need of runtimes that have modules of their own: Node's built-in modules, where there
+// are any.
 //
-// By process.getBuiltinModule, which Node, Bun and Deno have: an import would end in bundles for pages, and a page has no process.
+// By process.getBuiltinModule, which Node, Bun and Deno have: an import would end in bundles for pages, and a page has
+// no process.
 
 type Builtins = typeof process.getBuiltinModule;
 

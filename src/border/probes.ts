@@ -1,7 +1,8 @@
 // The probes: each gives known bytes in pool memory to one API, and looks at what arrives.
 //
-// Nothing here reaches outside this realm: no connection is made, no page is asked for a right. Three probes make something and take
-// it away again: a file in the temporary folder, one in the origin's private file system, a WebGL context of one pixel.
+// Nothing here reaches outside this realm: no connection is made, no page is asked for a right. Three probes make
+// something and take it away again: a file in the temporary folder, one in the origin's private file system, a WebGL
+// context of one pixel.
 
 import { builtin } from './platform.js';
 import { emptyView, isSample, lateVerdict, readVerdict, sampleBytes, writeVerdict } from './sample.js';
@@ -29,7 +30,7 @@ const untried: Probe = () => 'untried';
 /** For calls whose result is the bytes that they saw. */
 const asIs = (bytes: ArrayLike<number>): ArrayLike<number> => bytes;
 
-// ------------------------------------------------------------------------------------------ text, random numbers, digests
+// --------------------------------------------------------------------------------------- text, random numbers, digests
 
 function decode(): Verdict {
   const expected = new TextDecoder().decode(sampleBytes());
@@ -240,8 +241,8 @@ const byob: Probe = async () => {
 // ------------------------------------------------------------------------------------------ pictures and sound
 
 /**
- * AudioData.copyTo() ends the whole page in WebKitGTK 2.50, in memory of any kind: what takes the page along cannot be tried, and no
- * other sign tells it.
+ * AudioData.copyTo() ends the whole page in WebKitGTK 2.50, in memory of any kind: what takes the page along cannot be
+ * tried, and no other sign tells it.
  */
 function unlessWebKit(probe: Probe): Probe {
   return () => {

@@ -1,7 +1,7 @@
 // ByteSource: what the calls of this entry take, a fragment, a packet, or a view; and its bytes, window by window.
 //
-// By shape and not by class: a packet belongs to another entry, which is not loaded for this. A spent fragment and one of memory
-// that the processor cannot see throw by themselves where their bytes are asked for.
+// By shape and not by class: a packet belongs to another entry, which is not loaded for this. A spent fragment and one
+// of memory that the processor cannot see throw by themselves where their bytes are asked for.
 
 import { invalidArgument } from '../errors.js';
 import { isSharedBuffer } from '../platform/buffers.js';

@@ -1,4 +1,5 @@
-// What an API of the platform does with a view on a pool's memory: the names of the APIs, and the words for what was found.
+// What an API of the platform does with a view on a pool's memory: the names of the APIs, and the words for what was
+// found.
 //
 // Types and one rule, no code of the platform. Any thread.
 
@@ -51,15 +52,24 @@ export type Verdict = 'taken' | 'later' | 'refused' | 'corrupted' | 'absent' | '
 /** APIs that say when they are done, by a callback or a promise. */
 const COMPLETES: ReadonlySet<BorderApi> = new Set<BorderApi>(['crypto.subtle.digest', 'fs.write']);
 
-/** APIs with a queue: a chunk is read when its turn comes, and the promise of its write may be settled before that (Node's is). */
+/**
+ * APIs with a queue: a chunk is read when its turn comes, and the promise of its write may be settled before that
+ * (Node's is).
+ */
 const QUEUES: ReadonlySet<BorderApi> = new Set<BorderApi>(['CompressionStream']);
 
-/** What a probe's finding means: an API that goes on after its call may read at any time, however fast it was when it was tried. */
+/**
+ * What a probe's finding means: an API that goes on after its call may read at any time, however fast it was when it
+ * was tried.
+ */
 export function verdictFrom(api: BorderApi, found: Verdict): Verdict {
   return found === 'taken' && (COMPLETES.has(api) || QUEUES.has(api)) ? 'later' : found;
 }
 
-/** Whether one copy stands between a page and this API: where the view itself would be refused, or could become other bytes. */
+/**
+ * Whether one copy stands between a page and this API: where the view itself would be refused, or could become other
+ * bytes.
+ */
 export function needsCopy(api: BorderApi, verdict: Verdict | undefined): boolean {
   return !(verdict === 'taken' || (verdict === 'later' && COMPLETES.has(api)));
 }

@@ -1,7 +1,7 @@
 // The engine of a port that is gone: it refuses everything and touches no memory.
 //
-// Put in the place of a port's engine when its thread detaches or the pool is destroyed, so that the fast paths need no check
-// of their own. `ERR_CLOSED` is no code of the core: the public layer turns it into POOL_ERR_DESTROYED.
+// Put in the place of a port's engine when its thread detaches or the pool is destroyed, so that the fast paths need no
+// check of their own. `ERR_CLOSED` is no code of the core: the public layer turns it into POOL_ERR_DESTROYED.
 
 import type { CallName, Engine } from './engine.js';
 

@@ -1,8 +1,9 @@
 // What an engine is: the hot path of one port, as calls on numbers.
 //
-// Two engines implement it on the same words (assembly/layout.ts): wasm.ts hands the calls to the Wasm core, typescript.ts
-// is written in TypeScript. Both may serve ports of one pool at the same time. A call belongs to the port's own thread.
-// Addresses are bytes in the control memory. Results below 0 are codes of layout.ts (ERR_*, FULL, EMPTY); nothing throws.
+// Two engines implement it on the same words (assembly/layout.ts): wasm.ts hands the calls to the Wasm core,
+// typescript.ts is written in TypeScript. Both may serve ports of one pool at the same time. A call belongs to the
+// port's own thread. Addresses are bytes in the control memory. Results below 0 are codes of layout.ts (ERR_*, FULL,
+// EMPTY); nothing throws.
 
 /** The hot path of one port. */
 export interface Engine {
@@ -16,10 +17,15 @@ export interface Engine {
   allocBurst(address: number, count: number): number;
   retain(handle: number, count: number): number;
   release(handle: number): number;
-  /** How many of the handles at `address` were released, from the front; fewer than `count`: the next one was refused. */
+  /**
+   * How many of the handles at `address` were released, from the front; fewer than `count`: the next one was refused.
+   */
   releaseBulk(address: number, count: number): number;
 
-  /** Where the fragment starts in its area, an unsigned byte offset passed as an int32, or 0 when refused (`extent` says why). */
+  /**
+   * Where the fragment starts in its area, an unsigned byte offset passed as an int32, or 0 when refused (`extent` says
+   * why).
+   */
   offset(handle: number): number;
   /** Bytes reserved for the fragment, or a code. */
   extent(handle: number): number;
@@ -33,9 +39,10 @@ export interface Engine {
   /** OK (the reference went along, or the channel's policy dropped it), FULL, or a code. */
   send(channel: number, handle: number, offset: number, length: number, tag: number): number;
   /**
-   * How many of the entries (4 words each) at `address` went, from the front; below `count` with `lastError()` telling why (FULL or a
-   * code). `more` is 0, or a bit for each entry whose next one belongs to the same message: then all go together or none does, a
-   * channel that drops the newest says FULL, too, and `count` is at most the channel's batch and its capacity.
+   * How many of the entries (4 words each) at `address` went, from the front; below `count` with `lastError()` telling
+   * why (FULL or a code). `more` is 0, or a bit for each entry whose next one belongs to the same message: then all go
+   * together or none does, a channel that drops the newest says FULL, too, and `count` is at most the channel's batch
+   * and its capacity.
    */
   sendBurst(channel: number, address: number, count: number, more: number): number;
   /** Writes up to `maxCount` entries at `address`; how many came. 0: empty, or `lastError()` < 0. */
@@ -47,7 +54,9 @@ export interface Engine {
 
   /** Moves this thread's reference into a token; the loan's {sequence, index of the token}, or a code. */
   lend(handle: number, offset: number, length: number, timeSeconds: number): number;
-  /** Takes a lent reference over: writes {handle, offset, length} at `address`; OK or ERR_TOKEN_SPENT, ERR_REF_OVERFLOW. */
+  /**
+   * Takes a lent reference over: writes {handle, offset, length} at `address`; OK or ERR_TOKEN_SPENT, ERR_REF_OVERFLOW.
+   */
   adopt(index: number, sequence: number, address: number): number;
 
   /** Hands magazines and the fragment page back to the ring; releases go through at once until `unpark`. */

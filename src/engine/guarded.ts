@@ -1,7 +1,7 @@
 // Engines that stand in for a port's own for a while: during a provider's callback, and before its areas have arrived.
 //
-// The fast paths need no check for either: they call the engine that is there. Only pools with a provider of other memory than
-// their own ever have one of these.
+// The fast paths need no check for either: they call the engine that is there. Only pools with a provider of other
+// memory than their own ever have one of these.
 
 import { callError, type PagePoolError } from '../errors.js';
 import { ENGINE_CALLS } from './closed.js';
@@ -26,8 +26,8 @@ export function reentrantEngine(kind: Engine['kind'], callback: string): Engine 
 /**
  * An engine that hands out and receives nothing: all else works.
  *
- * @param look fetches what the thread waits for, where that can be had at once: a thread that never returns to its event loop
- *   asks again and again, and hears of it no other way
+ * @param look fetches what the thread waits for, where that can be had at once: a thread that never returns to its
+ *   event loop asks again and again, and hears of it no other way
  */
 export function waitingEngine(engine: Engine, look: () => void): Engine {
   const calls = ENGINE_CALLS.map((call) => [

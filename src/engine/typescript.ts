@@ -1,8 +1,9 @@
 // The TypeScript engine: the hot path of one port, on the same words and by the same steps as the Wasm core.
 //
-// The fallback where Wasm or shared memory is not allowed, the baseline of the benchmarks, and the oracle of the tests. It
-// stands in typescript/, a file for each of assembly/; where the two differ in a word, one of them is wrong. Ports of both
-// engines work in one pool at the same time. On memory that is not shared the same steps run, and nobody can wait.
+// The fallback where Wasm or shared memory is not allowed, the baseline of the benchmarks, and the oracle of the tests.
+// It stands in typescript/, a file for each of assembly/; where the two differ in a word, one of them is wrong. Ports
+// of both engines work in one pool at the same time. On memory that is not shared the same steps run, and nobody can
+// wait.
 //
 // Each of those files is a class that extends the one below it, and the engine is the last: calls of `this` are what an
 // optimiser binds without a check at run time, and each instance has one shape.

@@ -1,8 +1,8 @@
 // The Wasm engine: one instance of the core a port, over the pool's memory.
 //
-// The engine is a plain object whose properties are the exported functions themselves, so a call of it is one direct call
-// into Wasm. The core is compiled once a realm, from bytes inlined in the package or from the module that the caller gives.
-// An instance belongs to its thread: its globals are the port's private state.
+// The engine is a plain object whose properties are the exported functions themselves, so a call of it is one direct
+// call into Wasm. The core is compiled once a realm, from bytes inlined in the package or from the module that the
+// caller gives. An instance belongs to its thread: its globals are the port's private state.
 
 import { wasmBytes } from '#core-wasm';
 import type { Engine } from './engine.js';
@@ -26,7 +26,9 @@ export async function compileCore(given: WebAssembly.Module | undefined): Promis
   return compiled;
 }
 
-/** An instance of the core over the pool's memory; it serves no port until `openWasmEngine`. Throws for another module. */
+/**
+ * An instance of the core over the pool's memory; it serves no port until `openWasmEngine`. Throws for another module.
+ */
 export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.Memory): CoreExports {
   const core = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CoreExports;
   if (typeof core.open !== 'function') throw new TypeError('the module is not the core');

@@ -1,11 +1,14 @@
 // The stack of a call into this package, without the package's own frames.
 //
-// Own frames are told by the functions themselves, not by file or name: a bundler may put the program into the same file and
-// shorten every name.
+// Own frames are told by the functions themselves, not by file or name: a bundler may put the program into the same
+// file and shorten every name.
 
 const FRAMES_MAX = 10;
 
-/** What a program may set to write stacks itself. It is not asked: it would run inside a call, and could call the pool again. */
+/**
+ * What a program may set to write stacks itself. It is not asked: it would run inside a call, and could call the pool
+ * again.
+ */
 interface Formatter {
   prepareStackTrace?: unknown;
 }
@@ -13,8 +16,8 @@ interface Formatter {
 export const outerEntrances: CallableFunction[] = [];
 
 /**
- * The frames below the outermost of `entrances` that is under way, at most 10, as the platform writes them. All frames where
- * none of them is, or where the platform does not tell.
+ * The frames below the outermost of `entrances` that is under way, at most 10, as the platform writes them. All frames
+ * where none of them is, or where the platform does not tell.
  *
  * @param entrances the innermost first: most calls come by that one alone, and each look costs microseconds
  */
@@ -40,7 +43,10 @@ export function captureStack(entrances: readonly CallableFunction[]): string {
   }
 }
 
-/** The lines that are frames; V8 puts the error's name before them. Read at once: what is not read yet keeps objects alive. */
+/**
+ * The lines that are frames; V8 puts the error's name before them. Read at once: what is not read yet keeps objects
+ * alive.
+ */
 function framesOf(stack: unknown): string {
   const lines = String(stack).split('\n');
   return lines

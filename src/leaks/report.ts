@@ -5,7 +5,10 @@ export type LeakLevel = 'off' | 'sampled' | 'all';
 
 /** How a thread tracks what it holds: each thread's own choice, in `create` and in `attach`. */
 export interface LeakOptions {
-  /** `'off'` (the default) costs nothing; `'sampled'` tracks one of 128 fragments, at random distances; `'all'` every one. */
+  /**
+   * `'off'` (the default) costs nothing; `'sampled'` tracks one of 128 fragments, at random distances; `'all'` every
+   * one.
+   */
   leaks?: LeakLevel;
   /** Called with each fragment whose Fragment object was collected with its reference; `console.warn` if not given. */
   onLeak?: (report: LeakReport) => void;

@@ -1,7 +1,7 @@
 // An engine around a port's engine that tells a tracker which references come and go.
 //
-// It takes the place of the port's engine where leaks are tracked, so that the fast paths of all other pools know nothing of it.
-// Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
+// It takes the place of the port's engine where leaks are tracked, so that the fast paths of all other pools know
+// nothing of it. Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
 
 import { OK } from '../../assembly/layout.js';
 import { ENTRY_WORDS } from '../control/messages.js';

@@ -1,8 +1,8 @@
 // What one thread holds of a pool, kept beside the pool: which fragments, how they came, since when.
 //
-// For threads that ask for it. Nothing here decides whether a call is allowed, and nothing is ever freed. An entry follows its
-// handle's references in this thread; a Fragment object that is collected with its reference is reported once. The registry
-// keeps plain data for that, and the tracker weakly: neither pool nor memory live longer by it.
+// For threads that ask for it. Nothing here decides whether a call is allowed, and nothing is ever freed. An entry
+// follows its handle's references in this thread; a Fragment object that is collected with its reference is reported
+// once. The registry keeps plain data for that, and the tracker weakly: neither pool nor memory live longer by it.
 
 import type { Seat } from '../control/claims.js';
 import { pageOfHandle, rowIndex } from '../control/places.js';
@@ -137,7 +137,9 @@ export class LeakTracker {
     return [...this.#entries.values()].map(reportOf).filter(({ ageMs }) => ageMs >= olderThanMs);
   }
 
-  /** Whether the pool, too, says that this thread holds the fragment: references are counted by page, entries by handle. */
+  /**
+   * Whether the pool, too, says that this thread holds the fragment: references are counted by page, entries by handle.
+   */
   isHeld({ handle, page, references }: Entry): boolean {
     const { engine, geometry, id, memory } = this.#port;
     const row = memory.u16[rowIndex(geometry, id, page)];

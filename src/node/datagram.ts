@@ -16,15 +16,19 @@ export interface DatagramReading {
   readonly received: number;
   /** Lost here: the pool was empty, or they were longer than a page. */
   readonly dropped: number;
-  /** Resolves when the socket is closed or `stop` was called; rejects with the first error of the socket, the pool or the user's function. */
+  /**
+   * Resolves when the socket is closed or `stop` was called; rejects with the first error of the socket, the pool or
+   * the user's function.
+   */
   readonly finished: Promise<void>;
   /** Takes no more of them; the socket stays open. */
   stop(): void;
 }
 
 /**
- * Copies each datagram of a socket into a fragment of its own, and hands it over with its sender. Where the pool is empty, and above the
- * size of a page, datagrams are dropped and counted. A promise of the user's function is not waited for, but its rejection ends the reading.
+ * Copies each datagram of a socket into a fragment of its own, and hands it over with its sender. Where the pool is
+ * empty, and above the size of a page, datagrams are dropped and counted. A promise of the user's function is not
+ * waited for, but its rejection ends the reading.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is not a socket of node:dgram
  */
@@ -80,7 +84,8 @@ export function receiveInto(
     const onClose = (): void => end();
     end = (error) => {
       socket.off('message', onMessage).off('close', onClose);
-      if (error === undefined) socket.off('error', onError); // stays after an error: more may come, one for each datagram
+      // stays after an error: more may come, one for each datagram
+      if (error === undefined) socket.off('error', onError);
       end = () => {};
       tell('end', call, pool.name, bytes);
       if (error === undefined) resolve();

@@ -1,7 +1,8 @@
 // Delivery: hands fragments to the user's function, in order, one promise at a time, and knows how the reading ends.
 //
-// The reading ends once: with the number of bytes when everything was handed over, or with the first error of anybody. The promise
-// is settled after the source has let go of its memory, so whoever awaited it finds every page where it should be.
+// The reading ends once: with the number of bytes when everything was handed over, or with the first error of anybody.
+// The promise is settled after the source has let go of its memory, so whoever awaited it finds every page where it
+// should be.
 
 import { PagePoolError, REMEDIES } from '../errors.js';
 import { dispose } from '../platform/symbols.js';

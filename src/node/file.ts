@@ -1,8 +1,10 @@
-// Files into pages: the kernel writes straight into them, many reads are on their way at a time, and their order is kept.
+// Files into pages: the kernel writes straight into them, many reads are on their way at a time, and their order is
+// kept.
 //
-// A read is one readv over some pages, so that one trip to the thread pool brings a lot. A regular file is read ahead by position, up to
-// the size it had when that was last asked; what ends short (the file shrank, or another took its bytes) drops what was read ahead of
-// it and goes on from there, so no byte is taken from a wrong place. Anything else (a pipe, a device) is read one read at a time.
+// A read is one readv over some pages, so that one trip to the thread pool brings a lot. A regular file is read ahead
+// by position, up to the size it had when that was last asked; what ends short (the file shrank, or another took its
+// bytes) drops what was read ahead of it and goes on from there, so no byte is taken from a wrong place. Anything else
+// (a pipe, a device) is read one read at a time.
 
 import { type BigIntStats, close, fstat, open, readv } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -22,7 +24,10 @@ export interface ReadFileOptions extends Omit<ReadOptions, 'minRoomBytes'> {
   end?: number;
   /** Reads on their way at a time: 1..64; 2 if not given. */
   depth?: number;
-  /** Pages that one read fills: 1..256; as many as 1 MiB are, and half of the pool's in all reads together, if not given. */
+  /**
+   * Pages that one read fills: 1..256; as many as 1 MiB are, and half of the pool's in all reads together, if not
+   * given.
+   */
   pagesPerRead?: number;
 }
 
@@ -32,8 +37,9 @@ const DEPTH_MAX = 64;
 const PAGES_MAX = 256;
 
 /**
- * Reads a file into pages: no copy. Resolves with the number of bytes when its end was reached. Takes `depth` times `pagesPerRead` pages
- * at most, fewer where the pool has fewer, and waits while it has none. A file handle or descriptor stays open.
+ * Reads a file into pages: no copy. Resolves with the number of bytes when its end was reached. Takes `depth` times
+ * `pagesPerRead` pages at most, fewer where the pool has fewer, and waits while it has none. A file handle or
+ * descriptor stays open.
  *
  * @throws (rejects) what the file system says: ENOENT, EACCES, EISDIR; what the user's function throws; PagePoolError
  *   POOL_ERR_MEMORY_LIMIT above `maxBytes`; POOL_ERR_INVALID_ARGUMENT for wrong options. Every page is back then
@@ -67,7 +73,10 @@ export async function readFileInto(
   }
 }
 
-/** Pages of a read: large ones, of which the pool has room for all that are on their way, and as much again for their users. */
+/**
+ * Pages of a read: large ones, of which the pool has room for all that are on their way, and as much again for their
+ * users.
+ */
 function pagesOf({ pageCount }: PagePool, readBytes: number, depth: number): number {
   const most = Math.min(PAGES_MAX, Math.floor(READ_BYTES / readBytes), Math.floor(pageCount / (2 * depth)));
   return Math.max(1, most);
@@ -192,7 +201,10 @@ class FileRead {
     }
   }
 
-  /** Whether another read may be on its way: regular files are read ahead up to their size, and then once more to see their end. */
+  /**
+   * Whether another read may be on its way: regular files are read ahead up to their size, and then once more to see
+   * their end.
+   */
   #canAsk(): boolean {
     const { depth, size, end } = this.#range;
     if (!this.#delivery.isReady || this.#hasEnded || this.#wait !== null) return false;
@@ -263,7 +275,8 @@ class FileRead {
   #deliver(request: Request): void {
     const { pages, position, wanted, came } = request;
     if (came < wanted) {
-      // Nothing more is here, or not yet: what was read ahead is dropped, and the next read begins where this one ended.
+      // Nothing more is here, or not yet: what was read ahead is dropped, and the next read begins where this one
+      // ended.
       for (const later of this.#requests) later.isVoid = true;
       this.#position = position + came;
       if (came === 0) this.#hasEnded = true;

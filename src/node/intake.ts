@@ -1,10 +1,10 @@
 // Intake: bytes of a stream into pages, in order, and the pages' filled parts to the user's function.
 //
-// A source either reads into the memory that `room` names (sockets: no copy), or gives chunks that are copied (`put`). Reads fill one
-// page after the other; each becomes a fragment with a reference of its own, the last one of a page takes the intake's own along.
-// Node asks for memory one read ahead, also when it was just told to stop, so a page is kept in reserve while there are any; without
-// one the read after the page's last lands in private memory and is copied, as does what TLS has decrypted already. Without a page the
-// source pauses until some page is released.
+// A source either reads into the memory that `room` names (sockets: no copy), or gives chunks that are copied (`put`).
+// Reads fill one page after the other; each becomes a fragment with a reference of its own, the last one of a page
+// takes the intake's own along. Node asks for memory one read ahead, also when it was just told to stop, so a page is
+// kept in reserve while there are any; without one the read after the page's last lands in private memory and is
+// copied, as does what TLS has decrypted already. Without a page the source pauses until some page is released.
 
 import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
 import { dispose } from '../platform/symbols.js';
@@ -22,7 +22,10 @@ export interface IntakeSource {
   stop(): void;
 }
 
-/** Copies between memories whose addresses differ in their lowest three bits go byte by byte: chunks are put where they do not. */
+/**
+ * Copies between memories whose addresses differ in their lowest three bits go byte by byte: chunks are put where they
+ * do not.
+ */
 const ALIGN_MASK = 7;
 /** What a chunk's first byte and its alignment need. */
 const COPY_ROOM_BYTES = 16;
@@ -90,7 +93,10 @@ export class Intake {
     return this.#filled === 0 ? this.#view : this.#view.subarray(this.#filled);
   }
 
-  /** `count` bytes came at the start of `memory`, which is what `room` named last, or the platform's own. False: stop reading. */
+  /**
+   * `count` bytes came at the start of `memory`, which is what `room` named last, or the platform's own. False: stop
+   * reading.
+   */
   came(count: number, memory: Uint8Array): boolean {
     return this.#take(count, () => {
       if (this.#page !== null && this.#isRoom(memory)) {

@@ -5,17 +5,22 @@ import type { Fragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
 
 /**
- * Takes a fragment that came, with its one reference: release it, send it, or keep it. Its bytes follow those of the call before. A
- * promise pauses the source until it is settled. What throws or rejects ends the reading; the fragment is released if it still has its
- * reference.
+ * Takes a fragment that came, with its one reference: release it, send it, or keep it. Its bytes follow those of the
+ * call before. A promise pauses the source until it is settled. What throws or rejects ends the reading; the fragment
+ * is released if it still has its reference.
  */
 export type OnFragment = (fragment: Fragment) => unknown;
 
 /** How bytes get into pages. */
 export interface ReadOptions {
-  /** Bytes of the memory that a source reads into before it goes on to the next: 64..pageBytes; a whole page if not given. */
+  /**
+   * Bytes of the memory that a source reads into before it goes on to the next: 64..pageBytes; a whole page if not
+   * given.
+   */
   readBytes?: number;
-  /** The next memory is taken when fewer bytes than this are left: 1..readBytes; an eighth of `readBytes` if not given. */
+  /**
+   * The next memory is taken when fewer bytes than this are left: 1..readBytes; an eighth of `readBytes` if not given.
+   */
   minRoomBytes?: number;
   /** Bytes at most: more are POOL_ERR_MEMORY_LIMIT. No limit if not given. */
   maxBytes?: number;

@@ -1,9 +1,9 @@
 // Sockets into pages: TCP and TLS connections that this side opens, and those that a server accepts.
 //
-// `onread` of net and tls names memory before each read, and the kernel (or OpenSSL) writes straight into it. Node gives that option to
-// connecting sockets alone. An accepted socket's handle takes it as well, when a socket of our own is put on the handle before
-// anything was read: five times the bytes for the processor time of one copy. Handles are no public interface, so their shape is
-// asked for first, and where it is another one the bytes are copied, once.
+// `onread` of net and tls names memory before each read, and the kernel (or OpenSSL) writes straight into it. Node
+// gives that option to connecting sockets alone. An accepted socket's handle takes it as well, when a socket of our own
+// is put on the handle before anything was read: five times the bytes for the processor time of one copy. Handles are
+// no public interface, so their shape is asked for first, and where it is another one the bytes are copied, once.
 
 import { connect as connectNet, type NetConnectOpts, Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
@@ -14,8 +14,8 @@ import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment
 import { readStream } from './stream.js';
 
 /**
- * Deno 2.9 never tells the end of a TLS connection with `onread` that comes while it is paused; nothing but a connection shows that, so
- * the runtime is asked for by its name.
+ * Deno 2.9 never tells the end of a TLS connection with `onread` that comes while it is paused; nothing but a
+ * connection shows that, so the runtime is asked for by its name.
  */
 const LOSES_TLS_END = 'Deno' in globalThis;
 
@@ -26,7 +26,10 @@ export type ConnectTarget = NetConnectOpts | { readonly tls: ConnectionOptions }
 export interface SocketReading {
   /** To write to, to end, to destroy, and for its events; there is no 'data'. */
   readonly socket: Socket;
-  /** Bytes handed over when the other side has ended; rejects with the first error of the socket, the pool or the user's function. */
+  /**
+   * Bytes handed over when the other side has ended; rejects with the first error of the socket, the pool or the user's
+   * function.
+   */
   readonly finished: Promise<number>;
   /** Whether the socket reads straight into pages; otherwise each byte is copied once. */
   readonly isDirect: boolean;
@@ -39,11 +42,12 @@ export interface ServeOptions extends ReadOptions {
 }
 
 /**
- * Connects, and reads straight into pages: no copy (TLS in Deno, and over a socket that is given: one). A connection holds two of them (of `readBytes` each, if that is less), the one that is
- * filled and one in reserve. Where the pool is empty the socket pauses until a page is released. Fragments of one page follow each
- * other without a gap.
+ * Connects, and reads straight into pages: no copy (TLS in Deno, and over a socket that is given: one). A connection
+ * holds two of them (of `readBytes` each, if that is less), the one that is filled and one in reserve. Where the pool
+ * is empty the socket pauses until a page is released. Fragments of one page follow each other without a gap.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for wrong options; POOL_ERR_CLOSING when no page will ever come; what `net.connect` throws
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for wrong options; POOL_ERR_CLOSING when no page will ever come; what
+ *   `net.connect` throws
  * @example
  * const { finished } = connectInto(pool, { port: 7000 }, (fragment) => {
  *   if (!work.sendFragment(fragment)) fragment.release();
@@ -72,9 +76,9 @@ export function connectInto(
 }
 
 /**
- * Reads an accepted socket into pages. Call it in the server's 'connection' listener, before anything else is done with the socket, and
- * use the socket that is returned: where the platform allows it, that is another one on the same connection, which reads without
- * a copy. TLS sockets, and sockets that have been read from, are copied.
+ * Reads an accepted socket into pages. Call it in the server's 'connection' listener, before anything else is done with
+ * the socket, and use the socket that is returned: where the platform allows it, that is another one on the same
+ * connection, which reads without a copy. TLS sockets, and sockets that have been read from, are copied.
  *
  * @throws PagePoolError as `connectInto`
  */
@@ -144,7 +148,10 @@ interface Inner {
   _handle: { readonly useUserBuffer?: unknown } | null;
 }
 
-/** Whether a socket of ours can go on with the connection: nobody has read from it, and its handle takes memory to read into. */
+/**
+ * Whether a socket of ours can go on with the connection: nobody has read from it, and its handle takes memory to read
+ * into.
+ */
 function canTakeOver(socket: Socket): boolean {
   const { _handle: handle } = socket as unknown as Inner;
   return (
@@ -158,7 +165,10 @@ function canTakeOver(socket: Socket): boolean {
   );
 }
 
-/** A socket that reads into our memory, on the accepted one's connection; the server counts the connection until both are closed. */
+/**
+ * A socket that reads into our memory, on the accepted one's connection; the server counts the connection until both
+ * are closed.
+ */
 function takeOver(accepted: Socket, onread: OnRead): Socket {
   const inner = accepted as unknown as Inner;
   const handle = inner._handle;

@@ -7,11 +7,13 @@ import { Intake } from './intake.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 
 /**
- * Copies a stream of bytes into pages, each byte once: bodies of HTTP requests and responses, pipes, standard input, TLS sockets. It
- * pauses while the pool is empty, and is destroyed when the reading fails. Resolves with the number of bytes when it has ended.
+ * Copies a stream of bytes into pages, each byte once: bodies of HTTP requests and responses, pipes, standard input,
+ * TLS sockets. It pauses while the pool is empty, and is destroyed when the reading fails. Resolves with the number of
+ * bytes when it has ended.
  *
- * @throws (rejects) the stream's error, ERR_STREAM_PREMATURE_CLOSE when it is closed before its end, what the user's function throws;
- *   PagePoolError POOL_ERR_MEMORY_LIMIT above `maxBytes`; POOL_ERR_INVALID_ARGUMENT for a stream of strings or objects
+ * @throws (rejects) the stream's error, ERR_STREAM_PREMATURE_CLOSE when it is closed before its end, what the user's
+ *   function throws; PagePoolError POOL_ERR_MEMORY_LIMIT above `maxBytes`; POOL_ERR_INVALID_ARGUMENT for a stream of
+ *   strings or objects
  */
 export async function readStreamInto(
   pool: PagePool,

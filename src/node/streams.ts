@@ -1,7 +1,7 @@
 // Streams of fragments, for `pipeline`, `for await` and the framings of pagepool/packet.
 //
-// Streams keep what they were given in lists of their own, and lose it when they are destroyed. So both classes remember the references
-// that are inside, and give them back at the end.
+// Streams keep what they were given in lists of their own, and lose it when they are destroyed. So both classes
+// remember the references that are inside, and give them back at the end.
 
 import { Socket as DatagramSocket } from 'node:dgram';
 import { Readable, Writable } from 'node:stream';
@@ -16,8 +16,8 @@ import { destroyedStream, type PacketTarget, type WriteOptions, writePacket, wri
 export type Read = (onFragment: OnFragment, signal: AbortSignal) => Promise<unknown>;
 
 /**
- * A Readable of fragments, in object mode, of any source: whoever reads it owns what he gets. The source pauses while nobody reads.
- * Destroying it ends the source and releases what nobody got.
+ * A Readable of fragments, in object mode, of any source: whoever reads it owns what he gets. The source pauses while
+ * nobody reads. Destroying it ends the source and releases what nobody got.
  *
  * @example
  * const source = fragments((onFragment, signal) => readFileInto(pool, 'app.log', onFragment, { signal }));
@@ -96,13 +96,16 @@ class FragmentReadable extends Readable {
 
 /** How packets are written. */
 export interface PacketWritableOptions extends WriteOptions {
-  /** Streams: whether the target ends, and is destroyed, with this stream; true if not given. Other targets stay open. */
+  /**
+   * Streams: whether the target ends, and is destroyed, with this stream; true if not given. Other targets stay open.
+   */
   end?: boolean;
 }
 
 /**
- * A Writable of fragments and packets, in object mode: writes each to the target without a copy, those that wait together in one
- * writev, and releases them when that is done. Whatever ends it, everything that was written to it is released. All of one pool.
+ * A Writable of fragments and packets, in object mode: writes each to the target without a copy, those that wait
+ * together in one writev, and releases them when that is done. Whatever ends it, everything that was written to it is
+ * released. All of one pool.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for a wrong target or option
  */

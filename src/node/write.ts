@@ -1,7 +1,8 @@
 // Packets out: one writev for all fragments, and the references go back when the write is done, not before.
 //
-// "Done" is what the platform's own callback says: until then libuv may read from the pages. A write that fails half way is done too.
-// HTTP messages and UDP sockets forget the callbacks of what they drop when they are closed; there the close says it.
+// "Done" is what the platform's own callback says: until then libuv may read from the pages. A write that fails half
+// way is done too. HTTP messages and UDP sockets forget the callbacks of what they drop when they are closed; there the
+// close says it.
 
 import { Socket as DatagramSocket } from 'node:dgram';
 import { type EventEmitter, errorMonitor } from 'node:events';
@@ -14,8 +15,9 @@ import { dispose } from '../platform/symbols.js';
 import { Fragment } from '../pool/fragment.js';
 
 /**
- * What packets are written to: a socket or a stream of bytes, an HTTP response, a file handle, a UDP socket. A stream has to be done with
- * a chunk when it calls back: one that hands the chunk itself on, as `PassThrough` does, would show what its page holds later.
+ * What packets are written to: a socket or a stream of bytes, an HTTP response, a file handle, a UDP socket. A stream
+ * has to be done with a chunk when it calls back: one that hands the chunk itself on, as `PassThrough` does, would show
+ * what its page holds later.
  */
 export type PacketTarget = Writable | FileHandle | DatagramSocket;
 
@@ -30,12 +32,13 @@ export interface WriteOptions {
 }
 
 /**
- * Writes a packet, or a fragment, without a copy, and releases it when the platform is done with its pages, also when the write
- * fails. Its references move to the call: the packet is empty, the fragment spent. Resolves with the number of bytes. Memory is
- * bounded by who awaits it.
+ * Writes a packet, or a fragment, without a copy, and releases it when the platform is done with its pages, also when
+ * the write fails. Its references move to the call: the packet is empty, the fragment spent. Resolves with the number
+ * of bytes. Memory is bounded by who awaits it.
  *
- * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED; PagePoolError POOL_ERR_UNREADABLE when the
- *   bytes cannot be read; POOL_ERR_INVALID_ARGUMENT for a wrong target or option: nothing was taken over then
+ * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED; PagePoolError
+ *   POOL_ERR_UNREADABLE when the bytes cannot be read; POOL_ERR_INVALID_ARGUMENT for a wrong target or option: nothing
+ *   was taken over then
  */
 export async function writePacket(
   target: PacketTarget,
@@ -154,7 +157,10 @@ function sendDatagram(socket: DatagramSocket, views: Uint8Array[], port?: number
 
 const waiting = new WeakMap<EventEmitter, Set<() => void>>();
 
-/** Writes of a target that forgets callbacks: those that are left are called when it is closed and has called back what it will. */
+/**
+ * Writes of a target that forgets callbacks: those that are left are called when it is closed and has called back what
+ * it will.
+ */
 function callbacksOf(target: EventEmitter): Set<() => void> {
   const known = waiting.get(target);
   if (known !== undefined) return known;

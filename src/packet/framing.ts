@@ -1,8 +1,9 @@
 // Framing: messages out of a stream of fragments or packets, wherever the stream's own pieces end.
 //
-// A message is a packet that shares the fragments its bytes came in: no copy. What came and is not a whole message yet waits in a
-// packet of its own; a ceiling bounds it in bytes, and small pieces are copied together (each byte once) so that it does not keep a
-// page for every few bytes. Whatever ends the loop, every reference that is not in a message the caller has goes back.
+// A message is a packet that shares the fragments its bytes came in: no copy. What came and is not a whole message yet
+// waits in a packet of its own; a ceiling bounds it in bytes, and small pieces are copied together (each byte once) so
+// that it does not keep a page for every few bytes. Whatever ends the loop, every reference that is not in a message
+// the caller has goes back.
 
 import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
@@ -29,7 +30,10 @@ export interface LengthPrefixOptions extends FramingOptions {
 }
 
 const MAX_BYTES = 1024 * 1024;
-/** Pieces of a message under way from which on small ones are copied together: as many as one channel message has at most. */
+/**
+ * Pieces of a message under way from which on small ones are copied together: as many as one channel message has at
+ * most.
+ */
 const PIECES = 32;
 
 /** Where the next message is in what has come: bytes before it, its own, and those behind it that belong to it. */
@@ -49,7 +53,8 @@ interface Framing {
 }
 
 /**
- * The lines of a stream, without the `\n` or `\r\n` that ends each; the last one may have none. The loop's body releases them.
+ * The lines of a stream, without the `\n` or `\r\n` that ends each; the last one may have none. The loop's body
+ * releases them.
  *
  * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when a line is longer than `maxBytes`; every page is back then
  * @example
@@ -61,8 +66,8 @@ export function lines(source: PacketSource, options?: FramingOptions): AsyncIter
 }
 
 /**
- * The messages of a stream that end with a delimiter (a byte, a string as UTF-8, or bytes), without it; the last one may have none. The
- * loop's body releases them.
+ * The messages of a stream that end with a delimiter (a byte, a string as UTF-8, or bytes), without it; the last one
+ * may have none. The loop's body releases them.
  *
  * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when a message is longer than `maxBytes`; every page is back then
  */
@@ -83,8 +88,8 @@ export function delimited(
 /**
  * The messages of a stream that each begin with their length, without it. The loop's body releases them.
  *
- * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when a length is more than `maxBytes`; POOL_ERR_INVALID_ARGUMENT when the stream ends
- *   inside a message; every page is back then
+ * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when a length is more than `maxBytes`; POOL_ERR_INVALID_ARGUMENT when the
+ *   stream ends inside a message; every page is back then
  */
 export function lengthPrefixed(source: PacketSource, options?: LengthPrefixOptions): AsyncIterableIterator<Packet> {
   const names = ['maxBytes', 'prefixBytes', 'littleEndian'];
@@ -113,8 +118,8 @@ type Pieces = AsyncIterator<Fragment | Packet> | Iterator<Fragment | Packet>;
 const END: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
 /**
- * The messages of a source. By hand and not as an async generator, which takes twice as long for each message: one that is there
- * already is handed out in a promise that is settled.
+ * The messages of a source. By hand and not as an async generator, which takes twice as long for each message: one that
+ * is there already is handed out in a promise that is settled.
  */
 class Frames implements AsyncIterableIterator<Packet> {
   readonly #framing: Framing;

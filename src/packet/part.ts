@@ -1,7 +1,8 @@
 // Part: a window on a fragment inside a packet, and the reference that it owns.
 //
-// The one rule of references stands here: a window owns one reference of its fragment, of the same kind as any user's (a pin never
-// becomes one). Windows are made with a reference that came, or with a new one; what moves takes its reference along.
+// The one rule of references stands here: a window owns one reference of its fragment, of the same kind as any user's
+// (a pin never becomes one). Windows are made with a reference that came, or with a new one; what moves takes its
+// reference along.
 
 import { DESCRIPTOR_PINS_OFFSET, PIN_COUNT_MASK } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';

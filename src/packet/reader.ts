@@ -1,11 +1,15 @@
 // Reading numbers from a packet as from a DataView, wherever its fragments end.
 //
-// The bytes of a number are gathered into eight of this thread's own, and read from there: no view and no object is made.
+// The bytes of a number are gathered into eight of this thread's own, and read from there: no view and no object is
+// made.
 
 const bytes = new Uint8Array(8);
 const data = new DataView(bytes.buffer);
 
-/** The readers of a DataView; big-endian unless told otherwise. Each throws POOL_ERR_INVALID_ARGUMENT outside the packet. */
+/**
+ * The readers of a DataView; big-endian unless told otherwise. Each throws POOL_ERR_INVALID_ARGUMENT outside the
+ * packet.
+ */
 export abstract class PacketReader {
   /** Writes `count` bytes from `offset` on at the start of `into`. */
   protected abstract gather(call: string, offset: number, count: number, into: Uint8Array): void;

@@ -1,8 +1,8 @@
 // Packets through channels: each one message, whole or not at all, and no copy.
 //
-// A packet's windows are the entries of one node (src/control/messages.ts), which one compare-exchange moves: nobody ever sees a
-// part of it, whoever else sends, and whatever the channel drops. The references travel in the entries, so a death between two
-// steps leaves each where a reaper finds it: docs/packets.md has the argument.
+// A packet's windows are the entries of one node (src/control/messages.ts), which one compare-exchange moves: nobody
+// ever sees a part of it, whoever else sends, and whatever the channel drops. The references travel in the entries, so
+// a death between two steps leaves each where a reaper finds it: docs/packets.md has the argument.
 
 import { EMPTY, FULL, LANE_DROPPED_OFFSET, OK } from '../../assembly/layout.js';
 import { ENTRY_WORDS, moreMask, nextMessage } from '../control/messages.js';
@@ -46,13 +46,14 @@ function endOf(channel: AnyChannel, call: string): PacketEnd {
 }
 
 /**
- * Sends a packet as one message. True: its references went along, and it is empty (or the channel's policy dropped a message, whole,
- * and released it); false: the channel is full, and the packet is as it was. Four locked operations with the receipt, whatever its
- * parts.
+ * Sends a packet as one message. True: its references went along, and it is empty (or the channel's policy dropped a
+ * message, whole, and released it); false: the channel is full, and the packet is as it was. Four locked operations
+ * with the receipt, whatever its parts.
  *
  * @param tag a u32 for the receiver
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the packet has no window, or more than the channel's `batch` or `capacity`:
- *   `coalesce()` it; POOL_ERR_CHANNEL_CLOSED, POOL_ERR_FOREIGN_HANDLE, POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing changed then
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the packet has no window, or more than the channel's `batch` or
+ *   `capacity`: `coalesce()` it; POOL_ERR_CHANNEL_CLOSED, POOL_ERR_FOREIGN_HANDLE, POOL_ERR_STALE_HANDLE,
+ *   POOL_ERR_NOT_HELD; nothing changed then
  */
 export function sendPacket(channel: Channel, packet: Packet, tag?: number): boolean;
 export function sendPacket(channel: UnreadableChannel, packet: UnreadablePacket, tag?: number): boolean;
@@ -104,11 +105,11 @@ function requireParts(call: string, packet: Packet, { batch, capacity }: Channel
 }
 
 /**
- * The oldest message as a packet that the caller releases, or null when the channel is empty. What was sent as single entries comes as
- * packets of one window.
+ * The oldest message as a packet that the caller releases, or null when the channel is empty. What was sent as single
+ * entries comes as packets of one window.
  *
- * @throws PagePoolError POOL_ERR_REF_OVERFLOW when this thread already holds 65,535 references on a page; nothing is lost, and the
- *   next call goes on where this one stopped
+ * @throws PagePoolError POOL_ERR_REF_OVERFLOW when this thread already holds 65,535 references on a page; nothing is
+ *   lost, and the next call goes on where this one stopped
  */
 export function receivePacket(channel: Channel): Packet | null;
 export function receivePacket(channel: UnreadableChannel): UnreadablePacket | null;
@@ -157,7 +158,9 @@ export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Pr
   return waitFor({ call: 'nextPacket', port, event, probe, looks: false }, requireWaitOptions('nextPacket', options));
 }
 
-/** The messages as they come, each a packet that the loop's body releases; ends when the channel is closed and empty. */
+/**
+ * The messages as they come, each a packet that the loop's body releases; ends when the channel is closed and empty.
+ */
 export function packets(channel: Channel): AsyncGenerator<Packet, void, undefined>;
 export function packets(channel: UnreadableChannel): AsyncGenerator<UnreadablePacket, void, undefined>;
 export async function* packets(channel: AnyChannel): AsyncGenerator<Packet, void, undefined> {
@@ -168,8 +171,8 @@ export async function* packets(channel: AnyChannel): AsyncGenerator<Packet, void
 /**
  * Resolves when the channel has room for the packet. Another sender may be faster: sendPacket() can still return false.
  *
- * @throws PagePoolError as `sendPacket` for a packet that never fits; POOL_ERR_CHANNEL_CLOSED when the channel is closed;
- *   POOL_ERR_TIMEOUT when `timeoutMs` is over
+ * @throws PagePoolError as `sendPacket` for a packet that never fits; POOL_ERR_CHANNEL_CLOSED when the channel is
+ *   closed; POOL_ERR_TIMEOUT when `timeoutMs` is over
  */
 export function waitPacketRoom(channel: Channel, packet: Packet, options?: WaitOptions): Promise<void>;
 export function waitPacketRoom(

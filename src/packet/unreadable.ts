@@ -1,4 +1,5 @@
-// Packets of memory that the processor cannot see, as the compiler sees them: everything that a packet has, but no bytes.
+// Packets of memory that the processor cannot see, as the compiler sees them: everything that a packet has, but no
+// bytes.
 //
 // At run time they are packets, whose reading calls throw POOL_ERR_UNREADABLE. See src/pool/unreadable.ts.
 

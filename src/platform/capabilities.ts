@@ -1,7 +1,7 @@
 // What this realm allows: shared memory, Wasm, asynchronous waits, blocking.
 //
-// Found out by trying, at the time of the call: names and flags lie (a realm may have shared Wasm memory without the global
-// SharedArrayBuffer, or the global where nothing can be shared). Any thread; nothing is kept.
+// Found out by trying, at the time of the call: names and flags lie (a realm may have shared Wasm memory without the
+// global SharedArrayBuffer, or the global where nothing can be shared). Any thread; nothing is kept.
 
 import { isSharedBuffer } from './buffers.js';
 
@@ -43,8 +43,8 @@ function sharedWasmMemory(): WebAssembly.Memory | undefined {
 }
 
 /**
- * Whether postMessage takes the memory: WebKitGTK makes shared memory that no other thread can be given. Through a port, since
- * structuredClone refuses Wasm memory in WebKit also where workers can be given it.
+ * Whether postMessage takes the memory: WebKitGTK makes shared memory that no other thread can be given. Through a
+ * port, since structuredClone refuses Wasm memory in WebKit also where workers can be given it.
  */
 function isPosted(memory: WebAssembly.Memory | SharedArrayBuffer): boolean {
   if (typeof MessageChannel !== 'function') return true;

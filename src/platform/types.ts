@@ -1,7 +1,8 @@
-// Types of the platform that a consumer's type libraries may lack: the platform's own where declared, the part used here elsewhere.
+// Types of the platform that a consumer's type libraries may lack: the platform's own where declared, the part used
+// here elsewhere.
 //
-// Types alone, no code. Node's declarations have no WebAssembly without DOM, a bare ES2022 has neither timers nor AbortSignal,
-// and the package's declarations must still mean something there.
+// Types alone, no code. Node's declarations have no WebAssembly without DOM, a bare ES2022 has neither timers nor
+// AbortSignal, and the package's declarations must still mean something there.
 
 /** `WebAssembly.Memory`. */
 export type WasmMemory = typeof globalThis extends { WebAssembly: { Memory: { prototype: infer Memory } } }

@@ -89,8 +89,8 @@ export class Attachment {
   }
 
   /**
-   * What this thread knows of areas, and what the engine may hand out, go together. Nobody but the table keeps the engine: it
-   * would keep the pool's memory.
+   * What this thread knows of areas, and what the engine may hand out, go together. Nobody but the table keeps the
+   * engine: it would keep the pool's memory.
    */
   #followAreas(areas: Areas, engine: Engine): void {
     const { port, views } = this;

@@ -1,7 +1,8 @@
 // Channel: one end, in one thread, of a bounded queue that carries fragments from thread to thread.
 //
-// Any thread of the pool may send and receive. The entries and their references move in the engine; this file adds arguments'
-// checks, Fragment objects, and waiting. A channel is declared when the pool is created and is the same in every thread.
+// Any thread of the pool may send and receive. The entries and their references move in the engine; this file adds
+// arguments' checks, Fragment objects, and waiting. A channel is declared when the pool is created and is the same in
+// every thread.
 
 import {
   CHANNEL_CLOSED_OFFSET,
@@ -41,7 +42,8 @@ export let closedChannelError: (channel: Channel, call: string) => PagePoolError
 export let endChannelWaits: (channel: Channel) => void;
 
 /**
- * One thread's end of a channel; an entry is 4 words: handle, offset, length, tag. A reference goes along with each entry.
+ * One thread's end of a channel; an entry is 4 words: handle, offset, length, tag. A reference goes along with each
+ * entry.
  *
  * @example
  * // In one thread:
@@ -92,8 +94,9 @@ export class Channel {
   }
 
   /**
-   * Sends one entry. True: the caller's reference went along (or the channel's policy dropped an entry and released it);
-   * false: the channel is full and the caller keeps its reference. No garbage; four locked operations with the receipt.
+   * Sends one entry. True: the caller's reference went along (or the channel's policy dropped an entry and released
+   * it); false: the channel is full and the caller keeps its reference. No garbage; four locked operations with the
+   * receipt.
    *
    * @param offset where the window starts in the fragment, bytes
    * @param length bytes of the window
@@ -123,8 +126,8 @@ export class Channel {
   }
 
   /**
-   * Sends entries of 4 words each from the front and returns how many went; fewer than `count` when the channel is full.
-   * No garbage, and no copy when `entries` are the pool's `words()`.
+   * Sends entries of 4 words each from the front and returns how many went; fewer than `count` when the channel is
+   * full. No garbage, and no copy when `entries` are the pool's `words()`.
    *
    * @throws PagePoolError with `index` when an entry is refused; those before it went
    */
@@ -155,10 +158,11 @@ export class Channel {
   }
 
   /**
-   * Receives up to `maxCount` entries of 4 words each and returns how many came; each brings a reference that the caller
-   * holds from now on. No garbage, and no copy when `entries` are the pool's `words()`.
+   * Receives up to `maxCount` entries of 4 words each and returns how many came; each brings a reference that the
+   * caller holds from now on. No garbage, and no copy when `entries` are the pool's `words()`.
    *
-   * @throws PagePoolError POOL_ERR_REF_OVERFLOW when this thread already holds 65,535 references on a page; nothing is lost
+   * @throws PagePoolError POOL_ERR_REF_OVERFLOW when this thread already holds 65,535 references on a page; nothing is
+   *   lost
    */
   receiveBurst(entries: Uint32Array, maxCount: number): number {
     const { engine, scratch } = this.#port;
@@ -217,8 +221,9 @@ export class Channel {
   };
 
   /**
-   * Blocks this thread until something can be received: true. False when `timeoutMs` is over, or when the channel is closed
-   * and empty, so that `while (channel.waitSync())` ends. Another thread may be faster: receive() can still return null.
+   * Blocks this thread until something can be received: true. False when `timeoutMs` is over, or when the channel is
+   * closed and empty, so that `while (channel.waitSync())` ends. Another thread may be faster: receive() can still
+   * return null.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT where a thread may not block (a browser's main thread): use next()
    */
@@ -277,7 +282,9 @@ export class Channel {
     );
   }
 
-  /** The entries as they come, each a fragment that the loop's body releases; ends when the channel is closed and empty. */
+  /**
+   * The entries as they come, each a fragment that the loop's body releases; ends when the channel is closed and empty.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Fragment, void, undefined> {
     for (let fragment = await this.next(); fragment !== null; fragment = await this.next()) yield fragment;
   }

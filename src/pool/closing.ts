@@ -1,9 +1,9 @@
 // Closing: from "no page is handed out any more" to "every page is home", without ever blocking.
 //
-// The creator announces it on the state word, closes and drains the channels and asks every port to hand its cache back; then
-// it looks again each second, and whenever somebody waits for the end, until every port has parked and in-flight is 0. The
-// header names who closes: when that port is gone, another one that hears of it goes on.
-// Source: page_pool_destroy and its delayed release work.
+// The creator announces it on the state word, closes and drains the channels and asks every port to hand its cache
+// back; then it looks again each second, and whenever somebody waits for the end, until every port has parked and
+// in-flight is 0. The header names who closes: when that port is gone, another one that hears of it goes on. Source:
+// page_pool_destroy and its delayed release work.
 
 import { CONTROL_BASE, HEADER_REAPS_OFFSET, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
 import { beginEnding, destroyIfHome, takeOver } from '../control/ending.js';

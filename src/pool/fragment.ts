@@ -1,7 +1,7 @@
 // Fragment: one reference on a window of a fragment, as an object that `using` releases.
 //
-// It adds no state of its own to the pool: a handle, a window, and whether the reference is still here. A Fragment belongs to
-// the thread that made it; to hand it on, send it through a channel or lend it.
+// It adds no state of its own to the pool: a handle, a window, and whether the reference is still here. A Fragment
+// belongs to the thread that made it; to hand it on, send it through a channel or lend it.
 
 import {
   ERR_STALE_HANDLE,
@@ -115,10 +115,11 @@ export class Fragment {
   }
 
   /**
-   * Moves the reference into a token that another thread adopts once; the object is spent. Without a thread to adopt it the
-   * reference stays out until `reclaimTokens`.
+   * Moves the reference into a token that another thread adopts once; the object is spent. Without a thread to adopt it
+   * the reference stays out until `reclaimTokens`.
    *
-   * @throws PagePoolError POOL_ERR_REF_OVERFLOW when 256 tokens are out; POOL_ERR_STALE_HANDLE when this was spent before
+   * @throws PagePoolError POOL_ERR_REF_OVERFLOW when 256 tokens are out; POOL_ERR_STALE_HANDLE when this was spent
+   *   before
    */
   lend(): FragmentToken {
     this.#requireOwn('lend');
@@ -156,7 +157,8 @@ export class Fragment {
 /**
  * The fragment of a token, taken over by this thread.
  *
- * @throws PagePoolError POOL_ERR_TOKEN_SPENT when it was adopted or reclaimed before; POOL_ERR_FOREIGN_HANDLE for another pool's
+ * @throws PagePoolError POOL_ERR_TOKEN_SPENT when it was adopted or reclaimed before; POOL_ERR_FOREIGN_HANDLE for
+ *   another pool's
  */
 export function adoptToken(port: Port, token: FragmentToken): Fragment {
   if (typeof token !== 'object' || token === null || token.kind !== 'pagepool-fragment') {

@@ -1,7 +1,7 @@
 // The options of a pool: their types, their defaults, and the checks of every one of them.
 //
-// Pure: no memory is touched. What leaves `resolveOptions` is complete and valid on its own; whether it all fits into one
-// memory is the question of src/control/geometry.ts.
+// Pure: no memory is touched. What leaves `resolveOptions` is complete and valid on its own; whether it all fits into
+// one memory is the question of src/control/geometry.ts.
 
 import {
   BATCH_MAX,
@@ -50,7 +50,10 @@ export interface PoolOptions extends LeakOptions {
   maxPorts?: number;
   /** The channels by name: the same in every thread. */
   channels?: Record<string, ChannelOptions>;
-  /** Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of `slabs()`. */
+  /**
+   * Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of
+   * `slabs()`.
+   */
   provider?: 'wasm-memory' | 'slab' | MemoryProvider;
   /** More pages, of another provider, for the moments when `provider` has none; each goes back to it after one use. */
   reserve?: ReserveOptions;
@@ -102,7 +105,8 @@ const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
 /**
  * The options with every default filled in.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, has the wrong type or lies outside its range
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, has the wrong type or lies outside its
+ *   range
  */
 export function resolveOptions(call: string, options: unknown): ResolvedOptions {
   const given = requireRecord(call, 'options', options === undefined ? {} : options, OPTION_NAMES) as PoolOptions;

@@ -1,8 +1,8 @@
 // PagePool: one thread's attachment to a pool, and the package's main class.
 //
-// Its calls belong to the thread that created or attached it. The number calls are one engine call and one comparison each;
-// everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files beside this
-// one.
+// Its calls belong to the thread that created or attached it. The number calls are one engine call and one comparison
+// each; everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files
+// beside this one.
 
 import { ownerState, ringOwner } from '../control/owner.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
@@ -40,7 +40,10 @@ import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
 import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
 
-/** A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the channel. */
+/**
+ * A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the
+ * channel.
+ */
 export type Handle = number;
 
 /** What `pin` returns: good for one `unpin`, from any thread. */
@@ -99,10 +102,11 @@ export class PagePool {
   }
 
   /**
-   * Creates a pool and attaches this thread to it; works anywhere. Where shared memory is not allowed the pool is `'local'`.
+   * Creates a pool and attaches this thread to it; works anywhere. Where shared memory is not allowed the pool is
+   * `'local'`.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform refuses
-   *   the memory; POOL_ERR_PROVIDER when the provider refuses the pool
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform
+   *   refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
   static create(options: PoolOptions & { provider: UnreadableProvider }): Promise<UnreadablePool>;
   static create(options?: PoolOptions): Promise<PagePool>;
@@ -130,8 +134,9 @@ export class PagePool {
    * Joins a pool that another thread created; once per thread and pool. The share is compared with its memory first.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no share, or this thread is attached already;
-   *   POOL_ERR_ABI_MISMATCH for another version's; POOL_ERR_CORRUPT when it does not fit its memory; POOL_ERR_NO_PORT when as
-   *   many threads are attached as the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
+   *   POOL_ERR_ABI_MISMATCH for another version's; POOL_ERR_CORRUPT when it does not fit its memory; POOL_ERR_NO_PORT
+   *   when as many threads are attached as the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too
+   *   late
    */
   static attach<Share extends PoolShare>(share: Share, options?: AttachOptions): PoolOf<Share> {
     return PagePool.#start(attachTo(share, options)) as PoolOf<Share>;
@@ -165,7 +170,8 @@ export class PagePool {
   // ---------------------------------------------------------------------------------- numbers: no garbage
 
   /**
-   * A whole page with one reference, which the caller holds; or 0 when the pool is empty. No atomics when the cache has pages.
+   * A whole page with one reference, which the caller holds; or 0 when the pool is empty. No atomics when the cache has
+   * pages.
    *
    * @throws PagePoolError POOL_ERR_CLOSING or POOL_ERR_DESTROYED when no page will ever come
    * @see page_pool_alloc_pages
@@ -176,8 +182,8 @@ export class PagePool {
   }
 
   /**
-   * A part of a page, 1..pageBytes bytes, with one reference; or 0 when the pool is empty. More than half a page takes a whole
-   * one. No atomics while the port's open page has room.
+   * A part of a page, 1..pageBytes bytes, with one reference; or 0 when the pool is empty. More than half a page takes
+   * a whole one. No atomics while the port's open page has room.
    *
    * @throws RangeError with code POOL_ERR_INVALID_ARGUMENT when `bytes` is above pageBytes
    * @see page_pool_alloc_frag
@@ -191,8 +197,8 @@ export class PagePool {
   }
 
   /**
-   * `count` words in the pool's own memory: bursts on them copy nothing. They stay this thread's until it detaches, so take
-   * them once. About 7,000 words a thread.
+   * `count` words in the pool's own memory: bursts on them copy nothing. They stay this thread's until it detaches, so
+   * take them once. About 7,000 words a thread.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when there are not as many left
    */
@@ -231,7 +237,8 @@ export class PagePool {
   /**
    * Takes `count` more references on the fragment, which this thread holds. Two locked operations.
    *
-   * @throws PagePoolError POOL_ERR_REF_OVERFLOW above 65,535; POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing changed then
+   * @throws PagePoolError POOL_ERR_REF_OVERFLOW above 65,535; POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing changed
+   *   then
    */
   retain(handle: Handle, count = 1): void {
     if (!isHandleNumber(handle)) throw invalidHandle('retain', handle);
@@ -241,8 +248,8 @@ export class PagePool {
   }
 
   /**
-   * Gives one reference back; with the last one the page is recycled. The handle must not be used after it. No atomics for
-   * the last reference on a page when the cache has room.
+   * Gives one reference back; with the last one the page is recycled. The handle must not be used after it. No atomics
+   * for the last reference on a page when the cache has room.
    *
    * @throws PagePoolError POOL_ERR_STALE_HANDLE when the fragment is gone (with probability 1 - 2^-generationBits);
    *   POOL_ERR_NOT_HELD when this thread holds no reference on the page; nothing changed then
@@ -257,7 +264,8 @@ export class PagePool {
   /**
    * Gives one reference of each handle back, from the front; all of the array if `count` is not given.
    *
-   * @throws PagePoolError with `index` at the first handle that is refused; those before it are released, those after it not
+   * @throws PagePoolError with `index` at the first handle that is refused; those before it are released, those after
+   *   it not
    */
   releaseBulk(handles: Uint32Array, count: number = handles?.length): void {
     const address = this.#port.scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
@@ -319,10 +327,11 @@ export class PagePool {
 
   /**
    * Takes a reference on the handle's page for somebody whom the pool does not count: the page is not used again before
-   * `unpin`, also when its last user leaves, and also while the pool closes. One locked operation. Pins survive their thread.
+   * `unpin`, also when its last user leaves, and also while the pool closes. One locked operation. Pins survive their
+   * thread.
    *
-   * @throws PagePoolError POOL_ERR_NOT_DETACHABLE when the provider must have all its pages back; POOL_ERR_STALE_HANDLE,
-   *   POOL_ERR_NOT_HELD when the caller holds nothing
+   * @throws PagePoolError POOL_ERR_NOT_DETACHABLE when the provider must have all its pages back;
+   *   POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD when the caller holds nothing
    * @see get_page
    */
   pin(handle: Handle): PinToken {
@@ -346,11 +355,11 @@ export class PagePool {
   // ---------------------------------------------------------------------------------- views and objects
 
   /**
-   * The fragment's bytes, from `offset`, `length` of them; never past its extent. A whole page's view is made once and kept, others
-   * are made by each call. Do not use the view after the release.
+   * The fragment's bytes, from `offset`, `length` of them; never past its extent. A whole page's view is made once and
+   * kept, others are made by each call. Do not use the view after the release.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the window reaches outside the fragment; POOL_ERR_UNREADABLE when the
-   *   processor cannot see the memory
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the window reaches outside the fragment; POOL_ERR_UNREADABLE
+   *   when the processor cannot see the memory
    */
   bytes(handle: Handle, offset?: number, length?: number): Uint8Array {
     if (offset !== undefined || length !== undefined) {
@@ -375,7 +384,8 @@ export class PagePool {
   }
 
   /**
-   * The same, waiting for a page to come back when the pool is empty. This thread's cached pages go to the others meanwhile.
+   * The same, waiting for a page to come back when the pool is empty. This thread's cached pages go to the others
+   * meanwhile.
    *
    * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; POOL_ERR_CLOSING when the pool closes; an aborted
    *   signal's reason
@@ -424,7 +434,10 @@ export class PagePool {
 
   // ---------------------------------------------------------------------------------- the whole pool
 
-  /** Releases the references of tokens that were lent at least `olderThanMs` ago and never adopted; how many. Whole seconds. */
+  /**
+   * Releases the references of tokens that were lent at least `olderThanMs` ago and never adopted; how many. Whole
+   * seconds.
+   */
   reclaimTokens(olderThanMs: number): number {
     requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
     // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
@@ -433,8 +446,8 @@ export class PagePool {
   }
 
   /**
-   * Gives the pages in this thread's cache and in the ring to the provider; how many. The memory of others' caches stays. 0 where
-   * the thread that calls the provider is gone: nothing would come back.
+   * Gives the pages in this thread's cache and in the ring to the provider; how many. The memory of others' caches
+   * stays. 0 where the thread that calls the provider is gone: nothing would come back.
    *
    * @throws PagePoolError POOL_ERR_PROVIDER when this thread calls the provider, and it fails
    */
@@ -448,19 +461,20 @@ export class PagePool {
   }
 
   /**
-   * Does what other threads asked of this one, for threads that rarely return to their event loop: hands cached pages back, says
-   * that it lives, goes on with a closing that nobody else can finish.
+   * Does what other threads asked of this one, for threads that rarely return to their event loop: hands cached pages
+   * back, says that it lives, goes on with a closing that nobody else can finish.
    */
   poll(): void {
     this.#attachment.poll();
   }
 
   /**
-   * Reaps the worker's port when the worker ends, whatever way: what its thread held goes back. Call it as soon as the worker is
-   * made. Workers of Node, Bun and Deno tell of their end; where there are Web Locks, every thread of the pool is watched from
-   * the first call on, and that is how a page hears of its workers.
+   * Reaps the worker's port when the worker ends, whatever way: what its thread held goes back. Call it as soon as the
+   * worker is made. Workers of Node, Bun and Deno tell of their end; where there are Web Locks, every thread of the
+   * pool is watched from the first call on, and that is how a page hears of its workers.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no worker, it has ended, or its end cannot be heard of here
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no worker, it has ended, or its end cannot be heard of
+   *   here
    */
   watch(worker: unknown): void {
     if (this.#port.isGone) throw destroyedError('watch');
@@ -468,12 +482,14 @@ export class PagePool {
   }
 
   /**
-   * Takes back what the thread of another port had when it died: usually `watch` does. A port that is free is left alone.
+   * Takes back what the thread of another port had when it died: usually `watch` does. A port that is free is left
+   * alone.
    *
-   * @param options `force`: the thread is not known to be dead, and its port is set aside; the next audit that finds it as it
-   *   was, while nothing else moves, reaps it. A thread that lives takes its port back when it returns to its event loop.
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the thread may live and `force` is not set, when another thread reaps
-   *   the port, or when it is this thread's own
+   * @param options `force`: the thread is not known to be dead, and its port is set aside; the next audit that finds it
+   *   as it was, while nothing else moves, reaps it. A thread that lives takes its port back when it returns to its
+   *   event loop.
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the thread may live and `force` is not set, when another
+   *   thread reaps the port, or when it is this thread's own
    */
   reap(portId: number, options?: { force?: boolean }): ReapReport {
     const force = requireFlag('reap', options, 'force');
@@ -483,11 +499,13 @@ export class PagePool {
   }
 
   /**
-   * Leaves the pool: hands cached pages back and frees the port. Every later call throws POOL_ERR_DESTROYED. Entries that were
-   * received in a batch and not yet taken go to the end of their channel; where it is closed or full they are dropped and counted.
+   * Leaves the pool: hands cached pages back and frees the port. Every later call throws POOL_ERR_DESTROYED. Entries
+   * that were received in a batch and not yet taken go to the end of their channel; where it is closed or full they are
+   * dropped and counted.
    *
    * @param options `release`: also releases every reference that this thread still holds
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is not set; nothing is left then
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is not set; nothing is left
+   *   then
    */
   detach(options?: { release?: boolean }): void {
     this.#attachment.detach(requireFlag('detach', options, 'release'));
@@ -500,8 +518,9 @@ export class PagePool {
   }
 
   /**
-   * What this thread holds of the pool, the oldest first; how it came by it, and for how long. Only what is tracked: nothing where
-   * this thread created or attached the pool without `leaks`, one of 128 fragments with `leaks: 'sampled'`.
+   * What this thread holds of the pool, the oldest first; how it came by it, and for how long. Only what is tracked:
+   * nothing where this thread created or attached the pool without `leaks`, one of 128 fragments with `leaks:
+   * 'sampled'`.
    *
    * @param options `olderThanMs`: leaves out what came later
    */
@@ -514,8 +533,8 @@ export class PagePool {
   }
 
   /**
-   * Counts every page and reference anew and compares; exact only when nothing moved meanwhile: the report says so. An exact one
-   * also settles what deaths left, and reaps the ports that were set aside and did nothing since.
+   * Counts every page and reference anew and compares; exact only when nothing moved meanwhile: the report says so. An
+   * exact one also settles what deaths left, and reaps the ports that were set aside and did nothing since.
    */
   audit(): AuditReport {
     this.#port.supply?.refuseReentry('audit');
@@ -523,8 +542,8 @@ export class PagePool {
   }
 
   /**
-   * Begins to close and returns at once: no page is handed out any more, channels are closed and drained, ports hand their
-   * caches back. When every page is home the pool is destroyed. On an attached pool the same as `detach()`.
+   * Begins to close and returns at once: no page is handed out any more, channels are closed and drained, ports hand
+   * their caches back. When every page is home the pool is destroyed. On an attached pool the same as `detach()`.
    *
    * @see page_pool_destroy
    */
@@ -533,10 +552,11 @@ export class PagePool {
   }
 
   /**
-   * Closes and resolves when every page is home, or with what is missing when `timeoutMs` is over; the pool goes on closing then.
-   * On an attached pool the same as `detach()`.
+   * Closes and resolves when every page is home, or with what is missing when `timeoutMs` is over; the pool goes on
+   * closing then. On an attached pool the same as `detach()`.
    *
-   * @throws an aborted signal's reason; the pool goes on closing. PagePoolError POOL_ERR_PROVIDER when the provider fails to end
+   * @throws an aborted signal's reason; the pool goes on closing. PagePoolError POOL_ERR_PROVIDER when the provider
+   *   fails to end
    */
   async close(options?: WaitOptions): Promise<CloseReport> {
     return this.#attachment.close(requireWaitOptions('close', options));

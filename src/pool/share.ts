@@ -1,7 +1,8 @@
 // What crosses to another thread so that it can attach, and the checks that it is what it says.
 //
-// A share is a plain object that postMessage clones. Everything in it is compared with the memory before the first write:
-// version and layout, identity, every constant word of the control region, and that the memory reaches as far as they say.
+// A share is a plain object that postMessage clones. Everything in it is compared with the memory before the first
+// write: version and layout, identity, every constant word of the control region, and that the memory reaches as far as
+// they say.
 
 import {
   ABI_VERSION,
@@ -22,7 +23,10 @@ import { describedSource, type PageSource } from '../provider/choose.js';
 import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
 import { type ResolvedOptions, resolveOptions } from './options.js';
 
-/** What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach` there. */
+/**
+ * What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach`
+ * there.
+ */
 export interface PoolShare {
   readonly kind: 'pagepool';
   readonly abi: number;

@@ -1,7 +1,7 @@
 // How a pool begins in a thread: created with its memory, or attached to memory that another thread created.
 //
-// Both end with a Port: memory checked or written, a port claimed, an engine open on it. One attachment a thread and pool: a
-// second one would be a second port that nobody detaches.
+// Both end with a Port: memory checked or written, a port claimed, an engine open on it. One attachment a thread and
+// pool: a second one would be a second port that nobody detaches.
 
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';

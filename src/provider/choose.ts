@@ -1,4 +1,5 @@
-// Which providers a pool has: from its options to one provider, perhaps a reserve, and what other threads must know of them.
+// Which providers a pool has: from its options to one provider, perhaps a reserve, and what other threads must know of
+// them.
 //
 // Pure: nothing is reserved here. The providers themselves stay with the thread that creates the pool.
 

@@ -1,7 +1,7 @@
 // What a memory provider is: where a pool's pages come from and go back to.
 //
-// The pool never assumes that a page can be read. Everything here is called on the owner's thread only, the one that created
-// the pool; a callback must not call the pool.
+// The pool never assumes that a page can be read. Everything here is called on the owner's thread only, the one that
+// created the pool; a callback must not call the pool.
 
 /** Memory that an area is cut from: a stretch of a buffer, or a device's memory that the processor cannot see. */
 export interface AreaMemory {
@@ -44,7 +44,10 @@ export interface MemoryProvider {
   readonly readable: boolean;
   /** May a pinned page leave the pool? */
   readonly detachable: boolean;
-  /** After so long without any allocation or last release the pool gives it the pages that circulate unused; never if not given. */
+  /**
+   * After so long without any allocation or last release the pool gives it the pages that circulate unused; never if
+   * not given.
+   */
   readonly idleMs?: number;
   /** Validates and reserves; throws to refuse. */
   init(context: ProviderContext): void | Promise<void>;

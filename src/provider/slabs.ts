@@ -1,10 +1,10 @@
 // Slabs: pages cut from big shared buffers, so that memory comes and goes in few large pieces.
 //
-// A slab is one area. Pages are fed as they are wanted, from the fullest slab first, so that others can empty; a slab whose pages
-// are all home is dropped when the pool keeps more than the low-water mark without it, and the emptiest one is called in (its
-// pages leave circulation, a refill waives one at a time) when the others have room for what it holds. Where more is wanted than
-// all others have, that one is kept after all. The owner's thread only.
-// Source: the huge-page providers of the kernel's page_pool (never merged): one mapping, many pages.
+// A slab is one area. Pages are fed as they are wanted, from the fullest slab first, so that others can empty; a slab
+// whose pages are all home is dropped when the pool keeps more than the low-water mark without it, and the emptiest one
+// is called in (its pages leave circulation, a refill waives one at a time) when the others have room for what it
+// holds. Where more is wanted than all others have, that one is kept after all. The owner's thread only. Source: the
+// huge-page providers of the kernel's page_pool (never merged): one mapping, many pages.
 
 import { invalidArgument, requireRecord } from '../errors.js';
 import { longestFreeRun } from './page-numbers.js';
@@ -16,7 +16,9 @@ export interface SlabOptions {
   slabBytes?: number;
   /** The low-water mark, bytes: slabs that each pool keeps, used or not; one slab if not given. */
   keepBytes?: number;
-  /** After so long without an allocation or a last release the pool's unused pages are given up, ms; 1000 if not given. */
+  /**
+   * After so long without an allocation or a last release the pool's unused pages are given up, ms; 1000 if not given.
+   */
   idleMs?: number;
 }
 
@@ -200,13 +202,13 @@ class SlabProvider implements MemoryProvider {
 }
 
 /**
- * Pages from big shared buffers, which are given back when they are not used any more: on `trim()`, and when nothing was
- * allocated or released for a while. Several pools may share one provider; each has slabs of its own.
+ * Pages from big shared buffers, which are given back when they are not used any more: on `trim()`, and when nothing
+ * was allocated or released for a while. Several pools may share one provider; each has slabs of its own.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown or outside its range
  *
- * @example
- * const pool = await PagePool.create({ provider: slabs({ slabBytes: 64 * 1024 * 1024 }), pageBytes: 65536, pageCount: 32768 });
+ * @example const pool = await PagePool.create({ provider: slabs({ slabBytes: 64 * 1024 * 1024 }), pageBytes: 65536,
+ *   pageCount: 32768 });
  */
 export function slabs(options: SlabOptions = {}): MemoryProvider {
   const given = requireRecord('slabs', 'options', options, ['slabBytes', 'keepBytes', 'idleMs']) as SlabOptions;
@@ -235,7 +237,9 @@ function fullest(pool: PoolSlabs): Slab | undefined {
   return found;
 }
 
-/** A slab that was called in and has pages that are home, added to `kept`: they are wanted, and there is nothing else. */
+/**
+ * A slab that was called in and has pages that are home, added to `kept`: they are wanted, and there is nothing else.
+ */
 function keepAfterAll(context: ProviderContext, pool: PoolSlabs, kept: Slab[]): Slab | undefined {
   for (const slab of pool.slabs) {
     if (!slab.isRetiring || slab.free.length === 0) continue;

@@ -1,9 +1,9 @@
-// Memory that somebody else made as a pool's pages: a decoder's heap, another Wasm module's memory, a buffer for a consumer that is
-// not trusted (src/user-area/queue.ts).
+// Memory that somebody else made as a pool's pages: a decoder's heap, another Wasm module's memory, a buffer for a
+// consumer that is not trusted (src/user-area/queue.ts).
 //
-// The memory is not the pool's: it is never cleared, grown or dropped here, and every page has to come back, so none may be pinned.
-// Several pools may share it, one after the other or at the same time: a page is fed to one of them and to nobody else before
-// that one has retired it. Owner thread only, as every provider.
+// The memory is not the pool's: it is never cleared, grown or dropped here, and every page has to come back, so none
+// may be pinned. Several pools may share it, one after the other or at the same time: a page is fed to one of them and
+// to nobody else before that one has retired it. Owner thread only, as every provider.
 //
 // Kernel: struct io_zcrx_area with its freelist, which outlives the pools of a queue that restarts.
 
@@ -17,7 +17,10 @@ import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 export interface UserAreaOptions {
   /** Where the area starts in the memory, a multiple of 16; 0 if not given. */
   byteOffset?: number;
-  /** Bytes of the area, a multiple of the pool's `pageBytes`; the rest of the memory, as far as it reaches now, if not given. */
+  /**
+   * Bytes of the area, a multiple of the pool's `pageBytes`; the rest of the memory, as far as it reaches now, if not
+   * given.
+   */
   byteLength?: number;
 }
 
@@ -151,9 +154,9 @@ class UserAreaProvider implements MemoryProvider {
 }
 
 /**
- * A provider of pages in memory that somebody else made, for pools whose consumers may be threads that are not trusted: those see
- * all of the memory's bytes, and may write them at any time. Each of a pool's pages comes back before the pool ends. The memory may
- * grow meanwhile; the area stays where it is.
+ * A provider of pages in memory that somebody else made, for pools whose consumers may be threads that are not trusted:
+ * those see all of the memory's bytes, and may write them at any time. Each of a pool's pages comes back before the
+ * pool ends. The memory may grow meanwhile; the area stays where it is.
  *
  * @param memory a SharedArrayBuffer, or a shared WebAssembly.Memory; an ArrayBuffer for a pool that is local
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for anything else, and when the options do not lie inside it

@@ -1,8 +1,8 @@
 // The default provider: pages in the pool's own memory, which grows in steps to a maximum.
 //
-// Pages lie right behind the control region, so any port can take fresh ones and give retired ones back by itself, on shared
-// words: the callbacks have nothing to do. The memory never shrinks. Where WebAssembly cannot share memory the same pages lie
-// in one buffer of full size, which the system commits as it is touched.
+// Pages lie right behind the control region, so any port can take fresh ones and give retired ones back by itself, on
+// shared words: the callbacks have nothing to do. The memory never shrinks. Where WebAssembly cannot share memory the
+// same pages lie in one buffer of full size, which the system commits as it is touched.
 
 import { invalidArgument, requireRecord } from '../errors.js';
 import { WASM_PAGE_BYTES } from '../numbers.js';
@@ -10,7 +10,10 @@ import type { MemoryProvider } from './provider.js';
 
 /** How the default provider grows. */
 export interface WasmMemoryOptions {
-  /** Bytes that one growth step adds, rounded up to 64 KiB: 64 KiB..1 GiB; an eighth of the pages, at least 1 MiB, if not given. */
+  /**
+   * Bytes that one growth step adds, rounded up to 64 KiB: 64 KiB..1 GiB; an eighth of the pages, at least 1 MiB, if
+   * not given.
+   */
   stepBytes?: number;
 }
 
@@ -56,7 +59,10 @@ export function wasmMemory(options: WasmMemoryOptions = {}): MemoryProvider {
   return new WasmMemoryProvider(stepBytes);
 }
 
-/** Whether a provider's pages lie in the pool's own memory: by its name, which another copy of the package gives it as well. */
+/**
+ * Whether a provider's pages lie in the pool's own memory: by its name, which another copy of the package gives it as
+ * well.
+ */
 export function isOwnMemory(provider: MemoryProvider): boolean {
   return provider.kind === 'wasm-memory';
 }

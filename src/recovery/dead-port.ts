@@ -1,8 +1,8 @@
 // The words of a port whose thread is gone, as the reaper that has claimed it reads and writes them.
 //
-// Nothing here decides anything. What only the dead thread wrote (rows, magazines, lanes, its record) is read and written
-// plainly: the thread is gone, and the claim word names one reaper. Words that live threads write are reached atomically, each
-// access after a `yield`.
+// Nothing here decides anything. What only the dead thread wrote (rows, magazines, lanes, its record) is read and
+// written plainly: the thread is gone, and the claim word names one reaper. Words that live threads write are reached
+// atomically, each access after a `yield`.
 
 import {
   type LANE_INBOX_OFFSET,

@@ -1,8 +1,8 @@
 // Listing: what nobody uses can be found, by its bit and by the hint that does not stand behind it.
 //
 // A death may leave a page on the provider's side without its bit: that of a port between the page's state and the bit,
-// and that of the owner. The owner takes bits before it looks at pages, and sets them after it has written states. A bit
-// too many costs one look, so all of this may be done twice, also by a reaper that follows another one.
+// and that of the owner. The owner takes bits before it looks at pages, and sets them after it has written states. A
+// bit too many costs one look, so all of this may be done twice, also by a reaper that follows another one.
 
 import {
   CONTROL_BASE,

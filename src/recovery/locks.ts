@@ -1,9 +1,9 @@
 // Locks that end with their threads: what tells a death where there is no exit event.
 //
-// Each port's thread holds a Web Lock named after the pool, the port and the claim, from attaching to detaching, once some
-// thread of the pool watches by locks; a watcher asks for the same lock and is granted it when the holder has let go or is gone.
-// A port word says that the lock is held, so that nobody asks before. Nothing here keeps a program alive in Node or a browser;
-// in Deno a lock that is held or asked for does.
+// Each port's thread holds a Web Lock named after the pool, the port and the claim, from attaching to detaching, once
+// some thread of the pool watches by locks; a watcher asks for the same lock and is granted it when the holder has let
+// go or is gone. A port word says that the lock is held, so that nobody asks before. Nothing here keeps a program alive
+// in Node or a browser; in Deno a lock that is held or asked for does.
 
 import { CLAIM_SEQ_SHIFT, CLAIM_STATE_MASK, PORT_LOCK_OFFSET } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
@@ -100,7 +100,9 @@ export class LockWatch {
     this.#locks.request(nameOf(this.#port, id, claim), { signal: this.#abort.signal }, granted).catch(() => {});
   }
 
-  /** Node (24, 26) gives a dead thread's lock to another thread when that one next asks for any lock, and not before. */
+  /**
+   * Node (24, 26) gives a dead thread's lock to another thread when that one next asks for any lock, and not before.
+   */
   #nudgeNode(): Timer {
     const nudge = (): void => {
       this.#locks.request('pagepool nudge', { ifAvailable: true }, () => {}).catch(() => {});

@@ -1,8 +1,9 @@
 // The reaper of one attached thread: whose port may be reaped, in which order, and who is told afterwards.
 //
-// The thread of an attached port only, never inside another call of its own: from the public call, from a worker's exit, from a
-// lock that was granted. The steps themselves stand in reap.ts and act through a TypeScript engine on the dead port, whatever
-// engine its thread had. Source of the order: a reaper's port is reaped before the ports that it was reaping.
+// The thread of an attached port only, never inside another call of its own: from the public call, from a worker's
+// exit, from a lock that was granted. The steps themselves stand in reap.ts and act through a TypeScript engine on the
+// dead port, whatever engine its thread had. Source of the order: a reaper's port is reaped before the ports that it
+// was reaping.
 
 import {
   CLAIM_FREE,
@@ -39,7 +40,8 @@ export class PortReaper {
   }
 
   /**
-   * Takes back what the port's thread had, if it is known to be dead; with `force` a port is set aside until an audit finds it quiet.
+   * Takes back what the port's thread had, if it is known to be dead; with `force` a port is set aside until an audit
+   * finds it quiet.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the thread may live, or somebody else reaps the port
    */
@@ -83,7 +85,10 @@ export class PortReaper {
     }
   }
 
-  /** Reaps the ports that were set aside and have done nothing since. The caller has seen that nothing moves. Which they were. */
+  /**
+   * Reaps the ports that were set aside and have done nothing since. The caller has seen that nothing moves. Which they
+   * were.
+   */
   reapQuiet(): number[] {
     const { memory, geometry, id: own } = this.#port;
     const reaped: number[] = [];
@@ -158,7 +163,10 @@ export class PortReaper {
     });
   }
 
-  /** Wakes whoever waits for what the dead thread may have made true, or was about to: it may have died before it called them. */
+  /**
+   * Wakes whoever waits for what the dead thread may have made true, or was about to: it may have died before it called
+   * them.
+   */
   #tell(): void {
     const { engine, geometry, memory } = this.#port;
     engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);

@@ -1,9 +1,10 @@
 // Reaping: what a dead thread's port has goes back where it belongs, and the port is free again.
 //
-// The reaper claims the port and then is that port: it settles the operation record, tidies what the record does not cover, and
-// hands everything back with the port's own engine calls, as a thread does that detaches. So whatever the reaper does has a
-// record in the dead port's name, and a reaper that dies leaves a dead port: the next one goes on where it stopped.
-// Rejected: adopting row by row into the reaper's own ledger, which needs a redo record of its own for each step.
+// The reaper claims the port and then is that port: it settles the operation record, tidies what the record does not
+// cover, and hands everything back with the port's own engine calls, as a thread does that detaches. So whatever the
+// reaper does has a record in the dead port's name, and a reaper that dies leaves a dead port: the next one goes on
+// where it stopped. Rejected: adopting row by row into the reaper's own ledger, which needs a redo record of its own
+// for each step.
 
 import {
   BIAS_THRESHOLD,
@@ -78,8 +79,8 @@ export function emptyFindings(portId: number): Findings {
 }
 
 /**
- * Claims a dead port for `reaper`. False: its claim word is not `seen` any more, and somebody else has it. The word also says who
- * goes on when this reaper dies: whoever reaps it.
+ * Claims a dead port for `reaper`. False: its claim word is not `seen` any more, and somebody else has it. The word
+ * also says who goes on when this reaper dies: whoever reaps it.
  */
 export function* claimDead(port: DeadPort, seen: number, reaper: number): Steps<boolean> {
   // Of two reapers one wins; what the dead thread wrote came before its end, and its end before any reaper knew of it.
@@ -87,8 +88,8 @@ export function* claimDead(port: DeadPort, seen: number, reaper: number): Steps<
 }
 
 /**
- * Reaps a port that the caller has claimed, and every port that its thread was reaping. `scratch`: an address where the entries of a
- * node may be written.
+ * Reaps a port that the caller has claimed, and every port that its thread was reaping. `scratch`: an address where the
+ * entries of a node may be written.
  */
 export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, findings: Findings): Steps<void> {
   findings.isReaped = true;
@@ -115,8 +116,8 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
 }
 
 /**
- * A page in a magazine has no holder, and is in one: what the death left half done is decided by that. Pages in the magazine that
- * merges go through, which is empty between calls, are held from here on; reaping releases what is held.
+ * A page in a magazine has no holder, and is in one: what the death left half done is decided by that. Pages in the
+ * magazine that merges go through, which is empty between calls, are held from here on; reaping releases what is held.
  */
 function tidyMagazines(port: DeadPort): void {
   const [loaded, merge] = port.magazines();
@@ -153,7 +154,10 @@ function* markSuspect(port: DeadPort): Steps<number[]> {
   return [page];
 }
 
-/** Tokens in this port's hands: those it was filling are free again, those it was adopting are its references. How many of these. */
+/**
+ * Tokens in this port's hands: those it was filling are free again, those it was adopting are its references. How many
+ * of these.
+ */
 function* takeTokens(port: DeadPort): Steps<number> {
   const { tokensOffset, tokenCount } = port.geometry;
   let taken = 0;

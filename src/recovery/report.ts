@@ -16,12 +16,17 @@ export interface ReapReport {
   readonly cachedPages: number;
   /** Entries it was about to send, or to drop: released. */
   readonly unsentEntries: number;
-  /** Entries it had taken out of channels in a batch and not received: back in the channel, or dropped where it is full or closed. */
+  /**
+   * Entries it had taken out of channels in a batch and not received: back in the channel, or dropped where it is full
+   * or closed.
+   */
   readonly returnedEntries: number;
   readonly droppedEntries: number;
   /** Tokens it was adopting: released. */
   readonly tokens: number;
-  /** Pages that its death may have left with one reference too many; the next quiet audit, or the close, settles them. */
+  /**
+   * Pages that its death may have left with one reference too many; the next quiet audit, or the close, settles them.
+   */
   readonly suspects: readonly number[];
   /** Ports that the thread was reaping when it died: they are reaped as well. */
   readonly inherited: readonly number[];

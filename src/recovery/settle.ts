@@ -1,8 +1,10 @@
-// Settling a dead port's operation record: the step it was in is found to have happened, and is finished, or not, and is undone.
+// Settling a dead port's operation record: the step it was in is found to have happened, and is finished, or not, and
+// is undone.
 //
-// Every record holds absolute values, so settling sets and never adds: a reaper that dies here is followed by one that settles
-// the same record again. What each kind means stands at RECORD_* in assembly/layout.ts; which word tells whether the step
-// happened stands at each function here. Source: docs/architecture.md, the exchange ring (three witnesses), explored in test/interleaving.
+// Every record holds absolute values, so settling sets and never adds: a reaper that dies here is followed by one that
+// settles the same record again. What each kind means stands at RECORD_* in assembly/layout.ts; which word tells
+// whether the step happened stands at each function here. Source: docs/architecture.md, the exchange ring (three
+// witnesses), explored in test/interleaving.
 
 import {
   BIAS,
@@ -110,7 +112,10 @@ export function* settleRecord(port: DeadPort): Steps<boolean> {
   return true;
 }
 
-/** A node exchange: it happened if the word holds what was to come, or another port has seen that, or has taken our node. */
+/**
+ * A node exchange: it happened if the word holds what was to come, or another port has seen that, or has taken our
+ * node.
+ */
 function* settleExchange(port: DeadPort, { address, seen, next, holder }: OpenRecord): Steps<void> {
   const ring = port.ringOf(holder);
   const nodeMask = 2 ** ring.nodeBits - 1;
@@ -154,7 +159,9 @@ function vacate(port: DeadPort, unit: number): void {
   port.setWord(address, (((word >>> WORD_GENERATION_SHIFT) + 1) & generationMask) << WORD_GENERATION_SHIFT);
 }
 
-/** An entry from the row into the outbox: undone. Those before it are in; a burst stores the count with its last one. */
+/**
+ * An entry from the row into the outbox: undone. Those before it are in; a burst stores the count with its last one.
+ */
 // biome-ignore lint/correctness/useYield: see settleCut
 function* settleEntry(port: DeadPort, { row, index, address }: OpenRecord): Steps<void> {
   port.setRow(pageOfEntry(port, address, index), row);
@@ -267,7 +274,10 @@ function* settleToken(port: DeadPort, { page, row, address: token, value: before
   else port.setRow(page, isLending ? row - 1 : row + 1);
 }
 
-/** The fragment page is left: what was decided stands in the row (it goes home), in the cut (used again) or in the count. */
+/**
+ * The fragment page is left: what was decided stands in the row (it goes home), in the cut (used again) or in the
+ * count.
+ */
 function* settleLeave(port: DeadPort, { page, row, value: cut }: OpenRecord): Steps<void> {
   if (port.get(PORT_FRAGMENT_PAGE_OFFSET) !== page) return;
   const counter = port.descriptor(page) + DESCRIPTOR_COUNT_OFFSET;

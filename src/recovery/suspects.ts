@@ -1,7 +1,8 @@
 // Suspects: pages that a death may have left with references which nobody has.
 //
-// A thread that dies between its row and the page's count leaves no witness (refcount.ts releaseShared, retain). Its page is
-// marked, and stays as it is until an audit has seen every reference while nothing moved: then the count is put right.
+// A thread that dies between its row and the page's count leaves no witness (refcount.ts releaseShared, retain). Its
+// page is marked, and stays as it is until an audit has seen every reference while nothing moved: then the count is put
+// right.
 
 import { DESCRIPTOR_COUNT_OFFSET, DESCRIPTOR_SUSPECT_OFFSET } from '../../assembly/layout.js';
 import { descriptorAt, rowIndex } from '../control/places.js';
@@ -17,8 +18,8 @@ export interface Suspicion {
 }
 
 /**
- * Takes the references that nobody has from the page's count, and the page home if no other is left. True: there were some. The
- * caller has seen all references while nothing moved; a count that moved since is left for the next audit.
+ * Takes the references that nobody has from the page's count, and the page home if no other is left. True: there were
+ * some. The caller has seen all references while nothing moved; a count that moved since is left for the next audit.
  */
 export function settleSuspicion(port: Port, { page, references, excess }: Suspicion): boolean {
   const { memory, geometry, engine, id } = port;

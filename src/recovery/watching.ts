@@ -1,8 +1,8 @@
 // Watching: hearing of the end of other threads, and reaping what they leave.
 //
-// Two ways of hearing: a worker's exit event (Node, Bun, Deno) names its thread by the number that its ports carry, and locks
-// (locks.ts) tell of every port's thread, whoever started it. The watching port's own thread only; callbacks run between its
-// calls. Nothing is kept once the thread is done with the pool.
+// Two ways of hearing: a worker's exit event (Node, Bun, Deno) names its thread by the number that its ports carry, and
+// locks (locks.ts) tell of every port's thread, whoever started it. The watching port's own thread only; callbacks run
+// between its calls. Nothing is kept once the thread is done with the pool.
 
 import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';

@@ -1,8 +1,8 @@
 // The audit: counts every page and every reference anew, and compares them with what the pool believes.
 //
-// Exact on a quiet pool; it says when something moved. An exact one is also the moment to settle what cannot be known while
-// threads work: pages that a death left suspect, and ports that were set aside and have done nothing since. The checks
-// themselves stand in census.ts and census-ports.ts and read only.
+// Exact on a quiet pool; it says when something moved. An exact one is also the moment to settle what cannot be known
+// while threads work: pages that a death left suspect, and ports that were set aside and have done nothing since. The
+// checks themselves stand in census.ts and census-ports.ts and read only.
 
 import { CONTROL_BASE, PORT_RECORD_KIND_OFFSET, RECORD_NONE, RING_BYTES } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
@@ -21,7 +21,10 @@ export interface AuditReport extends CensusFindings {
   readonly exact: boolean;
   /** Of the suspects, pages that had one reference too many, and have not any more. */
   readonly settled: readonly number[];
-  /** Ports that had been set aside and did nothing since: they are reaped now, and the rest of the report is from after that. */
+  /**
+   * Ports that had been set aside and did nothing since: they are reaped now, and the rest of the report is from after
+   * that.
+   */
   readonly reaped: readonly number[];
 }
 

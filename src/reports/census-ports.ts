@@ -1,7 +1,8 @@
-// The census of the ports: nodes that are theirs, what a port must not have when it is free, and whether counters add up.
+// The census of the ports: nodes that are theirs, what a port must not have when it is free, and whether counters add
+// up.
 //
-// Reads only. The invariants by number: I5 what a port calls its own is its own, I8 a port that left has nothing and a pool
-// ends with its ports, I9 pages handed out against pages that came back.
+// Reads only. The invariants by number: I5 what a port calls its own is its own, I8 a port that left has nothing and a
+// pool ends with its ports, I9 pages handed out against pages that came back.
 
 import {
   CLAIM_FREE,
@@ -92,8 +93,8 @@ function checkFree(port: Port, id: number, report: Report): void {
 }
 
 /**
- * Pages handed out are out, or came back (I9). Counted before the step or behind it, so a death leaves one of them wrong: checked
- * where no port was reaped. A pool that closes takes pages back without counting.
+ * Pages handed out are out, or came back (I9). Counted before the step or behind it, so a death leaves one of them
+ * wrong: checked where no port was reaped. A pool that closes takes pages back without counting.
  */
 export function checkAllocations(port: Port, used: number, report: Report): void {
   const { memory } = port;

@@ -1,8 +1,9 @@
 // The census: visits every magazine, node, token and page, and says what does not fit together.
 //
-// Reads only; what it finds is so if nothing moved meanwhile, which audit.ts tells. The invariants by number: I1 each page is
-// somewhere, I2 in one place, I3 counted 1 and without users in every container, I4 in-flight is the pages that are out, I7 a
-// page on the provider's side can be found there, I10 references against counts. Those of ports stand in census-ports.ts.
+// Reads only; what it finds is so if nothing moved meanwhile, which audit.ts tells. The invariants by number: I1 each
+// page is somewhere, I2 in one place, I3 counted 1 and without users in every container, I4 in-flight is the pages that
+// are out, I7 a page on the provider's side can be found there, I10 references against counts. Those of ports stand in
+// census-ports.ts.
 
 import {
   BIAS,
@@ -169,7 +170,10 @@ export class Census {
     }
   }
 
-  /** Whether a retired page can be found: its bit, and the hint not past it. The reserve's are looked for by their state. */
+  /**
+   * Whether a retired page can be found: its bit, and the hint not past it. The reserve's are looked for by their
+   * state.
+   */
   #isListed(page: number): boolean {
     const { ownPages, retiredBitsOffset } = this.#port.geometry;
     if (ownPages !== 0 && page > ownPages) return true;
@@ -246,7 +250,9 @@ export class Census {
     if (place === undefined) this.#checkFindable(page, state);
   }
 
-  /** What is not in circulation comes back: retired and fresh pages are looked for, a pinned one waits for its unpin. */
+  /**
+   * What is not in circulation comes back: retired and fresh pages are looked for, a pinned one waits for its unpin.
+   */
   #checkFindable(page: number, state: number): void {
     if (state === HOME_RETIRED && !this.#isListed(page)) {
       this.#error(`I7 page ${page} is retired and cannot be found (expected its bit to be set)`);

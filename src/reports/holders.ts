@@ -1,7 +1,7 @@
 // Who keeps a closing pool from its end: by port, channel and token, with the first page numbers, and in a sentence.
 //
-// Reads the control region and writes nothing; approximate while threads work. What it says of a page is where its references
-// are, so a page that several hold is named with each of them.
+// Reads the control region and writes nothing; approximate while threads work. What it says of a page is where its
+// references are, so a page that several hold is named with each of them.
 
 import {
   CLAIM_QUARANTINED,
@@ -34,9 +34,9 @@ import type { Port } from '../port/port.js';
 /** Somebody, or something, that keeps a closing pool from its end. */
 export interface Holder {
   /**
-   * `'references'`: a thread has not released them. `'cache'`: pages in a thread's cache. `'running'`: a thread that has not run
-   * since the closing began. `'channel'`: entries that nobody received. `'token'`: lent, not adopted. `'nobody'`: no reference is
-   * to be found, as on a page that a thread was just releasing when it died.
+   * `'references'`: a thread has not released them. `'cache'`: pages in a thread's cache. `'running'`: a thread that
+   * has not run since the closing began. `'channel'`: entries that nobody received. `'token'`: lent, not adopted.
+   * `'nobody'`: no reference is to be found, as on a page that a thread was just releasing when it died.
    */
   readonly kind: 'references' | 'cache' | 'running' | 'channel' | 'token' | 'nobody';
   /** The port, where it is one. */

@@ -1,7 +1,7 @@
 // Statistics: the kernel's counters by their names, summed over all ports, and where every page is now.
 //
-// Read without stopping anybody: counters of other threads may be one step old, and the parts of one report need not belong
-// to one moment. No call here writes to the pool.
+// Read without stopping anybody: counters of other threads may be one step old, and the parts of one report need not
+// belong to one moment. No call here writes to the pool.
 
 import {
   CLAIM_FREE,
@@ -50,7 +50,10 @@ export interface AllocStats {
   readonly empty: number;
   /** Magazines taken from the ring or from another port. */
   readonly refill: number;
-  /** Pages that a refill found in the ring and gave back, because their provider wants their area back; 0 with Wasm memory. */
+  /**
+   * Pages that a refill found in the ring and gave back, because their provider wants their area back; 0 with Wasm
+   * memory.
+   */
   readonly waive: number;
   /** Ours: no page anywhere; the allocation returned 0. */
   readonly fail: number;
@@ -133,8 +136,8 @@ export interface PoolStats extends CounterStats {
 export interface ProviderStats {
   readonly kind: string;
   /**
-   * `'own'`: the pool's own memory, which any thread grows. `'serving'`: the thread that calls the provider is attached. `'gone'`: it
-   * is not, and pages circulate, but none is added.
+   * `'own'`: the pool's own memory, which any thread grows. `'serving'`: the thread that calls the provider is
+   * attached. `'gone'`: it is not, and pages circulate, but none is added.
    */
   readonly state: 'own' | 'serving' | 'gone';
   /** What only the thread that calls the provider knows; null in others. */

@@ -1,8 +1,8 @@
 // Churn: one thread's random work on a pool, with every byte range stamped and checked before it is given up.
 //
-// Runs in any thread that is attached; several of them may work on one pool and hand pages to each other over one of its
-// channels. The stamp is the fragment's own place and a number of the thread, so a page that two users have at one time shows in
-// the bytes. Choices follow from the seed; it holds at most `hold` references.
+// Runs in any thread that is attached; several of them may work on one pool and hand pages to each other over one of
+// its channels. The stamp is the fragment's own place and a number of the thread, so a page that two users have at one
+// time shows in the bytes. Choices follow from the seed; it holds at most `hold` references.
 
 import type { Channel } from '../pool/channel.js';
 import type { Fragment } from '../pool/fragment.js';
@@ -94,7 +94,8 @@ function isStamped(pool: PagePool, fragment: Fragment, stamp: number): boolean {
 function* stampOf({ length }: Fragment, stamp: number): Generator<readonly [at: number, value: number]> {
   for (let i = 0; i < STAMP_WORDS; i++) {
     const at = Math.floor(((length - 1) * i) / (STAMP_WORDS - 1));
-    // Of ranges as short as a few bytes several stamps are one byte: they are written in this order, and the last one counts.
+    // Of ranges as short as a few bytes several stamps are one byte: they are written in this order, and the last one
+    // counts.
     if (i > 0 && at === Math.floor(((length - 1) * (i - 1)) / (STAMP_WORDS - 1))) continue;
     yield [at, (stamp >>> (8 * i)) & 0xff];
   }

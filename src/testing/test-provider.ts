@@ -1,8 +1,8 @@
 // The conformance suite: what every provider must stand, ours and others'.
 //
-// Each check makes pools of its own in this thread, with real memory and both engines, over a witness that checks the contract on
-// every call. With a test runner's describe and it the checks are its tests; without, they run one after the other and the first
-// that fails throws. Nothing here measures time.
+// Each check makes pools of its own in this thread, with real memory and both engines, over a witness that checks the
+// contract on every call. With a test runner's describe and it the checks are its tests; without, they run one after
+// the other and the first that fails throws. Nothing here measures time.
 
 import { PagePoolError, reasonOf, show } from '../errors.js';
 import type { PoolOptions } from '../pool/options.js';
@@ -21,7 +21,10 @@ export interface ProviderTestHost {
 
 /** How the suite is run. */
 export interface ProviderTestOptions {
-  /** The runner that the checks are registered with; none: they run at once, and the promise is rejected by the first that fails. */
+  /**
+   * The runner that the checks are registered with; none: they run at once, and the promise is rejected by the first
+   * that fails.
+   */
   host?: ProviderTestHost;
   /** For names. */
   name?: string;
@@ -49,7 +52,8 @@ const FAULTS_MAX = 64;
  * Runs a provider through the suite.
  *
  * @param make a new provider for each check; it is called often
- * @throws Error naming what a provider breaks, from the promise where no runner is given, from the runner's tests otherwise
+ * @throws Error naming what a provider breaks, from the promise where no runner is given, from the runner's tests
+ *   otherwise
  *
  * @example
  * import { describe, it } from 'node:test';
@@ -292,7 +296,9 @@ async function leaveBehind(setting: Setting, before: (watch: Witness) => void): 
   requireFaultless(watch);
 }
 
-/** One pool whose provider meets one failure, if it makes as many calls; afterwards it has as many pages as without it. */
+/**
+ * One pool whose provider meets one failure, if it makes as many calls; afterwards it has as many pages as without it.
+ */
 async function failOnce(
   setting: Setting,
   failAt: number,

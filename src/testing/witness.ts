@@ -1,7 +1,8 @@
-// A witness: stands between a pool and a provider, checks the contract on every call, and fails calls where a test says so.
+// A witness: stands between a pool and a provider, checks the contract on every call, and fails calls where a test says
+// so.
 //
-// Both sides are the real ones; the witness passes everything on. What it finds wrong it remembers, since a provider may swallow
-// an error that is thrown into its callback.
+// Both sides are the real ones; the witness passes everything on. What it finds wrong it remembers, since a provider
+// may swallow an error that is thrown into its callback.
 
 import type { Area, AreaMemory, MemoryProvider, ProviderContext } from '../provider/provider.js';
 

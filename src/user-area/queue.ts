@@ -1,9 +1,11 @@
-// UserQueue: the pool's side towards one consumer that is not trusted; the zero-copy receive protocol of the kernel's io_uring.
+// UserQueue: the pool's side towards one consumer that is not trusted; the zero-copy receive protocol of the kernel's
+// io_uring.
 //
-// `give` turns a reference of this thread into a user reference: it stays in this thread's row of the pool's ledger, and a count
-// beside it, in memory that the consumer cannot reach, says that the consumer has it. The consumer answers with refills; an entry
-// takes back what the count says is out, and nothing else. Whatever is out at the end is scrubbed. Owner only: the calls belong
-// to the thread that made the queue; nothing waits for the consumer. If this thread dies its row is reaped like any other.
+// `give` turns a reference of this thread into a user reference: it stays in this thread's row of the pool's ledger,
+// and a count beside it, in memory that the consumer cannot reach, says that the consumer has it. The consumer answers
+// with refills; an entry takes back what the count says is out, and nothing else. Whatever is out at the end is
+// scrubbed. Owner only: the calls belong to the thread that made the queue; nothing waits for the consumer. If this
+// thread dies its row is reaped like any other.
 //
 // Kernel: io_zcrx_recv_frag (give), io_zcrx_ring_refill (refill), io_zcrx_scrub (scrub), io_zcrx_copy_chunk (giveCopy).
 
@@ -73,16 +75,13 @@ const LOOK_MS = 1;
 const givenBy = new WeakMap<Port, Uint32Array>();
 
 /**
- * A queue to one consumer that is not trusted. It gets the area and two rings, through `share()`; nothing that it writes there
- * harms anything but its own data.
+ * A queue to one consumer that is not trusted. It gets the area and two rings, through `share()`; nothing that it
+ * writes there harms anything but its own data.
  *
- * @example
- * const pool = await PagePool.create({ pageBytes: 4096, pageCount: 256, provider: userArea(new SharedArrayBuffer(1 << 20)) });
- * const queue = new UserQueue(pool);
- * worker.postMessage(queue.share()); // there: new Receiver(share), of pagepool/user
- * worker.once('exit', () => queue.scrub());
- * const page = pool.alloc();
- * if (page !== 0 && !queue.give(page, 0, 4096)) pool.release(page); // full: the reference is still ours
+ * @example const pool = await PagePool.create({ pageBytes: 4096, pageCount: 256, provider: userArea(new
+ *   SharedArrayBuffer(1 << 20)) }); const queue = new UserQueue(pool); worker.postMessage(queue.share()); // there: new
+ *   Receiver(share), of pagepool/user worker.once('exit', () => queue.scrub()); const page = pool.alloc(); if (page !==
+ *   0 && !queue.give(page, 0, 4096)) pool.release(page); // full: the reference is still ours
  */
 export class UserQueue {
   readonly #pool: PagePool;
@@ -103,9 +102,10 @@ export class UserQueue {
   #state = USER_STATE_OPEN;
 
   /**
-   * @param pool whose pages lie in one area that it keeps: of `userArea()`, or another provider with `detachable: false`
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for any other, or a wrong option; POOL_ERR_NOT_SHARED when the area is not
-   *   shared memory; POOL_ERR_MEMORY_LIMIT when the platform refuses the rings
+   * @param pool whose pages lie in one area that it keeps: of `userArea()`, or another provider with `detachable:
+   *   false`
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for any other, or a wrong option; POOL_ERR_NOT_SHARED when the area
+   *   is not shared memory; POOL_ERR_MEMORY_LIMIT when the platform refuses the rings
    */
   constructor(pool: PagePool, options: UserQueueOptions = {}) {
     const { completions = SLOTS, refills = SLOTS } = requireRecord('UserQueue', 'options', options, [
@@ -169,8 +169,9 @@ export class UserQueue {
   }
 
   /**
-   * Gives the consumer a window on a fragment. True: the caller's reference went along, until it comes back or is scrubbed;
-   * false: there is no room, or, for a fragment outside the area, no page to copy it into, and the caller keeps its reference.
+   * Gives the consumer a window on a fragment. True: the caller's reference went along, until it comes back or is
+   * scrubbed; false: there is no room, or, for a fragment outside the area, no page to copy it into, and the caller
+   * keeps its reference.
    *
    * @param offset where the window starts in the fragment, bytes
    * @param length bytes of the window; copied into a page of the area if the fragment lies elsewhere
@@ -210,8 +211,8 @@ export class UserQueue {
   }
 
   /**
-   * Copies bytes that lie outside the area into pages of it and gives those, a page's worth an entry, each with the tag. Returns how
-   * many bytes went: fewer when there is no room or no page.
+   * Copies bytes that lie outside the area into pages of it and gives those, a page's worth an entry, each with the
+   * tag. Returns how many bytes went: fewer when there is no room or no page.
    *
    * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes
    */
@@ -235,9 +236,9 @@ export class UserQueue {
   }
 
   /**
-   * Takes back what the consumer has given back, at most `maxCount` entries, and releases it; how many references that were. What
-   * else stands in the ring is counted and left out. Called by `give` now and then, and by itself while this thread returns to its
-   * event loop; call it where pages are wanted at once.
+   * Takes back what the consumer has given back, at most `maxCount` entries, and releases it; how many references that
+   * were. What else stands in the ring is counted and left out. Called by `give` now and then, and by itself while this
+   * thread returns to its event loop; call it where pages are wanted at once.
    *
    * @see io_zcrx_ring_refill
    */
@@ -256,8 +257,8 @@ export class UserQueue {
   /**
    * Resolves when the consumer has taken something and there is room for an entry.
    *
-   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_DESTROYED when this thread has left the pool;
-   *   POOL_ERR_TIMEOUT when `timeoutMs` is over
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_DESTROYED when this thread has
+   *   left the pool; POOL_ERR_TIMEOUT when `timeoutMs` is over
    */
   async waitRoom(options?: WaitOptions): Promise<void> {
     const probe = (): true | undefined => {
@@ -278,8 +279,8 @@ export class UserQueue {
   }
 
   /**
-   * Ends the queue, waits for everything to come back, and scrubs what did not when `timeoutMs` is over or the signal is aborted;
-   * how many references those were. Without either a consumer that gives nothing back keeps this waiting.
+   * Ends the queue, waits for everything to come back, and scrubs what did not when `timeoutMs` is over or the signal
+   * is aborted; how many references those were. Without either a consumer that gives nothing back keeps this waiting.
    *
    * @throws an aborted signal's reason, after the scrub
    */
@@ -301,9 +302,9 @@ export class UserQueue {
   }
 
   /**
-   * Ends the queue and takes every reference back that the consumer still has, whatever it did and whether it lives; how many. Its
-   * pages are used again at once: a consumer that goes on writes into what is not its own any more, as far as the area reaches.
-   * Call it when the consumer's thread has ended.
+   * Ends the queue and takes every reference back that the consumer still has, whatever it did and whether it lives;
+   * how many. Its pages are used again at once: a consumer that goes on writes into what is not its own any more, as
+   * far as the area reaches. Call it when the consumer's thread has ended.
    *
    * @see io_zcrx_scrub
    */
@@ -414,7 +415,10 @@ export class UserQueue {
     return false;
   }
 
-  /** Looks at the refills while anything is out, whenever this thread returns to its event loop, once a millisecond at most. */
+  /**
+   * Looks at the refills while anything is out, whenever this thread returns to its event loop, once a millisecond at
+   * most.
+   */
   #follow(): void {
     this.#isFollowing = true;
     this.#event.begin();

@@ -1,9 +1,9 @@
 // The trusted side of a user queue's rings: writes completions, reads refills, and believes nothing.
 //
-// One thread's, that of the pool. Whoever has the buffer can write all of it at any time. So every position and every event that
-// this side owns is kept here and only written there; of what the consumer owns each word is read once, by an atomic load (a
-// plain one could be read twice by the compiler), checked, and used as it was read. A position that cannot be is bounded to
-// the ring. Nothing here waits for the consumer. See src/user/layout.ts.
+// One thread's, that of the pool. Whoever has the buffer can write all of it at any time. So every position and every
+// event that this side owns is kept here and only written there; of what the consumer owns each word is read once, by
+// an atomic load (a plain one could be read twice by the compiler), checked, and used as it was read. A position that
+// cannot be is bounded to the ring. Nothing here waits for the consumer. See src/user/layout.ts.
 
 import {
   USER_AREA_BYTES_OFFSET,
@@ -157,7 +157,10 @@ export class UserRings {
     return refills;
   }
 
-  /** The next refill's unit, counted from the area's start, or what is wrong with it: REFILL_*. The head moves on either way. */
+  /**
+   * The next refill's unit, counted from the area's start, or what is wrong with it: REFILL_*. The head moves on either
+   * way.
+   */
   takeRefill(): number {
     const { areaBytes, pageBytes, refills, unitBytes } = this.#plan;
     const at = this.#refillsIndex + (this.#refillHead & (refills - 1)) * USER_REFILL_WORDS;
@@ -176,7 +179,8 @@ export class UserRings {
   }
 
   #read(index: number): number {
-    // N2 no ordering needed: A1 came before; a hostile consumer writes whenever it likes, and what was read is all that counts.
+    // N2 no ordering needed: A1 came before; a hostile consumer writes whenever it likes, and what was read is all that
+    // counts.
     return Atomics.load(this.#i32, index) >>> 0;
   }
 }

@@ -1,7 +1,9 @@
-// The trusted side's wait on the word that an untrusted consumer raises: no oftener than the consumer could make it suffer.
+// The trusted side's wait on the word that an untrusted consumer raises: no oftener than the consumer could make it
+// suffer.
 //
-// The same face as the pool's eventcounts, so that the pool's waits take it. A wake-up tells nothing but that one may look; for
-// a moment after each, only timers look, so a consumer that raises the word without end costs a look a millisecond. Owner only.
+// The same face as the pool's eventcounts, so that the pool's waits take it. A wake-up tells nothing but that one may
+// look; for a moment after each, only timers look, so a consumer that raises the word without end costs a look a
+// millisecond. Owner only.
 
 import { hasWaitAsync } from '../platform/capabilities.js';
 import type { WaitEvent } from '../port/eventcount.js';
@@ -31,7 +33,8 @@ export class UserEvent implements WaitEvent {
   }
 
   arm(): number {
-    // X1 pairs with A1 in src/user/receiver.ts load: of this look and what the consumer does meanwhile, one sees the other.
+    // X1 pairs with A1 in src/user/receiver.ts load: of this look and what the consumer does meanwhile, one sees the
+    // other.
     Atomics.store(this.#i32, USER_WANTS_OFFSET >>> 2, 1);
     // A3 pairs with R3 in src/user/receiver.ts tell: a word that moves after this ends the wait.
     return Atomics.load(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2);
@@ -45,8 +48,8 @@ export class UserEvent implements WaitEvent {
 
   /** Nothing more is expected of the consumer: whoever listens looks once more. */
   close(): void {
-    // A waitAsync on a word that nobody raises any more, its consumer being dead, would keep all of this from being collected.
-    // N2 no ordering needed: lets go of this thread's own wait.
+    // A waitAsync on a word that a dead consumer never raises would keep all of this from being collected.
+    // N2 no ordering needed: ends this thread's own wait.
     Atomics.notify(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2);
   }
 

@@ -1,8 +1,10 @@
-// The words that a pool's thread and an untrusted consumer share beside the area itself: two rings and a few words around them.
+// The words that a pool's thread and an untrusted consumer share beside the area itself: two rings and a few words
+// around them.
 //
-// One buffer, made by the trusted side, with nothing of the pool in it. The consumer can write every word of it: the trusted side
-// keeps its own copy of all that it decides with, reads nothing but the consumer's line and the refills, and reads each word
-// of those once. Positions are free-running u32, masked on use. Both sides read this file; it imports nothing.
+// One buffer, made by the trusted side, with nothing of the pool in it. The consumer can write every word of it: the
+// trusted side keeps its own copy of all that it decides with, reads nothing but the consumer's line and the refills,
+// and reads each word of those once. Positions are free-running u32, masked on use. Both sides read this file; it
+// imports nothing.
 //
 //   0    header: written before the buffer is handed out
 //        0 magic  4 version  8 completions  12 refills  16 unitBytes  20 pageBytes  24 areaBytes

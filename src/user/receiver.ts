@@ -1,8 +1,9 @@
 // The untrusted side of a user area: takes what the pool's thread gave, and gives it back.
 //
-// One thread's, which has nothing of the pool: the area's bytes and two rings. No Wasm, and nothing of the core is imported. All
-// that is checked here is checked for the consumer's own sake; the trusted side believes none of it. Lock-free; nothing here
-// blocks but `waitSync`. What a thread killed here leaves is taken back by the trusted side's scrub.
+// One thread's, which has nothing of the pool: the area's bytes and two rings. No Wasm, and nothing of the core is
+// imported. All that is checked here is checked for the consumer's own sake; the trusted side believes none of it.
+// Lock-free; nothing here blocks but `waitSync`. What a thread killed here leaves is taken back by the trusted side's
+// scrub.
 
 import {
   USER_AREA_BYTES_OFFSET,
@@ -153,7 +154,10 @@ export class Receiver {
     this.#tail = this.#load(USER_REFILL_TAIL_OFFSET);
   }
 
-  /** Whether the trusted side has ended the queue: nothing more is given. What is inside can still be received, until it is scrubbed. */
+  /**
+   * Whether the trusted side has ended the queue: nothing more is given. What is inside can still be received, until it
+   * is scrubbed.
+   */
   get isClosed(): boolean {
     return this.#load(USER_STATE_OFFSET) !== USER_STATE_OPEN;
   }
@@ -180,8 +184,8 @@ export class Receiver {
   }
 
   /**
-   * Receives up to `maxCount` entries of 4 words each (0, offset, length, tag: a channel's, without its handle) and returns how many
-   * came. No garbage. Look at one with `bytes`, give them back with `releaseBurst`.
+   * Receives up to `maxCount` entries of 4 words each (0, offset, length, tag: a channel's, without its handle) and
+   * returns how many came. No garbage. Look at one with `bytes`, give them back with `releaseBurst`.
    */
   receiveBurst(entries: Uint32Array, maxCount: number): number {
     if (this.#kept.length > 0) this.flush();
@@ -202,8 +206,8 @@ export class Receiver {
   }
 
   /**
-   * Gives back what came as (`offset`, `length`). Never fails for want of room: what the ring cannot take is kept, and goes with one of
-   * the next calls, or during a wait.
+   * Gives back what came as (`offset`, `length`). Never fails for want of room: what the ring cannot take is kept, and
+   * goes with one of the next calls, or during a wait.
    */
   release(offset: number, length: number): void {
     this.#giveBack('release', offset, length);
@@ -221,7 +225,10 @@ export class Receiver {
     this.flush();
   }
 
-  /** Tells the trusted side of what was given back, and hands on what its ring had no room for; how much of that is left. */
+  /**
+   * Tells the trusted side of what was given back, and hands on what its ring had no room for; how much of that is
+   * left.
+   */
   flush(): number {
     let done = 0;
     while (done < this.#kept.length && this.#push(this.#kept[done] as number, this.#kept[done + 1] as number))
@@ -234,8 +241,8 @@ export class Receiver {
   }
 
   /**
-   * Blocks until there is something to receive: true; or until the queue is closed and everything that was released is on its way,
-   * or `timeoutMs` is over: false.
+   * Blocks until there is something to receive: true; or until the queue is closed and everything that was released is
+   * on its way, or `timeoutMs` is over: false.
    *
    * @throws TypeError where a thread may not block; use `next` there
    */
@@ -330,7 +337,8 @@ export class Receiver {
   /** Before each look of a wait. */
   #arm(): Armed {
     const waits = USER_WAITS_GIVEN | (this.#kept.length > 0 ? USER_WAITS_ROOM : 0);
-    // X1 pairs with X2 in src/user-area/rings.ts wake: of the other side's step and the look that follows, one sees the other.
+    // X1 pairs with X2 in src/user-area/rings.ts wake: of the other side's step and the look that follows, one sees the
+    // other.
     Atomics.store(this.#i32, USER_WAITS_OFFSET >>> 2, waits);
     const sequence = this.#load(USER_GIVEN_EVENT_OFFSET);
     const state = this.#load(USER_STATE_OFFSET);
@@ -345,8 +353,9 @@ export class Receiver {
   }
 
   #load(offset: number): number {
-    // A1 pairs with R1 in src/user-area/rings.ts publish, with R2 in src/user-area/rings.ts setState, R3 in src/user-area/rings.ts
-    // wake and R4 in src/user-area/rings.ts releaseRefills: what they stand behind is seen with them.
+    // A1 pairs with R1 in src/user-area/rings.ts publish, with R2 in src/user-area/rings.ts setState, R3 in
+    // src/user-area/rings.ts wake and R4 in src/user-area/rings.ts releaseRefills: what they stand behind is seen with
+    // them.
     return Atomics.load(this.#i32, offset >>> 2) >>> 0;
   }
 

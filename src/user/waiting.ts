@@ -1,4 +1,5 @@
-// How the untrusted side waits and refuses: on one word of the rings, with a signal, a timeout, and timers where nothing better is.
+// How the untrusted side waits and refuses: on one word of the rings, with a signal, a timeout, and timers where
+// nothing better is.
 //
 // Its own small version of what the pool has, since nothing of the core may be imported here. Any thread.
 
@@ -28,7 +29,10 @@ export function after(delayMs: number, callback: () => void, isKept = true): () 
   return () => clearTimeout(timer as never);
 }
 
-/** Resolves when the word may have changed from `seen`, when the time is over or the signal is aborted: whoever waits looks again. */
+/**
+ * Resolves when the word may have changed from `seen`, when the time is over or the signal is aborted: whoever waits
+ * looks again.
+ */
 export async function sleep(
   words: Int32Array,
   index: number,

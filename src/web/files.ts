@@ -1,4 +1,5 @@
-// Files of the origin's private file system, by their access handles: read into pages and written from pages, in workers.
+// Files of the origin's private file system, by their access handles: read into pages and written from pages, in
+// workers.
 //
 // The handles take the page's own view where the platform does (it does in Chromium and Firefox): no copy.
 
@@ -25,8 +26,8 @@ export interface FileReadOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs
 }
 
 /**
- * Reads up to `bytes` from position `at` into a fragment; null when the pool is empty. The fragment is as long as what was there: a
- * length of 0 is the file's end.
+ * Reads up to `bytes` from position `at` into a fragment; null when the pool is empty. The fragment is as long as what
+ * was there: a length of 0 is the file's end.
  *
  * @throws what the handle throws; the page is back then
  */
@@ -56,7 +57,8 @@ function readInto(fragment: Fragment, handle: AccessHandle, at: number): Fragmen
 /**
  * The file from `at` to its end, fragment by fragment, which the loop's body releases. Waits while the pool is empty.
  *
- * @throws PagePoolError POOL_ERR_TIMEOUT when there was no page in `timeoutMs`; an aborted signal's reason; what the handle throws
+ * @throws PagePoolError POOL_ERR_TIMEOUT when there was no page in `timeoutMs`; an aborted signal's reason; what the
+ *   handle throws
  */
 export function readFileInto(
   pool: PagePool,

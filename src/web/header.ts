@@ -1,7 +1,9 @@
-// The header of media in a page: what it is, its time, its size and where its planes lie, in 128 bytes in front of the bytes themselves.
+// The header of media in a page: what it is, its time, its size and where its planes lie, in 128 bytes in front of the
+// bytes themselves.
 //
-// So a fragment says by itself what is in it, in whichever thread it arrives. Written once by who copied, read by any thread: the
-// channel or the token publishes it. A header that does not fit its fragment is refused: somebody else wrote there.
+// So a fragment says by itself what is in it, in whichever thread it arrives. Written once by who copied, read by any
+// thread: the channel or the token publishes it. A header that does not fit its fragment is refused: somebody else
+// wrote there.
 //
 //   0 magic      4 kind, flags, planes, -      8 timestamp f64     16 duration f64
 //  24 bytes     28 width | channels   32 height | frames   36 display width   40 display height   44 sample rate f32
@@ -101,7 +103,8 @@ export function fitsHeader(format: string, planes: number): boolean {
 /**
  * Reads the header of media of one of the kinds.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the fragment holds something else; POOL_ERR_STALE_HANDLE when it is spent
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the fragment holds something else; POOL_ERR_STALE_HANDLE when it
+ *   is spent
  */
 export function readHeader(call: string, fragment: Fragment, ...kinds: number[]): Header {
   portOfFragment(fragment, call);

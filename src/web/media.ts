@@ -1,7 +1,8 @@
 // WebCodecs: frames, sound and encoded chunks, copied into pages and made from pages.
 //
-// copyTo() writes into the page itself where the platform takes its view (it does in Chromium and Firefox), else through one copy.
-// What is made from a page has its own bytes: the platform copies, and the fragment may be released. Who copies closes the frame.
+// copyTo() writes into the page itself where the platform takes its view (it does in Chromium and Firefox), else
+// through one copy. What is made from a page has its own bytes: the platform copies, and the fragment may be released.
+// Who copies closes the frame.
 
 import { copiesFor, copiesForSure } from '../border/known.js';
 import { invalidArgument, requireRecord } from '../errors.js';
@@ -85,10 +86,11 @@ export interface ChunkView {
 const own = (view: Uint8Array): Uint8Array<ArrayBuffer> => view as Uint8Array<ArrayBuffer>;
 
 /**
- * Copies a frame into a page, its layout and times with it; null when the pool is empty. The frame stays the caller's to close.
+ * Copies a frame into a page, its layout and times with it; null when the pool is empty. The frame stays the caller's
+ * to close.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for a frame of unknown format, or one that is closed; RangeError with that code
- *   when it does not fit a page. What the platform throws; the page is back then
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for a frame of unknown format, or one that is closed; RangeError with
+ *   that code when it does not fit a page. What the platform throws; the page is back then
  */
 export async function copyFrame(
   pool: PagePool,
@@ -157,7 +159,10 @@ export function frameOf(fragment: Fragment): FrameView {
   return { format, width, height, displayWidth, displayHeight, timestamp, duration, colorSpace, planes, data };
 }
 
-/** A VideoFrame of the frame in a page, which the caller closes. The platform copies the bytes: the fragment may be released. */
+/**
+ * A VideoFrame of the frame in a page, which the caller closes. The platform copies the bytes: the fragment may be
+ * released.
+ */
 export function toVideoFrame(fragment: Fragment): VideoFrameOf {
   const { data, layout, ...header } = readHeader('toVideoFrame', fragment, KIND_FRAME);
   const { format, width, height, displayWidth, displayHeight, timestamp, duration, colorSpace } = header;
@@ -176,10 +181,11 @@ export function toVideoFrame(fragment: Fragment): VideoFrameOf {
 }
 
 /**
- * Copies sound into a page, all its planes one after the other; null when the pool is empty. The data stay the caller's to close.
+ * Copies sound into a page, all its planes one after the other; null when the pool is empty. The data stay the caller's
+ * to close.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for data of unknown format, or such as are closed; RangeError with that code when
- *   they do not fit a page. What the platform throws; the page is back then
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for data of unknown format, or such as are closed; RangeError with
+ *   that code when they do not fit a page. What the platform throws; the page is back then
  */
 export function copySound(pool: PagePool, sound: AudioDataOf, options?: SoundCopyOptions): Fragment | null {
   portOf('copySound', pool);
@@ -258,7 +264,8 @@ export function toAudioData(fragment: Fragment): AudioDataOf {
 /**
  * Copies an encoded chunk into a page; null when the pool is empty.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is none; RangeError with that code when it does not fit a page
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is none; RangeError with that code when it does not fit a
+ *   page
  */
 export function copyChunk(pool: PagePool, chunk: VideoChunkOf | AudioChunkOf): Fragment | null {
   portOf('copyChunk', pool);

@@ -1,6 +1,7 @@
 // Pictures: canvases, images and bitmaps into pages, and frames in pages to canvases, bitmaps and WebGL.
 //
-// By way of VideoFrame, which takes pages and knows every format; WebGL takes the page itself where its pixels are RGBA.
+// By way of VideoFrame, which takes pages and knows every format; WebGL takes the page itself where its pixels are
+// RGBA.
 
 import { copiesFor } from '../border/known.js';
 import { type ByteSource, copyOf, windowsOf } from '../border/source.js';
@@ -11,7 +12,8 @@ import { copyFrame, type FrameCopyOptions, frameOf, toVideoFrame } from './media
 import type { BitmapOf, DrawingContext, GlContext } from './platform-types.js';
 
 /**
- * Copies what a canvas, an image, a video element or an ImageBitmap shows into a page, as a frame; null when the pool is empty.
+ * Copies what a canvas, an image, a video element or an ImageBitmap shows into a page, as a frame; null when the pool
+ * is empty.
  *
  * @param options as for `copyFrame`, and the frame's `timestamp` in microseconds, 0 if not given
  * @throws what `copyFrame` throws, and the platform for a source that it cannot read
@@ -68,8 +70,8 @@ export function drawFrame(
 }
 
 /**
- * Loads the frame in a page into the texture that is bound to TEXTURE_2D: the page itself where its pixels are RGBA without a gap, else
- * by a VideoFrame, which the platform converts. The fragment may be released.
+ * Loads the frame in a page into the texture that is bound to TEXTURE_2D: the page itself where its pixels are RGBA
+ * without a gap, else by a VideoFrame, which the platform converts. The fragment may be released.
  */
 export function uploadTexture(gl: GlContext, fragment: Fragment, level = 0): void {
   requireContext('uploadTexture', gl);

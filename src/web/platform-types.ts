@@ -1,4 +1,5 @@
-// Types of the web that a consumer's type libraries may lack: the platform's own where declared, the part used here elsewhere.
+// Types of the web that a consumer's type libraries may lack: the platform's own where declared, the part used here
+// elsewhere.
 //
 // Types alone, no code. What only passes through is an object elsewhere.
 

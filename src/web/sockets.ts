@@ -1,7 +1,7 @@
 // WebSocket: pages as messages, and messages into pages.
 //
-// A socket takes no shared memory and its messages come in buffers of their own: one copy each way. It has no way to slow the other
-// side down, so what waits for pages is bounded in bytes.
+// A socket takes no shared memory and its messages come in buffers of their own: one copy each way. It has no way to
+// slow the other side down, so what waits for pages is bounded in bytes.
 
 import { sendable } from '../border/copies.js';
 import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
@@ -31,8 +31,8 @@ const MAX_BUFFERED_BYTES = 1024 * 1024;
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 
 /**
- * Sends a fragment or a packet as one message. True: it went, and the reference is given back; false: the socket is not open, or too much
- * waits in it, and the caller keeps the reference.
+ * Sends a fragment or a packet as one message. True: it went, and the reference is given back; false: the socket is not
+ * open, or too much waits in it, and the caller keeps the reference.
  */
 export function sendOver(socket: Socket, message: Fragment | Packet, options?: SocketSendOptions): boolean {
   requireSocket('sendOver', socket);
@@ -47,11 +47,11 @@ export function sendOver(socket: Socket, message: Fragment | Packet, options?: S
 }
 
 /**
- * The messages of a socket, each a packet, which the loop's body releases; text as UTF-8. Waits while the pool is empty. Ends when the
- * socket is closed; a loop that ends early, and whatever fails, closes the socket.
+ * The messages of a socket, each a packet, which the loop's body releases; text as UTF-8. Waits while the pool is
+ * empty. Ends when the socket is closed; a loop that ends early, and whatever fails, closes the socket.
  *
- * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when more than `maxQueuedBytes` wait; POOL_ERR_TIMEOUT when there was no page in
- *   `timeoutMs`; an aborted signal's reason; an Error when the connection breaks
+ * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when more than `maxQueuedBytes` wait; POOL_ERR_TIMEOUT when there was no
+ *   page in `timeoutMs`; an aborted signal's reason; an Error when the connection breaks
  */
 export function messagesInto(
   pool: PagePool,

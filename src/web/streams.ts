@@ -1,7 +1,8 @@
 // Byte streams, such as the body of a fetch: read into pages, and made of pages.
 //
-// A BYOB read takes the buffer that it is given away, so it cannot read into a page: one staging buffer goes round, and each byte is
-// copied once. No page is held while a read is under way: pages are taken for what came, and while there is none nothing is read.
+// A BYOB read takes the buffer that it is given away, so it cannot read into a page: one staging buffer goes round, and
+// each byte is copied once. No page is held while a read is under way: pages are taken for what came, and while there
+// is none nothing is read.
 
 import { toUnshared } from '../border/copies.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
@@ -24,10 +25,11 @@ export interface StreamOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs'>
 type Reader = ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array>;
 
 /**
- * What the stream brings, fragment by fragment, which the loop's body releases. Waits while the pool is empty, and the stream with it.
- * A loop that ends early, and whatever fails, cancels the stream.
+ * What the stream brings, fragment by fragment, which the loop's body releases. Waits while the pool is empty, and the
+ * stream with it. A loop that ends early, and whatever fails, cancels the stream.
  *
- * @throws PagePoolError POOL_ERR_TIMEOUT when there was no page in `timeoutMs`; an aborted signal's reason; what the stream fails with
+ * @throws PagePoolError POOL_ERR_TIMEOUT when there was no page in `timeoutMs`; an aborted signal's reason; what the
+ *   stream fails with
  */
 export function readStreamInto(
   pool: PagePool,
@@ -121,8 +123,9 @@ function requireBytes(chunk: unknown): Uint8Array {
 }
 
 /**
- * A stream of what the source brings, for a `fetch` body or a `Response`: each fragment or packet is copied once and released. Nothing
- * is read before somebody reads. A cancel ends the source, also while somebody waits for its next item: a channel keeps that one.
+ * A stream of what the source brings, for a `fetch` body or a `Response`: each fragment or packet is copied once and
+ * released. Nothing is read before somebody reads. A cancel ends the source, also while somebody waits for its next
+ * item: a channel keeps that one.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the source is none of fragments or packets
  */

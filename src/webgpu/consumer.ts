@@ -1,9 +1,10 @@
-// Consumers: who is given fragments of device memory by number, without a port of the pool, and gives them back in batches.
+// Consumers: who is given fragments of device memory by number, without a port of the pool, and gives them back in
+// batches.
 //
-// A token stands for one reference, which the owner's thread holds in the consumer's name. Tokens count up and are not used again
-// before 2^31 others, so one that comes twice frees nobody else's. What a consumer sends is not trusted: a call looks at 1,024
-// tokens at most, whatever its ranges say. The owner's thread only.
-// Source: SO_DEVMEM_DONTNEED and the token table of a socket.
+// A token stands for one reference, which the owner's thread holds in the consumer's name. Tokens count up and are not
+// used again before 2^31 others, so one that comes twice frees nobody else's. What a consumer sends is not trusted: a
+// call looks at 1,024 tokens at most, whatever its ranges say. The owner's thread only. Source: SO_DEVMEM_DONTNEED and
+// the token table of a socket.
 
 import { invalidArgument, requireInteger } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
@@ -60,10 +61,11 @@ export class DeviceConsumer {
   }
 
   /**
-   * Gives the consumer the fragment: the caller's reference moves into the token. Tokens of one consumer follow each other.
+   * Gives the consumer the fragment: the caller's reference moves into the token. Tokens of one consumer follow each
+   * other.
    *
-   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_NOT_HELD when the reference was handed over before;
-   *   POOL_ERR_INVALID_ARGUMENT when the consumer has gone
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_NOT_HELD when the reference was handed over
+   *   before; POOL_ERR_INVALID_ARGUMENT when the consumer has gone
    */
   give(handle: number): number {
     if (this.#isClosed)
@@ -82,8 +84,9 @@ export class DeviceConsumer {
   }
 
   /**
-   * Takes tokens back: ranges of pairs, first token and count, in any order. Looks at 1,024 tokens at most and leaves the rest; those
-   * that are not out are skipped and counted. Call it again with what is left. The ranges may lie in memory that the consumer writes.
+   * Takes tokens back: ranges of pairs, first token and count, in any order. Looks at 1,024 tokens at most and leaves
+   * the rest; those that are not out are skipped and counted. Call it again with what is left. The ranges may lie in
+   * memory that the consumer writes.
    *
    * @returns how many references were released
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when these are no pairs of integers; nothing was released then
@@ -140,8 +143,8 @@ export class DeviceConsumer {
 }
 
 /**
- * The ranges as far as one call looks, checked. Each word is read once: they may lie in memory that the consumer writes meanwhile,
- * and a word that was checked and read again could be another.
+ * The ranges as far as one call looks, checked. Each word is read once: they may lie in memory that the consumer writes
+ * meanwhile, and a word that was checked and read again could be another.
  */
 function copyOfRanges(ranges: ArrayLike<number>): readonly number[] {
   if (typeof ranges !== 'object' || ranges === null)

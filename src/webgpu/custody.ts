@@ -1,7 +1,7 @@
 // Custody: references that fences and tokens own, in this thread's name.
 //
-// The pool counts a thread's references by page and cannot tell the program's own from those that were handed over here, so that is
-// counted beside it: what was handed over once is refused the second time. The owner's thread only.
+// The pool counts a thread's references by page and cannot tell the program's own from those that were handed over
+// here, so that is counted beside it: what was handed over once is refused the second time. The owner's thread only.
 
 import { pageOfHandle, rowIndex } from '../control/places.js';
 import { invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
@@ -24,7 +24,8 @@ export class Custody {
   /**
    * Takes one reference of the caller's over.
    *
-   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_NOT_HELD when this thread holds none that it has not handed over
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_NOT_HELD when this thread holds none that it has
+   *   not handed over
    */
   take(call: string, handle: number): void {
     if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
@@ -50,7 +51,10 @@ export class Custody {
     this.#owned[page] = (this.#owned[page] as number) - 1;
   }
 
-  /** Releases a reference where nobody could catch an error. False: it was not there any more, while the thread is attached. */
+  /**
+   * Releases a reference where nobody could catch an error. False: it was not there any more, while the thread is
+   * attached.
+   */
   release(handle: number): boolean {
     this.giveBack(handle);
     const { engine, isGone, name } = this.#port;

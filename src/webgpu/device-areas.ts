@@ -1,8 +1,8 @@
 // The GPUBuffers of one pool: each is an area, cut into pages.
 //
-// Which of their pages are with the provider, and which buffers nobody needs. A buffer is used only after the device has said that
-// it exists: createBuffer answers at once also where there is no memory, and pages of a buffer that is none would look like any
-// other. The owner's thread only.
+// Which of their pages are with the provider, and which buffers nobody needs. A buffer is used only after the device
+// has said that it exists: createBuffer answers at once also where there is no memory, and pages of a buffer that is
+// none would look like any other. The owner's thread only.
 
 import { longestFreeRun } from '../provider/page-numbers.js';
 import type { Area, ProviderContext } from '../provider/provider.js';
@@ -57,7 +57,9 @@ export class DeviceAreas {
     return pages;
   }
 
-  /** Pages that one more buffer can have: its numbers must follow each other, and buffers of several sizes leave gaps. */
+  /**
+   * Pages that one more buffer can have: its numbers must follow each other, and buffers of several sizes leave gaps.
+   */
   get pagesLeft(): number {
     return longestFreeRun(
       this.context,
@@ -70,8 +72,8 @@ export class DeviceAreas {
   }
 
   /**
-   * Takes one more buffer; its pages are with the provider. Rejects, and nothing is left, when the device refuses it, or the pool
-   * ended meanwhile.
+   * Takes one more buffer; its pages are with the provider. Rejects, and nothing is left, when the device refuses it,
+   * or the pool ended meanwhile.
    */
   async create(): Promise<GpuBuffer> {
     const { pool } = this.context;
@@ -172,8 +174,8 @@ export class DeviceAreas {
 }
 
 /**
- * A buffer that is there. Rejects with what the device said otherwise: out of memory, or an invalid request. The scopes are opened
- * and closed in one go, so the program's own are not in the way, also where createBuffer throws.
+ * A buffer that is there. Rejects with what the device said otherwise: out of memory, or an invalid request. The scopes
+ * are opened and closed in one go, so the program's own are not in the way, also where createBuffer throws.
  */
 export async function createChecked(device: GpuDevice, size: number, usage: number, label: string): Promise<GpuBuffer> {
   let buffer: GpuBuffer;

@@ -1,4 +1,5 @@
-// What the files of one pool's device memory share: the provider's side, a place in a buffer, and whether either can be used.
+// What the files of one pool's device memory share: the provider's side, a place in a buffer, and whether either can be
+// used.
 //
 // Pure but for what it is given. The owner's thread only.
 

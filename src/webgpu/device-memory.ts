@@ -1,7 +1,7 @@
 // DeviceMemory: what the thread that has the device does with the pages of one pool.
 //
-// From handles to GPUBuffers, copies in and out, fences, and consumers that have no port. Other threads of the pool hold, send and
-// release the same handles, and cannot come here: GPUBuffers cannot be posted. Nothing here blocks.
+// From handles to GPUBuffers, copies in and out, fences, and consumers that have no port. Other threads of the pool
+// hold, send and release the same handles, and cannot come here: GPUBuffers cannot be posted. Nothing here blocks.
 
 import { pageOfHandle, startInPage } from '../control/places.js';
 import { invalidArgument, invalidRange, requireInteger, requireRecord } from '../errors.js';
@@ -84,11 +84,11 @@ export class DeviceMemory {
   }
 
   /**
-   * Where the fragment lies, for bind groups and copies: good while the caller holds the reference. Offsets fit the device's
-   * alignment. A whole page's binding is made once and kept.
+   * Where the fragment lies, for bind groups and copies: good while the caller holds the reference. Offsets fit the
+   * device's alignment. A whole page's binding is made once and kept.
    *
-   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_PROVIDER when the device is lost; POOL_ERR_INVALID_ARGUMENT
-   *   for a page of another provider
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_PROVIDER when the device is lost;
+   *   POOL_ERR_INVALID_ARGUMENT for a page of another provider
    */
   binding(handle: Handle): DeviceBinding {
     const extent = extentOf(this.#port, 'binding', handle);
@@ -120,8 +120,8 @@ export class DeviceMemory {
   // ---------------------------------------------------------------------------------- fences
 
   /**
-   * Takes the caller's references over and releases them when the promise settles, whatever way, also while the pool closes; at
-   * once when the device is lost. Resolves after that and never rejects.
+   * Takes the caller's references over and releases them when the promise settles, whatever way, also while the pool
+   * closes; at once when the device is lost. Resolves after that and never rejects.
    *
    * @throws PagePoolError with `index` when a handle is refused; the caller has all its references then
    */
@@ -140,7 +140,8 @@ export class DeviceMemory {
   /**
    * Somebody who is given fragments by number and gives them back in batches.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the worker tells nobody of its end: call close() then; or has ended
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the worker tells nobody of its end: call close() then; or has
+   *   ended
    */
   consumer(options: ConsumerOptions = {}): DeviceConsumer {
     const { name = 'consumer', worker } = requireRecord('consumer', 'options', options, [
@@ -167,11 +168,12 @@ export class DeviceMemory {
   // ---------------------------------------------------------------------------------- copies
 
   /**
-   * Copies a fragment's window into a new device fragment, which the caller holds; 0 when the pool has no device memory left. The
-   * caller keeps the fragment and may release it at once. Where the queue takes views of shared memory nothing is copied on the way to it.
+   * Copies a fragment's window into a new device fragment, which the caller holds; 0 when the pool has no device memory
+   * left. The caller keeps the fragment and may release it at once. Where the queue takes views of shared memory
+   * nothing is copied on the way to it.
    *
-   * @throws PagePoolError POOL_ERR_UNREADABLE when the fragment is device memory itself; POOL_ERR_PROVIDER when the device is lost;
-   *   RangeError when it is longer than a page
+   * @throws PagePoolError POOL_ERR_UNREADABLE when the fragment is device memory itself; POOL_ERR_PROVIDER when the
+   *   device is lost; RangeError when it is longer than a page
    */
   upload(fragment: Fragment): Handle {
     requireDevice(this.#host, 'upload');
@@ -213,11 +215,12 @@ export class DeviceMemory {
   }
 
   /**
-   * Copies a device fragment, as it is when the call is made, into a fragment of the host pool. The caller may release the handle at
-   * once. When the staging ceiling is reached the copy is made later, and what the program writes until then is seen.
+   * Copies a device fragment, as it is when the call is made, into a fragment of the host pool. The caller may release
+   * the handle at once. When the staging ceiling is reached the copy is made later, and what the program writes until
+   * then is seen.
    *
-   * @throws PagePoolError POOL_ERR_PROVIDER when the device is lost meanwhile; POOL_ERR_CLOSING when the host pool closes; an aborted
-   *   signal's reason. Nothing is held then
+   * @throws PagePoolError POOL_ERR_PROVIDER when the device is lost meanwhile; POOL_ERR_CLOSING when the host pool
+   *   closes; an aborted signal's reason. Nothing is held then
    */
   async readback(handle: Handle, options: ReadbackOptions = {}): Promise<Fragment> {
     const target = this.#target;
@@ -246,7 +249,9 @@ export class DeviceMemory {
     };
   }
 
-  /** For the provider: the device is gone. Nobody uses its memory any more, so everything that waited for it is over. */
+  /**
+   * For the provider: the device is gone. Nobody uses its memory any more, so everything that waited for it is over.
+   */
   lose(): void {
     this.#fences.open();
     this.#readbacks.lose();

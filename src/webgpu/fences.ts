@@ -1,8 +1,8 @@
 // Fences: references that are released when a device is done with them, in whatever order that happens.
 //
-// A fence takes the caller's references over and releases each once: when its promise settles, or when the device is lost, since
-// nobody uses the memory then. The owner's thread only. What comes late is harmless: a pool that this thread has left has had its
-// references back.
+// A fence takes the caller's references over and releases each once: when its promise settles, or when the device is
+// lost, since nobody uses the memory then. The owner's thread only. What comes late is harmless: a pool that this
+// thread has left has had its references back.
 
 import { invalidArgument, PagePoolError } from '../errors.js';
 import type { Custody } from './custody.js';

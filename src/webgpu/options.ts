@@ -1,7 +1,7 @@
 // What a device provider is made with, and what a device allows: checked before any memory is taken.
 //
-// Pure: nothing is created here. Numbers of usages are those of the WebGPU specification, since not every realm with a device has
-// the globals that name them.
+// Pure: nothing is created here. Numbers of usages are those of the WebGPU specification, since not every realm with a
+// device has the globals that name them.
 
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import type { ProviderContext } from '../provider/provider.js';
@@ -11,7 +11,9 @@ import type { GpuDevice } from './platform-types.js';
 export interface WebGpuOptions {
   /** Bytes of a GPUBuffer, cut into pages: at least one page, at most what the device allows; 16 MiB if not given. */
   bufferBytes?: number;
-  /** What the buffers are for, flags of GPUBufferUsage but the mapping ones; STORAGE | COPY_SRC | COPY_DST if not given. */
+  /**
+   * What the buffers are for, flags of GPUBufferUsage but the mapping ones; STORAGE | COPY_SRC | COPY_DST if not given.
+   */
   usage?: number;
   /** The low-water mark, bytes: buffers that each pool keeps, used or not; one buffer if not given. */
   keepBytes?: number;
@@ -31,7 +33,10 @@ export const COPY_ALIGNMENT = 4;
 /** The options with their defaults. */
 export type ResolvedOptions = Required<WebGpuOptions>;
 
-/** @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, outside its range, or more than the device allows */
+/**
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, outside its range, or more than the device
+ *   allows
+ */
 export function resolveWebGpuOptions(device: GpuDevice, options: WebGpuOptions): ResolvedOptions {
   const names = ['bufferBytes', 'usage', 'keepBytes'];
   const given = requireRecord('webgpu', 'options', options, names) as WebGpuOptions;

@@ -1,7 +1,8 @@
-// Types of WebGPU that a consumer's type libraries may lack: the platform's own where declared, the part used here elsewhere.
+// Types of WebGPU that a consumer's type libraries may lack: the platform's own where declared, the part used here
+// elsewhere.
 //
-// Types alone, no code. DOM of TypeScript 6 and `@webgpu/types` declare them; a bare ES2022 does not, and the package's declarations
-// must still mean something there.
+// Types alone, no code. DOM of TypeScript 6 and `@webgpu/types` declare them; a bare ES2022 does not, and the package's
+// declarations must still mean something there.
 
 /** `GPUBuffer`. */
 export type GpuBuffer = typeof globalThis extends { GPUBuffer: { prototype: infer Buffer } } ? Buffer : BufferLike;

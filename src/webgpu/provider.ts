@@ -1,9 +1,9 @@
 // The device provider: pages in GPUBuffers, which the processor cannot read.
 //
-// One provider serves any number of pools over one device, and keeps them apart. The thread that has the device creates the pools;
-// buffers are taken asynchronously, since only so the device says whether there is memory. When the device is lost the provider
-// says so once to everything that waits, and from then on takes pages back and feeds none.
-// Source: the dma-buf provider of the kernel's page_pool: memory without an address, bound for as long as somebody holds it.
+// One provider serves any number of pools over one device, and keeps them apart. The thread that has the device creates
+// the pools; buffers are taken asynchronously, since only so the device says whether there is memory. When the device
+// is lost the provider says so once to everything that waits, and from then on takes pages back and feeds none. Source:
+// the dma-buf provider of the kernel's page_pool: memory without an address, bound for as long as somebody holds it.
 
 import { invalidArgument, reasonOf } from '../errors.js';
 import { type PagePool, portOf, type UnreadablePool } from '../pool/page-pool.js';
@@ -26,7 +26,8 @@ export interface WebGpuProvider extends MemoryProvider {
   readonly readable: false;
   readonly detachable: false;
   /**
-   * The device's side of a pool that this thread created with this provider; the same each time. Options go with the first call.
+   * The device's side of a pool that this thread created with this provider; the same each time. Options go with the
+   * first call.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is another pool, or another thread's
    */
@@ -188,8 +189,8 @@ class DeviceProvider implements WebGpuProvider {
   }
 
   /**
-   * Whether the queue takes shared memory. Asked with a buffer and not with a view: where the answer is no, one that takes views
-   * without looking whose memory they show would crash.
+   * Whether the queue takes shared memory. Asked with a buffer and not with a view: where the answer is no, one that
+   * takes views without looking whose memory they show would crash.
    */
   #probe(buffer: GpuBuffer): void {
     if (this.#takesSharedViews !== undefined || (this.#options.usage & COPY_DST) === 0) return;
@@ -237,11 +238,12 @@ class DeviceProvider implements WebGpuProvider {
 }
 
 /**
- * Pages in a device's GPUBuffers. Several pools may share one provider; each has buffers of its own. Pools are created with
- * `PagePool.create`: the device takes its time to say whether there is memory. Their pages cannot be read (`bytes()` throws) and
- * not be pinned.
+ * Pages in a device's GPUBuffers. Several pools may share one provider; each has buffers of its own. Pools are created
+ * with `PagePool.create`: the device takes its time to say whether there is memory. Their pages cannot be read
+ * (`bytes()` throws) and not be pinned.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, outside its range, or more than the device allows
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, outside its range, or more than the device
+ *   allows
  *
  * @example
  * const provider = webgpu(device, { bufferBytes: 64 * 1024 * 1024 });

@@ -1,4 +1,5 @@
-// From readable memory into a GPUBuffer: straight from shared pages where the queue takes them, by one copy where it does not.
+// From readable memory into a GPUBuffer: straight from shared pages where the queue takes them, by one copy where it
+// does not.
 //
 // The queue has taken the bytes when a call returns. The owner's thread only.
 

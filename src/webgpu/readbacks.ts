@@ -1,7 +1,8 @@
 // From device memory into pages of a readable pool, by way of a staging buffer.
 //
-// The copy to the staging buffer is submitted as soon as there is one; mapping waits for a page to copy into. Whatever fails on the
-// way leaves no buffer behind that is in use, no page and no reference. The owner's thread only; nothing blocks.
+// The copy to the staging buffer is submitted as soon as there is one; mapping waits for a page to copy into. Whatever
+// fails on the way leaves no buffer behind that is in use, no page and no reference. The owner's thread only; nothing
+// blocks.
 
 import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { dispose } from '../platform/symbols.js';

@@ -3,8 +3,9 @@
 //            copy submitted          a host page is there          the device is done           copied out
 //   free ------------------> submitted --------------> mapping --------------> mapped ------------> free
 //
-// A buffer is mapped no longer than the copy out of it takes: it waits for a host page while it is not. Sizes are powers of two.
-// All buffers together stay below a ceiling; who finds it reached waits in turn. The owner's thread only.
+// A buffer is mapped no longer than the copy out of it takes: it waits for a host page while it is not. Sizes are
+// powers of two. All buffers together stay below a ceiling; who finds it reached waits in turn. The owner's thread
+// only.
 
 import type { Signal } from '../platform/types.js';
 import { createChecked } from './device-areas.js';

@@ -1,4 +1,5 @@
-// WorkletChannel: one thread's end of a channel, by calls that return at once, make no garbage and throw on misuse alone.
+// WorkletChannel: one thread's end of a channel, by calls that return at once, make no garbage and throw on misuse
+// alone.
 //
 // What was received stands in the object's own fields until the next receipt: an entry is no object.
 

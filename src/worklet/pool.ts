@@ -1,8 +1,8 @@
-// WorkletPool: a pool as an audio thread uses it, by calls for `process()`: they return at once, make no garbage, and throw on misuse
-// alone. A pool that is empty, closing or gone is a value.
+// WorkletPool: a pool as an audio thread uses it, by calls for `process()`: they return at once, make no garbage, and
+// throw on misuse alone. A pool that is empty, closing or gone is a value.
 //
-// It stands on a PagePool of the same thread and keeps nothing of the pool but views of its memory as 32-bit samples, one for each
-// buffer the pages lie in. Needs no timer, no TextDecoder and no URL, which audio threads do not have.
+// It stands on a PagePool of the same thread and keeps nothing of the pool but views of its memory as 32-bit samples,
+// one for each buffer the pages lie in. Needs no timer, no TextDecoder and no URL, which audio threads do not have.
 
 import { STATE_ACTIVE } from '../../assembly/layout.js';
 import { poolState } from '../control/state.js';

@@ -1,6 +1,8 @@
-// docs/browser.md, followed: its files and headers as they are printed, in Chromium and Firefox, and what the console must show.
+// docs/browser.md, followed: its files and headers as they are printed, in Chromium and Firefox, and what the console
+// must show.
 //
-// A block names what it is behind its language: `file=NAME` or `headers=NAME`. A comment behind console.log says what is printed.
+// A block names what it is behind its language: `file=NAME` or `headers=NAME`. A comment behind console.log says what
+// is printed.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-// Providers in real browsers: each passes the suite, and stands four workers that churn and are killed; slabs that are added reach
-// workers that attached before.
+// Providers in real browsers: each passes the suite, and stands four workers that churn and are killed; slabs that are
+// added reach workers that attached before.
 //
 // SEED=n replays the choices (not the scheduling). LONG=1 has many more kills, in both engines each and in Firefox too.
 

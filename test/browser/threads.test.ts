@@ -1,7 +1,8 @@
-// Threads of isolated pages in real browsers: pages handed on by channel, by token and to an audio worklet, checked byte by byte.
+// Threads of isolated pages in real browsers: pages handed on by channel, by token and to an audio worklet, checked
+// byte by byte.
 //
-// Random choices follow from the seed that is printed; SEED=n replays them (not the scheduling). LONG=1 hands on a million
-// fragments in each row.
+// Random choices follow from the seed that is printed; SEED=n replays them (not the scheduling). LONG=1 hands on a
+// million fragments in each row.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';

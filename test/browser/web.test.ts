@@ -1,4 +1,5 @@
-// What pages give to the web's APIs and take from them, in Chromium and Firefox: the border, pagepool/web and pagepool/worklet.
+// What pages give to the web's APIs and take from them, in Chromium and Firefox: the border, pagepool/web and
+// pagepool/worklet.
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

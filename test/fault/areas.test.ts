@@ -1,4 +1,5 @@
-// A thread that attaches while memory is added and never returns to its event loop: it hears of the memory all the same.
+// A thread that attaches while memory is added and never returns to its event loop: it hears of the memory all the
+// same.
 
 import { Worker } from 'node:worker_threads';
 import { PagePool, slabs } from 'pagepool';

@@ -1,10 +1,10 @@
-// Every step at which a provider, its context or the platform under it can fail: each fails once, before it has done anything or
-// when it has done all, in the pool's own provider or in its reserve.
+// Every step at which a provider, its context or the platform under it can fail: each fails once, before it has done
+// anything or when it has done all, in the pool's own provider or in its reserve.
 //
-// One story for all of them: create, take everything, write and check it, give back all but two pages, trim, take everything that
-// is left again, give it back, trim, once more, close. What a call
-// throws is POOL_ERR_PROVIDER, with the failure as the first one's cause; after every step of the story the audit is exact and balanced,
-// and at the end everything is home and the provider knows of no pool. One table, so that nothing is left out by mistake.
+// One story for all of them: create, take everything, write and check it, give back all but two pages, trim, take
+// everything that is left again, give it back, trim, once more, close. What a call throws is POOL_ERR_PROVIDER, with
+// the failure as the first one's cause; after every step of the story the audit is exact and balanced, and at the end
+// everything is home and the provider knows of no pool. One table, so that nothing is left out by mistake.
 
 import { type Area, type MemoryProvider, PagePool, PagePoolError, type ProviderContext, slabs } from 'pagepool';
 import { UserQueue, userArea } from 'pagepool/user-area';
@@ -181,11 +181,13 @@ describe.each(PROVIDERS)('%s', (name, makeProvider) => {
           expect(beside).toMatchObject({ faults: [], open: 0, out: 0 });
           if (!faulty.hasFailed()) break;
           failures += 1;
-          // What failed leaves nothing behind that would keep the next one from its pages, unless it had done its part itself.
+          // What failed leaves nothing behind that would keep the next one from its pages, unless it had done its part
+          // itself.
           if (when === 'before') expect(faulty.provider.describe()).not.toMatchObject({ pools: 2 });
         }
       }
-      // uninstall is for an owner that leaves; only slabs retire areas, and in the few pages of a reserve they keep none after all.
+      // uninstall is for an owner that leaves; only slabs retire areas, and in the few pages of a reserve they keep
+      // none after all.
       const isOfSlabs = name === 'slab' && (step === 'retireArea' || place === 'provider');
       const isMet = step === 'retireArea' || step === 'keepArea' ? isOfSlabs : step !== 'uninstall';
       expect(failures > 0).toBe(isMet);

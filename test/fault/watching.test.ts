@@ -68,8 +68,8 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
   });
 
-  // Kernel bug 21: whose a pool's cache is becomes known only later, and may be said twice. Breaks with: the look at PORT_THREAD in
-  // src/recovery/port-reaper.ts reapThread made when the worker is watched.
+  // Kernel bug 21: whose a pool's cache is becomes known only later, and may be said twice. Breaks with: the look at
+  // PORT_THREAD in src/recovery/port-reaper.ts reapThread made when the worker is watched.
   it('a worker may attach after it was watched, and detach, and attach again', async () => {
     const { worker, said } = start('exit', { attachLater: true });
     pool.watch(worker);

@@ -1,7 +1,7 @@
 // Numbers that are no live handle, in every call that takes one: an error with its code, and nothing has changed.
 //
-// Both engines, both binaries. Nothing changed: the whole control region is compared, but for the count of refusals. Prints
-// its seed; SEED=n replays.
+// Both engines, both binaries. Nothing changed: the whole control region is compared, but for the count of refusals.
+// Prints its seed; SEED=n replays.
 
 import { type PagePool, PagePoolError } from 'pagepool';
 import { describe, expect, it } from 'vitest';
@@ -125,7 +125,8 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       const near = live.flatMap((handle) => [handle + 1, handle - 1, handle + 2 ** 30]);
       const numbers = Array.from({ length: 3000 }, () => random() >>> (random() % 16));
       const before = snapshot(pool, options);
-      // A pool tells another's handle by its generation's seed: with few live pages the chance of a match is small, not 0.
+      // A pool tells another's handle by its generation's seed: with few live pages the chance of a match is small, not
+      // 0.
       const bad = [...stale, ...foreign, ...flipped, ...near, ...numbers].filter((handle) => !isLive.has(handle));
       for (const handle of bad) {
         const isNumber = (handle | 0) === handle && handle > 0;

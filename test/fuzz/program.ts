@@ -1,7 +1,9 @@
-// A random program of one thread: every public call, with its seed, and a plain account of what the thread holds beside it.
+// A random program of one thread: every public call, with its seed, and a plain account of what the thread holds beside
+// it.
 //
-// Whatever is allocated is stamped, whatever comes from elsewhere says what its bytes must be, and every result is compared with
-// what this thread alone can know. A seed gives the same choices again; what other threads do in between is the machine's.
+// Whatever is allocated is stamped, whatever comes from elsewhere says what its bytes must be, and every result is
+// compared with what this thread alone can know. A seed gives the same choices again; what other threads do in between
+// is the machine's.
 
 import type { Channel, Fragment, FragmentToken, PagePool, PinToken } from 'pagepool';
 

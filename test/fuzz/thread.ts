@@ -1,4 +1,5 @@
-// One thread of the fuzzed programs: runs its program in a worker, takes what others pass, and tells its last calls when it fails.
+// One thread of the fuzzed programs: runs its program in a worker, takes what others pass, and tells its last calls
+// when it fails.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { AttachOptions, PagePool as Pool, PoolShare } from 'pagepool';

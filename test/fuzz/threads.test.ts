@@ -1,8 +1,8 @@
 // Random programs on real threads: several workers make random calls, each with a seed, on a pool of random shape.
 //
-// Every thread checks each result against its own account, all content against stamps; when all are done the pool is audited: no
-// page missing, no reference left. Each run prints its seed; SEED=n repeats that run alone (its choices, not the scheduling).
-// LONG=1 makes more runs, of more steps.
+// Every thread checks each result against its own account, all content against stamps; when all are done the pool is
+// audited: no page missing, no reference left. Each run prints its seed; SEED=n repeats that run alone (its choices,
+// not the scheduling). LONG=1 makes more runs, of more steps.
 
 import { PagePool, type PoolOptions } from 'pagepool';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
-// Where every page is and whether the words agree: the invariants I1 to I4, I7 and I10 on a quiet pool, from the words alone.
+// Where every page is and whether the words agree: the invariants I1 to I4, I7 and I10 on a quiet pool, from the words
+// alone.
 //
 // Independent of the code under test: it reads the layout and trusts nothing else. It throws the first disagreement.
 
@@ -76,8 +77,8 @@ function demand(fact: boolean, message: () => string): void {
 }
 
 /**
- * Checks the whole pool; every thread has finished its calls. `hasDeath`: threads died and were reaped, so hints may stand behind
- * and the ports' own counts of entries, which are statistics, may be short.
+ * Checks the whole pool; every thread has finished its calls. `hasDeath`: threads died and were reaped, so hints may
+ * stand behind and the ports' own counts of entries, which are statistics, may be short.
  */
 export function checkConservation(pool: ModelPool, hasDeath = false): Places {
   return new Census(pool, hasDeath).check();
@@ -198,7 +199,8 @@ class Census {
       hint.lap = (hint.lap + (hint.index + 1 === ring.slotCount ? 1 : 0)) & lapMask(ring);
       hint.index = (hint.index + 1) % ring.slotCount;
     };
-    // Who dies between the exchange and its hint leaves the hint behind, by laps where the oldest is replaced again and again.
+    // Who dies between the exchange and its hint leaves the hint behind, by laps where the oldest is replaced again and
+    // again.
     const lapsBehind = this.hasDeath ? 3 : 1;
     const isPast = (hint: Hint) => ((lapAt(hint) - hint.lap - 1) & lapMask(ring)) < lapsBehind;
     if (this.hasDeath) while (isPast(tail) || (lapAt(tail) === tail.lap && isFullAt(tail))) move(tail);

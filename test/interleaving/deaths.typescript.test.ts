@@ -1,4 +1,5 @@
-// Every scenario on the rewritten TypeScript engine with a death at any point, and the shipped recovery as one more thread.
+// Every scenario on the rewritten TypeScript engine with a death at any point, and the shipped recovery as one more
+// thread.
 
 import { reaped } from './reaping.js';
 import { scenarios } from './scenarios/all.js';

@@ -1,23 +1,24 @@
 // The explorer: every order in which a few threads can perform their atomics, tried on the shipped code itself.
 //
-// Depth first over choices: at each point either some thread takes its next step, or (with `kills`) some thread is killed and
-// never steps again. A schedule is the string of its choices: a digit steps that thread, a letter kills it (a = thread 0), a
-// point ends a schedule in which somebody could still be killed. Every schedule is replayed from the saved memory, so a
-// failure's string is all that is needed to see it again:
+// Depth first over choices: at each point either some thread takes its next step, or (with `kills`) some thread is
+// killed and never steps again. A schedule is the string of its choices: a digit steps that thread, a letter kills it
+// (a = thread 0), a point ends a schedule in which somebody could still be killed. Every schedule is replayed from the
+// saved memory, so a failure's string is all that is needed to see it again:
 //
 //   PAGEPOOL_ENGINE=wasm PAGEPOOL_SCHEDULE='scenario name: 0101100' npx vitest run --project interleaving schedule
 //
-// States that were seen before are not explored again: what follows depends on the state alone (memory, what decides how each
-// thread goes on, results; with a bound, the preemptions used and who ran last). The number of schedules is exact all the
-// same: it is counted over the graph of states. A state that comes back on its own path means that threads can run for ever
-// without finishing anything. (A TypeScript thread that spins has read more each time: its schedule gets too long instead.)
+// States that were seen before are not explored again: what follows depends on the state alone (memory, what decides
+// how each thread goes on, results; with a bound, the preemptions used and who ran last). The number of schedules is
+// exact all the same: it is counted over the graph of states. A state that comes back on its own path means that
+// threads can run for ever without finishing anything. (A TypeScript thread that spins has read more each time: its
+// schedule gets too long instead.)
 //
-// A thread that can still be killed stops before its plain writes as well, in TypeScript: there it goes on or dies, and no
-// other thread comes between. A scenario with a reaper gets one more thread for each death, which starts at any time after
-// it and may be killed like the others; then the thread after it has the same port to reap.
+// A thread that can still be killed stops before its plain writes as well, in TypeScript: there it goes on or dies, and
+// no other thread comes between. A scenario with a reaper gets one more thread for each death, which starts at any time
+// after it and may be killed like the others; then the thread after it has the same port to reap.
 //
-// What it cannot see: plain accesses half way between two atomics, reorderings that sequential consistency forbids, and what
-// the optimiser does to the release binary, which is another build of the same source.
+// What it cannot see: plain accesses half way between two atomics, reorderings that sequential consistency forbids, and
+// what the optimiser does to the release binary, which is another build of the same source.
 
 import type { PoolOptions } from '../../src/pool/options.js';
 import { checkConservation, type Places } from './conservation.js';

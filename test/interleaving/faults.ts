@@ -1,4 +1,5 @@
-// Faults that the explorer must find: one place of the shipped code each, broken the way such code is broken in practice.
+// Faults that the explorer must find: one place of the shipped code each, broken the way such code is broken in
+// practice.
 
 import type { Fault } from './engines.js';
 

@@ -2,8 +2,8 @@
 //
 //   | pool: control region, scratch, pages | stack of instance 0 | stack of instance 1 | ... |
 //
-// The instances are of the model binary (wasm-stepper.ts) or of the rewritten TypeScript engine (typescript-stepper.ts), or
-// some of each. The stacks are those of the former.
+// The instances are of the model binary (wasm-stepper.ts) or of the rewritten TypeScript engine
+// (typescript-stepper.ts), or some of each. The stacks are those of the former.
 //
 // What a step is: one atomic and the plain accesses that follow it. A plain access is therefore never seen half way.
 
@@ -182,7 +182,9 @@ export class ModelPool {
     this.saved = this.memory.u32.slice(0, this.resetEnd >>> 2);
   }
 
-  /** Back to what was saved, every program before its first step; `atStart`: before anything, where it can already die. */
+  /**
+   * Back to what was saved, every program before its first step; `atStart`: before anything, where it can already die.
+   */
   reset(programs: readonly Program[], atStart: boolean): void {
     this.memory.u32.set(this.saved);
     this.reapers = [];

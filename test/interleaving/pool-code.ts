@@ -83,7 +83,9 @@ function* destroyAndLook(pool: ModelPool, steps: Steps): Steps {
   return isDestroyed;
 }
 
-/** Throws when a port holds a reference, or a page is neither with its provider nor left to those who have it pinned. */
+/**
+ * Throws when a port holds a reference, or a page is neither with its provider nor left to those who have it pinned.
+ */
 function requireHome({ memory, geometry }: ModelPool): void {
   const { pageCount, maxPorts, descriptorsOffset, ledgersOffset, ledgerBytes } = geometry;
   for (let page = 1; page <= pageCount; page++) {
@@ -109,8 +111,8 @@ export const leave: Run = {
 };
 
 /**
- * When all threads are done, and the dead ones reaped: every live port hears that the pool closes, and then the thread, or
- * whoever is left, destroys it.
+ * When all threads are done, and the dead ones reaped: every live port hears that the pool closes, and then the thread,
+ * or whoever is left, destroys it.
  */
 export function requireEnd(pool: ModelPool, thread: number): void {
   const { memory, geometry } = pool;

@@ -27,7 +27,10 @@ export class Procedure {
   private isStandingAtPlain = false;
   private name = 'begins';
 
-  /** `port`: for which it acts at first; `engineOf` gives the engine that does; `reads`: what the thread has read before. */
+  /**
+   * `port`: for which it acts at first; `engineOf` gives the engine that does; `reads`: what the thread has read
+   * before.
+   */
   constructor(
     private readonly pool: ModelPool,
     private readonly steps: Steps,

@@ -1,7 +1,7 @@
 // The owner's side of a pool with areas, and what other threads ask of it, as the explorer's threads run it.
 //
-// What is called is the shipped code. The order in which Supply (src/supply/supply.ts) calls it, around its timers and the
-// callbacks of providers, is written out here: each function names the method whose order it has.
+// What is called is the shipped code. The order in which Supply (src/supply/supply.ts) calls it, around its timers and
+// the callbacks of providers, is written out here: each function names the method whose order it has.
 
 import { AREAS_WANTED } from '../../assembly/layout.js';
 import { claimPort, freePort, type Seat } from '../../src/control/claims.js';

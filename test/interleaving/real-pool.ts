@@ -8,7 +8,10 @@ import { announce, poolState } from '../../src/control/state.js';
 
 export { beginEnding, destroyIfHome, takeOver } from '../../src/control/ending.js';
 
-/** What src/port/port.ts openPort does around the engine: the port's number + 1, or 0 when the pool takes nobody in any more. */
+/**
+ * What src/port/port.ts openPort does around the engine: the port's number + 1, or 0 when the pool takes nobody in any
+ * more.
+ */
 export function attach(memory: PoolMemory, geometry: Geometry): number {
   if (poolState(memory) !== STATE_ACTIVE) return 0;
   const id = claimPort(memory, geometry);

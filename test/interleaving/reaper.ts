@@ -1,7 +1,7 @@
 // A thread of explored schedules that reaps dead ports, one after the other, each as a procedure.
 //
-// The engine that acts for a dead port is a new instance opened on it, since a thread's instance is gone with the thread. A
-// reaper that is killed leaves the same ports to the next reaper, and those that it acted for itself.
+// The engine that acts for a dead port is a new instance opened on it, since a thread's instance is gone with the
+// thread. A reaper that is killed leaves the same ports to the next reaper, and those that it acted for itself.
 
 import type { ModelPool } from './model.js';
 import { Procedure, type Steps } from './procedure.js';
@@ -29,7 +29,9 @@ export class ReaperThread implements Instance {
   private readonly left: number[];
   private procedure: Procedure | undefined;
 
-  /** `openEngine` opens a new instance on a port; an engine of rewritten code goes on with the reads that it is given. */
+  /**
+   * `openEngine` opens a new instance on a port; an engine of rewritten code goes on with the reads that it is given.
+   */
   constructor(
     readonly id: number,
     private readonly pool: ModelPool,

@@ -24,7 +24,10 @@ function settleSuspects(pool: ModelPool): void {
   if (errors.length > 0 || !exact) throw new Error(`audit: exact=${exact}, ${errors.join('; ')}`);
 }
 
-/** The scenario with one death, whose port is reaped when all others are done: fewer steps, so more preemptions before it. */
+/**
+ * The scenario with one death, whose port is reaped when all others are done: fewer steps, so more preemptions before
+ * it.
+ */
 export function reapedAfterwards({ finish, ...scenario }: Scenario, bound: number): Scenario {
   return {
     ...scenario,
@@ -62,7 +65,10 @@ function callEngine(engine: Engine, [name, ...args]: EngineCall['call']): number
   return (engine[name] as (...args: number[]) => number | undefined)(...args) ?? 0;
 }
 
-/** The scenario with this many deaths, reapers' among them, and preemptions at most. Only that all is accounted for is asked. */
+/**
+ * The scenario with this many deaths, reapers' among them, and preemptions at most. Only that all is accounted for is
+ * asked.
+ */
 export function reaped(scenario: Scenario, kills: number, bound: number): Scenario {
   return {
     ...scenario,
@@ -80,7 +86,10 @@ export function reaped(scenario: Scenario, kills: number, bound: number): Scenar
   };
 }
 
-/** The scenario of a name that `reaped` or `reapedAfterwards` gave, with any number of preemptions; undefined: of no such name. */
+/**
+ * The scenario of a name that `reaped` or `reapedAfterwards` gave, with any number of preemptions; undefined: of no
+ * such name.
+ */
 export function reapedNamed(name: string, scenarioNamed: (name: string) => Scenario): Scenario | undefined {
   const [, base = '', deaths, afterwards] = name.match(/^(.*), with (a death|\d+ deaths)(, reaped afterwards)?$/) ?? [];
   if (deaths === undefined) return undefined;

@@ -1,4 +1,5 @@
-// One engine instance of either kind whose calls can be stopped at every step, as the threads of explored schedules see it.
+// One engine instance of either kind whose calls can be stopped at every step, as the threads of explored schedules see
+// it.
 
 import type { Engine } from '../../src/engine/engine.js';
 import type { Reads } from './suspend/suspension.js';

@@ -1,4 +1,5 @@
-// The rewriting of the TypeScript engine: rewritten it does word for word what it does as it is, and nothing is passed over.
+// The rewriting of the TypeScript engine: rewritten it does word for word what it does as it is, and nothing is passed
+// over.
 //
 // Random calls on both, from a seed that is printed; SEED=n replays a run, RUNS=n makes more of them.
 

@@ -1,11 +1,15 @@
-// A thread of explored schedules: a program of engine calls on one port, and of code around the engine, performed step by step.
+// A thread of explored schedules: a program of engine calls on one port, and of code around the engine, performed step
+// by step.
 
 import type { ModelPool } from './model.js';
 import { Procedure, type Steps } from './procedure.js';
 import type { CallName, Mix, Stepper } from './stepper.js';
 import { nothingRead, type Reads } from './suspend/suspension.js';
 
-/** An argument of a call: a number, the result of an earlier call of the same program, or a word of memory at that moment. */
+/**
+ * An argument of a call: a number, the result of an earlier call of the same program, or a word of memory at that
+ * moment.
+ */
 export type Argument = number | { readonly resultOf: number } | { readonly wordAt: number };
 /** One call of an engine. */
 export type Call = readonly [name: CallName, ...Argument[]];
@@ -13,7 +17,10 @@ export type Call = readonly [name: CallName, ...Argument[]];
 export type ConditionalCall =
   | { readonly ifPositive: number; readonly call: Call }
   | { readonly ifOk: number; readonly call: Call };
-/** Code outside the engine, run as this thread. `port`: the port it acts for, where that is a dead one's. Its result is a number. */
+/**
+ * Code outside the engine, run as this thread. `port`: the port it acts for, where that is a dead one's. Its result is
+ * a number.
+ */
 export interface Run {
   readonly name: string;
   readonly run: (pool: ModelPool, id: number) => Steps<number>;
@@ -64,7 +71,9 @@ export class ProgramThread implements Instance {
     private readonly pool: ModelPool,
   ) {}
 
-  /** Starts the program and stops before its first step; `atStart`: before anything, where the thread can already die. */
+  /**
+   * Starts the program and stops before its first step; `atStart`: before anything, where the thread can already die.
+   */
   begin(program: Program, atStart: boolean): void {
     this.program = program;
     this.results = [];

@@ -1,8 +1,8 @@
 // A reaper that is just enough to test how reapers are explored: it settles no records.
 //
-// It serves scenarios whose victims only hand out pages of their cache and take them back. Rows of pages in the dead port's
-// magazine go to 0, and every reference that is left is released by the dead port's engine. Each of its steps may be done
-// twice, so one that dies is followed by another one; a page is suspect while its references are released.
+// It serves scenarios whose victims only hand out pages of their cache and take them back. Rows of pages in the dead
+// port's magazine go to 0, and every reference that is left is released by the dead port's engine. Each of its steps
+// may be done twice, so one that dies is followed by another one; a page is suspect while its references are released.
 
 import {
   CLAIM_FREE,

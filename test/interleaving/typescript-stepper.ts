@@ -1,7 +1,7 @@
 // The TypeScript engine as a stepper: the rewritten engine (transform.ts), whose calls are generators.
 //
-// A call that stands at a yield goes on by what it has read since it began and by what the engine remembered before: the hash
-// of both is what the rest of the call depends on.
+// A call that stands at a yield goes on by what it has read since it began and by what the engine remembered before:
+// the hash of both is what the rest of the call depends on.
 
 import type { PoolMemory } from '../../src/control/memory.js';
 import { ENGINE_CALLS } from '../../src/engine/closed.js';

@@ -1,8 +1,8 @@
 // The Wasm core as a stepper: an instance of the model binary, which calls env.yieldPoint before each atomic.
 //
-// While a call is explored, yieldPoint unwinds the instance's stack into a stretch of memory behind the pool (asyncify);
-// `resume` winds it back, performs the atomic and runs to the next one. The unwound stack has the locals of every frame, so it
-// is what the rest of the call depends on. Outside explored calls yields are ignored.
+// While a call is explored, yieldPoint unwinds the instance's stack into a stretch of memory behind the pool
+// (asyncify); `resume` winds it back, performs the atomic and runs to the next one. The unwound stack has the locals of
+// every frame, so it is what the rest of the call depends on. Outside explored calls yields are ignored.
 
 import type { CallName, Calls, Mix, Stepper } from './stepper.js';
 

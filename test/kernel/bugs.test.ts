@@ -1,8 +1,9 @@
-// Bugs that the kernel's page_pool and its providers had, each in the situation where it showed: the ones that one thread can show.
+// Bugs that the kernel's page_pool and its providers had, each in the situation where it showed: the ones that one
+// thread can show.
 //
-// Each is numbered as in the collection that the project follows, and says which line breaks it again. Those that need real
-// threads stand in threads.test.ts; 21's watched worker in test/fault/watching.test.ts; 5, 10, 14, 17, 37, 39 and 40 are among the
-// effects in test/unit/history.
+// Each is numbered as in the collection that the project follows, and says which line breaks it again. Those that need
+// real threads stand in threads.test.ts; 21's watched worker in test/fault/watching.test.ts; 5, 10, 14, 17, 37, 39 and
+// 40 are among the effects in test/unit/history.
 
 import { type Fragment, PagePool, type PoolOptions } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -59,10 +60,10 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     pool?.destroy();
   });
 
-  // Kernel: the unlock variant was chosen by asking for the context again, which the lock had changed. Here: a thread that waits is
-  // parked, and every wait's end must undo what its beginning did, however they overlap and whatever changed meanwhile.
-  // Breaks with: the look at `waits` in src/port/port.ts unpark without its condition or without the decrement; with the
-  // last two lines of assembly/cache.ts unpark away (and of its twin).
+  // Kernel: the unlock variant was chosen by asking for the context again, which the lock had changed. Here: a thread
+  // that waits is parked, and every wait's end must undo what its beginning did, however they overlap and whatever
+  // changed meanwhile. Breaks with: the look at `waits` in src/port/port.ts unpark without its condition or without the
+  // decrement; with the last two lines of assembly/cache.ts unpark away (and of its twin).
   describe('2: what is undone is chosen anew by a state that the doing has changed', () => {
     const WAITS = ['page', 'entry', 'room'] as const;
     type Waited = (typeof WAITS)[number];
@@ -139,9 +140,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     });
   });
 
-  // Kernel: the processor that had served a pool went on to serve another, and the destroyed pool still took it for its own: pages
-  // went into a cache that nobody empties.
-  // Breaks with: the store in src/control/ending.ts press away; `open.engine = ...` in src/port/port.ts leave away.
+  // Kernel: the processor that had served a pool went on to serve another, and the destroyed pool still took it for its
+  // own: pages went into a cache that nobody empties. Breaks with: the store in src/control/ending.ts press away;
+  // `open.engine = ...` in src/port/port.ts leave away.
   describe('3: pages are recycled into a cache whose owner has changed', () => {
     it('what its own thread releases while the pool closes goes to the provider, also before it heard of the end', async () => {
       open({ pageCount: 40, maxPorts: 3 });
@@ -220,9 +221,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     });
   });
 
-  // Kernel: an interrupt's release on the processor that was just taking from the same cache. Here nothing interrupts a call but what
-  // the call itself runs of the program's.
-  // Breaks with: the line of src/leaks/call-stack.ts that puts prepareStackTrace aside away.
+  // Kernel: an interrupt's release on the processor that was just taking from the same cache. Here nothing interrupts a
+  // call but what the call itself runs of the program's. Breaks with: the line of src/leaks/call-stack.ts that puts
+  // prepareStackTrace aside away.
   describe('4: a page comes back in the middle of an alloc of the same cache', () => {
     /** Does a bit of everything, as deep as the pool lets it. */
     function use(self: PagePool, words: Uint32Array): void {
@@ -320,9 +321,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     });
   });
 
-  // Kernel: a page released twice made in-flight negative, and the delayed work of the destroyed pool ran again and again for ever.
-  // Breaks with: the `left < 0` branch of src/pool/closing.ts #retry away; `wrong` in assembly/refcount.ts releaseFast (and its twin)
-  // left out of the comparison.
+  // Kernel: a page released twice made in-flight negative, and the delayed work of the destroyed pool ran again and
+  // again for ever. Breaks with: the `left < 0` branch of src/pool/closing.ts #retry away; `wrong` in
+  // assembly/refcount.ts releaseFast (and its twin) left out of the comparison.
   describe('6: a count that went below zero is waited for without end', () => {
     it('warns once of a negative count, and stops', async () => {
       const SECOND = 1000;
@@ -375,10 +376,10 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     });
   });
 
-  // Kernel: a page that came back after the device was gone was unmapped a second time, through the dead device.
-  // Breaks with: `return drainRing()` in assembly/pool.ts scrub (and its twin) away: cached pages are not given back; `seen ==
-  // (PIN_LEFT | 1)` in assembly/pin.ts unpin (and its twin) as a comparison of the number of pins: a page is given back twice; the
-  // unpin that src/port/detaching.ts leaveMemory keeps.
+  // Kernel: a page that came back after the device was gone was unmapped a second time, through the dead device. Breaks
+  // with: `return drainRing()` in assembly/pool.ts scrub (and its twin) away: cached pages are not given back; `seen ==
+  // (PIN_LEFT | 1)` in assembly/pin.ts unpin (and its twin) as a comparison of the number of pins: a page is given back
+  // twice; the unpin that src/port/detaching.ts leaveMemory keeps.
   describe('8: what a late return brings is given back twice, or not before the last one', () => {
     const steps = [
       'release held',
@@ -445,9 +446,8 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     });
   });
 
-  // Kernel: an init that failed half way kept what it had made before.
-  // Breaks with: the catch in src/port/port.ts openPort without freePort; the one in src/pool/page-pool.ts #start without
-  // endAttachment.
+  // Kernel: an init that failed half way kept what it had made before. Breaks with: the catch in src/port/port.ts
+  // openPort without freePort; the one in src/pool/page-pool.ts #start without endAttachment.
   describe('20: what fails half way in creating keeps what it had', () => {
     /** Platform calls on the way, which fail at their n-th use. */
     const calls: [string, object, string][] = [
@@ -460,7 +460,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       ['Math.imul', Math, 'imul'],
     ];
 
-    /** Runs `act` again and again, the n-th use of the call failing, until it is not used as often; how often it failed. */
+    /**
+     * Runs `act` again and again, the n-th use of the call failing, until it is not used as often; how often it failed.
+     */
     async function failEach(holder: object, name: string, act: () => unknown, check: () => unknown): Promise<number> {
       for (let n = 1; ; n++) {
         let [used, hasFailed] = [0, false];
@@ -558,9 +560,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     });
   });
 
-  // Kernel: a pool is made before anybody knows which processor will serve it; recycling was switched on late, or not at all.
-  // Breaks with: the store of PORT_LIMIT in src/control/claims.ts claimPort away and `answer()` in assembly/pool.ts poll (and its twin),
-  // which alone would mend it as soon as the thread attaches.
+  // Kernel: a pool is made before anybody knows which processor will serve it; recycling was switched on late, or not
+  // at all. Breaks with: the store of PORT_LIMIT in src/control/claims.ts claimPort away and `answer()` in
+  // assembly/pool.ts poll (and its twin), which alone would mend it as soon as the thread attaches.
   describe('21: whose the cache is becomes known only later, and the cache is never used', () => {
     it('a pool that nobody used serves each thread from its own cache from the first release on, whenever it comes', async () => {
       open({ pageCount: 64, maxPorts: 2 });

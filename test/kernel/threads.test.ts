@@ -1,4 +1,5 @@
-// Bugs that the kernel's page_pool and its providers had, each in the situation where it showed: the ones that take real threads.
+// Bugs that the kernel's page_pool and its providers had, each in the situation where it showed: the ones that take
+// real threads.
 //
 // Numbered as in bugs.test.ts. Both engines: the engine named is that of the threads and of the test's own port.
 
@@ -61,9 +62,10 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
   const said = async (): Promise<Said> => (await once(crew?.workers[0] as Worker, 'message'))[0];
   const tell = (message: object): void => crew?.workers[0]?.postMessage(message);
 
-  // Kernel: the last page was in the ring, where whoever destroys the pool found it and freed the pool, while the thread that had
-  // brought it was still about to unlock the ring. Here the pool ends when in-flight reads 0, and nothing of it is touched after.
-  // Breaks with: in assembly/supply.ts retire (and its twin) the store of PORT_RELEASE_OFFSET moved before list().
+  // Kernel: the last page was in the ring, where whoever destroys the pool found it and freed the pool, while the
+  // thread that had brought it was still about to unlock the ring. Here the pool ends when in-flight reads 0, and
+  // nothing of it is touched after. Breaks with: in assembly/supply.ts retire (and its twin) the store of
+  // PORT_RELEASE_OFFSET moved before list().
   it('1: the thread that brings the last page back touches the pool after its end', async () => {
     await start({ role: 'returner' });
     await said();
@@ -84,7 +86,8 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
       const before = new Uint32Array(10);
       let wanted = Atomics.load(memory.i32, counted);
       for (const [i, handle] of handles.entries()) {
-        // Each might be the last one, by which the pool ends: what is written after it is counted may be somebody else's memory.
+        // Each might be the last one, by which the pool ends: what is written after it is counted may be somebody
+        // else's memory.
         const page = pageOf({ geometry } as Port, handle);
         const bits = (geometry.retiredBitsOffset >>> 2) + (page >>> 5);
         const places = [freed, freed + 1, freed + 2, bits, (CONTROL_BASE + HEADER_RETIRED_OFFSET) >>> 2];
@@ -116,9 +119,9 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
     tell({});
   });
 
-  // Kernel: the pool was freed with its owner while pages were out.
-  // Breaks with: `|| inflight(closer.memory, closer.geometry) !== 0` in src/control/ending.ts destroyIfHome away; `follow` of
-  // src/pool/closing.ts empty: the pool never ends.
+  // Kernel: the pool was freed with its owner while pages were out. Breaks with: `|| inflight(closer.memory,
+  // closer.geometry) !== 0` in src/control/ending.ts destroyIfHome away; `follow` of src/pool/closing.ts empty: the
+  // pool never ends.
   it('7: the pool is freed with its owner while others hold pages of it', async () => {
     const options = { pageCount: 16, pageBytes: 1024, unitBytes: 64, maxPorts: 3, zero: 'never', channels: {} };
     await start({ role: 'creator', share: { options, engine } });
@@ -149,9 +152,9 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
     expect(inflight(memory, geometry)).toBe(0);
   });
 
-  // Kernel: whoever takes a page back from under its user looks at its descriptor after the exchange that decides who may. Here: a
-  // token that one thread adopts, another reclaims, and a third lends again at once.
-  // Breaks with: in assembly/token.ts adopt (and its twin) the store of the free token moved before the reads of its words.
+  // Kernel: whoever takes a page back from under its user looks at its descriptor after the exchange that decides who
+  // may. Here: a token that one thread adopts, another reclaims, and a third lends again at once. Breaks with: in
+  // assembly/token.ts adopt (and its twin) the store of the free token moved before the reads of its words.
   it('9: who claims a page reads what is another’s by then', async () => {
     const rounds = 30_000;
     const pool = make({ pageCount: 300, maxPorts: 4 });
@@ -171,10 +174,11 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
     pool.destroy();
   });
 
-  // Kernel: a release found that it may use the cache, the destroyer took that permission away and emptied the cache, the release put
-  // its page into it. Here the destroyer waits for the thread to have parked.
-  // Breaks with: the first line of assembly/pool.ts poll (and its twin) behind a look at the limit; `port.engine?.poll()` in src/port/port.ts exhausted away; R8 and what follows in assembly/cache.ts unpark (and its
-  // twin) as the store alone; `runningPorts(closer).length !== 0 ||` in src/control/ending.ts destroyIfHome away.
+  // Kernel: a release found that it may use the cache, the destroyer took that permission away and emptied the cache,
+  // the release put its page into it. Here the destroyer waits for the thread to have parked. Breaks with: the first
+  // line of assembly/pool.ts poll (and its twin) behind a look at the limit; `port.engine?.poll()` in src/port/port.ts
+  // exhausted away; R8 and what follows in assembly/cache.ts unpark (and its twin) as the store alone;
+  // `runningPorts(closer).length !== 0 ||` in src/control/ending.ts destroyIfHome away.
   it('24: a page goes into a cache that was emptied between the question and the answer', async () => {
     await start({ role: 'user' });
     await said();
@@ -196,9 +200,10 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
     tell({});
   });
 
-  // Kernel: a count was read and then lowered, and set to 0 by whoever takes everything back, in between: it wrapped, and the page was
-  // on the free list twice. Here: releases in one thread, everything let go at once, or reaped, in another.
-  // Breaks with: the exchange of the count in assembly/refcount.ts releaseShared (X8, and its twin) as a load and a store.
+  // Kernel: a count was read and then lowered, and set to 0 by whoever takes everything back, in between: it wrapped,
+  // and the page was on the free list twice. Here: releases in one thread, everything let go at once, or reaped, in
+  // another. Breaks with: the exchange of the count in assembly/refcount.ts releaseShared (X8, and its twin) as a load
+  // and a store.
   it('28: what one thread releases is taken back by another at the same time, and is free twice', async () => {
     const rounds = 1200;
     const pool = make({ pageCount: 8, maxPorts: 4, channels: { c: { capacity: 8, batch: 1 } } });

@@ -1,4 +1,5 @@
-// Publication between real threads: through the recycle ring, through channels one by one, in bursts, and where entries are dropped.
+// Publication between real threads: through the recycle ring, through channels one by one, in bursts, and where entries
+// are dropped.
 
 import { describe, expect, it } from 'vitest';
 import { ENGINES, runShape } from './run.js';

@@ -1,6 +1,7 @@
 // Shapes of publication: what is written before a page or a reference is given away is there for whoever gets it.
 //
-// Message passing, with the pool as the flag: content by plain stores, then release or send; alloc or receive, then plain loads.
+// Message passing, with the pool as the flag: content by plain stores, then release or send; alloc or receive, then
+// plain loads.
 
 import type { Channel } from 'pagepool';
 import { type Context, mismatch, PLACES, type Seen, type Side, STAMPED_BYTES, stamp, until } from './shape.js';
@@ -9,8 +10,8 @@ const ENTRY_WORDS = 4;
 const AT_ONCE = 4;
 
 /**
- * Takes pages, more than a cache keeps, adds 1 to all places of each, gives them back. Forbidden: places that differ, and a value
- * below one that this thread has left there. What was missed otherwise shows in the sum over all pages.
+ * Takes pages, more than a cache keeps, adds 1 to all places of each, gives them back. Forbidden: places that differ,
+ * and a value below one that this thread has left there. What was missed otherwise shows in the sum over all pages.
  */
 const own: Side = (context) => {
   const { pool, rounds, memory } = context;
@@ -86,8 +87,8 @@ function sendAll(context: Context, channel: Channel, entries: Uint32Array, count
 }
 
 /**
- * Receives, up to `most` at once. Forbidden: places that are not what the tag says, tags that go back, and tags that are left out
- * where nothing is dropped.
+ * Receives, up to `most` at once. Forbidden: places that are not what the tag says, tags that go back, and tags that
+ * are left out where nothing is dropped.
  */
 function receive(most: number, isDropping = false): Side {
   return (context) => {

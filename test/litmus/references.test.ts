@@ -1,4 +1,5 @@
-// References between real threads: last releases at the same time, retains, pins that go with the last user, tokens adopted twice.
+// References between real threads: last releases at the same time, retains, pins that go with the last user, tokens
+// adopted twice.
 
 import { describe, expect, it } from 'vitest';
 import { ENGINES, runShape } from './run.js';

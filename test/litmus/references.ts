@@ -1,7 +1,8 @@
-// Shapes of references: of several that let go of a page, one takes it home, and its next owner sees what all of them wrote.
+// Shapes of references: of several that let go of a page, one takes it home, and its next owner sees what all of them
+// wrote.
 //
-// Store and load on both sides: each lowers the count and looks at what is left. If both saw the other's reference nobody would take
-// the page home; if neither did, both would.
+// Store and load on both sides: each lowers the count and looks at what is left. If both saw the other's reference
+// nobody would take the page home; if neither did, both would.
 
 import type { FragmentToken } from 'pagepool';
 import { jitter, mismatch, PLACES, type Side, stamp, until, untilWord } from './shape.js';
@@ -11,8 +12,8 @@ const WORD = { turn: 0, answer: 1, first: 2, second: 3, third: 4 };
 const OTHERS = 0x80000000;
 
 /**
- * Two holders write a word each and release at once. Whoever gets the page next must find both words, and must get it once: this side
- * makes all pages, so a page that it still waits for may not come.
+ * Two holders write a word each and release at once. Whoever gets the page next must find both words, and must get it
+ * once: this side makes all pages, so a page that it still waits for may not come.
  */
 const makeShared: Side = (context) => {
   const { pool, rounds, memory } = context;
@@ -62,8 +63,8 @@ const releaseShared: Side = (context) => {
 };
 
 /**
- * Both sides hold the same fragment for good, and raise and lower its references at the same time, while they use up and stamp all
- * other pages. Forbidden: the fragment's bytes change, for then somebody was given its page.
+ * Both sides hold the same fragment for good, and raise and lower its references at the same time, while they use up
+ * and stamp all other pages. Forbidden: the fragment's bytes change, for then somebody was given its page.
  */
 const raiseAndLower: Side = (context) => {
   const { pool, rounds, memory, random, side } = context;
@@ -100,8 +101,8 @@ const raiseAndLower: Side = (context) => {
 };
 
 /**
- * A page whose last reference and whose pin go at the same time. Forbidden: what the pin's holder reads changes before its unpin;
- * the unpin is refused. The side that has the reference uses up all pages meanwhile.
+ * A page whose last reference and whose pin go at the same time. Forbidden: what the pin's holder reads changes before
+ * its unpin; the unpin is refused. The side that has the reference uses up all pages meanwhile.
  */
 const releasePinned: Side = (context) => {
   const { pool, rounds, memory, words } = context;

@@ -1,6 +1,7 @@
 // Runs a litmus shape on real threads with the release binary and the TypeScript engine, alone and against each other.
 //
-// Prints what was done and its seed; SEED=n replays the choices (not the scheduling). LONG=1 makes it eight times as long.
+// Prints what was done and its seed; SEED=n replays the choices (not the scheduling). LONG=1 makes it eight times as
+// long.
 
 import { PagePool, type PoolOptions } from 'pagepool';
 import { expect } from 'vitest';

@@ -1,7 +1,8 @@
 // What a litmus shape is made of: sides that run in threads of their own, what they are given, and what they saw.
 //
-// A side does its part of the shape again and again and says which forbidden outcomes it saw. Between the sides there is the pool,
-// and nothing else where the shape is about what the pool orders: what they say to each other beside it is in `words`.
+// A side does its part of the shape again and again and says which forbidden outcomes it saw. Between the sides there
+// is the pool, and nothing else where the shape is about what the pool orders: what they say to each other beside it is
+// in `words`.
 
 import type { PagePool } from 'pagepool';
 import { giveWay } from '../support/spin.js';

@@ -1,8 +1,8 @@
 // Shapes of waiting: a thread that waits is woken by what it waits for, whenever that comes.
 //
-// Store and load on both sides again: the waiter sets its bit and looks at the condition, the other makes the condition true and
-// looks for bits. A wake-up that is lost shows as a wait that ends by its limit, while no
-// other side went on either: what takes turns may be another's for long.
+// Store and load on both sides again: the waiter sets its bit and looks at the condition, the other makes the condition
+// true and looks for bits. A wake-up that is lost shows as a wait that ends by its limit, while no other side went on
+// either: what takes turns may be another's for long.
 
 import { HUNG_MS } from '../support/waiting.js';
 import { type Context, jitter, type Seen, type Side, until, untilWord } from './shape.js';

@@ -1,5 +1,5 @@
-// Many connections, files and writes at once out of a small pool, with clients that leave and functions that throw at random; at the end
-// every page is home. Prints its seed; SEED=n replays the choices (not the scheduling).
+// Many connections, files and writes at once out of a small pool, with clients that leave and functions that throw at
+// random; at the end every page is home. Prints its seed; SEED=n replays the choices (not the scheduling).
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';

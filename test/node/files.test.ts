@@ -1,4 +1,5 @@
-// Files into pages: the bytes of the file in order, whatever the sizes, and every page home when a file shrinks, vanishes or refuses.
+// Files into pages: the bytes of the file in order, whatever the sizes, and every page home when a file shrinks,
+// vanishes or refuses.
 
 import { execFileSync } from 'node:child_process';
 import {

@@ -1,4 +1,5 @@
-// Sockets into pages: every byte in order, back-pressure while the pool is empty, and every page home however a connection ends.
+// Sockets into pages: every byte in order, back-pressure while the pool is empty, and every page home however a
+// connection ends.
 
 import { channel as diagnostics } from 'node:diagnostics_channel';
 import { connect, type Socket } from 'node:net';

@@ -1,4 +1,5 @@
-// Streams, requests and datagrams into pages, packets out, and streams of fragments in pipelines: however they end, every page is home.
+// Streams, requests and datagrams into pages, packets out, and streams of fragments in pipelines: however they end,
+// every page is home.
 
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,4 +1,5 @@
-// Targets and sources that end at a bad moment: no write hangs, no page is lost, and none is used again while its bytes are on their way.
+// Targets and sources that end at a bad moment: no write hangs, no page is lost, and none is used again while its bytes
+// are on their way.
 
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-// The bench itself: a quick run leaves figures for every budget, budgets are judged by them, and docs/performance.md is what
-// the generator makes of the results that are kept.
+// The bench itself: a quick run leaves figures for every budget, budgets are judged by them, and docs/performance.md is
+// what the generator makes of the results that are kept.
 
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

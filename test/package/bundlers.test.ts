@@ -1,7 +1,9 @@
-// The installed package through each bundler with its defaults, and without one: no warning, and the result works in Chromium.
+// The installed package through each bundler with its defaults, and without one: no warning, and the result works in
+// Chromium.
 //
 // Each bundler gets an entry and a place for its output and nothing more, from its own command line in the consumer's
-// project. Each result is served as a site of its own, with COOP and COEP; page and worker hand fragments to each other.
+// project. Each result is served as a site of its own, with COOP and COEP; page and worker hand fragments to each
+// other.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The documents say what the sources say: error codes have rows, tables are made from the constants, links lead somewhere.
+// The documents say what the sources say: error codes have rows, tables are made from the constants, links lead
+// somewhere.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,8 +1,9 @@
 // Every example of the documents runs as it is printed: each ```js block is a program of its own.
 //
-// A block with `file=` behind `js` is not run by itself: it is written beside the others of its document, for the program that names
-// it (those of docs/browser.md are followed by test/browser/guide.test.ts). A block is written below build/, where `pagepool` resolves to the package's own build as it would for a user, and must
-// end with exit code 0. What a comment behind console.log promises must be printed.
+// A block with `file=` behind `js` is not run by itself: it is written beside the others of its document, for the
+// program that names it (those of docs/browser.md are followed by test/browser/guide.test.ts). A block is written below
+// build/, where `pagepool` resolves to the package's own build as it would for a user, and must end with exit code 0.
+// What a comment behind console.log promises must be printed.
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// The installed package in every runtime: threads hand fragments on with both engines, and it loads in every way it should.
+// The installed package in every runtime: threads hand fragments on with both engines, and it loads in every way it
+// should.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// What npm would publish: the files, what they reach for, what the package's metadata promises, and that unused code goes away.
+// What npm would publish: the files, what they reach for, what the package's metadata promises, and that unused code
+// goes away.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';

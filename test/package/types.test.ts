@@ -1,6 +1,8 @@
-// The declarations as consumers' compilers read them: strict, libraries checked too, old and new TypeScript, with and without DOM.
+// The declarations as consumers' compilers read them: strict, libraries checked too, old and new TypeScript, with and
+// without DOM.
 //
-// The consumer's files are test/package/programs/consumer*.ts; their @ts-expect-error lines fail where a misuse is accepted.
+// The consumer's files are test/package/programs/consumer*.ts; their @ts-expect-error lines fail where a misuse is
+// accepted.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,7 +46,8 @@ const compilers = [join(root, 'node_modules/typescript'), toolPath('typescript-5
 /** Compiles one file in the consumer's project and returns what the compiler says. */
 async function check(folder: string, name: string, options: object, file: string): Promise<string> {
   const config = join(consumer, `tsconfig.${name}.json`);
-  // Of libraries the package is checked, and whatever declares the platform for it; not the compiler's own against themselves.
+  // Of libraries the package is checked, and whatever declares the platform for it; not the compiler's own against
+  // themselves.
   const checked = { strict: true, skipLibCheck: false, skipDefaultLibCheck: true };
   const compilerOptions = { ...checked, noEmit: true, target: 'ES2022', ...options };
   writeFileSync(config, JSON.stringify({ compilerOptions, files: [`src/${file}`] }));

@@ -1,8 +1,8 @@
 // What a thread of the test of packets does: sends packets that say what they must be, receives and checks others'.
 //
-// Knows no test: a worker runs it from the bundle, and the main thread checks what is left with the same code. Each part is filled
-// with one word made of sender, number of the packet, and place in it; the first two words of the packet are its sender and how
-// many parts it has, and its number.
+// Knows no test: a worker runs it from the bundle, and the main thread checks what is left with the same code. Each
+// part is filled with one word made of sender, number of the packet, and place in it; the first two words of the packet
+// are its sender and how many parts it has, and its number.
 
 import type { Channel, PagePool } from 'pagepool';
 import type * as packetEntry from 'pagepool/packet';

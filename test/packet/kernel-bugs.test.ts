@@ -1,7 +1,7 @@
 // What went wrong with packets in the Linux kernel, as effects that must not show here.
 //
-// Each engine and both cores, through the public interface. The numbers are the commits' own subjects in short. The one that needs
-// threads stands in threads.test.ts.
+// Each engine and both cores, through the public interface. The numbers are the commits' own subjects in short. The one
+// that needs threads stands in threads.test.ts.
 
 import type { Fragment, PagePool } from 'pagepool';
 import { lengthPrefixed, Packet, receivePacket, sendPacket } from 'pagepool/packet';
@@ -169,7 +169,8 @@ describe.each(KINDS)('with the %s engine', (kind) => {
   });
 
   it('14: multi-buffer fragment counting: fragments dropped before their page is left are never counted twice', () => {
-    // A page is open for fragments while a consumer drops some of its packet's, and the owner goes on cutting and leaves it.
+    // A page is open for fragments while a consumer drops some of its packet's, and the owner goes on cutting and
+    // leaves it.
     for (let round = 0; round < 40; round++) {
       const packet = new Packet();
       for (let i = 0; i < 7; i++) packet.append(fragmentOf(pool, Buffer.alloc(100, i)));

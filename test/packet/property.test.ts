@@ -1,8 +1,8 @@
-// Random sequences of packet operations, beside the same on plain Buffers: after every one of them each packet has the bytes that
-// its Buffer has, and at the end no page is used.
+// Random sequences of packet operations, beside the same on plain Buffers: after every one of them each packet has the
+// bytes that its Buffer has, and at the end no page is used.
 //
-// Every packet is compared after every step, so a page that was released too early shows as soon as it is poisoned (the checked
-// core) or used again. Prints its seed; SEED=n replays the run.
+// Every packet is compared after every step, so a page that was released too early shows as soon as it is poisoned (the
+// checked core) or used again. Prints its seed; SEED=n replays the run.
 
 import fc from 'fast-check';
 import type { PagePool } from 'pagepool';

@@ -1,4 +1,5 @@
-// What packets refuse, and that nothing changed then: wrong arguments, foreign and spent fragments, memory that nobody can read.
+// What packets refuse, and that nothing changed then: wrong arguments, foreign and spent fragments, memory that nobody
+// can read.
 
 import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { lengthPrefixed, lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';

@@ -1,4 +1,5 @@
-// What the tests of packets need: fragments of given bytes, a packet's bytes, and a pool of which nothing is out any more.
+// What the tests of packets need: fragments of given bytes, a packet's bytes, and a pool of which nothing is out any
+// more.
 
 import type { Fragment, PagePool } from 'pagepool';
 import type { Packet } from 'pagepool/packet';

@@ -1,8 +1,8 @@
-// Real threads that send each other packets over channels of every policy: each arrives whole, in order, with the bytes that were
-// written before it was sent, or not at all; also when threads end half way.
+// Real threads that send each other packets over channels of every policy: each arrives whole, in order, with the bytes
+// that were written before it was sent, or not at all; also when threads end half way.
 //
-// Ends with every reference explained and every page home. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1
-// takes fifteen times as long.
+// Ends with every reference explained and every page home. Prints its seed; SEED=n replays the choices (not the
+// scheduling). LONG=1 takes fifteen times as long.
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

@@ -1,9 +1,10 @@
-// The engines against each other: pools formatted alike get the same calls, and every result and every word is compared.
+// The engines against each other: pools formatted alike get the same calls, and every result and every word is
+// compared.
 //
-// Below the public interface, several ports of each pool in one thread: one pool a binary, one of the TypeScript engine, one
-// on a buffer that is not shared, those whose ports have different engines, and those that track what they hold. Calls come with live handles and stale ones, other
-// ports' handles and numbers that never were handles: what is refused must be refused alike, and change the same counters.
-// Prints its seed; SEED=n replays the run.
+// Below the public interface, several ports of each pool in one thread: one pool a binary, one of the TypeScript
+// engine, one on a buffer that is not shared, those whose ports have different engines, and those that track what they
+// hold. Calls come with live handles and stale ones, other ports' handles and numbers that never were handles: what is
+// refused must be refused alike, and change the same counters. Prints its seed; SEED=n replays the run.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,7 +1,7 @@
 // Random steps against a plain model: after every step each page and each reference is where the model says.
 //
-// Several ports of one pool take turns in one thread, over both engines, both binaries and all of them together. Prints its
-// seed; SEED=n replays the run.
+// Several ports of one pool take turns in one thread, over both engines, both binaries and all of them together. Prints
+// its seed; SEED=n replays the run.
 
 import fc from 'fast-check';
 import { describe, it } from 'vitest';

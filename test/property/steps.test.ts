@@ -1,8 +1,8 @@
 // The TypeScript engine with another port's call between any two of its shared steps.
 //
-// The step hook stands in for a scheduler: before the k-th step of one port's call another port makes a whole call of its own,
-// for every k there is. Afterwards nothing is lost and nothing is there twice, by the audit. This is a part of what threads can
-// do (one of them is never stopped half way); test/interleaving explores all of it on the Wasm core.
+// The step hook stands in for a scheduler: before the k-th step of one port's call another port makes a whole call of
+// its own, for every k there is. Afterwards nothing is lost and nothing is there twice, by the audit. This is a part of
+// what threads can do (one of them is never stopped half way); test/interleaving explores all of it on the Wasm core.
 
 import { describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../../src/engine/engine.js';

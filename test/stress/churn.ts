@@ -1,7 +1,7 @@
 // What a mortal thread does until it is ended from outside: at random, everything that a thread can do with a pool.
 //
-// Knows no platform: a worker of Node and one of a browser run the same. Whatever it sends says what its bytes must be; whatever
-// it receives it checks. What it counts is in shared words, since it will not be there to tell.
+// Knows no platform: a worker of Node and one of a browser run the same. Whatever it sends says what its bytes must be;
+// whatever it receives it checks. What it counts is in shared words, since it will not be there to tell.
 
 import type { Channel, FragmentToken, PagePool } from 'pagepool';
 
@@ -53,7 +53,10 @@ export function createChurn({ pool, seed, counts, lend: pass, fail }: Host): Chu
     return ((t ^ (t >>> 14)) >>> 0) % below;
   }
 
-  /** All of the pool's pages as words: no view is made for each fragment, so that most of the time is spent inside the pool. */
+  /**
+   * All of the pool's pages as words: no view is made for each fragment, so that most of the time is spent inside the
+   * pool.
+   */
   let area: Uint32Array = new Uint32Array(0);
 
   /** Where the fragment's words begin in the area, which reaches to its end. */

@@ -1,8 +1,9 @@
-// Threads that end at random moments while they do everything a thread can do: what they had comes back, and nothing is torn.
+// Threads that end at random moments while they do everything a thread can do: what they had comes back, and nothing is
+// torn.
 //
-// In batches. After each the pool is quiet: no page is missing, no reference is left, the audit is exact and balanced, and every
-// port can be claimed again. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1 ends a thousand threads
-// with each engine.
+// In batches. After each the pool is quiet: no page is missing, no reference is left, the audit is exact and balanced,
+// and every port can be claimed again. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1 ends a
+// thousand threads with each engine.
 
 import { Worker } from 'node:worker_threads';
 import { type FragmentToken, PagePool } from 'pagepool';

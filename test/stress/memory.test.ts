@@ -1,7 +1,7 @@
 // The memory of closed pools: many of 64 MiB one after the other, every page touched, and the process does not grow.
 //
-// In a process of its own. The control keeps the memories alive, and grows; keeping the closed objects alone does not. LONG=1
-// makes 200 of them.
+// In a process of its own. The control keeps the memories alive, and grows; keeping the closed objects alone does not.
+// LONG=1 makes 200 of them.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

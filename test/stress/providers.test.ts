@@ -1,7 +1,8 @@
-// Every provider, and a reserve of each kind, under four threads that work at random, hand pages on and are killed at any moment.
+// Every provider, and a reserve of each kind, under four threads that work at random, hand pages on and are killed at
+// any moment.
 //
-// Ends with everything home: an exact, balanced audit, no torn bytes, each page given back to its provider as often as it was
-// fed. SEED=n replays the choices (not the scheduling). LONG=1 has many more kills.
+// Ends with everything home: an exact, balanced audit, no torn bytes, each page given back to its provider as often as
+// it was fed. SEED=n replays the choices (not the scheduling). LONG=1 has many more kills.
 
 import { Worker } from 'node:worker_threads';
 import { type MemoryProvider, PagePool, slabs, wasmMemory } from 'pagepool';
@@ -13,7 +14,9 @@ import { chooseSeed, randomFrom } from '../support/ports.js';
 import { HUNG_MS, until } from '../support/waiting.js';
 
 const KILLS = process.env.LONG === '1' ? 100 : 5;
-/** Turns of work that all threads together do before the next kill, at most; and those that each does before the end. */
+/**
+ * Turns of work that all threads together do before the next kill, at most; and those that each does before the end.
+ */
 const TURNS_A_KILL = 32;
 const TURNS_AT_LEAST = 16;
 const THREADS = 4;

@@ -1,4 +1,5 @@
-// The end of a stress of deaths: nobody but the calling thread lives, and what is under way is taken in before the audit.
+// The end of a stress of deaths: nobody but the calling thread lives, and what is under way is taken in before the
+// audit.
 //
 // Knows no platform; what must come out stands in the tests.
 

@@ -1,7 +1,8 @@
-// One thread of the stress test: stamps pages and fragments, hands them on, checks and releases what it gets, until told to stop.
+// One thread of the stress test: stamps pages and fragments, hands them on, checks and releases what it gets, until
+// told to stop.
 //
-// Runs in a worker, from the bundle: the public interface alone. Everything it takes and gives is counted, so that the main
-// thread can explain each reference at the end.
+// Runs in a worker, from the bundle: the public interface alone. Everything it takes and gives is counted, so that the
+// main thread can explain each reference at the end.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Channel, FragmentToken, PagePool as Pool, PoolShare } from 'pagepool';

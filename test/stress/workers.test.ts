@@ -1,7 +1,8 @@
-// Real threads: two to four workers stamp pages and fragments, hand them on by channels, bursts and tokens, check and release.
+// Real threads: two to four workers stamp pages and fragments, hand them on by channels, bursts and tokens, check and
+// release.
 //
-// Ends with everything drained: every reference explained, a balanced audit, no page missing, no content torn. Prints its seeds;
-// SEED=n replays their choices (not the scheduling). LONG=1 hands on twenty times as much.
+// Ends with everything drained: every reference explained, a balanced audit, no page missing, no content torn. Prints
+// its seeds; SEED=n replays their choices (not the scheduling). LONG=1 hands on twenty times as much.
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

@@ -1,8 +1,8 @@
 // Starts the real browsers and drives them alike: open a page, evaluate in it, read what it printed, close.
 //
-// Chromium and Firefox by puppeteer (DevTools protocol and WebDriver BiDi), WebKitGTK's MiniBrowser by its WebDriver on a
-// display of its own. Every browser starts with an empty profile. What is started here is stopped by `close`, or at the
-// latest when this process ends.
+// Chromium and Firefox by puppeteer (DevTools protocol and WebDriver BiDi), WebKitGTK's MiniBrowser by its WebDriver on
+// a display of its own. Every browser starts with an empty profile. What is started here is stopped by `close`, or at
+// the latest when this process ends.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,6 @@
-// A process that fills slabs to 2 GiB, releases, idles, and prints its memory as JSON: bytes of RSS above the start at the height
-// of the burst and after it, and the bytes that the provider kept. Its own process, so that RSS is the pool's alone.
+// A process that fills slabs to 2 GiB, releases, idles, and prints its memory as JSON: bytes of RSS above the start at
+// the height of the burst and after it, and the bytes that the provider kept. Its own process, so that RSS is the
+// pool's alone.
 //
 // node --expose-gc burst.mjs ENTRY BURST_BYTES KEEP_BYTES
 

@@ -1,4 +1,5 @@
-// A thread that works on a pool at random until it is told to stop, and counts its turns: of the provider tests, in Node.
+// A thread that works on a pool at random until it is told to stop, and counts its turns: of the provider tests, in
+// Node.
 
 import { parentPort, workerData } from 'node:worker_threads';
 

@@ -2,7 +2,8 @@
 //
 //   node --expose-gc close-many.mjs <entry> <engine> <count> <what is kept: nothing | objects | memory>
 //
-// `objects` keeps every closed PagePool, which must hold no pages any more; `memory` keeps the memories themselves: the control.
+// `objects` keeps every closed PagePool, which must hold no pages any more; `memory` keeps the memories themselves: the
+// control.
 
 const [, , entry, engine, count, kept] = process.argv;
 const { PagePool } = await import(entry);

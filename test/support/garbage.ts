@@ -4,7 +4,9 @@ import { turns, until } from './waiting.js';
 
 const { gc } = globalThis as { gc?: () => void };
 
-/** Collects garbage until everything that was dropped before is gone, and whoever asked to hear of that has heard of it. */
+/**
+ * Collects garbage until everything that was dropped before is gone, and whoever asked to hear of that has heard of it.
+ */
 export async function collectGarbage(): Promise<void> {
   // More than once: what was young may survive the first collection, and what a report kept goes with the next.
   for (let round = 0; round < 3; round++) {
@@ -18,7 +20,10 @@ export async function collectGarbage(): Promise<void> {
   }
 }
 
-/** Collects garbage until it is so. What the condition asks of a WeakRef is asked in a job of its own, behind a collection. */
+/**
+ * Collects garbage until it is so. What the condition asks of a WeakRef is asked in a job of its own, behind a
+ * collection.
+ */
 export async function untilCollected(isSo: () => boolean): Promise<void> {
   if (gc === undefined) throw new Error('gc=undefined (expected node --expose-gc)');
   await until(() => {

@@ -1,7 +1,8 @@
-// A lock manager for realms that have none (Node 20 and 22, Bun): exclusive locks by name, in turn, as the Web Locks draft says.
+// A lock manager for realms that have none (Node 20 and 22, Bun): exclusive locks by name, in turn, as the Web Locks
+// draft says.
 //
-// Where the platform has one, test/package/programs/deaths-main.js and the browser tests use that. `endHolder` is what no real one has:
-// it gives a lock away as if its holder's thread had ended.
+// Where the platform has one, test/package/programs/deaths-main.js and the browser tests use that. `endHolder` is what
+// no real one has: it gives a lock away as if its holder's thread had ended.
 
 interface Request {
   readonly callback: () => unknown;

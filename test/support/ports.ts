@@ -1,8 +1,8 @@
 // Several ports of one pool in one thread, each with the engine that the test chooses.
 //
-// The public interface attaches once a thread and pool. Tests of the engines go below it: the same memory, claimed and opened
-// port by port, so that ports of both engines and both binaries take turns in one thread. Where a wrong handle must become an
-// error with a code, `create` makes a PagePool of the chosen kind instead.
+// The public interface attaches once a thread and pool. Tests of the engines go below it: the same memory, claimed and
+// opened port by port, so that ports of both engines and both binaries take turns in one thread. Where a wrong handle
+// must become an error with a code, `create` makes a PagePool of the chosen kind instead.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -117,7 +117,10 @@ const NO_ENTRANCES: Entrances = {
   wait: [],
 };
 
-/** A new pool with `count` open ports, whose engines take turns through `kinds`. `prepare` may change the fresh control region first. */
+/**
+ * A new pool with `count` open ports, whose engines take turns through `kinds`. `prepare` may change the fresh control
+ * region first.
+ */
 export function openPorts(
   options: PoolOptions,
   kinds: readonly EngineKind[],

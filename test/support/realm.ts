@@ -1,4 +1,5 @@
-// A second copy of the package in the same thread: its own registry of attachments, so that it attaches as another thread would.
+// A second copy of the package in the same thread: its own registry of attachments, so that it attaches as another
+// thread would.
 //
 // Ports of one pool can so be stepped one after the other, without the scheduling of real threads.
 

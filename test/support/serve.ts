@@ -1,4 +1,5 @@
-// A small HTTP server for tests: folders and files in memory, on a free port of this machine, with the headers that a test asks for.
+// A small HTTP server for tests: folders and files in memory, on a free port of this machine, with the headers that a
+// test asks for.
 //
 // The headers go out with every response, so that pages, workers and modules are all served under the same policy.
 

@@ -1,7 +1,7 @@
 // Ports beside a pool of the public interface: other threads' ports as their threads leave them when they end.
 //
-// A port opened here belongs to this thread and to nobody who listens: no event loop serves it, so it is as quiet as a dead
-// thread's, and stops wherever the test stops calling it.
+// A port opened here belongs to this thread and to nobody who listens: no event loop serves it, so it is as quiet as a
+// dead thread's, and stops wherever the test stops calling it.
 
 import type { PagePool } from 'pagepool';
 import { layoutHash } from '#core-wasm';

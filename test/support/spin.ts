@@ -1,4 +1,5 @@
-// Spinning on shared words, in workers and in the test's own thread: as fast as can be at first, and giving way after a while.
+// Spinning on shared words, in workers and in the test's own thread: as fast as can be at first, and giving way after a
+// while.
 //
 // With more threads than processors the other side may not run at all until this one sleeps.
 

@@ -1,7 +1,7 @@
 // Real threads of the tests: workers of one program, what they say at their end, and what fails in them.
 //
-// A program finds `entry`, the package's bundle, in its workerData and posts `{ result }` when it is done. Words that both sides
-// spin on are in shared memory of the test's own, never in the pool's.
+// A program finds `entry`, the package's bundle, in its workerData and posts `{ result }` when it is done. Words that
+// both sides spin on are in shared memory of the test's own, never in the pool's.
 
 import { Worker } from 'node:worker_threads';
 import { program } from './program.js';

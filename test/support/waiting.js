@@ -1,6 +1,8 @@
-// How tests wait: for what they need, never for a time. One file for tests, for their threads and programs, and for pages.
+// How tests wait: for what they need, never for a time. One file for tests, for their threads and programs, and for
+// pages.
 //
-// Plain JavaScript, since programs and pages load it as it is. The platform's own calls are kept: tests put others in their place.
+// Plain JavaScript, since programs and pages load it as it is. The platform's own calls are kept: tests put others in
+// their place.
 
 const { clearTimeout, performance, setTimeout } = globalThis;
 
@@ -49,8 +51,9 @@ export async function orHung(promise, what) {
 }
 
 /**
- * Gives the event loop that many turns, in each of which timers and I/O that are due run: whatever follows by itself from what
- * was done has followed then. For what must not happen, and so cannot be waited for; what must happen is waited for by `until`.
+ * Gives the event loop that many turns, in each of which timers and I/O that are due run: whatever follows by itself
+ * from what was done has followed then. For what must not happen, and so cannot be waited for; what must happen is
+ * waited for by `until`.
  */
 export async function turns(count = 20) {
   for (let i = 0; i < count; i++) await turn();

@@ -1,7 +1,7 @@
 // Real WebGPU devices for tests in Node: Dawn on SwiftShader's Vulkan driver, which draws with the processor alone.
 //
-// Debian's chromium brings the driver, npm's `webgpu` brings Dawn. Where one is missing there is no device, and the reason says so:
-// tests are skipped then, and with CI=true the test command counts them as failed.
+// Debian's chromium brings the driver, npm's `webgpu` brings Dawn. Where one is missing there is no device, and the
+// reason says so: tests are skipped then, and with CI=true the test command counts them as failed.
 
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';

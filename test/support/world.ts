@@ -1,8 +1,9 @@
 // A plain model of a pool, and the real one beside it: each step does the same to both and compares.
 //
-// The model is a map of live handles with their holders, and what travels: channel entries, tokens, pins. It knows nothing of
-// caches, magazines and rings; where the pool's choice is its own (which page, which entries a policy drops) the model follows it
-// and checks that the choice was allowed. `check` compares the whole pool with the model after every step.
+// The model is a map of live handles with their holders, and what travels: channel entries, tokens, pins. It knows
+// nothing of caches, magazines and rings; where the pool's choice is its own (which page, which entries a policy drops)
+// the model follows it and checks that the choice was allowed. `check` compares the whole pool with the model after
+// every step.
 
 import {
   EMPTY,
@@ -367,7 +368,9 @@ export class World {
     must(dropped === state.dropped, () => `${channel.name} counts ${dropped} dropped (expected ${state.dropped})`);
   }
 
-  /** The tags of all entries in a channel, in its ring and in the ports' inboxes; of one port's inbox alone if given. */
+  /**
+   * The tags of all entries in a channel, in its ring and in the ports' inboxes; of one port's inbox alone if given.
+   */
   #inside({ memory, geometry }: Port, channel: ChannelGeometry, inboxOf?: number): Set<number> {
     const tags = new Set<number>();
     const visit = (node: number): void => {

@@ -44,7 +44,10 @@ import { auditPool } from '../../src/reports/audit.js';
 import { type EngineKind, KINDS, openPorts, pageOf, unitOf } from '../support/ports.js';
 
 describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
-  /** A pool with a page of everything: used whole, used in parts, cached, in the ring, retired, fresh, pinned and gone; a free port. */
+  /**
+   * A pool with a page of everything: used whole, used in parts, cached, in the ring, retired, fresh, pinned and gone;
+   * a free port.
+   */
   function setUp() {
     const channels = { a: { capacity: 4, batch: 2 } };
     const ports = openPorts({ pageBytes: 1024, pageCount: 48, channels }, [kind], 3);

@@ -1,4 +1,5 @@
-// The border in Node: what probes find, that copies are made exactly where they must, and that the bytes that arrive are right.
+// The border in Node: what probes find, that copies are made exactly where they must, and that the bytes that arrive
+// are right.
 //
 // Random choices follow from the seed that is printed; SEED=n replays them.
 

@@ -1,4 +1,5 @@
-// The number calls make no garbage: 10 million pairs of alloc and release, and the other number calls among them, cause no collection.
+// The number calls make no garbage: 10 million pairs of alloc and release, and the other number calls among them, cause
+// no collection.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +11,8 @@ const entry = new URL('../../build/index.js', import.meta.url).href;
 
 /** Runs the pairs in a process of their own. */
 async function collect(engine: string, pairs: number, env: Record<string, string> = {}) {
-  // Optimised at once: with the compiler in threads of its own, how much is optimised when it counts would depend on the machine.
+  // Optimised at once: with the compiler in threads of its own, how much is optimised when it counts would depend on
+  // the machine.
   const args = ['--expose-gc', '--no-concurrent-recompilation', program, entry, engine, String(pairs)];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     env: { ...process.env, NODE_OPTIONS: '', ...env },

@@ -1,4 +1,5 @@
-// Fragment objects that are collected with their reference: reported once, never freed; and nothing else is ever reported.
+// Fragment objects that are collected with their reference: reported once, never freed; and nothing else is ever
+// reported.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

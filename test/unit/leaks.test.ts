@@ -1,4 +1,5 @@
-// Leak reports: what a thread holds, how it came by it, how references leave the list; and that without `leaks` nothing is kept.
+// Leak reports: what a thread holds, how it came by it, how references leave the list; and that without `leaks` nothing
+// is kept.
 
 import { type Fragment, type LeakReport, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';

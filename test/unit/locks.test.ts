@@ -1,4 +1,5 @@
-// Watching by locks: when they are taken, what they tell, and that none is left. With locks of this realm, in one thread.
+// Watching by locks: when they are taken, what they tell, and that none is left. With locks of this realm, in one
+// thread.
 
 import { PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';

@@ -1,4 +1,5 @@
-// Where the platform withholds something: no shared memory, no Wasm, no permission to compile; same interface, and a reason.
+// Where the platform withholds something: no shared memory, no Wasm, no permission to compile; same interface, and a
+// reason.
 
 import { PagePool, type PoolOptions } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';

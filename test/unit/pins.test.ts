@@ -1,7 +1,8 @@
-// Pins against everything that ends a page's use, in every order: release, unpin, another thread's release, the pool's closing.
+// Pins against everything that ends a page's use, in every order: release, unpin, another thread's release, the pool's
+// closing.
 //
-// A pinned page is neither handed out again nor cleared; it leaves the pool with its last user and comes back with its last
-// unpin; the pool's memory is done with only when in-flight and pins are both 0.
+// A pinned page is neither handed out again nor cleared; it leaves the pool with its last user and comes back with its
+// last unpin; the pool's memory is done with only when in-flight and pins are both 0.
 
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,4 +1,5 @@
-// A release is refused when something is not in order, each refusal in a repository of its own; and made when everything is.
+// A release is refused when something is not in order, each refusal in a repository of its own; and made when
+// everything is.
 
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

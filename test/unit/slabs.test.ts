@@ -1,4 +1,5 @@
-// Slabs: cut on demand, fullest first, dropped above the low-water mark, called in when they are almost empty; RSS follows.
+// Slabs: cut on demand, fullest first, dropped above the low-water mark, called in when they are almost empty; RSS
+// follows.
 
 import { PagePool, type PoolOptions, type SlabOptions, slabs } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';

@@ -1,4 +1,5 @@
-// Waiting: for pages, for entries and for room; with timeouts, signals, blocking, and with the platform's waits missing.
+// Waiting: for pages, for entries and for room; with timeouts, signals, blocking, and with the platform's waits
+// missing.
 
 import { on, once } from 'node:events';
 import { Worker } from 'node:worker_threads';

@@ -1,4 +1,5 @@
-// pagepool/web on the streams of this Node: whatever ends a stream, and whatever becomes of its chunks meanwhile, no page is lost.
+// pagepool/web on the streams of this Node: whatever ends a stream, and whatever becomes of its chunks meanwhile, no
+// page is lost.
 
 import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { Packet } from 'pagepool/packet';

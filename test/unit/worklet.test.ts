@@ -15,7 +15,8 @@ const build = new URL('../../build/', import.meta.url).href;
 const HEAP_BYTES = 256 * 1024;
 
 async function collect(engine: string, blocks: number, env: Record<string, string> = {}) {
-  // Optimised at once: with the compiler in threads of its own, how much is optimised when it counts would depend on the machine.
+  // Optimised at once: with the compiler in threads of its own, how much is optimised when it counts would depend on
+  // the machine.
   const args = ['--expose-gc', '--no-concurrent-recompilation', program, build, engine, String(blocks)];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     env: { ...process.env, NODE_OPTIONS: '', ...env },

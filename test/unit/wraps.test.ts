@@ -1,4 +1,5 @@
-// Every free-running word starts near its wrap and runs across it: nothing is lost, and the audit balances on the other side.
+// Every free-running word starts near its wrap and runs across it: nothing is lost, and the audit balances on the other
+// side.
 //
 // The words of a fresh pool are written before its first use, as if the pool had been in use for as long as it takes.
 

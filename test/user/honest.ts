@@ -1,5 +1,5 @@
-// A consumer that keeps to the protocol, and looks closely: every window is as its tag says when it comes, while it is kept, and
-// when it is given back.
+// A consumer that keeps to the protocol, and looks closely: every window is as its tag says when it comes, while it is
+// kept, and when it is given back.
 //
 // Knows no platform: a worker of Node and one of a page run the same steps.
 

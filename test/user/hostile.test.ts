@@ -1,8 +1,10 @@
-// A hostile consumer on a thread of its own, with every word of its rings and of its area to write, while others go on beside it.
+// A hostile consumer on a thread of its own, with every word of its rings and of its area to write, while others go on
+// beside it.
 //
-// Duplicate, stale, foreign, misaligned and torn refills, tails and heads that cannot be, garbage in every word, wake-ups without
-// end. The pools are audited under way, honest consumers and a trusted user check every byte, and everything comes home. Prints
-// its seed; SEED=n replays the choices (not the scheduling). LONG=1 goes through more than ten million refills.
+// Duplicate, stale, foreign, misaligned and torn refills, tails and heads that cannot be, garbage in every word,
+// wake-ups without end. The pools are audited under way, honest consumers and a trusted user check every byte, and
+// everything comes home. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1 goes through more
+// than ten million refills.
 
 import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';

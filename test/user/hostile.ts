@@ -1,7 +1,8 @@
-// A consumer that does everything it should not: in the refill ring, in every word of the rings, and, where told, all over the area.
+// A consumer that does everything it should not: in the refill ring, in every word of the rings, and, where told, all
+// over the area.
 //
-// Knows no platform: a worker of Node and one of a page run the same steps. It has what an honest consumer has, the share, and
-// follows the protocol only as far as that lets it do more harm.
+// Knows no platform: a worker of Node and one of a page run the same steps. It has what an honest consumer has, the
+// share, and follows the protocol only as far as that lets it do more harm.
 
 import {
   USER_COMPLETION_HEAD_OFFSET,

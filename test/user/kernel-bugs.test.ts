@@ -84,7 +84,8 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
     expect(provider.describe()).toMatchObject({ freePages: PAGES, pools: 0 });
   });
 
-  // "fix area release on registration failure", "fix leaks on failed registration": unwinding before everything was set.
+  // "fix area release on registration failure", "fix leaks on failed registration": unwinding before everything was
+  // set.
   test('a pool that is refused leaves the area as it was', async () => {
     const provider = userArea(new SharedArrayBuffer(PAGES * PAGE));
     const before = provider.describe();
@@ -102,8 +103,8 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
     await mustEnd(pool);
   });
 
-  // "fix overshooting recv limit": more was received than was asked for. "increment fallback loop src offset": every page of a
-  // copy had the first page's bytes.
+  // "fix overshooting recv limit": more was received than was asked for. "increment fallback loop src offset": every
+  // page of a copy had the first page's bytes.
   test.each([1, PAGE - 1, PAGE, PAGE + 1, 5 * PAGE + 7])(
     'a copy of %i bytes gives as many, and these',
     async (length) => {

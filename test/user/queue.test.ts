@@ -1,4 +1,5 @@
-// A user queue over a real pool, both sides in one thread: what is given, what comes back, what is refused, and what the end takes.
+// A user queue over a real pool, both sides in one thread: what is given, what comes back, what is refused, and what
+// the end takes.
 
 import { PagePool, PagePoolError } from 'pagepool';
 import { Receiver } from 'pagepool/user';

@@ -1,4 +1,5 @@
-// The two sides of a user queue's rings, without a pool: what the consumer reads and gives back, and what the trusted side takes.
+// The two sides of a user queue's rings, without a pool: what the consumer reads and gives back, and what the trusted
+// side takes.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';

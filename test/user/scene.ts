@@ -1,7 +1,8 @@
-// The trusted side of the hostile tests: pools over user areas, with consumers that are honest and one that is not, and the audit.
+// The trusted side of the hostile tests: pools over user areas, with consumers that are honest and one that is not, and
+// the audit.
 //
-// Knows no platform but what starts a consumer. Each step gives, takes back, keeps and checks; whatever the hostile consumer
-// writes, the pool's own words are this thread's alone, so the audit is exact at any time.
+// Knows no platform but what starts a consumer. Each step gives, takes back, keeps and checks; whatever the hostile
+// consumer writes, the pool's own words are this thread's alone, so the audit is exact at any time.
 
 import type { AuditReport, MemoryProvider, PagePool, ProviderContext } from 'pagepool';
 import type { UserQueue, UserShare } from 'pagepool/user-area';
@@ -168,7 +169,10 @@ export class Scene {
     return Atomics.load(this.#counts, CHECKED);
   }
 
-  /** Steps until it is over, with audits between; `breathe` returns to the event loop. Then the end, and what came of it. */
+  /**
+   * Steps until it is over, with audits between; `breathe` returns to the event loop. Then the end, and what came of
+   * it.
+   */
   async play(isOver: () => boolean, breathe: () => Promise<unknown>, isViolent: boolean): Promise<Outcome> {
     for (let steps = 0; !isOver() && this.failures.length === 0; steps++) {
       this.step();
@@ -178,7 +182,9 @@ export class Scene {
     return this.finish(isViolent);
   }
 
-  /** Whether everything has been seen at least that often that the hostile consumer can do, and what goes on beside it. */
+  /**
+   * Whether everything has been seen at least that often that the hostile consumer can do, and what goes on beside it.
+   */
   hasSeen(entries: number, times: number): boolean {
     const { returned, dropped, bounded } = this.#hostile.stats();
     const counts = [returned, dropped.outside, dropped.misaligned, dropped.notHeld, bounded.tails, bounded.heads];

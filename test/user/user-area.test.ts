@@ -1,4 +1,5 @@
-// userArea: memory that somebody else made as pages, for trusted threads as any other; shared by pools; grown by its owner.
+// userArea: memory that somebody else made as pages, for trusted threads as any other; shared by pools; grown by its
+// owner.
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

@@ -1,4 +1,5 @@
-// A thread of the device suite in Node: it holds numbers, or holds tokens and ends with them, or wants pages of a device that is gone.
+// A thread of the device suite in Node: it holds numbers, or holds tokens and ends with them, or wants pages of a
+// device that is gone.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PagePool, PoolShare } from 'pagepool';
@@ -50,7 +51,10 @@ function loadPool(): Promise<{ PagePool: typeof PagePool }> {
   return import(entries.pool);
 }
 
-/** Waits for a page and a message from the first word on; says how that stands at the second, and at the end of both waits. */
+/**
+ * Waits for a page and a message from the first word on; says how that stands at the second, and at the end of both
+ * waits.
+ */
 async function wait(share: PoolShare): Promise<void> {
   const pool = (await loadPool()).PagePool.attach(share);
   const alloc = (): unknown => {

@@ -1,5 +1,6 @@
-// Baseline: `postMessage` with a copy. The socket reads into one block over and over: posting has copied a record when it
-// returns. A record that is not the whole block goes through a buffer of its size, since posting copies whole buffers.
+// Baseline: `postMessage` with a copy. The socket reads into one block over and over: posting has copied a record when
+// it returns. A record that is not the whole block goes through a buffer of its size, since posting copies whole
+// buffers.
 
 import { blockBytes } from '../grid.js';
 import type { Posting } from './posting.js';

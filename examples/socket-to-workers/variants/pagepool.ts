@@ -1,7 +1,9 @@
-// The pagepool variant: the socket reads straight into pages, records are slices of them, and only numbers cross threads.
+// The pagepool variant: the socket reads straight into pages, records are slices of them, and only numbers cross
+// threads.
 //
-// A page gets one reference for each record (`retain` once for all of them); each goes along with its record, and the worker
-// releases it. `connectInto` takes the pages, keeps one in reserve, and waits where the pool is empty or the channel is full.
+// A page gets one reference for each record (`retain` once for all of them); each goes along with its record, and the
+// worker releases it. `connectInto` takes the pages, keeps one in reserve, and waits where the pool is empty or the
+// channel is full.
 
 import { type Channel, type Fragment, PagePool, type PoolShare } from 'pagepool';
 import { connectInto } from 'pagepool/node';

@@ -1,5 +1,5 @@
-// Baseline: a new SharedArrayBuffer for each message. The socket reads a whole block straight into it; a smaller record is
-// copied into one of its size.
+// Baseline: a new SharedArrayBuffer for each message. The socket reads a whole block straight into it; a smaller record
+// is copied into one of its size.
 
 import { blockBytes } from '../grid.js';
 import type { Posting } from './posting.js';

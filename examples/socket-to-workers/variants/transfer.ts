@@ -1,5 +1,5 @@
-// Baseline: `postMessage` with a transfer. A whole block is given away as it is and replaced by a fresh one (not zeroed);
-// a smaller record is copied into a buffer of its own, which is given away.
+// Baseline: `postMessage` with a transfer. A whole block is given away as it is and replaced by a fresh one (not
+// zeroed); a smaller record is copied into a buffer of its own, which is given away.
 
 import { Buffer } from 'node:buffer';
 import { blockBytes } from '../grid.js';

@@ -28,7 +28,9 @@ export interface PoolCheck {
 export interface Sender {
   /** Goes to every worker, with the variant's name and the setup. */
   readonly share: unknown;
-  /** Receives a pass from the port: resolves when the stream has ended and its last record is on its way to the workers. */
+  /**
+   * Receives a pass from the port: resolves when the stream has ended and its last record is on its way to the workers.
+   */
   receive(pass: number, port: number, onBytes: (count: number) => void): Promise<void>;
   /** After the workers are gone. */
   close(): Promise<PoolCheck | null>;

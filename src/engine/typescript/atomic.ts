@@ -1,8 +1,8 @@
 // The only place of this engine that touches shared words atomically; assembly/atomic.ts is its counterpart.
 //
-// Every wrapper is one sequentially consistent operation on the word at a byte address; callers write the ordering they need
-// as a label, and labels are those of assembly/, since ports of both engines meet on the same words. Values are int32, as they
-// come from the view: what a caller compares or stores is one, too (`| 0`), and never a boxed number.
+// Every wrapper is one sequentially consistent operation on the word at a byte address; callers write the ordering they
+// need as a label, and labels are those of assembly/, since ports of both engines meet on the same words. Values are
+// int32, as they come from the view: what a caller compares or stores is one, too (`| 0`), and never a boxed number.
 
 import { onStep } from './step.js';
 
@@ -21,8 +21,8 @@ export class Words {
   }
 
   /**
-   * Plain load of a word that others may write meanwhile: for callers whom any value ever stored there serves, and who order
-   * nothing by it but what depends on it.
+   * Plain load of a word that others may write meanwhile: for callers whom any value ever stored there serves, and who
+   * order nothing by it but what depends on it.
    */
   protected rload(address: number): number {
     onStep?.(address);

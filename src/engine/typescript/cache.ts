@@ -1,8 +1,8 @@
 // A port's cache: a loaded magazine that only its thread touches, and a spare one that any port may take.
 //
-// Owner only, but for the spare word and the limit, which others write to take pages or to ask for them. Three tiers: the loaded
-// magazine (fast, no atomics), the spare and the recycle ring (refill), the provider's side (slow). What a thread killed here
-// leaves: its magazines, which the reaper hands back, and at most one exchange in its record.
+// Owner only, but for the spare word and the limit, which others write to take pages or to ask for them. Three tiers:
+// the loaded magazine (fast, no atomics), the spare and the recycle ring (refill), the provider's side (slow). What a
+// thread killed here leaves: its magazines, which the reaper hands back, and at most one exchange in its record.
 
 import {
   CONTROL_BASE,
@@ -57,7 +57,8 @@ export class CacheSteps extends PinSteps {
     const fill = this.filledOf() !== 0 ? ring.full : 0;
     const next = (stamp << ring.lapShift) | fill | i32[(port + PORT_LOADED_OFFSET) >>> 2]!;
     if (!this.exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;
-    // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead port's exchange.
+    // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead
+    // port's exchange.
     this.astore(port + PORT_RECORD_KIND_OFFSET, RECORD_NONE);
     this.syncLoaded();
     return true;
@@ -83,7 +84,8 @@ export class CacheSteps extends PinSteps {
       let left = i32[(from + NODE_COUNT_OFFSET) >>> 2]!;
       while (left !== 0 && this.filledOf() < magazineCapacity) {
         left -= 1;
-        // Plain: both magazines are this thread's. A page is in both for one store: a reaper takes equal tops for one page.
+        // Plain: both magazines are this thread's. A page is in both for one store: a reaper takes equal tops for one
+        // page.
         this.magazineAdd(this.loaded, i32[(from + NODE_PAGES_OFFSET + (left << 2)) >>> 2]!);
         i32[(from + NODE_COUNT_OFFSET) >>> 2] = left;
       }
@@ -91,7 +93,9 @@ export class CacheSteps extends PinSteps {
     }
   }
 
-  /** Puts a filled magazine on the ring, or page by page on the retired list when the ring has no room. How many pages. */
+  /**
+   * Puts a filled magazine on the ring, or page by page on the retired list when the ring has no room. How many pages.
+   */
   protected returnMagazine(holder: number): number {
     const { i32, ring } = this;
     const pages = i32[(this.nodeIn(ring, holder) + NODE_COUNT_OFFSET) >>> 2]!;
@@ -117,14 +121,18 @@ export class CacheSteps extends PinSteps {
   /** Gives the page on top of a magazine with `filled` pages to the provider's side. */
   protected retireTop(node: number, filled: number): void {
     const { i32 } = this;
-    // Plain: this thread's magazine. The row goes up first: a page in a magazine counts as row 0, and outside it is held.
+    // Plain: this thread's magazine. The row goes up first: a page in a magazine counts as row 0, and outside it is
+    // held.
     const page = i32[(node + NODE_PAGES_OFFSET + ((filled - 1) << 2)) >>> 2]!;
     this.setHeld(page, 1);
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
     this.retire(page, true);
   }
 
-  /** Gives the page on top to the provider's side, if it is wanted there: somebody has pinned it while it was in circulation. */
+  /**
+   * Gives the page on top to the provider's side, if it is wanted there: somebody has pinned it while it was in
+   * circulation.
+   */
   protected waive(): void {
     const { i32, loaded } = this;
     const filled = this.filledOf();
@@ -178,7 +186,10 @@ export class CacheSteps extends PinSteps {
     }
   }
 
-  /** Fills the empty loaded magazine from the next tier that has pages, and counts where they came from. False: none anywhere. */
+  /**
+   * Fills the empty loaded magazine from the next tier that has pages, and counts where they came from. False: none
+   * anywhere.
+   */
   protected refill(): boolean {
     const { i32, port } = this;
     if (this.takeSpare(port + PORT_SPARE_OFFSET)) {
@@ -205,7 +216,10 @@ export class CacheSteps extends PinSteps {
     return source !== COUNTER_FAIL;
   }
 
-  /** Makes room in the full loaded magazine. The hottest pages stay: the loaded one becomes the spare, the old spare goes. */
+  /**
+   * Makes room in the full loaded magazine. The hottest pages stay: the loaded one becomes the spare, the old spare
+   * goes.
+   */
   protected spill(): void {
     const { port } = this;
     const spare = port + PORT_SPARE_OFFSET;
@@ -224,7 +238,10 @@ export class CacheSteps extends PinSteps {
     if (this.takeSpare(port + PORT_SPARE_OFFSET)) this.returnMagazine(port + PORT_LOADED_OFFSET);
   }
 
-  /** Answers a request for pages: the limit first, so that a request that comes meanwhile is answered at the next release. */
+  /**
+   * Answers a request for pages: the limit first, so that a request that comes meanwhile is answered at the next
+   * release.
+   */
   protected answer(): void {
     // A6 pairs with R5 in press: this limit is overwritten by later requests only.
     this.astore(this.port + PORT_LIMIT_OFFSET, this.magazineCapacity);
@@ -240,7 +257,8 @@ export class CacheSteps extends PinSteps {
     // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
     this.astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
     if (this.isActive()) return;
-    // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is seen.
+    // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is
+    // seen.
     this.astore(port + PORT_LIMIT_OFFSET, 0);
     i32[(port + PORT_PARKED_OFFSET) >>> 2] = 1; // plain: as it was; nothing was taken meanwhile
   }

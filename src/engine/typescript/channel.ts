@@ -1,10 +1,11 @@
 // Channels: exchange rings whose nodes carry entries (handle, offset, length, tag) from thread to thread.
 //
-// Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or the
-// receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every channel: an
-// outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch` entries; bursts
-// also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A message of several entries
-// is in one node from the sender's row to the receiver's, so it travels by one exchange; the node says which entries go on.
+// Any port may send and receive; lock-free. A reference is in one place at every moment: the sender's row, a node, or
+// the receiver's row; each move between a row and a node of this port has a record. A port has two nodes of every
+// channel: an outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch`
+// entries; bursts also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A
+// message of several entries is in one node from the sender's row to the receiver's, so it travels by one exchange; the
+// node says which entries go on.
 
 import {
   CHANNEL_CLOSED_OFFSET,
@@ -59,7 +60,10 @@ export class ChannelSteps extends FragmentSteps {
     return (units === 0 ? 1 << this.unitsPerPageShift : units) << this.unitBytesShift;
   }
 
-  /** Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added up. */
+  /**
+   * Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is
+   * added up.
+   */
   protected pending({ ring }: Lane): number {
     // N1 no ordering needed: a count that may be late.
     const tail = this.rload(ring.tail);
@@ -103,7 +107,10 @@ export class ChannelSteps extends FragmentSteps {
     return offset >>> 0 > extent || length >>> 0 > extent - offset ? ERR_RANGE : OK;
   }
 
-  /** Moves a reference from the row into the node, as its entry number `index`; the caller names the node and closes the record. */
+  /**
+   * Moves a reference from the row into the node, as its entry number `index`; the caller names the node and closes the
+   * record.
+   */
   protected put(node: number, index: number, handle: number, offset: number, length: number, tag: number): void {
     const { i32 } = this;
     const entry = node + NODE_ENTRIES_OFFSET + (index << ENTRY_SHIFT);
@@ -142,7 +149,9 @@ export class ChannelSteps extends FragmentSteps {
     this.empty(node);
   }
 
-  /** Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full. */
+  /**
+   * Moves the node's next entry into the row; the caller names the node and closes the record. False: the row is full.
+   */
   protected take(node: number, taken: number, handle: number): boolean {
     const page = this.pageOf(this.unitOf(handle));
     const row = this.held(page);
@@ -201,7 +210,8 @@ export class ChannelSteps extends FragmentSteps {
   }
 
   protected isClosed({ block }: Lane): boolean {
-    // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw, or that happened before for it.
+    // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw, or that happened before for
+    // it.
     return this.rload(block + CHANNEL_CLOSED_OFFSET) !== 0;
   }
 
@@ -240,8 +250,9 @@ export class ChannelSteps extends FragmentSteps {
   }
 
   /**
-   * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more` they are messages,
-   * a bit an entry as in a node: all go in one node or none does, and a full channel is FULL whichever is dropped as the newest.
+   * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more`
+   * they are messages, a bit an entry as in a node: all go in one node or none does, and a full channel is FULL
+   * whichever is dropped as the newest.
    */
   sendBurst(number: number, address: number, count: number, more: number): number {
     const channel = this.lanes[number]!;

@@ -1,8 +1,8 @@
 // Where things are: the port this engine serves and the geometry of its pool, as the fields of one object.
 //
-// Everything stands in the constructor, so every engine has one shape. Addresses are bytes from the memory's start kept as
-// int32, and `>>> 2` makes an index of one: right up to 4 GiB. The views reach over the control region as it was when the
-// pool was made; that never grows, so they stay right when the memory does.
+// Everything stands in the constructor, so every engine has one shape. Addresses are bytes from the memory's start kept
+// as int32, and `>>> 2` makes an index of one: right up to 4 GiB. The views reach over the control region as it was
+// when the pool was made; that never grows, so they stay right when the memory does.
 
 import {
   CHANNEL_BATCH_OFFSET,
@@ -63,7 +63,9 @@ export interface EngineMemory {
 export interface GrowableMemory extends EngineMemory {
   /** Undefined where it is no Wasm memory. */
   readonly wasm: unknown;
-  /** Makes the memory reach to `end`, by steps of `stepPages` Wasm pages where it can; false where the platform refuses. */
+  /**
+   * Makes the memory reach to `end`, by steps of `stepPages` Wasm pages where it can; false where the platform refuses.
+   */
   grow(end: number, stepPages: number): boolean;
 }
 

@@ -1,8 +1,8 @@
 // Fragments: parts of one open page a port, cut without atomics.
 //
-// Owner only. The open page's count carries a bias of 2^29; cuts are counted in the port, `users`, and releases by others take
-// the count down as they take any. Leaving the page gives back BIAS - users in one step, and what remains is exactly the
-// references that are out; if none is, the page is reused in place. {offset, users} is one store.
+// Owner only. The open page's count carries a bias of 2^29; cuts are counted in the port, `users`, and releases by
+// others take the count down as they take any. Leaving the page gives back BIAS - users in one step, and what remains
+// is exactly the references that are out; if none is, the page is reused in place. {offset, users} is one store.
 
 import {
   BIAS,
@@ -29,7 +29,9 @@ import { RefcountSteps } from './refcount.js';
 
 /** Cutting fragments. */
 export class FragmentSteps extends RefcountSteps {
-  /** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
+  /**
+   * A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room.
+   */
   allocFragment(bytes: number): number {
     const { i32, port, unitBytesShift, unitsPerPageShift } = this;
     const units = (bytes + (1 << unitBytesShift) - 1) >>> unitBytesShift;
@@ -75,7 +77,8 @@ export class FragmentSteps extends RefcountSteps {
     const filled = i32[(loaded + NODE_COUNT_OFFSET) >>> 2]!;
     const page = i32[(loaded + NODE_PAGES_OFFSET - 4 + (filled << 2)) >>> 2]!;
     const descriptor = this.descriptorAddress(page);
-    // In this order: a page that is open and on top of the magazine is in the magazine; one that is open with a count of 1 is home.
+    // In this order: a page that is open and on top of the magazine is in the magazine; one that is open with a count
+    // of 1 is home.
     i32[(port + PORT_FRAGMENT_OFFSET) >>> 2] = 0;
     i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2] = page;
     i32[(loaded + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
@@ -88,8 +91,8 @@ export class FragmentSteps extends RefcountSteps {
   }
 
   /**
-   * Gives the open page's bias back. True: nobody was left and `reuse` was set, so the page is open again from its start. False: no
-   * page is open now.
+   * Gives the open page's bias back. True: nobody was left and `reuse` was set, so the page is open again from its
+   * start. False: no page is open now.
    */
   protected leaveFragmentPage(reuse: boolean): boolean {
     const { i32, port } = this;
@@ -103,13 +106,15 @@ export class FragmentSteps extends RefcountSteps {
     const bias = BIAS - (cut & 0xffff);
     this.recordPrivate(RECORD_LEAVE, page, this.held(page), 0, cut);
     while (true) {
-      // A3 pairs with X8 in typescript/refcount.ts releaseShared: whoever gave its fragment back is done with the bytes.
+      // A3 pairs with X8 in typescript/refcount.ts releaseShared: whoever gave its fragment back is done with the
+      // bytes.
       const references = this.aload(counter);
       if (references === bias) {
-        // Nobody holds a fragment, so nobody else can write the count.
-        // Plain: no holder, so neither a pin nor a taint can come. A page with one, to be cleared, or of a reserve goes home the long way.
+        // Nobody holds a fragment, so nobody else can write the count. Plain: no holder, so neither a pin nor a taint
+        // can come. A page with one, to be cleared, or of a reserve goes home the long way.
         const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & (HOME_TAINTED | HOME_ZERO | HOME_RESERVE);
-        // A7 pairs with X6 in typescript/pin.ts unpin: an outsider that is done with the page is done before it is used again.
+        // A7 pairs with X6 in typescript/pin.ts unpin: an outsider that is done with the page is done before it is used
+        // again.
         if (reuse && (special | this.rload(descriptor + DESCRIPTOR_PINS_OFFSET)) === 0) {
           // The port's word first: it tells a reaper that the count is to be BIAS.
           i32[fragment >>> 2] = 0;
@@ -119,7 +124,8 @@ export class FragmentSteps extends RefcountSteps {
           this.count(COUNTER_RECYCLED);
           return true;
         }
-        this.setHeld(page, 1); // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
+        // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
+        this.setHeld(page, 1);
         // N5 no ordering needed: sole owner.
         this.astore(counter, 1);
         i32[fragmentPage >>> 2] = 0;
@@ -127,7 +133,8 @@ export class FragmentSteps extends RefcountSteps {
         this.releaseShared(page, 1);
         return false;
       }
-      // X6 pairs with A6 in typescript/refcount.ts releaseShared: from here on the count is the references that are out. LP of leaving.
+      // X6 pairs with A6 in typescript/refcount.ts releaseShared: from here on the count is the references that are
+      // out. LP of leaving.
       if (this.acas(counter, references, references - bias) === references) break;
     }
     i32[fragmentPage >>> 2] = 0;

@@ -1,8 +1,8 @@
 // The ledger: how many references this port holds on each page, and the operation record beside it.
 //
-// Both are the port's own, written plainly by its thread alone (I5) until it is reaped. A record holds absolute values of the
-// words a step is about to change, its kind is written last and cleared last: a reaper sets, it never adds. (Plain stores
-// keep their order here: every one goes to a view of memory that others may read.)
+// Both are the port's own, written plainly by its thread alone (I5) until it is reaped. A record holds absolute values
+// of the words a step is about to change, its kind is written last and cleared last: a reaper sets, it never adds.
+// (Plain stores keep their order here: every one goes to a view of memory that others may read.)
 
 import {
   PORT_RECORD_ADDRESS_OFFSET,
@@ -54,15 +54,18 @@ export class LedgerSteps extends HandleSteps {
   }
 
   /**
-   * Opens a record of an entry between row and node: one store, so it may take the place of the entry's before, which is over. The
-   * last one is closed before anything else is recorded.
+   * Opens a record of an entry between row and node: one store, so it may take the place of the entry's before, which
+   * is over. The last one is closed before anything else is recorded.
    */
   protected recordEntry(kind: number, row: number, index: number): void {
     const record = kind | (index << RECORD_INDEX_SHIFT) | (row << RECORD_ROW_SHIFT);
     this.i32[(this.port + PORT_RECORD_KIND_OFFSET) >>> 2] = record;
   }
 
-  /** Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was there. */
+  /**
+   * Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was
+   * there.
+   */
   protected recordExchange(kind: number, address: number, seen: number, next: number, holder: number): void {
     const { i32, port } = this;
     i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = address;

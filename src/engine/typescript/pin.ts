@@ -1,7 +1,8 @@
 // Pins: references of outsiders that the pool does not count as users, one word a page: {LEFT, pins}.
 //
-// Any thread; lock-free. A page whose last user leaves while it is pinned leaves the pool: LEFT is set, in-flight goes down, and
-// the unpin that finds LEFT and nothing else gives it back to its provider. Pins survive the death of the thread that took them.
+// Any thread; lock-free. A page whose last user leaves while it is pinned leaves the pool: LEFT is set, in-flight goes
+// down, and the unpin that finds LEFT and nothing else gives it back to its provider. Pins survive the death of the
+// thread that took them.
 
 import {
   DESCRIPTOR_HOME_OFFSET,
@@ -26,7 +27,9 @@ import { SupplySteps } from './supply.js';
 
 /** Pinning pages, and letting pinned ones go. */
 export class PinSteps extends SupplySteps {
-  /** Pins the handle's page; the page's number, good for one `unpin` from any thread, or a code. One locked operation. */
+  /**
+   * Pins the handle's page; the page's number, good for one `unpin` from any thread, or a code. One locked operation.
+   */
   pin(handle: number): number {
     const code = this.inspect(handle);
     if (code !== OK) return code;
@@ -43,7 +46,10 @@ export class PinSteps extends SupplySteps {
     }
   }
 
-  /** Gives a pin back. OK, or ERR_PIN when the page has none. One locked operation, and the retirement when it was the last. */
+  /**
+   * Gives a pin back. OK, or ERR_PIN when the page has none. One locked operation, and the retirement when it was the
+   * last.
+   */
   unpin(page: number): number {
     if ((page - 1) >>> 0 >= this.pageCount) return ERR_PIN; // one comparison for 0 and for more
     const word = this.descriptorAddress(page) + DESCRIPTOR_PINS_OFFSET;
@@ -55,8 +61,9 @@ export class PinSteps extends SupplySteps {
         // Plain: the home word of a page that left changes with its last unpin only.
         const home = this.i32[(this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET) >>> 2]!;
         this.recordPrivate(RECORD_RETIRE, page, 0, home, 0);
-        // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark and
-        // this port's number stay until the page is taken again: they tell a reaper that the page had left, and who ends it.
+        // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The
+        // mark and this port's number stay until the page is taken again: they tell a reaper that the page had left,
+        // and who ends it.
         if (this.acas(word, seen, PIN_LEFT | ((this.portId + 1) << PIN_LAST_SHIFT)) !== seen) {
           this.recordDone();
           continue;
@@ -70,7 +77,10 @@ export class PinSteps extends SupplySteps {
     }
   }
 
-  /** Whether the page leaves the pool with its last user, because somebody has it pinned. The caller is its last user; its row goes with the page. */
+  /**
+   * Whether the page leaves the pool with its last user, because somebody has it pinned. The caller is its last user;
+   * its row goes with the page.
+   */
   protected leave(page: number): boolean {
     const { i32, port } = this;
     const descriptor = this.descriptorAddress(page);

@@ -1,7 +1,7 @@
 // Whole-pool calls of a port: bursts, views' arithmetic, parking, trimming, closing.
 //
-// The port's own thread only. Each is a loop or a sequence of the steps of other files and adds no protocol of its own: a
-// thread killed here leaves what those steps leave.
+// The port's own thread only. Each is a loop or a sequence of the steps of other files and adds no protocol of its own:
+// a thread killed here leaves what those steps leave.
 
 import {
   COUNTER_FAST,
@@ -107,7 +107,9 @@ export class PoolSteps extends TokenSteps {
     return given;
   }
 
-  /** Closing: closes and drains the channels, parks, gives everything in the ring to the provider's side; pages given. */
+  /**
+   * Closing: closes and drains the channels, parks, gives everything in the ring to the provider's side; pages given.
+   */
   scrub(): number {
     for (let channel = 0; channel < this.lanes.length; channel++) {
       this.closeChannel(channel);

@@ -1,9 +1,9 @@
 // References: the page count, the fragment words and the row together; and the way home of a page without users.
 //
-// Any thread, each with rows of its own; lock-free. The page count is the authority on when a page goes home. It is 1 in every
-// container and never 0: it only moves by compare-exchange from c >= 2 to c - 1, and whoever reads 1 is the last holder.
-// What a thread killed between "ledger down" and the count's exchange leaves is one reference too many on that page: a reaper
-// marks it suspect.
+// Any thread, each with rows of its own; lock-free. The page count is the authority on when a page goes home. It is 1
+// in every container and never 0: it only moves by compare-exchange from c >= 2 to c - 1, and whoever reads 1 is the
+// last holder. What a thread killed between "ledger down" and the count's exchange leaves is one reference too many on
+// that page: a reaper marks it suspect.
 
 import {
   COUNTER_FAST,
@@ -65,8 +65,8 @@ export class RefcountSteps extends CacheSteps {
   }
 
   /**
-   * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing changed, and
-   * `releaseChecked` finds out. No atomics.
+   * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing
+   * changed, and `releaseChecked` finds out. No atomics.
    */
   protected releaseFast(handle: number): boolean {
     const { i32 } = this;
@@ -74,10 +74,11 @@ export class RefcountSteps extends CacheSteps {
     if (unit >= this.unitLimit) return false;
     const page = this.pageOf(unit);
     const descriptor = this.descriptorAddress(page);
-    // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
+    // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is
+    // read.
     const word = this.rload(this.wordAddress(unit));
-    // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and they
-    // depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
+    // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow,
+    // and they depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
     const references = this.rload(descriptor + DESCRIPTOR_COUNT_OFFSET);
     // A3 pairs with X6 in typescript/pin.ts unpin: likewise for a pin; with one holder no pin can come.
     const pins = this.rload(descriptor + DESCRIPTOR_PINS_OFFSET);
@@ -91,8 +92,8 @@ export class RefcountSteps extends CacheSteps {
     const filled = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
     // N4 no ordering needed: a request that is not seen now is seen at the next release.
     if (filled >= this.rload(this.port + PORT_LIMIT_OFFSET)) return false;
-    // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead port's
-    // magazine counts as row 0.
+    // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead
+    // port's magazine counts as row 0.
     i32[this.wordAddress(unit) >>> 2] = this.vacated(word);
     i32[(node + NODE_PAGES_OFFSET + (filled << 2)) >>> 2] = page;
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled + 1;
@@ -100,7 +101,9 @@ export class RefcountSteps extends CacheSteps {
     return true;
   }
 
-  /** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
+  /**
+   * Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room.
+   */
   release(handle: number): number {
     if (!this.releaseFast(handle)) return this.releaseChecked(handle);
     this.count(COUNTER_RECYCLED);
@@ -149,7 +152,10 @@ export class RefcountSteps extends CacheSteps {
     return OK;
   }
 
-  /** Takes a cut back on the own open page: users down instead of the count, so no atomics. False: its users are others'. */
+  /**
+   * Takes a cut back on the own open page: users down instead of the count, so no atomics. False: its users are
+   * others'.
+   */
   protected uncut(unit: number, word: number, page: number, row: number): boolean {
     const { i32 } = this;
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
@@ -223,7 +229,8 @@ export class RefcountSteps extends CacheSteps {
   protected clean(page: number, descriptor: number, home: number): void {
     const { i32, u16, unitsPerPageShift } = this;
     const unit = page << unitsPerPageShift;
-    if ((home & HOME_FRAGMENTED) !== 0) u16[this.extentAddress(unit) >>> 1] = 0; // plain: sole holder; 0 = the whole page
+    // plain: sole holder; 0 = the whole page
+    if ((home & HOME_FRAGMENTED) !== 0) u16[this.extentAddress(unit) >>> 1] = 0;
     if ((home & HOME_TAINTED) !== 0) {
       for (let i = 0; i < 1 << unitsPerPageShift; i++) {
         const address = this.wordAddress(unit + i);
@@ -235,7 +242,9 @@ export class RefcountSteps extends CacheSteps {
     this.astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~HOME_USE_MASK);
   }
 
-  /** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */
+  /**
+   * Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations.
+   */
   retain(handle: number, references: number): number {
     const code = this.inspect(handle);
     if (code !== OK) return this.reject(code);
@@ -273,7 +282,9 @@ export class RefcountSteps extends CacheSteps {
     return this.rload(this.wordAddress(this.unitOf(handle))) & WORD_HOLDERS_MASK;
   }
 
-  /** Releases references this port holds on a page, whatever fragments they are of. How many. The fragments' words stay. */
+  /**
+   * Releases references this port holds on a page, whatever fragments they are of. How many. The fragments' words stay.
+   */
   releaseHeld(page: number, references: number): number {
     const home = this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET;
     let released = 0;

@@ -1,8 +1,9 @@
 // The exchange ring: slots that always hold a node, so that one compare-exchange moves a whole node either way.
 //
-// Any thread may call; lock-free, no slot is ever claimed but unpublished, and nobody waits for anybody. Progress: a failed
-// exchange means that another one succeeded. What a thread killed here leaves is in its operation record, which says what
-// it was about to exchange; whether it happened is found from the slot, the other ports' records, or the node's owner.
+// Any thread may call; lock-free, no slot is ever claimed but unpublished, and nobody waits for anybody. Progress: a
+// failed exchange means that another one succeeded. What a thread killed here leaves is in its operation record, which
+// says what it was about to exchange; whether it happened is found from the slot, the other ports' records, or the
+// node's owner.
 //
 //   slot: | lap | full | node |      push at t: {lap,0,m} -> {lap,1,mine}      pop at h: {lap,1,m} -> {lap+1,0,mine}
 //   hint: | lap | index |            head and tail; never ahead of the truth, moved on by whoever finds them behind
@@ -22,8 +23,9 @@ export class RingSteps extends LedgerSteps {
   }
 
   /**
-   * Exchanges a word that holds a node for one that holds the port's: the one step by which nodes change hands. True: the node
-   * that was there is the port's now, in `holder`; the caller puts a locked operation behind it, then closes the record.
+   * Exchanges a word that holds a node for one that holds the port's: the one step by which nodes change hands. True:
+   * the node that was there is the port's now, in `holder`; the caller puts a locked operation behind it, then closes
+   * the record.
    */
   protected exchange(ring: Ring, address: number, seen: number, next: number, holder: number): boolean {
     const { i32 } = this;
@@ -35,15 +37,17 @@ export class RingSteps extends LedgerSteps {
       return false;
     }
     const got = seen & ring.nodeMask;
-    // Plain: the node was taken by the exchange; a reaper that reads its owner comes after the locked operation that follows.
+    // Plain: the node was taken by the exchange; a reaper that reads its owner comes after the locked operation that
+    // follows.
     i32[(ring.nodeAddress(got) + NODE_OWNER_OFFSET) >>> 2] = this.portId + 1;
     i32[holder >>> 2] = got;
     return true;
   }
 
   /**
-   * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when `replace`
-   * is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked operations.
+   * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
+   * `replace` is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked
+   * operations.
    */
   protected ringPush(ring: Ring, holder: number, replace: boolean): number {
     const { i32 } = this;
@@ -60,12 +64,14 @@ export class RingSteps extends LedgerSteps {
       const next = ring.following(t, index);
       const isBehind = age === lapMask;
       if (isBehind && (w & full) === 0) continue; // a hint read before its slot was filled: read both again
-      // Positions before t were filled when the hint was read, and the oldest of them was not taken when the slot was: full.
+      // Positions before t were filled when the hint was read, and the oldest of them was not taken when the slot was:
+      // full.
       if (isBehind && !replace) return FULL;
       if (isBehind || (age === 0 && (w & full) === 0)) {
         const mine = i32[holder >>> 2]!;
         if (!this.exchange(ring, slot, w, (lap << lapShift) | full | mine, holder)) continue;
-        // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.
+        // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's
+        // owner.
         this.acas(tail, t, next);
         if (isBehind) {
           const h = (((lap - 1) & lapMask) << indexBits) | index;
@@ -75,7 +81,8 @@ export class RingSteps extends LedgerSteps {
         this.recordDone();
         return isBehind ? REPLACED : OK;
       }
-      // X8 pairs with A2 in ringPush: the position is filled, or emptied again already, and its pusher has not moved the tail.
+      // X8 pairs with A2 in ringPush: the position is filled, or emptied again already, and its pusher has not moved
+      // the tail.
       this.acas(tail, t, next);
     }
   }

@@ -1,10 +1,10 @@
 // Fresh and retired pages: where magazines get pages that are not in circulation, and where pages leave it.
 //
-// Any port; lock-free. A page is taken by a compare-exchange of its home state, which is the truth; the fresh hint, the bits and
-// their hints only say where to look, so a bit too many costs a look, and a reaper that is not sure sets it again. Pages that
-// retire in the pool's own memory are taken again by any port: retired bits and supply bits are the same. Elsewhere the owner
-// takes them out of the retired bits, for their provider, and lists those that it feeds in the supply bits. What a thread killed
-// here leaves: its record names the page.
+// Any port; lock-free. A page is taken by a compare-exchange of its home state, which is the truth; the fresh hint, the
+// bits and their hints only say where to look, so a bit too many costs a look, and a reaper that is not sure sets it
+// again. Pages that retire in the pool's own memory are taken again by any port: retired bits and supply bits are the
+// same. Elsewhere the owner takes them out of the retired bits, for their provider, and lists those that it feeds in
+// the supply bits. What a thread killed here leaves: its record names the page.
 
 import {
   CONTROL_BASE,
@@ -75,7 +75,9 @@ export class SupplySteps extends RingSteps {
     return grow((pages >>> 0) + page * 2 ** pageShift);
   }
 
-  /** Whether any port may take a page with that home word: a fresh one, or one that retired in the pool's own memory. */
+  /**
+   * Whether any port may take a page with that home word: a fresh one, or one that retired in the pool's own memory.
+   */
   protected isSupply(home: number): boolean {
     const state = home & (HOME_STATE_MASK | HOME_RESERVE);
     return (state & HOME_STATE_MASK) === HOME_FRESH || state === ((this.flags >> 2) & HOME_RETIRED);
@@ -88,7 +90,8 @@ export class SupplySteps extends RingSteps {
     const home = descriptor + DESCRIPTOR_HOME_OFFSET;
     const hold = i32[(port + PORT_HOLD_OFFSET) >>> 2]!;
     this.recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
-    // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its own.
+    // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has
+    // its own.
     if (listed) this.aand(this.bitsOf(this.supplyBits, page), ~(1 << (page & 31)));
     // A1 pairs with X4 in retire: whoever retired the page is done with it.
     const seen = this.aload(home);
@@ -96,9 +99,10 @@ export class SupplySteps extends RingSteps {
     i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = next;
     // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
     if (this.isSupply(seen) && this.acas(home, seen, next) === seen) {
-      i32[(port + PORT_HOLD_OFFSET) >>> 2] = hold + 1; // plain: owner only; in-flight counts it before it can be handed out
-      // Plain: the mark of its last leaving goes, which is this thread's to clear. A fresh page has none, and may get a pin by which
-      // the owner calls it back; those that retire here are never called back.
+      // plain: owner only; in-flight counts it before it can be handed out
+      i32[(port + PORT_HOLD_OFFSET) >>> 2] = hold + 1;
+      // Plain: the mark of its last leaving goes, which is this thread's to clear. A fresh page has none, and may get a
+      // pin by which the owner calls it back; those that retire here are never called back.
       if ((seen & HOME_STATE_MASK) === HOME_RETIRED) i32[(descriptor + DESCRIPTOR_PINS_OFFSET) >>> 2] = 0;
       this.magazineAdd(node, page);
     }
@@ -159,8 +163,8 @@ export class SupplySteps extends RingSteps {
   }
 
   /**
-   * Gives a page that only this thread holds (its row is 1, or it left pinned) to the provider's side. `leaves`: it was in
-   * circulation until now, so in-flight goes down; the pool is not touched after that.
+   * Gives a page that only this thread holds (its row is 1, or it left pinned) to the provider's side. `leaves`: it was
+   * in circulation until now, so in-flight goes down; the pool is not touched after that.
    */
   protected retire(page: number, leaves: boolean): void {
     const { i32, port } = this;
@@ -170,12 +174,13 @@ export class SupplySteps extends RingSteps {
     const release = i32[(port + PORT_RELEASE_OFFSET) >>> 2]!;
     this.recordPrivate(leaves ? RECORD_RETIRE | (1 << RECORD_INDEX_SHIFT) : RECORD_RETIRE, page, 0, seen, release);
     this.setHeld(page, 0);
-    // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only where a reaper
-    // finished this step for a dead port.
+    // X4 pairs with A1 in claim: the page's last user is done before it can be taken. LP of retiring. It fails only
+    // where a reaper finished this step for a dead port.
     this.acas(home, seen, (seen & (HOME_STAMP_MASK | HOME_RESERVE)) | HOME_RETIRED);
     this.list(page);
     this.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
-    if (leaves) i32[(port + PORT_RELEASE_OFFSET) >>> 2] = release + 1; // plain: owner only; one way: the pool may end here
+    // plain: owner only; one way: the pool may end here
+    if (leaves) i32[(port + PORT_RELEASE_OFFSET) >>> 2] = release + 1;
     this.recordDone();
   }
 }

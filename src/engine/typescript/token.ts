@@ -1,8 +1,8 @@
 // Tokens: references on their way outside any channel, each good for one adoption.
 //
-// Any thread; lock-free. A token's word {sequence, port, state} is claimed by compare-exchange before its other words are written
-// or read, so of two adopters one wins and the other is told that the token is spent. What a thread killed here leaves is
-// a token in a state that names its port.
+// Any thread; lock-free. A token's word {sequence, port, state} is claimed by compare-exchange before its other words
+// are written or read, so of two adopters one wins and the other is told that the token is spent. What a thread killed
+// here leaves is a token in a state that names its port.
 
 import {
   CONTROL_BASE,
@@ -49,7 +49,9 @@ export class TokenSteps extends ChannelSteps {
     return ((word >>> TOKEN_SEQ_SHIFT) << TOKEN_SEQ_SHIFT) | ((portId + 1) << TOKEN_PORT_SHIFT) | state;
   }
 
-  /** Moves a reference of this port into a free token; {sequence, index} of the loan, see LOAN_INDEX_BITS, or a code. */
+  /**
+   * Moves a reference of this port into a free token; {sequence, index} of the loan, see LOAN_INDEX_BITS, or a code.
+   */
   lend(handle: number, offset: number, length: number, timeSeconds: number): number {
     const { i32 } = this;
     const code = this.inspect(handle);
@@ -91,7 +93,10 @@ export class TokenSteps extends ChannelSteps {
     return this.acas(token, seen, this.mark(seen, TOKEN_TAKING)) === seen ? seen : 0;
   }
 
-  /** Takes a lent reference over and writes {handle, offset, length} at `address`. OK, ERR_TOKEN_SPENT or ERR_REF_OVERFLOW. */
+  /**
+   * Takes a lent reference over and writes {handle, offset, length} at `address`. OK, ERR_TOKEN_SPENT or
+   * ERR_REF_OVERFLOW.
+   */
   adopt(index: number, sequence: number, address: number): number {
     const { i32 } = this;
     if (index >>> 0 >= this.tokenCount()) return ERR_TOKEN_SPENT;

@@ -1,4 +1,5 @@
-// Workers that end at random moments, several at once: each is reaped when its lock is given away, and nothing is missing.
+// Workers that end at random moments, several at once: each is reaped when its lock is given away, and nothing is
+// missing.
 
 import { PagePool } from '../pagepool/index.js';
 import { CHANNELS } from '../stress/churn.js';

@@ -1,4 +1,5 @@
-// Blocks until something comes, checks it, and sends every fourth back with new content; ends when the channel is closed and empty.
+// Blocks until something comes, checks it, and sends every fourth back with new content; ends when the channel is
+// closed and empty.
 
 import { PagePool } from '../pagepool/index.js';
 import { Stamper } from './stamp.js';

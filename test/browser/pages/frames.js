@@ -1,4 +1,5 @@
-// A channel that drops the oldest: what a slow page sees of a worker's frames, and that no page is lost with those it does not.
+// A channel that drops the oldest: what a slow page sees of a worker's frames, and that no page is lost with those it
+// does not.
 
 import { PagePool } from '../pagepool/index.js';
 import { endPool } from './ending.js';

@@ -1,4 +1,5 @@
-// One of two workers that hand stamped fragments to each other, in bursts and one by one, until each has had all of the other's.
+// One of two workers that hand stamped fragments to each other, in bursts and one by one, until each has had all of the
+// other's.
 //
 // Every eighth fragment goes back to where it came from before it is released, so that the number of hand-offs is known
 // beforehand. A fault that the page asks for is committed once, to show that the checks see it.

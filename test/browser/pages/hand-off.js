@@ -1,10 +1,14 @@
-// Two module workers hand stamped fragments to each other; the page makes the pool, and audits and closes it at the end.
+// Two module workers hand stamped fragments to each other; the page makes the pool, and audits and closes it at the
+// end.
 
 import { PagePool } from '../pagepool/index.js';
 import { endPool } from './ending.js';
 import { runWorker } from './threads.js';
 
-/** @param {{ engine: string, seed: number, quota: number, fault?: string }} options `quota`: fragments that each worker makes */
+/**
+ * @param {{ engine: string, seed: number, quota: number, fault?: string }} options `quota`: fragments that each worker
+ *   makes
+ */
 export async function handOff({ engine, seed, quota, fault = '' }) {
   const channel = { capacity: 256, batch: 32 };
   const channels = { to0: channel, to1: channel };

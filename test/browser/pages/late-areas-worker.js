@@ -1,4 +1,5 @@
-// Attaches with a share that is out of date, in a thread whose greeting is delayed, or whose channel loses what comes first.
+// Attaches with a share that is out of date, in a thread whose greeting is delayed, or whose channel loses what comes
+// first.
 
 import { PagePool } from '../pagepool/index.js';
 import { HUNG_MS, turns } from '../support/waiting.js';

@@ -1,4 +1,5 @@
-// A worker that has missed an area when it attaches, and whose thread is reached late: what it asks for comes all the same.
+// A worker that has missed an area when it attaches, and whose thread is reached late: what it asks for comes all the
+// same.
 
 import { PagePool, slabs } from '../pagepool/index.js';
 import { endPool } from './ending.js';

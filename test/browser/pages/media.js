@@ -1,4 +1,5 @@
-// WebCodecs and pages: what is copied into a page, sent to a worker, looked at there and made into frames again, byte by byte.
+// WebCodecs and pages: what is copied into a page, sent to a worker, looked at there and made into frames again, byte
+// by byte.
 
 import { capabilities } from '../pagepool/border.js';
 import { PagePool } from '../pagepool/index.js';

@@ -1,5 +1,6 @@
-// Churns until it is ended from outside, or told to end itself. It returns to its event loop, so that its lock is held; from
-// then on an endless one does not, and is ended in the middle of something: Chromium lets a task that ends within two seconds end.
+// Churns until it is ended from outside, or told to end itself. It returns to its event loop, so that its lock is held;
+// from then on an endless one does not, and is ended in the middle of something: Chromium lets a task that ends within
+// two seconds end.
 
 import { PagePool } from '../pagepool/index.js';
 import { createChurn } from '../stress/churn.js';

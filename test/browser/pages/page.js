@@ -1,4 +1,5 @@
-// The page of the browser tests: each function on globalThis.tests is one scenario, called by the test that opened the page.
+// The page of the browser tests: each function on globalThis.tests is one scenario, called by the test that opened the
+// page.
 //
 // A scenario returns plain numbers and texts; what they must be stands in the tests.
 

@@ -1,4 +1,5 @@
-// Slabs that the page adds and drops while workers are attached: each worker sees their bytes, and works on them at random.
+// Slabs that the page adds and drops while workers are attached: each worker sees their bytes, and works on them at
+// random.
 
 import { PagePool, slabs } from '../pagepool/index.js';
 import { churn } from '../pagepool/testing.js';

@@ -1,4 +1,5 @@
-// The content that the browser tests hand on: every word of a fragment follows from a seed, who wrote it, and which one it is.
+// The content that the browser tests hand on: every word of a fragment follows from a seed, who wrote it, and which one
+// it is.
 
 /** A u32 that depends on every bit of both. */
 function mix(seed, number) {
@@ -16,7 +17,9 @@ export function randomFrom(seed) {
   };
 }
 
-/** Writes and checks the fragments of a pool, through one view of its area that is made anew when the memory has grown. */
+/**
+ * Writes and checks the fragments of a pool, through one view of its area that is made anew when the memory has grown.
+ */
 export class Stamper {
   #pool;
   #seed;

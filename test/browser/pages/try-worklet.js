@@ -1,4 +1,5 @@
-// pagepool/worklet: a processor that takes blocks from the page and gives each back changed, by calls that never wait or throw.
+// pagepool/worklet: a processor that takes blocks from the page and gives each back changed, by calls that never wait
+// or throw.
 
 import { PagePool } from '../pagepool/index.js';
 import { endPool } from './ending.js';

@@ -18,7 +18,10 @@ function breathe() {
   });
 }
 
-/** @param {{ engine: string, seed: number, entries: number, times: number, writesArea: boolean, isViolent: boolean }} options */
+/**
+ * @param {{ engine: string, seed: number, entries: number, times: number, writesArea: boolean, isViolent: boolean }}
+ *   options
+ */
 export async function userArea({ engine, seed, entries, times, writesArea, isViolent }) {
   const random = randomFrom(seed);
   const failures = [];

@@ -1,4 +1,5 @@
-// An audio worklet attaches to the page's pool: in each block it takes a page from the page's channel, and sends one of its own.
+// An audio worklet attaches to the page's pool: in each block it takes a page from the page's channel, and sends one of
+// its own.
 
 import { PagePool } from '../pagepool/index.js';
 import { endPool } from './ending.js';

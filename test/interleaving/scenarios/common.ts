@@ -88,7 +88,10 @@ export function channelOf(capacity: number, whenFull: WhenFull = 'refuse', batch
   return { pageCount: 4, channels: { entries: { capacity, batch, whenFull } } };
 }
 
-/** Sends `count` pages of port `id` with tags 1, 2, ...; `wrap`: the ring's lap and position wrap with the next transfer. */
+/**
+ * Sends `count` pages of port `id` with tags 1, 2, ...; `wrap`: the ring's lap and position wrap with the next
+ * transfer.
+ */
 export function fillChannel(pool: ModelPool, id: number, count: number, wrap: boolean): void {
   const { ring } = pool.geometry.channels[0]!;
   if (wrap) pool.startRingAt(ring, lapMask(ring), ring.slotCount - 1);

@@ -1,4 +1,5 @@
-// Destroying: whatever others do meanwhile, a pool is destroyed when everything is home and not before, and it always comes to that.
+// Destroying: whatever others do meanwhile, a pool is destroyed when everything is home and not before, and it always
+// comes to that.
 
 import type { End, Scenario } from '../explorer.js';
 import {

@@ -1,7 +1,7 @@
 // Messages of several entries: each whole or not there at all, whoever else sends, receives, drops or dies.
 //
-// Tags say what belongs together, and conservation.ts checks it in every node at every end: 100 x message + 10 x its entries +
-// place. Entries that are alone have tags below 100.
+// Tags say what belongs together, and conservation.ts checks it in every node at every end: 100 x message + 10 x its
+// entries + place. Entries that are alone have tags below 100.
 
 import type { WhenFull } from '../../../src/control/geometry.js';
 import { moreMask } from '../../../src/control/messages.js';

@@ -18,7 +18,10 @@ const reapFirst: Run = {
   port: 0,
 };
 
-/** Port 0 holds a page twice and a page's fragment, has one in its cache and one that port `other` holds as well: returned. */
+/**
+ * Port 0 holds a page twice and a page's fragment, has one in its cache and one that port `other` holds as well:
+ * returned.
+ */
 function dieHolding(pool: ModelPool, other: number): number {
   const [shared, own, cached] = allocPages(pool, 0, 3);
   pool.port(0).retain(own!, 1);
@@ -37,7 +40,10 @@ function requireFree({ pool }: End): void {
   if (stateOf(pool, 0) !== CLAIM_FREE) throw new Error('port 0 is not free again');
 }
 
-/** Port 0 is reaped by port 1's thread, which may die of it; whoever reaps port 1 inherits port 0, unless it was not claimed yet. */
+/**
+ * Port 0 is reaped by port 1's thread, which may die of it; whoever reaps port 1 inherits port 0, unless it was not
+ * claimed yet.
+ */
 const dyingReaper: Scenario = {
   name: 'a reaper that dies and is reaped, against late release',
   threads: 3,

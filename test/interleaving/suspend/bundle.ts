@@ -1,4 +1,5 @@
-// Bundles TypeScript sources, as they are or with faults put in, and loads them rewritten so that their calls can be stopped.
+// Bundles TypeScript sources, as they are or with faults put in, and loads them rewritten so that their calls can be
+// stopped.
 //
 // The faulty sources and the rewritten code exist in memory alone.
 
@@ -90,8 +91,8 @@ export function load(source: string, name: string, options: TransformOptions): S
 }
 
 /**
- * The exports of a module below the root, rewritten: generators that can be stopped, even before plain writes. `around`: of code
- * that has no yields and hooks of its own.
+ * The exports of a module below the root, rewritten: generators that can be stopped, even before plain writes.
+ * `around`: of code that has no yields and hooks of its own.
  */
 export async function loadSuspendable<Exports>(
   entry: string,

@@ -1,7 +1,7 @@
 // The functions and methods of a bundle, and which of them suspend: by what they do themselves or by what they call.
 //
-// Calls are told by name: a method by its name in any class, a function by its name at the top. Two methods of one name must
-// agree. A closure, a getter or a constructor cannot be suspended: where one would have to be, that is an error.
+// Calls are told by name: a method by its name in any class, a function by its name at the top. Two methods of one name
+// must agree. A closure, a getter or a constructor cannot be suspended: where one would have to be, that is an error.
 
 import type { AnyNode, Function as FunctionNode, MethodDefinition, Program } from 'acorn';
 import { full } from 'acorn-walk';

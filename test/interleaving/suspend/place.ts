@@ -1,4 +1,5 @@
-// Where the walk through a bundle stands, and what is known of the bundle so far: what every part of the rewriting shares.
+// Where the walk through a bundle stands, and what is known of the bundle so far: what every part of the rewriting
+// shares.
 
 import { type AnyNode, type Node, type Program, parse } from 'acorn';
 import MagicString from 'magic-string';

@@ -1,14 +1,18 @@
 // What rewritten TypeScript calls at run time: it remembers what a thread has read, and says where a thread may stop.
 //
-// One object for all rewritten code (transform.ts), since threads take turns in one JavaScript thread: whoever lets a thread
-// run puts that thread's memory in first and takes it out afterwards. The memory is a hash of every value the thread has read
-// since its call began: code that reads nothing else goes on by those values alone, so they stand for its state.
+// One object for all rewritten code (transform.ts), since threads take turns in one JavaScript thread: whoever lets a
+// thread run puts that thread's memory in first and takes it out afterwards. The memory is a hash of every value the
+// thread has read since its call began: code that reads nothing else goes on by those values alone, so they stand for
+// its state.
 //
-// What is read inside a call matters afterwards by the result alone, and what is read in one turn of a loop by the variables
-// that the loop assigns (and both by the fields that methods assign): so the memory goes back to what it was when the call or
-// the loop began, and takes in those.
+// What is read inside a call matters afterwards by the result alone, and what is read in one turn of a loop by the
+// variables that the loop assigns (and both by the fields that methods assign): so the memory goes back to what it was
+// when the call or the loop began, and takes in those.
 
-/** What rewritten code yields before a plain write of a shared word: it may die there, and nobody else goes on meanwhile. */
+/**
+ * What rewritten code yields before a plain write of a shared word: it may die there, and nobody else goes on
+ * meanwhile.
+ */
 export const PLAIN = 'plain';
 
 /** What a thread has read, as two words, and what it had read when the calls that it is in began. */
@@ -158,7 +162,10 @@ class Suspension {
     return { a, b, place };
   }
 
-  /** One more turn: what earlier ones read is forgotten, apart from the variables and fields that they may have assigned. */
+  /**
+   * One more turn: what earlier ones read is forgotten, apart from the variables and fields that they may have
+   * assigned.
+   */
   turn(begun: Begun, ...variables: readonly unknown[]): void {
     if (variables.some(isWhole)) return;
     this.a = begun.a;

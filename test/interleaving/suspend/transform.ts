@@ -1,12 +1,13 @@
-// Turns bundled TypeScript into code that can be stopped: methods and functions that touch shared words become generators.
+// Turns bundled TypeScript into code that can be stopped: methods and functions that touch shared words become
+// generators.
 //
 //   onStep?.(address)             ->  a yield, and the thread goes on when it is resumed: the atomic access follows
 //   this.x(...), x(...)           ->  yield* this.x(...), where x is one that became a generator
 //   i32[...] = value              ->  the same, with a yield `plain` before the store where deaths are explored
 //   i32[...], Atomics.load(...)   ->  the same, and the value read is remembered (suspension.ts)
 //
-// What neither takes steps nor calls what does stays a plain function, with its reads remembered. Everything that this folder
-// does not know how to rewrite is an error that names the place: nothing is passed over in silence.
+// What neither takes steps nor calls what does stays a plain function, with its reads remembered. Everything that this
+// folder does not know how to rewrite is an error that names the place: nothing is passed over in silence.
 
 import type { AnyNode } from 'acorn';
 import { fullAncestor } from 'acorn-walk';

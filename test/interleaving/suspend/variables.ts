@@ -1,4 +1,5 @@
-// The variables and fields of a program: what is declared and assigned where, and what a loop carries from turn to turn.
+// The variables and fields of a program: what is declared and assigned where, and what a loop carries from turn to
+// turn.
 
 import type { AnyNode, Function as FunctionNode, Pattern, Program } from 'acorn';
 import { full } from 'acorn-walk';

@@ -1,4 +1,5 @@
-// A consumer's program for the type checker: the device entry, and memory that the processor cannot see. Nothing here runs.
+// A consumer's program for the type checker: the device entry, and memory that the processor cannot see. Nothing here
+// runs.
 //
 // It names no type of WebGPU, since consumers compile with and without them.
 

@@ -1,4 +1,5 @@
-// A consumer's program for the type checker where WebGPU has types: the entry takes and gives the platform's own. Nothing here runs.
+// A consumer's program for the type checker where WebGPU has types: the entry takes and gives the platform's own.
+// Nothing here runs.
 
 import { PagePool } from 'pagepool';
 import { webgpu } from 'pagepool/webgpu';

@@ -1,4 +1,5 @@
-// A consumer's program for the type checker: every part of the public interface by its types, and uses that must be refused.
+// A consumer's program for the type checker: every part of the public interface by its types, and uses that must be
+// refused.
 //
 // Nothing here runs. It uses no global that a bare ES2022 library lacks, since consumers compile with and without DOM.
 

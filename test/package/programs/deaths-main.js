@@ -1,5 +1,5 @@
-// Threads of node:worker_threads that die with pages in their hands: watched by their exit, and where the runtime has locks, also
-// one that nobody watched. Prints how each was reaped.
+// Threads of node:worker_threads that die with pages in their hands: watched by their exit, and where the runtime has
+// locks, also one that nobody watched. Prints how each was reaped.
 
 import * as threads from 'node:worker_threads';
 import { PagePool } from 'pagepool';

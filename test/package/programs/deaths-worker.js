@@ -7,7 +7,8 @@ const { parentPort, workerData } = threads;
 const pool = PagePool.attach(workerData);
 for (let i = 0; i < 3; i++) pool.alloc();
 setInterval(() => {}, 1000);
-// Its lock is asked for, where there are locks, as soon as it comes back to its event loop. In Deno only web workers have one.
+// Its lock is asked for, where there are locks, as soon as it comes back to its event loop. In Deno only web workers
+// have one.
 const locks = 'Deno' in globalThis ? undefined : (threads.locks ?? globalThis.navigator?.locks);
 const isHeld = async () => (await locks.query()).held.some(({ name }) => name.includes(` port ${pool.portId} `));
 while (locks !== undefined && !(await isHeld())) await new Promise((resolve) => setTimeout(resolve, 1));

@@ -1,4 +1,5 @@
-// The program that every runtime and every bundle runs: two threads hand fragments both ways, lend one, count, and close.
+// The program that every runtime and every bundle runs: two threads hand fragments both ways, lend one, count, and
+// close.
 //
 // No imports: the page or thread that starts it brings PagePool and the way to its worker, so that the same lines run
 // bundled, installed, and straight from the package's folder. It is plain JavaScript, as consumers' code may be.

@@ -1,5 +1,5 @@
-// The adapters of pagepool/node as an installed package gives them. Arguments: key and certificate of localhost. Prints one line of JSON:
-// by adapter what went well ('no copy', 'one copy', 'yes'), or what went wrong.
+// The adapters of pagepool/node as an installed package gives them. Arguments: key and certificate of localhost. Prints
+// one line of JSON: by adapter what went well ('no copy', 'one copy', 'yes'), or what went wrong.
 
 import { createSocket } from 'node:dgram';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Packets as an installed package gives them: sent and received, searched, read over borders, cut into lines. Prints one line of JSON.
+// Packets as an installed package gives them: sent and received, searched, read over borders, cut into lines. Prints
+// one line of JSON.
 
 import { PagePool } from 'pagepool';
 import { lines, Packet, packets, sendPacket } from 'pagepool/packet';

@@ -1,4 +1,5 @@
-// The exchange with a web Worker started the standard way, which bundlers recognise: new Worker(new URL(...), { type: 'module' }).
+// The exchange with a web Worker started the standard way, which bundlers recognise: new Worker(new URL(...), { type:
+// 'module' }).
 
 import { PagePool } from 'pagepool';
 import { publish, runPage } from './web-page.js';

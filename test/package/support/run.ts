@@ -1,4 +1,5 @@
-// Runs a program as a consumer would: in a folder of his, in an environment without what npm and the test runner put there.
+// Runs a program as a consumer would: in a folder of his, in an environment without what npm and the test runner put
+// there.
 
 import { spawn } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
@@ -24,7 +25,8 @@ export function consumerEnvironment(): NodeJS.ProcessEnv {
 /**
  * Runs `program` in `cwd` and resolves when it has ended and its output is complete.
  *
- * @param killed resolves when the program is to be killed, if it has not ended by then; it is given what was printed so far
+ * @param killed resolves when the program is to be killed, if it has not ended by then; it is given what was printed so
+ *   far
  */
 export function run(
   program: string,

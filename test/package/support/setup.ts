@@ -1,4 +1,5 @@
-// Before the package tests: the toolchain is installed, and the packed package lies in an empty project as a consumer has it.
+// Before the package tests: the toolchain is installed, and the packed package lies in an empty project as a consumer
+// has it.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

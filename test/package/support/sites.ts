@@ -1,7 +1,7 @@
 // Opens a folder as a site in Chromium and brings back what its page found; whatever it complains of is an error.
 //
-// The server sends the headers that isolate a page, and no charset: a site may be served like that, and a classic script is
-// then not read as UTF-8. (test/support/serve.ts names the charset.)
+// The server sends the headers that isolate a page, and no charset: a site may be served like that, and a classic
+// script is then not read as UTF-8. (test/support/serve.ts names the charset.)
 
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';

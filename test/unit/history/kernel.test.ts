@@ -88,7 +88,8 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     expect(statsOf(first()).alloc.fast - before).toBe(10);
   });
 
-  // The holders of one fragment: its first reference, a clone in another thread, an expansion (a retain) there, a slice here.
+  // The holders of one fragment: its first reference, a clone in another thread, an expansion (a retain) there, a slice
+  // here.
   const holders = ['first', 'clone', 'expansion', 'slice'] as const;
   it.each(orders(holders))('a page with %s, %s, %s and %s released in this order is recycled once', (...order) => {
     for (const isFragment of [false, true]) {
@@ -271,7 +272,8 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     }
     const { alloc, recycle } = statsOf(first());
     expect(alloc.slow).toBe(before.alloc.slow);
-    // Two magazines hold bursts of up to twice their capacity: what moves through the ring is the little that is above it.
+    // Two magazines hold bursts of up to twice their capacity: what moves through the ring is the little that is above
+    // it.
     const throughRing = (alloc.refill - before.alloc.refill) / 100;
     expect(throughRing).toBeLessThanOrEqual(size > 2 * geometry.magazineCapacity ? 1 : 0);
     expect(recycle.ringFull).toBe(0);

@@ -1,4 +1,5 @@
-// What a provider's pages are for the pool: handed out on demand, given back, with or without bytes; several pools on one.
+// What a provider's pages are for the pool: handed out on demand, given back, with or without bytes; several pools on
+// one.
 
 import { describe, expect, it } from 'vitest';
 import { region } from '../../../examples/providers/region.js';

@@ -1,6 +1,7 @@
 // The setting of a case: a device, a pool on it, a host pool, and what was created on the device.
 //
-// The platform gives what differs: its devices, its threads, and the package as it is built, wherever that was loaded from.
+// The platform gives what differs: its devices, its threads, and the package as it is built, wherever that was loaded
+// from.
 
 import type { PagePool, PoolOptions, PoolShare, UnreadablePool } from 'pagepool';
 import type { testProvider } from 'pagepool/testing';
