@@ -28,7 +28,7 @@ export function gatherFacts(): Facts {
 function controlFact(pageCount: number): ControlFact {
   const options = resolveOptions('bench', { pageCount, pageBytes: 2048 });
   const geometry = planGeometry('bench', options);
-  const wordBytes = geometry.ring.offset - geometry.wordsOffset;
+  const wordBytes = geometry.ring.offset - geometry.fragmentWordsOffset;
   return {
     pageCount,
     pageBytes: options.pageBytes,

@@ -102,7 +102,7 @@ export function* constantWords(geometry: Geometry): Generator<readonly [address:
     [HEADER_LEDGERS_OFFSET, geometry.ledgersOffset],
     [HEADER_LEDGER_BYTES_OFFSET, geometry.ledgerBytes],
     [HEADER_DESCRIPTORS_OFFSET, geometry.descriptorsOffset],
-    [HEADER_WORDS_OFFSET, geometry.wordsOffset],
+    [HEADER_WORDS_OFFSET, geometry.fragmentWordsOffset],
     [HEADER_EXTENTS_OFFSET, geometry.extentsOffset],
     [HEADER_RETIRED_BITS_OFFSET, geometry.retiredBitsOffset],
     [HEADER_RING_OFFSET, geometry.ring.offset],

@@ -97,7 +97,7 @@ export interface Geometry {
   readonly ownPages: number;
   /** The last pages are those of the reserve. */
   readonly reservePages: number;
-  readonly wordsOffset: number;
+  readonly fragmentWordsOffset: number;
   readonly extentsOffset: number;
   readonly ring: RingGeometry;
   readonly tokensOffset: number;
@@ -146,8 +146,8 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
   const retiredBitsOffset = align(descriptorsOffset + (pageCount + 1) * 2 ** DESCRIPTOR_SHIFT, BLOCK_ALIGNMENT);
   const bitsBytes = align(Math.ceil((pageCount + 1) / 8), BLOCK_ALIGNMENT);
   const supplyBitsOffset = retiredBitsOffset + (source.isOwn ? 0 : bitsBytes);
-  const wordsOffset = supplyBitsOffset + bitsBytes;
-  const extentsOffset = align(wordsOffset + unitCount * 4, BLOCK_ALIGNMENT);
+  const fragmentWordsOffset = supplyBitsOffset + bitsBytes;
+  const extentsOffset = align(fragmentWordsOffset + unitCount * 4, BLOCK_ALIGNMENT);
   const ringOffset = align(extentsOffset + unitCount * 2, BLOCK_ALIGNMENT);
   const ring = planRing(ringOffset, ringOffset + RING_BYTES, {
     slotCount: Math.ceil(pageCount / magazineCapacity) + 2 * maxPorts,
@@ -188,7 +188,7 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     supplyHintOffset: CONTROL_BASE + (source.isOwn ? HEADER_RETIRED_OFFSET : HEADER_FED_OFFSET),
     ownPages,
     reservePages: source.reservePages,
-    wordsOffset,
+    fragmentWordsOffset,
     extentsOffset,
     ring,
     tokensOffset,

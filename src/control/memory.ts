@@ -18,8 +18,8 @@ export class PoolMemory {
   readonly u16: Uint16Array;
   readonly f64: Float64Array;
   /** The whole memory as far as it is known to reach; ask `reach` first where it may be too short. */
-  area: Uint8Array;
-  #areaBytes: number;
+  bytes: Uint8Array;
+  #byteLength: number;
 
   constructor(source: WasmMemory | ArrayBufferLike) {
     this.wasm = isWasmMemory(source) ? source : undefined;
@@ -29,34 +29,34 @@ export class PoolMemory {
     this.u32 = new Uint32Array(buffer);
     this.u16 = new Uint16Array(buffer);
     this.f64 = new Float64Array(buffer);
-    this.area = new Uint8Array(buffer);
-    this.#areaBytes = buffer.byteLength;
+    this.bytes = new Uint8Array(buffer);
+    this.#byteLength = buffer.byteLength;
   }
 
   /** What `new PoolMemory` takes in another thread. */
   get source(): WasmMemory | ArrayBufferLike {
-    return this.wasm ?? this.area.buffer;
+    return this.wasm ?? this.bytes.buffer;
   }
 
   /** The area's view, made anew if it does not reach to `end`. */
   reach(end: number): Uint8Array {
-    return end <= this.#areaBytes ? this.area : this.#reachFurther(end);
+    return end <= this.#byteLength ? this.bytes : this.#reachFurther(end);
   }
 
   #reachFurther(end: number): Uint8Array {
-    if (this.wasm === undefined) return this.area;
+    if (this.wasm === undefined) return this.bytes;
     // Growing by nothing makes this thread see what others have grown.
     if (end > this.wasm.buffer.byteLength) this.wasm.grow(0);
-    this.area = new Uint8Array(this.wasm.buffer);
-    this.#areaBytes = this.area.byteLength;
-    return this.area;
+    this.bytes = new Uint8Array(this.wasm.buffer);
+    this.#byteLength = this.bytes.byteLength;
+    return this.bytes;
   }
 
   /** Grows the memory to reach to `end`, by whole steps where it can; false where the platform refuses. */
   grow(end: number, stepPages: number): boolean {
     if (this.reach(end).byteLength >= end) return true;
     if (this.wasm === undefined) return false;
-    const missing = Math.ceil((end - this.area.byteLength) / WASM_PAGE_BYTES);
+    const missing = Math.ceil((end - this.bytes.byteLength) / WASM_PAGE_BYTES);
     for (const pages of [Math.max(missing, stepPages), missing]) {
       try {
         this.wasm.grow(pages);

@@ -49,7 +49,7 @@ export function leaveWant({ geometry, id, memory }: Seat, count: number): boolea
 }
 
 /** Says which areas this thread knows: an epoch, or one of AREAS_*. */
-export function sayAreas({ geometry, id, memory }: Seat, word: number): void {
+export function announceAreas({ geometry, id, memory }: Seat, word: number): void {
   // R6 pairs with A2 in src/supply/owner-words.ts unaware: the thread's table is as the word says.
   Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, word | 0);
 }

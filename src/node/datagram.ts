@@ -7,7 +7,7 @@ import { invalidArgument, requireRecord } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
-import { tell } from './events.js';
+import { publish } from './events.js';
 import { requireOnFragment } from './options.js';
 
 /** What became of the datagrams. */
@@ -61,7 +61,7 @@ export function receiveInto(
       fragment = message.length > pool.pageBytes ? null : pool.take(Math.max(1, message.length));
       if (fragment === null) {
         dropped++;
-        tell('drop', call, pool.name, bytes);
+        publish('drop', call, pool.name, bytes);
         return;
       }
       if (message.length > 0) fragment.bytes.set(message);
@@ -87,7 +87,7 @@ export function receiveInto(
       // stays after an error: more may come, one for each datagram
       if (error === undefined) socket.off('error', onError);
       end = () => {};
-      tell('end', call, pool.name, bytes);
+      publish('end', call, pool.name, bytes);
       if (error === undefined) resolve();
       else reject(error);
     };

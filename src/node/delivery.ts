@@ -8,7 +8,7 @@ import { PagePoolError, REMEDIES } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
 import type { Fragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
-import { tell } from './events.js';
+import { publish } from './events.js';
 import type { OnFragment, ResolvedRead } from './options.js';
 
 /** What a delivery tells its source. */
@@ -136,13 +136,13 @@ export class Delivery {
     if (this.#isSettled) return;
     this.#isSettled = true;
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    tell('end', this.call, this.pool.name, this.#bytes);
+    publish('end', this.call, this.pool.name, this.#bytes);
     if (this.#failure === undefined) this.#resolve(this.#bytes);
     else this.#reject(this.#failure.reason);
   }
 
   /** For events: the source waits for a page, or goes on. */
-  tell(name: 'pause' | 'resume'): void {
-    tell(name, this.call, this.pool.name, this.#bytes);
+  publish(name: 'pause' | 'resume'): void {
+    publish(name, this.call, this.pool.name, this.#bytes);
   }
 }

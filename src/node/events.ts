@@ -24,7 +24,7 @@ const ended = channel('pagepool:end');
 const channels = { pause: paused, resume: resumed, drop: dropped, end: ended };
 
 /** Publishes an event, where somebody has subscribed. */
-export function tell(name: keyof typeof channels, call: string, pool: string, bytes: number): void {
+export function publish(name: keyof typeof channels, call: string, pool: string, bytes: number): void {
   const target = channels[name];
   if (target.hasSubscribers) target.publish({ call, pool, bytes } satisfies ReadEvent);
 }

@@ -146,7 +146,7 @@ interface Request {
   readonly position: number;
   readonly wanted: number;
   /** Bytes that came; -1: on its way. */
-  came: number;
+  bytesRead: number;
   /** What was read before it ended short: its bytes are of a wrong place. */
   isVoid: boolean;
 }
@@ -163,7 +163,7 @@ class FileRead {
   #position: number;
   #onWay = 0;
   #hasEnded = false;
-  #isTurning = false;
+  #isPumping = false;
   #wait: AbortController | null = null;
 
   constructor(call: string, pool: PagePool, target: Target, onFragment: OnFragment, read: ResolvedRead, range: Range) {
@@ -174,28 +174,28 @@ class FileRead {
     this.#readBytes = read.readBytes;
     this.#position = range.start;
     this.#delivery = new Delivery(call, pool, onFragment, read, {
-      onReady: () => this.#turn(),
+      onReady: () => this.#pump(),
       onFail: () => this.#fail(),
     });
   }
 
   run(): Promise<number> {
     this.#delivery.begin();
-    this.#turn();
+    this.#pump();
     return this.#delivery.finished;
   }
 
   /** Hands over what has come and asks for more, as far as that goes now. */
-  #turn(): void {
-    if (this.#isTurning) return;
-    this.#isTurning = true;
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
     try {
-      this.#handOver();
+      this.#deliverDone();
       while (this.#canAsk() && this.#ask()) {}
     } catch (error) {
       this.#delivery.fail(error);
     }
-    this.#isTurning = false;
+    this.#isPumping = false;
     if (this.#hasEnded && this.#onWay === 0 && this.#requests.length === 0 && this.#delivery.isReady) {
       this.#delivery.finish();
     }
@@ -243,29 +243,29 @@ class FileRead {
       this.#waitForPage();
       return false;
     }
-    const request: Request = { pages, position: this.#position, wanted, came: -1, isVoid: false };
+    const request: Request = { pages, position: this.#position, wanted, bytesRead: -1, isVoid: false };
     this.#requests.push(request);
     this.#position += wanted;
     this.#onWay++;
     this.#target.readv(views, size === null && this.#range.start === 0 ? null : request.position, (error, bytes) =>
-      this.#came(request, error, bytes),
+      this.#finishRead(request, error, bytes),
     );
     return true;
   }
 
-  #came(request: Request, error: Error | null, bytes: number): void {
+  #finishRead(request: Request, error: Error | null, bytes: number): void {
     this.#onWay--;
-    request.came = error === null ? bytes : 0;
+    request.bytesRead = error === null ? bytes : 0;
     if (error !== null) this.#delivery.fail(error);
     if (this.#delivery.isOver) this.#settle();
-    else this.#turn();
+    else this.#pump();
   }
 
   /** Hands over the reads that are done, from the first on. */
-  #handOver(): void {
+  #deliverDone(): void {
     for (;;) {
       const request = this.#requests[0];
-      if (request === undefined || request.came < 0 || !this.#delivery.isReady) return;
+      if (request === undefined || request.bytesRead < 0 || !this.#delivery.isReady) return;
       this.#requests.shift();
       if (request.isVoid) this.#giveBack(request.pages);
       else this.#deliver(request);
@@ -273,19 +273,19 @@ class FileRead {
   }
 
   #deliver(request: Request): void {
-    const { pages, position, wanted, came } = request;
-    if (came < wanted) {
+    const { pages, position, wanted, bytesRead } = request;
+    if (bytesRead < wanted) {
       // Nothing more is here, or not yet: what was read ahead is dropped, and the next read begins where this one
       // ended.
       for (const later of this.#requests) later.isVoid = true;
-      this.#position = position + came;
-      if (came === 0) this.#hasEnded = true;
+      this.#position = position + bytesRead;
+      if (bytesRead === 0) this.#hasEnded = true;
     }
-    if (!this.#delivery.count(came)) {
+    if (!this.#delivery.count(bytesRead)) {
       this.#giveBack(pages);
       return;
     }
-    let left = came;
+    let left = bytesRead;
     for (const page of pages) {
       const bytes = Math.min(left, page.length);
       left -= bytes;
@@ -301,14 +301,14 @@ class FileRead {
   #waitForPage(): void {
     const wait = new AbortController();
     this.#wait = wait;
-    this.#delivery.tell('pause');
+    this.#delivery.publish('pause');
     this.#pool.takeAsync(this.#readBytes, { signal: wait.signal, ref: true }).then(
       (page) => {
         page[dispose]();
         if (this.#wait !== wait) return;
         this.#wait = null;
-        this.#delivery.tell('resume');
-        this.#turn();
+        this.#delivery.publish('resume');
+        this.#pump();
       },
       (error) => {
         if (this.#wait === wait) this.#delivery.fail(error);

@@ -97,10 +97,10 @@ export class Intake {
    * `count` bytes came at the start of `memory`, which is what `room` named last, or the platform's own. False: stop
    * reading.
    */
-  came(count: number, memory: Uint8Array): boolean {
+  received(count: number, memory: Uint8Array): boolean {
     return this.#take(count, () => {
       if (this.#page !== null && this.#isRoom(memory)) {
-        this.#hand(this.#filled, count);
+        this.#deliver(this.#filled, count);
         if (this.#page === null) this.#supply();
         return;
       }
@@ -148,14 +148,14 @@ export class Intake {
       const count = Math.min(chunk.length - at, this.#view.length - start);
       this.#view.set(count === chunk.length ? chunk : chunk.subarray(at, at + count), start);
       at += count;
-      this.#hand(start, count);
+      this.#deliver(start, count);
       if (this.delivery.isOver) return null;
     }
     return null;
   }
 
   /** Hands over what lies at `start` of the page. With the last of its room the page goes along: there is none then. */
-  #hand(start: number, count: number): void {
+  #deliver(start: number, count: number): void {
     const page = this.#page as Fragment;
     this.#filled = start + count;
     const isLast = this.#view.length - this.#filled < this.#minRoomBytes || !this.#retain(page);
@@ -205,7 +205,7 @@ export class Intake {
     if (this.#wait !== null || this.delivery.isOver) return;
     const wait = new AbortController();
     this.#wait = wait;
-    this.delivery.tell('pause');
+    this.delivery.publish('pause');
     this.#pool.takeAsync(this.#readBytes, { signal: wait.signal, ref: true }).then(
       (page) => {
         if (this.#wait !== wait) page[dispose]();
@@ -219,7 +219,7 @@ export class Intake {
 
   #accept(page: Fragment): void {
     this.#wait = null;
-    this.delivery.tell('resume');
+    this.delivery.publish('resume');
     try {
       if (this.#page === null) this.#open(page);
       else if (this.#hasReserve && this.#reserve === null) this.#reserve = page;

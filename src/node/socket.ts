@@ -128,7 +128,7 @@ function attach(
   try {
     socket = connect({
       buffer: () => intake.room(),
-      callback: (count, memory) => intake.came(count, memory),
+      callback: (count, memory) => intake.received(count, memory),
     });
   } catch (error) {
     delivery.finished.catch(() => {}); // told by the exception

@@ -5,7 +5,7 @@
 
 import { isReadableHandle } from '../port/handles.js';
 import { exhausted, type Port } from '../port/port.js';
-import { lookFurther, PROVIDER } from '../port/want.js';
+import { PROVIDER, seekPages } from '../port/want.js';
 import { exactView, isExclusive, looseView, Part, releasePart, trimEnd } from './part.js';
 import type { PartList } from './part-list.js';
 
@@ -99,7 +99,7 @@ function allocatePart(port: Port, call: string, bytes: number): Part | null {
   let handle = port.engine.allocFragment(bytes);
   if (handle === 0) {
     exhausted(port, call);
-    if (lookFurther(port, call, 1, PROVIDER) !== 0) handle = port.engine.allocFragment(bytes);
+    if (seekPages(port, call, 1, PROVIDER) !== 0) handle = port.engine.allocFragment(bytes);
   }
   return handle !== 0 && isWritable(port, call, handle) ? new Part(port, handle, 0, bytes) : null;
 }

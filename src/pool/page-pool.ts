@@ -25,7 +25,7 @@ import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../por
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
 import { destroyedError, exhausted, type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
-import { lookFurther, OWN_PAGE, PROVIDER } from '../port/want.js';
+import { OWN_PAGE, PROVIDER, seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
@@ -193,7 +193,7 @@ export class PagePool {
     const handle = this.#engine.allocFragment(bytes);
     if (handle !== 0) return handle;
     exhausted(this.#port, 'allocFragment');
-    return lookFurther(this.#port, 'allocFragment', 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
+    return seekPages(this.#port, 'allocFragment', 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
   }
 
   /**
@@ -209,7 +209,7 @@ export class PagePool {
   /** The pool looked empty: its last page may be this thread's open fragment page. */
   #allocAgain(): Handle {
     exhausted(this.#port, 'alloc');
-    return lookFurther(this.#port, 'alloc', 1) !== 0 ? this.#engine.alloc() : 0;
+    return seekPages(this.#port, 'alloc', 1) !== 0 ? this.#engine.alloc() : 0;
   }
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
@@ -218,7 +218,7 @@ export class PagePool {
     const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
     if (isDone) return true;
     exhausted(this.#port, 'allocBulk');
-    const found = lookFurther(this.#port, 'allocBulk', count);
+    const found = seekPages(this.#port, 'allocBulk', count);
     if (found === OWN_PAGE) return this.allocBulk(out, count);
     return found !== 0 && allocBulkCopied(this.#port, out, count);
   }
@@ -229,7 +229,7 @@ export class PagePool {
     const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
     if (got === count) return got;
     if (got === 0) exhausted(this.#port, 'allocBurst');
-    const found = lookFurther(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
+    const found = seekPages(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
     if (found === OWN_PAGE) return this.allocBurst(out, count);
     return found === 0 ? got : got + allocCopied(this.#port, out.subarray(got, count), count - got);
   }

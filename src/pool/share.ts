@@ -102,8 +102,8 @@ export function openShare(value: unknown, layoutHash: number): OpenedShare {
   const geometry = planShared(share);
   const memory = new PoolMemory(share.memory);
   const firstBytes = geometry.scratchOffset + geometry.maxPorts * geometry.scratchBytes;
-  if (memory.area.byteLength < firstBytes) {
-    throw corrupt('POOL_ERR_CORRUPT', 'memory.byteLength', memory.area.byteLength, `at least ${firstBytes}`);
+  if (memory.bytes.byteLength < firstBytes) {
+    throw corrupt('POOL_ERR_CORRUPT', 'memory.byteLength', memory.bytes.byteLength, `at least ${firstBytes}`);
   }
   const read = (address: number): number => memory.u32[address >>> 2] as number;
   requireSame('POOL_ERR_CORRUPT', 'magic', read(CONTROL_BASE + HEADER_MAGIC_OFFSET), MAGIC);

@@ -18,7 +18,7 @@ export const PROVIDER = 2;
  *
  * @throws PagePoolError POOL_ERR_PROVIDER when this thread is the owner, and the provider failed
  */
-export function lookFurther(port: Port, call: string, count: number, places = OWN_PAGE + PROVIDER): number {
+export function seekPages(port: Port, call: string, count: number, places = OWN_PAGE + PROVIDER): number {
   if ((places & OWN_PAGE) !== 0 && returnIdleFragmentPage(port)) return OWN_PAGE;
   return (places & PROVIDER) !== 0 && want(port, call, count) ? PROVIDER : 0;
 }

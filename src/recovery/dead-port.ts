@@ -83,7 +83,7 @@ export class DeadPort {
 
   /** Where the fragment word of a unit lies. */
   fragmentWord(unit: number): number {
-    return this.geometry.wordsOffset + 4 * unit;
+    return this.geometry.fragmentWordsOffset + 4 * unit;
   }
 
   /** The magazines that no other port can reach, as addresses: the loaded one and the one merges go through. */

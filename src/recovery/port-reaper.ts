@@ -128,7 +128,7 @@ export class PortReaper {
     // Claiming takes no engine: none is opened before the port is this reaper's.
     if (!runSteps(claimDead(dead, seen, own), () => this.#openEngine(id))) return undefined;
     const reports = this.#act(dead);
-    this.#tell();
+    this.#wakeWaiters();
     return reports;
   }
 
@@ -167,7 +167,7 @@ export class PortReaper {
    * Wakes whoever waits for what the dead thread may have made true, or was about to: it may have died before it called
    * them.
    */
-  #tell(): void {
+  #wakeWaiters(): void {
     const { engine, geometry, memory } = this.#port;
     engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
     for (const event of channelEvents(geometry)) engine.wake(event);

@@ -29,24 +29,24 @@ export interface AuditReport extends CensusFindings {
 }
 
 /** One look at everything. */
-interface Look {
+interface Snapshot {
   readonly census: Census;
   readonly isExact: boolean;
 }
 
 /** Audits the pool. Reads all of the control region: milliseconds for ten thousand pages. */
 export function auditPool(port: Port): AuditReport {
-  let look = lookAt(port);
+  let look = takeSnapshot(port);
   // A thread that is done with the pool only looks: it has no port to act by.
   const mayAct = !port.isGone;
   const reaped = mayAct && look.isExact && hasQuarantine(port) ? new PortReaper(port).reapQuiet() : [];
-  if (reaped.length > 0) look = lookAt(port);
+  if (reaped.length > 0) look = takeSnapshot(port);
   const { census, isExact } = look;
   const settled = mayAct && isExact ? census.suspicions.filter((each) => settleSuspicion(port, each)) : [];
   return { ...census.findings(), exact: isExact, settled: settled.map(({ page }) => page), reaped };
 }
 
-function lookAt(port: Port): Look {
+function takeSnapshot(port: Port): Snapshot {
   const before = fingerprint(port);
   const census = new Census(port);
   census.run();
@@ -55,9 +55,9 @@ function lookAt(port: Port): Look {
 
 /** What changes with everything that threads do: their port blocks, rows, descriptors, hints and lanes. */
 function fingerprint({ memory, geometry }: Port): number {
-  const { channels, ring, wordsOffset } = geometry;
+  const { channels, ring, fragmentWordsOffset } = geometry;
   return digestOf(memory, [
-    [CONTROL_BASE, wordsOffset],
+    [CONTROL_BASE, fragmentWordsOffset],
     [ring.offset, ring.offset + RING_BYTES],
     ...channels.map((channel) => [channel.offset, channel.ring.slotsOffset] as const),
   ]);

@@ -314,11 +314,11 @@ export class Census {
 
   /** Holders of all of the page's fragments together, by their words. */
   #holders(page: number): number {
-    const { wordsOffset, unitsPerPageShift } = this.#port.geometry;
+    const { fragmentWordsOffset, unitsPerPageShift } = this.#port.geometry;
     const first = page << unitsPerPageShift;
     let holders = 0;
     for (let unit = first; unit < first + 2 ** unitsPerPageShift; unit++) {
-      holders += this.#word(wordsOffset + 4 * unit) & WORD_HOLDERS_MASK;
+      holders += this.#word(fragmentWordsOffset + 4 * unit) & WORD_HOLDERS_MASK;
     }
     return holders;
   }

@@ -92,7 +92,7 @@ class Search {
     portId: number | null,
     channel: string | null,
     pages: readonly number[],
-    say: string,
+    verb: string,
   ): void {
     const { memory, geometry } = this.#port;
     for (const page of pages) this.#found.add(page);
@@ -108,7 +108,7 @@ class Search {
       channel,
       pageCount: pages.length,
       firstPages: pages.slice(0, FIRST_PAGES),
-      text: `${who}${say.replace('%', pageList(pages))}`,
+      text: `${who}${verb.replace('%', pageList(pages))}`,
     });
   }
 

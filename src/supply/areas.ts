@@ -17,7 +17,7 @@ import {
 } from '../../assembly/layout.js';
 import type { Seat } from '../control/claims.js';
 import { pageOffset } from '../control/geometry.js';
-import { areasEpoch, ringOwner, sayAreas } from '../control/owner.js';
+import { announceAreas, areasEpoch, ringOwner } from '../control/owner.js';
 import { pageOfHandle } from '../control/places.js';
 import { callError, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
 import { isSharedBuffer } from '../platform/buffers.js';
@@ -221,12 +221,12 @@ export class Areas {
   /** Says which epoch this thread knows. One that fell behind gets pages again when it knows the latest. */
   #acknowledge(isFirst = false): void {
     const canPull = this.#carrier?.canPull !== false;
-    sayAreas(this.#seat, canPull ? AREAS_PULLED : this.epoch);
+    announceAreas(this.#seat, canPull ? AREAS_PULLED : this.epoch);
     if (!canPull) ringOwner(this.#seat);
     if (!isFirst && !this.#isBehind) return;
-    if (areasEpoch(this.#seat.memory) === this.epoch) this.#turn(false);
+    if (areasEpoch(this.#seat.memory) === this.epoch) this.#setBehind(false);
     else if (isFirst) this.#ask();
-    else if (canPull) sayAreas(this.#seat, AREAS_WANTED); // what is missing has been posted since
+    else if (canPull) announceAreas(this.#seat, AREAS_WANTED); // what is missing has been posted since
   }
 
   /**
@@ -234,8 +234,8 @@ export class Areas {
    * port of a thread that the channel does not reach. Who cannot look at once asks again.
    */
   #ask(): void {
-    this.#turn(true);
-    sayAreas(this.#seat, AREAS_WANTED);
+    this.#setBehind(true);
+    announceAreas(this.#seat, AREAS_WANTED);
     ringOwner(this.#seat);
     if (this.#carrier?.canPull !== false || !hasTimers()) return;
     this.#stopAsking();
@@ -247,7 +247,7 @@ export class Areas {
     this.#askTimer = undefined;
   }
 
-  #turn(isBehind: boolean): void {
+  #setBehind(isBehind: boolean): void {
     if (this.#isBehind === isBehind) return;
     this.#isBehind = isBehind;
     if (!isBehind) this.#stopAsking();

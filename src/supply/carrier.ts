@@ -69,7 +69,7 @@ export class Carrier {
     this.canPull = this.#receive !== undefined;
     if (Channel === undefined) return; // audio worklets: they know the areas that their share had
     this.#channel = new Channel(name);
-    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    this.#channel.onmessage = ({ data }) => this.#relay(data);
     this.#channel.unref?.();
   }
 
@@ -93,7 +93,7 @@ export class Carrier {
   }
 
   /** What came, for this thread and for the workers behind it. Who gets it twice does not mind. */
-  #hear(message: unknown): void {
+  #relay(message: unknown): void {
     if (message !== null) this.#pass(message);
     this.#onMessage(message);
   }
@@ -120,7 +120,7 @@ export class Carrier {
     if (this.#parent !== undefined || !isWorker) return false;
     const { port1, port2 } = new MessageChannel() as unknown as { port1: Port; port2: Port };
     this.#parent = port1;
-    port1.onmessage = ({ data }) => this.#hear(data);
+    port1.onmessage = ({ data }) => this.#relay(data);
     const greeting: Greeting = { kind: 'pagepool-carrier', name: this.#name };
     host.postMessage?.(greeting, [port2]);
     return true;

@@ -49,7 +49,7 @@ export class IdleWatch {
   start(): void {
     if (!hasTimers()) return;
     this.#timer = startTimer(() => {
-      this.#look();
+      this.#check();
       if (this.#timer !== undefined) this.start();
     }, this.#idleMs);
   }
@@ -59,7 +59,7 @@ export class IdleWatch {
     this.#timer = undefined;
   }
 
-  #look(): void {
+  #check(): void {
     const { memory } = this.#words;
     // Allocations and last releases of all ports, ever, and deaths: what the dead held is released.
     const activity = counterSum(this.#words, ACTIVITY) + loadWord(memory, CONTROL_BASE + HEADER_REAPS_OFFSET);

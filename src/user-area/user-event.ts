@@ -36,7 +36,7 @@ export class UserEvent implements WaitEvent {
     // X1 pairs with A1 in src/user/receiver.ts load: of this look and what the consumer does meanwhile, one sees the
     // other.
     Atomics.store(this.#i32, USER_WANTS_OFFSET >>> 2, 1);
-    // A3 pairs with R3 in src/user/receiver.ts tell: a word that moves after this ends the wait.
+    // A3 pairs with R3 in src/user/receiver.ts notify: a word that moves after this ends the wait.
     return Atomics.load(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2);
   }
 

@@ -108,7 +108,7 @@ export class Delivery {
 export class Receiver {
   /** Bytes of the area. */
   readonly areaBytes: number;
-  readonly #area: SharedArrayBuffer;
+  readonly #buffer: SharedArrayBuffer;
   readonly #areaOffset: number;
   readonly #i32: Int32Array;
   readonly #u32: Uint32Array;
@@ -140,7 +140,7 @@ export class Receiver {
       isPowerOfTwo(word(USER_UNIT_BYTES_OFFSET)) &&
       word(USER_PAGE_BYTES_OFFSET) >= word(USER_UNIT_BYTES_OFFSET);
     if (!isFit) throw refuse('POOL_ERR_CORRUPT', 'Receiver failed: the rings are not those of a user queue');
-    this.#area = area;
+    this.#buffer = area;
     this.#areaOffset = byteOffset;
     this.areaBytes = byteLength;
     this.#u32 = u32;
@@ -202,7 +202,7 @@ export class Receiver {
   /** The area's bytes from `offset`: a view. */
   bytes(offset: number, length: number): Uint8Array {
     this.#requireWindow('bytes', offset, length);
-    return new Uint8Array(this.#area, this.#areaOffset + offset, length);
+    return new Uint8Array(this.#buffer, this.#areaOffset + offset, length);
   }
 
   /**
@@ -236,7 +236,7 @@ export class Receiver {
     this.#kept.splice(0, done);
     // R1 pairs with A1 in src/user-area/rings.ts takeTail: the refills are written before the tail.
     Atomics.store(this.#i32, USER_REFILL_TAIL_OFFSET >>> 2, this.#tail | 0);
-    this.#tell(this.#kept.length > 0);
+    this.#notify(this.#kept.length > 0);
     return this.#kept.length / 2;
   }
 
@@ -302,7 +302,7 @@ export class Receiver {
     this.#head = (this.#head + count) >>> 0;
     // R2 pairs with A2 in src/user-area/rings.ts roomAgain: the entries are read before their slots are free.
     Atomics.store(this.#i32, USER_COMPLETION_HEAD_OFFSET >>> 2, this.#head | 0);
-    this.#tell(false);
+    this.#notify(false);
   }
 
   #giveBack(call: string, offset: number, length: number): void {
@@ -322,7 +322,7 @@ export class Receiver {
   }
 
   /** Wakes the trusted side, if it asked for that or must make room. */
-  #tell(isFull: boolean): void {
+  #notify(isFull: boolean): void {
     if (!isFull && this.#load(USER_WANTS_OFFSET) === 0) return;
     // R3 pairs with A3 in src/user-area/user-event.ts arm: what there is to hear of was written before.
     Atomics.add(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2, 1);

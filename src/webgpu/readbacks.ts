@@ -104,7 +104,7 @@ export class Readbacks {
       if (isMapping) this.#staging.drop(staging);
       else this.#staging.giveBack(staging);
       fragment?.[dispose]();
-      if (isMapping) await this.#hearOfLoss();
+      if (isMapping) await this.#onLoss();
       requireDevice(this.#host, 'readback', error);
       throw error;
     }
@@ -113,7 +113,7 @@ export class Readbacks {
   }
 
   /** A device that goes fails the maps first and tells of its end afterwards: waits until it would have told. */
-  async #hearOfLoss(): Promise<void> {
+  async #onLoss(): Promise<void> {
     const { lost, queue } = this.#host.device;
     await Promise.race([lost, queue.onSubmittedWorkDone().catch(() => lost)]);
   }

@@ -11,7 +11,7 @@ import type { AttachOptions } from '../pool/options.js';
 import { type Handle, PagePool, portOf } from '../pool/page-pool.js';
 import type { PoolShare } from '../pool/share.js';
 import type { Port } from '../port/port.js';
-import { lookFurther } from '../port/want.js';
+import { seekPages } from '../port/want.js';
 import { WorkletChannel } from './channel.js';
 
 const SAMPLE_SHIFT = 2;
@@ -132,7 +132,7 @@ export class WorkletPool {
       this.pool.poll(); // hands the cache back: nobody else does while this thread goes on
       return false;
     }
-    return lookFurther(port, 'tryAlloc', 1) !== 0;
+    return seekPages(port, 'tryAlloc', 1) !== 0;
   }
 
   /** Makes `#samples` the memory that the fragment lies in; where in it sample number `at` stands. */

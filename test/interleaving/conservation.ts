@@ -337,10 +337,10 @@ class Census {
   }
 
   private holdersOf(page: number): number {
-    const { wordsOffset, unitsPerPageShift } = this.pool.geometry;
+    const { fragmentWordsOffset, unitsPerPageShift } = this.pool.geometry;
     let holders = 0;
     for (let unit = page << unitsPerPageShift; unit < (page + 1) << unitsPerPageShift; unit++) {
-      holders += this.pool.read(wordsOffset + 4 * unit) & WORD_HOLDERS_MASK;
+      holders += this.pool.read(fragmentWordsOffset + 4 * unit) & WORD_HOLDERS_MASK;
     }
     return holders;
   }

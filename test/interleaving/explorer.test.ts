@@ -36,8 +36,8 @@ const killed: Scenario = {
     return [[['release', handle]], []];
   },
   outcome: ({ pool, results }: End) => {
-    const { descriptorsOffset, ledgersOffset, wordsOffset, unitsPerPageShift } = pool.geometry;
-    const holders = pool.read(wordsOffset + (4 << unitsPerPageShift)) & WORD_HOLDERS_MASK;
+    const { descriptorsOffset, ledgersOffset, fragmentWordsOffset, unitsPerPageShift } = pool.geometry;
+    const holders = pool.read(fragmentWordsOffset + (4 << unitsPerPageShift)) & WORD_HOLDERS_MASK;
     const count = pool.read(descriptorsOffset + (1 << DESCRIPTOR_SHIFT));
     const row = pool.memory.u16[(ledgersOffset + 2) >>> 1];
     return `${results[0]!.length === 1 ? 'released' : 'killed'}: holders ${holders}, row ${row}, count ${count}`;
@@ -207,7 +207,7 @@ test('a thread of TypeScript is also killed before its plain writes', async () =
     setup: (pool) => [[['release', pool.port(0).alloc()]]],
     outcome: ({ pool, results }: End) => {
       const { geometry } = pool;
-      const holders = pool.read(geometry.wordsOffset + (4 << geometry.unitsPerPageShift)) & WORD_HOLDERS_MASK;
+      const holders = pool.read(geometry.fragmentWordsOffset + (4 << geometry.unitsPerPageShift)) & WORD_HOLDERS_MASK;
       const port = geometry.portsOffset;
       const magazine = geometry.ring.nodesOffset + pool.read(port + PORT_LOADED_OFFSET) * geometry.ring.nodeBytes;
       const row = pool.memory.u16[(geometry.ledgersOffset + 2) >>> 1];

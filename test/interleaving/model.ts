@@ -312,7 +312,7 @@ function stateRanges(geometry: Geometry): [number, number][] {
   add(ledgersOffset, maxPorts * ledgerBytes);
   add(descriptorsOffset, (pageCount + 1) * 16);
   add(geometry.retiredBitsOffset, ((pageCount >>> 5) + 1) * 4);
-  add(geometry.wordsOffset, (pageCount + 1) * 4 * 2 ** unitsPerPageShift);
+  add(geometry.fragmentWordsOffset, (pageCount + 1) * 4 * 2 ** unitsPerPageShift);
   add(geometry.extentsOffset, (pageCount + 1) * 2 * 2 ** unitsPerPageShift);
   ring(geometry.ring);
   add(geometry.tokensOffset, geometry.tokenCount * TOKEN_BYTES);
@@ -341,7 +341,7 @@ function nameOf(geometry: Geometry, address: number): string {
     ['page', geometry.descriptorsOffset, 16],
     ['retired bits', geometry.retiredBitsOffset, 4],
     ...(geometry.ownPages === 0 ? [['supply bits', geometry.supplyBitsOffset, 4] as [string, number, number]] : []),
-    ['fragment word', geometry.wordsOffset, 4],
+    ['fragment word', geometry.fragmentWordsOffset, 4],
     ['extents', geometry.extentsOffset, 4],
     ['ring', geometry.ring.offset, 0],
     ['slot', geometry.ring.slotsOffset, 4],

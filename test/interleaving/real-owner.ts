@@ -7,7 +7,7 @@ import { AREAS_WANTED } from '../../assembly/layout.js';
 import { claimPort, freePort, type Seat } from '../../src/control/claims.js';
 import type { Geometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
-import { areasEpoch, leaveWant, ringOwner, sayAreas } from '../../src/control/owner.js';
+import { announceAreas, areasEpoch, leaveWant, ringOwner } from '../../src/control/owner.js';
 import { announce } from '../../src/control/state.js';
 import type { Engine } from '../../src/engine/engine.js';
 import {
@@ -221,10 +221,10 @@ export function wantPages(seat: Seat, count: number): number {
 export function attachKnowing(memory: PoolMemory, geometry: Geometry, epoch: number): number {
   const id = claimPort(memory, geometry);
   const seat = { id, claim: 0, memory, geometry };
-  sayAreas(seat, epoch);
+  announceAreas(seat, epoch);
   ringOwner(seat);
   if (areasEpoch(memory) === epoch) return id + 1;
-  sayAreas(seat, AREAS_WANTED);
+  announceAreas(seat, AREAS_WANTED);
   ringOwner(seat);
   return 0;
 }
@@ -232,7 +232,7 @@ export function attachKnowing(memory: PoolMemory, geometry: Geometry, epoch: num
 /** The message with all areas arrives, if it was sent: 1, and the thread may have pages. */
 export function receiveAreas(seat: Seat, epoch: number): number {
   if (areasEpoch(seat.memory) !== epoch) return 0;
-  sayAreas(seat, epoch);
+  announceAreas(seat, epoch);
   ringOwner(seat);
   return areasEpoch(seat.memory) === epoch ? 1 : 0;
 }

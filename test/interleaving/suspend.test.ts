@@ -80,7 +80,7 @@ class Pair {
     });
     const told = `port ${who}: ${name}(${args.join(', ')})`;
     expect(results[1], told).toBe(results[0]);
-    const [shipped, rewritten] = this.memories.map(({ area }) => Buffer.from(area.buffer)) as [Buffer, Buffer];
+    const [shipped, rewritten] = this.memories.map(({ bytes }) => Buffer.from(bytes.buffer)) as [Buffer, Buffer];
     if (!shipped.equals(rewritten)) {
       const at = shipped.findIndex((byte, i) => byte !== rewritten[i]);
       throw new Error(`${told}: the words at ${at - (at % 4)} differ`);

@@ -18,7 +18,7 @@ test('bytes that come while it waits find pages before its wait does: no page is
   expect(room.buffer).toBeInstanceOf(ArrayBuffer);
   for (const fragment of held) fragment?.release();
   room.fill(7, 0, 100);
-  expect(intake.came(100, room)).toBe(false);
+  expect(intake.received(100, room)).toBe(false);
   expect(got.bytes.equals(Buffer.alloc(100, 7))).toBe(true);
   await turns(); // its wait finds that nothing is wanted any more
   intake.ended();

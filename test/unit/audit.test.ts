@@ -161,7 +161,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     [
       'I3: a fragment with a holder in a container',
       ({ put, read, geometry, cached }) => {
-        const word = geometry.wordsOffset + 4 * ((cached << geometry.unitsPerPageShift) + 3);
+        const word = geometry.fragmentWordsOffset + 4 * ((cached << geometry.unitsPerPageShift) + 3);
         put(word, read(word) + 1);
       },
       [/^I3 page \d+ has fragments with 1 holders in the cache of port 0 \(expected none\)$/],
@@ -283,7 +283,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     [
       'I10: a fragment with a holder that nobody is',
       ({ put, read, geometry, port, handles }) => {
-        const word = geometry.wordsOffset + 4 * unitOf(port, handles[0] as number);
+        const word = geometry.fragmentWordsOffset + 4 * unitOf(port, handles[0] as number);
         put(word, read(word) + 1);
       },
       [/^I10 page \d+ has fragments with 2 holders \(expected 1, its references\)$/],

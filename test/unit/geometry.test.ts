@@ -36,7 +36,7 @@ function parts(geometry: Geometry): [name: string, start: number, bytes: number]
     ['ports', geometry.portsOffset, maxPorts * 512],
     ['ledgers', geometry.ledgersOffset, maxPorts * geometry.ledgerBytes],
     ['descriptors', geometry.descriptorsOffset, (pageCount + 1) * 16],
-    ['words', geometry.wordsOffset, units * 4],
+    ['words', geometry.fragmentWordsOffset, units * 4],
     ['extents', geometry.extentsOffset, units * 2],
     ...ringParts('ring', geometry.ring, 384),
     ['tokens', geometry.tokensOffset, geometry.tokenCount * 32],

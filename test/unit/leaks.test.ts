@@ -391,7 +391,7 @@ it.each(['release', 'typescript'] as const)('a number that comes again is a new 
   const { engine, leaks } = track(port, 'all');
   const handle = engine.alloc();
   const other = engine.alloc();
-  const word = (port.geometry.wordsOffset >>> 2) + unitOf(port, handle);
+  const word = (port.geometry.fragmentWordsOffset >>> 2) + unitOf(port, handle);
   const generation = (port.memory.u32[word] as number) & 0xffff0000;
   // It goes unseen, as by another handle of its page, and its generation comes round.
   untracked.release(handle);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine/engine.js';
 import { PagePool, portOf } from '../../src/pool/page-pool.js';
 import { listen, type PortListener } from '../../src/port/port.js';
-import { lookFurther, OWN_PAGE, PROVIDER } from '../../src/port/want.js';
+import { OWN_PAGE, PROVIDER, seekPages } from '../../src/port/want.js';
 import { slabs } from '../../src/provider/slabs.js';
 
 const nobody: PortListener = { engineChanged: () => {}, lost: () => {} };
@@ -65,7 +65,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const pool = openPool();
       const port = portOf('test', pool);
       expect(port.engine.alloc()).toBe(0);
-      expect(lookFurther(port, 'test', 1, places)).toBe(found);
+      expect(seekPages(port, 'test', 1, places)).toBe(found);
       expect(port.engine.alloc() !== 0).toBe(found !== 0);
       pool.detach({ release: true });
     });
@@ -74,9 +74,9 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const pool = PagePool.createSync({ engine, pageCount: 64, provider: slabs() });
       const port = portOf('test', pool);
       expect(port.engine.alloc()).toBe(0);
-      expect(lookFurther(port, 'test', 1, OWN_PAGE)).toBe(0);
+      expect(seekPages(port, 'test', 1, OWN_PAGE)).toBe(0);
       expect(port.engine.alloc()).toBe(0);
-      expect(lookFurther(port, 'test', 1)).toBe(PROVIDER);
+      expect(seekPages(port, 'test', 1)).toBe(PROVIDER);
       expect(port.engine.alloc()).toBeGreaterThan(0);
       pool.detach({ release: true });
     });

@@ -300,7 +300,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
         const unit = page << geometry.unitsPerPageShift;
         expect(memory.u16[(geometry.extentsOffset >>> 1) + unit]).toBe(0);
         for (let i = 0; i < 2 ** geometry.unitsPerPageShift; i++) {
-          expect(loadWord(memory, geometry.wordsOffset + 4 * (unit + i)) & WORD_HOLDERS_MASK).toBe(0);
+          expect(loadWord(memory, geometry.fragmentWordsOffset + 4 * (unit + i)) & WORD_HOLDERS_MASK).toBe(0);
         }
       }
       const whole = a.engine.alloc();
