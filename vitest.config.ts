@@ -10,8 +10,8 @@ import { TEST_HUNG_MS } from './test/support/waiting.js';
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 /**
- * Tests that share the machine with others: whatever they need they wait for. One file more than there are processors, since many
- * of them wait for programs to start, pages to load and threads to be told.
+ * Tests that share the machine with others: whatever they need they wait for. One file more than there are processors,
+ * since many of them wait for programs to start, pages to load and threads to be told.
  */
 function project(name: string) {
   return {
@@ -28,7 +28,10 @@ function project(name: string) {
   };
 }
 
-/** Tests whose threads must meet on processors of their own, or that measure memory: one file at a time, behind the others. */
+/**
+ * Tests whose threads must meet on processors of their own, or that measure memory: one file at a time, behind the
+ * others.
+ */
 function alone(name: string) {
   const { test, ...rest } = project(name);
   return { ...rest, test: { ...test, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } } };

@@ -93,7 +93,7 @@ export function unaware({ geometry, id: own, memory }: OwnerSeat, since: number)
   for (let id = 0; id < geometry.maxPorts; id++) {
     const state = claimOf(memory, geometry, id) & CLAIM_STATE_MASK;
     if (id === own || state === CLAIM_FREE || state === CLAIM_REAPING) continue;
-    // A2 pairs with R6 in src/control/owner.ts sayAreas: the port's table is as the word says.
+    // A2 pairs with R6 in src/control/owner.ts announceAreas: the port's table is as the word says.
     const known = Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2) >>> 0;
     // A thread that pulls looks by itself, and one that asks for the areas gets no page before it has them.
     if (known >= AREAS_ANSWERED) continue;
