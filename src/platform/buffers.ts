@@ -17,6 +17,17 @@ export function isWasmMemory(value: unknown): value is WasmMemory {
   return isKind(value, 'WebAssembly.Memory');
 }
 
-function isKind(value: unknown, kind: string): boolean {
+/** Whether the value is a `Uint8Array`, or a Buffer, of this realm or another. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && isKind(value, 'Uint8Array');
+}
+
+/** Whether the value is a `Uint32Array`, of this realm or another. */
+export function isWords(value: unknown): value is Uint32Array {
+  return ArrayBuffer.isView(value) && isKind(value, 'Uint32Array');
+}
+
+/** Whether the value is an object of the platform's class of that name, of this realm or another: `'VideoFrame'`. */
+export function isKind(value: unknown, kind: string): boolean {
   return Object.prototype.toString.call(value) === `[object ${kind}]`;
 }
