@@ -16,7 +16,7 @@ import { build } from 'esbuild';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
-const CORE_LIMIT_BYTES = 48 * 1024;
+const CORE_LIMIT_BYTES = 54 * 1024;
 const USER_LIMIT_BYTES = 3 * 1024;
 /** What an entry adds to a program that uses the core. */
 const ADDED_LIMIT_BYTES = { packet: 7 * 1024, border: 6 * 1024, web: 15 * 1024, worklet: 2 * 1024 };

@@ -5,7 +5,7 @@
 
 import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
-import { startTimer } from '../platform/timers.js';
+import { hold, letGo, startTimer } from '../platform/timers.js';
 import type { Signal, Timer } from '../platform/types.js';
 import type { Probe, WaitEvent } from './eventcount.js';
 import { ownsPort, type Port, park, unpark } from './port.js';
@@ -13,11 +13,11 @@ import { ownsPort, type Port, park, unpark } from './port.js';
 /** How to wait. */
 export interface WaitOptions {
   /** Ends the wait with the signal's reason. */
-  signal?: Signal;
+  signal?: Signal | undefined;
   /** Ends the wait with POOL_ERR_TIMEOUT; no limit if not given. */
-  timeoutMs?: number;
-  /** In Node: keeps the event loop alive while waiting. A wait alone does not. */
-  ref?: boolean;
+  timeoutMs?: number | undefined;
+  /** In Node, Bun and Deno: false lets the process end while this waits. A wait holds it if this is not given. */
+  ref?: boolean | undefined;
 }
 
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -93,7 +93,6 @@ class AsyncWait<T> {
   readonly #reject: (reason: unknown) => void;
   #timeout: Timer | undefined;
   #lookTimer: Timer | undefined;
-  #keepAlive: Timer | undefined;
   #lookMs = LOOK_MS_MIN;
   #isOver = false;
 
@@ -102,14 +101,14 @@ class AsyncWait<T> {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-    const { signal, timeoutMs, ref } = options;
+    const { signal, timeoutMs } = options;
     wait.event.begin();
     park(wait.port);
     signal?.addEventListener('abort', this.#abort, { once: true });
+    if (options.ref !== false) hold();
     if (timeoutMs !== undefined && timeoutMs <= TIMEOUT_MS_MAX) {
-      this.#timeout = startTimer(() => this.#fail(timeoutError(wait.call, timeoutMs)), timeoutMs, ref);
+      this.#timeout = startTimer(() => this.#fail(timeoutError(wait.call, timeoutMs)), timeoutMs);
     }
-    if (ref === true) this.#keepAlive = setInterval(() => {}, TIMEOUT_MS_MAX) as unknown as Timer;
   }
 
   /** Looks at the condition; waits on when it is not true. */
@@ -130,7 +129,7 @@ class AsyncWait<T> {
       // A look may have filled the cache: nothing stays there while the thread waits.
       port.engine.park();
       if (!event.listen(sequence, this.look) || looks) {
-        this.#lookTimer = startTimer(this.look, this.#lookMs, this.#options.ref);
+        this.#lookTimer = startTimer(this.look, this.#lookMs);
         this.#lookMs = Math.min(this.#lookMs * 2, LOOK_MS_MAX);
       }
     } catch (error) {
@@ -150,7 +149,7 @@ class AsyncWait<T> {
     this.#isOver = true;
     clearTimeout(this.#timeout);
     clearTimeout(this.#lookTimer);
-    clearInterval(this.#keepAlive);
+    if (this.#options.ref !== false) letGo();
     this.#options.signal?.removeEventListener('abort', this.#abort);
     this.#wait.event.end(this.look);
     unpark(this.#wait.port);
