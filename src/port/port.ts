@@ -76,7 +76,9 @@ export interface PortPlan {
   /** The areas that there are already. */
   readonly areas: AreasChange;
   /** In the thread that calls them: the providers of other memory than the pool's own. */
-  readonly providers?: { readonly main: MemoryProvider | undefined; readonly reserve: MemoryProvider | undefined };
+  readonly providers?:
+    | { readonly main: MemoryProvider | undefined; readonly reserve: MemoryProvider | undefined }
+    | undefined;
 }
 
 /**
@@ -196,7 +198,10 @@ export function destroyedError(call: string): PagePoolError {
 }
 
 /** Why there is no page: 0 when the pool is just empty. Throws when it closes or is gone. */
-export function exhausted(port: Pick<Port, 'memory' | 'isGone'> & { readonly engine?: Engine }, call: string): 0 {
+export function exhausted(
+  port: Pick<Port, 'memory' | 'isGone'> & { readonly engine?: Engine | undefined },
+  call: string,
+): 0 {
   const state = poolState(port.memory);
   if (port.isGone || state === STATE_DESTROYED) throw destroyedError(call);
   if (state !== STATE_CLOSING) return 0;

@@ -6,7 +6,7 @@
 import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
-import { startTimer } from '../platform/timers.js';
+import { hold, letGo, startTimer } from '../platform/timers.js';
 import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
 import type { WaitEvent } from './eventcount.js';
@@ -16,11 +16,11 @@ import { destroyedError, ownsPort, type Port, park, unpark } from './port.js';
 /** How to wait. */
 export interface WaitOptions {
   /** Ends the wait with the signal's reason. */
-  signal?: Signal;
+  signal?: Signal | undefined;
   /** Ends the wait with POOL_ERR_TIMEOUT; no limit if not given. */
-  timeoutMs?: number;
-  /** In Node: keeps the event loop alive while waiting. A wait alone does not. */
-  ref?: boolean;
+  timeoutMs?: number | undefined;
+  /** In Node, Bun and Deno: false lets the process end while this waits. A wait holds it if this is not given. */
+  ref?: boolean | undefined;
 }
 
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -156,7 +156,7 @@ class AsyncWait<T> {
     wait.event.begin();
     park(wait.port);
     this.#wake(leftMs);
-    if (ref === true) holdProgram();
+    if (ref !== false) hold();
   }
 
   /** Looks at the condition; waits on when it is not true. */
@@ -209,23 +209,11 @@ class AsyncWait<T> {
     this.#isOver = true;
     clearTimeout(this.#timeout);
     clearTimeout(this.#lookTimer);
-    if (ref === true) letProgramGo();
+    if (ref !== false) letGo();
     event.end(this.look);
     unpark(port);
     if (signal !== undefined) port.signals.remove(signal, this.#abort);
   }
-}
-
-let holding = 0;
-let holder: unknown;
-
-/** In Node: the program goes on while somebody waits. One timer, however many do. */
-function holdProgram(): void {
-  if (holding++ === 0) holder = setInterval(() => {}, TIMER_MS_MAX);
-}
-
-function letProgramGo(): void {
-  if (--holding === 0) clearInterval(holder as never);
 }
 
 function timeoutError(call: string, timeoutMs: number): PagePoolError {
