@@ -110,7 +110,7 @@ export interface PacketWritableOptions extends WriteOptions {
    * Streams: whether the target ends, and is destroyed, with this stream; true if not given, but for `process.stdout`
    * and `process.stderr`. Other targets stay open.
    */
-  end?: boolean;
+  end?: boolean | undefined;
 }
 
 /**

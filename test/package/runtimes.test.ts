@@ -94,6 +94,8 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
         [[1, 2, 97], [98]],
         [[99], [100]],
       ],
+      areRecords: true,
+      isText: true,
       isHome: true,
     });
     expect(JSON.parse(stdout)).toEqual([report('wasm'), report('typescript')]);
@@ -161,8 +163,8 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     expect(JSON.parse(stdout)).toEqual({ engine: 'wasm', isGiven: true, isDestroyed: true });
   });
 
-  test.skipIf(!isHere)('waits to the end of the timeout with `ref`, and without it as the runtime does', async () => {
-    const held = await start('await-alone.js', ['ref']);
+  test.skipIf(!isHere)('waits to the end of the timeout, and with `ref: false` as the runtime does', async () => {
+    const held = await start('await-alone.js', ['held']);
     expect(held).toEqual({ stdout: 'waits\nPOOL_ERR_TIMEOUT\n', stderr: '', end: 0 });
     const startInner = () => start('await-alone.js', ['inner']);
     expect(await startInner()).toEqual({ stdout: 'waits\n', stderr: '', end: 0 });
