@@ -18,7 +18,7 @@ import type { Timer } from '../platform/types.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
 import { allocBulkAt } from '../port/bursts.js';
 import { fragmentView } from '../port/handles.js';
-import { destroyedError, exhausted, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
+import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
 import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { seekPages } from '../port/want.js';
 import { byteLength, type TextWriter, textWriter } from './text.js';
@@ -236,8 +236,12 @@ export class RecordWriter {
   #take(call: string, count: number): number[] | undefined {
     const pages = this.#alloc(count);
     if (pages !== undefined) return pages;
-    exhausted(this.#port, call);
-    return seekPages(this.#port, call, count) === 0 ? undefined : this.#alloc(count);
+    let found: number[] | undefined;
+    seekPages(this.#port, call, count, () => {
+      found = this.#alloc(count);
+      return found === undefined ? 0 : count;
+    });
+    return found;
   }
 
   #alloc(count: number): number[] | undefined {

@@ -4,7 +4,6 @@
 // each; everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files
 // beside this one.
 
-import { ownerState, ringOwner } from '../control/owner.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
@@ -12,7 +11,6 @@ import { prepareEngine, prepareEngineSync } from '../engine/open.js';
 import {
   invalidArgument,
   invalidHandle,
-  invalidRange,
   requireFlag,
   requireInteger,
   requireMilliseconds,
@@ -21,20 +19,20 @@ import {
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { asyncDispose } from '../platform/symbols.js';
-import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../port/bursts.js';
-import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
-import { destroyedError, exhausted, type Port, refusal } from '../port/port.js';
+import { allocBulkAt, allocBulkCopied, allocBulkLater, allocCopied, allocMore, releaseCopied } from '../port/bursts.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
+import { destroyedError, type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
-import { OWN_PAGE, PROVIDER, seekPages } from '../port/want.js';
+import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
 import { type Areas, NO_AREA } from '../supply/areas.js';
 import { laterError } from '../supply/callbacks.js';
 import { Attachment } from './attachment.js';
-import type { Channel } from './channel.js';
+import { type Channel, unknownChannel } from './channel.js';
 import type { CloseReport } from './closing.js';
-import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
+import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
 import type { AttachOptions, PoolOptions } from './options.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
@@ -162,7 +160,10 @@ export class PagePool {
     return this.#attachment.share();
   }
 
-  /** Pages that are not home: used by somebody, or cached by a port. */
+  /**
+   * Pages that are not with the provider: held by somebody, or in a port's cache or the ring, as in the kernel. So it is
+   * not 0 when all are released; `stats().pages.used` counts those that somebody holds.
+   */
   get inflight(): number {
     return inflight(this.#port.memory, this.#port.geometry);
   }
@@ -178,7 +179,7 @@ export class PagePool {
    */
   alloc(): Handle {
     const handle = this.#engine.alloc();
-    return handle !== 0 ? handle : this.#allocAgain();
+    return handle !== 0 ? handle : this.#seekPage('alloc');
   }
 
   /**
@@ -189,11 +190,14 @@ export class PagePool {
    * @see page_pool_alloc_frag
    */
   allocFragment(bytes: number): Handle {
-    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes) throw this.#badSize('allocFragment', bytes);
+    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes)
+      throw sizeError('allocFragment', bytes, this.pageBytes);
     const handle = this.#engine.allocFragment(bytes);
-    if (handle !== 0) return handle;
-    exhausted(this.#port, 'allocFragment');
-    return seekPages(this.#port, 'allocFragment', 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
+    return handle !== 0 ? handle : this.#seekFragment('allocFragment', bytes);
+  }
+
+  #seekFragment(call: string, bytes: number): Handle {
+    return seekPages(this.#port, call, 1, () => this.#engine.allocFragment(bytes));
   }
 
   /**
@@ -206,32 +210,27 @@ export class PagePool {
     return this.#port.scratch.take(count);
   }
 
-  /** The pool looked empty: its last page may be this thread's open fragment page. */
-  #allocAgain(): Handle {
-    exhausted(this.#port, 'alloc');
-    return seekPages(this.#port, 'alloc', 1) !== 0 ? this.#engine.alloc() : 0;
+  #seekPage(call: string): Handle {
+    return seekPages(this.#port, call, 1, () => this.#engine.alloc());
   }
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
   allocBulk(out: Uint32Array, count: number): boolean {
     const address = this.#port.scratch.addressOf('allocBulk', 'out', out, count, 1);
     const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
-    if (isDone) return true;
-    exhausted(this.#port, 'allocBulk');
-    const found = seekPages(this.#port, 'allocBulk', count);
-    if (found === OWN_PAGE) return this.allocBulk(out, count);
-    return found !== 0 && allocBulkCopied(this.#port, out, count);
+    return isDone || allocBulkLater(this.#port, out, count);
   }
 
-  /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
+  /**
+   * Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`.
+   *
+   * @throws PagePoolError POOL_ERR_CLOSING, POOL_ERR_DESTROYED or POOL_ERR_PROVIDER when there is no page and the pool
+   *   closes, or its provider fails. A call that has taken some returns those, and the next one is told
+   */
   allocBurst(out: Uint32Array, count: number): number {
     const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
     const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
-    if (got === count) return got;
-    if (got === 0) exhausted(this.#port, 'allocBurst');
-    const found = seekPages(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
-    if (found === OWN_PAGE) return this.allocBurst(out, count);
-    return found === 0 ? got : got + allocCopied(this.#port, out.subarray(got, count), count - got);
+    return got === count ? got : allocMore(this.#port, out, got, count);
   }
 
   /**
@@ -379,8 +378,16 @@ export class PagePool {
 
   /** A fragment of `bytes` bytes, or a whole page when not given; null when the pool is empty. */
   take(bytes?: number): Fragment | null {
-    const handle = bytes === undefined ? this.alloc() : this.allocFragment(bytes);
-    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? this.pageBytes, 0);
+    return this.#take('take', bytes);
+  }
+
+  #take(call: string, bytes: number | undefined): Fragment | null {
+    const { pageBytes } = this;
+    const isSize = bytes === undefined || (isWord(bytes) && bytes > 0 && bytes <= pageBytes);
+    if (!isSize) throw sizeError(call, bytes, pageBytes);
+    let handle = bytes === undefined ? this.#engine.alloc() : this.#engine.allocFragment(bytes);
+    if (handle === 0) handle = bytes === undefined ? this.#seekPage(call) : this.#seekFragment(call, bytes);
+    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? pageBytes, 0);
   }
 
   /**
@@ -391,7 +398,7 @@ export class PagePool {
    *   signal's reason
    */
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
-    const probe = (): Fragment | undefined => this.take(bytes) ?? undefined;
+    const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const ask = (): boolean => this.#engine.hasPages() !== 0;
     const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask, looks: true };
     return waitFor(wait, requireWaitOptions('takeAsync', options));
@@ -423,14 +430,7 @@ export class PagePool {
     const { channels } = this.#attachment;
     const channel = channels.get(name);
     if (channel !== undefined) return channel;
-    const names = [...channels.keys()].join(', ') || 'none';
-    throw invalidArgument(
-      'channel',
-      'name',
-      name,
-      `a channel of the pool's options: ${names}`,
-      'declare it when the pool is created',
-    );
+    throw unknownChannel(name, channels.keys());
   }
 
   // ---------------------------------------------------------------------------------- the whole pool
@@ -440,10 +440,7 @@ export class PagePool {
    * seconds.
    */
   reclaimTokens(olderThanMs: number): number {
-    requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
-    // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
-    const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
-    return reclaimTokens(this.#port, Math.max(0, second));
+    return reclaimOlder(this.#port, olderThanMs);
   }
 
   /**
@@ -453,12 +450,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_PROVIDER when this thread calls the provider, and it fails
    */
   trim(): number {
-    const { areas, supply } = this.#port;
-    if (areas !== undefined && !this.#port.isGone && ownerState(this.#port) === 'gone') return 0;
-    const given = this.#engine.trim();
-    if (supply !== undefined) supply.trim('trim');
-    else if (areas !== undefined && given > 0) ringOwner(this.#port);
-    return given;
+    return this.#attachment.trim();
   }
 
   /**
@@ -573,12 +565,6 @@ export class PagePool {
       if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
       return pool.#port;
     };
-  }
-
-  #badSize(call: string, bytes: number): Error {
-    const rule = `an integer, 1..${this.pageBytes}`;
-    if (!Number.isInteger(bytes) || bytes <= this.pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
-    return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
   }
 }
 

@@ -4,6 +4,7 @@
 // what the first chunks brought is released when a later one fails.
 
 import type { Port } from './port.js';
+import { seekPages } from './want.js';
 
 /** Allocates up to `count` pages into `out`; how many. */
 export function allocCopied({ engine, scratch }: Port, out: Uint32Array, count: number): number {
@@ -16,6 +17,21 @@ export function allocCopied({ engine, scratch }: Port, out: Uint32Array, count: 
     if (got < part) return done;
   }
   return count;
+}
+
+/** The rest of a burst that found `got` pages; how many there are now. Those are the caller's, whatever happens. */
+export function allocMore(port: Port, out: Uint32Array, got: number, count: number): number {
+  let done = got;
+  const ask = (): number => {
+    done += allocCopied(port, out.subarray(done, count), count - done);
+    return done === count ? count : 0;
+  };
+  try {
+    seekPages(port, 'allocBurst', count - got, ask);
+  } catch (error) {
+    if (done === 0) throw error; // else the next call is told
+  }
+  return done;
 }
 
 /** Allocates `count` pages at `address`, or none. */
@@ -42,6 +58,11 @@ export function allocBulkCopied(port: Port, out: Uint32Array, count: number): bo
   }
   out.set(handles);
   return true;
+}
+
+/** The same where the engine found too few. */
+export function allocBulkLater(port: Port, out: Uint32Array, count: number): boolean {
+  return seekPages(port, 'allocBulk', count, () => (allocBulkCopied(port, out, count) ? count : 0)) !== 0;
 }
 
 /** Releases handles from the front until one is refused; how many. */
