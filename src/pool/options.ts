@@ -36,8 +36,13 @@ export interface ChannelOptions {
   whenFull?: WhenFull | undefined;
 }
 
+/** The names that a pool was declared with: for the compiler, which refuses others. */
+export interface PoolNames {
+  readonly channels?: string;
+}
+
 /** How a pool is made; every option has a default. Those of leaks are for the creating thread alone. */
-export interface PoolOptions extends LeakOptions {
+export interface PoolOptions<Channels extends string = string> extends LeakOptions {
   /** For messages and statistics; 1..128 characters. */
   name?: string | undefined;
   /** Bytes of a page: a power of two from 256 to 64 MiB; 4096 if not given. */
@@ -49,7 +54,7 @@ export interface PoolOptions extends LeakOptions {
   /** Threads that can be attached at one time: 1..64; 16 if not given. */
   maxPorts?: number | undefined;
   /** The channels by name: the same in every thread. */
-  channels?: Record<string, ChannelOptions> | undefined;
+  channels?: Record<Channels, ChannelOptions> | undefined;
   /**
    * Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of
    * `slabs()`.

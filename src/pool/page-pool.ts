@@ -35,7 +35,7 @@ import { Attachment } from './attachment.js';
 import type { Channel } from './channel.js';
 import type { CloseReport } from './closing.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
-import type { AttachOptions, PoolOptions } from './options.js';
+import type { AttachOptions, PoolNames, PoolOptions } from './options.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
 import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
@@ -64,7 +64,7 @@ export let portOf: (call: string, pool: PagePool) => Port;
  *   if (!pool.channel('work').send(page, 0, 65536)) pool.release(page);
  * }
  */
-export class PagePool {
+export class PagePool<Names extends PoolNames = PoolNames> {
   readonly name: string;
   readonly pageBytes: number;
   /** Pages at most. */
@@ -108,8 +108,12 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform
    *   refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
-  static create(options: PoolOptions & { provider: UnreadableProvider }): Promise<UnreadablePool>;
-  static create(options?: PoolOptions): Promise<PagePool>;
+  static create<Channels extends string = never>(
+    options: PoolOptions<Channels> & { provider: UnreadableProvider },
+  ): Promise<UnreadablePool<{ channels: Channels }>>;
+  static create<Channels extends string = never>(
+    options?: PoolOptions<Channels>,
+  ): Promise<PagePool<{ channels: Channels }>>;
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
@@ -118,8 +122,10 @@ export class PagePool {
   }
 
   /** The same at once, where compiling may block the thread: in Node and in workers. */
-  static createSync(options: PoolOptions & { provider: UnreadableProvider }): UnreadablePool;
-  static createSync(options?: PoolOptions): PagePool;
+  static createSync<Channels extends string = never>(
+    options: PoolOptions<Channels> & { provider: UnreadableProvider },
+  ): UnreadablePool<{ channels: Channels }>;
+  static createSync<Channels extends string = never>(options?: PoolOptions<Channels>): PagePool<{ channels: Channels }>;
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));
@@ -158,8 +164,8 @@ export class PagePool {
    *
    * @throws PagePoolError POOL_ERR_NOT_SHARED when the pool is local; POOL_ERR_DESTROYED when it is
    */
-  share(): PoolShare {
-    return this.#attachment.share();
+  share(): PoolShare<Names> {
+    return this.#attachment.share() as PoolShare<Names>;
   }
 
   /** Pages that are not home: used by somebody, or cached by a port. */
@@ -418,7 +424,7 @@ export class PagePool {
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
    */
-  channel(name: string): Channel {
+  channel(name: Names['channels'] & string): Channel {
     const { channels } = this.#attachment;
     const channel = channels.get(name);
     if (channel !== undefined) return channel;
@@ -582,8 +588,8 @@ export class PagePool {
 }
 
 /** A pool of memory that the processor cannot see. */
-export interface UnreadablePool
-  extends Omit<PagePool, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'share'> {
+export interface UnreadablePool<Names extends PoolNames = PoolNames>
+  extends Omit<PagePool<Names>, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'share'> {
   /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
   bytes(handle: never): never;
   /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
@@ -592,15 +598,21 @@ export interface UnreadablePool
   takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
   fragment(handle: Handle, offset?: number, length?: number): UnreadableFragment;
   adopt(token: FragmentToken): UnreadableFragment;
-  channel(name: string): UnreadableChannel;
-  share(): UnreadableShare;
+  channel(name: Names['channels'] & string): UnreadableChannel;
+  share(): UnreadableShare<Names>;
 }
 
-/** The pool that a share attaches to; a `PagePool` where nothing is known of the share. */
-export type PoolOf<Share> = PoolShare extends Share
-  ? PagePool
+/** The names that a share carries. */
+type NamesOf<Share extends PoolShare> =
+  NonNullable<Share['names']> extends { channel(name: infer Channels extends string): void }
+    ? { channels: Channels }
+    : PoolNames;
+
+/** The pool that a share attaches to, with its names; a `PagePool` of any names where nothing is known of the share. */
+export type PoolOf<Share extends PoolShare> = 0 extends 1 & Share
+  ? PagePool // any
   : [Share] extends [never]
     ? PagePool
     : Share extends UnreadableShare
-      ? UnreadablePool
-      : PagePool;
+      ? UnreadablePool<NamesOf<Share>>
+      : PagePool<NamesOf<Share>>;

@@ -21,13 +21,13 @@ import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { describedSource, type PageSource } from '../provider/choose.js';
 import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
-import { type ResolvedOptions, resolveOptions } from './options.js';
+import { type PoolNames, type ResolvedOptions, resolveOptions } from './options.js';
 
 /**
  * What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach`
  * there.
  */
-export interface PoolShare {
+export interface PoolShare<Names extends PoolNames = PoolNames> {
   readonly kind: 'pagepool';
   readonly abi: number;
   readonly layoutHash: number;
@@ -50,6 +50,11 @@ export interface PoolShare {
   };
   /** Where the pages of a provider lay when the share was made. */
   readonly areas?: AreasChange | undefined;
+  /**
+   * For the compiler alone, and never there: the names that `PagePool.attach` gives the pool. A method, so that a pool
+   * of more channels is taken where one of them is asked for.
+   */
+  readonly names?: { channel(name: Names['channels'] & string): void } | undefined;
 }
 
 /** A share whose memory was checked. */

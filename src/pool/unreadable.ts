@@ -9,13 +9,16 @@ import type { WaitOptions } from '../port/waiting.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Channel } from './channel.js';
 import type { Fragment } from './fragment.js';
+import type { PoolNames } from './options.js';
 import type { PoolShare } from './share.js';
 
 /** A provider whose pages the processor cannot see. */
 export type UnreadableProvider = MemoryProvider & { readonly readable: false };
 
 /** The share of such a pool: who attaches with it has such a pool, too. */
-export type UnreadableShare = PoolShare & { readonly options: { readonly source: { readonly readable: false } } };
+export type UnreadableShare<Names extends PoolNames = PoolNames> = PoolShare<Names> & {
+  readonly options: { readonly source: { readonly readable: false } };
+};
 
 /** A fragment of memory that the processor cannot see. */
 export interface UnreadableFragment extends Omit<Fragment, 'bytes' | 'retain' | 'slice'> {
