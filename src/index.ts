@@ -25,6 +25,7 @@ export type { AuditReport } from './reports/audit.js';
 export type { Holder } from './reports/holders.js';
 export type {
   AllocStats,
+  ChannelStats,
   CounterStats,
   PageStats,
   PoolStats,

@@ -10,6 +10,7 @@ import {
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   ENTRY_SHIFT,
+  EVENT_WAITERS_OFFSET,
   HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_SHIFT,
@@ -174,6 +175,30 @@ export function pendingEntries(memory: PoolMemory, geometry: Geometry, channel: 
     entries += Math.max(0, loadWord(memory, inbox + NODE_COUNT_OFFSET) - loadWord(memory, inbox + NODE_TAKEN_OFFSET));
   }
   return entries;
+}
+
+/** The ports whose threads wait for an event. */
+export function waitingPorts({ memory, geometry }: SharedWords, event: number): number[] {
+  const ports: number[] = [];
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const waiters = loadWord(memory, event + EVENT_WAITERS_OFFSET + ((id >>> 5) << 2));
+    if (((waiters >>> (id & 31)) & 1) !== 0) ports.push(id);
+  }
+  return ports;
+}
+
+/** How many threads wait at a channel. */
+export function waitingThreads(
+  words: SharedWords,
+  { offset }: ChannelGeometry,
+): {
+  readonly senders: number;
+  readonly receivers: number;
+} {
+  return {
+    senders: waitingPorts(words, offset + CHANNEL_NOT_FULL_OFFSET).length,
+    receivers: waitingPorts(words, offset + CHANNEL_NOT_EMPTY_OFFSET).length,
+  };
 }
 
 /** Whether port `id` can receive something now: from its inbox, or from the channel's ring. */

@@ -14,7 +14,16 @@ import {
   TOKEN_TIME_OFFSET,
 } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
-import { callError, engineError, invalidArgument, type PagePoolError, requireInteger, show } from '../errors.js';
+import {
+  callError,
+  engineError,
+  invalidArgument,
+  type PagePoolError,
+  requireInteger,
+  requireMilliseconds,
+  show,
+} from '../errors.js';
+import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
 import { fragmentView } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
@@ -26,6 +35,12 @@ export interface FragmentToken {
   readonly index: number;
   readonly sequence: number;
 }
+
+const NOT_POSTED = unclonable(
+  'Fragment',
+  'what lend() returns',
+  'post fragment.lend(), and adopt() it there; or send it through a channel',
+);
 
 /** For channels: the fragment's reference went along. */
 export let spendFragment: (fragment: Fragment) => void;
@@ -50,6 +65,7 @@ export class Fragment {
   /** What the sender wrote beside it, a u32; 0 if it did not come through a channel. */
   readonly tag: number;
   readonly #port: Port;
+  protected readonly notPosted: Unclonable = NOT_POSTED;
   #view: Uint8Array | undefined;
   #isSpent = false;
 
@@ -131,6 +147,11 @@ export class Fragment {
     return { kind: 'pagepool-fragment', identity, index, sequence: loan >>> LOAN_INDEX_BITS };
   }
 
+  [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {
+    const { handle, offset, length, tag } = this;
+    return shown('Fragment', { handle, offset, length, tag, isSpent: this.#isSpent }, depth, options, inspect);
+  }
+
   static {
     spendFragment = (fragment) => fragment.#spend();
     portOfFragment = (fragment, call) => {
@@ -173,8 +194,12 @@ export function adoptToken(port: Port, token: FragmentToken): Fragment {
   return new Fragment(port, own[0] as number, own[1] as number, own[2] as number, 0);
 }
 
-/** Releases tokens lent at or before `timeSeconds` that nobody adopted; how many. */
-export function reclaimTokens({ engine, geometry, memory, scratch }: Port, timeSeconds: number): number {
+/** Releases tokens lent at least `olderThanMs` ago that nobody adopted; how many. */
+export function reclaimTokens({ engine, geometry, memory, scratch }: Port, olderThanMs: number): number {
+  requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
+  // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
+  const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
+  const timeSeconds = Math.max(0, second);
   let reclaimed = 0;
   for (let index = 0; index < geometry.tokenCount; index++) {
     const token = geometry.tokensOffset + (index << TOKEN_SHIFT);

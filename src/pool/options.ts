@@ -28,7 +28,10 @@ import type { MemoryProvider } from '../provider/provider.js';
 
 /** How one channel is made. */
 export interface ChannelOptions {
-  /** Entries that the channel has room for: 1..65535; 256 if not given. */
+  /**
+   * Entries that the channel has room for: 1..65535. If not given, 256 at most, and such that all channels together can
+   * hold half of the pages: the other half is for the threads that work.
+   */
   capacity?: number | undefined;
   /** Entries that travel in one step at most: 1..32; 8 if not given. 32 is best for bursts, 1 for sparse messages. */
   batch?: number | undefined;
@@ -38,7 +41,7 @@ export interface ChannelOptions {
 
 /** The names that a pool was declared with: for the compiler, which refuses others. */
 export interface PoolNames {
-  readonly channels?: string;
+  readonly channels?: string | undefined;
 }
 
 /** How a pool is made; every option has a default. Those of leaks are for the creating thread alone. */
@@ -99,6 +102,7 @@ export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
 export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
 export const CHANNELS_MAX = 256;
 export const CHANNEL_CAPACITY_MAX = 65535;
+const DEFAULT_CAPACITY_MAX = 256;
 const NAME_LENGTH_MAX = 128;
 /** Generations that the default unit leaves room for: a stale handle is refused 1,023 times of 1,024. */
 const GENERATION_BITS_WANTED = 10;
@@ -134,7 +138,7 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     pageCount,
     unitBytes,
     maxPorts,
-    channels: resolveChannels(call, given.channels),
+    channels: resolveChannels(call, given.channels, pageCount),
     provider,
     reserve: reserve?.provider,
     source,
@@ -208,23 +212,30 @@ function resolveName(call: string, name: unknown): string {
   return value;
 }
 
-function resolveChannels(call: string, channels: unknown): ChannelPlan[] {
+function resolveChannels(call: string, channels: unknown, pageCount: number): ChannelPlan[] {
   if (channels === undefined) return [];
+  if (Array.isArray(channels)) {
+    const todo = 'declare each by its name: { work: {} }';
+    throw invalidArgument(call, 'channels', channels, 'an object of options by name', todo);
+  }
   const record = requireRecord(call, 'channels', channels);
   const names = Object.keys(record);
   if (names.length > CHANNELS_MAX)
     throw invalidArgument(call, 'channels', names.length, `at most ${CHANNELS_MAX} of them`);
-  return names.map((name) => resolveChannel(call, name, record[name]));
+  // What is queued leaves half of the pages to the threads that work with them.
+  const share = Math.floor(pageCount / (2 * names.length));
+  const defaultCapacity = Math.min(Math.max(share, 1), DEFAULT_CAPACITY_MAX);
+  return names.map((name) => resolveChannel(call, name, record[name], defaultCapacity));
 }
 
 /** One channel's options with the defaults filled in. */
-export function resolveChannel(call: string, name: string, options: unknown): ChannelPlan {
+function resolveChannel(call: string, name: string, options: unknown, defaultCapacity: number): ChannelPlan {
   if (name.length < 1 || name.length > NAME_LENGTH_MAX) {
     throw invalidArgument(call, 'channels', name, `names of 1..${NAME_LENGTH_MAX} characters`);
   }
   const path = `channels.${name}`;
   const given = requireRecord(call, path, options, CHANNEL_OPTION_NAMES) as ChannelOptions;
-  const { capacity = 256, batch = 8 } = given;
+  const { capacity = defaultCapacity, batch = 8 } = given;
   requireInteger(call, `${path}.capacity`, capacity, 1, CHANNEL_CAPACITY_MAX);
   requireInteger(call, `${path}.batch`, batch, 1, BATCH_MAX);
   const whenFull = requireOneOf(call, `${path}.whenFull`, given.whenFull, ['refuse', 'drop-newest', 'drop-oldest']);

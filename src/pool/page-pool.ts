@@ -4,28 +4,20 @@
 // each; everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files
 // beside this one.
 
-import { ownerState, ringOwner } from '../control/owner.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
-import {
-  invalidArgument,
-  invalidHandle,
-  invalidRange,
-  requireFlag,
-  requireInteger,
-  requireMilliseconds,
-  requireRecord,
-} from '../errors.js';
+import { invalidArgument, invalidHandle, requireFlag, requireInteger } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
+import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
-import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../port/bursts.js';
-import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
-import { destroyedError, exhausted, type Port, refusal } from '../port/port.js';
+import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
+import { areaOf, badSize, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
+import { exhausted, type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
-import { OWN_PAGE, PROVIDER, seekPages } from '../port/want.js';
+import { PROVIDER, seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
@@ -48,6 +40,12 @@ export type Handle = number;
 
 /** What `pin` returns: good for one `unpin`, from any thread. */
 export type PinToken = number;
+
+const NOT_POSTED = unclonable(
+  'PagePool',
+  'what share() returns',
+  'post pool.share(), and attach with it there: PagePool.attach(share)',
+);
 
 /** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
 export let portOf: (call: string, pool: PagePool) => Port;
@@ -74,6 +72,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   readonly engine: 'wasm' | 'typescript';
   /** `'local'`: the memory cannot be shared, and `share()` says why. */
   readonly mode: 'shared' | 'local';
+  protected readonly notPosted: Unclonable = NOT_POSTED;
   /** The port's engine, beside the port's own: the fast paths save a load. */
   #engine: Engine;
   readonly #port: Port;
@@ -84,6 +83,15 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   readonly #views: (Uint8Array | undefined)[];
 
   private constructor(start: Start) {
+    if (typeof start !== 'object') {
+      throw invalidArgument(
+        'new PagePool',
+        'start',
+        start,
+        'PagePool.create() or PagePool.attach()',
+        'call one of them',
+      );
+    }
     const { port } = start;
     this.#port = port;
     this.#attachment = new Attachment(start, this);
@@ -184,7 +192,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    */
   alloc(): Handle {
     const handle = this.#engine.alloc();
-    return handle !== 0 ? handle : this.#allocAgain();
+    return handle !== 0 ? handle : this.#allocAgain('alloc');
   }
 
   /**
@@ -195,11 +203,15 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @see page_pool_alloc_frag
    */
   allocFragment(bytes: number): Handle {
-    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes) throw this.#badSize('allocFragment', bytes);
+    return this.#allocFragment('allocFragment', bytes);
+  }
+
+  #allocFragment(call: string, bytes: number): Handle {
+    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes) throw badSize(call, bytes, this.pageBytes);
     const handle = this.#engine.allocFragment(bytes);
     if (handle !== 0) return handle;
-    exhausted(this.#port, 'allocFragment');
-    return seekPages(this.#port, 'allocFragment', 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
+    exhausted(this.#port, call);
+    return seekPages(this.#port, call, 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
   }
 
   /**
@@ -213,31 +225,19 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   /** The pool looked empty: its last page may be this thread's open fragment page. */
-  #allocAgain(): Handle {
-    exhausted(this.#port, 'alloc');
-    return seekPages(this.#port, 'alloc', 1) !== 0 ? this.#engine.alloc() : 0;
+  #allocAgain(call: string): Handle {
+    exhausted(this.#port, call);
+    return seekPages(this.#port, call, 1) !== 0 ? this.#engine.alloc() : 0;
   }
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
   allocBulk(out: Uint32Array, count: number): boolean {
-    const address = this.#port.scratch.addressOf('allocBulk', 'out', out, count, 1);
-    const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
-    if (isDone) return true;
-    exhausted(this.#port, 'allocBulk');
-    const found = seekPages(this.#port, 'allocBulk', count);
-    if (found === OWN_PAGE) return this.allocBulk(out, count);
-    return found !== 0 && allocBulkCopied(this.#port, out, count);
+    return allocBulk(this.#port, 'allocBulk', out, count);
   }
 
   /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
   allocBurst(out: Uint32Array, count: number): number {
-    const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
-    const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
-    if (got === count) return got;
-    if (got === 0) exhausted(this.#port, 'allocBurst');
-    const found = seekPages(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
-    if (found === OWN_PAGE) return this.allocBurst(out, count);
-    return found === 0 ? got : got + allocCopied(this.#port, out.subarray(got, count), count - got);
+    return allocBurst(this.#port, out, count);
   }
 
   /**
@@ -274,14 +274,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    *   it not
    */
   releaseBulk(handles: Uint32Array, count: number = handles?.length): void {
-    const address = this.#port.scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
-    const done = address !== 0 ? this.#engine.releaseBulk(address, count) : releaseCopied(this.#port, handles, count);
-    if (done < count) this.#refuseBulk(handles[done] as number, done);
-  }
-
-  /** Throws the error of a handle that a bulk stopped at: asking again changes nothing, since it is refused again. */
-  #refuseBulk(handle: number, index: number): never {
-    throw refusal(this.#engine.release(handle), 'releaseBulk', 'handle', handle, index);
+    releaseBulk(this.#port, handles, count);
   }
 
   /**
@@ -385,7 +378,12 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /** A fragment of `bytes` bytes, or a whole page when not given; null when the pool is empty. */
   take(bytes?: number): Fragment | null {
-    const handle = bytes === undefined ? this.alloc() : this.allocFragment(bytes);
+    return this.#take('take', bytes);
+  }
+
+  #take(call: string, bytes: number | undefined): Fragment | null {
+    const handle =
+      bytes === undefined ? this.#engine.alloc() || this.#allocAgain(call) : this.#allocFragment(call, bytes);
     return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? this.pageBytes, 0);
   }
 
@@ -397,7 +395,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    *   signal's reason
    */
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
-    const probe = (): Fragment | undefined => this.take(bytes) ?? undefined;
+    const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, looks: true };
     return waitFor(wait, requireWaitOptions('takeAsync', options));
   }
@@ -425,17 +423,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
    */
   channel(name: Names['channels'] & string): Channel {
-    const { channels } = this.#attachment;
-    const channel = channels.get(name);
-    if (channel !== undefined) return channel;
-    const names = [...channels.keys()].join(', ') || 'none';
-    throw invalidArgument(
-      'channel',
-      'name',
-      name,
-      `a channel of the pool's options: ${names}`,
-      'declare it when the pool is created',
-    );
+    return this.#attachment.channel(name);
   }
 
   // ---------------------------------------------------------------------------------- the whole pool
@@ -445,10 +433,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * seconds.
    */
   reclaimTokens(olderThanMs: number): number {
-    requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
-    // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
-    const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
-    return reclaimTokens(this.#port, Math.max(0, second));
+    return reclaimTokens(this.#port, olderThanMs);
   }
 
   /**
@@ -458,12 +443,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @throws PagePoolError POOL_ERR_PROVIDER when this thread calls the provider, and it fails
    */
   trim(): number {
-    const { areas, supply } = this.#port;
-    if (areas !== undefined && !this.#port.isGone && ownerState(this.#port) === 'gone') return 0;
-    const given = this.#engine.trim();
-    if (supply !== undefined) supply.trim('trim');
-    else if (areas !== undefined && given > 0) ringOwner(this.#port);
-    return given;
+    return this.#attachment.trim();
   }
 
   /**
@@ -483,8 +463,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    *   here
    */
   watch(worker: unknown): void {
-    if (this.#port.isGone) throw destroyedError('watch');
-    this.#attachment.watching.watch(worker);
+    this.#attachment.watch(worker);
   }
 
   /**
@@ -498,10 +477,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    *   thread reaps the port, or when it is this thread's own
    */
   reap(portId: number, options?: { force?: boolean | undefined }): ReapReport {
-    const force = requireFlag('reap', options, 'force');
-    if (this.#port.isGone) throw destroyedError('reap');
-    this.#port.supply?.refuseReentry('reap');
-    return this.#attachment.reaper.reap(portId, force);
+    return this.#attachment.reap(portId, requireFlag('reap', options, 'force'));
   }
 
   /**
@@ -531,11 +507,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @param options `olderThanMs`: leaves out what came later
    */
   leaks(options?: { olderThanMs?: number | undefined }): LeakReport[] {
-    const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']) as {
-      olderThanMs?: number | undefined;
-    };
-    requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
-    return this.#port.leaks?.reports(olderThanMs) ?? [];
+    return this.#attachment.leaks(options);
   }
 
   /**
@@ -573,17 +545,16 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     await this.close();
   }
 
+  [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {
+    const { name, pageBytes, pageCount, portId, engine, mode, inflight } = this;
+    return shown('PagePool', { name, pageBytes, pageCount, portId, engine, mode, inflight }, depth, options, inspect);
+  }
+
   static {
     portOf = (call, pool) => {
       if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
       return pool.#port;
     };
-  }
-
-  #badSize(call: string, bytes: number): Error {
-    const rule = `an integer, 1..${this.pageBytes}`;
-    if (!Number.isInteger(bytes) || bytes <= this.pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
-    return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
   }
 }
 

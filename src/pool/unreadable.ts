@@ -28,9 +28,11 @@ export interface UnreadableFragment extends Omit<Fragment, 'bytes' | 'retain' | 
 
 /** A channel of a pool whose memory the processor cannot see. */
 export interface UnreadableChannel
-  extends Omit<Channel, 'sendFragment' | 'receive' | 'next' | typeof Symbol.asyncIterator> {
+  extends Omit<Channel, 'sendFragment' | 'sendAsync' | 'receive' | 'next' | 'fragments' | typeof Symbol.asyncIterator> {
   sendFragment(fragment: UnreadableFragment, tag?: number): boolean;
+  sendAsync(fragment: UnreadableFragment, tag?: number, options?: WaitOptions): Promise<void>;
   receive(): UnreadableFragment | null;
   next(options?: WaitOptions): Promise<UnreadableFragment | null>;
+  fragments(options?: WaitOptions): AsyncGenerator<UnreadableFragment, void, undefined>;
   [Symbol.asyncIterator](): AsyncGenerator<UnreadableFragment, void, undefined>;
 }

@@ -4,7 +4,7 @@
 // which is made anew when another thread has grown the memory past it.
 
 import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
-import { invalidHandle, requireInteger } from '../errors.js';
+import { invalidArgument, invalidHandle, invalidRange, requireInteger } from '../errors.js';
 import { isHandleNumber } from '../numbers.js';
 import { type Port, refusal } from './port.js';
 
@@ -59,4 +59,12 @@ export function fragmentView(
   }
   const start = startOfHandle(port, handle) + offset;
   return new Uint8Array(port.memory.reach(start + bytes).buffer, start, bytes);
+}
+
+/** The error for the size of a fragment that is none. */
+export function badSize(call: string, bytes: number, pageBytes: number): Error {
+  const rule = `an integer, 1..${pageBytes}`;
+  if (!Number.isInteger(bytes) || bytes <= pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
+  const todo = 'take whole pages, a packet of several (takePacket), or create the pool with larger pages';
+  return invalidRange(call, 'bytes', bytes, rule, todo);
 }

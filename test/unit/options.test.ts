@@ -81,7 +81,10 @@ describe('options', () => {
     [{ provider: {} }, "provider=object (expected 'wasm-memory', 'slab' or a MemoryProvider"],
     [{ provider: null }, 'provider=null (expected'],
     [{ pagesize: 1 }, 'pagesize=1 (expected no such option; there are name, pageBytes'],
-    [{ channels: [] }, 'channels=array (expected an object)'],
+    [
+      { channels: [] },
+      'channels=array (expected an object of options by name); declare each by its name: { work: {} }',
+    ],
     [{ channels: { a: 1 } }, 'channels.a=1 (expected an object)'],
     [{ channels: { a: { capacity: 0 } } }, 'channels.a.capacity=0 (expected an integer, 1..65535)'],
     [{ channels: { a: { capacity: 65536 } } }, 'channels.a.capacity=65536'],
