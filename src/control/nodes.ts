@@ -14,6 +14,7 @@ import {
   HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_SHIFT,
+  LOAN_INDEX_BITS,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
   NODE_PAGES_OFFSET,
@@ -135,6 +136,12 @@ export function lentHandles({ memory, geometry }: SharedWords): number[] {
       handles.push(loadWord(memory, token + TOKEN_HANDLE_OFFSET));
   }
   return handles;
+}
+
+/** The number that `lend` of an engine returned, taken apart: which token, and which loan of it. */
+export function loanParts(loan: number): { readonly index: number; readonly sequence: number } {
+  const indexes = 2 ** LOAN_INDEX_BITS;
+  return { index: loan % indexes, sequence: Math.floor(loan / indexes) };
 }
 
 /** Pages in a port's cache. */

@@ -5,7 +5,6 @@
 
 import {
   ERR_STALE_HANDLE,
-  LOAN_INDEX_BITS,
   OK,
   TOKEN_LENT,
   TOKEN_SEQ_SHIFT,
@@ -13,7 +12,7 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TIME_OFFSET,
 } from '../../assembly/layout.js';
-import { loadWord } from '../control/nodes.js';
+import { loadWord, loanParts } from '../control/nodes.js';
 import {
   callError,
   engineError,
@@ -143,8 +142,7 @@ export class Fragment {
     const loan = engine.lend(this.handle, this.offset, this.length, Math.floor(Date.now() / 1000));
     if (loan < 0) throw refusal(loan, 'lend', 'handle', this.handle);
     this.#spend();
-    const index = loan & (2 ** LOAN_INDEX_BITS - 1);
-    return { kind: 'pagepool-fragment', identity, index, sequence: loan >>> LOAN_INDEX_BITS };
+    return { kind: 'pagepool-fragment', identity, ...loanParts(loan) };
   }
 
   [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {

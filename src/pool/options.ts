@@ -56,6 +56,8 @@ export interface PoolOptions<Channels extends string = string> extends LeakOptio
   unitBytes?: number | undefined;
   /** Threads that can be attached at one time: 1..64; 16 if not given. */
   maxPorts?: number | undefined;
+  /** Fragments that can be lent and not yet adopted, in all threads together: 1..65535; 256 if not given. */
+  tokens?: number | undefined;
   /** The channels by name: the same in every thread. */
   channels?: Record<Channels, ChannelOptions> | undefined;
   /**
@@ -86,6 +88,7 @@ export interface ResolvedOptions {
   readonly pageCount: number;
   readonly unitBytes: number;
   readonly maxPorts: number;
+  readonly tokens: number;
   readonly channels: readonly ChannelPlan[];
   readonly provider: MemoryProvider;
   readonly reserve: MemoryProvider | undefined;
@@ -102,13 +105,16 @@ export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
 export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
 export const CHANNELS_MAX = 256;
 export const CHANNEL_CAPACITY_MAX = 65535;
+const TOKENS_MAX = 65535;
 const DEFAULT_CAPACITY_MAX = 256;
 const NAME_LENGTH_MAX = 128;
 /** Generations that the default unit leaves room for: a stale handle is refused 1,023 times of 1,024. */
 const GENERATION_BITS_WANTED = 10;
 
 const OPTION_NAMES =
-  'name pageBytes pageCount unitBytes maxPorts channels provider reserve engine module zero leaks onLeak'.split(' ');
+  'name pageBytes pageCount unitBytes maxPorts tokens channels provider reserve engine module zero leaks onLeak'.split(
+    ' ',
+  );
 const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
 
 /**
@@ -120,10 +126,11 @@ const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
 export function resolveOptions(call: string, options: unknown): ResolvedOptions {
   const given = requireRecord(call, 'options', options === undefined ? {} : options, OPTION_NAMES) as PoolOptions;
   // Only what is not given has a default: null is a wrong type.
-  const { pageBytes = 4096, pageCount = 1024, maxPorts = 16 } = given;
+  const { pageBytes = 4096, pageCount = 1024, maxPorts = 16, tokens = 256 } = given;
   requirePowerOfTwo(call, 'pageBytes', pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
   requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
   requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
+  requireInteger(call, 'tokens', tokens, 1, TOKENS_MAX);
   const provider = resolveProvider(call, given.provider);
   const reserve = resolveReserve(call, given.reserve, PAGE_COUNT_MAX - pageCount);
   const source = resolveSource(provider, reserve);
@@ -138,6 +145,7 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     pageCount,
     unitBytes,
     maxPorts,
+    tokens,
     channels: resolveChannels(call, given.channels, pageCount),
     provider,
     reserve: reserve?.provider,

@@ -44,6 +44,7 @@ export interface PoolShare<Names extends PoolNames = PoolNames> {
     readonly pageCount: number;
     readonly unitBytes: number;
     readonly maxPorts: number;
+    readonly tokens: number;
     readonly zero: 'never' | 'on-release';
     readonly channels: readonly ChannelPlan[];
     readonly source: PageSource;
@@ -71,7 +72,7 @@ export function makeShare(
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels, source } = options;
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, source } = options;
   return {
     kind: 'pagepool',
     abi: ABI_VERSION,
@@ -86,6 +87,7 @@ export function makeShare(
       pageCount,
       unitBytes,
       maxPorts,
+      tokens,
       zero,
       channels: channels.map((channel) => ({ ...channel })),
       source,
