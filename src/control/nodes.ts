@@ -24,7 +24,6 @@ import {
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_SPARE_OFFSET,
-  RING_HEAD_OFFSET,
   TOKEN_HANDLE_OFFSET,
   TOKEN_LENT,
   TOKEN_SHIFT,
@@ -206,25 +205,4 @@ export function waitingThreads(
     senders: waitingPorts(words, offset + CHANNEL_NOT_FULL_OFFSET).length,
     receivers: waitingPorts(words, offset + CHANNEL_NOT_EMPTY_OFFSET).length,
   };
-}
-
-/** Whether port `id` can receive something now: from its inbox, or from the channel's ring. */
-export function hasEntries(memory: PoolMemory, channel: ChannelGeometry, id: number): boolean {
-  const { ring } = channel;
-  const inbox = nodeOffset(ring, loadWord(memory, laneOffset(channel, id) + LANE_INBOX_OFFSET));
-  if (loadWord(memory, inbox + NODE_TAKEN_OFFSET) < loadWord(memory, inbox + NODE_COUNT_OFFSET)) return true;
-  const lapMask = (1 << (31 - ring.nodeBits)) - 1;
-  const head = loadWord(memory, ring.offset + RING_HEAD_OFFSET);
-  let index = head & ((1 << ring.indexBits) - 1);
-  let lap = head >>> ring.indexBits;
-  // Usually the first slot tells; a head that others have not moved on yet costs a step for each position it is behind.
-  for (let steps = 0; steps < ring.slotCount; steps++) {
-    const slot = slotParts(ring, loadWord(memory, ring.slotsOffset + 4 * index));
-    if (slot.lap === lap) return slot.isFull;
-    if (++index === ring.slotCount) {
-      index = 0;
-      lap = (lap + 1) & lapMask;
-    }
-  }
-  return true;
 }

@@ -15,13 +15,15 @@ import {
 } from '../../assembly/layout.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
-import { hasEntries, laneSum, loadWord, pendingEntries, waitingThreads } from '../control/nodes.js';
+import { laneSum, loadWord, pendingEntries, waitingThreads } from '../control/nodes.js';
 import { callError, invalidArgument, invalidHandle, type PagePoolError } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
+import { monotonicMs } from '../platform/clock.js';
 import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
 import { EventCount } from '../port/eventcount.js';
+import { Line } from '../port/line.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
-import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import { catchUp, requireTimeout, requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
 
 const WORD_MAX = 0xffffffff;
@@ -72,8 +74,8 @@ export class Channel {
   readonly #channel: ChannelGeometry;
   readonly #notEmpty: EventCount;
   readonly #notFull: EventCount;
-  /** The sends of this thread that wait, in the order of their calls. */
-  readonly #turns = new Set<() => boolean>();
+  /** The sends of this thread that wait. */
+  readonly #line = new Line();
 
   /** The pool makes channels: nobody else calls this. */
   constructor(port: Port, index: number) {
@@ -164,34 +166,14 @@ export class Channel {
     const waitOptions = requireWaitOptions('sendAsync', options);
     requireOwnFragment(fragment, this.#port, 'sendAsync');
     if (!isWord(tag)) throw badEntry('sendAsync', 0, 0, tag);
-    await this.#sendInTurn('sendAsync', () => this.#sendFragment('sendAsync', fragment, tag), waitOptions);
+    const probe = (): true | undefined => this.#sendFragment('sendAsync', fragment, tag) || undefined;
+    await this.#line.waitFor(this.#roomFor('sendAsync', probe), waitOptions);
   }
 
-  /** Waits until `send` returns true, behind those of this thread that wait already. */
-  async #sendInTurn(call: string, send: () => boolean, options: WaitOptions): Promise<void> {
-    const turns = this.#turns;
-    turns.add(send);
-    const probe = (): true | undefined => {
-      const [first] = turns;
-      if (first !== send) this.#requireOpen(call);
-      if (first !== send || !send()) return undefined;
-      turns.delete(send); // at once: the next one probes in the same wake-up
-      return true;
-    };
-    try {
-      await waitFor({ call, port: this.#port, event: this.#notFull, probe, looks: true }, options);
-    } catch (error) {
-      turns.delete(send);
-      // The next one may have probed already, and found this one before it.
-      if (turns.size > 0) this.#port.engine.wake(this.#channel.offset + CHANNEL_NOT_FULL_OFFSET);
-      throw error;
-    }
-  }
-
-  /** Throws where nothing is sent any more. */
-  #requireOpen(call: string): void {
-    if (this.#port.isGone) throw destroyedError(call);
-    if (this.isClosed) throw this.#closed(call);
+  /** A wait for room for one entry. */
+  #roomFor<T>(call: string, probe: () => T | undefined): Wait<T> {
+    const ask = (): boolean => this.isClosed || this.#port.engine.canSend(this.#index, 1) !== 0;
+    return { call, port: this.#port, event: this.#notFull, probe, ask, looks: false };
   }
 
   /**
@@ -277,9 +259,19 @@ export class Channel {
    * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
    */
   async next(options?: WaitOptions): Promise<Fragment | null> {
-    const wait = { call: 'next', port: this.#port, event: this.#notEmpty, probe: this.#receiveOrEnd, looks: false };
+    const wait = {
+      call: 'next',
+      port: this.#port,
+      event: this.#notEmpty,
+      probe: this.#receiveOrEnd,
+      ask: this.#mayReceive,
+      looks: false,
+    };
     return waitFor(wait, requireWaitOptions('next', options));
   }
+
+  /** Whether `next` would end now: with an entry, or at the end. */
+  readonly #mayReceive = (): boolean => this.#port.engine.canReceive(this.#index) !== 0 || this.isClosed;
 
   /** A fragment; null at the end; undefined while there is neither. */
   readonly #receiveOrEnd = (): Fragment | null | undefined => {
@@ -298,14 +290,14 @@ export class Channel {
    */
   waitSync(timeoutMs?: number): boolean {
     requireTimeout('waitSync', timeoutMs);
-    const { memory } = this.#port;
-    const isReady = (): boolean => hasEntries(memory, this.#channel, this.#port.id);
+    const endMs = monotonicMs() + (timeoutMs ?? Infinity);
     if (this.#port.isGone && !this.isClosed) throw destroyedError('waitSync');
+    // What was there when the pool was destroyed went with it.
+    const isReady = (): boolean => !this.#port.isGone && this.#port.engine.canReceive(this.#index) !== 0;
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
-    if (this.isClosed || timeoutMs === 0 || !memory.isShared) return isReady();
-    if (this.#notEmpty.spin('sync', () => isReady() || undefined) === true) return true;
-    const deadline = Date.now() + (timeoutMs ?? Infinity);
+    if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
+    if (this.#notEmpty.looks.spin(() => isReady() || undefined) === true) return true;
     this.#notEmpty.begin();
     park(this.#port);
     try {
@@ -314,9 +306,9 @@ export class Channel {
         const isClosed = this.isClosed;
         catchUp(this.#port);
         if (isReady()) return true;
-        const left = deadline - Date.now();
-        if (isClosed || left <= 0) return false;
-        this.#notEmpty.block(sequence, left);
+        const leftMs = endMs - monotonicMs();
+        if (isClosed || leftMs <= 0) return false;
+        this.#notEmpty.block(sequence, leftMs);
         if (!ownsPort(this.#port)) throw destroyedError('waitSync');
       }
     } catch (cause) {
@@ -335,20 +327,19 @@ export class Channel {
   }
 
   /**
-   * Resolves when the channel has room for an entry. Another sender may be faster: send() can still return false.
+   * Resolves when send() would take an entry. Another sender may be faster: send() can still return false. A channel
+   * that drops entries takes one at any time.
    *
-   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the channel is closed; POOL_ERR_TIMEOUT when `timeoutMs` is over
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the channel is closed; POOL_ERR_DESTROYED when this thread has
+   *   left the pool; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
    */
   async waitRoom(options?: WaitOptions): Promise<void> {
     const probe = (): true | undefined => {
       if (this.isClosed) throw this.#closed('waitRoom');
-      return this.pending < this.capacity ? true : undefined;
+      if (this.#port.isGone) throw destroyedError('waitRoom');
+      return this.#port.engine.canSend(this.#index, 1) !== 0 || undefined;
     };
-    // The counters behind `pending` are plain words: a receipt may show only at the next look.
-    await waitFor(
-      { call: 'waitRoom', port: this.#port, event: this.#notFull, probe, looks: true },
-      requireWaitOptions('waitRoom', options),
-    );
+    await waitFor(this.#roomFor('waitRoom', probe), requireWaitOptions('waitRoom', options));
   }
 
   /**

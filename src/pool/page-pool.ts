@@ -396,7 +396,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    */
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
     const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
-    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, looks: true };
+    const ask = (): boolean => this.#engine.hasPages() !== 0;
+    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask, looks: true };
     return waitFor(wait, requireWaitOptions('takeAsync', options));
   }
 

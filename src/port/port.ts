@@ -19,6 +19,7 @@ import { Areas, type AreasChange, type AreasSeat, clearPage } from '../supply/ar
 import type { SupplySeat } from '../supply/callbacks.js';
 import { Supply } from '../supply/supply.js';
 import { Scratch } from './scratch.js';
+import { Signals } from './signals.js';
 
 /** What the rooms above share of one attachment. */
 export interface Port extends AreasSeat, SupplySeat {
@@ -44,6 +45,8 @@ export interface Port extends AreasSeat, SupplySeat {
   readonly isLost: boolean;
   /** Waits of this thread that are under way: it is parked while there are any. */
   readonly waits: number;
+  /** The signals of those waits. */
+  readonly signals: Signals;
   /** Who hears of changes; nobody once the port is gone. */
   readonly listener: PortListener | undefined;
 }
@@ -105,6 +108,7 @@ export function openPort(plan: PortPlan): Port {
       isGone: false,
       isLost: false,
       waits: 0,
+      signals: new Signals(),
       listener: undefined,
       standIn: (engine) => {
         if (port.isGone) return;
