@@ -18,14 +18,14 @@ import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { EventCount } from '../port/eventcount.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
-import { type WaitOptions, wakeAll } from '../port/waiting.js';
+import { type WaitOptions, waitFor, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
 import type { Areas } from '../supply/areas.js';
 import { Channel, endChannelWaits, iterate } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
-import { Fragment } from './fragment.js';
+import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
 import type { PoolShare } from './share.js';
 import { endAttachment, type Start } from './start.js';
 
@@ -132,6 +132,12 @@ export class Attachment {
     const names = [...this.channels.keys()].join(', ') || 'none';
     const todo = 'declare it when the pool is created';
     throw invalidArgument('channel', 'name', name, `a channel of the pool's options: ${names}`, todo);
+  }
+
+  async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
+    const call = 'lendAsync';
+    const probe = (): FragmentToken | undefined => lendFragment(fragment, this.port, call);
+    return waitFor({ call, port: this.port, event: this.freed, probe, looks: true }, options);
   }
 
   trim(): number {

@@ -19,20 +19,15 @@ import { laneSum, loadWord, pendingEntries, waitingThreads } from '../control/no
 import { callError, invalidArgument, invalidHandle, type PagePoolError } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { monotonicMs } from '../platform/clock.js';
-import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
+import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { EventCount } from '../port/eventcount.js';
 import { Line } from '../port/line.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
 import { catchUp, requireTimeout, requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
+import { CHANNEL_NOT_POSTED } from './posting.js';
 
 const WORD_MAX = 0xffffffff;
-const NOT_POSTED = unclonable(
-  'Channel',
-  'what share() of the pool returns',
-  'post pool.share(), and take channel(name) of the pool that attaches with it',
-);
-
 /** What the end of a channel is made of, for those that move messages of several entries. */
 export interface ChannelEnd {
   readonly port: Port;
@@ -68,7 +63,7 @@ export class Channel {
   readonly name: string;
   /** Entries that the channel has room for, each sent by itself. */
   readonly capacity: number;
-  protected readonly notPosted: Unclonable = NOT_POSTED;
+  protected readonly notPosted: Unclonable = CHANNEL_NOT_POSTED;
   readonly #port: Port;
   readonly #index: number;
   readonly #channel: ChannelGeometry;

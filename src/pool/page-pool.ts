@@ -11,7 +11,7 @@ import { prepareEngine, prepareEngineSync } from '../engine/open.js';
 import { invalidArgument, invalidHandle, requireFlag, requireInteger } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
-import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
+import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
 import { areaOf, badSize, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
@@ -28,6 +28,7 @@ import type { Channel } from './channel.js';
 import type { CloseReport } from './closing.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
 import type { AttachOptions, PoolNames, PoolOptions } from './options.js';
+import { POOL_NOT_POSTED } from './posting.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
 import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
@@ -40,12 +41,6 @@ export type Handle = number;
 
 /** What `pin` returns: good for one `unpin`, from any thread. */
 export type PinToken = number;
-
-const NOT_POSTED = unclonable(
-  'PagePool',
-  'what share() returns',
-  'post pool.share(), and attach with it there: PagePool.attach(share)',
-);
 
 /** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
 export let portOf: (call: string, pool: PagePool) => Port;
@@ -72,7 +67,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   readonly engine: 'wasm' | 'typescript';
   /** `'local'`: the memory cannot be shared, and `share()` says why. */
   readonly mode: 'shared' | 'local';
-  protected readonly notPosted: Unclonable = NOT_POSTED;
+  protected readonly notPosted: Unclonable = POOL_NOT_POSTED;
   /** The port's engine, beside the port's own: the fast paths save a load. */
   #engine: Engine;
   readonly #port: Port;
@@ -410,6 +405,16 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   /**
+   * `fragment.lend()`, waiting for a token where as many are out as the pool has: until somebody adopts or reclaims
+   * one, which a timer notices within 10 ms. When it rejects the fragment is still the caller's.
+   *
+   * @throws PagePoolError as `lend`; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
+   */
+  async lendAsync(fragment: Fragment, options?: WaitOptions): Promise<FragmentToken> {
+    return this.#attachment.lend(fragment, requireWaitOptions('lendAsync', options));
+  }
+
+  /**
    * Takes over the reference in a token that another thread lent.
    *
    * @throws PagePoolError POOL_ERR_TOKEN_SPENT when it was adopted or reclaimed before
@@ -561,7 +566,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
 /** A pool of memory that the processor cannot see. */
 export interface UnreadablePool<Names extends PoolNames = PoolNames>
-  extends Omit<PagePool<Names>, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'share'> {
+  extends Omit<
+    PagePool<Names>,
+    'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'lendAsync' | 'adopt' | 'channel' | 'share'
+  > {
   /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
   bytes(handle: never): never;
   /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
@@ -569,6 +577,7 @@ export interface UnreadablePool<Names extends PoolNames = PoolNames>
   take(bytes?: number): UnreadableFragment | null;
   takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
   fragment(handle: Handle, offset?: number, length?: number): UnreadableFragment;
+  lendAsync(fragment: UnreadableFragment, options?: WaitOptions): Promise<FragmentToken>;
   adopt(token: FragmentToken): UnreadableFragment;
   channel(name: Names['channels'] & string): UnreadableChannel;
   share(): UnreadableShare<Names>;

@@ -15,6 +15,7 @@ describe('options', () => {
       pageCount: 1024,
       unitBytes: 64,
       maxPorts: 16,
+      tokens: 256,
       channels: [],
       provider: expect.objectContaining({ kind: 'wasm-memory' }),
       reserve: undefined,
