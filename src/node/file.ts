@@ -247,9 +247,12 @@ class FileRead {
     this.#requests.push(request);
     this.#position += wanted;
     this.#onWay++;
-    this.#target.readv(views, size === null && this.#range.start === 0 ? null : request.position, (error, bytes) =>
-      this.#finishRead(request, error, bytes),
-    );
+    const position = size === null && this.#range.start === 0 ? null : request.position;
+    try {
+      this.#target.readv(views, position, (error, bytes) => this.#finishRead(request, error, bytes));
+    } catch (error) {
+      this.#finishRead(request, error as Error, 0); // a handle of the caller's own that refuses at once
+    }
     return true;
   }
 

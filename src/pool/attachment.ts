@@ -140,12 +140,14 @@ export class Attachment {
     return waitFor({ call, port: this.port, event: this.freed, probe, looks: true }, options);
   }
 
+  /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
   trim(): number {
-    const { areas, engine, isGone, supply } = this.port;
-    if (areas !== undefined && !isGone && ownerState(this.port) === 'gone') return 0;
-    const given = engine.trim();
+    const { port } = this;
+    const { areas, supply } = port;
+    if (areas !== undefined && !port.isGone && ownerState(port) === 'gone') return 0;
+    const given = port.engine.trim();
     if (supply !== undefined) supply.trim('trim');
-    else if (areas !== undefined && given > 0) ringOwner(this.port);
+    else if (areas !== undefined && given > 0) ringOwner(port);
     return given;
   }
 

@@ -205,12 +205,16 @@ export function adoptToken(port: Port, token: FragmentToken): Fragment {
   return new Fragment(port, own[0] as number, own[1] as number, own[2] as number, 0);
 }
 
-/** Releases tokens lent at least `olderThanMs` ago that nobody adopted; how many. */
-export function reclaimTokens({ engine, geometry, memory, scratch }: Port, olderThanMs: number): number {
+/** Releases tokens lent at least so long ago that nobody adopted; how many. */
+export function reclaimOlder(port: Port, olderThanMs: number): number {
   requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
   // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
   const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
-  const timeSeconds = Math.max(0, second);
+  return reclaimTokens(port, Math.max(0, second));
+}
+
+/** Releases tokens lent at or before `timeSeconds` that nobody adopted; how many. */
+export function reclaimTokens({ engine, geometry, memory, scratch }: Port, timeSeconds: number): number {
   let reclaimed = 0;
   for (let index = 0; index < geometry.tokenCount; index++) {
     const token = geometry.tokensOffset + (index << TOKEN_SHIFT);

@@ -14,24 +14,24 @@ import { isHandleNumber, isWord } from '../numbers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
-import { areaOf, badSize, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
-import { exhausted, type Port, refusal } from '../port/port.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
+import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
-import { PROVIDER, seekPages } from '../port/want.js';
+import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
 import { type Areas, NO_AREA } from '../supply/areas.js';
 import { laterError } from '../supply/callbacks.js';
 import { Attachment } from './attachment.js';
-import type { Channel } from './channel.js';
+import { type Channel, unknownChannel } from './channel.js';
 import type { CloseReport } from './closing.js';
-import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
+import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
 import type { AttachOptions, PoolNames, PoolOptions } from './options.js';
 import { POOL_NOT_POSTED } from './posting.js';
-import type { PoolShare } from './share.js';
+import type { NamesOf, PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
-import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
+import type { UnreadableCalls, UnreadableProvider, UnreadableShare } from './unreadable.js';
 
 /**
  * A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the
@@ -171,7 +171,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     return this.#attachment.share() as PoolShare<Names>;
   }
 
-  /** Pages that are not home: used by somebody, or cached by a port. */
+  /**
+   * Pages that are not with the provider: held by somebody, or in a port's cache or the ring, as in the kernel. So it is
+   * not 0 when all are released; `stats().pages.used` counts those that somebody holds.
+   */
   get inflight(): number {
     return inflight(this.#port.memory, this.#port.geometry);
   }
@@ -187,7 +190,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    */
   alloc(): Handle {
     const handle = this.#engine.alloc();
-    return handle !== 0 ? handle : this.#allocAgain('alloc');
+    return handle !== 0 ? handle : this.#seekPage('alloc');
   }
 
   /**
@@ -198,15 +201,14 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @see page_pool_alloc_frag
    */
   allocFragment(bytes: number): Handle {
-    return this.#allocFragment('allocFragment', bytes);
+    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes)
+      throw sizeError('allocFragment', bytes, this.pageBytes);
+    const handle = this.#engine.allocFragment(bytes);
+    return handle !== 0 ? handle : this.#seekFragment('allocFragment', bytes);
   }
 
-  #allocFragment(call: string, bytes: number): Handle {
-    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes) throw badSize(call, bytes, this.pageBytes);
-    const handle = this.#engine.allocFragment(bytes);
-    if (handle !== 0) return handle;
-    exhausted(this.#port, call);
-    return seekPages(this.#port, call, 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
+  #seekFragment(call: string, bytes: number): Handle {
+    return seekPages(this.#port, call, 1, () => this.#engine.allocFragment(bytes));
   }
 
   /**
@@ -219,10 +221,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     return this.#port.scratch.take(count);
   }
 
-  /** The pool looked empty: its last page may be this thread's open fragment page. */
-  #allocAgain(call: string): Handle {
-    exhausted(this.#port, call);
-    return seekPages(this.#port, call, 1) !== 0 ? this.#engine.alloc() : 0;
+  #seekPage(call: string): Handle {
+    return seekPages(this.#port, call, 1, () => this.#engine.alloc());
   }
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
@@ -230,7 +230,12 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     return allocBulk(this.#port, 'allocBulk', out, count);
   }
 
-  /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
+  /**
+   * Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`.
+   *
+   * @throws PagePoolError POOL_ERR_CLOSING, POOL_ERR_DESTROYED or POOL_ERR_PROVIDER when there is no page and the pool
+   *   closes, or its provider fails. A call that has taken some returns those, and the next one is told
+   */
   allocBurst(out: Uint32Array, count: number): number {
     return allocBurst(this.#port, out, count);
   }
@@ -377,9 +382,12 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   #take(call: string, bytes: number | undefined): Fragment | null {
-    const handle =
-      bytes === undefined ? this.#engine.alloc() || this.#allocAgain(call) : this.#allocFragment(call, bytes);
-    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? this.pageBytes, 0);
+    const { pageBytes } = this;
+    const isSize = bytes === undefined || (isWord(bytes) && bytes > 0 && bytes <= pageBytes);
+    if (!isSize) throw sizeError(call, bytes, pageBytes);
+    let handle = bytes === undefined ? this.#engine.alloc() : this.#engine.allocFragment(bytes);
+    if (handle === 0) handle = bytes === undefined ? this.#seekPage(call) : this.#seekFragment(call, bytes);
+    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? pageBytes, 0);
   }
 
   /**
@@ -429,7 +437,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
    */
   channel(name: Names['channels'] & string): Channel {
-    return this.#attachment.channel(name);
+    const { channels } = this.#attachment;
+    const channel = channels.get(name);
+    if (channel !== undefined) return channel;
+    throw unknownChannel(name, channels.keys());
   }
 
   // ---------------------------------------------------------------------------------- the whole pool
@@ -439,7 +450,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * seconds.
    */
   reclaimTokens(olderThanMs: number): number {
-    return reclaimTokens(this.#port, olderThanMs);
+    return reclaimOlder(this.#port, olderThanMs);
   }
 
   /**
@@ -566,28 +577,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
 /** A pool of memory that the processor cannot see. */
 export interface UnreadablePool<Names extends PoolNames = PoolNames>
-  extends Omit<
-    PagePool<Names>,
-    'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'lendAsync' | 'adopt' | 'channel' | 'share'
-  > {
-  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
-  bytes(handle: never): never;
-  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
-  area(handle: never): never;
-  take(bytes?: number): UnreadableFragment | null;
-  takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
-  fragment(handle: Handle, offset?: number, length?: number): UnreadableFragment;
-  lendAsync(fragment: UnreadableFragment, options?: WaitOptions): Promise<FragmentToken>;
-  adopt(token: FragmentToken): UnreadableFragment;
-  channel(name: Names['channels'] & string): UnreadableChannel;
-  share(): UnreadableShare<Names>;
-}
-
-/** The names that a share carries. */
-type NamesOf<Share extends PoolShare> =
-  NonNullable<Share['names']> extends { channel(name: infer Channels extends string): void }
-    ? { channels: Channels }
-    : PoolNames;
+  extends Omit<PagePool<Names>, keyof UnreadableCalls>,
+    UnreadableCalls<Names> {}
 
 /** The pool that a share attaches to, with its names; a `PagePool` of any names where nothing is known of the share. */
 export type PoolOf<Share extends PoolShare> = 0 extends 1 & Share

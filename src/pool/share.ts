@@ -58,6 +58,12 @@ export interface PoolShare<Names extends PoolNames = PoolNames> {
   readonly names?: { channel(name: Names['channels'] & string): void } | undefined;
 }
 
+/** The names that a share carries. */
+export type NamesOf<Share extends PoolShare> =
+  NonNullable<Share['names']> extends { channel(name: infer Channels extends string): void }
+    ? { channels: Channels }
+    : PoolNames;
+
 /** A share whose memory was checked. */
 export interface OpenedShare {
   readonly share: PoolShare;

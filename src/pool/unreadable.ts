@@ -8,7 +8,7 @@
 import type { WaitOptions } from '../port/waiting.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Channel } from './channel.js';
-import type { Fragment } from './fragment.js';
+import type { Fragment, FragmentToken } from './fragment.js';
 import type { PoolNames } from './options.js';
 import type { PoolShare } from './share.js';
 
@@ -35,4 +35,19 @@ export interface UnreadableChannel
   next(options?: WaitOptions): Promise<UnreadableFragment | null>;
   fragments(options?: WaitOptions): AsyncGenerator<UnreadableFragment, void, undefined>;
   [Symbol.asyncIterator](): AsyncGenerator<UnreadableFragment, void, undefined>;
+}
+
+/** The calls of a pool that differ where the processor cannot see the memory. */
+export interface UnreadableCalls<Names extends PoolNames = PoolNames> {
+  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
+  bytes(handle: never): never;
+  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
+  area(handle: never): never;
+  take(bytes?: number): UnreadableFragment | null;
+  takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
+  fragment(handle: number, offset?: number, length?: number): UnreadableFragment;
+  lendAsync(fragment: UnreadableFragment, options?: WaitOptions): Promise<FragmentToken>;
+  adopt(token: FragmentToken): UnreadableFragment;
+  channel(name: Names['channels'] & string): UnreadableChannel;
+  share(): UnreadableShare<Names>;
 }

@@ -1,44 +1,35 @@
-// Bursts of handles: in place where their array is the pool's `words()`, else copied through the port's scratch, chunk by
+// Bursts of handles: in place where their array is the pool's `words()`; else copied through the port's scratch, chunk by
 // chunk.
 //
-// The results are the same, at the price of the copy. A bulk that needs several chunks stays all or nothing: what the
-// first chunks brought is released when a later one fails. Where nothing is found, one more look where pages may be.
+// The results are the same, at the price of the copy. A bulk that needs several chunks stays all or nothing:
+// what the first chunks brought is released when a later one fails.
 
-import { exhausted, type Port, refusal } from './port.js';
-import { OWN_PAGE, PROVIDER, seekPages } from './want.js';
+import { type Port, refusal } from './port.js';
+import { seekPages } from './want.js';
 
-/** Allocates `count` pages into `out`, all or none; false: none, and what `out` holds is no handle. */
+/** Allocates `count` pages into `out`, or none. */
 export function allocBulk(port: Port, call: string, out: Uint32Array, count: number): boolean {
   const address = port.scratch.addressOf(call, 'out', out, count, 1);
   const isDone = address !== 0 ? allocBulkAt(port, address, count) : allocBulkCopied(port, out, count);
-  if (isDone) return true;
-  exhausted(port, call);
-  const found = seekPages(port, call, count);
-  if (found === OWN_PAGE) return allocBulk(port, call, out, count);
-  return found !== 0 && allocBulkCopied(port, out, count);
+  return isDone || seekPages(port, call, count, () => (allocBulkCopied(port, out, count) ? count : 0)) !== 0;
 }
 
 /** Allocates up to `count` pages into `out`; how many. */
 export function allocBurst(port: Port, out: Uint32Array, count: number): number {
-  const call = 'allocBurst';
-  const address = port.scratch.addressOf(call, 'out', out, count, 1);
+  const address = port.scratch.addressOf('allocBurst', 'out', out, count, 1);
   const got = address !== 0 ? port.engine.allocBurst(address, count) : allocCopied(port, out, count);
-  if (got === count) return got;
-  if (got === 0) exhausted(port, call);
-  const found = seekPages(port, call, count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
-  if (found === OWN_PAGE) return allocBurst(port, out, count);
-  return found === 0 ? got : got + allocCopied(port, out.subarray(got, count), count - got);
+  return got === count ? got : allocMore(port, out, got, count);
 }
 
 /** Releases the handles from the front; throws at the first one that is refused. */
 export function releaseBulk(port: Port, handles: Uint32Array, count: number): void {
-  const call = 'releaseBulk';
-  const address = port.scratch.addressOf(call, 'handles', handles, count, 1);
-  const done = address !== 0 ? port.engine.releaseBulk(address, count) : releaseCopied(port, handles, count);
+  const { engine, scratch } = port;
+  const address = scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
+  const done = address !== 0 ? engine.releaseBulk(address, count) : releaseCopied(port, handles, count);
   if (done === count) return;
   const handle = handles[done] as number;
   // Asking again changes nothing, since it is refused again.
-  throw refusal(port.engine.release(handle), call, 'handle', handle, done);
+  throw refusal(engine.release(handle), 'releaseBulk', 'handle', handle, done);
 }
 
 /** Allocates up to `count` pages into `out`; how many. */
@@ -52,6 +43,21 @@ function allocCopied({ engine, scratch }: Port, out: Uint32Array, count: number)
     if (got < part) return done;
   }
   return count;
+}
+
+/** The rest of a burst that found `got` pages; how many there are now. Those are the caller's, whatever happens. */
+function allocMore(port: Port, out: Uint32Array, got: number, count: number): number {
+  let done = got;
+  const ask = (): number => {
+    done += allocCopied(port, out.subarray(done, count), count - done);
+    return done === count ? count : 0;
+  };
+  try {
+    seekPages(port, 'allocBurst', count - got, ask);
+  } catch (error) {
+    if (done === 0) throw error; // else the next call is told
+  }
+  return done;
 }
 
 /** Allocates `count` pages at `address`, or none. */

@@ -61,10 +61,9 @@ export function fragmentView(
   return new Uint8Array(port.memory.reach(start + bytes).buffer, start, bytes);
 }
 
-/** The error for the size of a fragment that is none. */
-export function badSize(call: string, bytes: number, pageBytes: number): Error {
+/** The error for a size that no fragment can have. */
+export function sizeError(call: string, bytes: number, pageBytes: number): Error {
   const rule = `an integer, 1..${pageBytes}`;
   if (!Number.isInteger(bytes) || bytes <= pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
-  const todo = 'take whole pages, a packet of several (takePacket), or create the pool with larger pages';
-  return invalidRange(call, 'bytes', bytes, rule, todo);
+  return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
 }

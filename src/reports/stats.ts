@@ -136,6 +136,7 @@ export interface PoolStats extends CounterStats {
   readonly unitBytes: number;
   /** A stale handle is refused with probability 1 - 2^-generationBits. */
   readonly generationBits: number;
+  /** Pages that are not with the provider, those in caches and ring among them: `pages.used` are those that are held. */
   readonly inflight: number;
   readonly pages: PageStats;
   /** Bytes of memory that the pool has itself, its control region included; a provider's areas are not. */

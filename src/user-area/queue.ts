@@ -221,7 +221,8 @@ export class UserQueue {
    * Copies bytes that lie outside the area into pages of it and gives those, a page's worth an entry, each with the
    * tag. Returns how many bytes went: fewer when there is no room or no page.
    *
-   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes. A call
+   *   of which some bytes went returns how many, and the next one is told
    */
   giveCopy(bytes: Uint8Array, tag = 0): number {
     if (!(bytes instanceof Uint8Array)) throw invalidArgument('giveCopy', 'bytes', bytes, 'a Uint8Array');
@@ -236,9 +237,10 @@ export class UserQueue {
         done += chunk.length;
         entries++;
       }
-    } finally {
-      if (entries > 0) this.#publish(entries);
+    } catch (error) {
+      if (entries === 0) throw error; // else the next call is told
     }
+    if (entries > 0) this.#publish(entries);
     return done;
   }
 
