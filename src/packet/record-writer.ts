@@ -12,7 +12,6 @@ import { laneOffset } from '../control/nodes.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
-import { dispose } from '../platform/symbols.js';
 import { hasTimers, hold, letGo, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
@@ -490,16 +489,5 @@ export class RecordWriter {
     this.#wait = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-  }
-
-  /** Sends what is pending where there is room, and releases. */
-  [dispose](): void {
-    const pending = this.#count;
-    try {
-      if (pending > 0 && !this.#port.isGone) this.#send('flush');
-    } catch {
-      this.#lost += pending;
-    }
-    this.release();
   }
 }

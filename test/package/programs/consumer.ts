@@ -36,6 +36,7 @@ import {
   toUnshared,
   type Verdict,
 } from 'pagepool/border';
+import { type FragmentTransferHandler, fragmentHandler } from 'pagepool/comlink';
 import {
   delimited,
   type FramingOptions,
@@ -129,6 +130,14 @@ export async function usePackets(channel: Channel, first: Fragment, source: Pack
   return bytes;
 }
 
+export function useHandler(pool: PagePool, value: unknown): Fragment | undefined {
+  const handler: FragmentTransferHandler = fragmentHandler(pool);
+  pool.watch({ threads: [] });
+  // @ts-expect-error a share is no pool
+  fragmentHandler(pool.share());
+  return handler.canHandle(value) ? handler.deserialize(handler.serialize(value)[0]) : undefined;
+}
+
 export async function useRecords(channel: Channel, maxLength: number | undefined): Promise<number> {
   const how: RecordWriterOptions = { flushMs: 5, whenFull: 'drop-newest', ref: false };
   const writer: RecordWriter = new RecordWriter(channel, how);
@@ -145,7 +154,7 @@ export async function useRecords(channel: Channel, maxLength: number | undefined
   textLines([1]);
   // @ts-expect-error the oldest are dropped by a channel
   new RecordWriter(channel, { whenFull: 'drop-oldest' });
-  writer[Symbol.dispose]();
+  writer.release();
   return count;
 }
 

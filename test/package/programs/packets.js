@@ -6,7 +6,11 @@ import { lines, Packet, packets, RecordWriter, records, sendPacket, textLines } 
 
 const results = [];
 for (const engine of ['wasm', 'typescript']) {
-  const pool = await PagePool.create({ engine, pageCount: 16, channels: { work: {}, log: {}, text: {} } });
+  const pool = await PagePool.create({
+    engine,
+    pageCount: 16,
+    channels: { work: { capacity: 8 }, log: { capacity: 8 }, text: { capacity: 8 } },
+  });
   const work = pool.channel('work');
   const put = (...bytes) => {
     const fragment = pool.take(bytes.length);
