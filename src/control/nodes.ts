@@ -34,7 +34,7 @@ import { descriptorAt, portOffset, rowIndex } from './places.js';
 
 /** The unsigned word at an address. */
 export function loadWord(memory: PoolMemory, address: number): number {
-  // N1 no ordering needed by reports; where a wait looks, X1 in src/port/eventcount.ts arm comes before.
+  // N1 no ordering needed by reports; where a wait looks, X4 in assembly/event.ts arm comes before.
   return Atomics.load(memory.i32, address >>> 2) >>> 0;
 }
 
@@ -58,7 +58,7 @@ export function counterSum({ memory, geometry }: SharedWords, counters: readonly
   return sum;
 }
 
-/** The eventcounts of all channels. */
+/** The events of all channels. */
 export function channelEvents({ channels }: Geometry): number[] {
   return channels.flatMap(({ offset }) => [offset + CHANNEL_NOT_EMPTY_OFFSET, offset + CHANNEL_NOT_FULL_OFFSET]);
 }

@@ -17,7 +17,9 @@ import {
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_SUSPECT_OFFSET,
   ENTRY_SHIFT,
-  EVENT_WAITERS_OFFSET,
+  EVENT_KNOWN_OFFSET,
+  EVENT_ONE_OFFSET,
+  EVENT_SEVERAL_OFFSET,
   HEADER_FREED_OFFSET,
   LANE_CREDIT_OFFSET,
   LANE_INBOX_OFFSET,
@@ -188,7 +190,8 @@ function* makeRoom(port: DeadPort, page: number): Steps<void> {
 /** Nobody wakes a dead thread any more. */
 function* clearWaiters(port: DeadPort): Steps<void> {
   for (const event of [CONTROL_BASE + HEADER_FREED_OFFSET, ...channelEvents(port.geometry)]) {
-    yield* port.clearBits(event + EVENT_WAITERS_OFFSET + 4 * (port.id >>> 5), 1 << (port.id & 31));
+    for (const bits of [EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET, EVENT_KNOWN_OFFSET])
+      yield* port.clearBits(event + bits + 4 * (port.id >>> 5), 1 << (port.id & 31));
   }
 }
 
