@@ -20,6 +20,8 @@ export interface Awaited {
   isArmedForSeveral: boolean;
   /** The thread was chosen there, and has not found out yet whether something is left. */
   owes: boolean;
+  /** Asks whether there is a unit. */
+  isLeft(): boolean;
 }
 
 type Words = Pick<Seat, 'memory' | 'geometry' | 'id'>;
@@ -56,10 +58,10 @@ export function disarm(engine: Bits, event: Awaited): void {
 }
 
 /** Pays what the thread owes there: where something is left, the next waiter is woken. */
-export function settle(engine: Bits, event: Awaited, isLeft: () => boolean): void {
+export function settle(engine: Bits, event: Awaited): void {
   if (!event.owes) return;
   event.owes = false;
-  if (isLeft()) engine.pass(event.offset);
+  if (event.isLeft()) engine.pass(event.offset);
 }
 
 /** Whether other ports wait there as well, or did: one of them may be chosen and have no time. */

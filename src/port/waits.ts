@@ -189,6 +189,11 @@ export class PoolEvent implements WaitEvent, Awaited {
     this.#isLeft = isLeft;
   }
 
+  /** Whether there is a unit, cheaply. */
+  isLeft(): boolean {
+    return this.#isLeft();
+  }
+
   /** Whether a wait is under way. */
   get isAwaited(): boolean {
     return this.#ones.size + this.#severals.size > 0;
@@ -224,7 +229,7 @@ export class PoolEvent implements WaitEvent, Awaited {
    * a rule.
    */
   settle(isPeek: boolean): void {
-    if (!isPeek) settle(this.#port.engine, this, this.#isLeft);
+    if (!isPeek) settle(this.#port.engine, this);
     else if (this.owes && !this.#isSettling) {
       this.#isSettling = true;
       nextTurn(() => {

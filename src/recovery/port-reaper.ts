@@ -127,7 +127,6 @@ export class PortReaper {
     // Claiming takes no engine: none is opened before the port is this reaper's.
     if (!runSteps(claimDead(dead, seen, own), () => this.#openEngine(id))) return undefined;
     const reports = this.#act(dead);
-    // Last: whoever the dead thread had chosen, and did not ring, has no bit any more.
     announce(memory);
     return reports;
   }

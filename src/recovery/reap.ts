@@ -30,6 +30,7 @@ import {
   NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
   PORT_AREAS_OFFSET,
+  PORT_BELL_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_COUNTING_OFFSET,
@@ -50,6 +51,7 @@ import {
 } from '../../assembly/layout.js';
 import { reaperOf, reapingClaim } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
+import { portOffset } from '../control/places.js';
 import { returnInbox } from '../control/messages.js';
 import { channelEvents, laneOffset } from '../control/nodes.js';
 import type { Steps } from '../control/steps.js';
@@ -114,6 +116,7 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   addToCounter(port, COUNTER_REPAIRED, findings.isRepaired ? 1 : 0);
   addToCounter(port, COUNTER_SUSPECT, findings.suspects.length);
   findings.inherited = yield* inherit(port, reaper);
+  yield* ringEveryBell(port);
   yield* free(port);
 }
 
@@ -192,6 +195,22 @@ function* clearWaiters(port: DeadPort): Steps<void> {
   for (const event of [CONTROL_BASE + HEADER_FREED_OFFSET, ...channelEvents(port.geometry)]) {
     for (const bits of [EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET, EVENT_KNOWN_OFFSET])
       yield* port.clearBits(event + bits + 4 * (port.id >>> 5), 1 << (port.id & 31));
+  }
+}
+
+/**
+ * Last of all: a thread that the dead one had chosen, and did not ring, has no bit any more, and sleeps. A reaper that dies
+ * here leaves the port dead, and the next one rings.
+ */
+function* ringEveryBell({ geometry, memory }: DeadPort): Steps<void> {
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const bell = (portOffset(geometry, id) + PORT_BELL_OFFSET) >>> 2;
+    yield;
+    // R1 pairs with A1 in src/port/bell.ts readBell: what was handed back is visible to whoever finds the bell raised.
+    Atomics.add(memory.i32, bell, 1);
+    yield;
+    // N2 no ordering needed: the bell was raised before.
+    Atomics.notify(memory.i32, bell);
   }
 }
 
