@@ -1,8 +1,8 @@
 // Waiting: whoever sleeps is woken when what it waits for is there, whoever else was chosen, gave up, took nothing or died.
 
-import { EVENT_KNOWN_OFFSET } from '../../../assembly/layout.js';
+import { CHANNEL_NOT_EMPTY_OFFSET, EVENT_KNOWN_OFFSET } from '../../../assembly/layout.js';
 import { channelEvents } from '../../../src/control/nodes.js';
-import { FREED } from '../../../src/port/bell.js';
+import { FREED, hasCompany } from '../../../src/port/bell.js';
 import type { End, Scenario } from '../explorer.js';
 import type { ModelPool } from '../model.js';
 import { leave } from '../pool-code.js';
@@ -94,6 +94,30 @@ export const waitingScenarios: readonly Scenario[] = [
       'got, dead': 'the same the other way round',
       'dead, asleep': 'port 1 died when it had received the entry: its page went home',
       'asleep, dead': 'port 2 did',
+    },
+  },
+  {
+    name: 'an entry, and the thread that was chosen for it is busy for good',
+    threads: 3,
+    options: channelOf(2),
+    bound: 2,
+    kills: 1,
+    victims: [1],
+    setup: (pool) => [sender(pool, 0), [waitToReceive], [waitToReceive]],
+    outcome: ({ pool, asleep, dead, results }) => {
+      if (results[2]!.length > 0) return 'got';
+      if (!asleep.includes(2)) throw new Error('port 2 neither sleeps nor has anything');
+      if (dead.length === 0) return 'asleep';
+      // A timer of 20 ms is what wakes it: it must know that it needs one.
+      const event = { offset: pool.geometry.channels[0]!.offset + CHANNEL_NOT_EMPTY_OFFSET };
+      const seen = hasCompany({ memory: pool.memory, id: 2 }, event);
+      return `asleep, ${seen ? 'and looks again by itself' : 'alone'}`;
+    },
+    outcomes: {
+      got: 'port 2 was chosen, or came by itself',
+      asleep: 'port 1 was chosen, and had it',
+      'asleep, and looks again by itself': 'port 1 was chosen, or had it: port 2 knows that it is not alone',
+      'asleep, alone': 'port 1 had it when port 2 first waited, or never waited',
     },
   },
   {
