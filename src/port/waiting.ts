@@ -10,7 +10,7 @@ import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
 import type { Probe } from './looks.js';
 import { destroyedError, ownsPort, type Port, park, unpark } from './port.js';
-import type { WaitEvent } from './waits.js';
+import type { Units, WaitEvent } from './waits.js';
 
 /** How to wait. */
 export interface WaitOptions {
@@ -69,13 +69,13 @@ export interface Wait<T> {
   /** The call that is waited for: its result, or undefined where it says "not now". */
   readonly probe: Probe<T>;
   /** The question whether it would succeed, as the call itself asks: cheap, and nothing is taken. Without, it is made. */
-  readonly ask?: () => boolean;
-  /** It needs several units at once. */
-  readonly isForSeveral?: boolean;
+  readonly ask?: (() => boolean) | undefined;
+  /** What it needs of the event's units; one if not given. */
+  readonly units?: Units;
   /** It takes nothing: whoever waited makes the call then. */
   readonly isPeek?: boolean;
-  /** Whether the condition can come true without a wake-up, so that a growing timer (1 to 10 ms) must look as well. */
-  readonly looks?: boolean;
+  /** When the wait began, by the monotonic clock, where it is the second part of one. */
+  readonly startMs?: number | undefined;
 }
 
 /**
@@ -87,7 +87,7 @@ export interface Wait<T> {
  */
 export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<T> {
   const { signal, timeoutMs = Infinity } = options;
-  const startMs = monotonicMs();
+  const startMs = given.startMs ?? monotonicMs();
   requireUnaborted(signal);
   let wait = given;
   const due = turnDue();
@@ -150,7 +150,7 @@ class AsyncWait<T> {
     const { signal, ref } = options;
     // First of all: it may throw, and nothing may be left then.
     if (signal !== undefined) wait.port.signals.add(signal, this.#abort);
-    wait.event.begin(this.look, wait.isForSeveral === true);
+    wait.event.begin(this.look, wait.units ?? 'one');
     park(wait.port);
     this.#wake(leftMs);
     if (ref !== false) hold();
@@ -161,10 +161,10 @@ class AsyncWait<T> {
     if (this.#isOver) return;
     clearTimeout(this.#lookTimer);
     try {
-      const { event, isForSeveral = false, looks = false, port } = this.#wait;
+      const { event, port, units = 'one' } = this.#wait;
       ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
       catchUp(port);
-      const armed = event.arm(isForSeveral);
+      const armed = event.arm(units);
       const result = look(this.#wait);
       if (result !== undefined) {
         this.#end(this.#wait.isPeek === true);
@@ -173,7 +173,7 @@ class AsyncWait<T> {
       }
       // A look may have filled the cache: nothing stays there while the thread waits.
       port.engine.park();
-      if (!event.listen(armed, this.look) || looks) {
+      if (!event.listen(armed, this.look) || units === 'none') {
         this.#lookTimer = startTimer(this.look, this.#lookMs);
         this.#lookMs = Math.min(this.#lookMs * 2, LOOK_MS_MAX);
       }
@@ -202,12 +202,12 @@ class AsyncWait<T> {
 
   #end(isPeek: boolean): void {
     const { signal, ref } = this.#options;
-    const { event, isForSeveral = false, port } = this.#wait;
+    const { event, port, units = 'one' } = this.#wait;
     this.#isOver = true;
     clearTimeout(this.#timeout);
     clearTimeout(this.#lookTimer);
     if (ref !== false) letGo();
-    event.end(this.look, isForSeveral);
+    event.end(this.look, units);
     unpark(port);
     event.settle?.(isPeek);
     if (signal !== undefined) port.signals.remove(signal, this.#abort);

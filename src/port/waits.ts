@@ -18,16 +18,22 @@ import type { Port } from './port.js';
 /** How often a thread looks that waits in company. */
 const COMPANY_MS = 20;
 
+/**
+ * What a wait needs of an event: one unit, several at once, or none of its units. The last kind is woken by news alone, and
+ * looks by its own timer: chosen for a unit it would only stand in the way.
+ */
+export type Units = 'one' | 'several' | 'none';
+
 /** What a wait asks of the event that it waits for. */
 export interface WaitEvent {
   /** A wait begins; `look` is called when it may be worth it. */
-  begin(look: () => void, isForSeveral: boolean): void;
+  begin(look: () => void, units: Units): void;
   /** It is over. */
-  end(look: () => void, isForSeveral: boolean): void;
+  end(look: () => void, units: Units): void;
   /** Afterwards, when the thread caches again: whoever was woken and took nothing, or not all, passes it on. */
   settle?(isPeek: boolean): void;
   /** Before each look: what to listen with after it. */
-  arm(isForSeveral: boolean): number;
+  arm(units: Units): number;
   /** The look found nothing: `look` is called when there is something new. False where only a timer can tell. */
   listen(armed: number, look: () => void): boolean;
   /** How looking went so far; without, it is not worth the processor's time. */
@@ -176,9 +182,8 @@ export class PoolEvent implements WaitEvent, Awaited {
   readonly #waits: Waits;
   readonly #port: Port;
   readonly #isLeft: () => boolean;
-  /** Looks of the waits for one unit, and of those for several, in their order. */
-  readonly #ones = new Set<() => void>();
-  readonly #severals = new Set<() => void>();
+  /** Looks of the waits, in their order. */
+  readonly #looks: Readonly<Record<Units, Set<() => void>>> = { one: new Set(), several: new Set(), none: new Set() };
   #blocked = 0;
   #isSettling = false;
 
@@ -196,31 +201,31 @@ export class PoolEvent implements WaitEvent, Awaited {
 
   /** Whether a wait is under way. */
   get isAwaited(): boolean {
-    return this.#ones.size + this.#severals.size > 0;
+    return this.#looks.one.size + this.#looks.several.size > 0;
   }
 
-  begin(look: () => void, isForSeveral: boolean): void {
-    (isForSeveral ? this.#severals : this.#ones).add(look);
+  begin(look: () => void, units: Units): void {
+    this.#looks[units].add(look);
   }
 
-  end(look: () => void, isForSeveral: boolean): void {
-    (isForSeveral ? this.#severals : this.#ones).delete(look);
+  end(look: () => void, units: Units): void {
+    this.#looks[units].delete(look);
     if (!this.isAwaited && this.#blocked === 0 && !this.#port.isLost) disarm(this.#port.engine, this);
     this.#waits.ended();
   }
 
-  arm(isForSeveral: boolean): number {
+  arm(units: Units): number {
     const bell = readBell(this.#port);
-    if (this.#waits.canListen) arm(this.#port.engine, this, isForSeveral);
+    if (this.#waits.canListen && units !== 'none') arm(this.#port.engine, this, units === 'several');
     return bell;
   }
 
   listen(bell: number, look: () => void): boolean {
     // A look found nothing: there is nothing to pass on.
-    if (this.#ones.has(look)) this.owes = false;
+    if (this.#looks.one.has(look)) this.owes = false;
     if (!this.#waits.canListen) return false;
     this.#waits.listen(bell);
-    if (this.offset === FREED || hasCompany(this.#port, this)) this.#waits.tick();
+    if (!this.#looks.none.has(look) && this.#needsTick()) this.#waits.tick();
     return true;
   }
 
@@ -251,24 +256,31 @@ export class PoolEvent implements WaitEvent, Awaited {
 
   /** Every wait looks. */
   lookAll(): void {
-    for (const look of [...this.#ones, ...this.#severals]) look();
+    const { one, several, none } = this.#looks;
+    for (const look of [...one, ...several, ...none]) look();
   }
 
   #lookWhile(isLeft: () => boolean): void {
-    for (const looks of [this.#ones, this.#severals]) {
+    for (const units of ['one', 'several'] as const) {
+      const looks = this.#looks[units];
       if (looks.size === 0) continue;
-      this.arm(looks === this.#severals);
+      this.arm(units);
       for (const look of looks) {
         if (!isLeft()) {
-          if (looks === this.#ones) this.owes = false;
+          if (units === 'one') this.owes = false;
           break;
         }
         look();
         if (looks.has(look)) break;
       }
       // Those that were not called wait on as they did.
-      if (looks.size > 0 && (this.offset === FREED || hasCompany(this.#port, this))) this.#waits.tick();
+      if (looks.size > 0 && this.#needsTick()) this.#waits.tick();
     }
+  }
+
+  /** Pages in others' caches are found by looking alone; and in company another one may have been chosen, and be busy. */
+  #needsTick(): boolean {
+    return this.offset === FREED || hasCompany(this.#port, this);
   }
 
   /** Blocks until `probe` is true, or the time is over: false. Throws TypeError where a thread may not block. */

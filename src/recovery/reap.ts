@@ -51,9 +51,9 @@ import {
 } from '../../assembly/layout.js';
 import { reaperOf, reapingClaim } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
-import { portOffset } from '../control/places.js';
 import { returnInbox } from '../control/messages.js';
 import { channelEvents, laneOffset } from '../control/nodes.js';
+import { portOffset } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
 import { DeadPort } from './dead-port.js';
 import { listForOwner } from './listing.js';
