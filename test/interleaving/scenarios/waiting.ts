@@ -117,7 +117,6 @@ export const waitingScenarios: readonly Scenario[] = [
       got: 'port 2 was chosen, or came by itself',
       asleep: 'port 1 was chosen, and had it',
       'asleep, and looks again by itself': 'port 1 was chosen, or had it: port 2 knows that it is not alone',
-      'asleep, alone': 'port 1 had it when port 2 first waited, or never waited',
     },
   },
   {
