@@ -12,6 +12,7 @@ import { laneOffset } from '../control/nodes.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
+import { monotonicMs } from '../platform/clock.js';
 import { hasTimers, hold, letGo, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
@@ -19,6 +20,7 @@ import { allocBulkAt } from '../port/bursts.js';
 import { fragmentView } from '../port/handles.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
 import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { Units } from '../port/waits.js';
 import { seekPages } from '../port/want.js';
 import { byteLength, type TextWriter, textWriter } from './text.js';
 
@@ -351,21 +353,26 @@ export class RecordWriter {
    */
   async flush(options?: WaitOptions): Promise<void> {
     const wait = requireWaitOptions('flush', options);
-    const probe = (): true | undefined => {
+    const startMs = monotonicMs();
+    const send = (): true | undefined => {
       if (this.#lost > 0) throw this.#ended('flush');
-      if (this.#count > 0) {
-        if (this.#port.isGone) this.#refuseGone('flush');
-        if (!this.#send('flush')) return undefined;
-      }
-      return this.#hasMissing() ? true : undefined;
+      if (this.#count === 0) return true;
+      if (this.#port.isGone) this.#refuseGone('flush');
+      return this.#send('flush') || undefined;
     };
-    await this.#waitFor(probe, wait);
+    const probe = (): true | undefined => (send() === true && this.#hasMissing() ? true : undefined);
+    // Room first; then pages, which are no news of the channel: a timer looks for them.
+    await this.#waitFor(send, this.#units, startMs, wait);
+    await this.#waitFor(probe, 'none', startMs, wait);
   }
 
-  #waitFor(probe: () => true | undefined, options: WaitOptions): Promise<true> {
-    // The counters of the channel are plain words, and a page may come back without a receipt.
-    const wait = { call: 'flush', port: this.#port, event: this.#end.notFull, probe, looks: true };
-    return waitFor(wait, options);
+  /** What the pending message takes of the channel's room. */
+  get #units(): Units {
+    return this.#pages.length > 1 ? 'several' : 'one';
+  }
+
+  #waitFor(probe: () => true | undefined, units: Units, startMs: number, options: WaitOptions): Promise<true> {
+    return waitFor({ call: 'flush', port: this.#port, event: this.#end.notFull, probe, units, startMs }, options);
   }
 
   /** Whether there are as many pages as the refused write had not got. */
@@ -381,7 +388,7 @@ export class RecordWriter {
   /** A message is begun: it is sent after `flushMs`. */
   #begin(): void {
     if (!hasTimers()) return;
-    this.#deadline = performance.now() + this.#flushMs;
+    this.#deadline = monotonicMs() + this.#flushMs;
     this.#timer ??= startTimer(this.#onTime, this.#flushMs);
     this.#isHolding = this.#ref;
     if (this.#ref) hold();
@@ -390,7 +397,7 @@ export class RecordWriter {
   readonly #onTime = (): void => {
     this.#timer = undefined;
     if (this.#count === 0) return;
-    const left = this.#deadline - performance.now();
+    const left = this.#deadline - monotonicMs();
     if (left > 0) this.#timer = startTimer(this.#onTime, left);
     else if (this.#wait === undefined) this.#sendLater();
   };
@@ -416,7 +423,7 @@ export class RecordWriter {
     const done = (): void => {
       if (this.#wait === wait) this.#wait = undefined;
     };
-    this.#waitFor(probe, { ref: this.#ref, signal: wait.signal }).then(done, done);
+    this.#waitFor(probe, this.#units, monotonicMs(), { ref: this.#ref, signal: wait.signal }).then(done, done);
   }
 
   /**
@@ -433,11 +440,11 @@ export class RecordWriter {
     const port = this.#port;
     if (timeoutMs === 0 || port.isGone || !port.memory.isShared) return false;
     const cell = new Int32Array(new SharedArrayBuffer(WORD_BYTES));
-    const deadline = performance.now() + timeoutMs;
+    const deadline = monotonicMs() + timeoutMs;
     park(port);
     try {
       for (let sleepMs = SLEEP_MS_MIN; ; sleepMs = Math.min(2 * sleepMs, SLEEP_MS_MAX)) {
-        const left = deadline - performance.now();
+        const left = deadline - monotonicMs();
         Atomics.wait(cell, 0, 0, Math.max(0, Math.min(sleepMs, left)));
         if (!ownsPort(port)) return this.#isRead() && this.#wasWhole();
         catchUp(port);
