@@ -5,6 +5,7 @@
 // kept is this thread's: a scratch of 16 KiB and a decoder.
 
 import { invalidArgument, requireRecord } from '../errors.js';
+import { copyBytes } from '../platform/copy.js';
 import { apis, copiesFor, copiesForSure, isApi } from './known.js';
 import { builtin } from './platform.js';
 import { type ByteSource, copyOf, isShared, type OwnBytes, windowsOf } from './source.js';
@@ -96,7 +97,7 @@ function decodePieces(decoder: TextDecoder, windows: readonly Uint8Array[], copi
     scratch ??= new Uint8Array(SCRATCH_BYTES);
     for (let at = 0; at < window.length; at += SCRATCH_BYTES) {
       const length = Math.min(SCRATCH_BYTES, window.length - at);
-      scratch.set(length === window.length ? window : window.subarray(at, at + length));
+      copyBytes(scratch, length === window.length ? window : window.subarray(at, at + length));
       text += decoder.decode(scratch.subarray(0, length), { stream: true });
     }
   }
