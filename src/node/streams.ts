@@ -9,7 +9,7 @@ import { Packet } from '../packet/packet.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment } from '../pool/fragment.js';
 import { type OnFragment, requireOnFragment } from './options.js';
-import { isGone, PendingWrites } from './pending.js';
+import { PendingWrites } from './pending.js';
 import { isStreamKind, type TargetKind } from './target.js';
 import { destroyedStream, type PacketTarget, type WriteOptions, writePacket, writer } from './write.js';
 
@@ -228,11 +228,11 @@ class PacketWritable extends Writable {
       callback();
       return;
     }
-    if (ended.destroyed || isGone(ended)) {
+    const pending = PendingWrites.of(ended);
+    if (ended.destroyed || pending.isGone) {
       callback(destroyedStream()); // Node would not call back
       return;
     }
-    const pending = PendingWrites.of(ended);
     const waiting = { giveUp: () => onEnd(destroyedStream()) };
     const onEnd = (error?: Error | null): void => {
       pending.delete(waiting);
