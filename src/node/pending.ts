@@ -41,8 +41,6 @@ export class PendingWrites {
   readonly #target: EventEmitter;
   /** Whose end is the target's, too. */
   readonly #carrier: Carrier | undefined;
-  /** Whether it may be destroyed and tell nobody: always, or while it has no connection. */
-  readonly #isSilent: boolean;
   readonly #isMessage: boolean;
   readonly #writes = new Set<PendingWrite>();
   #look: ReturnType<typeof setInterval> | undefined;
@@ -51,7 +49,6 @@ export class PendingWrites {
     this.#target = target;
     onClose(target, this.#afterwards);
     this.#isMessage = isMessage(target);
-    this.#isSilent = (target as TargetState)._writableState?.emitClose === false;
     this.#carrier = carrierOf(target, this.#isMessage);
     if (this.#carrier !== undefined) onClose(this.#carrier, this.#afterwards);
     if (isDatagramSocket(target)) {
@@ -79,12 +76,18 @@ export class PendingWrites {
 
   add(write: PendingWrite): void {
     this.#writes.add(write);
-    const isSilent = this.#isSilent || (this.#isMessage && (this.#target as TargetState).socket === null);
-    if (this.#look !== undefined || !isSilent) return;
+    if (this.#look !== undefined || !this.#isSilent()) return;
     this.#look = setInterval(() => {
       if ((this.#target as TargetState).destroyed === true) this.#afterwards();
+      else if (!this.#isSilent()) this.#endLook();
     }, LOOK_MS);
     this.#look.unref?.();
+  }
+
+  /** Whether it may be destroyed and tell nobody: a message while it has no connection, a stream without 'close'. */
+  #isSilent(): boolean {
+    const { socket, _writableState: state } = this.#target as TargetState;
+    return (this.#isMessage && socket === null) || state?.emitClose === false;
   }
 
   delete(write: PendingWrite): void {
