@@ -18,4 +18,5 @@ export {
 export { pin, unpin } from './pin';
 export { closeChannel, receiveBurst, send, sendBurst } from './channel';
 export { adopt, lend } from './token';
+export { accept, ask, cancel, collect, reply } from './call';
 export { wake } from './event';

@@ -22,6 +22,10 @@ import {
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_SPARE_OFFSET,
+  REPLY_ANSWERED,
+  REPLY_HANDLE_OFFSET,
+  REPLY_SHIFT,
+  REPLY_STATE_MASK,
   RING_HEAD_OFFSET,
   TOKEN_HANDLE_OFFSET,
   TOKEN_LENT,
@@ -132,6 +136,18 @@ export function lentHandles({ memory, geometry }: SharedWords): number[] {
     const token = geometry.tokensOffset + (i << TOKEN_SHIFT);
     if ((loadWord(memory, token) & TOKEN_STATE_MASK) === TOKEN_LENT)
       handles.push(loadWord(memory, token + TOKEN_HANDLE_OFFSET));
+  }
+  return handles;
+}
+
+/** The handles of answers that were not collected. */
+export function answeredHandles({ memory, geometry }: SharedWords): number[] {
+  const { maxPorts, repliesOffset, replyCount } = geometry;
+  const handles: number[] = [];
+  for (let i = 0; i < maxPorts * replyCount; i++) {
+    const reply = repliesOffset + (i << REPLY_SHIFT);
+    if ((loadWord(memory, reply) & REPLY_STATE_MASK) === REPLY_ANSWERED)
+      handles.push(loadWord(memory, reply + REPLY_HANDLE_OFFSET));
   }
   return handles;
 }

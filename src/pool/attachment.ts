@@ -58,7 +58,7 @@ export class Attachment {
     this.watching = new Watching(port, this.reaper);
     this.freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
     port.geometry.channels.forEach((channel, index) => {
-      this.channels.set(channel.name, new Channel(port, index));
+      if (!channel.isCalls) this.channels.set(channel.name, new Channel(port, index));
     });
   }
 
@@ -193,6 +193,8 @@ function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
     retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
     receiveBurst: [receiveBurst, receive, next, iterate],
     adopt: [calls.adopt],
+    accept: [],
+    collect: [],
     wait: [next, iterate, calls.takeAsync],
   });
   followLeaks(port, tracker, trackEngine(port, tracker));

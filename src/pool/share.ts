@@ -14,7 +14,7 @@ import {
   MAGIC,
 } from '../../assembly/layout.js';
 import { constantWords, identityWords } from '../control/format.js';
-import { type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
+import { type CallsPlan, type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
 import { callError, invalidArgument, type PagePoolError, type PagePoolErrorCode, show } from '../errors.js';
 import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
@@ -46,6 +46,7 @@ export interface PoolShare {
     readonly maxPorts: number;
     readonly zero: 'never' | 'on-release';
     readonly channels: readonly ChannelPlan[];
+    readonly calls: readonly CallsPlan[];
     readonly source: PageSource;
   };
   /** Where the pages of a provider lay when the share was made. */
@@ -66,7 +67,7 @@ export function makeShare(
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels, source } = options;
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels, calls, source } = options;
   return {
     kind: 'pagepool',
     abi: ABI_VERSION,
@@ -83,6 +84,7 @@ export function makeShare(
       maxPorts,
       zero,
       channels: channels.map((channel) => ({ ...channel })),
+      calls: calls.map((each) => ({ ...each })),
       source,
     },
   };
@@ -144,6 +146,7 @@ function requireShape(value: unknown): PoolShare {
     typeof share.options === 'object' &&
     share.options !== null &&
     Array.isArray(share.options.channels) &&
+    Array.isArray(share.options.calls) &&
     ['auto', 'wasm', 'typescript'].includes(share.engine) &&
     (isWasmMemory(share.memory) || isSharedBuffer(share.memory));
   // A share of another version may lack what this one has: its version says more than what is missing.
@@ -156,10 +159,12 @@ function requireShape(value: unknown): PoolShare {
 
 /** The geometry that the share's options give; bad options mean that the share was changed. */
 function planShared(share: PoolShare): Geometry {
-  const { channels, source, ...rest } = share.options;
+  const { channels, calls, source, ...rest } = share.options;
+  const byName = (plans: readonly (ChannelPlan | CallsPlan)[]): object =>
+    Object.fromEntries(plans.map(({ name, ...plan }) => [name, plan]));
   try {
-    const entries = channels.map(({ name, ...channel }) => [name, channel]);
-    const resolved = resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) });
+    const named = { channels: byName(channels), calls: byName(calls) };
+    const resolved = resolveOptions('attach', { ...rest, name: share.name, ...named });
     return planGeometry('attach', { ...resolved, source: describedSource('attach', source) });
   } catch (cause) {
     throw callError('POOL_ERR_CORRUPT', 'attach', 'share.options=object', 'the options of a pool', undefined, {

@@ -4,6 +4,7 @@
 // port is parked meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
 
 import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
+import { callEvent } from '../control/calls.js';
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
 import { startTimer } from '../platform/timers.js';
 import type { Signal, Timer } from '../platform/types.js';
@@ -52,8 +53,9 @@ export function catchUp({ areas, supply }: Port): void {
 }
 
 /** Lets this thread's waits look again: something that it does not wait for has changed. */
-export function wakeAll({ engine, geometry }: Port): void {
+export function wakeAll({ engine, geometry, id }: Port): void {
   engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
+  engine.wake(callEvent(geometry, id));
   for (const { offset } of geometry.channels) engine.wake(offset + CHANNEL_NOT_EMPTY_OFFSET);
 }
 

@@ -14,6 +14,7 @@ import {
   HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
 } from '../../assembly/layout.js';
+import { callEvents } from '../control/calls.js';
 import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
 import { writeLabel } from '../control/label.js';
 import { channelEvents, loadWord } from '../control/nodes.js';
@@ -170,7 +171,7 @@ export class PortReaper {
   #wakeWaiters(): void {
     const { engine, geometry, memory } = this.#port;
     engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
-    for (const event of channelEvents(geometry)) engine.wake(event);
+    for (const event of [...channelEvents(geometry), ...callEvents(geometry)]) engine.wake(event);
     announce(memory);
   }
 

@@ -46,9 +46,10 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TAKING,
 } from '../../assembly/layout.js';
+import { callEvent } from '../control/calls.js';
 import { reaperOf, reapingClaim } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
-import { returnInbox } from '../control/messages.js';
+import { leaveCalls, returnInbox } from '../control/messages.js';
 import { channelEvents, laneOffset } from '../control/nodes.js';
 import type { Steps } from '../control/steps.js';
 import { DeadPort } from './dead-port.js';
@@ -104,6 +105,7 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   findings.cachedPages = port.magazines().reduce((sum, magazine) => sum + port.pagesIn(magazine).length, 0);
   yield { call: ['park'] };
   yield* releaseRows(port, findings);
+  yield* leaveCalls(port, scratch);
   for (const [index, channel] of port.geometry.channels.entries()) {
     // It may have died while it made the node an empty one.
     if (yield* returnInbox(port, index, scratch, findings)) clearNode(port, port.node(channel, LANE_INBOX_OFFSET));
@@ -187,7 +189,8 @@ function* makeRoom(port: DeadPort, page: number): Steps<void> {
 
 /** Nobody wakes a dead thread any more. */
 function* clearWaiters(port: DeadPort): Steps<void> {
-  for (const event of [CONTROL_BASE + HEADER_FREED_OFFSET, ...channelEvents(port.geometry)]) {
+  const { geometry, id } = port;
+  for (const event of [CONTROL_BASE + HEADER_FREED_OFFSET, callEvent(geometry, id), ...channelEvents(geometry)]) {
     yield* port.clearBits(event + EVENT_WAITERS_OFFSET + 4 * (port.id >>> 5), 1 << (port.id & 31));
   }
 }

@@ -7,6 +7,7 @@ import { breakReaper } from './reaper-code.js';
 
 /** Explores with the fault in the code until the returned function is called. */
 export function breakCode({ also = [], ...fault }: OuterFault): Promise<() => void> {
-  if (fault.file.startsWith('src/recovery/')) return breakReaper([fault, ...also]);
+  const isReaping = fault.file.startsWith('src/recovery/') || /control\/(calls|messages)\.ts$/.test(fault.file);
+  if (isReaping) return breakReaper([fault, ...also]);
   return fault.file.startsWith('src/supply/') ? breakOwnerCode([fault, ...also]) : breakPoolCode([fault, ...also]);
 }

@@ -114,6 +114,8 @@ const NO_ENTRANCES: Entrances = {
   retain: [],
   receiveBurst: [],
   adopt: [],
+  accept: [],
+  collect: [],
   wait: [],
 };
 
