@@ -54,6 +54,8 @@ export function waitingEngine(engine: Engine, look: () => void): Engine {
       look();
       return EMPTY;
     },
+    hasPages: none,
+    canReceive: none,
     sendBurst: (...args) => {
       isOwn = true;
       return engine.sendBurst(...args);

@@ -87,7 +87,7 @@ class Cutter {
   }
 
   async #wait(isEnd: boolean): Promise<void> {
-    while (!this.#handOver(isEnd)) await this.channel.waitRoom({ ref: true });
+    while (!this.#handOver(isEnd)) await this.channel.waitRoom();
   }
 
   /** Sends every whole record, and at the end of the stream the rest. False: the channel is full. */
