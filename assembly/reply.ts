@@ -42,7 +42,7 @@ export function replyCount(): u32 {
 export function replyAt(id: u32, slot: u32): usize {
   // Plain: constant.
   const first: usize = load<u32>(CONTROL_BASE + HEADER_REPLIES_OFFSET);
-  return first + (<usize>((id * replyCount() + slot) << REPLY_SHIFT));
+  return first + <usize>((id * replyCount() + slot) << REPLY_SHIFT);
 }
 
 /** The slot in which the call is answered. */

@@ -86,12 +86,7 @@ export function* leaveCalls(leaver: Leaver, scratch: number): Steps<void> {
  * not take is dropped and counted, a call so that it fails. `scratch`: an address where the entries of a node may be written. True: the inbox is
  * empty; false: the port cannot take what is in it.
  */
-export function* returnInbox(
-  leaver: Leaver,
-  index: number,
-  scratch: number,
-  returned: Returned,
-): Steps<boolean> {
+export function* returnInbox(leaver: Leaver, index: number, scratch: number, returned: Returned): Steps<boolean> {
   const { geometry, id, memory } = leaver;
   const { u32 } = memory;
   const channel = geometry.channels[index] as ChannelGeometry;

@@ -5,10 +5,11 @@
 // memory.
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
+import { callEvent } from '../control/calls.js';
 import { announce, poolState, watchState } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
-import { PagePoolError, REMEDIES } from '../errors.js';
+import { invalidArgument, PagePoolError, REMEDIES } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
@@ -21,6 +22,7 @@ import { type WaitOptions, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import { Watching } from '../recovery/watching.js';
 import type { Areas } from '../supply/areas.js';
+import { Calls, type CallsSeat, endCallsWaits } from './calls.js';
 import { Channel, endChannelWaits } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
 import { Fragment } from './fragment.js';
@@ -39,17 +41,20 @@ type PoolCalls = Readonly<
 export class Attachment {
   readonly port: Port;
   readonly channels = new Map<string, Channel>();
+  readonly calls = new Map<string, Calls>();
   /** Views of whole pages, by page number. */
   readonly views: (Uint8Array | undefined)[] = [];
   /** Raised when pages come back. */
   readonly freed: EventCount;
+  /** Raised when something became of a call that this thread asked, or serves. */
+  readonly called: EventCount;
   readonly reaper: PortReaper;
   readonly watching: Watching;
   readonly #isCreator: boolean;
   #share: PoolShare | string;
   readonly #closing: Closing;
 
-  constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
+  constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
     this.port = port;
     if (leaks.leaks !== 'off') track(port, leaks, calls);
     this.#isCreator = isCreator;
@@ -58,8 +63,11 @@ export class Attachment {
     this.reaper = new PortReaper(port);
     this.watching = new Watching(port, this.reaper);
     this.freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
+    this.called = new EventCount(port, callEvent(port.geometry, port.id));
+    const seat = { port, called: this.called, freed: this.freed, take: (bytes: number) => calls.take(bytes) };
     port.geometry.channels.forEach((channel, index) => {
-      if (!channel.isCalls) this.channels.set(channel.name, new Channel(port, index));
+      if (channel.isCalls) this.calls.set(channel.name, new Calls(seat, index));
+      else this.channels.set(channel.name, new Channel(port, index));
     });
   }
 
@@ -172,7 +180,9 @@ export class Attachment {
     port.leaks?.end();
     this.#closing.stop();
     this.freed.close();
+    this.called.close();
     for (const channel of this.channels.values()) endChannelWaits(channel);
+    for (const each of this.calls.values()) endCallsWaits(each);
     if (!port.isLost) port.supply?.recall.stop();
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
@@ -190,8 +200,18 @@ export class Attachment {
   }
 }
 
+/** What was declared by that name in the pool's options. */
+export function declared<Value>(call: string, what: string, all: ReadonlyMap<string, Value>, name: string): Value {
+  const value = all.get(name);
+  if (value !== undefined) return value;
+  const names = [...all.keys()].join(', ') || 'none';
+  const rule = `${what} of the pool's options: ${names}`;
+  throw invalidArgument(call, 'name', name, rule, 'declare it when the pool is created');
+}
+
 /** From now on the port's references are followed, through its engine. */
 function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
+  const { call, serve, take } = Calls.prototype;
   const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
   const tracker = new LeakTracker(port, options, {
     alloc: [calls.alloc, calls.take, calls.takeAsync],
@@ -200,9 +220,9 @@ function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
     retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
     receiveBurst: [receiveBurst, receive, next, iterate],
     adopt: [calls.adopt],
-    accept: [],
-    collect: [],
-    wait: [next, iterate, calls.takeAsync],
+    accept: [serve],
+    collect: [call],
+    wait: [next, iterate, calls.takeAsync, call, take, serve],
   });
   followLeaks(port, tracker, trackEngine(port, tracker));
 }

@@ -108,7 +108,9 @@ const NAME_LENGTH_MAX = 128;
 const GENERATION_BITS_WANTED = 10;
 
 const OPTION_NAMES =
-  'name pageBytes pageCount unitBytes maxPorts channels calls provider reserve engine module zero leaks onLeak'.split(' ');
+  'name pageBytes pageCount unitBytes maxPorts channels calls provider reserve engine module zero leaks onLeak'.split(
+    ' ',
+  );
 const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
 
 /**
@@ -227,7 +229,8 @@ function resolveCalls(call: string, calls: unknown): CallsPlan[] {
   if (calls === undefined) return [];
   const record = requireRecord(call, 'calls', calls);
   const names = Object.keys(record);
-  if (names.length > CHANNELS_MAX) throw invalidArgument(call, 'calls', names.length, `at most ${CHANNELS_MAX} of them`);
+  if (names.length > CHANNELS_MAX)
+    throw invalidArgument(call, 'calls', names.length, `at most ${CHANNELS_MAX} of them`);
   return names.map((name) => {
     requireNameLength(call, 'calls', name);
     const { capacity = 64 } = requireRecord(call, `calls.${name}`, record[name], ['capacity']) as CallsOptions;

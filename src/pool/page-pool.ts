@@ -31,7 +31,8 @@ import { type AuditReport, auditPool } from '../reports/audit.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
 import { type Areas, NO_AREA } from '../supply/areas.js';
 import { laterError } from '../supply/callbacks.js';
-import { Attachment } from './attachment.js';
+import { Attachment, declared } from './attachment.js';
+import type { Calls } from './calls.js';
 import type { Channel } from './channel.js';
 import type { CloseReport } from './closing.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
@@ -420,17 +421,16 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
    */
   channel(name: string): Channel {
-    const { channels } = this.#attachment;
-    const channel = channels.get(name);
-    if (channel !== undefined) return channel;
-    const names = [...channels.keys()].join(', ') || 'none';
-    throw invalidArgument(
-      'channel',
-      'name',
-      name,
-      `a channel of the pool's options: ${names}`,
-      'declare it when the pool is created',
-    );
+    return declared('channel', 'a channel', this.#attachment.channels, name);
+  }
+
+  /**
+   * The calls of that name, requests that are answered: the same in every thread.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no calls of that name were declared
+   */
+  calls(name: string): Calls {
+    return declared('calls', 'calls', this.#attachment.calls, name);
   }
 
   // ---------------------------------------------------------------------------------- the whole pool
@@ -584,7 +584,10 @@ export class PagePool {
 
 /** A pool of memory that the processor cannot see. */
 export interface UnreadablePool
-  extends Omit<PagePool, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'share'> {
+  extends Omit<
+    PagePool,
+    'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'calls' | 'share'
+  > {
   /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
   bytes(handle: never): never;
   /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */

@@ -68,9 +68,9 @@ import {
   TOKEN_WORD_OFFSET,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
-import type { ChannelGeometry, RingGeometry } from '../../src/control/geometry.js';
 import { replyOffset } from '../../src/control/calls.js';
 import { claimOf } from '../../src/control/claims.js';
+import type { ChannelGeometry, RingGeometry } from '../../src/control/geometry.js';
 import { answeredHandles } from '../../src/control/nodes.js';
 import { lapMask, type ModelPool } from './model.js';
 
@@ -338,7 +338,10 @@ class Census {
         const isTravelling = this.calls.has((word & REPLY_SEQ_MASK) | (id << CALL_PORT_SHIFT) | slot);
         const server = ((word & REPLY_SERVER_MASK) >>> REPLY_SERVER_SHIFT) - 1;
         const isServed = server >= 0 && !isFree(server);
-        demand(!isFree(id) || state === REPLY_FREE || state === REPLY_CANCELLED, () => `${told()}: nobody waits for it`);
+        demand(
+          !isFree(id) || state === REPLY_FREE || state === REPLY_CANCELLED,
+          () => `${told()}: nobody waits for it`,
+        );
         demand(state !== REPLY_OUT || isTravelling, () => `${told()}: the call is lost`);
         demand(state !== REPLY_SERVING || isServed, () => `${told()}: nobody serves it`);
         demand(state !== REPLY_CANCELLED || isServed || isTravelling, () => `${told()}: nobody lets go of it`);

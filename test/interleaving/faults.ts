@@ -258,7 +258,11 @@ const wasmFaults: readonly SeededFault[] = [
   },
   {
     name: 'a call that is drained does not fail',
-    fault: { file: 'assembly/channel.ts', find: 'if (load<u32>(block + CHANNEL_CALLS_OFFSET) != 0) {', replace: 'if (false) {' },
+    fault: {
+      file: 'assembly/channel.ts',
+      find: 'if (load<u32>(block + CHANNEL_CALLS_OFFSET) != 0) {',
+      replace: 'if (false) {',
+    },
     scenario: 'the pool is scrubbed against ask and serve',
   },
 ];

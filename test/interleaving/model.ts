@@ -353,7 +353,9 @@ function nameOf(geometry: Geometry, address: number): string {
     ['slot', geometry.ring.slotsOffset, 4],
     ['magazine', geometry.ring.nodesOffset, geometry.ring.nodeBytes],
     ['token', geometry.tokensOffset, TOKEN_BYTES],
-    ...(geometry.replyCount === 0 ? [] : [['reply slot', geometry.repliesOffset, REPLY_BYTES] as [string, number, number]]),
+    ...(geometry.replyCount === 0
+      ? []
+      : [['reply slot', geometry.repliesOffset, REPLY_BYTES] as [string, number, number]]),
     ...geometry.channels.flatMap(({ name, offset, ring }): [string, number, number][] => [
       [name, offset, 0],
       [`${name} slot`, ring.slotsOffset, 4],

@@ -54,4 +54,12 @@ function* act(port: DeadPort, reaper: number, findings: Findings): PortSteps<voi
   yield* reapClaimed(port, reaper, scratch, findings);
 }
 
-export { askWithPage, cancelCall, collectAnswer, leaveWithCalls, refuseCall, replyTo, serveCall } from './real-calls.js';
+export {
+  askWithPage,
+  cancelCall,
+  collectAnswer,
+  leaveWithCalls,
+  refuseCall,
+  replyTo,
+  serveCall,
+} from './real-calls.js';

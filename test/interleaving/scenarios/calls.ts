@@ -249,7 +249,8 @@ export const callScenarios: readonly Scenario[] = [
       'served nothing, answered': 'the first call was dropped, that of the next thread answered',
       'too late, served nothing': 'the first was served in vain; looked again before the next was there',
       'too late, answered': 'the first was served in vain, the next answered',
-      'answered, served nothing': 'the first was answered, and released by the asker; or the next, after it was dropped',
+      'answered, served nothing':
+        'the first was answered, and released by the asker; or the next, after it was dropped',
       'answered, answered': 'both were',
     },
   },
@@ -293,11 +294,7 @@ export const callScenarios: readonly Scenario[] = [
     bound: 2,
     setup(pool) {
       const handles = allocPages(pool, 0, 1);
-      return [
-        [ask(pool, 0, handles), collectOf(0)],
-        [serve],
-        [['scrub']],
-      ];
+      return [[ask(pool, 0, handles), collectOf(0)], [serve], [['scrub']]];
     },
     // As the closer's timer brings it.
     finish: (pool) => pool.port(2).scrub(),
