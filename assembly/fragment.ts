@@ -42,15 +42,16 @@ export function allocFragment(bytes: u32): u32 {
   const page = load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET);
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
   const first = cut >>> 16;
-  if (page == 0 || first + units > (<u32>1) << unitsPerPageShift) return allocFragmentSlow(bytes, units);
-  return cutAt(page, cut, first, units);
+  const row = held(page);
+  // A page of which this port has as many references as its row can count is left: another one has room.
+  if (page == 0 || first + units > (<u32>1) << unitsPerPageShift || row == LEDGER_MAX)
+    return allocFragmentSlow(bytes, units);
+  return cutAt(page, cut, first, units, row);
 }
 
 // @ts-ignore: decorator
 @inline
-function cutAt(page: u32, cut: u32, first: u32, units: u32): u32 {
-  const row = held(page);
-  if (row == LEDGER_MAX) return 0;
+function cutAt(page: u32, cut: u32, first: u32, units: u32, row: u32): u32 {
   const unit = (page << unitsPerPageShift) + first;
   const word = load<u32>(wordAddress(unit));
   recordCut(row, cut);
@@ -70,7 +71,8 @@ function allocFragmentSlow(bytes: u32, units: u32): u32 {
   if (isReused || load<u32>(loaded + NODE_COUNT_OFFSET) != 0) count(COUNTER_FAST);
   else if (!refill()) return 0;
   if (!isReused) open();
-  return cutAt(load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET), 0, 0, units);
+  // A page that was just opened has nobody who holds it, this port neither.
+  return cutAt(load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET), 0, 0, units, 0);
 }
 
 /** Takes the cached page on top as the open fragment page. */

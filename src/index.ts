@@ -7,7 +7,7 @@ export { type CallRoom, Calls, type RequestPacket, type ServeOptions } from './p
 export { Channel } from './pool/channel.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
-export type { AttachOptions, CallsOptions, ChannelOptions, PoolOptions } from './pool/options.js';
+export type { AttachOptions, CallsOptions, ChannelOptions, PoolNames, PoolOptions } from './pool/options.js';
 export { type Handle, PagePool, type PinToken, type UnreadablePool } from './pool/page-pool.js';
 export type { Call, CallHandler } from './pool/serving.js';
 export type { PoolShare } from './pool/share.js';
@@ -28,6 +28,7 @@ export type { Holder } from './reports/holders.js';
 export type {
   AllocStats,
   CallsStats,
+  ChannelStats,
   CounterStats,
   PageStats,
   PoolStats,

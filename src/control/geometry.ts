@@ -53,6 +53,7 @@ export interface GeometryPlan {
   readonly pageCount: number;
   readonly unitBytes: number;
   readonly maxPorts: number;
+  readonly tokens: number;
   readonly zero: 'never' | 'on-release';
   readonly channels: readonly ChannelPlan[];
   readonly calls: readonly CallsPlan[];
@@ -79,6 +80,11 @@ export interface ChannelGeometry extends ChannelPlan {
   readonly isCalls: boolean;
   readonly offset: number;
   readonly ring: RingGeometry;
+}
+
+/** A channel by its name, for messages. */
+export function titleOf({ isCalls, name }: Pick<ChannelGeometry, 'isCalls' | 'name'>): string {
+  return `${isCalls ? 'calls' : 'channel'} ${JSON.stringify(name)}`;
 }
 
 /** A pool's shape. */
@@ -135,7 +141,6 @@ export const MEMORY_BYTES_MAX: number = 65535 * WASM_PAGE_BYTES;
  * Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched.
  */
 export const SCRATCH_BYTES = 32 * 1024;
-const TOKEN_COUNT = 256;
 /** As many as a call's number can tell apart. */
 const REPLY_COUNT = 64;
 /** A request, and perhaps the room for its reply. */
@@ -174,7 +179,7 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     nodeBytes: align(NODE_PAGES_OFFSET + 4 * magazineCapacity, 16),
   });
   const tokensOffset = align(ringEnd(ring), BLOCK_ALIGNMENT);
-  const repliesOffset = align(tokensOffset + TOKEN_COUNT * TOKEN_BYTES, BLOCK_ALIGNMENT);
+  const repliesOffset = align(tokensOffset + plan.tokens * TOKEN_BYTES, BLOCK_ALIGNMENT);
   const replyCount = plan.calls.length === 0 ? 0 : REPLY_COUNT;
   const channelsOffset = align(repliesOffset + maxPorts * replyCount * REPLY_BYTES, BLOCK_ALIGNMENT);
   const channels = planChannels(plan, channelsOffset);
@@ -212,7 +217,7 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     extentsOffset,
     ring,
     tokensOffset,
-    tokenCount: TOKEN_COUNT,
+    tokenCount: plan.tokens,
     repliesOffset,
     replyCount,
     channelsOffset,

@@ -4,6 +4,7 @@
 // nothing of it. Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
 
 import { OK } from '../../assembly/layout.js';
+import { titleOf } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
 import { ENGINE_CALLS } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
@@ -13,9 +14,7 @@ const RELEASED = 'released';
 
 /** The port's engine, with a tracker of what goes through it. */
 export function trackEngine({ engine, geometry, memory }: LeakSeat, tracker: LeakTracker): Engine {
-  const channels = geometry.channels.map(
-    ({ isCalls, name }) => `${isCalls ? 'calls' : 'channel'} ${JSON.stringify(name)}`,
-  );
+  const channels = geometry.channels.map(titleOf);
   const sentTo = channels.map((name) => `sent to ${name}`);
   const receivedFrom = channels.map((name) => `received from ${name}`);
   /** The handles of a burst's items. */

@@ -4,8 +4,8 @@
 // the packet has the bytes that it had.
 
 import { isReadableHandle } from '../port/handles.js';
-import { exhausted, type Port } from '../port/port.js';
-import { PROVIDER, seekPages } from '../port/want.js';
+import type { Port } from '../port/port.js';
+import { seekPages } from '../port/want.js';
 import { exactView, isExclusive, looseView, Part, releasePart, trimEnd } from './part.js';
 import type { PartList } from './part-list.js';
 
@@ -96,11 +96,8 @@ function hasRoomBehind(port: Port, part: Part, bytes: number): boolean {
  * A fragment's window with its one reference; null when the pool is empty, or has no memory left that can be written.
  */
 function allocatePart(port: Port, call: string, bytes: number): Part | null {
-  let handle = port.engine.allocFragment(bytes);
-  if (handle === 0) {
-    exhausted(port, call);
-    if (seekPages(port, call, 1, PROVIDER) !== 0) handle = port.engine.allocFragment(bytes);
-  }
+  const ask = (): number => port.engine.allocFragment(bytes);
+  const handle = ask() || seekPages(port, call, 1, ask);
   return handle !== 0 && isWritable(port, call, handle) ? new Part(port, handle, 0, bytes) : null;
 }
 

@@ -26,7 +26,7 @@ const WORD_MAX = 0xffffffff;
 
 /** This thread's end of a channel, and the parts of a message that could not be taken to its end. */
 interface PacketEnd extends ChannelEnd {
-  begun: { readonly parts: Part[]; readonly tag: number } | undefined;
+  begun: { readonly parts: Part[]; tag: number } | undefined;
 }
 
 const ends = new WeakMap<AnyChannel, PacketEnd>();
@@ -117,12 +117,14 @@ export function receivePacket(channel: AnyChannel): Packet | null {
   const end = endOf(channel, 'receivePacket');
   const { port, index, geometry } = end;
   const message = end.begun ?? { parts: [], tag: 0 };
-  end.begun = undefined;
   const { parts } = message;
-  let { tag } = message;
   for (;;) {
     const { entries, isRest } = nextMessage(port.memory, geometry, port.id);
-    if (parts.length > 0 && !isRest) return packetOf(port, parts, tag);
+    if (parts.length > 0 && !isRest) {
+      const packet = packetOf(port, parts, message.tag);
+      end.begun = undefined;
+      return packet;
+    }
     // Where the inbox is empty, the first entry of what comes says how many follow it there.
     const wanted = Math.max(1, entries);
     const { engine, scratch } = port;
@@ -130,10 +132,11 @@ export function receivePacket(channel: AnyChannel): Packet | null {
     for (let at = 0; at < came * ENTRY_WORDS; at += ENTRY_WORDS) {
       const [handle = 0, offset = 0, length = 0, own = 0] = scratch.own.subarray(at, at + ENTRY_WORDS);
       parts.push(new Part(port, handle, offset, length));
-      tag = own;
+      message.tag = own;
     }
+    // What came is kept, whatever happens: the next call goes on with it.
+    if (parts.length > 0) end.begun = message;
     if (came === wanted) continue;
-    if (parts.length > 0) end.begun = { parts, tag };
     const code = engine.lastError();
     if (code === EMPTY || code === OK) return null;
     throw refusal(code, 'receivePacket', 'channel', channel.name);

@@ -24,7 +24,7 @@ import { findHolders, type Holder } from '../reports/holders.js';
 export interface CloseReport {
   /** Every page is home; false when `timeoutMs` was over before. The pool goes on closing then. */
   readonly isDestroyed: boolean;
-  /** Pages that are not home: held by users, or cached by ports that have not run since. */
+  /** Pages that are not with the provider: held by users, or in caches of ports that have not run since. */
   readonly inflight: number;
   /** Pages that somebody has pinned: they outlast the pool. */
   readonly pinned: number;

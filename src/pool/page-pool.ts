@@ -4,28 +4,20 @@
 // each; everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files
 // beside this one.
 
-import { ownerState, ringOwner } from '../control/owner.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
-import {
-  invalidArgument,
-  invalidHandle,
-  invalidRange,
-  requireFlag,
-  requireInteger,
-  requireMilliseconds,
-  requireRecord,
-} from '../errors.js';
+import { invalidArgument, invalidHandle, requireFlag, requireInteger } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
+import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
-import { allocBulkAt, allocBulkCopied, allocCopied, releaseCopied } from '../port/bursts.js';
-import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf } from '../port/handles.js';
-import { destroyedError, exhausted, type Port, refusal } from '../port/port.js';
+import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
+import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
-import { OWN_PAGE, PROVIDER, seekPages } from '../port/want.js';
+import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
@@ -35,11 +27,12 @@ import { Attachment, declared } from './attachment.js';
 import type { Calls } from './calls.js';
 import type { Channel } from './channel.js';
 import type { CloseReport } from './closing.js';
-import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
-import type { AttachOptions, PoolOptions } from './options.js';
-import type { PoolShare } from './share.js';
+import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
+import type { AttachOptions, PoolNames, PoolOptions } from './options.js';
+import { POOL_NOT_POSTED } from './posting.js';
+import type { NamesOf, PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
-import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
+import type { UnreadableCalls, UnreadableProvider, UnreadableShare } from './unreadable.js';
 
 /**
  * A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the
@@ -65,7 +58,7 @@ export let portOf: (call: string, pool: PagePool) => Port;
  *   if (!pool.channel('work').send(page, 0, 65536)) pool.release(page);
  * }
  */
-export class PagePool {
+export class PagePool<Names extends PoolNames = PoolNames> {
   readonly name: string;
   readonly pageBytes: number;
   /** Pages at most. */
@@ -75,6 +68,7 @@ export class PagePool {
   readonly engine: 'wasm' | 'typescript';
   /** `'local'`: the memory cannot be shared, and `share()` says why. */
   readonly mode: 'shared' | 'local';
+  protected readonly notPosted: Unclonable = POOL_NOT_POSTED;
   /** The port's engine, beside the port's own: the fast paths save a load. */
   #engine: Engine;
   readonly #port: Port;
@@ -85,6 +79,15 @@ export class PagePool {
   readonly #views: (Uint8Array | undefined)[];
 
   private constructor(start: Start) {
+    if (typeof start !== 'object') {
+      throw invalidArgument(
+        'new PagePool',
+        'start',
+        start,
+        'PagePool.create() or PagePool.attach()',
+        'call one of them',
+      );
+    }
     const { port } = start;
     this.#port = port;
     this.#attachment = new Attachment(start, this);
@@ -109,8 +112,12 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform
    *   refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
-  static create(options: PoolOptions & { provider: UnreadableProvider }): Promise<UnreadablePool>;
-  static create(options?: PoolOptions): Promise<PagePool>;
+  static create<Channels extends string = never, Requests extends string = never>(
+    options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
+  ): Promise<UnreadablePool<{ channels: Channels; calls?: Requests }>>;
+  static create<Channels extends string = never, Requests extends string = never>(
+    options?: PoolOptions<Channels, Requests>,
+  ): Promise<PagePool<{ channels: Channels; calls?: Requests }>>;
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
@@ -119,8 +126,12 @@ export class PagePool {
   }
 
   /** The same at once, where compiling may block the thread: in Node and in workers. */
-  static createSync(options: PoolOptions & { provider: UnreadableProvider }): UnreadablePool;
-  static createSync(options?: PoolOptions): PagePool;
+  static createSync<Channels extends string = never, Requests extends string = never>(
+    options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
+  ): UnreadablePool<{ channels: Channels; calls?: Requests }>;
+  static createSync<Channels extends string = never, Requests extends string = never>(
+    options?: PoolOptions<Channels, Requests>,
+  ): PagePool<{ channels: Channels; calls?: Requests }>;
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));
@@ -159,11 +170,14 @@ export class PagePool {
    *
    * @throws PagePoolError POOL_ERR_NOT_SHARED when the pool is local; POOL_ERR_DESTROYED when it is
    */
-  share(): PoolShare {
-    return this.#attachment.share();
+  share(): PoolShare<Names> {
+    return this.#attachment.share() as PoolShare<Names>;
   }
 
-  /** Pages that are not home: used by somebody, or cached by a port. */
+  /**
+   * Pages that are not with the provider: held by somebody, or in a port's cache or the ring, as in the kernel. So it is
+   * not 0 when all are released; `stats().pages.used` counts those that somebody holds.
+   */
   get inflight(): number {
     return inflight(this.#port.memory, this.#port.geometry);
   }
@@ -179,7 +193,7 @@ export class PagePool {
    */
   alloc(): Handle {
     const handle = this.#engine.alloc();
-    return handle !== 0 ? handle : this.#allocAgain();
+    return handle !== 0 ? handle : this.#seekPage('alloc');
   }
 
   /**
@@ -190,11 +204,14 @@ export class PagePool {
    * @see page_pool_alloc_frag
    */
   allocFragment(bytes: number): Handle {
-    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes) throw this.#badSize('allocFragment', bytes);
+    if (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes)
+      throw sizeError('allocFragment', bytes, this.pageBytes);
     const handle = this.#engine.allocFragment(bytes);
-    if (handle !== 0) return handle;
-    exhausted(this.#port, 'allocFragment');
-    return seekPages(this.#port, 'allocFragment', 1, PROVIDER) !== 0 ? this.#engine.allocFragment(bytes) : 0;
+    return handle !== 0 ? handle : this.#seekFragment('allocFragment', bytes);
+  }
+
+  #seekFragment(call: string, bytes: number): Handle {
+    return seekPages(this.#port, call, 1, () => this.#engine.allocFragment(bytes));
   }
 
   /**
@@ -207,32 +224,23 @@ export class PagePool {
     return this.#port.scratch.take(count);
   }
 
-  /** The pool looked empty: its last page may be this thread's open fragment page. */
-  #allocAgain(): Handle {
-    exhausted(this.#port, 'alloc');
-    return seekPages(this.#port, 'alloc', 1) !== 0 ? this.#engine.alloc() : 0;
+  #seekPage(call: string): Handle {
+    return seekPages(this.#port, call, 1, () => this.#engine.alloc());
   }
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
   allocBulk(out: Uint32Array, count: number): boolean {
-    const address = this.#port.scratch.addressOf('allocBulk', 'out', out, count, 1);
-    const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
-    if (isDone) return true;
-    exhausted(this.#port, 'allocBulk');
-    const found = seekPages(this.#port, 'allocBulk', count);
-    if (found === OWN_PAGE) return this.allocBulk(out, count);
-    return found !== 0 && allocBulkCopied(this.#port, out, count);
+    return allocBulk(this.#port, 'allocBulk', out, count);
   }
 
-  /** Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`. */
+  /**
+   * Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`.
+   *
+   * @throws PagePoolError POOL_ERR_CLOSING, POOL_ERR_DESTROYED or POOL_ERR_PROVIDER when there is no page and the pool
+   *   closes, or its provider fails. A call that has taken some returns those, and the next one is told
+   */
   allocBurst(out: Uint32Array, count: number): number {
-    const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
-    const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
-    if (got === count) return got;
-    if (got === 0) exhausted(this.#port, 'allocBurst');
-    const found = seekPages(this.#port, 'allocBurst', count - got, got === 0 ? OWN_PAGE + PROVIDER : PROVIDER);
-    if (found === OWN_PAGE) return this.allocBurst(out, count);
-    return found === 0 ? got : got + allocCopied(this.#port, out.subarray(got, count), count - got);
+    return allocBurst(this.#port, out, count);
   }
 
   /**
@@ -269,14 +277,7 @@ export class PagePool {
    *   it not
    */
   releaseBulk(handles: Uint32Array, count: number = handles?.length): void {
-    const address = this.#port.scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
-    const done = address !== 0 ? this.#engine.releaseBulk(address, count) : releaseCopied(this.#port, handles, count);
-    if (done < count) this.#refuseBulk(handles[done] as number, done);
-  }
-
-  /** Throws the error of a handle that a bulk stopped at: asking again changes nothing, since it is refused again. */
-  #refuseBulk(handle: number, index: number): never {
-    throw refusal(this.#engine.release(handle), 'releaseBulk', 'handle', handle, index);
+    releaseBulk(this.#port, handles, count);
   }
 
   /**
@@ -380,8 +381,16 @@ export class PagePool {
 
   /** A fragment of `bytes` bytes, or a whole page when not given; null when the pool is empty. */
   take(bytes?: number): Fragment | null {
-    const handle = bytes === undefined ? this.alloc() : this.allocFragment(bytes);
-    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? this.pageBytes, 0);
+    return this.#take('take', bytes);
+  }
+
+  #take(call: string, bytes: number | undefined): Fragment | null {
+    const { pageBytes } = this;
+    const isSize = bytes === undefined || (isWord(bytes) && bytes > 0 && bytes <= pageBytes);
+    if (!isSize) throw sizeError(call, bytes, pageBytes);
+    let handle = bytes === undefined ? this.#engine.alloc() : this.#engine.allocFragment(bytes);
+    if (handle === 0) handle = bytes === undefined ? this.#seekPage(call) : this.#seekFragment(call, bytes);
+    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? pageBytes, 0);
   }
 
   /**
@@ -392,7 +401,7 @@ export class PagePool {
    *   signal's reason
    */
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
-    const probe = (): Fragment | undefined => this.take(bytes) ?? undefined;
+    const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const ask = (): boolean => this.#engine.hasPages() !== 0;
     const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask, looks: true };
     return waitFor(wait, requireWaitOptions('takeAsync', options));
@@ -404,6 +413,16 @@ export class PagePool {
     requireInteger('fragment', 'offset', offset, 0, extent);
     if (length !== undefined) requireInteger('fragment', 'length', length, 0, extent - offset);
     return new Fragment(this.#port, handle, offset, length ?? extent - offset, 0);
+  }
+
+  /**
+   * `fragment.lend()`, waiting for a token where as many are out as the pool has: until somebody adopts or reclaims
+   * one, which a timer notices within 10 ms. When it rejects the fragment is still the caller's.
+   *
+   * @throws PagePoolError as `lend`; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
+   */
+  async lendAsync(fragment: Fragment, options?: WaitOptions): Promise<FragmentToken> {
+    return this.#attachment.lend(fragment, requireWaitOptions('lendAsync', options));
   }
 
   /**
@@ -420,7 +439,7 @@ export class PagePool {
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
    */
-  channel(name: string): Channel {
+  channel(name: Names['channels'] & string): Channel {
     return declared('channel', 'a channel', this.#attachment.channels, name);
   }
 
@@ -429,7 +448,7 @@ export class PagePool {
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no calls of that name were declared
    */
-  calls(name: string): Calls {
+  calls(name: Names['calls'] & string): Calls {
     return declared('calls', 'calls', this.#attachment.calls, name);
   }
 
@@ -440,10 +459,7 @@ export class PagePool {
    * seconds.
    */
   reclaimTokens(olderThanMs: number): number {
-    requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
-    // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
-    const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
-    return reclaimTokens(this.#port, Math.max(0, second));
+    return reclaimOlder(this.#port, olderThanMs);
   }
 
   /**
@@ -453,12 +469,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_PROVIDER when this thread calls the provider, and it fails
    */
   trim(): number {
-    const { areas, supply } = this.#port;
-    if (areas !== undefined && !this.#port.isGone && ownerState(this.#port) === 'gone') return 0;
-    const given = this.#engine.trim();
-    if (supply !== undefined) supply.trim('trim');
-    else if (areas !== undefined && given > 0) ringOwner(this.#port);
-    return given;
+    return this.#attachment.trim();
   }
 
   /**
@@ -478,8 +489,7 @@ export class PagePool {
    *   here
    */
   watch(worker: unknown): void {
-    if (this.#port.isGone) throw destroyedError('watch');
-    this.#attachment.watching.watch(worker);
+    this.#attachment.watch(worker);
   }
 
   /**
@@ -493,10 +503,7 @@ export class PagePool {
    *   thread reaps the port, or when it is this thread's own
    */
   reap(portId: number, options?: { force?: boolean | undefined }): ReapReport {
-    const force = requireFlag('reap', options, 'force');
-    if (this.#port.isGone) throw destroyedError('reap');
-    this.#port.supply?.refuseReentry('reap');
-    return this.#attachment.reaper.reap(portId, force);
+    return this.#attachment.reap(portId, requireFlag('reap', options, 'force'));
   }
 
   /**
@@ -526,11 +533,7 @@ export class PagePool {
    * @param options `olderThanMs`: leaves out what came later
    */
   leaks(options?: { olderThanMs?: number | undefined }): LeakReport[] {
-    const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']) as {
-      olderThanMs?: number | undefined;
-    };
-    requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
-    return this.#port.leaks?.reports(olderThanMs) ?? [];
+    return this.#attachment.leaks(options);
   }
 
   /**
@@ -568,43 +571,29 @@ export class PagePool {
     await this.close();
   }
 
+  [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {
+    const { name, pageBytes, pageCount, portId, engine, mode, inflight } = this;
+    return shown('PagePool', { name, pageBytes, pageCount, portId, engine, mode, inflight }, depth, options, inspect);
+  }
+
   static {
     portOf = (call, pool) => {
       if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
       return pool.#port;
     };
   }
-
-  #badSize(call: string, bytes: number): Error {
-    const rule = `an integer, 1..${this.pageBytes}`;
-    if (!Number.isInteger(bytes) || bytes <= this.pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
-    return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
-  }
 }
 
 /** A pool of memory that the processor cannot see. */
-export interface UnreadablePool
-  extends Omit<
-    PagePool,
-    'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'calls' | 'share'
-  > {
-  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
-  bytes(handle: never): never;
-  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
-  area(handle: never): never;
-  take(bytes?: number): UnreadableFragment | null;
-  takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
-  fragment(handle: Handle, offset?: number, length?: number): UnreadableFragment;
-  adopt(token: FragmentToken): UnreadableFragment;
-  channel(name: string): UnreadableChannel;
-  share(): UnreadableShare;
-}
+export interface UnreadablePool<Names extends PoolNames = PoolNames>
+  extends Omit<PagePool<Names>, keyof UnreadableCalls | 'calls'>,
+    UnreadableCalls<Names> {}
 
-/** The pool that a share attaches to; a `PagePool` where nothing is known of the share. */
-export type PoolOf<Share> = PoolShare extends Share
-  ? PagePool
+/** The pool that a share attaches to, with its names; a `PagePool` of any names where nothing is known of the share. */
+export type PoolOf<Share extends PoolShare> = 0 extends 1 & Share
+  ? PagePool // any
   : [Share] extends [never]
     ? PagePool
     : Share extends UnreadableShare
-      ? UnreadablePool
-      : PagePool;
+      ? UnreadablePool<NamesOf<Share>>
+      : PagePool<NamesOf<Share>>;

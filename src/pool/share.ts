@@ -21,13 +21,13 @@ import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { describedSource, type PageSource } from '../provider/choose.js';
 import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
-import { type ResolvedOptions, resolveOptions } from './options.js';
+import { type PoolNames, type ResolvedOptions, resolveOptions } from './options.js';
 
 /**
  * What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach`
  * there.
  */
-export interface PoolShare {
+export interface PoolShare<Names extends PoolNames = PoolNames> {
   readonly kind: 'pagepool';
   readonly abi: number;
   readonly layoutHash: number;
@@ -44,6 +44,7 @@ export interface PoolShare {
     readonly pageCount: number;
     readonly unitBytes: number;
     readonly maxPorts: number;
+    readonly tokens: number;
     readonly zero: 'never' | 'on-release';
     readonly channels: readonly ChannelPlan[];
     readonly calls: readonly CallsPlan[];
@@ -51,7 +52,23 @@ export interface PoolShare {
   };
   /** Where the pages of a provider lay when the share was made. */
   readonly areas?: AreasChange | undefined;
+  /**
+   * For the compiler alone, and never there: the names that `PagePool.attach` gives the pool. A method, so that a pool
+   * of more channels is taken where one of them is asked for.
+   */
+  readonly names?:
+    | { channel(name: Names['channels'] & string): void; calls(name: Names['calls'] & string): void }
+    | undefined;
 }
+
+/** The names that a share carries. */
+export type NamesOf<Share extends PoolShare> =
+  NonNullable<Share['names']> extends {
+    channel(name: infer Channels extends string): void;
+    calls(name: infer Requests extends string): void;
+  }
+    ? { channels: Channels; calls?: Requests }
+    : PoolNames;
 
 /** A share whose memory was checked. */
 export interface OpenedShare {
@@ -67,7 +84,7 @@ export function makeShare(
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels, calls, source } = options;
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, calls, source } = options;
   return {
     kind: 'pagepool',
     abi: ABI_VERSION,
@@ -82,6 +99,7 @@ export function makeShare(
       pageCount,
       unitBytes,
       maxPorts,
+      tokens,
       zero,
       channels: channels.map((channel) => ({ ...channel })),
       calls: calls.map((each) => ({ ...each })),

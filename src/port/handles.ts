@@ -4,7 +4,7 @@
 // which is made anew when another thread has grown the memory past it.
 
 import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
-import { invalidHandle, requireInteger } from '../errors.js';
+import { invalidArgument, invalidHandle, invalidRange, requireInteger } from '../errors.js';
 import { isHandleNumber } from '../numbers.js';
 import { type Port, refusal } from './port.js';
 
@@ -59,4 +59,11 @@ export function fragmentView(
   }
   const start = startOfHandle(port, handle) + offset;
   return new Uint8Array(port.memory.reach(start + bytes).buffer, start, bytes);
+}
+
+/** The error for a size that no fragment can have. */
+export function sizeError(call: string, bytes: number, pageBytes: number): Error {
+  const rule = `an integer, 1..${pageBytes}`;
+  if (!Number.isInteger(bytes) || bytes <= pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
+  return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
 }

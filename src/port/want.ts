@@ -1,26 +1,26 @@
 // Where a call looks further that found no page: one order for all of them.
 //
 // The port's own thread only. What is looked for may be in the open fragment page of this very thread, or with a
-// provider.
+// provider. The engine knows neither: it asks its caches, the ring, the provider's side and the other ports.
 
 import { leaveWant, ringOwner } from '../control/owner.js';
 import { returnIdleFragmentPage } from './fragment-page.js';
-import type { Port } from './port.js';
-
-/** The open fragment page of this thread, when nobody holds a fragment of it. */
-export const OWN_PAGE = 1;
-/** The provider, which is asked for more. */
-export const PROVIDER = 2;
+import { exhausted, type Port } from './port.js';
 
 /**
- * Looks further for `count` pages, in `places`: a sum of OWN_PAGE and PROVIDER. Where it is worth looking again now, or
- * 0.
+ * Looks further for `count` pages, and asks the engine again wherever there may be some: the one way, for all calls.
+ * The last answer of `ask`, which is 0 as long as it lacks something.
  *
- * @throws PagePoolError POOL_ERR_PROVIDER when this thread is the owner, and the provider failed
+ * @throws PagePoolError POOL_ERR_CLOSING or POOL_ERR_DESTROYED when no page will ever come; POOL_ERR_PROVIDER when this
+ *   thread is the owner, and the provider failed
  */
-export function seekPages(port: Port, call: string, count: number, places = OWN_PAGE + PROVIDER): number {
-  if ((places & OWN_PAGE) !== 0 && returnIdleFragmentPage(port)) return OWN_PAGE;
-  return (places & PROVIDER) !== 0 && want(port, call, count) ? PROVIDER : 0;
+export function seekPages(port: Port, call: string, count: number, ask: () => number): number {
+  exhausted(port, call);
+  if (returnIdleFragmentPage(port)) {
+    const found = ask();
+    if (found !== 0) return found;
+  }
+  return want(port, call, count) ? ask() : 0;
 }
 
 /**

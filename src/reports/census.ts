@@ -61,6 +61,7 @@ export interface CensusFindings {
   /** Pages that a death left with a reference too many, perhaps: an audit that is exact settles them. */
   readonly suspects: readonly number[];
   readonly pages: PageStats;
+  /** As in the statistics. */
   readonly inflight: number;
   /** References that users hold, by where they are. */
   readonly references: {

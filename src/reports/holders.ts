@@ -14,7 +14,7 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf, reaperOf } from '../control/claims.js';
-import type { ChannelGeometry } from '../control/geometry.js';
+import { type ChannelGeometry, titleOf } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
 import {
   answeredHandles,
@@ -123,13 +123,7 @@ class Search {
       const pages = [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET].flatMap((holder) =>
         this.#pagesIn(channel, this.#word(laneOffset(channel, id) + holder)),
       );
-      this.#add(
-        'channel',
-        id,
-        channel.name,
-        unique(pages),
-        `has %, received from channel "${channel.name}" and not taken`,
-      );
+      this.#add('channel', id, channel.name, unique(pages), `has %, received from ${titleOf(channel)} and not taken`);
     }
     const cached = this.#cacheOf(id);
     this.#add('cache', id, null, cached, `caches %${since}`);
@@ -145,7 +139,7 @@ class Search {
 
   #visitRing(channel: ChannelGeometry): void {
     const pages = [...filledNodes(this.#port.memory, channel.ring)].flatMap((node) => this.#pagesIn(channel, node));
-    this.#add('channel', null, channel.name, unique(pages), `channel "${channel.name}" has %, not received`);
+    this.#add('channel', null, channel.name, unique(pages), `${titleOf(channel)} has %, not received`);
   }
 
   /** Pages of a node's entries that nobody has taken. */

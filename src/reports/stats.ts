@@ -28,7 +28,10 @@ import {
   LANE_ANSWERED_OFFSET,
   LANE_ASKED_OFFSET,
   LANE_CANCELLED_OFFSET,
+  LANE_DROPPED_OFFSET,
   LANE_FAILED_OFFSET,
+  LANE_RECEIVED_OFFSET,
+  LANE_SENT_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
@@ -39,8 +42,17 @@ import {
 } from '../../assembly/layout.js';
 import { replyOffset } from '../control/calls.js';
 import { claimOf } from '../control/claims.js';
+import type { ChannelGeometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
-import { cachedPages, homeState, laneSum, loadWord, ringPages } from '../control/nodes.js';
+import {
+  cachedPages,
+  homeState,
+  laneSum,
+  loadWord,
+  pendingEntries,
+  ringPages,
+  waitingThreads,
+} from '../control/nodes.js';
 import { ownerState } from '../control/owner.js';
 import { portOffset } from '../control/places.js';
 import { inflight } from '../control/state.js';
@@ -148,6 +160,7 @@ export interface PoolStats extends CounterStats {
   readonly unitBytes: number;
   /** A stale handle is refused with probability 1 - 2^-generationBits. */
   readonly generationBits: number;
+  /** Pages that are not with the provider, those in caches and ring among them: `pages.used` are those that are held. */
   readonly inflight: number;
   readonly pages: PageStats;
   /** Bytes of memory that the pool has itself, its control region included; a provider's areas are not. */
@@ -155,6 +168,24 @@ export interface PoolStats extends CounterStats {
   readonly provider: ProviderStats;
   readonly calls: readonly CallsStats[];
   readonly ports: readonly PortStats[];
+  /** Ours: the channels, in the order of their declaration. */
+  readonly channels: readonly ChannelStats[];
+}
+
+/** Ours: what goes on in a channel. */
+export interface ChannelStats {
+  readonly name: string;
+  readonly capacity: number;
+  /** Entries inside now. */
+  readonly pending: number;
+  /** Threads that wait now: for room, and for an entry. */
+  readonly waiting: { readonly senders: number; readonly receivers: number };
+  /** Entries that were sent since the pool was created, modulo 2^32; also those dropped later to make room. */
+  readonly sent: number;
+  /** Entries that were received, modulo 2^32. */
+  readonly received: number;
+  /** Entries that the channel's policy, or its end, dropped. */
+  readonly dropped: number;
 }
 
 /** Ours: where pages come from. */
@@ -196,6 +227,7 @@ export function readStats(port: Port, engine: 'wasm' | 'typescript'): PoolStats 
     provider: readProvider(port),
     calls: readCalls(port),
     ports,
+    channels: geometry.channels.filter(({ isCalls }) => !isCalls).map((channel) => readChannel(port, channel)),
   };
 }
 
@@ -232,6 +264,23 @@ function readProvider(port: Port): ProviderStats {
     kind: port.kind,
     state: state === 'none' ? 'own' : state,
     owner,
+  };
+}
+
+function readChannel(port: Port, channel: ChannelGeometry): ChannelStats {
+  const { memory, geometry } = port;
+  const sum = (counter: number): number => laneSum(memory, geometry, channel, counter);
+  const dropped = sum(LANE_DROPPED_OFFSET);
+  // What is dropped from inside was taken out by whoever dropped it; what a full channel does not take never was inside.
+  const taken = sum(LANE_RECEIVED_OFFSET) - (channel.whenFull === 'drop-newest' ? 0 : dropped);
+  return {
+    name: channel.name,
+    capacity: channel.capacity,
+    pending: pendingEntries(memory, geometry, channel),
+    waiting: waitingThreads(port, channel),
+    sent: sum(LANE_SENT_OFFSET),
+    received: taken >>> 0,
+    dropped,
   };
 }
 

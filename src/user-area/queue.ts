@@ -15,6 +15,7 @@ import { pageOfHandle, rowIndex, startInPage } from '../control/places.js';
 import { callError, invalidArgument, invalidHandle, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { isSharedBuffer } from '../platform/buffers.js';
+import { type Unclonable, unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
 import { startTimer } from '../platform/timers.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
@@ -67,6 +68,11 @@ export interface UserQueueStats {
   readonly lost: number;
 }
 
+const NOT_POSTED = unclonable(
+  'UserQueue',
+  'what share() returns',
+  'post queue.share(), and make the Receiver of it there',
+);
 const SLOTS = 256;
 /** How long a look at the refills waits for more to come. */
 const LOOK_MS = 1;
@@ -84,6 +90,7 @@ const givenBy = new WeakMap<Port, Uint32Array>();
  *   0 && !queue.give(page, 0, 4096)) pool.release(page); // full: the reference is still ours
  */
 export class UserQueue {
+  protected readonly notPosted: Unclonable = NOT_POSTED;
   readonly #pool: PagePool;
   readonly #port: Port;
   readonly #area: SharedArea & { readonly buffer: SharedArrayBuffer };
@@ -214,7 +221,8 @@ export class UserQueue {
    * Copies bytes that lie outside the area into pages of it and gives those, a page's worth an entry, each with the
    * tag. Returns how many bytes went: fewer when there is no room or no page.
    *
-   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes. A call
+   *   of which some bytes went returns how many, and the next one is told
    */
   giveCopy(bytes: Uint8Array, tag = 0): number {
     if (!(bytes instanceof Uint8Array)) throw invalidArgument('giveCopy', 'bytes', bytes, 'a Uint8Array');
@@ -229,9 +237,10 @@ export class UserQueue {
         done += chunk.length;
         entries++;
       }
-    } finally {
-      if (entries > 0) this.#publish(entries);
+    } catch (error) {
+      if (entries === 0) throw error; // else the next call is told
     }
+    if (entries > 0) this.#publish(entries);
     return done;
   }
 

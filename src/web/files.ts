@@ -92,9 +92,10 @@ async function* readThrough(
 }
 
 /**
- * Writes all bytes at position `at`, and says how many; the reference stays the caller's.
+ * Writes all bytes at position `at`, and says how many; the reference stays the caller's. Fewer when the handle took
+ * fewer: write the rest by another call, which is told why.
  *
- * @throws what the handle throws, such as QuotaExceededError
+ * @throws what the handle throws, such as QuotaExceededError; nothing was written then
  */
 export function writeAt(handle: AccessHandle, source: ByteSource, at: number): number {
   requireHandle('writeAt', handle);
@@ -104,7 +105,12 @@ export function writeAt(handle: AccessHandle, source: ByteSource, at: number): n
   for (const window of windowsOf('writeAt', source)) {
     const bytes = copies ? window.slice() : window;
     for (let done = 0; done < bytes.length; ) {
-      const went = handle.write((done === 0 ? bytes : bytes.subarray(done)) as never, { at: at + written });
+      let went = 0;
+      try {
+        went = handle.write((done === 0 ? bytes : bytes.subarray(done)) as never, { at: at + written });
+      } catch (error) {
+        if (written === 0) throw error; // else the next call is told
+      }
       if (went === 0) return written;
       done += went;
       written += went;

@@ -205,8 +205,17 @@ class DeviceProvider implements WebGpuProvider {
 
   #lose(reason: string): void {
     this.#lost = reason;
-    for (const { areas } of this.#pools.values()) areas.abandon();
-    for (const memory of this.#memories.values()) memory.lose();
+    // Each is told, whatever becomes of the others: nobody catches what this throws, and nobody tells again.
+    for (const { areas } of this.#pools.values()) this.#quietly(() => areas.abandon());
+    for (const memory of this.#memories.values()) this.#quietly(() => memory.lose());
+  }
+
+  #quietly(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#failure = reasonOf(error);
+    }
   }
 
   #end(context: ProviderContext): void {

@@ -43,6 +43,11 @@ export class WorkletPool {
   #area: Uint8Array | undefined;
   #samples: Float32Array = new Float32Array(0);
   readonly #known = new WeakMap<Uint8Array, Float32Array>();
+  // Made once: a closure a call would be garbage.
+  readonly #alloc = (): number => this.#port.engine.alloc();
+  readonly #allocFragment = (): number => this.#port.engine.allocFragment(this.#bytes);
+  /** Of the fragment that is looked for. */
+  #bytes = 0;
 
   /** Of a pool that this thread created or attached to. */
   constructor(pool: PagePool) {
@@ -62,7 +67,7 @@ export class WorkletPool {
   /** A whole page with one reference; 0 when the pool is empty, closing or gone. */
   tryAlloc(): Handle {
     const handle = this.#port.engine.alloc();
-    return handle !== 0 || !this.#canHaveMore() ? handle : this.#port.engine.alloc();
+    return handle !== 0 || !this.#canSeek() ? handle : seekPages(this.#port, 'tryAlloc', 1, this.#alloc);
   }
 
   /**
@@ -74,7 +79,9 @@ export class WorkletPool {
     const { geometry, engine } = this.#port;
     requireInteger('tryAllocFragment', 'bytes', bytes, 1, geometry.pageBytes);
     const handle = engine.allocFragment(bytes);
-    return handle !== 0 || !this.#canHaveMore() ? handle : this.#port.engine.allocFragment(bytes);
+    if (handle !== 0 || !this.#canSeek()) return handle;
+    this.#bytes = bytes;
+    return seekPages(this.#port, 'tryAllocFragment', 1, this.#allocFragment);
   }
 
   /** Gives one reference back; nothing when the port is gone, which took it along. */
@@ -124,15 +131,15 @@ export class WorkletPool {
     this.pool.detach({ release: true });
   }
 
-  /** Whether it is worth asking again for a page. */
-  #canHaveMore(): boolean {
+  /** Whether it is worth looking further for a page. */
+  #canSeek(): boolean {
     const port = this.#port;
     if (port.isGone) return false;
     if (poolState(port.memory) !== STATE_ACTIVE) {
       this.pool.poll(); // hands the cache back: nobody else does while this thread goes on
       return false;
     }
-    return seekPages(port, 'tryAlloc', 1) !== 0;
+    return true;
   }
 
   /** Makes `#samples` the memory that the fragment lies in; where in it sample number `at` stands. */

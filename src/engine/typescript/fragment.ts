@@ -39,14 +39,15 @@ export class FragmentSteps extends RefcountSteps {
     const page = i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2]!;
     const cut = i32[(port + PORT_FRAGMENT_OFFSET) >>> 2]!;
     const first = cut >>> 16;
-    if (page === 0 || first + units > 1 << unitsPerPageShift) return this.allocFragmentSlow(bytes, units);
-    return this.cutAt(page, cut, first, units);
+    const row = this.held(page);
+    // A page of which this port has as many references as its row can count is left: another one has room.
+    if (page === 0 || first + units > 1 << unitsPerPageShift || row === LEDGER_MAX)
+      return this.allocFragmentSlow(bytes, units);
+    return this.cutAt(page, cut, first, units, row);
   }
 
-  protected cutAt(page: number, cut: number, first: number, units: number): number {
+  protected cutAt(page: number, cut: number, first: number, units: number, row: number): number {
     const { i32, u16 } = this;
-    const row = this.held(page);
-    if (row === LEDGER_MAX) return 0;
     const unit = (page << this.unitsPerPageShift) + first;
     const word = i32[this.wordAddress(unit) >>> 2]!;
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
@@ -68,7 +69,8 @@ export class FragmentSteps extends RefcountSteps {
     if (isReused || i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2] !== 0) this.count(COUNTER_FAST);
     else if (!this.refill()) return 0;
     if (!isReused) this.openFragmentPage();
-    return this.cutAt(i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2]!, 0, 0, units);
+    // A page that was just opened has nobody who holds it, this port neither.
+    return this.cutAt(i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2]!, 0, 0, units, 0);
   }
 
   /** Takes the cached page on top as the open fragment page. */

@@ -47,8 +47,13 @@ import {
   type PacketSource,
   type PacketWindow,
   packets,
+  RecordWriter,
+  type RecordWriterOptions,
   receivePacket,
+  records,
   sendPacket,
+  type TextLinesOptions,
+  textLines,
   waitPacketRoom,
 } from 'pagepool/packet';
 import { churn, testProvider } from 'pagepool/testing';
@@ -124,6 +129,26 @@ export async function usePackets(channel: Channel, first: Fragment, source: Pack
   return bytes;
 }
 
+export async function useRecords(channel: Channel, maxLength: number | undefined): Promise<number> {
+  const how: RecordWriterOptions = { flushMs: 5, whenFull: 'drop-newest', ref: false };
+  const writer: RecordWriter = new RecordWriter(channel, how);
+  if (!writer.write('text') || !writer.write(new Uint8Array(4))) await writer.flush({ timeoutMs: 1 });
+  const isRead: boolean = writer.flushSync(10);
+  let count: number = writer.pending + writer.dropped + writer.maxRecordBytes + (isRead ? 1 : 0);
+  for await (const message of packets(channel)) for (const record of records(message)) count += record.length;
+  const limit: TextLinesOptions = { maxLength };
+  for await (const lines of textLines(channel, limit)) for (const line of lines) count += line.length;
+  for await (const lines of textLines(['text', new Uint8Array(1)])) count += lines.length;
+  // @ts-expect-error a number is no record
+  writer.write(1);
+  // @ts-expect-error handles are no text
+  textLines([1]);
+  // @ts-expect-error the oldest are dropped by a channel
+  new RecordWriter(channel, { whenFull: 'drop-oldest' });
+  writer[Symbol.dispose]();
+  return count;
+}
+
 export async function misusePackets(pool: PagePool, channel: Channel, packet: Packet): Promise<void> {
   // @ts-expect-error a handle is no fragment
   packet.append(pool.alloc());
@@ -185,6 +210,37 @@ async function take(share: UserShare): Promise<Uint8Array> {
   // @ts-expect-error a receiver has no handles
   receiver.alloc();
   return delivery?.bytes ?? new Uint8Array(1);
+}
+
+/** Names of channels: the pool's options name them, and a share carries them. */
+export async function names(posted: PoolShare<{ channels: 'work' }>, options: PoolOptions): Promise<void> {
+  const pool = await PagePool.create({ pageCount: 8, channels: { work: {}, results: { capacity: 4 } } });
+  pool.channel('work').close();
+  // @ts-expect-error there is no such channel
+  pool.channel('wrok');
+  const attached = PagePool.attach(pool.share(), { label: 'worker' });
+  attached.channel('results').close();
+  // @ts-expect-error there is no such channel
+  attached.channel('wrok');
+  PagePool.attach({ ...posted, engine: 'typescript' })
+    .channel('work')
+    .close();
+  // @ts-expect-error there is no such channel
+  PagePool.attach(posted).channel('results');
+  const bare = PagePool.createSync({ pageCount: 8 });
+  // @ts-expect-error no channel was declared
+  bare.channel('work');
+  const work = (of: PagePool<{ channels: 'work' }>): Channel => of.channel('work');
+  work(attached).close();
+  // A pool of which nothing is known takes any name, and any pool is one.
+  const any: PagePool = pool;
+  any.channel('other').close();
+  work(any).close();
+  (await PagePool.create(options)).channel('other').close();
+  const workerData: unknown = pool.share();
+  PagePool.attach(workerData as PoolShare).channel('other');
+  // biome-ignore lint/suspicious/noExplicitAny: what workers get is any
+  PagePool.attach(workerData as any).channel('other');
 }
 
 export async function misuse(pool: PagePool, share: PoolShare, fragment: Fragment): Promise<void> {
