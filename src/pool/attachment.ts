@@ -28,6 +28,7 @@ import { Calls, type CallsSeat, endCallsWaits } from './calls.js';
 import { Channel, endChannelWaits, iterate } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
 import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
+import { Replies } from './replies.js';
 import type { PoolShare } from './share.js';
 import { endAttachment, type Start } from './start.js';
 
@@ -66,7 +67,8 @@ export class Attachment {
     this.watching = new Watching(port, this.reaper);
     this.freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
     this.called = new EventCount(port, callEvent(port.geometry, port.id));
-    const seat = { port, called: this.called, freed: this.freed, take: (bytes: number) => calls.take(bytes) };
+    const replies = new Replies(port, this.called);
+    const seat = { port, replies, freed: this.freed, take: (bytes: number) => calls.take(bytes) };
     port.geometry.channels.forEach((channel, index) => {
       if (channel.isCalls) this.calls.set(channel.name, new Calls(seat, index));
       else this.channels.set(channel.name, new Channel(port, index));

@@ -35,6 +35,7 @@ import { EventCount } from '../port/eventcount.js';
 import { destroyedError, type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
+import type { Replies } from './replies.js';
 import { type CallHandler, ServedCall } from './serving.js';
 
 /** How a thread serves calls. */
@@ -73,8 +74,7 @@ export const requestSources: ((value: unknown, call: string, port: Port) => Frag
 /** What the attachment shares of itself with its calls. */
 export interface CallsSeat {
   readonly port: Port;
-  /** Raised when something became of a call of this port, or of one that it serves. */
-  readonly called: EventCount;
+  readonly replies: Replies;
   readonly freed: EventCount;
   take(bytes: number): Fragment | null;
 }
@@ -235,11 +235,11 @@ export class Calls {
 
   /** A call; null at the end; undefined while there is neither. */
   readonly #acceptOrEnd = (): ServedCall | null | undefined => {
-    const { port, called } = this.#seat;
+    const { port, replies } = this.#seat;
     // Closed first: what was sent before is still received.
     const isClosed = port.isGone || loadWord(port.memory, this.#channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;
     const count = port.engine.accept(this.#index, port.scratch.ownAddress);
-    if (count > 0) return new ServedCall(port, called, count);
+    if (count > 0) return new ServedCall(port, replies.called, count);
     const code = port.isGone ? EMPTY : port.engine.lastError();
     if (code !== EMPTY && code !== OK) throw refusal(code, 'serve', 'calls', this.name);
     return isClosed ? null : undefined;
@@ -247,7 +247,7 @@ export class Calls {
 
   /** Sends the fragments, which are the call's from here on, and waits for the answer. */
   async #ask(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<Fragment> {
-    const { port, called: event } = this.#seat;
+    const { port, replies } = this.#seat;
     const startMs = monotonicMs();
     const number = await this.#send(call, fragments, options);
     for (const fragment of fragments) spendFragment(fragment);
@@ -255,6 +255,7 @@ export class Calls {
     const probe = (): readonly number[] | undefined => this.#collect(call, number);
     let answer: readonly number[];
     try {
+      const event = replies.of(number);
       answer = await waitFor({ call, port, event, probe, looks: false }, leftOf(options, startMs));
     } catch (error) {
       this.#giveUp(number);
@@ -265,16 +266,20 @@ export class Calls {
 
   /** The number of the call, when it is sent; the fragments are released where it is not. */
   async #send(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<number> {
-    const { port, called } = this.#seat;
+    const { port, replies } = this.#seat;
+    const event = replies.called;
     const startMs = monotonicMs();
     const probe = (): number | undefined => this.#trySend(call, fragments);
     const hasSlot = (): true | undefined => (this.#hasSlot() ? true : undefined);
     try {
+      // Usually there is room; the wait for the answer gives the event loop its turns.
+      const first = options.signal?.aborted === true ? undefined : probe();
+      if (first !== undefined && first !== ERR_NO_REPLY_SLOT) return first;
       for (;;) {
         const room = { call, port, event: this.#notFull, probe, looks: false };
         const number = await waitFor(room, leftOf(options, startMs));
         if (number !== ERR_NO_REPLY_SLOT) return number;
-        await waitFor({ call, port, event: called, probe: hasSlot, looks: false }, leftOf(options, startMs));
+        await waitFor({ call, port, event, probe: hasSlot, looks: false }, leftOf(options, startMs));
       }
     } catch (error) {
       for (const fragment of fragments) fragment[dispose]();
