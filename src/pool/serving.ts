@@ -4,7 +4,7 @@
 // it throws, gives what is no answer, or has spent what the answer would lie in, the call fails with a message. The
 // references that do not go along are released, whatever the handler did with them.
 
-import { OK, REPLY_SERVING, STATUS_DONE, STATUS_REFUSED } from '../../assembly/layout.js';
+import { ERR_CALL_OVER, OK, REPLY_SERVING, STATUS_DONE, STATUS_REFUSED } from '../../assembly/layout.js';
 import { askerOf, replyOfCall, servedWord } from '../control/calls.js';
 import { loadWord } from '../control/nodes.js';
 import { reasonOf, show } from '../errors.js';
@@ -101,7 +101,7 @@ export class ServedCall implements Call {
       }
     }
     requireOwnFragment(reply, this.#port, 'serve');
-    for (const other of [this.request, this.reply]) if (other !== reply) other[dispose]();
+    for (const other of [this.request, this.reply]) if (other !== reply) giveBack(other);
     this.#send(reply, length, STATUS_DONE);
   }
 
@@ -119,20 +119,30 @@ export class ServedCall implements Call {
     } catch {
       // spent by the handler: the call fails without its message
     }
-    if (reply !== request) request[dispose]();
+    if (reply !== request) giveBack(request);
     if (isWritten) {
       this.#send(reply, text.length, STATUS_REFUSED);
       return;
     }
-    reply[dispose]();
-    this.#port.engine.reply(this.#number, 0, 0, 0, STATUS_REFUSED);
+    giveBack(reply);
+    this.#fail();
   }
 
   /** The reference goes along, or, where the asker wants it no more, back to the pool. */
   #send(reply: Fragment, length: number, status: number): void {
     const code = this.#port.engine.reply(this.#number, reply.handle, reply.offset, length, status);
-    if (code === OK) spendFragment(reply);
-    else reply[dispose]();
+    if (code === OK) {
+      spendFragment(reply);
+      return;
+    }
+    giveBack(reply);
+    // The reference was gone, whatever the object said: a handler released it by its number.
+    if (code !== ERR_CALL_OVER) this.#fail();
+  }
+
+  /** Fails the call without a message. */
+  #fail(): void {
+    this.#port.engine.reply(this.#number, 0, 0, 0, STATUS_REFUSED);
   }
 
   #watch(aborter: AbortController): void {
@@ -150,6 +160,15 @@ export class ServedCall implements Call {
       if (!ender.signal.aborted) aborter.abort();
     };
     waitFor(wait, { signal: ender.signal as Signal, ref: false }).then(abort, abort);
+  }
+}
+
+/** Releases a fragment, if it still has its reference. */
+function giveBack(fragment: Fragment): void {
+  try {
+    fragment[dispose]();
+  } catch {
+    // a handler released it by its number
   }
 }
 

@@ -166,6 +166,18 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       expect((await errorOf(room.send())).message).toContain('release failed');
     });
 
+    it('that releases the request by its number fails the call, and the next one is served', async () => {
+      open();
+      let isFirst = true;
+      void calls.serve((call) => {
+        if (isFirst) pool.release(call.request.handle);
+        isFirst = false;
+        return 1;
+      });
+      expect(await errorOf(calls.call(request()))).toMatchObject({ code: 'POOL_ERR_CALL_FAILED' });
+      (await calls.call(request())).release();
+    });
+
     it('may release the request early where the reply has room of its own, and give the request back', async () => {
       open();
       let isEarly = true;
