@@ -43,10 +43,10 @@ import {
 import { acas, aload, astore, rload } from './atomic';
 import { blockOf, drop, empty, laneOf, receiveBurst, sendable, sendBurst } from './channel';
 import { lastCode, portId, setLastCode } from './context';
-import { wake } from './event';
+import { ring, wake } from './event';
 import { pageOf, unitOf } from './handle';
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
-import { claimCall, isOf, mark, replyAt, replyCount, replyOf, vacant, wakeAsker, wakePort } from './reply';
+import { claimCall, isOf, mark, replyAt, replyCount, replyOf, vacant, wakeAsker } from './reply';
 import { nodeAddress, ringPop } from './ring';
 
 /**
@@ -86,7 +86,7 @@ export function accept(channel: u32, address: usize): u32 {
     const taken = load<u32>(node + NODE_TAKEN_OFFSET);
     if (taken >= load<u32>(node + NODE_COUNT_OFFSET)) {
       empty(node);
-      if (ringPop(block, lane + LANE_INBOX_OFFSET) == EMPTY) {
+      if (ringPop(block, lane + LANE_INBOX_OFFSET, 0) == EMPTY) {
         setLastCode(EMPTY);
         return 0;
       }
@@ -187,7 +187,7 @@ export function cancel(call: u32): i32 {
     if (!isOf(call, seen) || (state != REPLY_OUT && state != REPLY_SERVING)) return ERR_CALL_OVER;
     // X1 pairs with X5 in reply: of the two one wins. LP of cancelling.
     if (acas(place, seen, (seen & ~REPLY_STATE_MASK) | REPLY_CANCELLED) != seen) continue;
-    if (state == REPLY_SERVING) wakePort(((seen & REPLY_SERVER_MASK) >>> REPLY_SERVER_SHIFT) - 1);
+    if (state == REPLY_SERVING) ring(((seen & REPLY_SERVER_MASK) >>> REPLY_SERVER_SHIFT) - 1);
     return OK;
   }
 }

@@ -19,4 +19,4 @@ export { pin, unpin } from './pin';
 export { canReceive, canSend, closeChannel, receiveBurst, send, sendBurst } from './channel';
 export { adopt, lend } from './token';
 export { accept, ask, cancel, collect, reply } from './call';
-export { wake } from './event';
+export { arm, disarm, pass, wake } from './event';

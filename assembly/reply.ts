@@ -12,8 +12,6 @@ import {
   CONTROL_BASE,
   HEADER_REPLIES_OFFSET,
   HEADER_REPLY_COUNT_OFFSET,
-  PORT_CALLED_OFFSET,
-  PORT_SHIFT,
   REPLY_CANCELLED,
   REPLY_FAILED,
   REPLY_FREE,
@@ -26,8 +24,8 @@ import {
   REPLY_STATE_MASK,
 } from './layout';
 import { acas, rload } from './atomic';
-import { portId, ports } from './context';
-import { wake } from './event';
+import { portId } from './context';
+import { ring } from './event';
 
 /** Reply slots of one port. */
 // @ts-ignore: decorator
@@ -71,16 +69,11 @@ export function isOf(call: u32, word: u32): bool {
   return ((call ^ word) & REPLY_SEQ_MASK) == 0;
 }
 
-/** Tells the thread of a port that something became of a call. */
-export function wakePort(id: u32): void {
-  wake(ports + ((<usize>id) << PORT_SHIFT) + PORT_CALLED_OFFSET);
-}
-
-/** Tells the asker. */
+/** Tells the asker that something became of its call. */
 // @ts-ignore: decorator
 @inline
 export function wakeAsker(call: u32): void {
-  wakePort((call & CALL_PORT_MASK) >>> CALL_PORT_SHIFT);
+  ring((call & CALL_PORT_MASK) >>> CALL_PORT_SHIFT);
 }
 
 /**

@@ -7,7 +7,7 @@
 import {
   CALL_PORT_SHIFT,
   OK,
-  PORT_CALLED_OFFSET,
+  PORT_BELL_OFFSET,
   REPLY_ANSWERED,
   REPLY_BYTES,
   REPLY_CANCELLED,
@@ -32,16 +32,6 @@ type Leaver = Omit<Seat, 'claim'>;
 /** Where the slot of a port lies. */
 export function replyOffset({ repliesOffset, replyCount }: Geometry, id: number, slot: number): number {
   return repliesOffset + (id * replyCount + slot) * REPLY_BYTES;
-}
-
-/** The eventcount of a port's calls. */
-export function callEvent(geometry: Geometry, id: number): number {
-  return portOffset(geometry, id) + PORT_CALLED_OFFSET;
-}
-
-/** The eventcounts of all ports' calls. */
-export function callEvents(geometry: Geometry): number[] {
-  return geometry.replyCount === 0 ? [] : Array.from({ length: geometry.maxPorts }, (_, id) => callEvent(geometry, id));
 }
 
 /** The port that asked. */
@@ -77,8 +67,15 @@ function* exchange({ memory }: Leaver, address: number, seen: number, next: numb
   return Atomics.compareExchange(memory.i32, address >>> 2, seen, next) === seen;
 }
 
-function* wake({ geometry }: Leaver, id: number): Steps<void> {
-  yield { call: ['wake', callEvent(geometry, id)] };
+/** Rings a port's bell: its thread looks at its calls. */
+function* wake({ geometry, memory }: Leaver, id: number): Steps<void> {
+  const bell = (portOffset(geometry, id) + PORT_BELL_OFFSET) >>> 2;
+  yield;
+  // R3 pairs with A1 in src/port/bell.ts readBell: what was changed is visible to whoever finds the bell raised.
+  Atomics.add(memory.i32, bell, 1);
+  yield;
+  // N4 no ordering needed: the bell was raised before.
+  Atomics.notify(memory.i32, bell);
 }
 
 /**

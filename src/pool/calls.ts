@@ -18,11 +18,14 @@ import {
   LANE_FAILED_OFFSET,
   OK,
   REPLY_FREE,
+  REPLY_OUT,
+  REPLY_SEQ_MASK,
+  REPLY_SERVING,
   REPLY_STATE_MASK,
   STATE_ACTIVE,
   STATUS_REFUSED,
 } from '../../assembly/layout.js';
-import { replyOffset } from '../control/calls.js';
+import { replyOfCall, replyOffset } from '../control/calls.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
 import { hasFreePages, laneOffset, loadWord } from '../control/nodes.js';
@@ -31,9 +34,9 @@ import { callError, invalidArgument, type PagePoolError, requireInteger, require
 import { monotonicMs } from '../platform/clock.js';
 import { dispose } from '../platform/symbols.js';
 import type { Signal } from '../platform/types.js';
-import { EventCount } from '../port/eventcount.js';
 import { destroyedError, type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { PoolEvent, Waits } from '../port/waits.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
 import type { Replies } from './replies.js';
 import { type CallHandler, ServedCall } from './serving.js';
@@ -74,17 +77,15 @@ export const requestSources: ((value: unknown, call: string, port: Port) => Frag
 /** What the attachment shares of itself with its calls. */
 export interface CallsSeat {
   readonly port: Port;
+  readonly waits: Waits;
   readonly replies: Replies;
-  readonly freed: EventCount;
+  readonly freed: PoolEvent;
   take(bytes: number): Fragment | null;
 }
 
-/** For the pool: this thread is done with it, and its waits on the calls end. */
-export let endCallsWaits: (calls: Calls) => void;
-
 const CONCURRENCY_MAX = 1024;
 /** How far attempts to take two pages are apart, where the last one failed: with pages enough, and without. */
-const ATTEMPT_MS_MIN = 1;
+const ATTEMPT_MS_MIN = 0.1;
 const ATTEMPT_MS_MAX = 10;
 
 /**
@@ -106,18 +107,21 @@ export class Calls {
   readonly #seat: CallsSeat;
   readonly #index: number;
   readonly #channel: ChannelGeometry;
-  readonly #notEmpty: EventCount;
-  readonly #notFull: EventCount;
+  readonly #notEmpty: PoolEvent;
+  readonly #notFull: PoolEvent;
 
   /** The pool makes calls: nobody else calls this. */
   constructor(seat: CallsSeat, index: number) {
-    const { port } = seat;
+    const { port, waits } = seat;
     const channel = port.geometry.channels[index] as ChannelGeometry;
     this.#seat = seat;
     this.#index = index;
     this.#channel = channel;
-    this.#notEmpty = new EventCount(port, channel.offset + CHANNEL_NOT_EMPTY_OFFSET);
-    this.#notFull = new EventCount(port, channel.offset + CHANNEL_NOT_FULL_OFFSET);
+    const isClosed = (): boolean => loadWord(port.memory, channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;
+    const mayServe = (): boolean => port.engine.canReceive(index) !== 0 || isClosed();
+    const maySend = (): boolean => port.engine.canSend(index, 1) !== 0 || isClosed();
+    this.#notEmpty = waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, mayServe);
+    this.#notFull = waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, maySend);
     this.name = channel.name;
     this.capacity = channel.capacity;
   }
@@ -170,7 +174,7 @@ export class Calls {
       if (room === undefined) failedMs = monotonicMs();
       return room;
     };
-    return waitFor({ call: 'take', port, event, probe, looks: true }, requireWaitOptions('take', options));
+    return waitFor({ call: 'take', port, event, probe, units: 'several' }, requireWaitOptions('take', options));
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {
@@ -219,7 +223,7 @@ export class Calls {
 
   async #serveAll(handler: CallHandler, signal: Signal | undefined): Promise<void> {
     const { port } = this.#seat;
-    const wait = { call: 'serve', port, event: this.#notEmpty, probe: this.#acceptOrEnd, looks: false };
+    const wait = { call: 'serve', port, event: this.#notEmpty, probe: this.#acceptOrEnd };
     for (;;) {
       let served: ServedCall | null;
       try {
@@ -239,7 +243,7 @@ export class Calls {
     // Closed first: what was sent before is still received.
     const isClosed = port.isGone || loadWord(port.memory, this.#channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;
     const count = port.engine.accept(this.#index, port.scratch.ownAddress);
-    if (count > 0) return new ServedCall(port, replies.called, count);
+    if (count > 0) return new ServedCall(port, replies, count);
     const code = port.isGone ? EMPTY : port.engine.lastError();
     if (code !== EMPTY && code !== OK) throw refusal(code, 'serve', 'calls', this.name);
     return isClosed ? null : undefined;
@@ -255,8 +259,8 @@ export class Calls {
     const probe = (): readonly number[] | undefined => this.#collect(call, number);
     let answer: readonly number[];
     try {
-      const event = replies.of(number);
-      answer = await waitFor({ call, port, event, probe, looks: false }, leftOf(options, startMs));
+      const event = replies.event(() => isOver(port, number), replies.looks);
+      answer = await waitFor({ call, port, event, probe, startMs }, options);
     } catch (error) {
       this.#giveUp(number);
       throw error;
@@ -267,19 +271,18 @@ export class Calls {
   /** The number of the call, when it is sent; the fragments are released where it is not. */
   async #send(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<number> {
     const { port, replies } = this.#seat;
-    const event = replies.called;
     const startMs = monotonicMs();
     const probe = (): number | undefined => this.#trySend(call, fragments);
-    const hasSlot = (): true | undefined => (this.#hasSlot() ? true : undefined);
+    const hasSlot = (): boolean => this.#hasSlot();
     try {
       // Usually there is room; the wait for the answer gives the event loop its turns.
       const first = options.signal?.aborted === true ? undefined : probe();
       if (first !== undefined && first !== ERR_NO_REPLY_SLOT) return first;
       for (;;) {
-        const room = { call, port, event: this.#notFull, probe, looks: false };
-        const number = await waitFor(room, leftOf(options, startMs));
+        const number = await waitFor({ call, port, event: this.#notFull, probe, startMs }, options);
         if (number !== ERR_NO_REPLY_SLOT) return number;
-        await waitFor({ call, port, event, probe: hasSlot, looks: false }, leftOf(options, startMs));
+        const event = replies.event(hasSlot);
+        await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs }, options);
       }
     } catch (error) {
       for (const fragment of fragments) fragment[dispose]();
@@ -363,18 +366,11 @@ export class Calls {
     const word = (laneOffset(this.#channel, id) + counter) >>> 2;
     memory.u32[word] = (memory.u32[word] as number) + 1;
   }
-
-  static {
-    endCallsWaits = (calls) => {
-      calls.#notEmpty.close();
-      calls.#notFull.close();
-    };
-  }
 }
 
-/** The options of a wait that began before: what is left of its time. */
-function leftOf(options: WaitOptions, startMs: number): WaitOptions {
-  const { timeoutMs } = options;
-  if (timeoutMs === undefined || timeoutMs === Infinity) return options;
-  return { ...options, timeoutMs: Math.max(0, timeoutMs - (monotonicMs() - startMs)) };
+/** Whether nobody will write the call's slot any more. */
+function isOver({ geometry, memory }: Port, call: number): boolean {
+  const word = loadWord(memory, replyOfCall(geometry, call));
+  const state = word & REPLY_STATE_MASK;
+  return ((word ^ call) & REPLY_SEQ_MASK) !== 0 || (state !== REPLY_OUT && state !== REPLY_SERVING);
 }

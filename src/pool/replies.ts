@@ -1,87 +1,52 @@
-// Replies: the waits of one thread for the answers of its calls, behind the one eventcount of its port.
+// Replies: the waits of one thread for what becomes of its calls.
 //
-// A thread has many calls in flight, and each answer raises the same event. So one listener hears of it, looks at the
-// slots, and calls those waits alone whose call is over.
+// A reply slot has no event of its own: whoever moves its word rings the bell of the port whose thread has to hear of
+// it. A thread has many calls in flight, so when its bell was raised it looks at their slots, and calls those waits alone
+// that have something to see.
 
-import { REPLY_OUT, REPLY_SEQ_MASK, REPLY_SERVING, REPLY_STATE_MASK } from '../../assembly/layout.js';
-import { replyOfCall } from '../control/calls.js';
-import { loadWord } from '../control/nodes.js';
-import type { EventCount, WaitEvent } from '../port/eventcount.js';
-import type { Looks } from '../port/looks.js';
+import { readBell } from '../port/bell.js';
+import { Looks } from '../port/looks.js';
 import type { Port } from '../port/port.js';
+import type { WaitEvent, Waits } from '../port/waits.js';
 
-/** The waits of a port, by the number of their call. */
+/** The waits of one port for its calls. */
 export class Replies {
-  readonly called: EventCount;
+  readonly looks: Looks = new Looks();
   readonly #port: Port;
-  readonly #listeners = new Map<number, () => void>();
+  readonly #waits: Waits;
+  /** What to call, and whether it is worth it. */
+  readonly #waiting = new Map<() => void, () => boolean>();
 
-  /** @param called raised when something became of a call of the port */
-  constructor(port: Port, called: EventCount) {
+  constructor(port: Port, waits: Waits) {
     this.#port = port;
-    this.called = called;
+    this.#waits = waits;
   }
 
-  /** The event that the call is over. */
-  of(call: number): WaitEvent {
-    return new ReplyEvent(this, call);
+  /** The event that `isSo` may be so; it is asked whenever the bell was raised. With `looks` a wait looks before it sleeps. */
+  event(isSo: () => boolean, looks?: Looks): WaitEvent {
+    return {
+      begin: () => {},
+      end: (look) => this.#waiting.delete(look),
+      arm: () => readBell(this.#port),
+      listen: (bell, look) => {
+        this.#waiting.set(look, isSo);
+        if (!this.#waits.canListen) return false;
+        this.#waits.listen(bell);
+        return true;
+      },
+      ...(looks === undefined ? {} : { looks }),
+    };
   }
 
-  listen(sequence: number, call: number, listener: () => void): boolean {
-    this.#listeners.set(call, listener);
-    return this.called.listen(sequence, this.#tell);
+  /** The thread's bell was raised. */
+  rung(): void {
+    for (const [look, isSo] of this.#waiting) if (this.#port.isGone || isSo()) look();
   }
 
-  forget(call: number): void {
-    this.#listeners.delete(call);
-  }
-
-  readonly #tell = (): void => {
-    const sequence = this.called.arm();
-    for (const [call, listener] of this.#listeners) {
-      if (!this.#isOver(call)) continue;
-      this.#listeners.delete(call);
-      listener();
-    }
-    if (this.#listeners.size > 0) this.called.listen(sequence, this.#tell);
-  };
-
-  /** Whether nobody will write the call's slot any more. */
-  #isOver(call: number): boolean {
-    const { geometry, isGone, memory } = this.#port;
-    if (isGone) return true;
-    const word = loadWord(memory, replyOfCall(geometry, call));
-    const state = word & REPLY_STATE_MASK;
-    return ((word ^ call) & REPLY_SEQ_MASK) !== 0 || (state !== REPLY_OUT && state !== REPLY_SERVING);
-  }
-}
-
-/** What the wait for one call asks of its event. */
-class ReplyEvent implements WaitEvent {
-  readonly looks: Looks;
-  readonly #replies: Replies;
-  readonly #call: number;
-
-  constructor(replies: Replies, call: number) {
-    this.looks = replies.called.looks;
-    this.#replies = replies;
-    this.#call = call;
-  }
-
-  begin(): void {
-    this.#replies.called.begin();
-  }
-
-  end(): void {
-    this.#replies.forget(this.#call);
-    this.#replies.called.end();
-  }
-
-  arm(): number {
-    return this.#replies.called.arm();
-  }
-
-  listen(sequence: number, listener: () => void): boolean {
-    return this.#replies.listen(sequence, this.#call, listener);
+  /** Every wait looks again, soon: the thread is done with the pool, or something has changed that no bell tells of. */
+  lookAgain(): void {
+    void Promise.resolve().then(() => {
+      for (const look of [...this.#waiting.keys()]) look();
+    });
   }
 }

@@ -10,10 +10,10 @@ import { loadWord } from '../control/nodes.js';
 import { reasonOf, show } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
 import type { Signal } from '../platform/types.js';
-import type { EventCount } from '../port/eventcount.js';
 import { type Port, park, unpark } from '../port/port.js';
 import { waitFor } from '../port/waiting.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
+import type { Replies } from './replies.js';
 
 /** A call as its handler sees it. */
 export interface Call {
@@ -39,19 +39,19 @@ export class ServedCall implements Call {
   readonly reply: Fragment;
   readonly from: number;
   readonly #port: Port;
-  readonly #called: EventCount;
+  readonly #replies: Replies;
   readonly #number: number;
   #aborter: AbortController | undefined;
   /** Ends the watch behind `signal`. */
   #ender: AbortController | undefined;
 
   /** @param count entries that `accept` wrote into the scratch */
-  constructor(port: Port, called: EventCount, count: number) {
+  constructor(port: Port, replies: Replies, count: number) {
     const { own } = port.scratch;
     const fragmentAt = (at: number): Fragment =>
       new Fragment(port, own[at] as number, own[at + 1] as number, own[at + 2] as number, 0);
     this.#port = port;
-    this.#called = called;
+    this.#replies = replies;
     this.#number = own[3] as number;
     this.from = askerOf(this.#number);
     this.request = fragmentAt(0);
@@ -150,12 +150,11 @@ export class ServedCall implements Call {
     const { geometry, id } = port;
     const word = replyOfCall(geometry, this.#number);
     const served = servedWord(this.#number, id, REPLY_SERVING);
-    const probe = (): true | undefined => (loadWord(port.memory, word) !== served ? true : undefined);
+    const isOver = (): boolean => loadWord(port.memory, word) !== served;
     const ender = new AbortController();
     this.#ender = ender;
     // Without looks: a cancellation is rare, and the handler is to go on at once.
-    const event = withoutLooks(this.#called);
-    const wait = { call: 'serve', port, event, probe, looks: false };
+    const wait = { call: 'serve', port, event: this.#replies.event(isOver), probe: () => isOver() || undefined };
     const abort = (): void => {
       if (!ender.signal.aborted) aborter.abort();
     };
@@ -170,13 +169,4 @@ function giveBack(fragment: Fragment): void {
   } catch {
     // a handler released it by its number
   }
-}
-
-function withoutLooks(event: EventCount): Omit<EventCount, 'looks'> {
-  return {
-    begin: () => event.begin(),
-    end: (listener) => event.end(listener),
-    arm: () => event.arm(),
-    listen: (sequence, listener) => event.listen(sequence, listener),
-  } as Omit<EventCount, 'looks'>;
 }

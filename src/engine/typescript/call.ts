@@ -84,7 +84,7 @@ export class CallSteps extends TokenSteps {
       const taken = i32[(node + NODE_TAKEN_OFFSET) >>> 2]!;
       if (taken >= i32[(node + NODE_COUNT_OFFSET) >>> 2]!) {
         this.empty(node);
-        if (this.ringPop(ring, inbox) === EMPTY) {
+        if (this.ringPop(ring, inbox, 0) === EMPTY) {
           this.lastCode = EMPTY;
           return 0;
         }
@@ -191,7 +191,7 @@ export class CallSteps extends TokenSteps {
       if (!this.isOf(call, seen) || (state !== REPLY_OUT && state !== REPLY_SERVING)) return ERR_CALL_OVER;
       // X1 pairs with X5 in reply: of the two one wins. LP of cancelling.
       if (this.acas(place, seen, (seen & ~REPLY_STATE_MASK) | REPLY_CANCELLED) !== seen) continue;
-      if (state === REPLY_SERVING) this.wakePort(((seen & REPLY_SERVER_MASK) >>> REPLY_SERVER_SHIFT) - 1);
+      if (state === REPLY_SERVING) this.ringBell(((seen & REPLY_SERVER_MASK) >>> REPLY_SERVER_SHIFT) - 1);
       return OK;
     }
   }

@@ -13,8 +13,6 @@ import {
   CONTROL_BASE,
   HEADER_REPLIES_OFFSET,
   HEADER_REPLY_COUNT_OFFSET,
-  PORT_CALLED_OFFSET,
-  PORT_SHIFT,
   REPLY_CANCELLED,
   REPLY_FAILED,
   REPLY_FREE,
@@ -63,14 +61,9 @@ export class ReplySteps extends FragmentSteps {
     return ((call ^ word) & REPLY_SEQ_MASK) === 0;
   }
 
-  /** Tells the thread of a port that something became of a call. */
-  protected wakePort(id: number): void {
-    this.wake(this.ports + (id << PORT_SHIFT) + PORT_CALLED_OFFSET);
-  }
-
-  /** Tells the asker. */
+  /** Tells the asker that something became of its call. */
   protected wakeAsker(call: number): void {
-    this.wakePort((call & CALL_PORT_MASK) >>> CALL_PORT_SHIFT);
+    this.ringBell((call & CALL_PORT_MASK) >>> CALL_PORT_SHIFT);
   }
 
   /**
