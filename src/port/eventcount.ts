@@ -18,7 +18,7 @@ export interface WaitEvent {
   arm(): number;
   listen(sequence: number, listener: () => void): boolean;
   /** How looking went so far; without it is not worth the processor's time. */
-  readonly looks?: Looks;
+  readonly looks?: Looks | undefined;
 }
 
 /** One thread's side of an eventcount: its bit, its one waitAsync, and those to call when the sequence changes. */

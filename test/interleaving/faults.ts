@@ -143,8 +143,8 @@ const wasmFaults: readonly SeededFault[] = [
     name: 'the hint of the retired bits is moved on without a look at what was retired meanwhile',
     fault: {
       file: 'assembly/supply.ts',
-      find: 'acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
-      replace: 'aand(hint, 0);\n  aor(hint, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
+      find: 'it stays.\n  acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
+      replace: 'it stays.\n  aand(hint, 0);\n  aor(hint, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
     },
     scenario: 'a look for retired pages against retire',
   },
