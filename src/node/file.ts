@@ -9,10 +9,12 @@
 import { type BigIntStats, close, fstat, open, readv } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { invalidArgument, requireInteger } from '../errors.js';
+import { isBytes } from '../platform/buffers.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import type { Port } from '../port/port.js';
+import { isUrl } from './brands.js';
 import { Delivery } from './delivery.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 
@@ -108,7 +110,7 @@ async function openFile(call: string, file: unknown): Promise<Target> {
       },
     };
   }
-  if (typeof file !== 'string' && !(file instanceof URL) && !(file instanceof Uint8Array)) {
+  if (typeof file !== 'string' && !isUrl(file) && !isBytes(file)) {
     throw invalidArgument(call, 'file', file, 'a path, a file descriptor or a FileHandle');
   }
   const descriptor = await new Promise<number>((resolve, reject) => {

@@ -17,12 +17,18 @@ export function isWasmMemory(value: unknown): value is WasmMemory {
   return isKind(value, 'WebAssembly.Memory');
 }
 
-/** Whether the value is a Uint8Array, of this realm or another: Node's Buffer is one. */
+/** Whether the value is a `Uint8Array`, of this realm or another: Node's Buffer is one. */
 export function isBytes(value: unknown): value is Uint8Array {
-  if (value instanceof Uint8Array) return true;
-  return ArrayBuffer.isView(value) && isKind(value, 'Uint8Array');
+  // The class of this realm is the shorter way; the brand alone decides.
+  return ArrayBuffer.isView(value) && (value instanceof Uint8Array || isKind(value, 'Uint8Array'));
 }
 
-function isKind(value: unknown, kind: string): boolean {
+/** Whether the value is a `Uint32Array`, of this realm or another. */
+export function isWords(value: unknown): value is Uint32Array {
+  return ArrayBuffer.isView(value) && (value instanceof Uint32Array || isKind(value, 'Uint32Array'));
+}
+
+/** Whether the value is an object of the platform's class of that name, of this realm or another: `'VideoFrame'`. */
+export function isKind(value: unknown, kind: string): boolean {
   return Object.prototype.toString.call(value) === `[object ${kind}]`;
 }
