@@ -35,6 +35,8 @@ export interface ChannelEnd {
   readonly geometry: ChannelGeometry;
   readonly notEmpty: EventCount;
   readonly notFull: EventCount;
+  /** The sends of this thread that wait. */
+  readonly line: Line;
 }
 
 /** For packets: what the end is made of. */
@@ -360,6 +362,7 @@ export class Channel {
       geometry: channel.#channel,
       notEmpty: channel.#notEmpty,
       notFull: channel.#notFull,
+      line: channel.#line,
     });
     closedChannelError = (channel, call) => channel.#closed(call);
     endChannelWaits = (channel) => {

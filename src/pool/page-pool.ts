@@ -14,6 +14,7 @@ import { isHandleNumber, isWord } from '../numbers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
+import type { EventCount } from '../port/eventcount.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
@@ -44,6 +45,8 @@ export type PinToken = number;
 
 /** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
 export let portOf: (call: string, pool: PagePool) => Port;
+/** For the package's other entries: what is raised when pages come back. */
+export let freedOf: (pool: PagePool) => EventCount;
 
 /**
  * A pool of pages of shared memory, as one thread sees it.
@@ -572,6 +575,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
       if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
       return pool.#port;
     };
+    freedOf = (pool) => pool.#attachment.freed;
   }
 }
 
