@@ -57,7 +57,7 @@ export const REMEDIES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_PROVIDER: 'see the cause of the error; a provider only uses its context',
   POOL_ERR_CHANNEL_CLOSED: 'stop sending; entries inside can still be received',
   POOL_ERR_TOKEN_SPENT: 'use each token once',
-  POOL_ERR_TIMEOUT: 'wait longer, or find who holds the pages: stats() and audit() tell',
+  POOL_ERR_TIMEOUT: 'wait longer, or do what the message says of those who hold the pages',
 };
 
 /** How an error of each code comes about: for the documentation, so bundlers leave it out. */

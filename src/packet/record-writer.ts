@@ -365,7 +365,9 @@ export class RecordWriter {
 
   #waitFor(probe: () => true | undefined, options: WaitOptions): Promise<true> {
     // The counters of the channel are plain words, and a page may come back without a receipt.
-    const wait = { call: 'flush', port: this.#port, event: this.#end.notFull, probe, looks: true };
+    const what = `room in channel ${JSON.stringify(this.#end.geometry.name)}`;
+    const base = { call: 'flush', port: this.#port, event: this.#end.notFull, probe, looks: true };
+    const wait = { ...base, what, isReported: true };
     return waitFor(wait, options);
   }
 

@@ -75,7 +75,9 @@ export async function takePacketAsync(
     restMs = Math.min(2 * restMs, REST_MS_MAX);
     return undefined;
   };
-  return waitFor({ call, port, event: freedOf(pool as PagePool), probe, looks: true }, waitOptions);
+  const what = pages === 1 ? 'a page' : `${pages} pages`;
+  const event = freedOf(pool as PagePool);
+  return waitFor({ call, port, event, probe, looks: true, what, isReported: true }, waitOptions);
 }
 
 function requireSize(call: string, bytes: number, { geometry }: Port): void {

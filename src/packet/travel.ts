@@ -136,7 +136,8 @@ function roomFor<T>(
   // A channel that drops messages takes one at any time: sendPacket drops for it what the engine refuses.
   const isPatient = geometry.whenFull === 'refuse';
   const ask = (): boolean => !isPatient || channel.isClosed || port.engine.canSend(index, partsOf(packet).length) !== 0;
-  return { call, port, event, probe, ask, looks: false };
+  const what = `room in channel ${JSON.stringify(geometry.name)}`;
+  return { call, port, event, probe, ask, looks: false, what, isReported: true };
 }
 
 function requirePacket(call: string, packet: AnyPacket): asserts packet is Packet {
@@ -213,7 +214,8 @@ export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Pr
     if (isClosed && port.isGone) return null;
     return receivePacket(channel as Channel) ?? (isClosed ? null : undefined);
   };
-  const wait = { call: 'nextPacket', port, event, probe, ask, looks: false };
+  const what = `a message of channel ${JSON.stringify(channel.name)}`;
+  const wait = { call: 'nextPacket', port, event, probe, ask, looks: false, what };
   return waitFor(wait, requireWaitOptions('nextPacket', options));
 }
 

@@ -17,11 +17,20 @@ import { hold, letGo } from '../platform/timers.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { EventCount } from '../port/eventcount.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
+import {
+  destroyedError,
+  followLeaks,
+  listen,
+  ownsPort,
+  type Port,
+  type PortListener,
+  watchWaits,
+} from '../port/port.js';
 import { type WaitOptions, waitFor, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
+import { Stalls } from '../reports/stall.js';
 import type { Areas } from '../supply/areas.js';
 import { Channel, endChannelWaits, iterate } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
@@ -51,8 +60,9 @@ export class Attachment {
   #share: PoolShare | string;
   readonly #closing: Closing;
 
-  constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
+  constructor({ port, isCreator, share, leaks, stalls }: Start, calls: PoolCalls) {
     this.port = port;
+    watchWaits(port, new Stalls(port, stalls));
     if (leaks.leaks !== 'off') track(port, leaks, calls);
     this.#isCreator = isCreator;
     this.#share = share;
@@ -137,7 +147,8 @@ export class Attachment {
   async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
     const call = 'lendAsync';
     const probe = (): FragmentToken | undefined => lendFragment(fragment, this.port, call);
-    return waitFor({ call, port: this.port, event: this.freed, probe, looks: true }, options);
+    const what = `a token (${this.port.geometry.tokenCount} are out)`;
+    return waitFor({ call, port: this.port, event: this.freed, probe, looks: true, what }, options);
   }
 
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */

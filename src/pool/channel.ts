@@ -170,7 +170,8 @@ export class Channel {
   /** A wait for room for one entry. */
   #roomFor<T>(call: string, probe: () => T | undefined): Wait<T> {
     const ask = (): boolean => this.isClosed || this.#port.engine.canSend(this.#index, 1) !== 0;
-    return { call, port: this.#port, event: this.#notFull, probe, ask, looks: false };
+    const what = `room in channel ${JSON.stringify(this.name)}`;
+    return { call, port: this.#port, event: this.#notFull, probe, ask, looks: false, what, isReported: true };
   }
 
   /**
@@ -263,6 +264,7 @@ export class Channel {
       probe: this.#receiveOrEnd,
       ask: this.#mayReceive,
       looks: false,
+      what: `an entry of channel ${JSON.stringify(this.name)}`,
     };
     return waitFor(wait, requireWaitOptions('next', options));
   }

@@ -86,7 +86,8 @@ export class Closing {
       return this.#port.isGone || this.#step(isThorough) || this.#isStuck ? true : undefined;
     };
     try {
-      await waitFor({ call: 'close', port: this.#port, event, probe, looks: true }, options);
+      const wait = { call: 'close', port: this.#port, event, probe, looks: true };
+      await waitFor({ ...wait, what: 'the end', isReported: true }, options);
     } catch (error) {
       if (!(error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT')) throw error;
     }

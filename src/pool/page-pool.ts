@@ -404,7 +404,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const ask = (): boolean => this.#engine.hasPages() !== 0;
     const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask, looks: true };
-    return waitFor(wait, requireWaitOptions('takeAsync', options));
+    return waitFor({ ...wait, what: 'a page', isReported: true }, requireWaitOptions('takeAsync', options));
   }
 
   /** Wraps a reference that the caller holds into a Fragment, which releases it from now on. */

@@ -46,6 +46,7 @@ export interface PoolShare<Names extends PoolNames = PoolNames> {
     readonly maxPorts: number;
     readonly tokens: number;
     readonly zero: 'never' | 'on-release';
+    readonly stallMs?: number | undefined;
     readonly channels: readonly ChannelPlan[];
     readonly source: PageSource;
   };
@@ -78,7 +79,7 @@ export function makeShare(
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, source } = options;
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, source, stalls } = options;
   return {
     kind: 'pagepool',
     abi: ABI_VERSION,
@@ -95,6 +96,7 @@ export function makeShare(
       maxPorts,
       tokens,
       zero,
+      ...(stalls.stallMs === undefined ? {} : { stallMs: stalls.stallMs }),
       channels: channels.map((channel) => ({ ...channel })),
       source,
     },

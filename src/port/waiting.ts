@@ -11,7 +11,7 @@ import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
 import type { WaitEvent } from './eventcount.js';
 import type { Probe } from './looks.js';
-import { destroyedError, ownsPort, type Port, park, unpark } from './port.js';
+import { destroyedError, ownsPort, type Port, park, unpark, type WatchedWait } from './port.js';
 
 /** How to wait. */
 export interface WaitOptions {
@@ -68,9 +68,7 @@ export function wakeAll({ engine, geometry }: Port): void {
 }
 
 /** What a wait needs beside its options. */
-export interface Wait<T> {
-  /** For messages: `takeAsync`. */
-  readonly call: string;
+export interface Wait<T> extends WatchedWait {
   readonly port: Port;
   readonly event: WaitEvent;
   /** The call that is waited for: its result, or undefined where it says "not now". */
@@ -79,8 +77,6 @@ export interface Wait<T> {
   readonly ask?: (() => boolean) | undefined;
   /** Whether the condition can come true without a wake-up, so that a growing timer (1 to 10 ms) must look as well. */
   readonly looks: boolean;
-  /** When the wait began, by the monotonic clock, where it is the second part of one. */
-  readonly startMs?: number | undefined;
 }
 
 /**
@@ -108,7 +104,7 @@ export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<
   }
   if (first !== undefined) return first;
   const leftMs = timeoutMs - (monotonicMs() - startMs);
-  if (leftMs <= 0) throw timeoutError(wait.call, timeoutMs);
+  if (leftMs <= 0) throw timeoutError(wait, timeoutMs);
   const asleep = due === undefined ? carried(wait) : wait;
   return new Promise<T>((resolve, reject) => new AsyncWait(asleep, options, leftMs, resolve, reject).look());
 }
@@ -158,6 +154,7 @@ class AsyncWait<T> {
     wait.event.begin();
     park(wait.port);
     this.#wake(leftMs);
+    wait.port.waitWatch?.begin(wait);
     if (ref !== false) hold();
   }
 
@@ -172,7 +169,7 @@ class AsyncWait<T> {
       const sequence = event.arm();
       const result = look(this.#wait);
       if (result !== undefined) {
-        this.#end();
+        this.#end(true);
         this.#resolve(result);
         return;
       }
@@ -193,7 +190,7 @@ class AsyncWait<T> {
     const stepMs = Math.min(leftMs, TIMER_MS_MAX);
     this.#timeout = startTimer(() => {
       if (stepMs < leftMs) this.#wake(leftMs - stepMs);
-      else this.#fail(timeoutError(this.#wait.call, this.#options.timeoutMs as number));
+      else this.#fail(timeoutError(this.#wait, this.#options.timeoutMs as number));
     }, Math.ceil(stepMs));
   }
 
@@ -201,23 +198,27 @@ class AsyncWait<T> {
 
   #fail(reason: unknown): void {
     if (this.#isOver) return;
-    this.#end();
+    this.#end(false);
     this.#reject(reason);
   }
 
-  #end(): void {
+  #end(isAnswered: boolean): void {
     const { signal, ref } = this.#options;
     const { event, port } = this.#wait;
     this.#isOver = true;
     clearTimeout(this.#timeout);
     clearTimeout(this.#lookTimer);
     if (ref !== false) letGo();
+    port.waitWatch?.end(this.#wait, isAnswered);
     event.end(this.look);
     unpark(port);
     if (signal !== undefined) port.signals.remove(signal, this.#abort);
   }
 }
 
-function timeoutError(call: string, timeoutMs: number): PagePoolError {
-  return callError('POOL_ERR_TIMEOUT', call, `timeoutMs=${timeoutMs}`, 'what was waited for within that time');
+function timeoutError(wait: Wait<unknown>, timeoutMs: number): PagePoolError {
+  const { call, isReported, port, what = 'what was waited for' } = wait;
+  const rule = `${what} of pool ${JSON.stringify(port.name)} within that time`;
+  const todo = isReported === true && !port.isGone ? port.waitWatch?.describe(wait) : undefined;
+  return callError('POOL_ERR_TIMEOUT', call, `timeoutMs=${timeoutMs}`, rule, todo);
 }

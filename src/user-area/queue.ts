@@ -444,7 +444,8 @@ export class UserQueue {
   }
 
   async #wait(call: string, probe: () => true | undefined, options: WaitOptions): Promise<void> {
-    await waitFor({ call, port: this.#port, event: this.#event, probe, looks: true }, options);
+    const what = call === 'close' ? 'what the consumer of a user queue has' : 'room in a user queue';
+    await waitFor({ call, port: this.#port, event: this.#event, probe, looks: true, what }, options);
   }
 
   #requireOpen(call: string): void {

@@ -16,6 +16,7 @@ describe('options', () => {
       unitBytes: 64,
       maxPorts: 16,
       tokens: 256,
+      stalls: {},
       channels: [],
       provider: expect.objectContaining({ kind: 'wasm-memory' }),
       reserve: undefined,
