@@ -13,6 +13,7 @@ import { freedOf, type PagePool, portOf, type UnreadablePool } from '../pool/pag
 import { allocBulk } from '../port/bursts.js';
 import type { Port } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { Units } from '../port/waits.js';
 import { seekPages } from '../port/want.js';
 import { type Packet, packetOf } from './packet.js';
 import { Part } from './part.js';
@@ -77,7 +78,9 @@ export async function takePacketAsync(
   };
   const what = pages === 1 ? 'a page' : `${pages} pages`;
   const event = freedOf(pool as PagePool);
-  return waitFor({ call, port, event, probe, looks: true, what, isReported: true }, waitOptions);
+  // Chosen for one of several pages it would only stand in the way of those who want one.
+  const units: Units = pages === 1 ? 'one' : 'none';
+  return waitFor({ call, port, event, probe, units, what, isReported: true }, waitOptions);
 }
 
 function requireSize(call: string, bytes: number, { geometry }: Port): void {

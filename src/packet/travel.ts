@@ -14,6 +14,7 @@ import { foreignError } from '../pool/fragment.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
 import { destroyedError, refusal } from '../port/port.js';
 import { requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { Units } from '../port/waits.js';
 import { Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
 import { Part } from './part.js';
 import type { UnreadablePacket } from './unreadable.js';
@@ -137,7 +138,8 @@ function roomFor<T>(
   const isPatient = geometry.whenFull === 'refuse';
   const ask = (): boolean => !isPatient || channel.isClosed || port.engine.canSend(index, partsOf(packet).length) !== 0;
   const what = `room in channel ${JSON.stringify(geometry.name)}`;
-  return { call, port, event, probe, ask, looks: false, what, isReported: true };
+  const units: Units = partsOf(packet).length > 1 ? 'several' : 'one';
+  return { call, port, event, probe, ask, units, what, isReported: true };
 }
 
 function requirePacket(call: string, packet: AnyPacket): asserts packet is Packet {
@@ -184,6 +186,7 @@ export function receivePacket(channel: AnyChannel): Packet | null {
     const wanted = Math.max(1, entries);
     const { engine, scratch } = port;
     const came = engine.receiveBurst(index, scratch.ownAddress, wanted);
+    if (end.notEmpty.owes) end.notEmpty.settle(false);
     for (let at = 0; at < came * ENTRY_WORDS; at += ENTRY_WORDS) {
       const [handle = 0, offset = 0, length = 0, own = 0] = scratch.own.subarray(at, at + ENTRY_WORDS);
       parts.push(new Part(port, handle, offset, length));
@@ -215,7 +218,7 @@ export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Pr
     return receivePacket(channel as Channel) ?? (isClosed ? null : undefined);
   };
   const what = `a message of channel ${JSON.stringify(channel.name)}`;
-  const wait = { call: 'nextPacket', port, event, probe, ask, looks: false, what };
+  const wait = { call: 'nextPacket', port, event, probe, ask, what };
   return waitFor(wait, requireWaitOptions('nextPacket', options));
 }
 
@@ -263,6 +266,7 @@ export async function waitPacketRoom(channel: AnyChannel, packet: AnyPacket, opt
     if (end.port.isGone) throw destroyedError('waitPacketRoom');
     return wait.ask?.() || undefined;
   };
-  const wait: Wait<true> = roomFor('waitPacketRoom', end, channel, packet, probe);
+  const room = roomFor('waitPacketRoom', end, channel, packet, probe);
+  const wait: Wait<true> = { ...room, isPeek: true };
   await waitFor(wait, requireWaitOptions('waitPacketRoom', options));
 }

@@ -14,10 +14,10 @@ import { isHandleNumber, isWord } from '../numbers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
-import type { EventCount } from '../port/eventcount.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { PoolEvent } from '../port/waits.js';
 import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
@@ -46,7 +46,7 @@ export type PinToken = number;
 /** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
 export let portOf: (call: string, pool: PagePool) => Port;
 /** For the package's other entries: what is raised when pages come back. */
-export let freedOf: (pool: PagePool) => EventCount;
+export let freedOf: (pool: PagePool) => PoolEvent;
 
 /**
  * A pool of pages of shared memory, as one thread sees it.
@@ -403,7 +403,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
     const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const ask = (): boolean => this.#engine.hasPages() !== 0;
-    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask, looks: true };
+    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask };
     return waitFor({ ...wait, what: 'a page', isReported: true }, requireWaitOptions('takeAsync', options));
   }
 

@@ -3,7 +3,7 @@
 import { type Channel, type Fragment, PagePool } from 'pagepool';
 import { Packet, packets, receivePacket, sendPacketAsync, takePacket, takePacketAsync } from 'pagepool/packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CONTROL_BASE, EVENT_SEQ_OFFSET, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
+import { CONTROL_BASE, HEADER_PORTS_OFFSET, PORT_BELL_OFFSET, PORT_BYTES } from '../../assembly/layout.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
 import { HUNG_MS, orHung, turns, until } from '../support/waiting.js';
 
@@ -157,10 +157,12 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       await turns();
       const share = pool.share() as { memory: { buffer?: ArrayBufferLike } | SharedArrayBuffer };
       const buffer = (share.memory as { buffer?: ArrayBufferLike }).buffer ?? (share.memory as SharedArrayBuffer);
-      const freed = new Int32Array(buffer, CONTROL_BASE + HEADER_FREED_OFFSET + EVENT_SEQ_OFFSET, 1);
-      const [before] = freed;
+      const words = new Int32Array(buffer);
+      const ports = words[(CONTROL_BASE + HEADER_PORTS_OFFSET) >>> 2] as number;
+      const bells = (): unknown[] => [0, 1].map((id) => words[(ports + id * PORT_BYTES + PORT_BELL_OFFSET) >>> 2]);
+      const before = bells();
       await turns(50);
-      expect([...freed]).toEqual([before]);
+      expect(bells()).toEqual(before);
       expect(pool.stats().pages.used).toBe(3);
       // Five are left for those that want one.
       const ones = Array.from({ length: 5 }, () => other.take() as Fragment);
