@@ -9,6 +9,7 @@
 
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
+import { isBytes } from '../platform/buffers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, portOfFragment, spendFragment } from '../pool/fragment.js';
@@ -245,7 +246,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    */
   copyTo(target: Uint8Array, targetOffset = 0, offset = 0, length: number = this.#list.length - offset): number {
     this.#requireReadable('copyTo');
-    if (!(target instanceof Uint8Array)) throw invalidArgument('copyTo', 'target', target, 'a Uint8Array');
+    if (!isBytes(target)) throw invalidArgument('copyTo', 'target', target, 'a Uint8Array');
     requireInteger('copyTo', 'offset', offset, 0, this.length);
     requireInteger('copyTo', 'length', length, 0, this.length - offset);
     requireInteger('copyTo', 'targetOffset', targetOffset, 0, target.length - length);

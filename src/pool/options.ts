@@ -16,6 +16,7 @@ import type { ChannelPlan, WhenFull } from '../control/geometry.js';
 import { invalidArgument, requireInteger, requireMilliseconds, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
+import { isKind } from '../platform/buffers.js';
 import type { WasmModule } from '../platform/types.js';
 import {
   type PageSource,
@@ -285,10 +286,10 @@ function engineThatClears(
 
 function resolveModule(call: string, module: unknown): WebAssembly.Module | undefined {
   if (module === undefined) return undefined;
-  if (typeof WebAssembly !== 'object' || !(module instanceof WebAssembly.Module)) {
+  if (!isKind(module, 'WebAssembly.Module')) {
     throw invalidArgument(call, 'module', module, 'a WebAssembly.Module, compiled from pagepool/core.wasm');
   }
-  return module;
+  return module as WebAssembly.Module;
 }
 
 function requirePowerOfTwo(call: string, name: string, value: unknown, min: number, max: number): void {
