@@ -40,6 +40,12 @@ export interface Creation {
 /** The pools that this thread is attached to. */
 const attached = new Set<string>();
 
+/** Throws where a pool is made by `new`: there is nothing to begin with. */
+export function requireStart(start: unknown): asserts start is Start {
+  if (typeof start === 'object') return;
+  throw invalidArgument('new PagePool', 'start', start, 'PagePool.create() or PagePool.attach()', 'call one of them');
+}
+
 /** Makes the memory of a new pool. */
 export function beginCreation(call: string, options: unknown): Creation {
   const resolved = resolveOptions(call, options);

@@ -117,6 +117,8 @@ const NO_ENTRANCES: Entrances = {
   retain: [],
   receiveBurst: [],
   adopt: [],
+  accept: [],
+  collect: [],
   wait: [],
 };
 

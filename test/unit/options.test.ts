@@ -18,6 +18,7 @@ describe('options', () => {
       tokens: 256,
       stalls: {},
       channels: [],
+      calls: [],
       provider: expect.objectContaining({ kind: 'wasm-memory' }),
       reserve: undefined,
       source: { kind: 'wasm-memory', isOwn: true, readable: true, detachable: true, reservePages: 0 },
