@@ -129,7 +129,7 @@ export class Calls {
   /**
    * Sends a request and resolves with the reply, a fragment that the caller releases. It is answered in place, in the
    * request's own fragment, or in one that the server gives. The request is spent from here on, whatever comes: it goes
-   * along, or is released where the call ends before it was sent. Eight locked operations a call, and no copy.
+   * along, or is released where the call ends before it was sent. Nine locked operations a call, and no copy.
    *
    * @param request a fragment, or a packet of one window
    * @throws PagePoolError POOL_ERR_CALL_FAILED when the handler throws, with its message; POOL_ERR_PEER_GONE when the

@@ -40,6 +40,12 @@ export class Replies {
 
   /** The thread's bell was raised. */
   rung(): void {
+    this.#lookAll();
+    // An answer that was collected leaves a free slot, for one that waits for that and was asked before.
+    this.#lookAll();
+  }
+
+  #lookAll(): void {
     for (const [look, isSo] of this.#waiting) if (this.#port.isGone || isSo()) look();
   }
 

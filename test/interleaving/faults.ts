@@ -206,6 +206,16 @@ const wasmFaults: readonly SeededFault[] = [
     scenario: 'answer against cancel',
   },
   {
+    name: 'who answers rings first, and answers then',
+    fault: {
+      file: 'assembly/call.ts',
+      find: 'if (acas(place, own, mark(call, handle == 0 ? REPLY_FAILED : REPLY_ANSWERED)) == own) {\n      recordDone();\n      wakeAsker(call);',
+      replace:
+        'wakeAsker(call);\n    if (acas(place, own, mark(call, handle == 0 ? REPLY_FAILED : REPLY_ANSWERED)) == own) {\n      recordDone();',
+    },
+    scenario: 'an asker sleeps until its answer comes',
+  },
+  {
     name: 'a call is cancelled by load and store',
     fault: {
       file: 'assembly/call.ts',

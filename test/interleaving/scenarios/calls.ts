@@ -18,6 +18,7 @@ import type { End, Scenario } from '../explorer.js';
 import type { ModelPool } from '../model.js';
 import { reaperCode } from '../reaper-code.js';
 import type { Call, Run } from '../thread.js';
+import { requireNoneMissed, waitForAnswer } from '../waiter-code.js';
 import { allocPages, codeName } from './common.js';
 
 const ENTRY_BYTES = 16;
@@ -89,6 +90,21 @@ const collectOf = (number: number): Run => ({
   name: 'collect',
   run: (pool, id) => reaperCode().collectAnswer(pool.memory, number, at(pool, id)),
 });
+
+/** Port 0 waits for the answer of a call, which port 1 serves. */
+const asleep: Pick<Scenario, 'threads' | 'options' | 'setup'> = {
+  threads: 2,
+  options: callsOf(2),
+  setup: (pool) => [[waitForAnswer(asked(pool, 0, 1))], [serve]],
+};
+
+/** What became of the call, by its asker and its server. */
+function wokenBy(end: End): string {
+  requireNoneMissed(end);
+  const [came] = end.results[0]!;
+  const asker = came === undefined ? 'asleep' : came === -1 ? 'gave up' : word(CAME, came);
+  return `${asker}, ${end.dead.includes(1) ? 'dead' : word(SERVED, end.results[1]![0])}`;
+}
 
 const SERVED = ['served nothing', 'answered', 'too late'];
 const CAME = ['nothing yet', 'came', 'failed'];
@@ -165,6 +181,38 @@ export const callScenarios: readonly Scenario[] = [
       'served nothing, cancelled, 0': 'cancelled before it was accepted: dropped on the way',
       'too late, cancelled, 0': 'cancelled while it was served',
       'answered, failed, 0': 'refused first',
+    },
+  },
+  {
+    ...asleep,
+    name: 'an asker sleeps until its answer comes',
+    outcome: (end) => wokenBy(end),
+    outcomes: { 'came, answered': 'woken, or not asleep yet' },
+  },
+  {
+    ...asleep,
+    name: 'an asker sleeps until its answer comes, or gives up',
+    aborts: 1,
+    outcome: (end) => wokenBy(end),
+    outcomes: {
+      'came, answered': 'woken, or not asleep yet; also where it was about to give up',
+      'gave up, served nothing': 'before the call was accepted',
+      'gave up, too late': 'while it was served',
+    },
+  },
+  {
+    ...asleep,
+    name: 'an asker sleeps, and its server dies',
+    kills: 1,
+    victims: [1],
+    bound: 1,
+    reaper: (pool, dead, by) => reaperCode().reapPort(pool.memory, pool.geometry, dead, by),
+    outcome: (end) => wokenBy(end),
+    outcomes: {
+      'came, answered': 'nobody died, or the server when it was done',
+      'came, dead': 'it died when the answer was in the slot: it rang, or the reaper did',
+      'failed, dead': 'it died with the call',
+      'asleep, dead': 'it died with the call whole in its inbox: that is in the channel again, for the next server',
     },
   },
   {
