@@ -109,10 +109,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    */
   static create<Channels extends string = never, Requests extends string = never>(
     options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
-  ): Promise<UnreadablePool<{ channels: Channels; calls?: Requests }>>;
+  ): Promise<UnreadablePool<{ channels: Channels; calls?: Requests | undefined }>>;
   static create<Channels extends string = never, Requests extends string = never>(
     options?: PoolOptions<Channels, Requests>,
-  ): Promise<PagePool<{ channels: Channels; calls?: Requests }>>;
+  ): Promise<PagePool<{ channels: Channels; calls?: Requests | undefined }>>;
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
@@ -123,10 +123,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   /** The same at once, where compiling may block the thread: in Node and in workers. */
   static createSync<Channels extends string = never, Requests extends string = never>(
     options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
-  ): UnreadablePool<{ channels: Channels; calls?: Requests }>;
+  ): UnreadablePool<{ channels: Channels; calls?: Requests | undefined }>;
   static createSync<Channels extends string = never, Requests extends string = never>(
     options?: PoolOptions<Channels, Requests>,
-  ): PagePool<{ channels: Channels; calls?: Requests }>;
+  ): PagePool<{ channels: Channels; calls?: Requests | undefined }>;
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));

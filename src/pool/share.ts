@@ -68,7 +68,7 @@ export type NamesOf<Share extends PoolShare> =
     channel(name: infer Channels extends string): void;
     calls(name: infer Requests extends string): void;
   }
-    ? { channels: Channels; calls?: Requests }
+    ? { channels: Channels; calls?: Requests | undefined }
     : PoolNames;
 
 /** A share whose memory was checked. */

@@ -68,9 +68,9 @@ export interface WatchedWait {
   /** For messages: `takeAsync`. */
   readonly call: string;
   /** What is waited for, as messages name it: `room in channel "work"`. */
-  readonly what?: string;
+  readonly what?: string | undefined;
   /** Whether it is reported when nobody answers it. */
-  readonly isReported?: boolean;
+  readonly isReported?: boolean | undefined;
   /** When it began, by the monotonic clock, where it is the second part of one. */
   readonly startMs?: number | undefined;
 }
