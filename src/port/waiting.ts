@@ -25,6 +25,8 @@ export interface WaitOptions {
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 10;
+/** A timeout as long says where the pages are, which takes a look at all of them: whoever polls pays nothing. */
+const DESCRIBED_MS_MIN = 10;
 
 /** The options, checked. */
 export function requireWaitOptions(call: string, options: unknown): WaitOptions {
@@ -215,6 +217,7 @@ class AsyncWait<T> {
 function timeoutError(wait: Wait<unknown>, timeoutMs: number): PagePoolError {
   const { call, isReported, port, what = 'what was waited for' } = wait;
   const rule = `${what} of pool ${JSON.stringify(port.name)} within that time`;
-  const todo = isReported === true && !port.isGone ? port.waitWatch?.describe(wait) : undefined;
+  const isWorth = isReported === true && timeoutMs >= DESCRIBED_MS_MIN && !port.isGone;
+  const todo = isWorth ? port.waitWatch?.describe(wait) : undefined;
   return callError('POOL_ERR_TIMEOUT', call, `timeoutMs=${timeoutMs}`, rule, todo);
 }

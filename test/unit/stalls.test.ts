@@ -89,8 +89,8 @@ describe('requests and answers on one pool of 64 pages, with room for all of the
       message: expect.stringContaining(remedy),
     });
     // The message of a timeout says the same, and names the pool.
-    await expect(pool.takeAsync(1, { timeoutMs: 1 })).rejects.toThrow(
-      /^takeAsync failed: timeoutMs=1 \(expected a page of pool "pool" within that time\); .*"parser" holds 1 page .*capacity \(256 now/,
+    await expect(pool.takeAsync(1, { timeoutMs: 10 })).rejects.toThrow(
+      /^takeAsync failed: timeoutMs=10 \(expected a page of pool "pool" within that time\); .*"parser" holds 1 page .*capacity \(256 now/,
     );
     await worker.terminate();
     pool.destroy();
@@ -141,6 +141,16 @@ describe('a wait that nobody answers', () => {
     await pool.close();
   });
 
+  it('is not looked into where somebody polls', async () => {
+    const { pool } = create({ pageCount: 1 });
+    const held = pool.take() as Fragment;
+    await expect(pool.takeAsync(1, { timeoutMs: 9 })).rejects.toThrow(
+      /a page of pool "pool" within that time\); wait longer/,
+    );
+    held.release();
+    await pool.close();
+  });
+
   it('names the full channel', async () => {
     const { pool, reports } = create({ pageCount: 8, channels: { work: { capacity: 1, batch: 1 } } });
     pool.channel('work').sendFragment(pool.take() as Fragment);
@@ -152,8 +162,8 @@ describe('a wait that nobody answers', () => {
       'sendAsync: room in channel "work"',
     ]);
     expect(reports[0]?.text).toMatch(/receive from channel "work", and watch\(\) the threads that do/);
-    await expect(pool.channel('work').waitRoom({ timeoutMs: 0 })).rejects.toThrow(
-      /^waitRoom failed: timeoutMs=0 \(expected room in channel "work" of pool "pool" within that time\); .*receive from/,
+    await expect(pool.channel('work').waitRoom({ timeoutMs: 10 })).rejects.toThrow(
+      /^waitRoom failed: timeoutMs=10 \(expected room in channel "work" of pool "pool" within that time\); .*receive from/,
     );
     for await (const received of pool.channel('work')) {
       received.release();
