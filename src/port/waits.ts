@@ -73,8 +73,9 @@ export class Waits {
 
   /** From here on the thread hears its bell. */
   start(): void {
-    if (this.canListen) rooted.add(this);
     this.#hear();
+    // Behind what may throw: nothing keeps a pool that could not be made.
+    if (this.canListen) rooted.add(this);
   }
 
   /** The thread is done with the pool: its bits are others' from now on, and its waits look once more, which ends them. */
