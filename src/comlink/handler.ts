@@ -2,8 +2,9 @@
 //
 // comlink itself is not imported: a handler is an object of three functions, which the program registers.
 
+import { portOf } from '../pool/enrolled.js';
 import { Fragment, type FragmentToken, portOfFragment } from '../pool/fragment.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
+import type { PagePool } from '../pool/page-pool.js';
 
 /** What `Comlink.transferHandlers` takes. */
 export interface FragmentTransferHandler {

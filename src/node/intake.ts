@@ -9,8 +9,9 @@
 import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
+import { portOf } from '../pool/enrolled.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
+import type { PagePool } from '../pool/page-pool.js';
 import { type Port, refusal } from '../port/port.js';
 import { Delivery } from './delivery.js';
 import type { OnFragment, ResolvedRead } from './options.js';

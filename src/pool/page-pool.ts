@@ -8,7 +8,7 @@ import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
-import { invalidArgument, invalidHandle, requireFlag, requireInteger } from '../errors.js';
+import { invalidHandle, requireFlag, requireInteger } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
@@ -17,7 +17,6 @@ import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
-import type { PoolEvent } from '../port/waits.js';
 import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
@@ -28,6 +27,7 @@ import { Attachment, declared } from './attachment.js';
 import type { Calls } from './calls.js';
 import type { Channel } from './channel.js';
 import type { CloseReport } from './closing.js';
+import { enrol } from './enrolled.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
 import type { AttachOptions, PoolNames, PoolOptions } from './options.js';
 import { POOL_NOT_POSTED } from './posting.js';
@@ -43,11 +43,6 @@ export type Handle = number;
 
 /** What `pin` returns: good for one `unpin`, from any thread. */
 export type PinToken = number;
-
-/** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
-export let portOf: (call: string, pool: PagePool) => Port;
-/** For the package's other entries: what is raised when pages come back. */
-export let freedOf: (pool: PagePool) => PoolEvent;
 
 /**
  * A pool of pages of shared memory, as one thread sees it.
@@ -98,6 +93,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     this.#attachment.begin((engine) => {
       this.#engine = engine;
     });
+    enrol(this, { port, freed: this.#attachment.freed });
   }
 
   /**
@@ -571,14 +567,6 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {
     const { name, pageBytes, pageCount, portId, engine, mode, inflight } = this;
     return shown('PagePool', { name, pageBytes, pageCount, portId, engine, mode, inflight }, depth, options, inspect);
-  }
-
-  static {
-    portOf = (call, pool) => {
-      if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
-      return pool.#port;
-    };
-    freedOf = (pool) => pool.#attachment.freed;
   }
 }
 

@@ -6,8 +6,9 @@
 import { copiesFor, copiesForSure } from '../border/known.js';
 import { type ByteSource, windowsOf } from '../border/source.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
+import type { PagePool } from '../pool/page-pool.js';
 import type { WaitOptions } from '../port/waiting.js';
 import { fillRoom, takeRoom } from './room.js';
 

@@ -7,8 +7,9 @@
 import { copiesFor, copiesForSure } from '../border/known.js';
 import { invalidArgument, requireRecord } from '../errors.js';
 import { isKind } from '../platform/buffers.js';
+import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
+import type { PagePool } from '../pool/page-pool.js';
 import {
   type ColorSpace,
   fitsHeader,

@@ -6,8 +6,9 @@
 import { copiesFor } from '../border/known.js';
 import { type ByteSource, copyOf, windowsOf } from '../border/source.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
+import type { PagePool } from '../pool/page-pool.js';
 import { copyFrame, type FrameCopyOptions, frameOf, toVideoFrame } from './media.js';
 import type { BitmapOf, DrawingContext, GlContext } from './platform-types.js';
 

@@ -4,8 +4,9 @@
 
 import { invalidRange } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
+import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
+import type { PagePool } from '../pool/page-pool.js';
 import { destroyedError } from '../port/port.js';
 
 /** A fragment of so many bytes; null when the pool is empty. */

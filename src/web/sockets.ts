@@ -8,8 +8,9 @@ import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '.
 import { Packet } from '../packet/packet.js';
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
+import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import { type PagePool, portOf } from '../pool/page-pool.js';
+import type { PagePool } from '../pool/page-pool.js';
 import type { WaitOptions } from '../port/waiting.js';
 import type { Socket } from './platform-types.js';
 import { fillRoom } from './room.js';

@@ -6,7 +6,8 @@
 // the dma-buf provider of the kernel's page_pool: memory without an address, bound for as long as somebody holds it.
 
 import { invalidArgument, reasonOf } from '../errors.js';
-import { type PagePool, portOf, type UnreadablePool } from '../pool/page-pool.js';
+import { portOf } from '../pool/enrolled.js';
+import type { PagePool, UnreadablePool } from '../pool/page-pool.js';
 import type { MemoryProvider, ProviderContext } from '../provider/provider.js';
 import { DeviceAreas } from './device-areas.js';
 import type { DeviceHost } from './device-host.js';

@@ -7,8 +7,9 @@
 import { STATE_ACTIVE } from '../../assembly/layout.js';
 import { poolState } from '../control/state.js';
 import { invalidArgument, requireInteger } from '../errors.js';
+import { portOf } from '../pool/enrolled.js';
 import type { AttachOptions } from '../pool/options.js';
-import { type Handle, PagePool, portOf } from '../pool/page-pool.js';
+import { type Handle, PagePool } from '../pool/page-pool.js';
 import type { PoolShare } from '../pool/share.js';
 import type { Port } from '../port/port.js';
 import { seekPages } from '../port/want.js';

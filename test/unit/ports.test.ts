@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine/engine.js';
-import { PagePool, portOf } from '../../src/pool/page-pool.js';
+import { portOf } from '../../src/pool/enrolled.js';
+import { PagePool } from '../../src/pool/page-pool.js';
 import { listen, type PortListener } from '../../src/port/port.js';
 import { seekPages } from '../../src/port/want.js';
 import { slabs } from '../../src/provider/slabs.js';

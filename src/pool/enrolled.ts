@@ -1,0 +1,32 @@
+// Which port a PagePool has, for the package's other entries: they ask here and do not import the class, so that a
+// bundler can leave the pool and its engines out of a program that only has packets or adapters.
+
+import { invalidArgument } from '../errors.js';
+import type { Port } from '../port/port.js';
+import type { PoolEvent } from '../port/waits.js';
+
+/** What the other entries use of a pool. */
+interface Enrolled {
+  readonly port: Port;
+  /** Raised when pages come back. */
+  readonly freed: PoolEvent;
+}
+
+const pools = new WeakMap<object, Enrolled>();
+
+/** For PagePool: from here on the other entries know the pool. */
+export function enrol(pool: object, enrolled: Enrolled): void {
+  pools.set(pool, enrolled);
+}
+
+/** The pool's port in this thread. Throws unless it is a pool of this package. */
+export function portOf(call: string, pool: object): Port {
+  const enrolled = pools.get(pool);
+  if (enrolled === undefined) throw invalidArgument(call, 'pool', pool, 'a PagePool');
+  return enrolled.port;
+}
+
+/** What is raised when pages come back to the pool. Ask `portOf` first. */
+export function freedOf(pool: object): PoolEvent {
+  return (pools.get(pool) as Enrolled).freed;
+}
