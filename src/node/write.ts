@@ -13,7 +13,7 @@ import { dispose } from '../platform/symbols.js';
 import { Fragment } from '../pool/fragment.js';
 import { isLater, LATER_MAX_MS, LATER_MS, later } from './later.js';
 import { requireSignal } from './options.js';
-import { isGone, type PendingWrite, PendingWrites } from './pending.js';
+import { type PendingWrite, PendingWrites } from './pending.js';
 import { type TargetKind, targetKind } from './target.js';
 
 /**
@@ -44,7 +44,8 @@ export interface WriteOptions {
  * cipher, a worker's standard output, a stream that is not Node's): the pages are released at once there. Its references move to the call: the packet is empty, the fragment spent. Resolves with the number
  * of bytes. Memory is bounded by who awaits it.
  *
- * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED; PagePoolError
+ * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED (a file's error has
+ *   `bytesWritten`: how much of the packet it took); PagePoolError
  *   POOL_ERR_UNREADABLE when the bytes cannot be read; POOL_ERR_INVALID_ARGUMENT for a wrong target or option: nothing
  *   was taken over then
  */
@@ -96,11 +97,11 @@ export function writer(call: string, target: unknown, { position, port, address,
 
 function writeStream(stream: Writable, views: readonly Uint8Array[]): Promise<void> {
   if (views.length === 0) return Promise.resolve();
-  if (isGone(stream)) return Promise.reject(destroyedStream());
+  const pending = PendingWrites.of(stream);
+  if (pending.isGone) return Promise.reject(destroyedStream());
   return new Promise((resolve, reject) => {
     let left = views.length;
     let failure: Error | null | undefined;
-    const pending = PendingWrites.of(stream);
     const waiting: PendingWrite = {
       giveUp: () => {
         left = 1;
@@ -135,9 +136,9 @@ const drained = new WeakSet<Writable>();
 function writeForeign(stream: Writable, views: readonly Uint8Array[]): Promise<void> {
   const [bytes] = views;
   if (bytes === undefined) return Promise.resolve();
-  if (stream.destroyed || stream.closed || isGone(stream)) return Promise.reject(destroyedStream());
+  const pending = PendingWrites.of(stream);
+  if (stream.destroyed || stream.closed || pending.isGone) return Promise.reject(destroyedStream());
   return new Promise((resolve, reject) => {
-    const pending = PendingWrites.of(stream);
     if (!drained.has(stream)) {
       drained.add(stream);
       stream.on('drain', () => pending.drained());
@@ -170,28 +171,33 @@ async function writeFile(
   position: number | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  let at = position;
+  let done = 0;
   let delayMs = LATER_MS;
   for (let rest = views; rest.length > 0; ) {
-    const bytesWritten = await writeSome(handle, rest, at);
+    const bytesWritten = await writeSome(handle, rest, position === undefined ? undefined : position + done, done);
     if (bytesWritten === null) {
       await later(delayMs, signal);
       delayMs = Math.min(2 * delayMs, LATER_MAX_MS);
       continue;
     }
     delayMs = LATER_MS;
-    if (at !== undefined) at += bytesWritten;
+    done += bytesWritten;
     rest = behind(rest, bytesWritten);
   }
 }
 
-/** Bytes that the file took; null: none now. */
-async function writeSome(handle: FileHandle, views: Uint8Array[], position?: number): Promise<number | null> {
+/** Bytes that the file took; null: none now. An error says how many of the packet it took `before`. */
+async function writeSome(
+  handle: FileHandle,
+  views: Uint8Array[],
+  position: number | undefined,
+  before: number,
+): Promise<number | null> {
   try {
     return (await handle.writev(views, position)).bytesWritten;
   } catch (error) {
     if (isLater(error)) return null;
-    throw error;
+    throw Object.assign(error as Error, { bytesWritten: before });
   }
 }
 

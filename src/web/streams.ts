@@ -8,6 +8,8 @@ import { toUnshared } from '../border/copies.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import type { PacketSource } from '../packet/framing.js';
 import { Packet } from '../packet/packet.js';
+import { isBytes } from '../platform/buffers.js';
+import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import { Channel } from '../pool/channel.js';
 import type { Fragment } from '../pool/fragment.js';
@@ -73,7 +75,7 @@ async function* readThrough(
       for (let at = 0; at < bytes; at += chunkBytes) {
         const length = Math.min(chunkBytes, bytes - at);
         yield fillRoom(await pool.takeAsync(length, wait), (fragment) => {
-          fragment.bytes.set(new Uint8Array(came.buffer, came.byteOffset + at, length));
+          copyBytes(fragment.bytes, new Uint8Array(came.buffer, came.byteOffset + at, length));
           return fragment;
         });
       }
@@ -118,7 +120,7 @@ function openReader(
 }
 
 function requireBytes(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk;
+  if (isBytes(chunk)) return chunk;
   throw invalidArgument('readStreamInto', 'chunk', chunk, 'a Uint8Array', 'read a stream of bytes');
 }
 
