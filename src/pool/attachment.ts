@@ -17,12 +17,21 @@ import { hold, letGo } from '../platform/timers.js';
 import { FREED } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
+import {
+  destroyedError,
+  followLeaks,
+  listen,
+  ownsPort,
+  type Port,
+  type PortListener,
+  watchWaits,
+} from '../port/port.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
+import { Stalls } from '../reports/stall.js';
 import type { Areas } from '../supply/areas.js';
 import { Calls, type CallsSeat } from './calls.js';
 import { Channel, iterate } from './channel.js';
@@ -61,8 +70,9 @@ export class Attachment {
   /** What was announced when this thread looked at everything last. */
   #news = -1;
 
-  constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
+  constructor({ port, isCreator, share, leaks, stalls }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
     this.port = port;
+    watchWaits(port, new Stalls(port, stalls));
     if (leaks.leaks !== 'off') track(port, leaks, calls);
     this.#isCreator = isCreator;
     this.#share = share;
@@ -160,7 +170,8 @@ export class Attachment {
   async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
     const call = 'lendAsync';
     const probe = (): FragmentToken | undefined => lendFragment(fragment, this.port, call);
-    return waitFor({ call, port: this.port, event: this.freed, probe, units: 'none' }, options);
+    const what = `a token (${this.port.geometry.tokenCount} are out)`;
+    return waitFor({ call, port: this.port, event: this.freed, probe, units: 'none', what }, options);
   }
 
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */

@@ -17,6 +17,7 @@ import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { PoolEvent } from '../port/waits.js';
 import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
@@ -31,7 +32,7 @@ import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragme
 import type { AttachOptions, PoolNames, PoolOptions } from './options.js';
 import { POOL_NOT_POSTED } from './posting.js';
 import type { NamesOf, PoolShare } from './share.js';
-import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
+import { attachTo, beginCreation, endAttachment, requireStart, type Start } from './start.js';
 import type { UnreadableCalls, UnreadableProvider, UnreadableShare } from './unreadable.js';
 
 /**
@@ -45,6 +46,8 @@ export type PinToken = number;
 
 /** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
 export let portOf: (call: string, pool: PagePool) => Port;
+/** For the package's other entries: what is raised when pages come back. */
+export let freedOf: (pool: PagePool) => PoolEvent;
 
 /**
  * A pool of pages of shared memory, as one thread sees it.
@@ -79,15 +82,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   readonly #views: (Uint8Array | undefined)[];
 
   private constructor(start: Start) {
-    if (typeof start !== 'object') {
-      throw invalidArgument(
-        'new PagePool',
-        'start',
-        start,
-        'PagePool.create() or PagePool.attach()',
-        'call one of them',
-      );
-    }
+    requireStart(start);
     const { port } = start;
     this.#port = port;
     this.#attachment = new Attachment(start, this);
@@ -114,10 +109,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    */
   static create<Channels extends string = never, Requests extends string = never>(
     options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
-  ): Promise<UnreadablePool<{ channels: Channels; calls?: Requests }>>;
+  ): Promise<UnreadablePool<{ channels: Channels; calls?: Requests | undefined }>>;
   static create<Channels extends string = never, Requests extends string = never>(
     options?: PoolOptions<Channels, Requests>,
-  ): Promise<PagePool<{ channels: Channels; calls?: Requests }>>;
+  ): Promise<PagePool<{ channels: Channels; calls?: Requests | undefined }>>;
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
@@ -128,10 +123,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   /** The same at once, where compiling may block the thread: in Node and in workers. */
   static createSync<Channels extends string = never, Requests extends string = never>(
     options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
-  ): UnreadablePool<{ channels: Channels; calls?: Requests }>;
+  ): UnreadablePool<{ channels: Channels; calls?: Requests | undefined }>;
   static createSync<Channels extends string = never, Requests extends string = never>(
     options?: PoolOptions<Channels, Requests>,
-  ): PagePool<{ channels: Channels; calls?: Requests }>;
+  ): PagePool<{ channels: Channels; calls?: Requests | undefined }>;
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));
@@ -404,7 +399,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const ask = (): boolean => this.#engine.hasPages() !== 0;
     const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask };
-    return waitFor(wait, requireWaitOptions('takeAsync', options));
+    return waitFor({ ...wait, what: 'a page', isReported: true }, requireWaitOptions('takeAsync', options));
   }
 
   /** Wraps a reference that the caller holds into a Fragment, which releases it from now on. */
@@ -581,6 +576,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
       if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
       return pool.#port;
     };
+    freedOf = (pool) => pool.#attachment.freed;
   }
 }
 
