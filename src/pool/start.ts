@@ -44,7 +44,7 @@ export function beginCreation(call: string, options: unknown): Creation {
   const geometry = planGeometry(call, resolved);
   const { kind, reason } = chooseMemory();
   const stepPages = growStepPages(geometry, resolved.provider);
-  const memory = createMemory(call, geometry, kind, stepPages);
+  const memory = createMemory(call, geometry, kind, stepPages, resolved.engine);
   writeControl(memory, geometry, randomIdentity(), layoutHash, stepPages);
   const request = { call, engine: resolved.engine, memory, module: resolved.module, stepPages };
   return {

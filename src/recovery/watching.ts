@@ -41,7 +41,6 @@ export class Watching {
    */
   watch(worker: unknown): void {
     const locks = this.#port.memory.isShared ? platformLocks() : undefined;
-    this.#port.areas?.carryTo(worker);
     if (isExitingWorker(worker)) {
       this.#watchExit(worker);
       // In Deno a lock keeps the program alive, and the event is enough.
@@ -58,6 +57,7 @@ export class Watching {
         'reap its port by hand when it has ended: reap(portId, { force: true }), then audit()',
       );
     }
+    this.#port.areas?.carryTo(worker); // last: what is refused leaves no listener
   }
 
   #watchExit(worker: ExitingWorker): void {
