@@ -44,7 +44,7 @@ import { descriptorAddress } from './handle';
 import { recordDone, setHeld } from './ledger';
 import { exchange, nodeAddress, ringPop, ringPush } from './ring';
 import { count, countMany } from './stats';
-import { magazineAdd, retire, takeFresh, takeListed } from './supply';
+import { hasFresh, hasListed, magazineAdd, retire, takeFresh, takeListed } from './supply';
 
 /** Whether pages are still handed out. */
 // @ts-ignore: decorator
@@ -108,7 +108,7 @@ export function returnMagazine(holder: usize): u32 {
   const node = nodeAddress(ring, load<u32>(holder));
   const pages = load<u32>(node + NODE_COUNT_OFFSET);
   if (pages == 0) return 0;
-  if (ringPush(ring, holder, false) == FULL) {
+  if (ringPush(ring, holder, false, false) == FULL) {
     count(COUNTER_RING_FULL);
     retireMagazine(holder);
   }
@@ -169,6 +169,18 @@ function refillSlow(): bool {
   if (load<u32>(loaded + NODE_COUNT_OFFSET) == 0) takeListed(loaded);
   expectForeign(loaded);
   return load<u32>(loaded + NODE_COUNT_OFFSET) != 0;
+}
+
+/**
+ * Whether this port would find a page where it looks first: 1 or 0. What other ports have in their spares is found by `refill`
+ * alone, which looks at every port.
+ */
+export function hasPages(): u32 {
+  if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) return 1; // plain: owner only
+  // A12 pairs with X1 in ring.ts exchange: see A3.
+  if (isFilled(aload(port + PORT_SPARE_OFFSET))) return 1;
+  if (!isActive()) return 0;
+  return <u32>(ringPop(ring, 0) == OK || hasFresh() || hasListed());
 }
 
 /** Takes another port's spare magazine. */

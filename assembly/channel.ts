@@ -52,12 +52,6 @@ import {
   RECORD_INDEX_SHIFT,
   RECORD_RECEIVE,
   RECORD_ROW_SHIFT,
-  RING_HEAD_OFFSET,
-  RING_INDEX_BITS_OFFSET,
-  RING_NODE_BITS_OFFSET,
-  RING_SLOT_COUNT_OFFSET,
-  RING_SLOTS_OFFSET,
-  RING_TAIL_OFFSET,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from './layout';
@@ -79,7 +73,7 @@ import { wake } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
 import { held, recordDone, recordEntry, recordNode, setHeld } from './ledger';
 import { release } from './refcount';
-import { following, nodeAddress, REPLACED, ringPop, ringPush } from './ring';
+import { entriesInside, nodeAddress, REPLACED, ringPop, ringPush } from './ring';
 
 /** The block of a channel, by its number: addresses of all blocks stand in a table. */
 // @ts-ignore: decorator
@@ -108,39 +102,12 @@ export function extentBytes(unit: u32): u32 {
   return (units == 0 ? (<u32>1) << unitsPerPageShift : units) << unitBytesShift;
 }
 
-/**
- * Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is added
- * up.
- */
-function pending(block: usize): u32 {
-  const indexBits = load<u32>(block + RING_INDEX_BITS_OFFSET); // plain: the ring block is constant
-  const nodeBits = load<u32>(block + RING_NODE_BITS_OFFSET);
-  const slotCount = load<u32>(block + RING_SLOT_COUNT_OFFSET);
-  const slots: usize = load<u32>(block + RING_SLOTS_OFFSET);
-  // N1 no ordering needed: a count that may be late.
-  const tail = rload(block + RING_TAIL_OFFSET);
-  // N2 no ordering needed: see N1.
-  let hint = rload(block + RING_HEAD_OFFSET);
-  let sum: u32 = 0;
-  for (let i: u32 = 0; i < slotCount && hint != tail; i++) {
-    const index = hint & (((<u32>1) << indexBits) - 1);
-    // N5 no ordering needed: see N1.
-    const slot = rload(slots + ((<usize>index) << 2));
-    if (((slot >>> nodeBits) & 1) != 0) {
-      // N6 no ordering needed: see N1.
-      sum += rload(nodeAddress(block, slot & (((<u32>1) << nodeBits) - 1)) + NODE_COUNT_OFFSET);
-    }
-    hint = following(hint, index, indexBits, slotCount, <u32>0xffffffff >>> (nodeBits + 1));
-  }
-  return sum;
-}
-
 /** How many entries this port may send now, counted anew; asked where its credit is not enough. */
 function look(block: usize, lane: usize): u32 {
   // Plain: constant. Where a node is an entry the ring itself is exact, and replaces the oldest in place.
   if (load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return 1;
   const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET);
-  const inside = pending(block);
+  const inside = entriesInside(block);
   const left = inside < capacity ? capacity - inside : 0;
   store<u32>(lane + LANE_CREDIT_OFFSET, left);
   return left;
@@ -247,7 +214,9 @@ function dropOldest(block: usize, lane: usize): bool {
 // @ts-ignore: decorator
 @inline
 function publish(block: usize, lane: usize, policy: u32): i32 {
-  const code = ringPush(block, lane + LANE_OUTBOX_OFFSET, policy == POLICY_DROP_OLDEST);
+  // Plain: constant. Where a node is an entry nobody counts them.
+  const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;
+  const code = ringPush(block, lane + LANE_OUTBOX_OFFSET, policy == POLICY_DROP_OLDEST, counted);
   if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));
   if (code == FULL) return FULL;
   wake(block + CHANNEL_NOT_EMPTY_OFFSET);
@@ -259,6 +228,17 @@ function publish(block: usize, lane: usize, policy: u32): i32 {
 function isClosed(block: usize): bool {
   // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw.
   return aload(block + CHANNEL_CLOSED_OFFSET) != 0;
+}
+
+/** Whether this port would send a message of so many entries, or drop one for it: 1; 0: FULL. Whether it is closed is not asked. */
+export function canSend(channel: u32, entries: u32): u32 {
+  const block = blockOf(channel);
+  const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
+  if (policy == POLICY_DROP_OLDEST || (policy == POLICY_DROP_NEWEST && entries == 1)) return 1;
+  const lane = laneOf(block);
+  // As `send` asks: the credit, then what is inside, then the ring.
+  if (load<u32>(lane + LANE_CREDIT_OFFSET) < entries && look(block, lane) < entries) return 0;
+  return <u32>(ringPush(block, 0, false, false) == OK);
 }
 
 /** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
@@ -466,6 +446,15 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
   add(lane + LANE_RECEIVED_OFFSET, received);
   if (popped) wake(block + CHANNEL_NOT_FULL_OFFSET);
   return received;
+}
+
+/** Whether this port would receive an entry now: 1 or 0. */
+export function canReceive(channel: u32): u32 {
+  const block = blockOf(channel);
+  const node = nodeAddress(block, load<u32>(laneOf(block) + LANE_INBOX_OFFSET));
+  // Plain: the inbox is this thread's.
+  if (load<u32>(node + NODE_TAKEN_OFFSET) < load<u32>(node + NODE_COUNT_OFFSET)) return 1;
+  return <u32>(ringPop(block, 0) == OK);
 }
 
 /** No entry is accepted any more; those inside can be received. Wakes every waiter. */

@@ -2,7 +2,7 @@
 
 export { alloc, refCount, release, releaseHeld, retain } from './refcount';
 export { allocFragment } from './fragment';
-export { unpark } from './cache';
+export { hasPages, unpark } from './cache';
 export {
   allocBurst,
   extent,
@@ -16,6 +16,6 @@ export {
   trim,
 } from './pool';
 export { pin, unpin } from './pin';
-export { closeChannel, receiveBurst, send, sendBurst } from './channel';
+export { canReceive, canSend, closeChannel, receiveBurst, send, sendBurst } from './channel';
 export { adopt, lend } from './token';
 export { wake } from './event';

@@ -14,7 +14,7 @@ export const CONTROL_BASE: u32 = 1024;
 /** "pgpl" in little-endian order. */
 export const MAGIC: u32 = 0x6c706770;
 /** Raised whenever a word of this file changes its place or its meaning. */
-export const ABI_VERSION: u32 = 3;
+export const ABI_VERSION: u32 = 4;
 
 // ------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
@@ -364,7 +364,7 @@ export const RING_TAIL_OFFSET: u32 = 256;
 // ---------------------------------------------------------------------------------------------------- nodes
 //
 //   magazine:  0 count   4 owner (port + 1, or 0: in a slot)   8 pages, 4 bytes each
-//   channel:   0 count   4 owner   8 taken (entries received)  12 more   16 entries {handle, offset, length, tag}, 16 bytes each
+//   channel:   0 count   4 owner   8 taken (entries received)  12 more  16 end   24 entries {handle, offset, length, tag}, 16 bytes each
 
 export const NODE_COUNT_OFFSET: u32 = 0;
 export const NODE_OWNER_OFFSET: u32 = 4;
@@ -372,7 +372,9 @@ export const NODE_PAGES_OFFSET: u32 = 8;
 export const NODE_TAKEN_OFFSET: u32 = 8;
 /** A bit an entry: the next entry of the node belongs to the same message. */
 export const NODE_MORE_OFFSET: u32 = 12;
-export const NODE_ENTRIES_OFFSET: u32 = 16;
+/** Entries that came up to the end of this node, since some node before: the difference of two marks counts what is between. */
+export const NODE_END_OFFSET: u32 = 16;
+export const NODE_ENTRIES_OFFSET: u32 = 24;
 export const ENTRY_BYTES: u32 = 16;
 export const ENTRY_SHIFT: u32 = 4;
 export const ENTRY_HANDLE_OFFSET: u32 = 0;

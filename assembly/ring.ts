@@ -12,6 +12,8 @@
 import {
   EMPTY,
   FULL,
+  NODE_COUNT_OFFSET,
+  NODE_END_OFFSET,
   NODE_OWNER_OFFSET,
   OK,
   RECORD_EXCHANGE,
@@ -70,11 +72,69 @@ export function following(hint: u32, index: u32, indexBits: u32, slotCount: u32,
 }
 
 /**
- * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
- * `replace` is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked
- * operations.
+ * Marks a node that goes to the position after `previous`: how many entries came up to its end, so that two nodes tell what is
+ * inside from one to the other. It counts on from the node before it, and anew where that was taken already. False: look again.
  */
-export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
+function markEnd(ring: usize, node: usize, previous: usize, full: u32): bool {
+  // A13 pairs with X1 in exchange: the node before, and its mark.
+  const w = aload(previous);
+  let start: u32 = 0;
+  if ((w & full) != 0) {
+    // A14 pairs with X1 in exchange: read before the slot is looked at again; while a node is in a slot its mark stays.
+    start = aload(nodeAddress(ring, w & (full - 1)) + NODE_END_OFFSET);
+    // A15 pairs with X1 in exchange: as it was, so the mark was of that node.
+    if (aload(previous) != w) return false;
+  }
+  // Plain: the node is this thread's until the exchange publishes it.
+  store<u32>(node + NODE_END_OFFSET, start + load<u32>(node + NODE_COUNT_OFFSET));
+  return true;
+}
+
+/**
+ * Entries in the ring, by the marks of its first and its last node: late by what others do meanwhile. Nothing that a death could
+ * leave wrong is added up.
+ */
+export function entriesInside(ring: usize): u32 {
+  const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET); // plain: the ring block is constant
+  const indexBits = load<u32>(ring + RING_INDEX_BITS_OFFSET);
+  const slotCount = load<u32>(ring + RING_SLOT_COUNT_OFFSET);
+  const slots: usize = load<u32>(ring + RING_SLOTS_OFFSET);
+  const full = (<u32>1) << nodeBits;
+  const indexMask = ((<u32>1) << indexBits) - 1;
+  while (true) {
+    // Hints that others left late are moved on first, as a push and a pop do.
+    ringPush(ring, 0, false, false);
+    if (ringPop(ring, 0) == EMPTY) return 0;
+    // A16 pairs with X3 in ringPush: the last filled position is before it.
+    const t = aload(ring + RING_TAIL_OFFSET) & indexMask;
+    const last = slots + ((<usize>(t == 0 ? slotCount - 1 : t - 1)) << 2);
+    // A17 pairs with X9 in ringPop: the first filled position.
+    const first = slots + ((<usize>(aload(ring + RING_HEAD_OFFSET) & indexMask)) << 2);
+    // A18 pairs with X1 in exchange: the last node and its mark.
+    const wLast = aload(last);
+    // A19 pairs with X1 in exchange: the first node and its mark.
+    const wFirst = aload(first);
+    if ((wLast & wFirst & full) == 0) continue;
+    const node = nodeAddress(ring, wFirst & (full - 1));
+    // A20 pairs with X1 in exchange: see A14.
+    const end = aload(nodeAddress(ring, wLast & (full - 1)) + NODE_END_OFFSET);
+    // A22 pairs with X1 in exchange: see A14.
+    const firstEnd = aload(node + NODE_END_OFFSET);
+    // A23 pairs with X1 in exchange: see A14.
+    const count = aload(node + NODE_COUNT_OFFSET);
+    // A21 pairs with X1 in exchange: the first node was still there when its mark was read.
+    if (aload(first) != wFirst) continue;
+    // A24 pairs with X1 in exchange: and the last one after it, so all between them were there as well.
+    if (aload(last) == wLast) return end - firstEnd + count;
+  }
+}
+
+/**
+ * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
+ * `replace`  is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked operations. With `counted` the
+ * node is marked by how many entries came. Without a holder (0) it only says what it would do: OK or FULL.
+ */
+export function ringPush(ring: usize, holder: usize, replace: bool, counted: bool): i32 {
   const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
   const indexBits = load<u32>(ring + RING_INDEX_BITS_OFFSET);
   const slotCount = load<u32>(ring + RING_SLOT_COUNT_OFFSET);
@@ -98,6 +158,11 @@ export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
     // full.
     if (isBehind && !replace) return FULL;
     if (isBehind || ((age & lapMask) == 0 && (w & full) == 0)) {
+      if (holder == 0) return OK;
+      if (counted) {
+        const previous = slots + ((<usize>(index == 0 ? slotCount - 1 : index - 1)) << 2);
+        if (!markEnd(ring, nodeAddress(ring, load<u32>(holder)), previous, full)) continue;
+      }
       if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;
       // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.
       acas(ring + RING_TAIL_OFFSET, t, next);
@@ -115,7 +180,10 @@ export function ringPush(ring: usize, holder: usize, replace: bool): i32 {
   }
 }
 
-/** Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations. */
+/**
+ * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations. Without a holder
+ * (0) it only says which.
+ */
 export function ringPop(ring: usize, holder: usize): i32 {
   const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
   const indexBits = load<u32>(ring + RING_INDEX_BITS_OFFSET);
@@ -135,6 +203,7 @@ export function ringPop(ring: usize, holder: usize): i32 {
     if (w >>> lapShift == lap) {
       // Positions before h were taken when the hint was read, and h was not filled when the slot was: empty.
       if ((w & full) == 0) return EMPTY;
+      if (holder == 0) return OK;
       const emptied = (((lap + 1) & lapMask) << lapShift) | load<u32>(holder);
       if (!exchange(ring, slot, w, emptied, holder)) continue;
       // X9 pairs with A7 in ringPop: the slot is emptied before the head moves past it; also fences the node's owner.

@@ -181,6 +181,27 @@ function bitsOf(bits: usize, page: u32): usize {
   return bits + ((<usize>page >>> RETIRED_WORD_SHIFT) << 2);
 }
 
+/** Whether there may be a page that was never given out. */
+export function hasFresh(): bool {
+  // N6 no ordering needed: see N3.
+  return rload(CONTROL_BASE + HEADER_FRESH_OFFSET) <= pageCount;
+}
+
+/** Whether a bit says that a page is there; moves the hint on to it. */
+export function hasListed(): bool {
+  const hint = supplyHint;
+  // A15 pairs with X8 in list: see A11.
+  const seen = aload(hint);
+  const last = pageCount >>> RETIRED_WORD_SHIFT;
+  const first = seen & RETIRED_INDEX_MASK;
+  let index = first;
+  // N16 no ordering needed: see N12.
+  while (index <= last && rload(supplyBits + ((<usize>index) << 2)) == 0) index += 1;
+  // X17 pairs with X8 in list: see X13.
+  if (index != first) acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);
+  return index <= last;
+}
+
 /** Fills the magazine with pages whose bits say that they are there. */
 export function takeListed(node: usize): void {
   const hint = supplyHint;

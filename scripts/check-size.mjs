@@ -2,9 +2,10 @@
 // it, gzipped.
 //
 // The budget of 14 KB is not met: the Wasm takes 5 KB, the TypeScript engine 7, what serves providers 8, the public
-// layer the rest, and attach() and createSync() are synchronous, so that no part can be loaded later. Until a smaller
-// shape is found the limit below keeps it from growing, and the line that is printed says by how much the budget is
-// missed. --json prints the sizes in bytes for other programs.
+// layer the rest, and attach() and createSync() are synchronous, so that no part can be loaded later. 6 KB of the limit
+// are for waiting: sends that wait, iterators, and the reports of standstills, which every program gets unasked. Until
+// a smaller shape is found the limit below keeps it from growing, and the line that is printed says by how much the
+// budget is missed. --json prints the sizes in bytes for other programs.
 //
 // The entry for consumers that are not trusted is theirs to load: it stays small, and has nothing of the core and no
 // Wasm in it.
@@ -16,7 +17,7 @@ import { build } from 'esbuild';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
-const CORE_LIMIT_BYTES = 48 * 1024;
+const CORE_LIMIT_BYTES = 54 * 1024;
 const USER_LIMIT_BYTES = 3 * 1024;
 /** What an entry adds to a program that uses the core. */
 const ADDED_LIMIT_BYTES = { packet: 7 * 1024, border: 6 * 1024, web: 15 * 1024, worklet: 2 * 1024 };
@@ -56,6 +57,17 @@ async function bundle(contents) {
   return { bytes: gzipSync(output.contents, { level: 9 }).length, text: output.text, inputs };
 }
 
+/** Prints a size with what is left of its limit, and throws when it is over. */
+function hold(what, bytes, limit) {
+  const line = `${what}: ${number(bytes)} bytes minified and gzipped (at most ${number(limit)}`;
+  if (bytes > limit) throw new Refusal(`${line}: ${number(bytes - limit)} too many)`);
+  console.log(`${line}: ${number(limit - bytes)} left)`);
+}
+
+function number(bytes) {
+  return bytes.toLocaleString('en');
+}
+
 await runScript(async () => {
   const files = [...closure(join(buildDir, 'index.js'))];
   const plain = gzipSync(files.map((file) => readFileSync(file, 'utf8')).join('\n'), { level: 9 }).length;
@@ -69,20 +81,16 @@ await runScript(async () => {
   const wasm = statSync(join(buildDir, 'wasm/core.release.wasm')).size;
   if (process.argv.includes('--json'))
     return console.log(JSON.stringify({ plain, minified, ...added, user: user.bytes, wasm }));
-  console.log(
-    `core entry: ${kilobytes(plain)} gzipped as shipped, ${kilobytes(minified)} minified (at most ${kilobytes(CORE_LIMIT_BYTES)}; the budget is ${kilobytes(CORE_BUDGET_BYTES)})`,
-  );
-  if (minified > CORE_LIMIT_BYTES)
-    throw new Refusal(`core entry has ${minified} bytes (expected at most ${CORE_LIMIT_BYTES})`);
-  console.log(`pagepool/user: ${kilobytes(user.bytes)} minified (at most ${kilobytes(USER_LIMIT_BYTES)})`);
-  if (user.bytes > USER_LIMIT_BYTES)
-    throw new Refusal(`pagepool/user has ${user.bytes} bytes (expected at most ${USER_LIMIT_BYTES})`);
+  console.log(`core entry: ${kilobytes(plain)} gzipped as shipped; the budget is ${kilobytes(CORE_BUDGET_BYTES)}`);
+  hold('core entry', minified, CORE_LIMIT_BYTES);
+  const stated = Number(readFileSync(join(root, 'README.md'), 'utf8').match(/The core entry is (\d+) KB/)?.[1]);
+  if (stated !== Math.round(minified / 1024))
+    throw new Refusal(`README.md, Limits: the core entry is ${stated} KB (expected ${Math.round(minified / 1024)})`);
+  hold('pagepool/user', user.bytes, USER_LIMIT_BYTES);
   const foreign = user.inputs.filter((path) => !/^src\/user(?:\/|\.ts$)/.test(path));
   if (foreign.length > 0) throw new Refusal(`pagepool/user contains ${foreign} (expected nothing of the core)`);
   if (user.text.includes('WebAssembly')) throw new Refusal('pagepool/user names WebAssembly (expected none of it)');
   for (const [entry, limit] of Object.entries(ADDED_LIMIT_BYTES)) {
-    console.log(`pagepool/${entry}: ${kilobytes(added[entry])} more, minified (at most ${kilobytes(limit)})`);
-    if (added[entry] > limit)
-      throw new Refusal(`pagepool/${entry} adds ${added[entry]} bytes (expected at most ${limit})`);
+    hold(`what pagepool/${entry} adds`, added[entry], limit);
   }
 });

@@ -23,7 +23,7 @@ const tables = {
       'threads by',
       '`Atomics.waitAsync`',
       'Web Locks',
-      'a top-level `await` alone, without `ref`',
+      'a top-level `await` alone, with `ref: false`',
     ],
     cells: ({ name, version, threads, features, alone }) => [
       name,

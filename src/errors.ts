@@ -107,7 +107,7 @@ export class PagePoolError extends Error {
   /** In bulk calls: the index of the first item that was refused; those before it went through. */
   readonly index: number | undefined;
 
-  constructor(code: PagePoolErrorCode, message: string, options?: { cause?: unknown; index?: number }) {
+  constructor(code: PagePoolErrorCode, message: string, options?: { cause?: unknown; index?: number | undefined }) {
     super(message, options !== undefined && 'cause' in options ? { cause: options.cause } : undefined);
     this.name = 'PagePoolError';
     this.code = code;
@@ -146,7 +146,7 @@ export function callError(
   found: string,
   rule: string,
   todo: string = REMEDIES[code],
-  options?: { cause?: unknown; index?: number },
+  options?: { cause?: unknown; index?: number | undefined },
 ): PagePoolError {
   return new PagePoolError(code, `${call} failed: ${found} (expected ${rule}); ${todo}`, options);
 }

@@ -56,7 +56,7 @@ async function runPoolWorker(pool: PagePool, counters: Int32Array): Promise<void
   for (;;) {
     const count = work.receiveBurst(entries, 32);
     if (count === 0) {
-      const fragment = await work.next({ ref: true });
+      const fragment = await work.next();
       if (fragment === null) return;
       sum = (sum + (fragment.bytes[0] as number)) | 0;
       fragment.release();
@@ -121,7 +121,7 @@ async function pooled({ recordBytes }: SourceCase, counters: Int32Array, port: n
 }
 
 async function sendLater(work: Channel, fragment: Fragment): Promise<void> {
-  while (!work.sendFragment(fragment)) await work.waitRoom({ ref: true });
+  while (!work.sendFragment(fragment)) await work.waitRoom();
 }
 
 /** Cuts pages into records as they fill, and sends those in bursts of numbers. */
@@ -154,7 +154,7 @@ class Cutter {
   }
 
   async #later(): Promise<void> {
-    while (!this.#send()) await this.work.waitRoom({ ref: true });
+    while (!this.#send()) await this.work.waitRoom();
   }
 
   /** After a pass, whose records end with it. */

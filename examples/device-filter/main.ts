@@ -70,7 +70,7 @@ const started = performance.now();
 const sound = host.channel('sound');
 await Promise.all(
   Array.from({ length: DEPTH }, async () => {
-    for (let input = await sound.next({ ref: true }); input !== null; input = await sound.next({ ref: true })) {
+    for (let input = await sound.next(); input !== null; input = await sound.next()) {
       await filterBlock(input);
     }
   }),

@@ -11,12 +11,12 @@ const channel = pool.channel('sound');
 const samples = loadSound(file);
 const perPage = pool.pageBytes / 2 - HISTORY;
 for (let block = 0; block * perPage < samples.length; block++) {
-  const fragment = await pool.takeAsync(undefined, { ref: true });
+  const fragment = await pool.takeAsync(undefined);
   const page = new Int16Array(fragment.bytes.buffer, fragment.bytes.byteOffset, pool.pageBytes / 2);
   const start = block * perPage - HISTORY;
   page.fill(0);
   page.set(samples.subarray(Math.max(0, start), start + page.length), Math.max(0, -start));
-  while (!channel.sendFragment(fragment, block)) await channel.waitRoom({ ref: true });
+  while (!channel.sendFragment(fragment, block)) await channel.waitRoom();
 }
 channel.close();
 pool.detach();

@@ -33,7 +33,7 @@ const workers = Array.from({ length: WORKERS }, () => {
 const seen = Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0] as Seen));
 
 async function sendLater(fragment: Fragment): Promise<void> {
-  while (!scan.sendFragment(fragment)) await scan.waitRoom({ ref: true });
+  while (!scan.sendFragment(fragment)) await scan.waitRoom();
 }
 
 // Memory is compared with what it was when a twentieth was read: threads and pages are all there then.
@@ -62,5 +62,5 @@ const { balanced, references } = pool.audit();
 console.log(`${bytes} bytes, ${sum('lines')} lines, ${(bytes / 1e9 / seconds).toFixed(2)} GB/s`);
 console.log(`memory grew by ${((peak - early) / 1024 ** 2).toFixed(1)} MiB while it was read`);
 console.log(balanced && references.ledgers === 0 ? 'no page is missing' : 'PAGES ARE MISSING');
-await pool.close({ timeoutMs: 60_000, ref: true });
+await pool.close({ timeoutMs: 60_000 });
 process.exitCode = balanced && references.ledgers === 0 && sum('bytes') === bytes ? 0 : 1;

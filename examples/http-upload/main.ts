@@ -41,7 +41,7 @@ const workers = Array.from({ length: WORKERS }, (_, i) => {
 let uploads = 0;
 
 async function send(channel: Channel, fragment: Fragment, upload: number): Promise<void> {
-  while (!channel.sendFragment(fragment, upload)) await channel.waitRoom({ ref: true });
+  while (!channel.sendFragment(fragment, upload)) await channel.waitRoom();
 }
 
 /** Reads one upload; the client waits while all pages are with the workers. */
@@ -67,7 +67,7 @@ async function receive(request: IncomingMessage): Promise<Digest> {
 
 /** The worker may finish, also an upload that failed: behind everything that was sent of it. */
 async function sendEnd(channel: Channel, upload: number): Promise<void> {
-  const fragment = await pool.takeAsync(1, { ref: true });
+  const fragment = await pool.takeAsync(1);
   const empty = fragment.slice(0, 0);
   fragment.release();
   try {
@@ -103,5 +103,5 @@ const { balanced, references } = pool.audit();
 console.log(
   `${uploads} uploads; pages missing: ${references.ledgers}, audit ${balanced ? 'balanced' : 'NOT balanced'}`,
 );
-const { isDestroyed } = await pool.close({ timeoutMs: 60_000, ref: true });
+const { isDestroyed } = await pool.close({ timeoutMs: 60_000 });
 process.exitCode = balanced && isDestroyed && references.ledgers === 0 ? 0 : 1;

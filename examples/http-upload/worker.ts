@@ -9,7 +9,7 @@ const pool = PagePool.attach(share, { label: 'hash' });
 const uploads = new Map<number, { hash: Hash; bytes: number }>();
 
 const work = pool.channel(channel);
-for (let fragment = await work.next({ ref: true }); fragment !== null; fragment = await work.next({ ref: true })) {
+for (let fragment = await work.next(); fragment !== null; fragment = await work.next()) {
   const { tag: upload, length } = fragment;
   const state = uploads.get(upload) ?? { hash: createHash('sha256'), bytes: 0 };
   uploads.set(upload, state);

@@ -57,7 +57,7 @@ void Promise.all(workers).then(() => log.close());
 // The shipper: what is there goes into one packet, and one write.
 const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
 let writes = 0;
-for (let first = await log.next({ ref: true }); first !== null; first = await log.next({ ref: true })) {
+for (let first = await log.next(); first !== null; first = await log.next()) {
   const packet = new Packet().append(first);
   while (packet.parts < PARTS_MAX) {
     const more = log.receive();
@@ -75,5 +75,5 @@ const audits = [pool.audit(), inbox.audit()];
 const isHome = audits.every(({ balanced, references }) => balanced && references.ledgers === 0);
 console.log(`${collected} lines of ${producers} producers in ${writes} writes; out of order: ${misplaced}`);
 console.log(isHome ? 'no page is missing' : 'PAGES ARE MISSING');
-await Promise.all([pool.close({ timeoutMs: 60_000, ref: true }), inbox.close({ timeoutMs: 2000, ref: true })]);
+await Promise.all([pool.close({ timeoutMs: 60_000 }), inbox.close({ timeoutMs: 2000 })]);
 process.exitCode = isHome && misplaced === 0 && collected === producers * count ? 0 : 1;

@@ -9,9 +9,9 @@ const log = pool.channel('log');
 
 for (let i = 0; i < count; i++) {
   const line = `${producer} ${i} ${'.'.repeat(i % 100)}\n`;
-  const fragment = pool.take(line.length) ?? (await pool.takeAsync(line.length, { ref: true }));
+  const fragment = pool.take(line.length) ?? (await pool.takeAsync(line.length));
   // Node writes text straight into shared memory.
   Buffer.from(fragment.bytes.buffer, fragment.bytes.byteOffset, fragment.length).write(line, 'latin1');
-  while (!log.sendFragment(fragment)) await log.waitRoom({ ref: true });
+  while (!log.sendFragment(fragment)) await log.waitRoom();
 }
 pool.detach();

@@ -16,15 +16,15 @@ export async function run(provider: NonNullable<PoolOptions['provider']>): Promi
   const work = pool.channel('work');
   let expected = 0;
   for (let i = 0; i < PAGES; i++) {
-    const page = await pool.takeAsync(undefined, { ref: true });
+    const page = await pool.takeAsync(undefined);
     page.bytes.fill(i & 0xff);
     expected += (i & 0xff) * PAGE_BYTES;
-    while (!work.sendFragment(page)) await work.waitRoom({ ref: true });
+    while (!work.sendFragment(page)) await work.waitRoom();
   }
   work.close();
   const [sum] = (await counted) as [number];
   const { kind } = pool.stats().provider;
-  const { isDestroyed } = await pool.close({ timeoutMs: 60_000, ref: true });
+  const { isDestroyed } = await pool.close({ timeoutMs: 60_000 });
   console.log(
     `${kind}: ${PAGES} pages, sum ${sum === expected ? 'right' : 'wrong'}, ended ${isDestroyed ? 'well' : 'badly'}`,
   );

@@ -25,7 +25,7 @@ const answer = once(worker, 'message') as Promise<[Total]>;
 
 const sent: Total = { pieces: 0, bytes: 0, sum: 0 };
 while (sent.pieces < PIECES) {
-  await queue.waitRoom({ ref: true });
+  await queue.waitRoom();
   const tag = sent.pieces + 1;
   if (sent.pieces % 10 === 0) {
     // Bytes that lie elsewhere are copied into pages of the area.
@@ -33,7 +33,7 @@ while (sent.pieces < PIECES) {
     if (queue.giveCopy(elsewhere, tag) === elsewhere.length) addPiece(sent, elsewhere);
     continue;
   }
-  const fragment = await pool.takeAsync(1 + ((tag * 37) % PAGE_BYTES), { ref: true });
+  const fragment = await pool.takeAsync(1 + ((tag * 37) % PAGE_BYTES));
   fragment.bytes.fill(tag);
   const before = { ...sent };
   addPiece(sent, fragment.bytes); // now: what it is given the consumer may change
@@ -44,9 +44,9 @@ while (sent.pieces < PIECES) {
 
 queue.end(); // nothing more is given; what is inside can still be received
 const [came] = await answer;
-const missing = await queue.close({ timeoutMs: 60_000, ref: true });
+const missing = await queue.close({ timeoutMs: 60_000 });
 const { balanced } = pool.audit();
-const { isDestroyed } = await pool.close({ timeoutMs: 60_000, ref: true });
+const { isDestroyed } = await pool.close({ timeoutMs: 60_000 });
 const isWhole = came.pieces === sent.pieces && came.bytes === sent.bytes && came.sum === sent.sum;
 console.log(
   `${came.pieces} pieces, ${came.bytes} bytes, ${isWhole ? 'each as it was given' : 'NOT as they were given'}`,

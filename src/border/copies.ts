@@ -13,9 +13,9 @@ import type { BorderApi } from './verdict.js';
 /** How to decode. */
 export interface DecodeOptions {
   /** A label that `TextDecoder` knows; `'utf-8'` if not given. */
-  encoding?: string;
+  encoding?: string | undefined;
   /** Whether bytes that are no text throw a TypeError; they become U+FFFD if not given. */
-  fatal?: boolean;
+  fatal?: boolean | undefined;
 }
 
 /** What `digest` computes. */

@@ -22,7 +22,6 @@ import {
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_SPARE_OFFSET,
-  RING_HEAD_OFFSET,
   TOKEN_HANDLE_OFFSET,
   TOKEN_LENT,
   TOKEN_SHIFT,
@@ -174,25 +173,4 @@ export function pendingEntries(memory: PoolMemory, geometry: Geometry, channel: 
     entries += Math.max(0, loadWord(memory, inbox + NODE_COUNT_OFFSET) - loadWord(memory, inbox + NODE_TAKEN_OFFSET));
   }
   return entries;
-}
-
-/** Whether port `id` can receive something now: from its inbox, or from the channel's ring. */
-export function hasEntries(memory: PoolMemory, channel: ChannelGeometry, id: number): boolean {
-  const { ring } = channel;
-  const inbox = nodeOffset(ring, loadWord(memory, laneOffset(channel, id) + LANE_INBOX_OFFSET));
-  if (loadWord(memory, inbox + NODE_TAKEN_OFFSET) < loadWord(memory, inbox + NODE_COUNT_OFFSET)) return true;
-  const lapMask = (1 << (31 - ring.nodeBits)) - 1;
-  const head = loadWord(memory, ring.offset + RING_HEAD_OFFSET);
-  let index = head & ((1 << ring.indexBits) - 1);
-  let lap = head >>> ring.indexBits;
-  // Usually the first slot tells; a head that others have not moved on yet costs a step for each position it is behind.
-  for (let steps = 0; steps < ring.slotCount; steps++) {
-    const slot = slotParts(ring, loadWord(memory, ring.slotsOffset + 4 * index));
-    if (slot.lap === lap) return slot.isFull;
-    if (++index === ring.slotCount) {
-      index = 0;
-      lap = (lap + 1) & lapMask;
-    }
-  }
-  return true;
 }

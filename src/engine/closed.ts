@@ -11,12 +11,15 @@ export const ERR_CLOSED = -100;
 const none = (): number => 0;
 const refuse = (): number => ERR_CLOSED;
 const nothing = (): void => {};
+/** The call itself says what is wrong: whoever asks first makes it. */
+const yes = (): number => 1;
 
 /** An engine that refuses everything. */
 export const closedEngine: Pick<Engine, CallName> = {
   alloc: none,
   allocFragment: none,
   allocBurst: none,
+  hasPages: yes,
   retain: refuse,
   release: refuse,
   releaseBulk: none,
@@ -28,6 +31,8 @@ export const closedEngine: Pick<Engine, CallName> = {
   send: refuse,
   sendBurst: none,
   receiveBurst: none,
+  canSend: yes,
+  canReceive: yes,
   closeChannel: nothing,
   lastError: refuse,
   lend: refuse,

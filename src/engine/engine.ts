@@ -11,6 +11,8 @@ export interface Engine {
 
   /** A whole page's handle, or 0. */
   alloc(): number;
+  /** Whether there is a page where `alloc` looks first: 1 or 0. What other ports have cached only `alloc` finds. */
+  hasPages(): number;
   /** A handle on `bytes` bytes of a page, or 0. `bytes` is 1..pageBytes, checked by the caller. */
   allocFragment(bytes: number): number;
   /** Writes up to `count` page handles at `address`; how many. */
@@ -47,6 +49,10 @@ export interface Engine {
   sendBurst(channel: number, address: number, count: number, more: number): number;
   /** Writes up to `maxCount` entries at `address`; how many came. 0: empty, or `lastError()` < 0. */
   receiveBurst(channel: number, address: number, maxCount: number): number;
+  /** Whether `send`, or with several entries a message of them, would not say FULL now: 1 or 0. */
+  canSend(channel: number, entries: number): number;
+  /** Whether `receiveBurst` would bring an entry now: 1 or 0. */
+  canReceive(channel: number): number;
   /** No more sends; wakes every waiter. Entries inside can still be received. */
   closeChannel(channel: number): void;
   /** Why the last burst stopped early: OK, FULL, EMPTY or a code. */

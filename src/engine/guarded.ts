@@ -48,6 +48,8 @@ export function waitingEngine(engine: Engine, look: () => void): Engine {
     allocFragment: none,
     allocBurst: none,
     receiveBurst: none,
+    hasPages: none,
+    canReceive: none,
     sendBurst: (...args) => {
       isOwn = true;
       return engine.sendBurst(...args);

@@ -9,9 +9,9 @@ export interface LeakOptions {
    * `'off'` (the default) costs nothing; `'sampled'` tracks one of 128 fragments, at random distances; `'all'` every
    * one.
    */
-  leaks?: LeakLevel;
+  leaks?: LeakLevel | undefined;
   /** Called with each fragment whose Fragment object was collected with its reference; `console.warn` if not given. */
-  onLeak?: (report: LeakReport) => void;
+  onLeak?: ((report: LeakReport) => void) | undefined;
 }
 
 /** A fragment that this thread holds, and how it came by it. */

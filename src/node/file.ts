@@ -19,16 +19,16 @@ import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment
 /** How a file is read. Each fragment is a page, full but for the last one. */
 export interface ReadFileOptions extends Omit<ReadOptions, 'minRoomBytes'> {
   /** The first byte; 0 if not given. */
-  start?: number;
+  start?: number | undefined;
   /** The byte after the last one; the file's end if not given, wherever that is when it is reached. */
-  end?: number;
+  end?: number | undefined;
   /** Reads on their way at a time: 1..64; 2 if not given. */
-  depth?: number;
+  depth?: number | undefined;
   /**
    * Pages that one read fills: 1..256; as many as 1 MiB are, and half of the pool's in all reads together, if not
    * given.
    */
-  pagesPerRead?: number;
+  pagesPerRead?: number | undefined;
 }
 
 const READ_BYTES = 1024 * 1024;
@@ -305,7 +305,7 @@ class FileRead {
     const wait = new AbortController();
     this.#wait = wait;
     this.#delivery.publish('pause');
-    this.#pool.takeAsync(this.#readBytes, { signal: wait.signal, ref: true }).then(
+    this.#pool.takeAsync(this.#readBytes, { signal: wait.signal }).then(
       (page) => {
         page[dispose]();
         if (this.#wait !== wait) return;

@@ -206,7 +206,7 @@ export class Intake {
     const wait = new AbortController();
     this.#wait = wait;
     this.delivery.publish('pause');
-    this.#pool.takeAsync(this.#readBytes, { signal: wait.signal, ref: true }).then(
+    this.#pool.takeAsync(this.#readBytes, { signal: wait.signal }).then(
       (page) => {
         if (this.#wait !== wait) page[dispose]();
         else this.#accept(page);

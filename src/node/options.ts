@@ -17,15 +17,15 @@ export interface ReadOptions {
    * Bytes of the memory that a source reads into before it goes on to the next: 64..pageBytes; a whole page if not
    * given.
    */
-  readBytes?: number;
+  readBytes?: number | undefined;
   /**
    * The next memory is taken when fewer bytes than this are left: 1..readBytes; an eighth of `readBytes` if not given.
    */
-  minRoomBytes?: number;
+  minRoomBytes?: number | undefined;
   /** Bytes at most: more are POOL_ERR_MEMORY_LIMIT. No limit if not given. */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
   /** Ends the reading with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** The same with the defaults filled in. */

@@ -38,7 +38,7 @@ export interface SocketReading {
 /** How an accepted socket is read. */
 export interface ServeOptions extends ReadOptions {
   /** `false`: the bytes are copied, and the socket stays the one that was accepted. `true` if not given. */
-  direct?: boolean;
+  direct?: boolean | undefined;
 }
 
 /**

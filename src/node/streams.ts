@@ -99,7 +99,7 @@ export interface PacketWritableOptions extends WriteOptions {
   /**
    * Streams: whether the target ends, and is destroyed, with this stream; true if not given. Other targets stay open.
    */
-  end?: boolean;
+  end?: boolean | undefined;
 }
 
 /**

@@ -24,11 +24,11 @@ export type PacketTarget = Writable | FileHandle | DatagramSocket;
 /** Where a packet goes to. */
 export interface WriteOptions {
   /** File handles: where in the file; where the last write ended if not given. */
-  position?: number;
+  position?: number | undefined;
   /** UDP sockets that are not connected: to which port. */
-  port?: number;
+  port?: number | undefined;
   /** UDP sockets: to which address; this machine if not given. */
-  address?: string;
+  address?: string | undefined;
 }
 
 /**

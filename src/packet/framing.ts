@@ -18,15 +18,15 @@ export type PacketSource = AsyncIterable<Fragment | Packet> | Iterable<Fragment 
 /** How long a message may be. */
 export interface FramingOptions {
   /** Bytes of a message at most, 1 MiB if not given: a longer one, or one that does not end, is an error. */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
 }
 
 /** How the length in front of a message is written. */
 export interface LengthPrefixOptions extends FramingOptions {
   /** Bytes of the length: 1, 2 or 4; 4 if not given. */
-  prefixBytes?: 1 | 2 | 4;
+  prefixBytes?: 1 | 2 | 4 | undefined;
   /** Whether its first byte is the lowest; false if not given, as on the network. */
-  littleEndian?: boolean;
+  littleEndian?: boolean | undefined;
 }
 
 const MAX_BYTES = 1024 * 1024;

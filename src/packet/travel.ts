@@ -6,13 +6,13 @@
 
 import { EMPTY, FULL, LANE_DROPPED_OFFSET, OK } from '../../assembly/layout.js';
 import { ENTRY_WORDS, moreMask, nextMessage } from '../control/messages.js';
-import { laneOffset, pendingEntries } from '../control/nodes.js';
+import { laneOffset } from '../control/nodes.js';
 import { invalidArgument } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
 import { foreignError } from '../pool/fragment.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
-import { refusal } from '../port/port.js';
+import { destroyedError, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
 import { Part } from './part.js';
@@ -151,14 +151,16 @@ export function receivePacket(channel: AnyChannel): Packet | null {
 export function nextPacket(channel: Channel, options?: WaitOptions): Promise<Packet | null>;
 export function nextPacket(channel: UnreadableChannel, options?: WaitOptions): Promise<UnreadablePacket | null>;
 export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Promise<Packet | null> {
-  const { port, notEmpty: event } = endOf(channel, 'nextPacket');
+  const { port, index, notEmpty: event } = endOf(channel, 'nextPacket');
+  const ask = (): boolean => port.engine.canReceive(index) !== 0 || channel.isClosed;
   const probe = (): Packet | null | undefined => {
     // Closed first: what was sent before the close is still received.
     const { isClosed } = channel;
     if (isClosed && port.isGone) return null;
     return receivePacket(channel as Channel) ?? (isClosed ? null : undefined);
   };
-  return waitFor({ call: 'nextPacket', port, event, probe, looks: false }, requireWaitOptions('nextPacket', options));
+  const wait = { call: 'nextPacket', port, event, probe, ask, looks: false };
+  return waitFor(wait, requireWaitOptions('nextPacket', options));
 }
 
 /**
@@ -172,10 +174,11 @@ export async function* packets(channel: AnyChannel): AsyncGenerator<Packet, void
 }
 
 /**
- * Resolves when the channel has room for the packet. Another sender may be faster: sendPacket() can still return false.
+ * Resolves when sendPacket() would take the packet. Another sender may be faster: sendPacket() can still return false. A
+ * channel that drops messages takes one at any time.
  *
  * @throws PagePoolError as `sendPacket` for a packet that never fits; POOL_ERR_CHANNEL_CLOSED when the channel is
- *   closed; POOL_ERR_TIMEOUT when `timeoutMs` is over
+ *   closed; POOL_ERR_DESTROYED when this thread has left the pool; POOL_ERR_TIMEOUT when `timeoutMs` is over
  */
 export function waitPacketRoom(channel: Channel, packet: Packet, options?: WaitOptions): Promise<void>;
 export function waitPacketRoom(
@@ -184,14 +187,17 @@ export function waitPacketRoom(
   options?: WaitOptions,
 ): Promise<void>;
 export async function waitPacketRoom(channel: AnyChannel, packet: AnyPacket, options?: WaitOptions): Promise<void> {
-  const { port, geometry, notFull: event } = endOf(channel, 'waitPacketRoom');
+  const { port, index, geometry, notFull: event } = endOf(channel, 'waitPacketRoom');
   requirePacket('waitPacketRoom', packet);
   const entries = requireParts('waitPacketRoom', packet, geometry).length;
+  // A channel that drops messages takes one at any time: sendPacket drops for it what the engine refuses.
+  const isPatient = geometry.whenFull === 'refuse';
+  const ask = (): boolean => !isPatient || channel.isClosed || port.engine.canSend(index, entries) !== 0;
   const probe = (): true | undefined => {
     if (channel.isClosed) throw closedChannelError(channel as Channel, 'waitPacketRoom');
-    return pendingEntries(port.memory, port.geometry, geometry) + entries <= geometry.capacity ? true : undefined;
+    if (port.isGone) throw destroyedError('waitPacketRoom');
+    return ask() ? true : undefined;
   };
-  // As in Channel.waitRoom: a receipt may show only at the next look.
-  const wait = { call: 'waitPacketRoom', port, event, probe, looks: true };
+  const wait = { call: 'waitPacketRoom', port, event, probe, ask, looks: false };
   await waitFor(wait, requireWaitOptions('waitPacketRoom', options));
 }

@@ -12,6 +12,7 @@ import { PagePoolError, REMEDIES } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
+import { hold, letGo } from '../platform/timers.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { EventCount } from '../port/eventcount.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
@@ -154,9 +155,15 @@ export class Attachment {
     const { port } = this;
     const { supply } = port;
     const isOpen = this.#isCreator && !port.isGone;
-    const report = isOpen ? await this.#closing.finished(this.freed, options) : closeReport(port);
-    if (report.isDestroyed) await supply?.finished();
-    return report;
+    const isHeld = options.ref !== false;
+    if (isHeld) hold(); // also while the provider ends, which is no wait of the pool's
+    try {
+      const report = isOpen ? await this.#closing.finished(this.freed, options) : closeReport(port);
+      if (report.isDestroyed) await supply?.finished();
+      return report;
+    } finally {
+      if (isHeld) letGo();
+    }
   }
 
   /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */

@@ -15,9 +15,10 @@ import {
 } from '../../assembly/layout.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
-import { hasEntries, laneSum, loadWord, pendingEntries } from '../control/nodes.js';
+import { laneSum, loadWord, pendingEntries } from '../control/nodes.js';
 import { callError, invalidArgument, invalidHandle, type PagePoolError } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
+import { monotonicMs } from '../platform/clock.js';
 import { EventCount } from '../port/eventcount.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
 import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
@@ -208,9 +209,19 @@ export class Channel {
    * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
    */
   async next(options?: WaitOptions): Promise<Fragment | null> {
-    const wait = { call: 'next', port: this.#port, event: this.#notEmpty, probe: this.#receiveOrEnd, looks: false };
+    const wait = {
+      call: 'next',
+      port: this.#port,
+      event: this.#notEmpty,
+      probe: this.#receiveOrEnd,
+      ask: this.#mayReceive,
+      looks: false,
+    };
     return waitFor(wait, requireWaitOptions('next', options));
   }
+
+  /** Whether `next` would end now: with an entry, or at the end. */
+  readonly #mayReceive = (): boolean => this.#port.engine.canReceive(this.#index) !== 0 || this.isClosed;
 
   /** A fragment; null at the end; undefined while there is neither. */
   readonly #receiveOrEnd = (): Fragment | null | undefined => {
@@ -229,14 +240,14 @@ export class Channel {
    */
   waitSync(timeoutMs?: number): boolean {
     requireTimeout('waitSync', timeoutMs);
-    const { memory } = this.#port;
-    const isReady = (): boolean => hasEntries(memory, this.#channel, this.#port.id);
+    const endMs = monotonicMs() + (timeoutMs ?? Infinity);
     if (this.#port.isGone && !this.isClosed) throw destroyedError('waitSync');
+    // What was there when the pool was destroyed went with it.
+    const isReady = (): boolean => !this.#port.isGone && this.#port.engine.canReceive(this.#index) !== 0;
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
-    if (this.isClosed || timeoutMs === 0 || !memory.isShared) return isReady();
-    if (this.#notEmpty.spin('sync', () => isReady() || undefined) === true) return true;
-    const deadline = Date.now() + (timeoutMs ?? Infinity);
+    if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
+    if (this.#notEmpty.looks.spin(() => isReady() || undefined) === true) return true;
     this.#notEmpty.begin();
     park(this.#port);
     try {
@@ -245,9 +256,9 @@ export class Channel {
         const isClosed = this.isClosed;
         catchUp(this.#port);
         if (isReady()) return true;
-        const left = deadline - Date.now();
-        if (isClosed || left <= 0) return false;
-        this.#notEmpty.block(sequence, left);
+        const leftMs = endMs - monotonicMs();
+        if (isClosed || leftMs <= 0) return false;
+        this.#notEmpty.block(sequence, leftMs);
         if (!ownsPort(this.#port)) throw destroyedError('waitSync');
       }
     } catch (cause) {
@@ -266,18 +277,21 @@ export class Channel {
   }
 
   /**
-   * Resolves when the channel has room for an entry. Another sender may be faster: send() can still return false.
+   * Resolves when send() would take an entry. Another sender may be faster: send() can still return false. A channel
+   * that drops entries takes one at any time.
    *
-   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the channel is closed; POOL_ERR_TIMEOUT when `timeoutMs` is over
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the channel is closed; POOL_ERR_DESTROYED when this thread has
+   *   left the pool; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
    */
   async waitRoom(options?: WaitOptions): Promise<void> {
+    const ask = (): boolean => this.isClosed || this.#port.engine.canSend(this.#index, 1) !== 0;
     const probe = (): true | undefined => {
       if (this.isClosed) throw this.#closed('waitRoom');
-      return this.pending < this.capacity ? true : undefined;
+      if (this.#port.isGone) throw destroyedError('waitRoom');
+      return ask() ? true : undefined;
     };
-    // The counters behind `pending` are plain words: a receipt may show only at the next look.
     await waitFor(
-      { call: 'waitRoom', port: this.#port, event: this.#notFull, probe, looks: true },
+      { call: 'waitRoom', port: this.#port, event: this.#notFull, probe, ask, looks: false },
       requireWaitOptions('waitRoom', options),
     );
   }

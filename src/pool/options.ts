@@ -29,46 +29,46 @@ import type { MemoryProvider } from '../provider/provider.js';
 /** How one channel is made. */
 export interface ChannelOptions {
   /** Entries that the channel has room for: 1..65535; 256 if not given. */
-  capacity?: number;
+  capacity?: number | undefined;
   /** Entries that travel in one step at most: 1..32; 8 if not given. 32 is best for bursts, 1 for sparse messages. */
-  batch?: number;
+  batch?: number | undefined;
   /** `'refuse'` (the default): `send` returns false. The others drop an entry, release it and count it. */
-  whenFull?: WhenFull;
+  whenFull?: WhenFull | undefined;
 }
 
 /** How a pool is made; every option has a default. Those of leaks are for the creating thread alone. */
 export interface PoolOptions extends LeakOptions {
   /** For messages and statistics; 1..128 characters. */
-  name?: string;
+  name?: string | undefined;
   /** Bytes of a page: a power of two from 256 to 64 MiB; 4096 if not given. */
-  pageBytes?: number;
+  pageBytes?: number | undefined;
   /** Pages at most: the memory grows towards it; 1024 if not given. */
-  pageCount?: number;
+  pageCount?: number | undefined;
   /** The step of fragment sizes: a power of two from 16 to pageBytes; a 64th of the page, at least 64, if not given. */
-  unitBytes?: number;
+  unitBytes?: number | undefined;
   /** Threads that can be attached at one time: 1..64; 16 if not given. */
-  maxPorts?: number;
+  maxPorts?: number | undefined;
   /** The channels by name: the same in every thread. */
-  channels?: Record<string, ChannelOptions>;
+  channels?: Record<string, ChannelOptions> | undefined;
   /**
    * Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of
    * `slabs()`.
    */
-  provider?: 'wasm-memory' | 'slab' | MemoryProvider;
+  provider?: 'wasm-memory' | 'slab' | MemoryProvider | undefined;
   /** More pages, of another provider, for the moments when `provider` has none; each goes back to it after one use. */
-  reserve?: ReserveOptions;
+  reserve?: ReserveOptions | undefined;
   /** `'auto'` (the default) takes the Wasm engine where it can run and the TypeScript engine elsewhere. */
-  engine?: 'auto' | 'wasm' | 'typescript';
+  engine?: 'auto' | 'wasm' | 'typescript' | undefined;
   /** The compiled core (`pagepool/core.wasm`), where the platform forbids compiling inlined bytes. */
-  module?: WasmModule;
+  module?: WasmModule | undefined;
   /** `'on-release'` overwrites a page with zeros when its last reference is released; `'never'` is the default. */
-  zero?: 'never' | 'on-release';
+  zero?: 'never' | 'on-release' | undefined;
 }
 
 /** How a thread attaches. */
 export interface AttachOptions extends LeakOptions {
   /** What the thread calls itself, for statistics and reports. */
-  label?: string;
+  label?: string | undefined;
 }
 
 /** A pool's options, complete and each valid. */
@@ -262,7 +262,12 @@ function requirePowerOfTwo(call: string, name: string, value: unknown, min: numb
 }
 
 /** One of the values; the first where none is given. */
-function requireOneOf<T extends string>(call: string, name: string, value: unknown, allowed: readonly [T, ...T[]]): T {
+function requireOneOf<const T extends string>(
+  call: string,
+  name: string,
+  value: unknown,
+  allowed: readonly [T, ...T[]],
+): T {
   if (value === undefined) return allowed[0];
   if (!allowed.includes(value as T)) throw invalidArgument(call, name, value, `one of ${allowed.map(show).join(', ')}`);
   return value as T;

@@ -399,7 +399,8 @@ export class PagePool {
    */
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
     const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
-    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, looks: true };
+    const ask = (): boolean => this.#engine.hasPages() !== 0;
+    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask, looks: true };
     return waitFor(wait, requireWaitOptions('takeAsync', options));
   }
 
@@ -491,7 +492,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the thread may live and `force` is not set, when another
    *   thread reaps the port, or when it is this thread's own
    */
-  reap(portId: number, options?: { force?: boolean }): ReapReport {
+  reap(portId: number, options?: { force?: boolean | undefined }): ReapReport {
     const force = requireFlag('reap', options, 'force');
     if (this.#port.isGone) throw destroyedError('reap');
     this.#port.supply?.refuseReentry('reap');
@@ -507,7 +508,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it holds references and `release` is not set; nothing is left
    *   then
    */
-  detach(options?: { release?: boolean }): void {
+  detach(options?: { release?: boolean | undefined }): void {
     this.#attachment.detach(requireFlag('detach', options, 'release'));
   }
 
@@ -524,9 +525,9 @@ export class PagePool {
    *
    * @param options `olderThanMs`: leaves out what came later
    */
-  leaks(options?: { olderThanMs?: number }): LeakReport[] {
+  leaks(options?: { olderThanMs?: number | undefined }): LeakReport[] {
     const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']) as {
-      olderThanMs?: number;
+      olderThanMs?: number | undefined;
     };
     requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
     return this.#port.leaks?.reports(olderThanMs) ?? [];

@@ -36,7 +36,7 @@ export interface PoolShare {
   /** The memory that all threads of the pool see. */
   readonly memory: WasmMemory | SharedArrayBuffer;
   /** The compiled core, where there is one. */
-  readonly module?: WasmModule;
+  readonly module?: WasmModule | undefined;
   /** The engine that attaching threads use: `{ ...pool.share(), engine: 'typescript' }` chooses another one. */
   readonly engine: 'auto' | 'wasm' | 'typescript';
   readonly options: {
@@ -49,7 +49,7 @@ export interface PoolShare {
     readonly source: PageSource;
   };
   /** Where the pages of a provider lay when the share was made. */
-  readonly areas?: AreasChange;
+  readonly areas?: AreasChange | undefined;
 }
 
 /** A share whose memory was checked. */

@@ -8,21 +8,8 @@
 
 import { EVENT_SEQ_OFFSET, EVENT_WAITERS_OFFSET } from '../../assembly/layout.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
+import { Looks } from './looks.js';
 import type { Port } from './port.js';
-
-/** A look at the condition: its result, or undefined to go on waiting. It may throw. */
-export type Probe<T> = () => T | undefined;
-
-/** Tells the processor that this is a loop that waits, where the platform can (`Atomics.pause`). */
-const { pause } = Atomics as { readonly pause?: () => void };
-
-/**
- * Looks that a wait takes before it sleeps: at most as long as sleep and wake-up take, some 50 microseconds, which is
- * never worse than twice the best choice (Karlin and others, competitive spinning, SODA 1990). A thread with an event
- * loop has other things to do: where looking did not help it is halved for the next wait, until it helps again.
- */
-const SPIN_LOOKS_MAX = { sync: 4096, async: 512 };
-const SPIN_LOOKS_MIN = { sync: 4096, async: 32 };
 
 /** What a wait asks of the event it waits for. */
 export interface WaitEvent {
@@ -30,7 +17,8 @@ export interface WaitEvent {
   end(listener?: () => void): void;
   arm(): number;
   listen(sequence: number, listener: () => void): boolean;
-  spin<T>(kind: 'sync' | 'async', probe: Probe<T>): T | undefined;
+  /** How looking went so far; without it is not worth the processor's time. */
+  readonly looks?: Looks;
 }
 
 /** One thread's side of an eventcount: its bit, its one waitAsync, and those to call when the sequence changes. */
@@ -40,7 +28,7 @@ export class EventCount implements WaitEvent {
   readonly #waiters: number;
   readonly #bit: number;
   readonly #listeners = new Set<() => void>();
-  readonly #spinLooks = { ...SPIN_LOOKS_MAX };
+  readonly looks: Looks = new Looks();
   #isQueued = false;
   #isClosed = false;
   #waits = 0;
@@ -101,24 +89,6 @@ export class EventCount implements WaitEvent {
    */
   block(sequence: number, timeoutMs: number): void {
     Atomics.wait(this.#port.memory.i32, this.#seq, sequence, timeoutMs);
-  }
-
-  /**
-   * Looks for a moment, since a thread that is about to publish is faster than sleep and wake-up. Undefined: it did not
-   * help.
-   */
-  spin<T>(kind: 'sync' | 'async', probe: Probe<T>): T | undefined {
-    const most = this.#spinLooks[kind];
-    for (let looks = 0; looks < most; looks++) {
-      const result = probe();
-      if (result !== undefined) {
-        if (looks > 0) this.#spinLooks[kind] = SPIN_LOOKS_MAX[kind];
-        return result;
-      }
-      pause?.();
-    }
-    this.#spinLooks[kind] = Math.max(most >> 1, SPIN_LOOKS_MIN[kind]);
-    return undefined;
   }
 
   #queue(sequence: number): boolean {

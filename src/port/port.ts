@@ -19,6 +19,7 @@ import { Areas, type AreasChange, type AreasSeat, clearPage } from '../supply/ar
 import type { SupplySeat } from '../supply/callbacks.js';
 import { Supply } from '../supply/supply.js';
 import { Scratch } from './scratch.js';
+import { Signals } from './signals.js';
 
 /** What the rooms above share of one attachment. */
 export interface Port extends AreasSeat, SupplySeat {
@@ -44,6 +45,8 @@ export interface Port extends AreasSeat, SupplySeat {
   readonly isLost: boolean;
   /** Waits of this thread that are under way: it is parked while there are any. */
   readonly waits: number;
+  /** The signals of those waits. */
+  readonly signals: Signals;
   /** Who hears of changes; nobody once the port is gone. */
   readonly listener: PortListener | undefined;
 }
@@ -73,7 +76,9 @@ export interface PortPlan {
   /** The areas that there are already. */
   readonly areas: AreasChange;
   /** In the thread that calls them: the providers of other memory than the pool's own. */
-  readonly providers?: { readonly main: MemoryProvider | undefined; readonly reserve: MemoryProvider | undefined };
+  readonly providers?:
+    | { readonly main: MemoryProvider | undefined; readonly reserve: MemoryProvider | undefined }
+    | undefined;
 }
 
 /**
@@ -103,6 +108,7 @@ export function openPort(plan: PortPlan): Port {
       isGone: false,
       isLost: false,
       waits: 0,
+      signals: new Signals(),
       listener: undefined,
       standIn: (engine) => {
         if (port.isGone) return;
@@ -192,7 +198,10 @@ export function destroyedError(call: string): PagePoolError {
 }
 
 /** Why there is no page: 0 when the pool is just empty. Throws when it closes or is gone. */
-export function exhausted(port: Pick<Port, 'memory' | 'isGone'> & { readonly engine?: Engine }, call: string): 0 {
+export function exhausted(
+  port: Pick<Port, 'memory' | 'isGone'> & { readonly engine?: Engine | undefined },
+  call: string,
+): 0 {
   const state = poolState(port.memory);
   if (port.isGone || state === STATE_DESTROYED) throw destroyedError(call);
   if (state !== STATE_CLOSING) return 0;

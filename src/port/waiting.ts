@@ -5,22 +5,25 @@
 
 import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
-import { startTimer } from '../platform/timers.js';
+import { monotonicMs } from '../platform/clock.js';
+import { hold, letGo, startTimer } from '../platform/timers.js';
+import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
-import type { Probe, WaitEvent } from './eventcount.js';
-import { ownsPort, type Port, park, unpark } from './port.js';
+import type { WaitEvent } from './eventcount.js';
+import type { Probe } from './looks.js';
+import { destroyedError, ownsPort, type Port, park, unpark } from './port.js';
 
 /** How to wait. */
 export interface WaitOptions {
   /** Ends the wait with the signal's reason. */
-  signal?: Signal;
+  signal?: Signal | undefined;
   /** Ends the wait with POOL_ERR_TIMEOUT; no limit if not given. */
-  timeoutMs?: number;
-  /** In Node: keeps the event loop alive while waiting. A wait alone does not. */
-  ref?: boolean;
+  timeoutMs?: number | undefined;
+  /** In Node, Bun and Deno: false lets the process end while this waits. A wait holds it if this is not given. */
+  ref?: boolean | undefined;
 }
 
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+const TIMER_MS_MAX = 2 ** 31 - 1;
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 10;
 
@@ -30,11 +33,18 @@ export function requireWaitOptions(call: string, options: unknown): WaitOptions 
   const given = requireRecord(call, 'options', options, ['signal', 'timeoutMs', 'ref']) as WaitOptions;
   requireTimeout(call, given.timeoutMs);
   const { signal, ref } = given;
-  if (signal !== undefined && (typeof signal !== 'object' || typeof signal?.addEventListener !== 'function')) {
-    throw invalidArgument(call, 'signal', signal, 'an AbortSignal');
-  }
+  if (signal !== undefined && !isSignal(signal)) throw invalidArgument(call, 'signal', signal, 'an AbortSignal');
   if (ref !== undefined && typeof ref !== 'boolean') throw invalidArgument(call, 'ref', ref, 'a boolean');
   return given;
+}
+
+/** Whether it is a signal, of whatever realm; other targets of events are not. */
+function isSignal(signal: Signal): boolean {
+  if (typeof signal !== 'object' || signal === null) return false;
+  const { aborted, addEventListener, removeEventListener } = signal;
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  );
 }
 
 /** Throws unless `timeoutMs` is undefined, Infinity, or a number of milliseconds. */
@@ -63,29 +73,62 @@ export interface Wait<T> {
   readonly call: string;
   readonly port: Port;
   readonly event: WaitEvent;
+  /** The call that is waited for: its result, or undefined where it says "not now". */
   readonly probe: Probe<T>;
+  /** The question whether it would succeed, as the call itself asks: cheap, and nothing is taken. Without, it is made. */
+  readonly ask?: () => boolean;
   /** Whether the condition can come true without a wake-up, so that a growing timer (1 to 10 ms) must look as well. */
   readonly looks: boolean;
 }
 
 /**
- * Resolves with the first result of the probe that is not undefined. The port is parked meanwhile.
+ * Resolves with the first result of the probe that is not undefined. The port is parked meanwhile. Time and signal count
+ * from the first look. A thread whose waits succeed one after the other lets its event loop run now and then.
  *
- * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted; what the
- *   probe throws
+ * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted;
+ *   POOL_ERR_DESTROYED when this thread is done with the pool, and the probe says nothing else; what the probe throws
  */
-export async function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
-  options.signal?.throwIfAborted();
-  const first = options.timeoutMs === 0 ? wait.probe() : wait.event.spin('async', wait.probe);
+export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<T> {
+  const { signal, timeoutMs = Infinity } = options;
+  const startMs = monotonicMs();
+  requireUnaborted(signal);
+  let wait = given;
+  const due = turnDue();
+  if (due !== undefined) {
+    wait = carried(given);
+    await due;
+    requireUnaborted(signal);
+  }
+  const { ask, event, probe } = wait;
+  let first = look(wait);
+  if (first === undefined && timeoutMs > 0) {
+    first = event.looks?.spin(ask === undefined ? probe : () => (ask() ? probe() : undefined));
+  }
   if (first !== undefined) return first;
-  if (options.timeoutMs === 0) throw timeoutError(wait.call, 0);
-  // Later looks come from timers and wake-ups: what they bring was asked for here.
-  const carried = wait.port.leaks?.carry(wait.probe);
-  const asked = carried === undefined ? wait : { ...wait, probe: carried };
-  return new Promise<T>((resolve, reject) => new AsyncWait(asked, options, resolve, reject).look());
+  const leftMs = timeoutMs - (monotonicMs() - startMs);
+  if (leftMs <= 0) throw timeoutError(wait.call, timeoutMs);
+  const asleep = due === undefined ? carried(wait) : wait;
+  return new Promise<T>((resolve, reject) => new AsyncWait(asleep, options, leftMs, resolve, reject).look());
 }
 
-/** One wait under way: woken by its eventcount, its timers and its signal, whichever is first. */
+/** Later looks come from timers and wake-ups: what they bring was asked for here. */
+function carried<T>(wait: Wait<T>): Wait<T> {
+  const probe = wait.port.leaks?.carry(wait.probe);
+  return probe === undefined ? wait : { ...wait, probe };
+}
+
+/** One look. Where this thread is done with the pool nothing comes any more. */
+function look<T>({ call, port, probe }: Wait<T>): T | undefined {
+  const result = probe();
+  if (result === undefined && port.isGone) throw destroyedError(call);
+  return result;
+}
+
+function requireUnaborted(signal: Signal | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
+}
+
+/** One wait under way: woken by its event, its timers and its signal, whichever is first. */
 class AsyncWait<T> {
   readonly #wait: Wait<T>;
   readonly #options: WaitOptions;
@@ -93,23 +136,27 @@ class AsyncWait<T> {
   readonly #reject: (reason: unknown) => void;
   #timeout: Timer | undefined;
   #lookTimer: Timer | undefined;
-  #keepAlive: Timer | undefined;
   #lookMs = LOOK_MS_MIN;
   #isOver = false;
 
-  constructor(wait: Wait<T>, options: WaitOptions, resolve: (result: T) => void, reject: (reason: unknown) => void) {
+  constructor(
+    wait: Wait<T>,
+    options: WaitOptions,
+    leftMs: number,
+    resolve: (result: T) => void,
+    reject: (reason: unknown) => void,
+  ) {
     this.#wait = wait;
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-    const { signal, timeoutMs, ref } = options;
+    const { signal, ref } = options;
+    // First of all: it may throw, and nothing may be left then.
+    if (signal !== undefined) wait.port.signals.add(signal, this.#abort);
     wait.event.begin();
     park(wait.port);
-    signal?.addEventListener('abort', this.#abort, { once: true });
-    if (timeoutMs !== undefined && timeoutMs <= TIMEOUT_MS_MAX) {
-      this.#timeout = startTimer(() => this.#fail(timeoutError(wait.call, timeoutMs)), timeoutMs, ref);
-    }
-    if (ref === true) this.#keepAlive = setInterval(() => {}, TIMEOUT_MS_MAX) as unknown as Timer;
+    this.#wake(leftMs);
+    if (ref !== false) hold();
   }
 
   /** Looks at the condition; waits on when it is not true. */
@@ -117,11 +164,11 @@ class AsyncWait<T> {
     if (this.#isOver) return;
     clearTimeout(this.#lookTimer);
     try {
-      const { event, probe, port, looks } = this.#wait;
+      const { event, port, looks } = this.#wait;
       ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
       catchUp(port);
       const sequence = event.arm();
-      const result = probe();
+      const result = look(this.#wait);
       if (result !== undefined) {
         this.#end();
         this.#resolve(result);
@@ -130,13 +177,23 @@ class AsyncWait<T> {
       // A look may have filled the cache: nothing stays there while the thread waits.
       port.engine.park();
       if (!event.listen(sequence, this.look) || looks) {
-        this.#lookTimer = startTimer(this.look, this.#lookMs, this.#options.ref);
+        this.#lookTimer = startTimer(this.look, this.#lookMs);
         this.#lookMs = Math.min(this.#lookMs * 2, LOOK_MS_MAX);
       }
     } catch (error) {
       this.#fail(error);
     }
   };
+
+  /** Ends the wait when the time is over; timers reach 24 days. */
+  #wake(leftMs: number): void {
+    if (leftMs === Infinity) return;
+    const stepMs = Math.min(leftMs, TIMER_MS_MAX);
+    this.#timeout = startTimer(() => {
+      if (stepMs < leftMs) this.#wake(leftMs - stepMs);
+      else this.#fail(timeoutError(this.#wait.call, this.#options.timeoutMs as number));
+    }, Math.ceil(stepMs));
+  }
 
   readonly #abort = (): void => this.#fail(this.#options.signal?.reason);
 
@@ -147,13 +204,15 @@ class AsyncWait<T> {
   }
 
   #end(): void {
+    const { signal, ref } = this.#options;
+    const { event, port } = this.#wait;
     this.#isOver = true;
     clearTimeout(this.#timeout);
     clearTimeout(this.#lookTimer);
-    clearInterval(this.#keepAlive);
-    this.#options.signal?.removeEventListener('abort', this.#abort);
-    this.#wait.event.end(this.look);
-    unpark(this.#wait.port);
+    if (ref !== false) letGo();
+    event.end(this.look);
+    unpark(port);
+    if (signal !== undefined) port.signals.remove(signal, this.#abort);
   }
 }
 

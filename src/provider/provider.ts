@@ -5,8 +5,8 @@
 
 /** Memory that an area is cut from: a stretch of a buffer, or a device's memory that the processor cannot see. */
 export interface AreaMemory {
-  readonly buffer?: ArrayBufferLike;
-  readonly byteOffset?: number;
+  readonly buffer?: ArrayBufferLike | undefined;
+  readonly byteOffset?: number | undefined;
   readonly byteLength: number;
 }
 
@@ -48,7 +48,7 @@ export interface MemoryProvider {
    * After so long without any allocation or last release the pool gives it the pages that circulate unused; never if
    * not given.
    */
-  readonly idleMs?: number;
+  readonly idleMs?: number | undefined;
   /** Validates and reserves; throws to refuse. */
   init(context: ProviderContext): void | Promise<void>;
   /** Pages are wanted: feed up to `count`, now or later. */

@@ -13,13 +13,13 @@ import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 /** How slabs are cut and kept. */
 export interface SlabOptions {
   /** Bytes of a slab: a power of two, 64 KiB..1 GiB; 2 MiB if not given. A larger page is a slab of its own. */
-  slabBytes?: number;
+  slabBytes?: number | undefined;
   /** The low-water mark, bytes: slabs that each pool keeps, used or not; one slab if not given. */
-  keepBytes?: number;
+  keepBytes?: number | undefined;
   /**
    * After so long without an allocation or a last release the pool's unused pages are given up, ms; 1000 if not given.
    */
-  idleMs?: number;
+  idleMs?: number | undefined;
 }
 
 const SLAB_BYTES_MIN = 64 * 1024;

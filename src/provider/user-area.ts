@@ -16,12 +16,12 @@ import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 /** Which part of the memory pages are cut from. */
 export interface UserAreaOptions {
   /** Where the area starts in the memory, a multiple of 16; 0 if not given. */
-  byteOffset?: number;
+  byteOffset?: number | undefined;
   /**
    * Bytes of the area, a multiple of the pool's `pageBytes`; the rest of the memory, as far as it reaches now, if not
    * given.
    */
-  byteLength?: number;
+  byteLength?: number | undefined;
 }
 
 /** One pool that the area's pages go to. */

@@ -14,7 +14,7 @@ export interface WasmMemoryOptions {
    * Bytes that one growth step adds, rounded up to 64 KiB: 64 KiB..1 GiB; an eighth of the pages, at least 1 MiB, if
    * not given.
    */
-  stepBytes?: number;
+  stepBytes?: number | undefined;
 }
 
 const STEP_BYTES_MAX = 1024 * 1024 * 1024;

@@ -15,9 +15,9 @@ export interface Churn {
   /** Steps. */
   rounds: number;
   /** References held at one time; 32 if not given. */
-  hold?: number;
+  hold?: number | undefined;
   /** The channel that pages are handed on over, and received from; none if not given. */
-  channel?: string;
+  channel?: string | undefined;
 }
 
 /** What a churn did. */

@@ -25,22 +25,22 @@ export interface ProviderTestOptions {
    * The runner that the checks are registered with; none: they run at once, and the promise is rejected by the first
    * that fails.
    */
-  host?: ProviderTestHost;
+  host?: ProviderTestHost | undefined;
   /** For names. */
-  name?: string;
+  name?: string | undefined;
   /** Bytes of a page; 4096 if not given. */
-  pageBytes?: number;
+  pageBytes?: number | undefined;
   /** Pages of a pool; 64 if not given. The provider need not have as many. */
-  pageCount?: number;
+  pageCount?: number | undefined;
   /** For the random choices; 1 if not given. */
-  seed?: number;
+  seed?: number | undefined;
 }
 
 /** What a check works with. */
 interface Setting {
   readonly make: () => MemoryProvider;
   readonly engine: 'wasm' | 'typescript';
-  readonly options: Required<Pick<ProviderTestOptions, 'pageBytes' | 'pageCount' | 'seed'>>;
+  readonly options: Readonly<Record<'pageBytes' | 'pageCount' | 'seed', number>>;
 }
 
 type Check = readonly [name: string, run: (setting: Setting) => Promise<void>];

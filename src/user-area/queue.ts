@@ -36,9 +36,9 @@ import { UserEvent } from './user-event.js';
 /** How a queue is made. */
 export interface UserQueueOptions {
   /** Entries that the consumer may be given before it takes them: a power of two up to 32,768; 256 if not given. */
-  completions?: number;
+  completions?: number | undefined;
   /** Entries that it may give back before they are taken: a power of two up to 32,768; 256 if not given. */
-  refills?: number;
+  refills?: number | undefined;
 }
 
 /** What happened on a queue, in entries. */

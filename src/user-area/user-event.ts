@@ -3,9 +3,10 @@
 //
 // The same face as the pool's eventcounts, so that the pool's waits take it. A wake-up tells nothing but that one may
 // look; for a moment after each, only timers look, so a consumer that raises the word without end costs a look a
-// millisecond. Owner only.
+// millisecond. The consumer is no thread of this pool: nobody looks for it before sleeping. Owner only.
 
 import { hasWaitAsync } from '../platform/capabilities.js';
+import { monotonicMs } from '../platform/clock.js';
 import type { WaitEvent } from '../port/eventcount.js';
 import { USER_TAKEN_EVENT_OFFSET, USER_WANTS_OFFSET } from '../user/layout.js';
 
@@ -53,18 +54,13 @@ export class UserEvent implements WaitEvent {
     Atomics.notify(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2);
   }
 
-  /** The consumer is no thread of this pool's: it is not worth the processor's time. */
-  spin<T>(_: 'sync' | 'async', probe: () => T | undefined): T | undefined {
-    return probe();
-  }
-
   #queue(sequence: number): boolean {
-    if (!hasWaitAsync() || Date.now() < this.#restUntilMs) return false;
+    if (!hasWaitAsync() || monotonicMs() < this.#restUntilMs) return false;
     const { async, value } = Atomics.waitAsync(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2, sequence);
     this.#isQueued = true;
     void (async ? value : Promise.resolve()).then(() => {
       this.#isQueued = false;
-      this.#restUntilMs = Date.now() + REST_MS;
+      this.#restUntilMs = monotonicMs() + REST_MS;
       const listeners = [...this.#listeners];
       this.#listeners.clear();
       for (const listener of listeners) listener();

@@ -271,7 +271,7 @@ export class Receiver {
     const { signal, timeoutMs = Infinity } = options;
     const deadline = Date.now() + timeoutMs;
     this.#begin();
-    const stay = options.ref === true ? after(2 ** 31 - 1, () => {}) : undefined;
+    const stay = options.ref !== false ? after(2 ** 31 - 1, () => {}) : undefined;
     try {
       for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, 10)) {
         signal?.throwIfAborted();

@@ -8,11 +8,11 @@ import type { Signal, Timer } from '../platform/types.js';
 /** How to wait. */
 export interface ReceiveOptions {
   /** Ends the wait with the signal's reason. */
-  signal?: Signal;
+  signal?: Signal | undefined;
   /** Ends the wait with POOL_ERR_TIMEOUT; no limit if not given. */
-  timeoutMs?: number;
-  /** In Node: keeps the event loop alive while waiting. A wait alone does not. */
-  ref?: boolean;
+  timeoutMs?: number | undefined;
+  /** In Node, Bun and Deno: false lets the process end while this waits. A wait holds it if this is not given. */
+  ref?: boolean | undefined;
 }
 
 const DELAY_MS_MAX = 2 ** 31 - 1;
@@ -39,7 +39,7 @@ export async function sleep(
   seen: number,
   leftMs: number,
   pauseMs: number,
-  { signal, ref = false }: ReceiveOptions,
+  { signal, ref = true }: ReceiveOptions,
 ): Promise<void> {
   const { waitAsync } = Atomics as { waitAsync?: typeof Atomics.waitAsync };
   const waited = waitAsync?.(words, index, seen | 0);

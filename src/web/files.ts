@@ -13,16 +13,16 @@ import { fillRoom, takeRoom } from './room.js';
 
 /** `FileSystemSyncAccessHandle`: what is used of it. */
 export interface AccessHandle {
-  read(buffer: never, options?: { at?: number }): number;
-  write(buffer: never, options?: { at?: number }): number;
+  read(buffer: never, options?: { at?: number | undefined }): number;
+  write(buffer: never, options?: { at?: number | undefined }): number;
 }
 
 /** How to read a file through. */
 export interface FileReadOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs'> {
   /** Where to begin, bytes; 0 if not given. */
-  at?: number;
+  at?: number | undefined;
   /** Bytes of a fragment at most; a page if not given. */
-  chunkBytes?: number;
+  chunkBytes?: number | undefined;
 }
 
 /**

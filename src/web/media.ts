@@ -25,15 +25,15 @@ import { fillRoom, fillRoomLater, requireAttached, takeRoom } from './room.js';
 /** What of a frame is copied, and as what. */
 export interface FrameCopyOptions {
   /** The part of it, in pixels; what is visible if not given. */
-  rect?: { x: number; y: number; width: number; height: number };
+  rect?: { x: number; y: number; width: number; height: number } | undefined;
   /** A format of pixels to convert into, such as `'RGBA'`, where the platform can; the frame's own if not given. */
-  format?: string;
+  format?: string | undefined;
 }
 
 /** What sound is copied as. */
 export interface SoundCopyOptions {
   /** A sample format to convert into, such as `'f32-planar'`; the data's own if not given. */
-  format?: string;
+  format?: string | undefined;
 }
 
 /** One plane of a frame or of sound. */

@@ -21,7 +21,7 @@ import type { BitmapOf, DrawingContext, GlContext } from './platform-types.js';
 export async function copyImage(
   pool: PagePool,
   source: object,
-  options?: FrameCopyOptions & { timestamp?: number },
+  options?: FrameCopyOptions & { timestamp?: number | undefined },
 ): Promise<Fragment | null> {
   portOf('copyImage', pool);
   const names = ['rect', 'format', 'timestamp'];

@@ -16,13 +16,13 @@ import { fillRoom } from './room.js';
 /** How to send. */
 export interface SocketSendOptions {
   /** Bytes that may wait in the socket, this message's not among them; 1 MiB if not given. */
-  maxBufferedBytes?: number;
+  maxBufferedBytes?: number | undefined;
 }
 
 /** How to receive. */
 export interface MessageOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs'> {
   /** Bytes of messages that may wait for pages and for the loop; 16 MiB if not given. */
-  maxQueuedBytes?: number;
+  maxQueuedBytes?: number | undefined;
 }
 
 const OPEN = 1;

@@ -19,7 +19,7 @@ import { fillRoom } from './room.js';
 /** How to read a stream. */
 export interface StreamOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs'> {
   /** Bytes of a fragment at most; a page if not given. */
-  chunkBytes?: number;
+  chunkBytes?: number | undefined;
 }
 
 type Reader = ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array>;

@@ -17,7 +17,7 @@ const TOKEN_MAX = 2 ** 31 - 1;
 /** What is used of a worker of node:worker_threads. */
 export interface EndingWorker {
   /** Below 0 when it has ended. */
-  readonly threadId?: number;
+  readonly threadId?: number | undefined;
   on(event: 'exit', listener: () => void): unknown;
   off(event: 'exit', listener: () => void): unknown;
 }

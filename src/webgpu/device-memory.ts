@@ -22,17 +22,17 @@ import type { StagingReport } from './staging.js';
 /** How one pool's device memory is read back. */
 export interface DeviceMemoryOptions {
   /** The pool whose fragments readback() gives; without one there is no readback. */
-  host?: PagePool;
+  host?: PagePool | undefined;
   /** Bytes of all staging buffers together, at least a page; 4 pages if not given, at least 4 MiB. */
-  stagingBytes?: number;
+  stagingBytes?: number | undefined;
 }
 
 /** Who is given device memory without a port. */
 export interface ConsumerOptions {
   /** For statistics. */
-  name?: string;
+  name?: string | undefined;
   /** A worker of node:worker_threads (or one with its events): when it ends, all its tokens come back. */
-  worker?: EndingWorker;
+  worker?: EndingWorker | undefined;
 }
 
 /** What statistics say of one pool's device memory. */

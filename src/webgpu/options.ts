@@ -10,13 +10,13 @@ import type { GpuDevice } from './platform-types.js';
 /** How device memory is taken and kept. */
 export interface WebGpuOptions {
   /** Bytes of a GPUBuffer, cut into pages: at least one page, at most what the device allows; 16 MiB if not given. */
-  bufferBytes?: number;
+  bufferBytes?: number | undefined;
   /**
    * What the buffers are for, flags of GPUBufferUsage but the mapping ones; STORAGE | COPY_SRC | COPY_DST if not given.
    */
-  usage?: number;
+  usage?: number | undefined;
   /** The low-water mark, bytes: buffers that each pool keeps, used or not; one buffer if not given. */
-  keepBytes?: number;
+  keepBytes?: number | undefined;
 }
 
 export const MAP_READ = 0x1;
@@ -31,7 +31,7 @@ const BUFFER_BYTES = 16 * 1024 * 1024;
 export const COPY_ALIGNMENT = 4;
 
 /** The options with their defaults. */
-export type ResolvedOptions = Required<WebGpuOptions>;
+export type ResolvedOptions = { readonly [Name in keyof WebGpuOptions]-?: NonNullable<WebGpuOptions[Name]> };
 
 /**
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, outside its range, or more than the device

@@ -17,11 +17,11 @@ import { Staging, type StagingBuffer, type StagingReport } from './staging.js';
 /** What to read back. */
 export interface ReadbackOptions {
   /** Where in the fragment, bytes, a multiple of 4; 0 if not given. */
-  offset?: number;
+  offset?: number | undefined;
   /** Bytes; to the end of the fragment's extent if not given. */
-  length?: number;
+  length?: number | undefined;
   /** Ends the wait for a staging buffer, or for a host page. */
-  signal?: Signal;
+  signal?: Signal | undefined;
 }
 
 const MODE_READ = 1;

@@ -161,8 +161,8 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     expect(JSON.parse(stdout)).toEqual({ engine: 'wasm', isGiven: true, isDestroyed: true });
   });
 
-  test.skipIf(!isHere)('waits to the end of the timeout with `ref`, and without it as the runtime does', async () => {
-    const held = await start('await-alone.js', ['ref']);
+  test.skipIf(!isHere)('waits to the end of the timeout, and with `ref: false` as the runtime does', async () => {
+    const held = await start('await-alone.js', ['held']);
     expect(held).toEqual({ stdout: 'waits\nPOOL_ERR_TIMEOUT\n', stderr: '', end: 0 });
     const startInner = () => start('await-alone.js', ['inner']);
     expect(await startInner()).toEqual({ stdout: 'waits\n', stderr: '', end: 0 });

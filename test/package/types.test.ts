@@ -4,7 +4,7 @@
 // The consumer's files are test/package/programs/consumer*.ts; their @ts-expect-error lines fail where a misuse is
 // accepted.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -89,6 +89,11 @@ describe.each(compilers)('TypeScript $version', ({ folder, version }) => {
     expect(await check(folder, `${number}-device-${file}-${name.length}`, config, file)).toBe('exit code 0');
   });
 
+  test('accepts options that are undefined where optional properties are exact', async () => {
+    const config = { module: 'nodenext', lib: ['ES2022', 'DOM'], types: [], exactOptionalPropertyTypes: true };
+    expect(await check(folder, `${number}-exact`, config, 'consumer-exact.ts')).toBe('exit code 0');
+  });
+
   test('accepts the entry for Node with its types', async () => {
     const types = { types: ['node'], typeRoots: [join(root, 'node_modules/@types')] };
     const config = { module: 'nodenext', lib: ['ES2022', 'ESNext.Disposable'], ...types };
@@ -109,4 +114,20 @@ describe.each(compilers)('TypeScript $version', ({ folder, version }) => {
       })),
     });
   });
+});
+
+test('every optional property of the declarations may be undefined, but those of the platform', () => {
+  const build = join(consumer, 'node_modules/pagepool/build');
+  const optional = (line: string): boolean =>
+    /^\s*(?:readonly )?\w+\?: /.test(line) && !/(?:\| undefined|unknown);$|\{$/.test(line);
+  const files = readdirSync(build, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.d.ts') && !/(?:^|\/)(?:platform\/types|platform-types)\.d\.ts$/.test(file),
+  );
+  const lines = files.flatMap((file) =>
+    readFileSync(join(build, file), 'utf8')
+      .split('\n')
+      .map((line) => `${file}: ${line.trim()}`),
+  );
+  expect(lines.filter((line) => /\?: .*\| undefined;$/.test(line)).length).toBeGreaterThan(60);
+  expect(lines.filter((line) => optional(line.slice(line.indexOf(': ') + 2)))).toEqual([]);
 });

@@ -17,12 +17,15 @@ import {
   ENTRY_BYTES,
   ERR_REF_OVERFLOW,
   EVENT_WAITERS_OFFSET,
+  FULL,
   HEADER_FREED_OFFSET,
   HEADER_GROW_STEP_OFFSET,
   HEADER_STATE_OFFSET,
   LEDGER_MAX,
   LOAN_INDEX_BITS,
   OK,
+  PORT_SHIFT,
+  PORT_SPARE_OFFSET,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
 import { createMemory, growStepPages } from '../../src/control/create-memory.js';
@@ -136,6 +139,16 @@ class Twins {
   held(who: number, page: number): number {
     const { ledgersOffset, ledgerBytes } = this.geometry;
     return this.#first.memory.u16[((ledgersOffset + who * ledgerBytes) >>> 1) + page] as number;
+  }
+
+  /** Whether another port than `who` has pages in its spare magazine. */
+  hasSpares(who: number): boolean {
+    const { portsOffset, ring } = this.geometry;
+    const spareOf = (id: number) =>
+      this.#first.memory.u32[(portsOffset + (id << PORT_SHIFT) + PORT_SPARE_OFFSET) >>> 2];
+    return Array.from({ length: PORTS }, (_, id) => id).some(
+      (id) => id !== who && (((spareOf(id) as number) >>> ring.nodeBits) & 1) === 1,
+    );
   }
 
   /** Stores words in port `who`'s scratch. */
@@ -292,7 +305,14 @@ function writeEntries(twins: Twins, p: number, count: number, chosen: number): v
 }
 
 const calls: Record<string, fc.Arbitrary<Call>> = {
-  alloc: call('alloc', [], (w, p) => w.keep(w.call(p, 'alloc', (e) => e.alloc()))),
+  alloc: call('alloc', [], (w, p) => {
+    const has = w.call(p, 'hasPages', (e) => e.hasPages());
+    const isElsewhere = w.hasSpares(p);
+    const handle = w.call(p, 'alloc', (e) => e.alloc());
+    // What is in the ring may be pinned, and goes then; so it may have a page and hand out none.
+    if (handle !== 0) expect(has === 1 || isElsewhere, 'hasPages before alloc').toBe(true);
+    w.keep(handle);
+  }),
   cut: call('allocFragment', [bytes], (w, p, n) =>
     w.keep(w.call(p, 'allocFragment', (e) => e.allocFragment(n as number))),
   ),
@@ -336,7 +356,11 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
   }),
   send: call('send', [channel, choice, offset, small], (w, p, to, c, offset, length) => {
     const handle = w.handle(c as number);
-    w.call(p, `send(${handle})`, (e) => e.send(to as number, handle, offset as number, length as number, c as number));
+    const has = w.call(p, 'canSend', (e) => e.canSend(to as number, 1));
+    const code = w.call(p, `send(${handle})`, (e) =>
+      e.send(to as number, handle, offset as number, length as number, c as number),
+    );
+    if (code === OK || code === FULL) expect(has, 'canSend before send').toBe(code === OK ? 1 : 0);
   }),
   sendBurst: call('sendBurst', [channel, few, choice], (w, p, to, n, c) => {
     writeEntries(w, p, n as number, c as number);
@@ -346,14 +370,21 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
     const { batch = 1, capacity = 1 } = CHANNELS[to as number] as ChannelOptions;
     const count = Math.min(batch, capacity, 1 + (n as number));
     writeEntries(w, p, count, c as number);
-    w.call(p, 'sendMessage', (e, at) => e.sendBurst(to as number, at, count, moreMask(count)));
+    const has = w.call(p, 'canSend', (e) => e.canSend(to as number, count));
+    const [sent, code] = w.call(p, 'sendMessage', (e, at) => [
+      e.sendBurst(to as number, at, count, moreMask(count)),
+      e.lastError(),
+    ]) as [number, number];
+    if (sent === count || code === FULL) expect(has, 'canSend before sendBurst').toBe(code === FULL ? 0 : 1);
   }),
   receive: call('receiveBurst', [channel, few], (w, p, from, n) => {
-    w.keepWritten(
-      p,
-      w.call(p, 'receiveBurst', (e, at) => e.receiveBurst(from as number, at, n as number)),
-      4,
-    );
+    const has = w.call(p, 'canReceive', (e) => e.canReceive(from as number));
+    const [came, code] = w.call(p, 'receiveBurst', (e, at) => [
+      e.receiveBurst(from as number, at, n as number),
+      e.lastError(),
+    ]) as [number, number];
+    if (came > 0 || code === EMPTY) expect(has, 'canReceive before receiveBurst').toBe(came > 0 ? 1 : 0);
+    w.keepWritten(p, came, 4);
   }),
   lend: call('lend', [choice, offset, small, few], (w, p, c, offset, length, time) => {
     const handle = w.handle(c as number);

@@ -24,6 +24,7 @@ import { type Entrances, LeakTracker } from '../../src/leaks/tracker.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { followLeaks, type Port } from '../../src/port/port.js';
 import { Scratch } from '../../src/port/scratch.js';
+import { Signals } from '../../src/port/signals.js';
 import { auditPool } from '../../src/reports/audit.js';
 import { type PoolStats, readStats } from '../../src/reports/stats.js';
 
@@ -78,6 +79,7 @@ export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKin
     identity: identityKey(memory),
     claim: claimOf(memory, geometry, id),
     kind: 'wasm-memory',
+    signals: new Signals(),
     memory,
     geometry,
     scratch: new Scratch(memory, geometry, id),

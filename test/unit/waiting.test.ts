@@ -1,6 +1,7 @@
 // Waiting: for pages, for entries and for room; with timeouts, signals, blocking, and with the platform's waits
 // missing.
 
+import { execFileSync } from 'node:child_process';
 import { on, once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type Channel, type Fragment, PagePool } from 'pagepool';
@@ -232,23 +233,78 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
   });
 });
 
-describe('a wait in Node', () => {
-  const run = async (wait: string) => {
+describe('in Node', () => {
+  const run = (body: string): string => {
     const entry = new URL('../../build/index.js', import.meta.url).href;
     const code = `import(${JSON.stringify(entry)}).then(async ({ PagePool }) => {
-      const pool = PagePool.createSync({ channels: { a: {} } });
+      const pool = PagePool.createSync({ pageCount: 1, channels: { a: { capacity: 1, batch: 1 } } });
+      const channel = pool.channel('a');
+      const timeoutMs = 30;
       process.on('exit', () => console.log('exit'));
-      await ${wait}.catch((error) => console.log(error.code));
+      ${body}
     })`;
-    const { execFileSync } = await import('node:child_process');
     return execFileSync(process.execPath, ['-e', code], { encoding: 'utf8', timeout: HUNG_MS });
   };
+  const full = 'channel.sendFragment(pool.take());';
+  const loop = (source: string) => `(async () => { for await (const fragment of ${source}) fragment.release(); })()`;
 
-  it('does not hold the event loop by itself', async () => {
-    expect(await run(`pool.channel('a').next()`)).toBe('exit\n');
+  it.each([
+    ['next', '', 'channel.next(OPTIONS)'],
+    ['takeAsync', full, 'pool.takeAsync(1, OPTIONS)'],
+    ['waitRoom', full, 'channel.waitRoom(OPTIONS)'],
+  ])('%s holds the process, and lets go with ref: false', (_name, before, wait) => {
+    const ends = (options: string) =>
+      run(`${before} await ${wait.replace('OPTIONS', options)}.catch((error) => console.log(error.code));`);
+    expect(ends('{ timeoutMs }')).toBe('POOL_ERR_TIMEOUT\nexit\n');
+    expect(ends('{ timeoutMs, ref: undefined }')).toBe('POOL_ERR_TIMEOUT\nexit\n');
+    expect(ends('{ timeoutMs, ref: false }')).toBe('exit\n');
   });
 
-  it('holds it with { ref: true }', async () => {
-    expect(await run(`pool.channel('a').next({ ref: true, timeoutMs: 30 })`)).toBe('POOL_ERR_TIMEOUT\nexit\n');
+  it('close holds the process until the pool is destroyed', () => {
+    const close = (options: string) =>
+      run(
+        `const held = pool.take(); setTimeout(() => held.release(), 30).unref();
+        console.log((await pool.close(${options})).isDestroyed);`,
+      );
+    expect(close('')).toBe('true\nexit\n');
+    expect(close('{ ref: false }')).toBe('exit\n');
+  });
+
+  it('an iterator holds the process until its channel is closed', () => {
+    const later = 'setTimeout(() => channel.close(), 30).unref();';
+    expect(run(`${later} await ${loop('channel')}; console.log('closed');`)).toBe('closed\nexit\n');
+  });
+
+  it('nothing of a pool holds the process when nobody waits', () => {
+    expect(run(`await channel.next({ timeoutMs: 1 }).catch(() => {}); pool.watch; pool.poll();`)).toBe('exit\n');
+    expect(run(`const held = pool.take(); pool.destroy();`)).toBe('exit\n');
+  });
+
+  it('a loop over a channel keeps its worker, which nobody awaits, until the channel is closed', async () => {
+    const code = `
+    const { workerData } = require('node:worker_threads');
+    import(workerData.entry).then(({ PagePool }) => {
+      const pool = PagePool.attach(workerData.share);
+      const results = pool.channel('results');
+      async function serve() {
+        for await (const fragment of pool.channel('work')) if (!results.sendFragment(fragment)) fragment.release();
+      }
+      void serve();
+    });`;
+    const pool = await PagePool.create({ pageCount: 64, channels: { work: {}, results: {} } });
+    const entry = new URL('../../build/index.js', import.meta.url).href;
+    const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry } });
+    pool.watch(worker);
+    const exited = once(worker, 'exit');
+    for (let length = 1; length <= 3; length++) {
+      await turns(); // the worker has nothing else to do meanwhile
+      expect(pool.channel('work').sendFragment(pool.take(length) as Fragment)).toBe(true);
+      const answer = await pool.channel('results').next({ timeoutMs: HUNG_MS });
+      expect(answer?.length).toBe(length);
+      answer?.release();
+    }
+    pool.channel('work').close();
+    expect(await exited).toEqual([0]);
+    expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
   });
 });

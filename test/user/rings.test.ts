@@ -1,6 +1,7 @@
 // The two sides of a user queue's rings, without a pool: what the consumer reads and gives back, and what the trusted
 // side takes.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import * as layout from '../../src/user/layout.js';
@@ -21,7 +22,7 @@ import {
 import { Receiver } from '../../src/user/receiver.js';
 import { UserReferences } from '../../src/user-area/references.js';
 import { REFILL_MISALIGNED, REFILL_OUTSIDE, UserRings } from '../../src/user-area/rings.js';
-import { turns } from '../support/waiting.js';
+import { HUNG_MS, turns } from '../support/waiting.js';
 
 const PAGE = 1024;
 const UNIT = 64;
@@ -406,5 +407,32 @@ describe('user references', () => {
     expect(references).toMatchObject({ outstanding: 1, lost: 1 });
     expect(references.drop(1)).toBe(51);
     expect(references.drop(1)).toBe(0);
+  });
+});
+
+describe('in Node', () => {
+  const run = (options: string, loop: string): string => {
+    const entry = (name: string): string => JSON.stringify(new URL(`../../build/${name}.js`, import.meta.url).href);
+    const code = `Promise.all([import(${entry('index')}), import(${entry('user-area')}), import(${entry('user')})]).then(
+      async ([{ PagePool }, { UserQueue, userArea }, { Receiver }]) => {
+        process.on('exit', () => console.log('exit'));
+        const provider = userArea(new SharedArrayBuffer(1 << 16));
+        const pool = await PagePool.create({ pageCount: 4, provider });
+        const queue = new UserQueue(pool);
+        const receiver = new Receiver(queue.share());
+        ${loop === '' ? `await receiver.next(${options}).catch((error) => console.log(error.code));` : loop}
+      })`;
+    return execFileSync(process.execPath, ['-e', code], { encoding: 'utf8', timeout: HUNG_MS });
+  };
+
+  test('a wait of the consumer holds the process, and lets go with ref: false', () => {
+    expect(run('{ timeoutMs: 30 }', '')).toBe('POOL_ERR_TIMEOUT\nexit\n');
+    expect(run('{ timeoutMs: 30, ref: false }', '')).toBe('exit\n');
+  });
+
+  test('its iterator holds the process until the queue ends', () => {
+    const loop = `setTimeout(() => queue.end(), 30).unref(); for await (const each of receiver) each.release();
+      console.log('ended');`;
+    expect(run('', loop)).toBe('ended\nexit\n');
   });
 });

@@ -87,7 +87,7 @@ class Cutter {
   }
 
   async #wait(isEnd: boolean): Promise<void> {
-    while (!this.#handOver(isEnd)) await this.channel.waitRoom({ ref: true });
+    while (!this.#handOver(isEnd)) await this.channel.waitRoom();
   }
 
   /** Sends every whole record, and at the end of the stream the rest. False: the channel is full. */
@@ -160,7 +160,8 @@ async function check(pool: PagePool): Promise<PoolCheck> {
   const audit = pool.audit();
   const problems = [...audit.errors];
   if (!audit.exact) problems.push('something still moved');
-  const { isDestroyed, inflight } = await pool.close({ timeoutMs: 60_000, ref: true });
+  // Nobody else is attached: a page that is not home now will not come.
+  const { isDestroyed, inflight } = await pool.close({ timeoutMs: 0 });
   if (!isDestroyed) problems.push('the pool could not close');
   return {
     engine: pool.engine,

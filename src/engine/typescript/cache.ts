@@ -100,7 +100,7 @@ export class CacheSteps extends PinSteps {
     const { i32, ring } = this;
     const pages = i32[(this.nodeIn(ring, holder) + NODE_COUNT_OFFSET) >>> 2]!;
     if (pages === 0) return 0;
-    if (this.ringPush(ring, holder, false) === FULL) {
+    if (this.ringPush(ring, holder, false, false) === FULL) {
       this.count(COUNTER_RING_FULL);
       this.retireMagazine(holder);
     }
@@ -166,6 +166,18 @@ export class CacheSteps extends PinSteps {
   protected neighbour(distance: number): number {
     const { maxPorts, portId, ports } = this;
     return ports + (((portId + distance) % maxPorts) << PORT_SHIFT);
+  }
+
+  /**
+   * Whether this port would find a page where it looks first: 1 or 0. What other ports have in their spares is found by
+   * `refill` alone, which looks at every port.
+   */
+  hasPages(): number {
+    if (this.filledOf() !== 0) return 1;
+    // A12 pairs with X1 in typescript/ring.ts exchange: see A3.
+    if ((this.aload(this.port + PORT_SPARE_OFFSET) & this.ring.full) !== 0) return 1;
+    if (!this.isActive()) return 0;
+    return this.ringPop(this.ring, 0) === OK || this.hasFresh() || this.hasListed() ? 1 : 0;
   }
 
   /** Takes another port's spare magazine. */

@@ -60,29 +60,6 @@ export class ChannelSteps extends FragmentSteps {
     return (units === 0 ? 1 << this.unitsPerPageShift : units) << this.unitBytesShift;
   }
 
-  /**
-   * Entries in the ring, by its nodes: late by what others do meanwhile. Nothing that a death could leave wrong is
-   * added up.
-   */
-  protected pending({ ring }: Lane): number {
-    // N1 no ordering needed: a count that may be late.
-    const tail = this.rload(ring.tail);
-    // N2 no ordering needed: see N1.
-    let hint = this.rload(ring.head);
-    let sum = 0;
-    for (let i = 0; i < ring.slotCount && hint !== tail; i++) {
-      const index = hint & ring.indexMask;
-      // N5 no ordering needed: see N1.
-      const slot = this.rload(ring.slots + (index << 2));
-      if ((slot & ring.full) !== 0) {
-        // N6 no ordering needed: see N1.
-        sum += this.rload(ring.nodeAddress(slot & ring.nodeMask) + NODE_COUNT_OFFSET);
-      }
-      hint = ring.following(hint, index) | 0;
-    }
-    return sum;
-  }
-
   /** How many entries this port may send now; counted anew where fewer than `need` are known of. */
   protected room(channel: Lane, need: number): number {
     const { i32 } = this;
@@ -90,7 +67,7 @@ export class ChannelSteps extends FragmentSteps {
     const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
     if (credit >= need) return credit;
     if (batch === 1) return 1; // where a node is an entry the ring itself is exact, and replaces the oldest in place
-    const inside = this.pending(channel);
+    const inside = this.entriesInside(channel.ring);
     const left = inside < capacity ? capacity - inside : 0;
     i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = left;
     return left;
@@ -201,8 +178,9 @@ export class ChannelSteps extends FragmentSteps {
   }
 
   /** Publishes the filled outbox. OK, or FULL with the entries still in it. */
-  protected publish({ block, ring, lane, policy }: Lane): number {
-    const code = this.ringPush(ring, lane + LANE_OUTBOX_OFFSET, policy === POLICY_DROP_OLDEST);
+  protected publish({ batch, block, ring, lane, policy }: Lane): number {
+    // Where a node is an entry nobody counts them.
+    const code = this.ringPush(ring, lane + LANE_OUTBOX_OFFSET, policy === POLICY_DROP_OLDEST, batch !== 1);
     if (code === REPLACED) this.drop(lane, this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET));
     if (code === FULL) return FULL;
     this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);
@@ -213,6 +191,19 @@ export class ChannelSteps extends FragmentSteps {
     // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw, or that happened before for
     // it.
     return this.rload(block + CHANNEL_CLOSED_OFFSET) !== 0;
+  }
+
+  /**
+   * Whether this port would send a message of so many entries, or drop one for it: 1; 0: FULL. Whether it is closed is
+   * not asked.
+   */
+  canSend(number: number, entries: number): number {
+    const channel = this.lanes[number]!;
+    const { policy, ring } = channel;
+    if (policy === POLICY_DROP_OLDEST || (policy === POLICY_DROP_NEWEST && entries === 1)) return 1;
+    // As `send` asks: the credit, then what is inside, then the ring.
+    if (this.room(channel, entries) < entries) return 0;
+    return this.ringPush(ring, 0, false, false) === OK ? 1 : 0;
   }
 
   /** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
@@ -388,6 +379,16 @@ export class ChannelSteps extends FragmentSteps {
     this.add(lane + LANE_RECEIVED_OFFSET, received);
     if (popped) this.wake(block + CHANNEL_NOT_FULL_OFFSET);
     return received;
+  }
+
+  /** Whether this port would receive an entry now: 1 or 0. */
+  canReceive(number: number): number {
+    const { i32 } = this;
+    const { lane, ring } = this.lanes[number]!;
+    const node = this.nodeIn(ring, lane + LANE_INBOX_OFFSET);
+    // Plain: the inbox is this thread's.
+    if (i32[(node + NODE_TAKEN_OFFSET) >>> 2]! < i32[(node + NODE_COUNT_OFFSET) >>> 2]!) return 1;
+    return this.ringPop(ring, 0) === OK ? 1 : 0;
   }
 
   /** No entry is accepted any more; those inside can be received. Wakes every waiter. */

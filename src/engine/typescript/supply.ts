@@ -129,6 +129,27 @@ export class SupplySteps extends RingSteps {
     return bits + ((page >>> RETIRED_WORD_SHIFT) << 2);
   }
 
+  /** Whether there may be a page that was never given out. */
+  protected hasFresh(): boolean {
+    // N6 no ordering needed: see N3.
+    return this.rload(CONTROL_BASE + HEADER_FRESH_OFFSET) <= this.pageCount;
+  }
+
+  /** Whether a bit says that a page is there; moves the hint on to it. */
+  protected hasListed(): boolean {
+    const { pageCount, supplyBits, supplyHint: hint } = this;
+    // A15 pairs with X8 in list: see A11.
+    const seen = this.aload(hint);
+    const last = pageCount >>> RETIRED_WORD_SHIFT;
+    const first = seen & RETIRED_INDEX_MASK;
+    let index = first;
+    // N16 no ordering needed: see N12.
+    while (index <= last && this.rload(supplyBits + (index << 2)) === 0) index += 1;
+    // X17 pairs with X8 in list: see X13.
+    if (index !== first) this.acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);
+    return index <= last;
+  }
+
   /** Fills the magazine with pages whose bits say that they are there. */
   protected takeListed(node: number): void {
     const { i32, pageCount, magazineCapacity, supplyBits } = this;
