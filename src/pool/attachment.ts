@@ -5,6 +5,7 @@
 // memory.
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
+import { ownerState, ringOwner } from '../control/owner.js';
 import { announce, poolState, watchState } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
@@ -122,6 +123,17 @@ export class Attachment {
       'POOL_ERR_NOT_SHARED',
       `share failed: mode="local" (expected "shared"): ${this.#share}; ${remedy}`,
     );
+  }
+
+  /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
+  trim(): number {
+    const { port } = this;
+    const { areas, supply } = port;
+    if (areas !== undefined && !port.isGone && ownerState(port) === 'gone') return 0;
+    const given = port.engine.trim();
+    if (supply !== undefined) supply.trim('trim');
+    else if (areas !== undefined && given > 0) ringOwner(port);
+    return given;
   }
 
   /** Does what other threads asked of this one. */

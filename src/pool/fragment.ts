@@ -14,7 +14,15 @@ import {
   TOKEN_TIME_OFFSET,
 } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
-import { callError, engineError, invalidArgument, type PagePoolError, requireInteger, show } from '../errors.js';
+import {
+  callError,
+  engineError,
+  invalidArgument,
+  type PagePoolError,
+  requireInteger,
+  requireMilliseconds,
+  show,
+} from '../errors.js';
 import { dispose } from '../platform/symbols.js';
 import { fragmentView } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
@@ -171,6 +179,14 @@ export function adoptToken(port: Port, token: FragmentToken): Fragment {
   const code = port.engine.adopt(token.index, token.sequence, ownAddress);
   if (code < 0) throw refusal(code, 'adopt', 'token', token.index);
   return new Fragment(port, own[0] as number, own[1] as number, own[2] as number, 0);
+}
+
+/** Releases tokens lent at least so long ago that nobody adopted; how many. */
+export function reclaimOlder(port: Port, olderThanMs: number): number {
+  requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
+  // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
+  const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
+  return reclaimTokens(port, Math.max(0, second));
 }
 
 /** Releases tokens lent at or before `timeSeconds` that nobody adopted; how many. */

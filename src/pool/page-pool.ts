@@ -4,7 +4,6 @@
 // each; everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files
 // beside this one.
 
-import { ownerState, ringOwner } from '../control/owner.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
@@ -33,7 +32,7 @@ import { laterError } from '../supply/callbacks.js';
 import { Attachment } from './attachment.js';
 import { type Channel, unknownChannel } from './channel.js';
 import type { CloseReport } from './closing.js';
-import { adoptToken, Fragment, type FragmentToken, reclaimTokens } from './fragment.js';
+import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
 import type { AttachOptions, PoolOptions } from './options.js';
 import type { PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
@@ -383,11 +382,12 @@ export class PagePool {
   }
 
   #take(call: string, bytes: number | undefined): Fragment | null {
-    if (bytes !== undefined && (!isWord(bytes) || bytes === 0 || bytes > this.pageBytes))
-      throw sizeError(call, bytes, this.pageBytes);
+    const { pageBytes } = this;
+    const isSize = bytes === undefined || (isWord(bytes) && bytes > 0 && bytes <= pageBytes);
+    if (!isSize) throw sizeError(call, bytes, pageBytes);
     let handle = bytes === undefined ? this.#engine.alloc() : this.#engine.allocFragment(bytes);
     if (handle === 0) handle = bytes === undefined ? this.#seekPage(call) : this.#seekFragment(call, bytes);
-    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? this.pageBytes, 0);
+    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? pageBytes, 0);
   }
 
   /**
@@ -440,10 +440,7 @@ export class PagePool {
    * seconds.
    */
   reclaimTokens(olderThanMs: number): number {
-    requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
-    // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
-    const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);
-    return reclaimTokens(this.#port, Math.max(0, second));
+    return reclaimOlder(this.#port, olderThanMs);
   }
 
   /**
@@ -453,12 +450,7 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_PROVIDER when this thread calls the provider, and it fails
    */
   trim(): number {
-    const { areas, supply } = this.#port;
-    if (areas !== undefined && !this.#port.isGone && ownerState(this.#port) === 'gone') return 0;
-    const given = this.#engine.trim();
-    if (supply !== undefined) supply.trim('trim');
-    else if (areas !== undefined && given > 0) ringOwner(this.#port);
-    return given;
+    return this.#attachment.trim();
   }
 
   /**
