@@ -9,5 +9,14 @@ export {
   type PacketSource,
 } from './packet/framing.js';
 export { Packet, type PacketWindow } from './packet/packet.js';
+export { RecordWriter, type RecordWriterOptions } from './packet/record-writer.js';
+export { records } from './packet/records.js';
+export {
+  type TextLinesOptions,
+  type TextPiece,
+  type TextSource,
+  type TextStream,
+  textLines,
+} from './packet/text-lines.js';
 export { nextPacket, packets, receivePacket, sendPacket, waitPacketRoom } from './packet/travel.js';
 export { UnreadablePacket } from './packet/unreadable.js';

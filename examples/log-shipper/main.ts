@@ -1,28 +1,26 @@
 // Log lines of many threads to one shipper, which sends them to a collector over TCP, as many as there are in one
-// write.
+// write: RecordWriter in the producers, textLines in the collector.
 //
 //   npm run build && node scripts/run-ts.mjs examples/log-shipper/main.ts [PRODUCERS] [LINES]
 //
-// Producers write lines into fragments of pages and send those; nothing is copied until the kernel takes it, and a
-// line's memory is free again when that is done. The collector here counts the lines and looks that each producer's are
-// all there, in order.
+// Producers write lines into pages, many to a page; nothing is copied until the kernel takes it, and a page is free again
+// when that is done. The collector here counts the lines and checks that each producer's are all there, in order.
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { fragments, serveInto, writePacket } from 'pagepool/node';
-import { lines, Packet } from 'pagepool/packet';
+import { Packet, textLines } from 'pagepool/packet';
 
 const [producers = 4, count = 5000] = process.argv.slice(2).map(Number);
-const PARTS_MAX = 512;
+const PARTS_MAX = 64;
 
 const pool = await PagePool.create({
   name: 'log',
   pageBytes: 16_384,
   pageCount: 256,
-  unitBytes: 64,
-  channels: { log: { capacity: 2048, batch: 32 } },
+  channels: { log: { capacity: 128 } },
 });
 const log = pool.channel('log');
 
@@ -36,12 +34,13 @@ server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const collecting = once(server, 'connection').then(async ([socket]) => {
   const source = fragments((onFragment, signal) => serveInto(inbox, socket, onFragment, { signal }).finished);
-  for await (const line of lines(source)) {
-    const [producer = '', number] = Buffer.concat(line.toBuffers()).toString('latin1').split(' ', 2);
-    line.release();
-    if (Number(number) !== (next.get(producer) ?? 0)) misplaced++;
-    next.set(producer, Number(number) + 1);
-    collected++;
+  for await (const lines of textLines(source)) {
+    for (const line of lines) {
+      const [producer = '', number] = line.split(' ', 2);
+      if (Number(number) !== (next.get(producer) ?? 0)) misplaced++;
+      next.set(producer, Number(number) + 1);
+    }
+    collected += lines.length;
   }
 });
 
@@ -54,7 +53,7 @@ const workers = Array.from({ length: producers }, (_, producer) => {
 });
 void Promise.all(workers).then(() => log.close());
 
-// The shipper: what is there goes into one packet, and one write.
+// The shipper: what is there goes into one packet, and one write. A page's window has the lines' bytes and no more.
 const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
 let writes = 0;
 for (let first = await log.next(); first !== null; first = await log.next()) {

@@ -17,6 +17,12 @@ export function isWasmMemory(value: unknown): value is WasmMemory {
   return isKind(value, 'WebAssembly.Memory');
 }
 
+/** Whether the value is a Uint8Array, of this realm or another: Node's Buffer is one. */
+export function isBytes(value: unknown): value is Uint8Array {
+  if (value instanceof Uint8Array) return true;
+  return ArrayBuffer.isView(value) && isKind(value, 'Uint8Array');
+}
+
 function isKind(value: unknown, kind: string): boolean {
   return Object.prototype.toString.call(value) === `[object ${kind}]`;
 }

@@ -94,6 +94,8 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
         [[1, 2, 97], [98]],
         [[99], [100]],
       ],
+      areRecords: true,
+      isText: true,
       isHome: true,
     });
     expect(JSON.parse(stdout)).toEqual([report('wasm'), report('typescript')]);

@@ -47,8 +47,13 @@ import {
   type PacketSource,
   type PacketWindow,
   packets,
+  RecordWriter,
+  type RecordWriterOptions,
   receivePacket,
+  records,
   sendPacket,
+  type TextLinesOptions,
+  textLines,
   waitPacketRoom,
 } from 'pagepool/packet';
 import { churn, testProvider } from 'pagepool/testing';
@@ -122,6 +127,26 @@ export async function usePackets(channel: Channel, first: Fragment, source: Pack
   received?.release();
   part?.release();
   return bytes;
+}
+
+export async function useRecords(channel: Channel, maxLength: number | undefined): Promise<number> {
+  const how: RecordWriterOptions = { flushMs: 5, whenFull: 'drop-newest', ref: false };
+  const writer: RecordWriter = new RecordWriter(channel, how);
+  if (!writer.write('text') || !writer.write(new Uint8Array(4))) await writer.flush({ timeoutMs: 1 });
+  const isRead: boolean = writer.flushSync(10);
+  let count: number = writer.pending + writer.dropped + writer.maxRecordBytes + (isRead ? 1 : 0);
+  for await (const message of packets(channel)) for (const record of records(message)) count += record.length;
+  const limit: TextLinesOptions = { maxLength };
+  for await (const lines of textLines(channel, limit)) for (const line of lines) count += line.length;
+  for await (const lines of textLines(['text', new Uint8Array(1)])) count += lines.length;
+  // @ts-expect-error a number is no record
+  writer.write(1);
+  // @ts-expect-error handles are no text
+  textLines([1]);
+  // @ts-expect-error the oldest are dropped by a channel
+  new RecordWriter(channel, { whenFull: 'drop-oldest' });
+  writer[Symbol.dispose]();
+  return count;
 }
 
 export async function misusePackets(pool: PagePool, channel: Channel, packet: Packet): Promise<void> {
