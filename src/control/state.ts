@@ -45,7 +45,9 @@ export function watchState(port: Pick<Seat, 'memory'>, onChange: () => boolean):
     const { async, value } = Atomics.waitAsync(i32, SEQUENCE, sequence);
     void (async ? value : Promise.resolve()).then(look);
   };
-  look();
+  // The wait begins when the thread is done with what it is at. It could not hear of anything before that, and a
+  // waitAsync keeps the memory until the event loop turns: also that of a pool that has ended meanwhile.
+  if (onChange()) void Promise.resolve().then(look);
 }
 
 /** The pool's state: STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED. */

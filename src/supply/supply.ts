@@ -298,7 +298,8 @@ export class Supply implements ContextHost {
       const { async, value } = Atomics.waitAsync(i32, DEMAND, sequence);
       void (async ? value : Promise.resolve()).then(look);
     };
-    look();
+    // As in watchState: the wait begins when the thread returns, and nobody can have called before that in vain.
+    void Promise.resolve().then(look);
   }
 
   /** Asks the provider, and the reserve where the provider feeds nothing, for whichever reason. */
