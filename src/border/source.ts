@@ -4,7 +4,7 @@
 // of memory that the processor cannot see throw by themselves where their bytes are asked for.
 
 import { invalidArgument } from '../errors.js';
-import { isSharedBuffer } from '../platform/buffers.js';
+import { isBytes, isSharedBuffer } from '../platform/buffers.js';
 
 /** A fragment, a packet, or a view on pages: its bytes are read and the reference stays the caller's. */
 export type ByteSource = { readonly bytes: Uint8Array } | Iterable<Uint8Array> | Uint8Array;
@@ -14,12 +14,12 @@ export type OwnBytes = ReturnType<Uint8ArrayConstructor['of']>;
 
 /** The windows of the source, in order. */
 export function windowsOf(call: string, source: ByteSource): readonly Uint8Array[] {
-  if (source instanceof Uint8Array) return [source];
+  if (isBytes(source)) return [source];
   if (typeof source === 'object' && source !== null) {
-    if ('bytes' in source && source.bytes instanceof Uint8Array) return [source.bytes];
+    if ('bytes' in source && isBytes(source.bytes)) return [source.bytes];
     if (Symbol.iterator in source) {
       const windows = [...source];
-      if (windows.every((window) => window instanceof Uint8Array)) return windows;
+      if (windows.every((window) => isBytes(window))) return windows;
     }
   }
   throw invalidArgument(call, 'source', source, 'a Fragment, a Packet or a Uint8Array');

@@ -9,6 +9,7 @@
 import { type BigIntStats, close, fstat, open, readv } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { invalidArgument, requireInteger } from '../errors.js';
+import { isBytes } from '../platform/buffers.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
@@ -108,7 +109,7 @@ async function openFile(call: string, file: unknown): Promise<Target> {
       },
     };
   }
-  if (typeof file !== 'string' && !(file instanceof URL) && !(file instanceof Uint8Array)) {
+  if (typeof file !== 'string' && !(file instanceof URL) && !isBytes(file)) {
     throw invalidArgument(call, 'file', file, 'a path, a file descriptor or a FileHandle');
   }
   const descriptor = await new Promise<number>((resolve, reject) => {

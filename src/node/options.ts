@@ -2,7 +2,7 @@
 
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
+import { type PagePool, portOf } from '../pool/page-pool.js';
 
 /**
  * Takes a fragment that came, with its one reference: release it, send it, or keep it. Its bytes follow those of the
@@ -51,6 +51,7 @@ export function resolveRead(
   options: unknown,
   more: readonly string[] = [],
 ): ResolvedRead & Record<string, unknown> {
+  portOf(call, pool); // before its options are compared with it
   const given = requireRecord(call, 'options', options ?? {}, [...READ_OPTIONS, ...more]) as ReadOptions;
   const { readBytes = pool.pageBytes, maxBytes = Number.MAX_SAFE_INTEGER, signal } = given;
   requireInteger(call, 'readBytes', readBytes, READ_BYTES_MIN, pool.pageBytes);

@@ -2,6 +2,7 @@
 
 import type { Readable } from 'node:stream';
 import { invalidArgument } from '../errors.js';
+import { isBytes } from '../platform/buffers.js';
 import type { PagePool } from '../pool/page-pool.js';
 import { Intake } from './intake.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
@@ -45,7 +46,7 @@ export function readStream(
   });
   const { delivery } = intake;
   const onData = (chunk: unknown): void => {
-    if (!(chunk instanceof Uint8Array)) delivery.fail(notBytes(call, chunk));
+    if (!isBytes(chunk)) delivery.fail(notBytes(call, chunk));
     else if (!intake.put(chunk)) stream.pause();
   };
   const onEnd = (): void => {

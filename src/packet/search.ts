@@ -4,6 +4,8 @@
 // Uint8Array.prototype.indexOf does 1.7 and a loop 1.2. Whether it may look at shared memory is asked once, of the
 // function itself: acceptance changes.
 
+import { isBytes } from '../platform/buffers.js';
+
 type Find = (view: Uint8Array, byte: number, from: number) => number;
 
 interface BufferConstructor {
@@ -45,5 +47,5 @@ export function isByte(value: unknown): value is number {
 export function patternOf(value: unknown): Uint8Array | undefined {
   if (isByte(value)) return Uint8Array.of(value);
   if (typeof value === 'string') return new TextEncoder().encode(value);
-  return value instanceof Uint8Array ? value : undefined;
+  return isBytes(value) ? value : undefined;
 }

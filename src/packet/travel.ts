@@ -93,14 +93,13 @@ function requireParts(call: string, packet: Packet, { batch, capacity }: Channel
   const parts = partsOf(packet);
   const limit = Math.min(batch, capacity);
   if (parts.length >= 1 && parts.length <= limit) return parts;
+  const wider = capacity < batch ? 'capacity' : 'batch, up to 32';
   throw invalidArgument(
     call,
     "the packet's parts",
     parts.length,
     `1..${limit}, what fits into one node of the channel`,
-    parts.length === 0
-      ? 'append something first'
-      : 'coalesce() it, or declare the channel with a larger batch, up to 32',
+    parts.length === 0 ? 'append something first' : `coalesce() it, or declare the channel with a larger ${wider}`,
   );
 }
 

@@ -17,12 +17,20 @@ export function isWasmMemory(value: unknown): value is WasmMemory {
   return isKind(value, 'WebAssembly.Memory');
 }
 
-/** Whether the value is a Uint8Array, of this realm or another: Node's Buffer is one. */
-export function isBytes(value: unknown): value is Uint8Array {
-  if (value instanceof Uint8Array) return true;
-  return ArrayBuffer.isView(value) && isKind(value, 'Uint8Array');
-}
-
 function isKind(value: unknown, kind: string): boolean {
   return Object.prototype.toString.call(value) === `[object ${kind}]`;
+}
+
+const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get as (
+  this: unknown,
+) => string | undefined;
+
+/** Whether the value is a Uint8Array, of whatever realm: Node's Buffer is one, a proxy of one is not. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return tagOf.call(value) === 'Uint8Array';
+}
+
+/** Whether the value is a Uint32Array, likewise. */
+export function isWords(value: unknown): value is Uint32Array {
+  return tagOf.call(value) === 'Uint32Array';
 }

@@ -114,7 +114,7 @@ export class Attachment {
     if (this.isDestroyed) throw destroyedError('share');
     const { areas, isGone } = this.port;
     if (typeof this.#share !== 'string') {
-      if (areas === undefined || isGone) return this.#share;
+      if (areas === undefined || isGone) return { ...this.#share };
       areas.follow();
       return { ...this.#share, areas: areas.snapshot() };
     }
@@ -194,6 +194,10 @@ export class Attachment {
     const { memory } = port;
     leaveMemory(port, isDestroyed);
     if (isDestroyed) this.#share = '';
+    else if (typeof this.#share !== 'string' && port.areas !== undefined) {
+      // As far as this thread knows them: whoever attaches by it asks for those that came later.
+      this.#share = { ...this.#share, areas: port.areas.snapshot() };
+    }
     if (isDestroyed && !port.isLost) port.supply?.finish();
     else port.supply?.uninstall();
     port.areas?.close();

@@ -69,6 +69,7 @@ export class Channel {
 
   /** The pool makes channels: nobody else calls this. */
   constructor(port: Port, index: number) {
+    if (typeof port !== 'object') throw invalidArgument('Channel', 'port', port, "a call of a pool's channel()");
     const channel = port.geometry.channels[index] as ChannelGeometry;
     this.#port = port;
     this.#index = index;

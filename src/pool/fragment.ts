@@ -21,6 +21,7 @@ import {
   type PagePoolError,
   requireInteger,
   requireMilliseconds,
+  requireRecord,
   show,
 } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
@@ -63,6 +64,8 @@ export class Fragment {
 
   /** Takes over one reference of this thread. Pools and channels make fragments: nobody else calls this. */
   constructor(port: Port, handle: number, offset: number, length: number, tag: number) {
+    if (typeof port !== 'object')
+      throw invalidArgument('Fragment', 'port', port, 'a call of take(), fragment() or adopt()');
     this.#port = port;
     this.handle = handle;
     this.offset = offset;
@@ -169,15 +172,16 @@ export class Fragment {
  *   another pool's
  */
 export function adoptToken(port: Port, token: FragmentToken): Fragment {
-  if (typeof token !== 'object' || token === null || token.kind !== 'pagepool-fragment') {
-    throw invalidArgument('adopt', 'token', token, 'what lend() returned');
-  }
-  if (token.identity !== port.identity) throw foreignError('adopt', token.index);
-  requireInteger('adopt', 'token.index', token.index, 0, port.geometry.tokenCount - 1);
-  requireInteger('adopt', 'token.sequence', token.sequence, 0, 2 ** (32 - TOKEN_SEQ_SHIFT) - 1);
+  const names = ['kind', 'identity', 'index', 'sequence'];
+  // Read once: what is used is what was looked at.
+  const { kind, identity, index, sequence } = requireRecord('adopt', 'token', token, names) as Partial<FragmentToken>;
+  if (kind !== 'pagepool-fragment') throw invalidArgument('adopt', 'token', token, 'what lend() returned');
+  if (identity !== port.identity) throw foreignError('adopt', index);
+  requireInteger('adopt', 'token.index', index, 0, port.geometry.tokenCount - 1);
+  requireInteger('adopt', 'token.sequence', sequence, 0, 2 ** (32 - TOKEN_SEQ_SHIFT) - 1);
   const { own, ownAddress } = port.scratch;
-  const code = port.engine.adopt(token.index, token.sequence, ownAddress);
-  if (code < 0) throw refusal(code, 'adopt', 'token', token.index);
+  const code = port.engine.adopt(index as number, sequence as number, ownAddress);
+  if (code < 0) throw refusal(code, 'adopt', 'token', index);
   return new Fragment(port, own[0] as number, own[1] as number, own[2] as number, 0);
 }
 

@@ -4,6 +4,7 @@
 // each; everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files
 // beside this one.
 
+import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
@@ -18,9 +19,10 @@ import {
 } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
+import { isWords } from '../platform/buffers.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulkAt, allocBulkCopied, allocBulkLater, allocCopied, allocMore, releaseCopied } from '../port/bursts.js';
-import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinsError, sizeError } from '../port/handles.js';
 import { destroyedError, type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { seekPages } from '../port/want.js';
@@ -35,7 +37,7 @@ import type { CloseReport } from './closing.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
 import type { AttachOptions, PoolOptions } from './options.js';
 import type { PoolShare } from './share.js';
-import { attachTo, beginCreation, endAttachment, type Start } from './start.js';
+import { attachTo, beginCreation, endAttachment, requireStart, type Start } from './start.js';
 import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
 
 /**
@@ -82,7 +84,7 @@ export class PagePool {
   readonly #views: (Uint8Array | undefined)[];
 
   private constructor(start: Start) {
-    const { port } = start;
+    const { port } = requireStart(start);
     this.#port = port;
     this.#attachment = new Attachment(start, this);
     this.#engine = port.engine;
@@ -266,7 +268,7 @@ export class PagePool {
    * @throws PagePoolError with `index` at the first handle that is refused; those before it are released, those after
    *   it not
    */
-  releaseBulk(handles: Uint32Array, count: number = handles?.length): void {
+  releaseBulk(handles: Uint32Array, count: number = isWords(handles) ? handles.length : 0): void {
     const address = this.#port.scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
     const done = address !== 0 ? this.#engine.releaseBulk(address, count) : releaseCopied(this.#port, handles, count);
     if (done < count) this.#refuseBulk(handles[done] as number, done);
@@ -336,6 +338,7 @@ export class PagePool {
   pin(handle: Handle): PinToken {
     if (!isHandleNumber(handle)) throw invalidHandle('pin', handle);
     const page = this.#engine.pin(handle);
+    if (page === ERR_REF_OVERFLOW) throw pinsError(handle);
     if (page < 0) throw refusal(page, 'pin', 'handle', handle);
     return page;
   }
@@ -362,7 +365,7 @@ export class PagePool {
    */
   bytes(handle: Handle, offset?: number, length?: number): Uint8Array {
     if (offset !== undefined || length !== undefined) {
-      return fragmentView(this.#port, 'bytes', handle, offset ?? 0, length);
+      return fragmentView(this.#port, 'bytes', handle, offset === undefined ? 0 : offset, length);
     }
     if (extentOf(this.#port, 'bytes', handle) < this.pageBytes)
       return fragmentView(this.#port, 'bytes', handle, 0, undefined);

@@ -35,6 +35,20 @@ export interface Creation {
   finish(engine: PreparedEngine): Start;
 }
 
+/** Throws unless this module made it: nobody else makes pools. */
+export function requireStart(start: unknown): Start {
+  if (typeof start === 'object' && start !== null && started.has(start)) return start as Start;
+  const rule = 'create(), createSync() or attach()';
+  throw invalidArgument('PagePool', 'argument', start, `a call of ${rule}`, 'a pool is made by one of those');
+}
+
+const started = new WeakSet<object>();
+
+function startOf(start: Start): Start {
+  started.add(start);
+  return start;
+}
+
 /** The pools that this thread is attached to. */
 const attached = new Set<string>();
 
@@ -62,12 +76,12 @@ export function beginCreation(call: string, options: unknown): Creation {
         providers: { main: source.isOwn ? undefined : provider, reserve },
       });
       attached.add(port.identity);
-      return {
+      return startOf({
         port,
         isCreator: true,
         share: memory.isShared ? makeShare(memory, resolved, layoutHash, engine.module) : reason,
         leaks: resolved.leaks,
-      };
+      });
     },
   };
 }
@@ -95,7 +109,7 @@ export function attachTo(share: unknown, options: unknown): Start {
   const { kind } = shared.source;
   const port = openPort({ memory, geometry, name, label, kind, engine: prepared, areas });
   attached.add(identity);
-  return { port, isCreator: false, share: opened.share, leaks };
+  return startOf({ port, isCreator: false, share: opened.share, leaks });
 }
 
 /** Lets this thread attach once more, as another thread would: for the suite of providers, which has but one. */

@@ -6,6 +6,7 @@
 import type { Geometry } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
 import { invalidArgument, requireInteger } from '../errors.js';
+import { isWords } from '../platform/buffers.js';
 
 /** Words that the calls themselves use: 1,024 handles, or 256 entries of 4 words. */
 const OWN_WORDS = 1024;
@@ -67,7 +68,7 @@ export class Scratch {
   }
 
   #find(call: string, name: string, array: Uint32Array, count: number, wordsEach: number): number {
-    if (!(array instanceof Uint32Array)) throw invalidArgument(call, name, array, 'a Uint32Array');
+    if (!isWords(array)) throw invalidArgument(call, name, array, 'a Uint32Array');
     requireInteger(call, 'count', count, 0, Math.floor(array.length / wordsEach));
     const address = array.byteOffset;
     if (array.buffer !== this.#buffer || address < this.ownAddress || address >= this.#end) return 0;

@@ -7,7 +7,7 @@
 import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
-import { invalidArgument, show } from '../errors.js';
+import { invalidArgument, is, show } from '../errors.js';
 import { warn } from '../platform/console.js';
 import type { Port } from '../port/port.js';
 import { LockWatch, OwnLock, platformLocks } from './locks.js';
@@ -117,13 +117,14 @@ export class Watching {
 
 function isExitingWorker(value: unknown): value is ExitingWorker {
   const worker = value as Partial<ExitingWorker> | null;
-  return typeof worker === 'object' && typeof worker?.on === 'function' && Number.isInteger(worker.threadId);
+  return is(() => typeof worker === 'object' && typeof worker?.on === 'function' && Number.isInteger(worker.threadId));
 }
 
 /** Whether it is a Worker of the web, by what it can do. */
 function isWorker(value: unknown): boolean {
   const worker = value as { postMessage?: unknown; terminate?: unknown } | null;
-  return (
-    typeof worker === 'object' && typeof worker?.postMessage === 'function' && typeof worker.terminate === 'function'
+  return is(
+    () =>
+      typeof worker === 'object' && typeof worker?.postMessage === 'function' && typeof worker.terminate === 'function',
   );
 }

@@ -6,7 +6,7 @@
 
 import type { Geometry } from '../control/geometry.js';
 import { callError, type PagePoolError, show } from '../errors.js';
-import { isPlainBuffer, isSharedBuffer } from '../platform/buffers.js';
+import { isPlainBuffer, isSharedBuffer, isWords } from '../platform/buffers.js';
 import { freeRuns } from '../provider/page-numbers.js';
 import type { Area, AreaMemory, MemoryProvider, ProviderContext } from '../provider/provider.js';
 import type { SharedArea } from './areas.js';
@@ -92,7 +92,7 @@ export class Context implements ProviderContext {
 
   feed(pages: Uint32Array): void {
     this.#requireLive('feed');
-    if (!(pages instanceof Uint32Array)) throw failed('feed', 'pages', pages, 'a Uint32Array');
+    if (!isWords(pages)) throw failed('feed', 'pages', pages, 'a Uint32Array');
     const fed = [...pages]; // read once: they may be another thread's to write, too
     const areas = fed.map((page) => this.#areaOf(page));
     // All are right: none was marked if one is not.

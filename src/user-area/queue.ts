@@ -14,7 +14,7 @@ import { ENTRY_WORDS } from '../control/messages.js';
 import { pageOfHandle, rowIndex, startInPage } from '../control/places.js';
 import { callError, invalidArgument, invalidHandle, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
-import { isSharedBuffer } from '../platform/buffers.js';
+import { isBytes, isSharedBuffer, isWords } from '../platform/buffers.js';
 import { dispose } from '../platform/symbols.js';
 import { startTimer } from '../platform/timers.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
@@ -191,7 +191,7 @@ export class UserQueue {
    * @throws PagePoolError with `index` when an entry is refused; those before it went
    */
   giveBurst(entries: Uint32Array, count: number): number {
-    if (!(entries instanceof Uint32Array)) throw invalidArgument('giveBurst', 'entries', entries, 'a Uint32Array');
+    if (!isWords(entries)) throw invalidArgument('giveBurst', 'entries', entries, 'a Uint32Array');
     requireInteger('giveBurst', 'count', count, 0, Math.floor(entries.length / ENTRY_WORDS));
     let went = 0;
     try {
@@ -218,7 +218,7 @@ export class UserQueue {
    *   of which some bytes went returns how many, and the next one is told
    */
   giveCopy(bytes: Uint8Array, tag = 0): number {
-    if (!(bytes instanceof Uint8Array)) throw invalidArgument('giveCopy', 'bytes', bytes, 'a Uint8Array');
+    if (!isBytes(bytes)) throw invalidArgument('giveCopy', 'bytes', bytes, 'a Uint8Array');
     if (!isWord(tag)) throw invalidArgument('giveCopy', 'tag', tag, 'a u32');
     this.#requireOpen('giveCopy');
     let done = 0;

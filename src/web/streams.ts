@@ -8,6 +8,7 @@ import { toUnshared } from '../border/copies.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import type { PacketSource } from '../packet/framing.js';
 import { Packet } from '../packet/packet.js';
+import { isBytes } from '../platform/buffers.js';
 import { dispose } from '../platform/symbols.js';
 import { Channel } from '../pool/channel.js';
 import type { Fragment } from '../pool/fragment.js';
@@ -118,7 +119,7 @@ function openReader(
 }
 
 function requireBytes(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk;
+  if (isBytes(chunk)) return chunk;
   throw invalidArgument('readStreamInto', 'chunk', chunk, 'a Uint8Array', 'read a stream of bytes');
 }
 
