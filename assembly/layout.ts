@@ -101,6 +101,8 @@ export const HEADER_FREED_OFFSET: u32 = 640;
 export const HEADER_DEMAND_OFFSET: u32 = 768;
 /** How often the provider's areas have changed. Who looks at bytes knows the areas as of this epoch. */
 export const HEADER_AREAS_OFFSET: u32 = 832;
+/** Where a free token is looked for first; a hint that anybody moves. */
+export const HEADER_TOKEN_HINT_OFFSET: u32 = 1408;
 
 export const FLAG_ZERO_ON_RELEASE: u32 = 1;
 /** A page that somebody pinned may leave the pool. */
@@ -433,7 +435,7 @@ export const TOKEN_PORT_SHIFT: u32 = 2;
 export const TOKEN_PORT_MASK: u32 = 0x3fc;
 export const TOKEN_SEQ_SHIFT: u32 = 10;
 /** A loan's number is {sequence, index of the token}: this many low bits are the index. */
-export const LOAN_INDEX_BITS: u32 = 8;
+export const LOAN_INDEX_BITS: u32 = 16;
 
 // ---------------------------------------------------------------------------------------------------- return codes
 //

@@ -12,6 +12,7 @@ import {
   ERR_REF_OVERFLOW,
   ERR_TOKEN_SPENT,
   HEADER_TOKEN_COUNT_OFFSET,
+  HEADER_TOKEN_HINT_OFFSET,
   HEADER_TOKENS_OFFSET,
   LOAN_INDEX_BITS,
   LEDGER_MAX,
@@ -55,16 +56,23 @@ function mark(word: u32, state: u32): u32 {
   return ((word >>> TOKEN_SEQ_SHIFT) << TOKEN_SEQ_SHIFT) | ((portId + 1) << TOKEN_PORT_SHIFT) | state;
 }
 
-/** Moves a reference of this port into a free token; {sequence, index} of the loan, see LOAN_INDEX_BITS, or a code. */
-export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): i32 {
+/**
+ * Moves a reference of this port into a free token; {sequence, index} of the loan, see LOAN_INDEX_BITS, or a code. They
+ * take 38 bits together: more than an integer that JavaScript is given without a BigInt.
+ */
+export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): f64 {
   const code = inspect(handle);
-  if (code != OK) return code;
+  if (code != OK) return <f64>code;
   const page = pageOf(unitOf(handle));
   const row = held(page);
-  if (row == 0) return ERR_NOT_HELD;
+  if (row == 0) return <f64>ERR_NOT_HELD;
   const extent = extentBytes(unitOf(handle));
-  if (offset > extent || length > extent - offset) return ERR_RANGE;
-  for (let index: u32 = 0; index < tokenCount(); index++) {
+  if (offset > extent || length > extent - offset) return <f64>ERR_RANGE;
+  const count = tokenCount();
+  // Plain: a hint; any value that was ever stored there is good enough, since all tokens are looked at.
+  let index = load<u32>(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET);
+  for (let looks: u32 = 0; looks < count; looks++, index++) {
+    if (index >= count) index = 0;
     const token = tokenAddress(index);
     // N1 no ordering needed: the exchange decides.
     const seen = rload(token);
@@ -81,9 +89,10 @@ export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): i
     // R4 pairs with X5 in claimToken: the token's words are visible to whoever adopts it. LP of lending.
     astore(token, mark(seen, TOKEN_LENT));
     recordDone();
-    return <i32>(((seen >>> TOKEN_SEQ_SHIFT) << LOAN_INDEX_BITS) | index);
+    store<u32>(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET, index + 1); // plain: a hint
+    return <f64>(((<u64>(seen >>> TOKEN_SEQ_SHIFT)) << LOAN_INDEX_BITS) | <u64>index);
   }
-  return ERR_NO_TOKEN;
+  return <f64>ERR_NO_TOKEN;
 }
 
 /** Claims a lent token; its word before, or 0: it is not lent with that sequence. */
@@ -123,5 +132,9 @@ export function adopt(index: u32, sequence: u32, address: usize): i32 {
   // R3 pairs with X2 in lend: done with the token's words; the next loan has the next sequence.
   astore(token, ((seen >>> TOKEN_SEQ_SHIFT) + 1) << TOKEN_SEQ_SHIFT);
   recordDone();
+  // Plain: a hint; a token that it passes over is found after all others.
+  if (index < load<u32>(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET)) {
+    store<u32>(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET, index);
+  }
   return OK;
 }

@@ -14,6 +14,7 @@ import { showProgress } from './harness/progress.js';
 import type { Results, RowResult } from './harness/results.js';
 import { legend, tablesOf } from './harness/table.js';
 import { startNative } from './native/native.js';
+import { planRecords } from './records/lane.js';
 import { gatherFacts } from './report/facts.js';
 import { writeReport } from './report/generate.js';
 import { nodeFamilies, operationFamilies, sizeFamilies } from './rows/all.js';
@@ -28,6 +29,7 @@ function planAll(where: Where): Family[] {
     ...planned(operationFamilies),
     ...planned(nodeFamilies),
     ...planSources(),
+    ...planRecords(),
     ...planContention(cpus().length, where.isQuick),
     ...planHandoff(where.isQuick),
     ...planned(sizeFamilies),

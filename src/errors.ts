@@ -189,7 +189,7 @@ export function requireFlag(call: string, options: unknown, name: string): boole
 }
 
 /** Throws unless `value` is a number of milliseconds; Infinity is one. */
-export function requireMilliseconds(call: string, name: string, value: unknown): void {
+export function requireMilliseconds(call: string, name: string, value: unknown): asserts value is number {
   if (typeof value !== 'number' || !(value >= 0)) {
     throw invalidArgument(call, name, value, 'a number of milliseconds, 0 or more');
   }

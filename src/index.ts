@@ -6,7 +6,7 @@ export type { LeakLevel, LeakOptions, LeakReport } from './leaks/report.js';
 export { Channel } from './pool/channel.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
-export type { AttachOptions, ChannelOptions, PoolOptions } from './pool/options.js';
+export type { AttachOptions, ChannelOptions, PoolNames, PoolOptions } from './pool/options.js';
 export { type Handle, PagePool, type PinToken, type UnreadablePool } from './pool/page-pool.js';
 export type { PoolShare } from './pool/share.js';
 export type {
@@ -25,6 +25,7 @@ export type { AuditReport } from './reports/audit.js';
 export type { Holder } from './reports/holders.js';
 export type {
   AllocStats,
+  ChannelStats,
   CounterStats,
   PageStats,
   PoolStats,

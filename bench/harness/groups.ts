@@ -13,6 +13,7 @@ export const groupTitles: Readonly<Record<GroupId, string>> = {
   fragment: '04 fragments, references, pins',
   packet: '04 packets and lines',
   source: 'sources: sockets and files',
+  record: 'records to another thread, and lines of text',
   garbage: 'garbage',
   contention: '05 contention',
   'handoff-rate': '06 hand-off to another thread: nanoseconds a message',

@@ -16,6 +16,7 @@ export type GroupId =
   | 'fragment'
   | 'packet'
   | 'source'
+  | 'record'
   | 'channel'
   | 'garbage'
   | 'contention'

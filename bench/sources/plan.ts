@@ -45,11 +45,3 @@ export const CASES: readonly SourceCase[] = [
     note: 'Per 64 KiB. readFileInto reads into pages of 256 KiB, createReadStream in its chunks of 64 KiB.',
   },
 ];
-
-/** What one round of a variant took: all threads of its process together. */
-export interface Run {
-  readonly seconds: number;
-  readonly cpuSeconds: number;
-  readonly collectionMs: number;
-  readonly operations: number;
-}

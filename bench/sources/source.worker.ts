@@ -9,12 +9,12 @@ import { createReadStream, mkdtempSync, rmSync, statSync, truncateSync, writeFil
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PerformanceObserver } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type Channel, type Fragment, PagePool, type PoolShare } from 'pagepool';
 import { connectInto, readFileInto } from 'pagepool/node';
-import { CASES, READ_BYTES, type Run, SCAN_PAGE_BYTES, type SourceCase, WINDOW_BYTES, WORKERS } from './plan.js';
+import { answerRuns, countCollections } from '../harness/processes.js';
+import { CASES, READ_BYTES, SCAN_PAGE_BYTES, type SourceCase, WINDOW_BYTES, WORKERS } from './plan.js';
 
 /** Shared counters: bytes that workers are done with, bytes of the pass, microseconds of collections. */
 const DONE = 0;
@@ -29,16 +29,10 @@ interface Setup {
 /** Receives a pass of so many bytes, and hands them to the workers. */
 type Pass = (bytes: number) => Promise<void>;
 
-function countCollections(counters: Int32Array): void {
-  new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) Atomics.add(counters, COLLECTED, Math.round(duration * 1000));
-  }).observe({ entryTypes: ['gc'] });
-}
-
 // ---------------------------------------------------------------------------------- the workers
 
 function runWorker({ counters, share }: Setup): void {
-  countCollections(counters);
+  countCollections(counters, COLLECTED);
   if (share !== null) void runPoolWorker(PagePool.attach(share), counters);
   else runPostWorker(counters);
 }
@@ -307,7 +301,7 @@ function send(): void {
 async function measure(id: string, variant: string): Promise<void> {
   const one = CASES.find((each) => each.id === id) as SourceCase;
   const counters = new Int32Array(new SharedArrayBuffer(16));
-  countCollections(counters);
+  countCollections(counters, COLLECTED);
   const isPooled = variant === 'wasm';
   let sender: ChildProcess | undefined;
   let pass: Pass;
@@ -320,14 +314,9 @@ async function measure(id: string, variant: string): Promise<void> {
       : posted(one, variant === 'postMessage, transferred', counters, port);
   }
   process.on('disconnect', () => process.exit());
-  process.on('message', async (bytes: number) => {
-    if (one.kind === 'file') await pass(bytes); // the file is there, and in the page cache
-    (globalThis as { gc?: () => void }).gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    counters.fill(0);
+  answerRuns(counters, COLLECTED, async (bytes) => {
+    Atomics.store(counters, DONE, 0);
     Atomics.store(counters, EXPECTED, bytes);
-    const started = performance.now();
-    const before = process.cpuUsage();
     await pass(bytes);
     while (one.kind === 'tcp' && Atomics.load(counters, DONE) < bytes) {
       await Promise.race([
@@ -335,15 +324,7 @@ async function measure(id: string, variant: string): Promise<void> {
         new Promise((resolve) => setTimeout(resolve, 20)),
       ]);
     }
-    const seconds = (performance.now() - started) / 1000;
-    const { user, system } = process.cpuUsage(before);
-    await new Promise((resolve) => setTimeout(resolve, 50)); // collections are heard of a moment later
-    process.send?.({
-      seconds,
-      cpuSeconds: (user + system) / 1e6,
-      collectionMs: Atomics.load(counters, COLLECTED) / 1000,
-      operations: bytes / (one.recordBytes || READ_BYTES),
-    } satisfies Run);
+    return bytes / (one.recordBytes || READ_BYTES);
   });
 }
 

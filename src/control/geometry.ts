@@ -46,6 +46,7 @@ export interface GeometryPlan {
   readonly pageCount: number;
   readonly unitBytes: number;
   readonly maxPorts: number;
+  readonly tokens: number;
   readonly zero: 'never' | 'on-release';
   readonly channels: readonly ChannelPlan[];
   /** What every thread has to know of the providers. */
@@ -121,7 +122,6 @@ export const MEMORY_BYTES_MAX: number = 65535 * WASM_PAGE_BYTES;
  * Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched.
  */
 export const SCRATCH_BYTES = 32 * 1024;
-const TOKEN_COUNT = 256;
 /** Adjacent cache lines are fetched in pairs. */
 const BLOCK_ALIGNMENT = 128;
 
@@ -156,7 +156,7 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     nodeBytes: align(NODE_PAGES_OFFSET + 4 * magazineCapacity, 16),
   });
   const tokensOffset = align(ringEnd(ring), BLOCK_ALIGNMENT);
-  const channelsOffset = align(tokensOffset + TOKEN_COUNT * TOKEN_BYTES, BLOCK_ALIGNMENT);
+  const channelsOffset = align(tokensOffset + plan.tokens * TOKEN_BYTES, BLOCK_ALIGNMENT);
   const channels = planChannels(plan.channels, channelsOffset, maxPorts);
   const last = channels.at(-1);
   const controlBytes = align(last === undefined ? channelsOffset : ringEnd(last.ring), BLOCK_ALIGNMENT);
@@ -192,7 +192,7 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     extentsOffset,
     ring,
     tokensOffset,
-    tokenCount: TOKEN_COUNT,
+    tokenCount: plan.tokens,
     channelsOffset,
     channels,
     controlBytes,

@@ -10,9 +10,11 @@ import {
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   ENTRY_SHIFT,
+  EVENT_WAITERS_OFFSET,
   HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_SHIFT,
+  LOAN_INDEX_BITS,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
   NODE_PAGES_OFFSET,
@@ -135,6 +137,12 @@ export function lentHandles({ memory, geometry }: SharedWords): number[] {
   return handles;
 }
 
+/** The number that `lend` of an engine returned, taken apart: which token, and which loan of it. */
+export function loanParts(loan: number): { readonly index: number; readonly sequence: number } {
+  const indexes = 2 ** LOAN_INDEX_BITS;
+  return { index: loan % indexes, sequence: Math.floor(loan / indexes) };
+}
+
 /** Pages in a port's cache. */
 export function cachedPages(memory: PoolMemory, geometry: Geometry, id: number): number {
   let pages = 0;
@@ -173,4 +181,28 @@ export function pendingEntries(memory: PoolMemory, geometry: Geometry, channel: 
     entries += Math.max(0, loadWord(memory, inbox + NODE_COUNT_OFFSET) - loadWord(memory, inbox + NODE_TAKEN_OFFSET));
   }
   return entries;
+}
+
+/** The ports whose threads wait for an event. */
+export function waitingPorts({ memory, geometry }: SharedWords, event: number): number[] {
+  const ports: number[] = [];
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const waiters = loadWord(memory, event + EVENT_WAITERS_OFFSET + ((id >>> 5) << 2));
+    if (((waiters >>> (id & 31)) & 1) !== 0) ports.push(id);
+  }
+  return ports;
+}
+
+/** How many threads wait at a channel. */
+export function waitingThreads(
+  words: SharedWords,
+  { offset }: ChannelGeometry,
+): {
+  readonly senders: number;
+  readonly receivers: number;
+} {
+  return {
+    senders: waitingPorts(words, offset + CHANNEL_NOT_FULL_OFFSET).length,
+    receivers: waitingPorts(words, offset + CHANNEL_NOT_EMPTY_OFFSET).length,
+  };
 }

@@ -2,11 +2,12 @@
 //
 // A socket that is not read loses datagrams in the kernel; an empty pool loses them here, counted. Nothing waits.
 
-import { type RemoteInfo, Socket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
 import { invalidArgument, requireRecord } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
+import { isDatagramSocket } from './brands.js';
 import { publish } from './events.js';
 import { requireOnFragment } from './options.js';
 
@@ -41,7 +42,7 @@ export function receiveInto(
   const port = portOf(call, pool);
   requireOnFragment(call, onFragment);
   requireRecord(call, 'socket', socket);
-  if (!(socket instanceof Socket)) throw invalidArgument(call, 'socket', socket, 'a socket of node:dgram');
+  if (!isDatagramSocket(socket)) throw invalidArgument(call, 'socket', socket, 'a socket of node:dgram');
   let received = 0;
   let dropped = 0;
   let bytes = 0;
@@ -92,6 +93,7 @@ export function receiveInto(
       else reject(error);
     };
     socket.on('message', onMessage).on('close', onClose).on('error', onError);
+    if (isClosed(socket)) end(); // nobody would tell
   });
   return {
     get received() {
@@ -103,4 +105,14 @@ export function receiveInto(
     finished,
     stop: () => end(),
   };
+}
+
+/** Whether the socket is closed. One that is not bound yet throws as well, for another reason. */
+function isClosed(socket: Socket): boolean {
+  try {
+    socket.address();
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_SOCKET_DGRAM_NOT_RUNNING';
+  }
 }

@@ -14,6 +14,7 @@ import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import type { Port } from '../port/port.js';
+import { isUrl } from './brands.js';
 import { Delivery } from './delivery.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 
@@ -109,7 +110,7 @@ async function openFile(call: string, file: unknown): Promise<Target> {
       },
     };
   }
-  if (typeof file !== 'string' && !(file instanceof URL) && !isBytes(file)) {
+  if (typeof file !== 'string' && !isUrl(file) && !isBytes(file)) {
     throw invalidArgument(call, 'file', file, 'a path, a file descriptor or a FileHandle');
   }
   const descriptor = await new Promise<number>((resolve, reject) => {

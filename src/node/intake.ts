@@ -268,11 +268,14 @@ export class Intake {
     this.#proceed();
   }
 
-  /** The source is closed: nothing lands in pages any more. Without an end before it that is an error. */
-  closed(): void {
+  /**
+   * The source is closed: nothing lands in pages any more. Without an end before it that is an error: the cause, where
+   * it is known.
+   */
+  closed(cause?: unknown): void {
     this.#isSafe = true;
     if (this.delivery.isOver) this.#settle();
-    else if (!this.#hasEnded) this.delivery.fail(prematureClose());
+    else if (!this.#hasEnded) this.delivery.fail(cause ?? prematureClose());
   }
 
   #fail(): void {
@@ -311,6 +314,8 @@ export class Intake {
   }
 }
 
-function prematureClose(): Error {
-  return Object.assign(new Error('the source was closed before its end'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
+/** @param sign what told it */
+export function prematureClose(sign = ''): Error {
+  const what = `the source was closed before its end${sign === '' ? '' : `: ${sign}`}`;
+  return Object.assign(new Error(what), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
 }

@@ -9,6 +9,7 @@ import { connect as connectNet, type NetConnectOpts, Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { invalidArgument, requireRecord } from '../errors.js';
 import type { PagePool } from '../pool/page-pool.js';
+import { isSocket } from './brands.js';
 import { Intake } from './intake.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 import { readStream } from './stream.js';
@@ -92,7 +93,7 @@ export function serveInto(
   requireOnFragment(call, onFragment);
   const { direct = true, ...read } = resolveRead(call, pool, options, ['direct']);
   if (typeof direct !== 'boolean') throw invalidArgument(call, 'direct', direct, 'a boolean');
-  if (!(socket instanceof Socket)) throw invalidArgument(call, 'socket', socket, 'a socket of node:net');
+  if (!isSocket(socket)) throw invalidArgument(call, 'socket', socket, 'a socket of node:net');
   if (!direct || !canTakeOver(socket)) return copied(call, pool, socket, onFragment, read);
   return attach(
     (source) => new Intake(call, pool, onFragment, read, false, source),

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { invalidArgument } from '../errors.js';
 import { isBytes } from '../platform/buffers.js';
 import type { PagePool } from '../pool/page-pool.js';
-import { Intake } from './intake.js';
+import { Intake, prematureClose } from './intake.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 
 /**
@@ -40,31 +40,84 @@ export function readStream(
     resume: () => stream.resume(),
     stop: () => {
       stop();
-      stream.destroy();
+      leave(stream);
       intake.closed(); // chunks are copied: nobody writes to pages later
     },
   });
   const { delivery } = intake;
   const onData = (chunk: unknown): void => {
     if (!isBytes(chunk)) delivery.fail(notBytes(call, chunk));
-    else if (!intake.put(chunk)) stream.pause();
+    else if (!intake.put(chunk) && !delivery.isOver) stream.pause();
   };
   const onEnd = (): void => {
     stop();
-    intake.ended();
+    const cause = causeOf(stream);
+    if (cause === undefined) intake.ended();
+    else delivery.fail(cause);
   };
-  const onClose = (): void => intake.closed();
+  const onClose = (): void => intake.closed(causeOf(stream));
   const onError = (error: Error): void => delivery.fail(error);
   const stop = (): void => {
     stream.off('data', onData).off('end', onEnd).off('close', onClose);
   };
   // Stays: an error after the end, or one that comes late, has a listener.
   stream.on('error', onError);
-  if (stream.readableEnded) intake.ended();
-  else if (stream.destroyed) intake.closed();
-  else stream.on('data', onData).on('end', onEnd).on('close', onClose);
+  if (stream.readableEnded) onEnd();
+  else if (isOver(stream)) onClose();
+  else {
+    stream.on('data', onData).on('end', onEnd).on('close', onClose);
+    stream.resume(); // a stream that was paused is not resumed by who listens
+  }
   delivery.begin();
   return delivery.finished;
+}
+
+/** What streams of several kinds say of their end; each has some of it. */
+interface EndState {
+  /** HTTP: the other side, or this one, gave up. */
+  readonly aborted?: unknown;
+  /** HTTP/1: the whole message came. */
+  readonly complete?: unknown;
+  readonly errored?: unknown;
+  readonly closed?: unknown;
+  /** HTTP/2: with which code the stream was reset. */
+  readonly rstCode?: unknown;
+  /** HTTP/2: the stream of a request. */
+  readonly stream?: { readonly rstCode?: unknown } | null;
+}
+
+/**
+ * Why the stream has not come to its end, by all that Node's own `finished()` asks; undefined: nothing speaks against
+ * it. HTTP/2 emits 'end' for a body that was cut off, and says so beside it alone.
+ */
+function causeOf(stream: Readable): unknown {
+  const { errored, aborted, complete, rstCode, stream: inner } = stream as EndState;
+  if (errored !== undefined && errored !== null && typeof errored !== 'boolean') return errored;
+  const code = rstCode ?? inner?.rstCode;
+  if (typeof code === 'number' && code !== 0) return prematureClose(`rstCode=${code}`);
+  if (aborted === true) return prematureClose('aborted=true');
+  return complete === false ? prematureClose('complete=false') : undefined;
+}
+
+/** Whether nothing will come any more, and nobody will be told again. */
+function isOver(stream: Readable): boolean {
+  const { closed, errored } = stream as EndState;
+  return stream.destroyed || closed === true || (errored != null && !stream.readable);
+}
+
+/**
+ * After a failure: the rest is for nobody. What has to be answered flows away, so that it can be (a 413), since the
+ * answer has the same connection; everything else is destroyed.
+ */
+function leave(stream: Readable): void {
+  if (isAnswerable(stream) && !stream.destroyed) stream.resume();
+  else stream.destroy();
+}
+
+/** Whether it is a request that a server got, HTTP/1 or 2, or the stream of one. */
+function isAnswerable(stream: Readable): boolean {
+  const { method, url, respond } = stream as { method?: unknown; url?: unknown; respond?: unknown };
+  return typeof respond === 'function' || (typeof method === 'string' && typeof url === 'string');
 }
 
 /** Throws unless it is a readable stream of bytes. */

@@ -3,13 +3,14 @@
 // Streams keep what they were given in lists of their own, and lose it when they are destroyed. So both classes
 // remember the references that are inside, and give them back at the end.
 
-import { Socket as DatagramSocket } from 'node:dgram';
 import { Readable, Writable } from 'node:stream';
 import { requireRecord } from '../errors.js';
 import { Packet } from '../packet/packet.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment } from '../pool/fragment.js';
 import { type OnFragment, requireOnFragment } from './options.js';
+import { isGone, PendingWrites } from './pending.js';
+import { isStreamKind, type TargetKind } from './target.js';
 import { destroyedStream, type PacketTarget, type WriteOptions, writePacket, writer } from './write.js';
 
 /** Begins to read: hands every fragment to the function, ends when the signal says so, resolves at the source's end. */
@@ -68,6 +69,15 @@ class FragmentReadable extends Readable {
     }, this.#stop.signal);
   }
 
+  /** What was looked at and is put back is inside again; where the stream takes nothing any more it is released. */
+  override unshift(chunk: unknown, encoding?: BufferEncoding): void {
+    if (chunk instanceof Fragment) {
+      if (this.destroyed || this.readableEnded) chunk[dispose]();
+      else this.#inside.add(chunk);
+    }
+    super.unshift(chunk, encoding);
+  }
+
   /** Every way out of a Readable emits 'data', whether somebody listens or not. */
   override emit(event: string | symbol, ...args: unknown[]): boolean {
     if (event === 'data') {
@@ -97,7 +107,8 @@ class FragmentReadable extends Readable {
 /** How packets are written. */
 export interface PacketWritableOptions extends WriteOptions {
   /**
-   * Streams: whether the target ends, and is destroyed, with this stream; true if not given. Other targets stay open.
+   * Streams: whether the target ends, and is destroyed, with this stream; true if not given, but for `process.stdout`
+   * and `process.stderr`. Other targets stay open.
    */
   end?: boolean | undefined;
 }
@@ -110,34 +121,37 @@ export interface PacketWritableOptions extends WriteOptions {
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for a wrong target or option
  */
 export function packetWritable(target: PacketTarget, options?: PacketWritableOptions): Writable {
-  const { end = true, ...write } = requireRecord('packetWritable', 'options', options ?? {}, [
+  const { end, ...write } = requireRecord('packetWritable', 'options', options ?? {}, [
     'end',
     'position',
     'port',
     'address',
   ]) as PacketWritableOptions;
-  writer('packetWritable', target, write.position);
-  return new PacketWritable(target, write, end && isStream(target) ? target : undefined);
+  const { kind } = writer('packetWritable', target, write.position);
+  const ends = isStreamKind(kind) && (end ?? !isOfProcess(target));
+  return new PacketWritable(target, kind, write, ends ? (target as Writable) : undefined);
 }
 
-/** An HTTP response is one by what it does, not by its class. */
-function isStream(target: PacketTarget): target is Writable {
-  return typeof (target as Partial<Writable>).cork === 'function';
+/** Whether all of the program writes to it: Node's own `pipe` leaves it open as well. */
+function isOfProcess(target: PacketTarget): boolean {
+  return target === process.stdout || target === process.stderr;
 }
 
 type Callback = (error?: Error | null) => void;
 
 class PacketWritable extends Writable {
   readonly #target: PacketTarget;
+  readonly #kind: TargetKind;
   readonly #options: WriteOptions;
   readonly #ended: Writable | undefined;
   readonly #inside = new Set<Packet | Fragment>();
   #position: number | undefined;
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(target: PacketTarget, options: WriteOptions, ended: Writable | undefined) {
+  constructor(target: PacketTarget, kind: TargetKind, options: WriteOptions, ended: Writable | undefined) {
     super({ objectMode: true, highWaterMark: 16 });
     this.#target = target;
+    this.#kind = kind;
     this.#options = options;
     this.#position = options.position;
     this.#ended = ended;
@@ -171,7 +185,7 @@ class PacketWritable extends Writable {
   }
 
   override _writev(chunks: { chunk: Packet | Fragment }[], callback: Callback): void {
-    const isDatagrams = this.#target instanceof DatagramSocket;
+    const isDatagrams = this.#kind === 'datagrams';
     const all = new Packet();
     try {
       for (const { chunk } of isDatagrams ? [] : chunks) all.append(chunk);
@@ -208,16 +222,33 @@ class PacketWritable extends Writable {
   }
 
   override _final(callback: Callback): void {
-    if (this.#ended === undefined) callback();
-    else if (this.#ended.destroyed)
+    const ended = this.#ended;
+    if (ended === undefined) {
+      callback();
+      return;
+    }
+    if (ended.destroyed || isGone(ended)) {
       callback(destroyedStream()); // Node would not call back
-    else this.#ended.end(((error?: Error | null) => callback(error)) as () => void);
+      return;
+    }
+    const pending = PendingWrites.of(ended);
+    const waiting = { giveUp: () => onEnd(destroyedStream()) };
+    const onEnd = (error?: Error | null): void => {
+      pending.delete(waiting);
+      callback(error);
+    };
+    pending.add(waiting);
+    if (this.#kind !== 'foreign') ended.end(onEnd as () => void);
+    else {
+      ended.once('finish', onEnd); // its `end` may take no callback
+      ended.end();
+    }
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
     for (const data of this.#inside) (data as Partial<Fragment>)[dispose]?.();
     this.#inside.clear();
-    if (error !== null || !this.writableFinished) this.#ended?.destroy(error ?? undefined);
+    if (error !== null || !this.writableFinished) this.#ended?.destroy?.(error ?? undefined);
     // Pages are home when 'close' comes.
     void this.#writing.then(() => callback(error));
   }

@@ -1,23 +1,23 @@
 // Packets out: one writev for all fragments, and the references go back when the write is done, not before.
 //
 // "Done" is what the platform's own callback says: until then libuv may read from the pages. A write that fails half
-// way is done too. HTTP messages and UDP sockets forget the callbacks of what they drop when they are closed; there the
-// close says it.
+// way is done too. What kind of target it is (target.ts) says whether its callback can be believed; whether one will
+// come at all is watched beside it (pending.ts).
 
-import { Socket as DatagramSocket } from 'node:dgram';
-import { type EventEmitter, errorMonitor } from 'node:events';
+import type { Socket as DatagramSocket } from 'node:dgram';
 import type { FileHandle } from 'node:fs/promises';
-import { OutgoingMessage } from 'node:http';
-import { PassThrough, type Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import { Packet } from '../packet/packet.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment } from '../pool/fragment.js';
+import { isGone, type PendingWrite, PendingWrites } from './pending.js';
+import { type TargetKind, targetKind } from './target.js';
 
 /**
- * What packets are written to: a socket or a stream of bytes, an HTTP response, a file handle, a UDP socket. A stream
- * has to be done with a chunk when it calls back: one that hands the chunk itself on, as `PassThrough` does, would show
- * what its page holds later.
+ * What packets are written to: a socket or a stream of bytes, an HTTP response, a file handle, a UDP socket. What is
+ * known to hand its chunks on, or may never call back, gets a copy. A Writable of your own has to be done with a chunk
+ * when it calls back: one that keeps it would show what its page holds later.
  */
 export type PacketTarget = Writable | FileHandle | DatagramSocket;
 
@@ -32,8 +32,9 @@ export interface WriteOptions {
 }
 
 /**
- * Writes a packet, or a fragment, without a copy, and releases it when the platform is done with its pages, also when
- * the write fails. Its references move to the call: the packet is empty, the fragment spent. Resolves with the number
+ * Writes a packet, or a fragment, and releases it when the platform is done with its pages, also when the write fails
+ * or the target is gone. No copy; one for targets that may show the bytes later (a Transform that is no compressor or
+ * cipher, a worker's standard output, a stream that is not Node's): the pages are released at once there. Its references move to the call: the packet is empty, the fragment spent. Resolves with the number
  * of bytes. Memory is bounded by who awaits it.
  *
  * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED; PagePoolError
@@ -51,57 +52,67 @@ export async function writePacket(
     'port',
     'address',
   ]) as WriteOptions;
-  const write = writer(call, target, position, port, address);
+  const { kind, write } = writer(call, target, position, port, address);
   if (!(data instanceof Packet || data instanceof Fragment)) {
     throw invalidArgument(call, 'data', data, 'a Packet or a Fragment');
   }
   const packet = new Packet().append(data);
   try {
     const { length } = packet;
-    await write(packet.toBuffers());
+    if (kind === 'copy' || kind === 'foreign') {
+      const bytes = Buffer.allocUnsafe(length);
+      packet.copyTo(bytes);
+      packet[dispose]();
+      await write(length === 0 ? [] : [bytes]);
+    } else {
+      await write(packet.toBuffers());
+    }
     return length;
   } finally {
     packet[dispose]();
   }
 }
 
-type Write = (views: Uint8Array[]) => Promise<void>;
+/** How to write to a target. */
+interface Writer {
+  readonly kind: TargetKind;
+  write(views: Uint8Array[]): Promise<void>;
+}
 
 /** How to write to the target. @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when nobody can */
-export function writer(call: string, target: unknown, position?: number, port?: number, address?: string): Write {
+export function writer(call: string, target: unknown, position?: number, port?: number, address?: string): Writer {
   if (position !== undefined) requireInteger(call, 'position', position, 0, Number.MAX_SAFE_INTEGER);
-  if (target instanceof PassThrough) {
-    const expected = 'a stream that is done with a chunk when it calls back';
-    throw invalidArgument(call, 'target', target, expected, 'write to where its bytes go');
-  }
-  if (target instanceof DatagramSocket) return (views) => sendDatagram(target, views, port, address);
-  const { writev, write, cork } = (target ?? {}) as { writev?: unknown; write?: unknown; cork?: unknown };
-  if (typeof cork === 'function' && typeof write === 'function')
-    return (views) => writeStream(target as Writable, views);
-  if (typeof writev === 'function') return (views) => writeFile(target as FileHandle, views, position);
-  throw invalidArgument(call, 'target', target, 'a Writable, a FileHandle or a dgram.Socket');
+  const kind = targetKind(call, target);
+  if (kind === 'datagrams')
+    return { kind, write: (views) => sendDatagram(target as DatagramSocket, views, port, address) };
+  if (kind === 'file') return { kind, write: (views) => writeFile(target as FileHandle, views, position) };
+  if (kind === 'foreign') return { kind, write: (views) => writeForeign(target as Writable, views) };
+  return { kind, write: (views) => writeStream(target as Writable, views) };
 }
 
 function writeStream(stream: Writable, views: readonly Uint8Array[]): Promise<void> {
   if (views.length === 0) return Promise.resolve();
+  if (isGone(stream)) return Promise.reject(destroyedStream());
   return new Promise((resolve, reject) => {
     let left = views.length;
     let failure: Error | null | undefined;
-    const giveUp = (): void => {
-      left = 1;
-      onDone(destroyedStream());
+    const pending = PendingWrites.of(stream);
+    const waiting: PendingWrite = {
+      giveUp: () => {
+        left = 1;
+        onDone(stream.errored ?? destroyedStream());
+      },
     };
     const onDone = (error?: Error | null): void => {
       failure ??= error;
       if (--left !== 0) return;
-      forgotten?.delete(giveUp);
+      pending.delete(waiting);
       // A socket that was destroyed meanwhile calls back without an error, whatever became of the bytes.
       if (stream.destroyed && !stream.writableFinished) failure ??= stream.errored ?? destroyedStream();
       if (failure == null) resolve();
       else reject(failure);
     };
-    const forgotten = stream instanceof OutgoingMessage ? callbacksOf(stream) : undefined;
-    forgotten?.add(giveUp);
+    pending.add(waiting);
     if (views.length > 1) stream.cork();
     for (const view of views) {
       try {
@@ -111,6 +122,37 @@ function writeStream(stream: Writable, views: readonly Uint8Array[]): Promise<vo
       }
     }
     if (views.length > 1) stream.uncork();
+  });
+}
+
+const drained = new WeakSet<Writable>();
+
+/** Whatever comes first says that the stream takes more: the callback, what `write` returns, or 'drain'. */
+function writeForeign(stream: Writable, views: readonly Uint8Array[]): Promise<void> {
+  const [bytes] = views;
+  if (bytes === undefined) return Promise.resolve();
+  if (stream.destroyed || stream.closed || isGone(stream)) return Promise.reject(destroyedStream());
+  return new Promise((resolve, reject) => {
+    const pending = PendingWrites.of(stream);
+    if (!drained.has(stream)) {
+      drained.add(stream);
+      stream.on('drain', () => pending.drained());
+    }
+    const onDone = (error?: Error | null): void => {
+      pending.delete(waiting);
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    };
+    const waiting: PendingWrite = {
+      giveUp: () => onDone(stream.errored ?? destroyedStream()),
+      onDrain: () => onDone(),
+    };
+    pending.add(waiting);
+    try {
+      if (stream.write(bytes, onDone)) onDone();
+    } catch (error) {
+      onDone(error as Error);
+    }
   });
 }
 
@@ -137,15 +179,15 @@ function behind(views: readonly Uint8Array[], bytes: number): Uint8Array[] {
 
 function sendDatagram(socket: DatagramSocket, views: Uint8Array[], port?: number, address?: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const forgotten = callbacksOf(socket);
-    const giveUp = (): void => onDone(destroyedStream());
+    const pending = PendingWrites.of(socket);
+    const waiting: PendingWrite = { giveUp: () => onDone(destroyedStream()) };
     const onDone = (error?: Error | null): void => {
-      forgotten.delete(giveUp);
+      pending.delete(waiting);
       if (error === null || error === undefined) resolve();
       else reject(error);
     };
     const data = views.length === 0 ? [new Uint8Array(0)] : views;
-    forgotten.add(giveUp);
+    pending.add(waiting);
     try {
       if (port === undefined) socket.send(data, onDone);
       else socket.send(data, port, address, onDone);
@@ -153,44 +195,6 @@ function sendDatagram(socket: DatagramSocket, views: Uint8Array[], port?: number
       onDone(error as Error);
     }
   });
-}
-
-const waiting = new WeakMap<EventEmitter, Set<() => void>>();
-
-/**
- * Writes of a target that forgets callbacks: those that are left are called when it is closed and has called back what
- * it will.
- */
-function callbacksOf(target: EventEmitter): Set<() => void> {
-  const known = waiting.get(target);
-  if (known !== undefined) return known;
-  const callbacks = new Set<() => void>();
-  waiting.set(target, callbacks);
-  // 'close' comes before libuv has called back the writes that it cancels: those come until the turn after the next.
-  const afterwards = (): void => {
-    const forgotten = [...callbacks];
-    setImmediate(() =>
-      setImmediate(() => {
-        for (const callback of forgotten) if (callbacks.has(callback)) callback();
-      }),
-    );
-  };
-  target.once('close', afterwards);
-  if (target instanceof DatagramSocket) {
-    // A socket that could not be bound drops what waits for that, and is not closed.
-    (target as EventEmitter).on(errorMonitor, () => {
-      if (!isBound(target)) afterwards();
-    });
-  }
-  return callbacks;
-}
-
-function isBound(socket: DatagramSocket): boolean {
-  try {
-    return socket.address().port !== 0;
-  } catch {
-    return false;
-  }
 }
 
 export function destroyedStream(): Error {

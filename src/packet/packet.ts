@@ -10,6 +10,7 @@
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
+import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, portOfFragment, spendFragment } from '../pool/fragment.js';
 import { isReadableHandle } from '../port/handles.js';
@@ -19,6 +20,12 @@ import { forgetPart, Part, sharePart } from './part.js';
 import { PartList } from './part-list.js';
 import { PacketReader } from './reader.js';
 import { isByte, patternOf } from './search.js';
+
+const NOT_POSTED = unclonable(
+  'Packet',
+  'what lend() of its fragments returns',
+  'send it through a channel, by sendPacket(); or shift() its fragments and post what lend() of each returns',
+);
 
 /** Where a window of a packet lies: for those that hand handles on. */
 export interface PacketWindow {
@@ -49,6 +56,7 @@ export let mergeSmall: (packet: Packet, from: number) => void;
  * if (!sendPacket(channel, packet)) retryLater();
  */
 export class Packet extends PacketReader implements Iterable<Uint8Array> {
+  protected readonly notPosted: Unclonable = NOT_POSTED;
   readonly #list = new PartList();
   #tag = 0;
 
@@ -339,6 +347,11 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
       'POOL_ERR_UNREADABLE',
       `${call} failed: isReadable=false (expected a packet whose bytes the processor can look at); ${REMEDIES.POOL_ERR_UNREADABLE}`,
     );
+  }
+
+  [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {
+    const { length, parts, tag } = this;
+    return shown('Packet', { length, parts, tag }, depth, options, inspect);
   }
 
   static {

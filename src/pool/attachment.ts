@@ -9,8 +9,8 @@ import { ownerState, ringOwner } from '../control/owner.js';
 import { announce, poolState, watchState } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
-import { PagePoolError, REMEDIES } from '../errors.js';
-import type { LeakOptions } from '../leaks/report.js';
+import { invalidArgument, PagePoolError, REMEDIES, requireMilliseconds, requireRecord } from '../errors.js';
+import type { LeakOptions, LeakReport } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
 import { hold, letGo } from '../platform/timers.js';
@@ -18,13 +18,14 @@ import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { EventCount } from '../port/eventcount.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
-import { type WaitOptions, wakeAll } from '../port/waiting.js';
+import { type WaitOptions, waitFor, wakeAll } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
+import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
 import type { Areas } from '../supply/areas.js';
-import { Channel, endChannelWaits } from './channel.js';
+import { Channel, endChannelWaits, iterate } from './channel.js';
 import { type CloseReport, Closing, closeReport } from './closing.js';
-import { Fragment } from './fragment.js';
+import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
 import type { PoolShare } from './share.js';
 import { endAttachment, type Start } from './start.js';
 
@@ -125,6 +126,20 @@ export class Attachment {
     );
   }
 
+  channel(name: string): Channel {
+    const channel = this.channels.get(name);
+    if (channel !== undefined) return channel;
+    const names = [...this.channels.keys()].join(', ') || 'none';
+    const todo = 'declare it when the pool is created';
+    throw invalidArgument('channel', 'name', name, `a channel of the pool's options: ${names}`, todo);
+  }
+
+  async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
+    const call = 'lendAsync';
+    const probe = (): FragmentToken | undefined => lendFragment(fragment, this.port, call);
+    return waitFor({ call, port: this.port, event: this.freed, probe, looks: true }, options);
+  }
+
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
   trim(): number {
     const { port } = this;
@@ -134,6 +149,23 @@ export class Attachment {
     if (supply !== undefined) supply.trim('trim');
     else if (areas !== undefined && given > 0) ringOwner(port);
     return given;
+  }
+
+  watch(worker: unknown): void {
+    if (this.port.isGone) throw destroyedError('watch');
+    this.watching.watch(worker);
+  }
+
+  reap(portId: number, force: boolean): ReapReport {
+    if (this.port.isGone) throw destroyedError('reap');
+    this.port.supply?.refuseReentry('reap');
+    return this.reaper.reap(portId, force);
+  }
+
+  leaks(options: unknown): LeakReport[] {
+    const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']);
+    requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
+    return this.port.leaks?.reports(olderThanMs) ?? [];
   }
 
   /** Does what other threads asked of this one. */
@@ -208,7 +240,7 @@ export class Attachment {
 
 /** From now on the port's references are followed, through its engine. */
 function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
-  const { receive, receiveBurst, next, [Symbol.asyncIterator]: iterate } = Channel.prototype;
+  const { receive, receiveBurst, next } = Channel.prototype;
   const tracker = new LeakTracker(port, options, {
     alloc: [calls.alloc, calls.take, calls.takeAsync],
     allocFragment: [calls.allocFragment, calls.take, calls.takeAsync],

@@ -15,17 +15,19 @@ import {
 } from '../../assembly/layout.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
-import { laneSum, loadWord, pendingEntries } from '../control/nodes.js';
+import { laneSum, loadWord, pendingEntries, waitingThreads } from '../control/nodes.js';
 import { callError, invalidArgument, invalidHandle, type PagePoolError } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { monotonicMs } from '../platform/clock.js';
+import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { EventCount } from '../port/eventcount.js';
+import { Line } from '../port/line.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
-import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import { catchUp, requireTimeout, requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
+import { CHANNEL_NOT_POSTED } from './posting.js';
 
 const WORD_MAX = 0xffffffff;
-
 /** What the end of a channel is made of, for those that move messages of several entries. */
 export interface ChannelEnd {
   readonly port: Port;
@@ -61,11 +63,14 @@ export class Channel {
   readonly name: string;
   /** Entries that the channel has room for, each sent by itself. */
   readonly capacity: number;
+  protected readonly notPosted: Unclonable = CHANNEL_NOT_POSTED;
   readonly #port: Port;
   readonly #index: number;
   readonly #channel: ChannelGeometry;
   readonly #notEmpty: EventCount;
   readonly #notFull: EventCount;
+  /** The sends of this thread that wait. */
+  readonly #line = new Line();
 
   /** The pool makes channels: nobody else calls this. */
   constructor(port: Port, index: number) {
@@ -83,6 +88,11 @@ export class Channel {
   /** Entries inside now, late by what other threads do meanwhile. */
   get pending(): number {
     return pendingEntries(this.#port.memory, this.#port.geometry, this.#channel);
+  }
+
+  /** Threads that wait now: for room to send, and for an entry to receive. */
+  get waiting(): { readonly senders: number; readonly receivers: number } {
+    return waitingThreads(this.#port, this.#channel);
   }
 
   /** Entries that the channel's policy dropped and released, since the pool was created. */
@@ -107,12 +117,16 @@ export class Channel {
    *   POOL_ERR_INVALID_ARGUMENT when the entry is refused; nothing changed then
    */
   send(handle: number, offset: number, length: number, tag = 0): boolean {
-    if (!isHandleNumber(handle)) throw invalidHandle('send', handle);
-    if (!isWord(offset) || !isWord(length) || !isWord(tag)) throw badEntry(offset, length, tag);
+    return this.#send('send', handle, offset, length, tag);
+  }
+
+  #send(call: string, handle: number, offset: number, length: number, tag: number): boolean {
+    if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
+    if (!isWord(offset) || !isWord(length) || !isWord(tag)) throw badEntry(call, offset, length, tag);
     const code = this.#port.engine.send(this.#index, handle, offset, length, tag);
     if (code === OK) return true;
     if (code === FULL) return false;
-    throw this.#refusal(code, 'send', handle);
+    throw this.#refusal(code, call, handle);
   }
 
   /**
@@ -121,10 +135,41 @@ export class Channel {
    * @throws PagePoolError as `send`
    */
   sendFragment(fragment: Fragment, tag = 0): boolean {
-    requireOwnFragment(fragment, this.#port, 'sendFragment');
-    if (!this.send(fragment.handle, fragment.offset, fragment.length, tag)) return false;
+    return this.#sendFragment('sendFragment', fragment, tag);
+  }
+
+  #sendFragment(call: string, fragment: Fragment, tag: number): boolean {
+    requireOwnFragment(fragment, this.#port, call);
+    if (!this.#send(call, fragment.handle, fragment.offset, fragment.length, tag)) return false;
     spendFragment(fragment);
     return true;
+  }
+
+  /**
+   * The same, waiting for room. When it resolves the object is spent; when it rejects the fragment is still the
+   * caller's, as it is until then: do not write to it meanwhile. What one thread sends this way arrives in the order of
+   * its calls, whether it awaits each or not.
+   *
+   * @throws PagePoolError as `send`; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
+   * @example
+   * for (const line of lines) {
+   *   const fragment = await pool.takeAsync(line.length);
+   *   fragment.bytes.set(line);
+   *   await pool.channel('work').sendAsync(fragment);
+   * }
+   */
+  async sendAsync(fragment: Fragment, tag = 0, options?: WaitOptions): Promise<void> {
+    const waitOptions = requireWaitOptions('sendAsync', options);
+    requireOwnFragment(fragment, this.#port, 'sendAsync');
+    if (!isWord(tag)) throw badEntry('sendAsync', 0, 0, tag);
+    const probe = (): true | undefined => this.#sendFragment('sendAsync', fragment, tag) || undefined;
+    await this.#line.waitFor(this.#roomFor('sendAsync', probe), waitOptions);
+  }
+
+  /** A wait for room for one entry. */
+  #roomFor<T>(call: string, probe: () => T | undefined): Wait<T> {
+    const ask = (): boolean => this.isClosed || this.#port.engine.canSend(this.#index, 1) !== 0;
+    return { call, port: this.#port, event: this.#notFull, probe, ask, looks: false };
   }
 
   /**
@@ -285,23 +330,28 @@ export class Channel {
    *   left the pool; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
    */
   async waitRoom(options?: WaitOptions): Promise<void> {
-    const ask = (): boolean => this.isClosed || this.#port.engine.canSend(this.#index, 1) !== 0;
     const probe = (): true | undefined => {
       if (this.isClosed) throw this.#closed('waitRoom');
       if (this.#port.isGone) throw destroyedError('waitRoom');
-      return ask() ? true : undefined;
+      return this.#port.engine.canSend(this.#index, 1) !== 0 || undefined;
     };
-    await waitFor(
-      { call: 'waitRoom', port: this.#port, event: this.#notFull, probe, ask, looks: false },
-      requireWaitOptions('waitRoom', options),
-    );
+    await waitFor(this.#roomFor('waitRoom', probe), requireWaitOptions('waitRoom', options));
   }
 
   /**
    * The entries as they come, each a fragment that the loop's body releases; ends when the channel is closed and empty.
+   * Nothing is received ahead of the loop.
+   *
+   * @param options for the wait for each entry: `timeoutMs` counts anew for each
+   * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over, in the loop; an aborted signal's reason
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Fragment, void, undefined> {
-    for (let fragment = await this.next(); fragment !== null; fragment = await this.next()) yield fragment;
+  fragments(options?: WaitOptions): AsyncGenerator<Fragment, void, undefined> {
+    return iterate(this, requireWaitOptions('fragments', options));
+  }
+
+  /** The same with the defaults: `for await (const fragment of channel)`. */
+  [Symbol.asyncIterator](): AsyncGenerator<Fragment, void, undefined> {
+    return iterate(this, {});
   }
 
   static {
@@ -324,6 +374,11 @@ export class Channel {
     this.#port.engine.closeChannel(this.#index);
   }
 
+  [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {
+    const { name, capacity, pending, waiting, isClosed } = this;
+    return shown('Channel', { name, capacity, pending, waiting, isClosed }, depth, options, inspect);
+  }
+
   #refusal(code: number, call: string, value: unknown, index?: number): PagePoolError {
     return refusal(code, call, code === EMPTY ? 'channel' : 'handle', value, index);
   }
@@ -333,12 +388,19 @@ export class Channel {
   }
 }
 
-/** The error for the first of the numbers that is no u32. */
-function badEntry(offset: unknown, length: unknown, tag: unknown): PagePoolError {
-  for (const [name, value] of Object.entries({ offset, length })) {
-    if (!isWord(value)) return invalidArgument('send', name, value, `an integer, 0..${WORD_MAX}`);
+/** A loop over what a channel carries. A function of its own: leak tracking knows it among the frames of a call. */
+export async function* iterate(channel: Channel, options: WaitOptions): AsyncGenerator<Fragment, void, undefined> {
+  for (let fragment = await channel.next(options); fragment !== null; fragment = await channel.next(options)) {
+    yield fragment;
   }
-  return invalidArgument('send', 'tag', tag, `an integer, 0..${WORD_MAX}`);
+}
+
+/** The error for the first of the numbers that is no u32. */
+function badEntry(call: string, offset: unknown, length: unknown, tag: unknown): PagePoolError {
+  for (const [name, value] of Object.entries({ offset, length })) {
+    if (!isWord(value)) return invalidArgument(call, name, value, `an integer, 0..${WORD_MAX}`);
+  }
+  return invalidArgument(call, 'tag', tag, `an integer, 0..${WORD_MAX}`);
 }
 
 /** The error for a name that no channel of the pool has. */

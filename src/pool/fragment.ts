@@ -4,8 +4,8 @@
 // belongs to the thread that made it; to hand it on, send it through a channel or lend it.
 
 import {
+  ERR_NO_TOKEN,
   ERR_STALE_HANDLE,
-  LOAN_INDEX_BITS,
   OK,
   TOKEN_LENT,
   TOKEN_SEQ_SHIFT,
@@ -13,7 +13,7 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TIME_OFFSET,
 } from '../../assembly/layout.js';
-import { loadWord } from '../control/nodes.js';
+import { loadWord, loanParts } from '../control/nodes.js';
 import {
   callError,
   engineError,
@@ -24,9 +24,11 @@ import {
   requireRecord,
   show,
 } from '../errors.js';
+import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
 import { fragmentView } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
+import { FRAGMENT_NOT_POSTED } from './posting.js';
 
 /** A reference on its way outside any channel; structured-cloneable, good for one `adopt` in any thread of the pool. */
 export interface FragmentToken {
@@ -38,6 +40,8 @@ export interface FragmentToken {
 
 /** For channels: the fragment's reference went along. */
 export let spendFragment: (fragment: Fragment) => void;
+/** For pools: a token of the fragment, which is the port's; undefined where all are out. */
+export let lendFragment: (fragment: Fragment, port: Port, call: string) => FragmentToken | undefined;
 /** For packets: the port of a fragment that still has its reference; throws for another value. */
 export let portOfFragment: (fragment: Fragment, call: string) => Port;
 /** For channels: throws unless the fragment is this port's and still has its reference. */
@@ -59,6 +63,7 @@ export class Fragment {
   /** What the sender wrote beside it, a u32; 0 if it did not come through a channel. */
   readonly tag: number;
   readonly #port: Port;
+  protected readonly notPosted: Unclonable = FRAGMENT_NOT_POSTED;
   #view: Uint8Array | undefined;
   #isSpent = false;
 
@@ -129,17 +134,32 @@ export class Fragment {
    * Moves the reference into a token that another thread adopts once; the object is spent. Without a thread to adopt it
    * the reference stays out until `reclaimTokens`.
    *
-   * @throws PagePoolError POOL_ERR_REF_OVERFLOW when 256 tokens are out; POOL_ERR_STALE_HANDLE when this was spent
-   *   before
+   * @throws PagePoolError POOL_ERR_REF_OVERFLOW when as many tokens are out as the pool has (`pool.lendAsync` waits
+   *   then); POOL_ERR_STALE_HANDLE when this was spent before
    */
   lend(): FragmentToken {
-    this.#requireOwn('lend');
+    const token = this.#lend('lend');
+    if (token !== undefined) return token;
+    const found = `tokens=${this.#port.geometry.tokenCount}`;
+    const todo =
+      'adopt() or reclaimTokens() what is out, wait with pool.lendAsync(), or create the pool with more tokens';
+    throw callError('POOL_ERR_REF_OVERFLOW', 'lend', found, 'fewer fragments lent and not yet adopted', todo);
+  }
+
+  /** The token; undefined where all are out. */
+  #lend(call: string): FragmentToken | undefined {
+    this.#requireOwn(call);
     const { engine, identity } = this.#port;
     const loan = engine.lend(this.handle, this.offset, this.length, Math.floor(Date.now() / 1000));
-    if (loan < 0) throw refusal(loan, 'lend', 'handle', this.handle);
+    if (loan === ERR_NO_TOKEN) return undefined;
+    if (loan < 0) throw refusal(loan, call, 'handle', this.handle);
     this.#spend();
-    const index = loan & (2 ** LOAN_INDEX_BITS - 1);
-    return { kind: 'pagepool-fragment', identity, index, sequence: loan >>> LOAN_INDEX_BITS };
+    return { kind: 'pagepool-fragment', identity, ...loanParts(loan) };
+  }
+
+  [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {
+    const { handle, offset, length, tag } = this;
+    return shown('Fragment', { handle, offset, length, tag, isSpent: this.#isSpent }, depth, options, inspect);
   }
 
   static {
@@ -148,6 +168,10 @@ export class Fragment {
       if (!(fragment instanceof Fragment)) throw invalidArgument(call, 'fragment', fragment, 'a Fragment');
       fragment.#requireOwn(call);
       return fragment.#port;
+    };
+    lendFragment = (fragment, port, call) => {
+      requireOwnFragment(fragment, port, call);
+      return fragment.#lend(call);
     };
     requireOwnFragment = (fragment, port, call) => {
       if (portOfFragment(fragment, call) !== port) throw foreignError(call, fragment.handle);

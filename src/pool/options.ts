@@ -28,7 +28,10 @@ import type { MemoryProvider } from '../provider/provider.js';
 
 /** How one channel is made. */
 export interface ChannelOptions {
-  /** Entries that the channel has room for: 1..65535; 256 if not given. */
+  /**
+   * Entries that the channel has room for: 1..65535. If not given, 256 at most, and such that all channels together can
+   * hold half of the pages: the other half is for the threads that work.
+   */
   capacity?: number | undefined;
   /** Entries that travel in one step at most: 1..32; 8 if not given. 32 is best for bursts, 1 for sparse messages. */
   batch?: number | undefined;
@@ -36,8 +39,13 @@ export interface ChannelOptions {
   whenFull?: WhenFull | undefined;
 }
 
+/** The names that a pool was declared with: for the compiler, which refuses others. */
+export interface PoolNames {
+  readonly channels?: string | undefined;
+}
+
 /** How a pool is made; every option has a default. Those of leaks are for the creating thread alone. */
-export interface PoolOptions extends LeakOptions {
+export interface PoolOptions<Channels extends string = string> extends LeakOptions {
   /** For messages and statistics; 1..128 characters. */
   name?: string | undefined;
   /** Bytes of a page: a power of two from 256 to 64 MiB; 4096 if not given. */
@@ -48,8 +56,10 @@ export interface PoolOptions extends LeakOptions {
   unitBytes?: number | undefined;
   /** Threads that can be attached at one time: 1..64; 16 if not given. */
   maxPorts?: number | undefined;
+  /** Fragments that can be lent and not yet adopted, in all threads together: 1..65535; 256 if not given. */
+  tokens?: number | undefined;
   /** The channels by name: the same in every thread. */
-  channels?: Record<string, ChannelOptions> | undefined;
+  channels?: Record<Channels, ChannelOptions> | undefined;
   /**
    * Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of
    * `slabs()`.
@@ -78,6 +88,7 @@ export interface ResolvedOptions {
   readonly pageCount: number;
   readonly unitBytes: number;
   readonly maxPorts: number;
+  readonly tokens: number;
   readonly channels: readonly ChannelPlan[];
   readonly provider: MemoryProvider;
   readonly reserve: MemoryProvider | undefined;
@@ -94,12 +105,16 @@ export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
 export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
 export const CHANNELS_MAX = 256;
 export const CHANNEL_CAPACITY_MAX = 65535;
+const TOKENS_MAX = 65535;
+const DEFAULT_CAPACITY_MAX = 256;
 const NAME_LENGTH_MAX = 128;
 /** Generations that the default unit leaves room for: a stale handle is refused 1,023 times of 1,024. */
 const GENERATION_BITS_WANTED = 10;
 
 const OPTION_NAMES =
-  'name pageBytes pageCount unitBytes maxPorts channels provider reserve engine module zero leaks onLeak'.split(' ');
+  'name pageBytes pageCount unitBytes maxPorts tokens channels provider reserve engine module zero leaks onLeak'.split(
+    ' ',
+  );
 const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
 
 /**
@@ -111,10 +126,11 @@ const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
 export function resolveOptions(call: string, options: unknown): ResolvedOptions {
   const given = requireRecord(call, 'options', options === undefined ? {} : options, OPTION_NAMES) as PoolOptions;
   // Only what is not given has a default: null is a wrong type.
-  const { pageBytes = 4096, pageCount = 1024, maxPorts = 16 } = given;
+  const { pageBytes = 4096, pageCount = 1024, maxPorts = 16, tokens = 256 } = given;
   requirePowerOfTwo(call, 'pageBytes', pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX);
   requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
   requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
+  requireInteger(call, 'tokens', tokens, 1, TOKENS_MAX);
   const provider = resolveProvider(call, given.provider);
   const reserve = resolveReserve(call, given.reserve, PAGE_COUNT_MAX - pageCount);
   const source = resolveSource(provider, reserve);
@@ -129,7 +145,8 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     pageCount,
     unitBytes,
     maxPorts,
-    channels: resolveChannels(call, given.channels),
+    tokens,
+    channels: resolveChannels(call, given.channels, pageCount),
     provider,
     reserve: reserve?.provider,
     source,
@@ -203,23 +220,30 @@ function resolveName(call: string, name: unknown): string {
   return value;
 }
 
-function resolveChannels(call: string, channels: unknown): ChannelPlan[] {
+function resolveChannels(call: string, channels: unknown, pageCount: number): ChannelPlan[] {
   if (channels === undefined) return [];
+  if (Array.isArray(channels)) {
+    const todo = 'declare each by its name: { work: {} }';
+    throw invalidArgument(call, 'channels', channels, 'an object of options by name', todo);
+  }
   const record = requireRecord(call, 'channels', channels);
   const names = Object.keys(record);
   if (names.length > CHANNELS_MAX)
     throw invalidArgument(call, 'channels', names.length, `at most ${CHANNELS_MAX} of them`);
-  return names.map((name) => resolveChannel(call, name, record[name]));
+  // What is queued leaves half of the pages to the threads that work with them.
+  const share = Math.floor(pageCount / (2 * names.length));
+  const defaultCapacity = Math.min(Math.max(share, 1), DEFAULT_CAPACITY_MAX);
+  return names.map((name) => resolveChannel(call, name, record[name], defaultCapacity));
 }
 
 /** One channel's options with the defaults filled in. */
-export function resolveChannel(call: string, name: string, options: unknown): ChannelPlan {
+function resolveChannel(call: string, name: string, options: unknown, defaultCapacity: number): ChannelPlan {
   if (name.length < 1 || name.length > NAME_LENGTH_MAX) {
     throw invalidArgument(call, 'channels', name, `names of 1..${NAME_LENGTH_MAX} characters`);
   }
   const path = `channels.${name}`;
   const given = requireRecord(call, path, options, CHANNEL_OPTION_NAMES) as ChannelOptions;
-  const { capacity = 256, batch = 8 } = given;
+  const { capacity = defaultCapacity, batch = 8 } = given;
   requireInteger(call, `${path}.capacity`, capacity, 1, CHANNEL_CAPACITY_MAX);
   requireInteger(call, `${path}.batch`, batch, 1, BATCH_MAX);
   const whenFull = requireOneOf(call, `${path}.whenFull`, given.whenFull, ['refuse', 'drop-newest', 'drop-oldest']);

@@ -9,21 +9,15 @@ import { pageOfHandle, startOfHandle } from '../control/places.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
-import {
-  invalidArgument,
-  invalidHandle,
-  requireFlag,
-  requireInteger,
-  requireMilliseconds,
-  requireRecord,
-} from '../errors.js';
+import { invalidArgument, invalidHandle, requireFlag, requireInteger } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { isWords } from '../platform/buffers.js';
+import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
-import { allocBulkAt, allocBulkCopied, allocBulkLater, allocCopied, allocMore, releaseCopied } from '../port/bursts.js';
+import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinsError, sizeError } from '../port/handles.js';
-import { destroyedError, type Port, refusal } from '../port/port.js';
+import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
@@ -35,10 +29,11 @@ import { Attachment } from './attachment.js';
 import { type Channel, unknownChannel } from './channel.js';
 import type { CloseReport } from './closing.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
-import type { AttachOptions, PoolOptions } from './options.js';
-import type { PoolShare } from './share.js';
+import type { AttachOptions, PoolNames, PoolOptions } from './options.js';
+import { POOL_NOT_POSTED } from './posting.js';
+import type { NamesOf, PoolShare } from './share.js';
 import { attachTo, beginCreation, endAttachment, requireStart, type Start } from './start.js';
-import type { UnreadableChannel, UnreadableFragment, UnreadableProvider, UnreadableShare } from './unreadable.js';
+import type { UnreadableCalls, UnreadableProvider, UnreadableShare } from './unreadable.js';
 
 /**
  * A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the
@@ -64,7 +59,7 @@ export let portOf: (call: string, pool: PagePool) => Port;
  *   if (!pool.channel('work').send(page, 0, 65536)) pool.release(page);
  * }
  */
-export class PagePool {
+export class PagePool<Names extends PoolNames = PoolNames> {
   readonly name: string;
   readonly pageBytes: number;
   /** Pages at most. */
@@ -74,6 +69,7 @@ export class PagePool {
   readonly engine: 'wasm' | 'typescript';
   /** `'local'`: the memory cannot be shared, and `share()` says why. */
   readonly mode: 'shared' | 'local';
+  protected readonly notPosted: Unclonable = POOL_NOT_POSTED;
   /** The port's engine, beside the port's own: the fast paths save a load. */
   #engine: Engine;
   readonly #port: Port;
@@ -108,8 +104,12 @@ export class PagePool {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform
    *   refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
-  static create(options: PoolOptions & { provider: UnreadableProvider }): Promise<UnreadablePool>;
-  static create(options?: PoolOptions): Promise<PagePool>;
+  static create<Channels extends string = never>(
+    options: PoolOptions<Channels> & { provider: UnreadableProvider },
+  ): Promise<UnreadablePool<{ channels: Channels }>>;
+  static create<Channels extends string = never>(
+    options?: PoolOptions<Channels>,
+  ): Promise<PagePool<{ channels: Channels }>>;
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
@@ -118,8 +118,10 @@ export class PagePool {
   }
 
   /** The same at once, where compiling may block the thread: in Node and in workers. */
-  static createSync(options: PoolOptions & { provider: UnreadableProvider }): UnreadablePool;
-  static createSync(options?: PoolOptions): PagePool;
+  static createSync<Channels extends string = never>(
+    options: PoolOptions<Channels> & { provider: UnreadableProvider },
+  ): UnreadablePool<{ channels: Channels }>;
+  static createSync<Channels extends string = never>(options?: PoolOptions<Channels>): PagePool<{ channels: Channels }>;
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));
@@ -158,8 +160,8 @@ export class PagePool {
    *
    * @throws PagePoolError POOL_ERR_NOT_SHARED when the pool is local; POOL_ERR_DESTROYED when it is
    */
-  share(): PoolShare {
-    return this.#attachment.share();
+  share(): PoolShare<Names> {
+    return this.#attachment.share() as PoolShare<Names>;
   }
 
   /**
@@ -218,9 +220,7 @@ export class PagePool {
 
   /** Allocates `count` pages into `out`, all or none: false: none, and what `out` holds is no handle. */
   allocBulk(out: Uint32Array, count: number): boolean {
-    const address = this.#port.scratch.addressOf('allocBulk', 'out', out, count, 1);
-    const isDone = address !== 0 ? allocBulkAt(this.#port, address, count) : allocBulkCopied(this.#port, out, count);
-    return isDone || allocBulkLater(this.#port, out, count);
+    return allocBulk(this.#port, 'allocBulk', out, count);
   }
 
   /**
@@ -230,9 +230,7 @@ export class PagePool {
    *   closes, or its provider fails. A call that has taken some returns those, and the next one is told
    */
   allocBurst(out: Uint32Array, count: number): number {
-    const address = this.#port.scratch.addressOf('allocBurst', 'out', out, count, 1);
-    const got = address !== 0 ? this.#engine.allocBurst(address, count) : allocCopied(this.#port, out, count);
-    return got === count ? got : allocMore(this.#port, out, got, count);
+    return allocBurst(this.#port, out, count);
   }
 
   /**
@@ -269,14 +267,7 @@ export class PagePool {
    *   it not
    */
   releaseBulk(handles: Uint32Array, count: number = isWords(handles) ? handles.length : 0): void {
-    const address = this.#port.scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
-    const done = address !== 0 ? this.#engine.releaseBulk(address, count) : releaseCopied(this.#port, handles, count);
-    if (done < count) this.#refuseBulk(handles[done] as number, done);
-  }
-
-  /** Throws the error of a handle that a bulk stopped at: asking again changes nothing, since it is refused again. */
-  #refuseBulk(handle: number, index: number): never {
-    throw refusal(this.#engine.release(handle), 'releaseBulk', 'handle', handle, index);
+    releaseBulk(this.#port, handles, count);
   }
 
   /**
@@ -416,6 +407,16 @@ export class PagePool {
   }
 
   /**
+   * `fragment.lend()`, waiting for a token where as many are out as the pool has: until somebody adopts or reclaims
+   * one, which a timer notices within 10 ms. When it rejects the fragment is still the caller's.
+   *
+   * @throws PagePoolError as `lend`; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
+   */
+  async lendAsync(fragment: Fragment, options?: WaitOptions): Promise<FragmentToken> {
+    return this.#attachment.lend(fragment, requireWaitOptions('lendAsync', options));
+  }
+
+  /**
    * Takes over the reference in a token that another thread lent.
    *
    * @throws PagePoolError POOL_ERR_TOKEN_SPENT when it was adopted or reclaimed before
@@ -429,7 +430,7 @@ export class PagePool {
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
    */
-  channel(name: string): Channel {
+  channel(name: Names['channels'] & string): Channel {
     const { channels } = this.#attachment;
     const channel = channels.get(name);
     if (channel !== undefined) return channel;
@@ -473,8 +474,7 @@ export class PagePool {
    *   here
    */
   watch(worker: unknown): void {
-    if (this.#port.isGone) throw destroyedError('watch');
-    this.#attachment.watching.watch(worker);
+    this.#attachment.watch(worker);
   }
 
   /**
@@ -488,10 +488,7 @@ export class PagePool {
    *   thread reaps the port, or when it is this thread's own
    */
   reap(portId: number, options?: { force?: boolean | undefined }): ReapReport {
-    const force = requireFlag('reap', options, 'force');
-    if (this.#port.isGone) throw destroyedError('reap');
-    this.#port.supply?.refuseReentry('reap');
-    return this.#attachment.reaper.reap(portId, force);
+    return this.#attachment.reap(portId, requireFlag('reap', options, 'force'));
   }
 
   /**
@@ -521,11 +518,7 @@ export class PagePool {
    * @param options `olderThanMs`: leaves out what came later
    */
   leaks(options?: { olderThanMs?: number | undefined }): LeakReport[] {
-    const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']) as {
-      olderThanMs?: number | undefined;
-    };
-    requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
-    return this.#port.leaks?.reports(olderThanMs) ?? [];
+    return this.#attachment.leaks(options);
   }
 
   /**
@@ -563,6 +556,11 @@ export class PagePool {
     await this.close();
   }
 
+  [inspectCustom](depth: number | null, options: object, inspect?: Inspect): string {
+    const { name, pageBytes, pageCount, portId, engine, mode, inflight } = this;
+    return shown('PagePool', { name, pageBytes, pageCount, portId, engine, mode, inflight }, depth, options, inspect);
+  }
+
   static {
     portOf = (call, pool) => {
       if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
@@ -572,25 +570,15 @@ export class PagePool {
 }
 
 /** A pool of memory that the processor cannot see. */
-export interface UnreadablePool
-  extends Omit<PagePool, 'bytes' | 'area' | 'take' | 'takeAsync' | 'fragment' | 'adopt' | 'channel' | 'share'> {
-  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
-  bytes(handle: never): never;
-  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
-  area(handle: never): never;
-  take(bytes?: number): UnreadableFragment | null;
-  takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
-  fragment(handle: Handle, offset?: number, length?: number): UnreadableFragment;
-  adopt(token: FragmentToken): UnreadableFragment;
-  channel(name: string): UnreadableChannel;
-  share(): UnreadableShare;
-}
+export interface UnreadablePool<Names extends PoolNames = PoolNames>
+  extends Omit<PagePool<Names>, keyof UnreadableCalls>,
+    UnreadableCalls<Names> {}
 
-/** The pool that a share attaches to; a `PagePool` where nothing is known of the share. */
-export type PoolOf<Share> = PoolShare extends Share
-  ? PagePool
+/** The pool that a share attaches to, with its names; a `PagePool` of any names where nothing is known of the share. */
+export type PoolOf<Share extends PoolShare> = 0 extends 1 & Share
+  ? PagePool // any
   : [Share] extends [never]
     ? PagePool
     : Share extends UnreadableShare
-      ? UnreadablePool
-      : PagePool;
+      ? UnreadablePool<NamesOf<Share>>
+      : PagePool<NamesOf<Share>>;

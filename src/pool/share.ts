@@ -21,13 +21,13 @@ import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { describedSource, type PageSource } from '../provider/choose.js';
 import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
-import { type ResolvedOptions, resolveOptions } from './options.js';
+import { type PoolNames, type ResolvedOptions, resolveOptions } from './options.js';
 
 /**
  * What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach`
  * there.
  */
-export interface PoolShare {
+export interface PoolShare<Names extends PoolNames = PoolNames> {
   readonly kind: 'pagepool';
   readonly abi: number;
   readonly layoutHash: number;
@@ -44,13 +44,25 @@ export interface PoolShare {
     readonly pageCount: number;
     readonly unitBytes: number;
     readonly maxPorts: number;
+    readonly tokens: number;
     readonly zero: 'never' | 'on-release';
     readonly channels: readonly ChannelPlan[];
     readonly source: PageSource;
   };
   /** Where the pages of a provider lay when the share was made. */
   readonly areas?: AreasChange | undefined;
+  /**
+   * For the compiler alone, and never there: the names that `PagePool.attach` gives the pool. A method, so that a pool
+   * of more channels is taken where one of them is asked for.
+   */
+  readonly names?: { channel(name: Names['channels'] & string): void } | undefined;
 }
+
+/** The names that a share carries. */
+export type NamesOf<Share extends PoolShare> =
+  NonNullable<Share['names']> extends { channel(name: infer Channels extends string): void }
+    ? { channels: Channels }
+    : PoolNames;
 
 /** A share whose memory was checked. */
 export interface OpenedShare {
@@ -66,7 +78,7 @@ export function makeShare(
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, zero, channels, source } = options;
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, source } = options;
   return {
     kind: 'pagepool',
     abi: ABI_VERSION,
@@ -81,6 +93,7 @@ export function makeShare(
       pageCount,
       unitBytes,
       maxPorts,
+      tokens,
       zero,
       channels: channels.map((channel) => ({ ...channel })),
       source,

@@ -39,7 +39,7 @@ export interface Creation {
 export function requireStart(start: unknown): Start {
   if (typeof start === 'object' && start !== null && started.has(start)) return start as Start;
   const rule = 'create(), createSync() or attach()';
-  throw invalidArgument('PagePool', 'argument', start, `a call of ${rule}`, 'a pool is made by one of those');
+  throw invalidArgument('new PagePool', 'start', start, `a call of ${rule}`, 'a pool is made by one of those');
 }
 
 const started = new WeakSet<object>();

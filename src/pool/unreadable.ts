@@ -8,14 +8,17 @@
 import type { WaitOptions } from '../port/waiting.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Channel } from './channel.js';
-import type { Fragment } from './fragment.js';
+import type { Fragment, FragmentToken } from './fragment.js';
+import type { PoolNames } from './options.js';
 import type { PoolShare } from './share.js';
 
 /** A provider whose pages the processor cannot see. */
 export type UnreadableProvider = MemoryProvider & { readonly readable: false };
 
 /** The share of such a pool: who attaches with it has such a pool, too. */
-export type UnreadableShare = PoolShare & { readonly options: { readonly source: { readonly readable: false } } };
+export type UnreadableShare<Names extends PoolNames = PoolNames> = PoolShare<Names> & {
+  readonly options: { readonly source: { readonly readable: false } };
+};
 
 /** A fragment of memory that the processor cannot see. */
 export interface UnreadableFragment extends Omit<Fragment, 'bytes' | 'retain' | 'slice'> {
@@ -25,9 +28,26 @@ export interface UnreadableFragment extends Omit<Fragment, 'bytes' | 'retain' | 
 
 /** A channel of a pool whose memory the processor cannot see. */
 export interface UnreadableChannel
-  extends Omit<Channel, 'sendFragment' | 'receive' | 'next' | typeof Symbol.asyncIterator> {
+  extends Omit<Channel, 'sendFragment' | 'sendAsync' | 'receive' | 'next' | 'fragments' | typeof Symbol.asyncIterator> {
   sendFragment(fragment: UnreadableFragment, tag?: number): boolean;
+  sendAsync(fragment: UnreadableFragment, tag?: number, options?: WaitOptions): Promise<void>;
   receive(): UnreadableFragment | null;
   next(options?: WaitOptions): Promise<UnreadableFragment | null>;
+  fragments(options?: WaitOptions): AsyncGenerator<UnreadableFragment, void, undefined>;
   [Symbol.asyncIterator](): AsyncGenerator<UnreadableFragment, void, undefined>;
+}
+
+/** The calls of a pool that differ where the processor cannot see the memory. */
+export interface UnreadableCalls<Names extends PoolNames = PoolNames> {
+  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
+  bytes(handle: never): never;
+  /** The processor cannot see the memory: does not compile, and throws POOL_ERR_UNREADABLE. */
+  area(handle: never): never;
+  take(bytes?: number): UnreadableFragment | null;
+  takeAsync(bytes?: number, options?: WaitOptions): Promise<UnreadableFragment>;
+  fragment(handle: number, offset?: number, length?: number): UnreadableFragment;
+  lendAsync(fragment: UnreadableFragment, options?: WaitOptions): Promise<FragmentToken>;
+  adopt(token: FragmentToken): UnreadableFragment;
+  channel(name: Names['channels'] & string): UnreadableChannel;
+  share(): UnreadableShare<Names>;
 }

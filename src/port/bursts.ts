@@ -1,13 +1,39 @@
-// Bursts of handles on arrays that lie outside the pool's memory: copied through the port's scratch, chunk by chunk.
+// Bursts of handles: in place where their array is the pool's `words()`; else copied through the port's scratch, chunk by
+// chunk.
 //
-// The same results as on `words()`, at the price of the copy. A bulk that needs several chunks stays all or nothing:
+// The results are the same, at the price of the copy. A bulk that needs several chunks stays all or nothing:
 // what the first chunks brought is released when a later one fails.
 
-import type { Port } from './port.js';
+import { type Port, refusal } from './port.js';
 import { seekPages } from './want.js';
 
+/** Allocates `count` pages into `out`, or none. */
+export function allocBulk(port: Port, call: string, out: Uint32Array, count: number): boolean {
+  const address = port.scratch.addressOf(call, 'out', out, count, 1);
+  const isDone = address !== 0 ? allocBulkAt(port, address, count) : allocBulkCopied(port, out, count);
+  return isDone || seekPages(port, call, count, () => (allocBulkCopied(port, out, count) ? count : 0)) !== 0;
+}
+
 /** Allocates up to `count` pages into `out`; how many. */
-export function allocCopied({ engine, scratch }: Port, out: Uint32Array, count: number): number {
+export function allocBurst(port: Port, out: Uint32Array, count: number): number {
+  const address = port.scratch.addressOf('allocBurst', 'out', out, count, 1);
+  const got = address !== 0 ? port.engine.allocBurst(address, count) : allocCopied(port, out, count);
+  return got === count ? got : allocMore(port, out, got, count);
+}
+
+/** Releases the handles from the front; throws at the first one that is refused. */
+export function releaseBulk(port: Port, handles: Uint32Array, count: number): void {
+  const { engine, scratch } = port;
+  const address = scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
+  const done = address !== 0 ? engine.releaseBulk(address, count) : releaseCopied(port, handles, count);
+  if (done === count) return;
+  const handle = handles[done] as number;
+  // Asking again changes nothing, since it is refused again.
+  throw refusal(engine.release(handle), 'releaseBulk', 'handle', handle, done);
+}
+
+/** Allocates up to `count` pages into `out`; how many. */
+function allocCopied({ engine, scratch }: Port, out: Uint32Array, count: number): number {
   const { own, ownAddress } = scratch;
   for (let done = 0; done < count; ) {
     const part = Math.min(own.length, count - done);
@@ -20,7 +46,7 @@ export function allocCopied({ engine, scratch }: Port, out: Uint32Array, count: 
 }
 
 /** The rest of a burst that found `got` pages; how many there are now. Those are the caller's, whatever happens. */
-export function allocMore(port: Port, out: Uint32Array, got: number, count: number): number {
+function allocMore(port: Port, out: Uint32Array, got: number, count: number): number {
   let done = got;
   const ask = (): number => {
     done += allocCopied(port, out.subarray(done, count), count - done);
@@ -43,7 +69,7 @@ export function allocBulkAt({ engine }: Port, address: number, count: number): b
 }
 
 /** Allocates `count` pages into `out`, or none. */
-export function allocBulkCopied(port: Port, out: Uint32Array, count: number): boolean {
+function allocBulkCopied(port: Port, out: Uint32Array, count: number): boolean {
   const { scratch } = port;
   if (count <= scratch.own.length) {
     if (!allocBulkAt(port, scratch.ownAddress, count)) return false;
@@ -60,13 +86,8 @@ export function allocBulkCopied(port: Port, out: Uint32Array, count: number): bo
   return true;
 }
 
-/** The same where the engine found too few. */
-export function allocBulkLater(port: Port, out: Uint32Array, count: number): boolean {
-  return seekPages(port, 'allocBulk', count, () => (allocBulkCopied(port, out, count) ? count : 0)) !== 0;
-}
-
 /** Releases handles from the front until one is refused; how many. */
-export function releaseCopied({ engine, scratch }: Port, handles: Uint32Array, count: number): number {
+function releaseCopied({ engine, scratch }: Port, handles: Uint32Array, count: number): number {
   const { own, ownAddress } = scratch;
   for (let done = 0; done < count; ) {
     const part = Math.min(own.length, count - done);

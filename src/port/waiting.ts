@@ -76,9 +76,11 @@ export interface Wait<T> {
   /** The call that is waited for: its result, or undefined where it says "not now". */
   readonly probe: Probe<T>;
   /** The question whether it would succeed, as the call itself asks: cheap, and nothing is taken. Without, it is made. */
-  readonly ask?: () => boolean;
+  readonly ask?: (() => boolean) | undefined;
   /** Whether the condition can come true without a wake-up, so that a growing timer (1 to 10 ms) must look as well. */
   readonly looks: boolean;
+  /** When the wait began, by the monotonic clock, where it is the second part of one. */
+  readonly startMs?: number | undefined;
 }
 
 /**
@@ -90,7 +92,7 @@ export interface Wait<T> {
  */
 export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<T> {
   const { signal, timeoutMs = Infinity } = options;
-  const startMs = monotonicMs();
+  const startMs = given.startMs ?? monotonicMs();
   requireUnaborted(signal);
   let wait = given;
   const due = turnDue();

@@ -25,13 +25,25 @@ import {
   COUNTER_WAIVE,
   HOME_HELD,
   HOME_LEFT,
+  LANE_DROPPED_OFFSET,
+  LANE_RECEIVED_OFFSET,
+  LANE_SENT_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
+import type { ChannelGeometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
-import { cachedPages, homeState, loadWord, ringPages } from '../control/nodes.js';
+import {
+  cachedPages,
+  homeState,
+  laneSum,
+  loadWord,
+  pendingEntries,
+  ringPages,
+  waitingThreads,
+} from '../control/nodes.js';
 import { ownerState } from '../control/owner.js';
 import { portOffset } from '../control/places.js';
 import { inflight } from '../control/state.js';
@@ -131,6 +143,24 @@ export interface PoolStats extends CounterStats {
   readonly memoryBytes: number;
   readonly provider: ProviderStats;
   readonly ports: readonly PortStats[];
+  /** Ours: the channels, in the order of their declaration. */
+  readonly channels: readonly ChannelStats[];
+}
+
+/** Ours: what goes on in a channel. */
+export interface ChannelStats {
+  readonly name: string;
+  readonly capacity: number;
+  /** Entries inside now. */
+  readonly pending: number;
+  /** Threads that wait now: for room, and for an entry. */
+  readonly waiting: { readonly senders: number; readonly receivers: number };
+  /** Entries that were sent since the pool was created, modulo 2^32; also those dropped later to make room. */
+  readonly sent: number;
+  /** Entries that were received, modulo 2^32. */
+  readonly received: number;
+  /** Entries that the channel's policy, or its end, dropped. */
+  readonly dropped: number;
 }
 
 /** Ours: where pages come from. */
@@ -171,6 +201,7 @@ export function readStats(port: Port, engine: 'wasm' | 'typescript'): PoolStats 
     memoryBytes: memory.reach(geometry.totalBytes).byteLength,
     provider: readProvider(port),
     ports,
+    channels: geometry.channels.map((channel) => readChannel(port, channel)),
   };
 }
 
@@ -181,6 +212,23 @@ function readProvider(port: Port): ProviderStats {
     kind: port.kind,
     state: state === 'none' ? 'own' : state,
     owner,
+  };
+}
+
+function readChannel(port: Port, channel: ChannelGeometry): ChannelStats {
+  const { memory, geometry } = port;
+  const sum = (counter: number): number => laneSum(memory, geometry, channel, counter);
+  const dropped = sum(LANE_DROPPED_OFFSET);
+  // What is dropped from inside was taken out by whoever dropped it; what a full channel does not take never was inside.
+  const taken = sum(LANE_RECEIVED_OFFSET) - (channel.whenFull === 'drop-newest' ? 0 : dropped);
+  return {
+    name: channel.name,
+    capacity: channel.capacity,
+    pending: pendingEntries(memory, geometry, channel),
+    waiting: waitingThreads(port, channel),
+    sent: sum(LANE_SENT_OFFSET),
+    received: taken >>> 0,
+    dropped,
   };
 }
 

@@ -15,6 +15,7 @@ import { pageOfHandle, rowIndex, startInPage } from '../control/places.js';
 import { callError, invalidArgument, invalidHandle, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { isBytes, isSharedBuffer, isWords } from '../platform/buffers.js';
+import { type Unclonable, unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
 import { startTimer } from '../platform/timers.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
@@ -67,6 +68,11 @@ export interface UserQueueStats {
   readonly lost: number;
 }
 
+const NOT_POSTED = unclonable(
+  'UserQueue',
+  'what share() returns',
+  'post queue.share(), and make the Receiver of it there',
+);
 const SLOTS = 256;
 /** How long a look at the refills waits for more to come. */
 const LOOK_MS = 1;
@@ -84,6 +90,7 @@ const givenBy = new WeakMap<Port, Uint32Array>();
  *   0 && !queue.give(page, 0, 4096)) pool.release(page); // full: the reference is still ours
  */
 export class UserQueue {
+  protected readonly notPosted: Unclonable = NOT_POSTED;
   readonly #pool: PagePool;
   readonly #port: Port;
   readonly #area: SharedArea & { readonly buffer: SharedArrayBuffer };

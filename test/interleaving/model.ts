@@ -19,7 +19,6 @@ import {
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
   HEADER_STATE_OFFSET,
-  LOAN_INDEX_BITS,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_RECORD_KIND_OFFSET,
@@ -33,6 +32,7 @@ import { claimPort, reaperOf } from '../../src/control/claims.js';
 import { writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
 import { PoolMemory } from '../../src/control/memory.js';
+import { loanParts } from '../../src/control/nodes.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 import type { Engines } from './engines.js';
 import { type Reap, ReaperThread } from './reaper.js';
@@ -76,9 +76,10 @@ export class ModelPool {
       unitBytes: 64,
       pageCount: 4,
       maxPorts: ports,
+      tokens: TOKEN_COUNT,
       ...options,
     });
-    this.geometry = { ...planGeometry('ModelPool', resolved), tokenCount: TOKEN_COUNT };
+    this.geometry = planGeometry('ModelPool', resolved);
     const pages = this.geometry.totalBytes / WASM_PAGE_BYTES + 1;
     this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.memory = new PoolMemory(this.wasm);
@@ -160,9 +161,8 @@ export class ModelPool {
   /** Hands one reference of port `from` to port `to`, by way of a token. */
   give(from: number, to: number, handle: number): void {
     const loan = this.port(from).lend(handle, 0, 0, 0);
-    const index = loan & (2 ** LOAN_INDEX_BITS - 1);
-    if (loan < 0 || this.port(to).adopt(index, loan >>> LOAN_INDEX_BITS, this.scratch(to)) !== 0)
-      throw new Error('setup: give failed');
+    const { index, sequence } = loanParts(loan);
+    if (loan < 0 || this.port(to).adopt(index, sequence, this.scratch(to)) !== 0) throw new Error('setup: give failed');
   }
 
   /** Puts an empty ring into the state after `lap` laps and `index` more transfers. */

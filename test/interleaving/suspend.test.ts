@@ -11,7 +11,6 @@ import {
   EVENT_WAITERS_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_STATE_OFFSET,
-  LOAN_INDEX_BITS,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
 import { claimPort } from '../../src/control/claims.js';
@@ -20,6 +19,7 @@ import { writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
 import { moreMask } from '../../src/control/messages.js';
+import { loanParts } from '../../src/control/nodes.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { type ChannelOptions, resolveOptions } from '../../src/pool/options.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
@@ -139,7 +139,7 @@ class Pair {
       ['hasPages', []],
       ['lastError', []],
       ['lend', [this.handle(who), 0, 1, random() % 9]],
-      ['adopt', [loan & (2 ** LOAN_INDEX_BITS - 1), loan >>> LOAN_INDEX_BITS, scratch]],
+      ['adopt', [loanParts(loan).index, loanParts(loan).sequence, scratch]],
       ['park', []],
       ['unpark', []],
       ['poll', []],

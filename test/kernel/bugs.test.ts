@@ -543,7 +543,8 @@ describe.each(KINDS)('with the %s engine', (kind) => {
         Reflect.set(WebAssembly, 'Memory', counting);
         try {
           const act = async () => {
-            made = await PagePool[make]({ pageCount: 16, ...engineOptions(kind) });
+            const options = { pageCount: 16, ...engineOptions(kind) };
+            made = make === 'create' ? await PagePool.create(options) : PagePool.createSync(options);
           };
           const end = () => {
             made?.destroy();

@@ -263,7 +263,7 @@ describe('a line that is too long', () => {
   it('and what follows it in the same piece is not delivered', async () => {
     const pool = PagePool.createSync({ pageBytes: 256, pageCount: 16 });
     const packet = new Packet();
-    for (const text of ['ok\nmuch too ', 'long\nafter\n']) packet.append(fragmentOf(pool, text));
+    for (const text of ['ok\nmuch too long\n', 'after\n']) packet.append(fragmentOf(pool, text));
     const got: string[] = [];
     const read = async (): Promise<void> => {
       for await (const lines of textLines([packet], { maxLength: 6 })) got.push(...lines);

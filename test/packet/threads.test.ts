@@ -89,7 +89,8 @@ class Stage {
   }
 
   get dropped(): number {
-    return Object.keys(CHANNELS).reduce((sum, name) => sum + this.pool.channel(name).dropped, 0);
+    const names = Object.keys(CHANNELS) as (keyof typeof CHANNELS)[];
+    return names.reduce((sum, name) => sum + this.pool.channel(name).dropped, 0);
   }
 }
 

@@ -22,7 +22,6 @@ import {
   HEADER_GROW_STEP_OFFSET,
   HEADER_STATE_OFFSET,
   LEDGER_MAX,
-  LOAN_INDEX_BITS,
   OK,
   PORT_SHIFT,
   PORT_SPARE_OFFSET,
@@ -33,6 +32,7 @@ import { writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
 import { moreMask } from '../../src/control/messages.js';
+import { loanParts } from '../../src/control/nodes.js';
 import type { Engine } from '../../src/engine/engine.js';
 import type { LeakLevel } from '../../src/leaks/report.js';
 import type { MemoryKind } from '../../src/platform/capabilities.js';
@@ -206,7 +206,10 @@ class Twins {
   }
 
   keepToken(loan: number): void {
-    if (loan >= 0) this.#tokens.push([loan & (2 ** LOAN_INDEX_BITS - 1), loan >>> LOAN_INDEX_BITS]);
+    if (loan >= 0) {
+      const { index, sequence } = loanParts(loan);
+      this.#tokens.push([index, sequence]);
+    }
   }
 
   token(choice: number): readonly [number, number] {

@@ -15,7 +15,6 @@ import {
   LANE_DROPPED_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
-  LOAN_INDEX_BITS,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
   NODE_TAKEN_OFFSET,
@@ -24,7 +23,15 @@ import {
 } from '../../assembly/layout.js';
 import { freePort } from '../../src/control/claims.js';
 import type { ChannelGeometry } from '../../src/control/geometry.js';
-import { cachedPages, filledNodes, laneOffset, laneSum, loadWord, nodeOffset } from '../../src/control/nodes.js';
+import {
+  cachedPages,
+  filledNodes,
+  laneOffset,
+  laneSum,
+  loadWord,
+  loanParts,
+  nodeOffset,
+} from '../../src/control/nodes.js';
 import { portOffset } from '../../src/control/places.js';
 import { reclaimTokens } from '../../src/pool/fragment.js';
 import type { PoolOptions } from '../../src/pool/options.js';
@@ -426,7 +433,7 @@ export class World {
     if (live === undefined) return;
     const loan = port.engine.lend(live.handle, 0, live.bytes, this.#tokens.length);
     must(loan >= 0, () => `lend: ${loan}`);
-    const [index, sequence] = [loan & (2 ** LOAN_INDEX_BITS - 1), loan >>> LOAN_INDEX_BITS];
+    const { index, sequence } = loanParts(loan);
     this.#travels(port, live);
     this.#tokens.push({ live, index, sequence });
   }

@@ -1,8 +1,9 @@
 // Fragment and tokens: one reference, one release, windows inside windows.
 
-import { type Fragment, PagePool } from 'pagepool';
+import { type Fragment, type FragmentToken, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codeOf, loadAnotherRealm } from '../support/realm.js';
+import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';
+import { HUNG_MS, turns } from '../support/waiting.js';
 
 describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
   let pool: PagePool;
@@ -155,6 +156,66 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       expect(codeOf(() => fragment.lend())).toBe('POOL_ERR_REF_OVERFLOW');
       expect(pool.reclaimTokens(0)).toBe(256);
       fragment.release();
+    });
+
+    it('are as many as the pool was made with, for every thread of it', async () => {
+      const small = PagePool.createSync({ engine, pageCount: 8, tokens: 3 });
+      const there = (await loadAnotherRealm()).PagePool.attach(small.share() as never) as unknown as PagePool;
+      const lent = [0, 1, 2].map(() => (there.take(10) as Fragment).lend());
+      const fragment = small.take(10) as Fragment;
+      expect(messageOf(() => fragment.lend())).toMatch(
+        /^lend failed: tokens=3 \(expected fewer .*lendAsync.*more tokens$/,
+      );
+      expect(codeOf(() => there.adopt({ ...lent[0], index: 3 } as never))).toBe('POOL_ERR_INVALID_ARGUMENT');
+      // The one that comes back is used next, whichever it is.
+      for (const token of [lent[1], lent[0], lent[2]]) {
+        small.adopt(token as FragmentToken).release();
+        expect(fragment.retain().lend().index).toBe(token?.index);
+      }
+      expect(small.reclaimTokens(0)).toBe(3);
+      fragment.release();
+      there.detach();
+      await small.close();
+    });
+
+    it('are found though 65,535 are out, each with its own number', async () => {
+      const large = PagePool.createSync({ engine, pageCount: 1, tokens: 65_535 });
+      const fragment = large.take() as Fragment;
+      // Rows of the ledger count to 65,535.
+      large.retain(fragment.handle, 65_534);
+      const tokens = Array.from({ length: 65_534 }, () => large.fragment(fragment.handle).lend());
+      expect(new Set(tokens.map(({ index }) => index)).size).toBe(65_534);
+      const last = fragment.lend();
+      const again = large.adopt(last).lend();
+      expect([again.index, again.sequence]).toEqual([last.index, last.sequence + 1]);
+      expect(codeOf(() => large.adopt(last))).toBe('POOL_ERR_TOKEN_SPENT');
+      large.adopt(again).release();
+      expect(large.reclaimTokens(0)).toBe(65_534);
+      expect(large.audit()).toMatchObject({ balanced: true, pages: { used: 0 } });
+      await large.close();
+    });
+
+    it('can be waited for', async () => {
+      const small = PagePool.createSync({ engine, pageCount: 8, tokens: 1 });
+      const token = (small.take(10) as Fragment).lend();
+      const fragment = small.take(20) as Fragment;
+      await expect(small.lendAsync(fragment, { timeoutMs: 5 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+      await expect(small.lendAsync(take() as never, { timeoutMs: 0 })).rejects.toThrow(/^lendAsync failed: /);
+      const waiting = small.lendAsync(fragment, { timeoutMs: HUNG_MS });
+      await turns(2);
+      expect(fragment.bytes.length).toBe(20);
+      small.adopt(token).release();
+      const next = await waiting;
+      expect(codeOf(() => fragment.bytes)).toBe('POOL_ERR_STALE_HANDLE');
+      expect(small.adopt(next).length).toBe(20);
+      small.detach({ release: true });
+      await expect(small.lendAsync(fragment)).rejects.toThrow(/^lendAsync failed: /);
+      pool.detach({ release: true });
+      pool = PagePool.createSync({ engine });
+    });
+
+    it.each([0, -1, 65_536, 1.5, Number.NaN, '1', null])('cannot be %j', (tokens) => {
+      expect(codeOf(() => PagePool.createSync({ tokens: tokens as number }))).toBe('POOL_ERR_INVALID_ARGUMENT');
     });
 
     it.each([null, 7, {}, 'token', { kind: 'pagepool-fragment' }])('is not %j', (value) => {

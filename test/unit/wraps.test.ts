@@ -17,7 +17,6 @@ import {
   LANE_DROPPED_OFFSET,
   LANE_RECEIVED_OFFSET,
   LANE_SENT_OFFSET,
-  LOAN_INDEX_BITS,
   OK,
   PORT_CLAIM_OFFSET,
   PORT_HOLD_OFFSET,
@@ -31,7 +30,7 @@ import {
 import { freePort } from '../../src/control/claims.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
-import { laneOffset, laneSum, loadWord, pendingEntries } from '../../src/control/nodes.js';
+import { laneOffset, laneSum, loadWord, loanParts, pendingEntries } from '../../src/control/nodes.js';
 import { portOffset } from '../../src/control/places.js';
 import { inflight } from '../../src/control/state.js';
 import type { Port } from '../../src/port/port.js';
@@ -186,7 +185,7 @@ describe.each(combinations)('with the engines %s', (_, kinds) => {
     for (let i = 0; i < 5; i++) {
       const handle = a.engine.alloc();
       const loan = a.engine.lend(handle, 0, 1, 0);
-      const [index, sequence] = [loan & (2 ** LOAN_INDEX_BITS - 1), loan >>> LOAN_INDEX_BITS];
+      const { index, sequence } = loanParts(loan);
       expect([index, sequence]).toEqual([0, (last - 1 + i) % (last + 1)]);
       for (const before of spent) expect(b.engine.adopt(index, before, b.scratch.ownAddress)).toBe(ERR_TOKEN_SPENT);
       expect(b.engine.adopt(index, sequence, b.scratch.ownAddress)).toBe(OK);

@@ -12,6 +12,7 @@ import {
   ERR_REF_OVERFLOW,
   ERR_TOKEN_SPENT,
   HEADER_TOKEN_COUNT_OFFSET,
+  HEADER_TOKEN_HINT_OFFSET,
   HEADER_TOKENS_OFFSET,
   LEDGER_MAX,
   LOAN_INDEX_BITS,
@@ -51,6 +52,7 @@ export class TokenSteps extends ChannelSteps {
 
   /**
    * Moves a reference of this port into a free token; {sequence, index} of the loan, see LOAN_INDEX_BITS, or a code.
+   * They take 38 bits together.
    */
   lend(handle: number, offset: number, length: number, timeSeconds: number): number {
     const { i32 } = this;
@@ -62,7 +64,12 @@ export class TokenSteps extends ChannelSteps {
     if (row === 0) return ERR_NOT_HELD;
     const extent = this.extentBytes(unit);
     if (offset >>> 0 > extent || length >>> 0 > extent - offset) return ERR_RANGE;
-    for (let index = 0; index < this.tokenCount(); index++) {
+    const count = this.tokenCount();
+    const hint = (CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET) >>> 2;
+    // Plain: a hint; any value that was ever stored there is good enough, since all tokens are looked at.
+    let index = i32[hint]!;
+    for (let looks = 0; looks < count; looks++, index++) {
+      if (index >= count) index = 0;
       const token = this.tokenAddress(index);
       // N1 no ordering needed: the exchange decides.
       const seen = this.rload(token);
@@ -79,7 +86,8 @@ export class TokenSteps extends ChannelSteps {
       // R4 pairs with X5 in claimToken: the token's words are visible to whoever adopts it. LP of lending.
       this.astore(token, this.mark(seen, TOKEN_LENT));
       this.recordDone();
-      return ((seen >>> TOKEN_SEQ_SHIFT) << LOAN_INDEX_BITS) | index;
+      i32[hint] = index + 1; // plain: a hint
+      return (seen >>> TOKEN_SEQ_SHIFT) * 2 ** LOAN_INDEX_BITS + index;
     }
     return ERR_NO_TOKEN;
   }
@@ -120,6 +128,9 @@ export class TokenSteps extends ChannelSteps {
     // R3 pairs with X2 in lend: done with the token's words; the next loan has the next sequence.
     this.astore(token, ((seen >>> TOKEN_SEQ_SHIFT) + 1) << TOKEN_SEQ_SHIFT);
     this.recordDone();
+    // Plain: a hint; a token that it passes over is found after all others.
+    const hint = (CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET) >>> 2;
+    if (index < i32[hint]!) i32[hint] = index;
     return OK;
   }
 }

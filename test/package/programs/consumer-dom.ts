@@ -18,7 +18,7 @@ import {
 
 export async function use(module: WebAssembly.Module, signal: AbortSignal): Promise<void> {
   const wait: WaitOptions = { signal };
-  await using pool = await PagePool.create({ module });
+  await using pool = await PagePool.create({ module, channels: { work: {} } });
   using fragment = await pool.takeAsync(100, wait);
   using packet = new Packet().append(fragment.retain());
   for await (using line of lines(packets(pool.channel('work')))) packet.append(line);

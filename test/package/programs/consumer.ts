@@ -212,6 +212,37 @@ async function take(share: UserShare): Promise<Uint8Array> {
   return delivery?.bytes ?? new Uint8Array(1);
 }
 
+/** Names of channels: the pool's options name them, and a share carries them. */
+export async function names(posted: PoolShare<{ channels: 'work' }>, options: PoolOptions): Promise<void> {
+  const pool = await PagePool.create({ pageCount: 8, channels: { work: {}, results: { capacity: 4 } } });
+  pool.channel('work').close();
+  // @ts-expect-error there is no such channel
+  pool.channel('wrok');
+  const attached = PagePool.attach(pool.share(), { label: 'worker' });
+  attached.channel('results').close();
+  // @ts-expect-error there is no such channel
+  attached.channel('wrok');
+  PagePool.attach({ ...posted, engine: 'typescript' })
+    .channel('work')
+    .close();
+  // @ts-expect-error there is no such channel
+  PagePool.attach(posted).channel('results');
+  const bare = PagePool.createSync({ pageCount: 8 });
+  // @ts-expect-error no channel was declared
+  bare.channel('work');
+  const work = (of: PagePool<{ channels: 'work' }>): Channel => of.channel('work');
+  work(attached).close();
+  // A pool of which nothing is known takes any name, and any pool is one.
+  const any: PagePool = pool;
+  any.channel('other').close();
+  work(any).close();
+  (await PagePool.create(options)).channel('other').close();
+  const workerData: unknown = pool.share();
+  PagePool.attach(workerData as PoolShare).channel('other');
+  // biome-ignore lint/suspicious/noExplicitAny: what workers get is any
+  PagePool.attach(workerData as any).channel('other');
+}
+
 export async function misuse(pool: PagePool, share: PoolShare, fragment: Fragment): Promise<void> {
   // @ts-expect-error the option is called pageBytes
   await PagePool.create({ pageSize: 4096 });

@@ -1,0 +1,136 @@
+// Writes under way: who waits for a callback is told as well where none will ever come.
+//
+// Streams forget the callbacks of what they drop when they are destroyed: HTTP messages, a Transform whose readable
+// side is full, UDP sockets. There 'close' says it. A response that waits behind another one (pipelining) is not told
+// that its connection has died, so the connection is asked; a request that waits for its agent's connection, and a
+// stream that emits no 'close', tell nobody, and are looked at from time to time.
+
+import { type EventEmitter, errorMonitor } from 'node:events';
+import { isDatagramSocket, isMessage } from './brands.js';
+
+/** A write that has not been called back. */
+export interface PendingWrite {
+  /** The target is gone. */
+  giveUp(): void;
+  /** The target takes more. */
+  onDrain?(): void;
+}
+
+/** What targets say of themselves; each has some of it. */
+interface TargetState {
+  readonly destroyed?: boolean;
+  readonly closed?: boolean;
+  readonly socket?: EventEmitter | null;
+  /** A response's request, which knows the connection. */
+  readonly req?: { readonly socket?: (EventEmitter & { readonly destroyed?: boolean }) | null } | null;
+  readonly _writableState?: { readonly emitClose?: boolean };
+}
+
+/** How often a target that tells nobody is looked at. */
+const LOOK_MS = 50;
+
+const known = new WeakMap<EventEmitter, PendingWrites>();
+const closings = new WeakMap<EventEmitter, Set<() => void>>();
+
+/** The writes under way to a target. */
+export class PendingWrites {
+  readonly #target: EventEmitter;
+  readonly #writes = new Set<PendingWrite>();
+  #look: ReturnType<typeof setInterval> | undefined;
+
+  private constructor(target: EventEmitter) {
+    this.#target = target;
+    onClose(target, this.#afterwards);
+    const connection = waitingConnection(target);
+    if (connection != null) onClose(connection, this.#afterwards);
+    if (isDatagramSocket(target)) {
+      // A socket that could not be bound drops what waits for that, and is not closed.
+      (target as EventEmitter).on(errorMonitor, () => {
+        if (!isBound(target)) this.#afterwards();
+      });
+    }
+  }
+
+  static of(target: EventEmitter): PendingWrites {
+    let writes = known.get(target);
+    if (writes === undefined) {
+      writes = new PendingWrites(target);
+      known.set(target, writes);
+    }
+    return writes;
+  }
+
+  add(write: PendingWrite): void {
+    this.#writes.add(write);
+    if (this.#look !== undefined || !isSilent(this.#target)) return;
+    this.#look = setInterval(() => {
+      if ((this.#target as TargetState).destroyed === true) this.#afterwards();
+    }, LOOK_MS);
+    this.#look.unref?.();
+  }
+
+  delete(write: PendingWrite): void {
+    this.#writes.delete(write);
+    if (this.#writes.size === 0) this.#endLook();
+  }
+
+  /** The target takes more: for those that wait for that. */
+  drained(): void {
+    for (const write of [...this.#writes]) write.onDrain?.();
+  }
+
+  #endLook(): void {
+    clearInterval(this.#look);
+    this.#look = undefined;
+  }
+
+  /** 'close' comes before libuv has called back the writes that it cancels: those come until the turn after the next. */
+  readonly #afterwards = (): void => {
+    this.#endLook();
+    const forgotten = [...this.#writes];
+    setImmediate(() =>
+      setImmediate(() => {
+        for (const write of forgotten) if (this.#writes.has(write)) write.giveUp();
+      }),
+    );
+  };
+}
+
+/** Calls it when the emitter is closed: one listener for all, since a connection may have many responses. */
+function onClose(emitter: EventEmitter, call: () => void): void {
+  let calls = closings.get(emitter);
+  if (calls === undefined) {
+    const all = new Set<() => void>();
+    calls = all;
+    closings.set(emitter, all);
+    emitter.on('close', () => {
+      for (const each of all) each();
+    });
+  }
+  calls.add(call);
+}
+
+/** The connection of a response that has none yet, since it waits behind others. */
+function waitingConnection(target: EventEmitter): (EventEmitter & { readonly destroyed?: boolean }) | null | undefined {
+  const { socket, req } = target as TargetState;
+  return isMessage(target) && socket === null ? req?.socket : undefined;
+}
+
+/** Whether nobody will ever take, or call back, what is written to the target. */
+export function isGone(target: EventEmitter): boolean {
+  return waitingConnection(target)?.destroyed === true;
+}
+
+/** Whether the target may be destroyed and tell nobody. */
+function isSilent(target: EventEmitter): boolean {
+  const { socket, _writableState: state } = target as TargetState;
+  return (isMessage(target) && socket === null) || state?.emitClose === false;
+}
+
+function isBound(socket: { address(): { readonly port: number } }): boolean {
+  try {
+    return socket.address().port !== 0;
+  } catch {
+    return false;
+  }
+}

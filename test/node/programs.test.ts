@@ -1,0 +1,23 @@
+// Programs on each Node that the toolchain has: what Node itself does differs from version to version. Each asserts
+// what is right, and says so.
+
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { runtimes } from '../../scripts/toolchain.mjs';
+import { HUNG_MS } from '../support/waiting.js';
+
+const run = promisify(execFile);
+const folder = fileURLToPath(new URL('programs/', import.meta.url));
+const programs = readdirSync(folder).filter((name) => name !== 'support.mjs' && name.endsWith('.mjs'));
+const own = { name: `Node ${process.versions.node.split('.')[0]}`, program: process.execPath };
+const nodes = [own, ...runtimes.filter(({ name }) => name.startsWith('Node'))];
+
+describe.each(nodes)('$name', ({ program }) => {
+  test.skipIf(!existsSync(program)).each(programs)('%s', async (name) => {
+    const { stdout } = await run(program, ['--no-warnings', `${folder}${name}`], { timeout: HUNG_MS });
+    expect(stdout).toBe('ok\n');
+  });
+});
