@@ -235,8 +235,8 @@ function ownValue(given: object, key: string): unknown {
   }
 }
 
-/** Array.isArray of a revoked proxy throws. */
-function isArray(value: unknown): boolean {
+/** Whether it is an array: Array.isArray of a revoked proxy throws. */
+export function isArray(value: unknown): boolean {
   try {
     return Array.isArray(value);
   } catch {

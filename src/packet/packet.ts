@@ -34,6 +34,8 @@ export interface PacketWindow {
   readonly length: number;
 }
 
+/** Whether the value is a packet of this package. */
+export let isPacket: (value: unknown) => value is Packet;
 /** For channels: the packet's parts, which stay its own. */
 export let partsOf: (packet: Packet) => readonly Part[];
 /** For channels: the port that the packet's references belong to; undefined while it never had any. */
@@ -101,14 +103,14 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    *   other not; POOL_ERR_STALE_HANDLE for a spent fragment; nothing changed then
    */
   append(part: Fragment | Packet): this {
-    if (part instanceof Packet) this.#list.appendFrom(this.#join('append', part));
+    if (isPacket(part)) this.#list.appendFrom(this.#join('append', part));
     else this.#list.append(this.#take('append', part));
     return this;
   }
 
   /** The same in front of the first byte. @throws PagePoolError as `append` */
   prepend(part: Fragment | Packet): this {
-    if (part instanceof Packet) this.#list.prependFrom(this.#join('prepend', part));
+    if (isPacket(part)) this.#list.prependFrom(this.#join('prepend', part));
     else this.#list.prepend(this.#take('prepend', part));
     return this;
   }
@@ -355,6 +357,8 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   }
 
   static {
+    // By the brand: what is asked for by a class runs the code of a proxy.
+    isPacket = (value): value is Packet => typeof value === 'object' && value !== null && #list in value;
     partsOf = (packet) => packet.#list.parts;
     portOfPacket = (packet) => packet.#list.port;
     packetOf = (port, parts, tag) => {

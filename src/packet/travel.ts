@@ -9,12 +9,13 @@ import { ENTRY_WORDS, moreMask, nextMessage } from '../control/messages.js';
 import { laneOffset } from '../control/nodes.js';
 import { invalidArgument } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
+import { isWord } from '../numbers.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
 import { foreignError } from '../pool/fragment.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
 import { destroyedError, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
-import { Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
+import { isPacket, type Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
 import { Part } from './part.js';
 import type { UnreadablePacket } from './unreadable.js';
 
@@ -61,7 +62,7 @@ export function sendPacket(channel: AnyChannel, packet: AnyPacket, tag = 0): boo
   const { port, index, geometry } = endOf(channel, 'sendPacket');
   requirePacket('sendPacket', packet);
   const parts = requireParts('sendPacket', packet, geometry);
-  if (tag >>> 0 !== tag) throw invalidArgument('sendPacket', 'tag', tag, `an integer, 0..${WORD_MAX}`);
+  if (!isWord(tag)) throw invalidArgument('sendPacket', 'tag', tag, `an integer, 0..${WORD_MAX}`);
   if (portOfPacket(packet) !== port) throw foreignError('sendPacket', parts[0]?.handle);
   const { engine, scratch } = port;
   let at = 0;
@@ -86,7 +87,7 @@ export function sendPacket(channel: AnyChannel, packet: AnyPacket, tag = 0): boo
 }
 
 function requirePacket(call: string, packet: AnyPacket): asserts packet is Packet {
-  if (!(packet instanceof Packet)) throw invalidArgument(call, 'packet', packet, 'a Packet');
+  if (!isPacket(packet)) throw invalidArgument(call, 'packet', packet, 'a Packet');
 }
 
 function requireParts(call: string, packet: Packet, { batch, capacity }: ChannelEnd['geometry']): readonly Part[] {

@@ -183,6 +183,7 @@ export class Attachment {
 
   /** @param release whether references that the thread holds are released */
   detach(release: boolean): void {
+    this.port.supply?.refuseReentry('detach');
     if (!ownsPort(this.port)) return;
     if (!this.isDestroyed) emptyPort(this.port, release);
     this.end();

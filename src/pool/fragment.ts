@@ -38,6 +38,8 @@ export interface FragmentToken {
   readonly sequence: number;
 }
 
+/** Whether the value is a fragment of this package. */
+export let isFragment: (value: unknown) => value is Fragment;
 /** For channels: the fragment's reference went along. */
 export let spendFragment: (fragment: Fragment) => void;
 /** For pools: a token of the fragment, which is the port's; undefined where all are out. */
@@ -163,9 +165,11 @@ export class Fragment {
   }
 
   static {
+    // By the brand: what is asked for by a class runs the code of a proxy.
+    isFragment = (value): value is Fragment => typeof value === 'object' && value !== null && #port in value;
     spendFragment = (fragment) => fragment.#spend();
     portOfFragment = (fragment, call) => {
-      if (!(fragment instanceof Fragment)) throw invalidArgument(call, 'fragment', fragment, 'a Fragment');
+      if (!isFragment(fragment)) throw invalidArgument(call, 'fragment', fragment, 'a Fragment');
       fragment.#requireOwn(call);
       return fragment.#port;
     };

@@ -13,7 +13,7 @@ import {
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
 import type { ChannelPlan, WhenFull } from '../control/geometry.js';
-import { invalidArgument, requireInteger, requireRecord, show } from '../errors.js';
+import { invalidArgument, is, isArray, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
 import type { WasmModule } from '../platform/types.js';
@@ -222,7 +222,7 @@ function resolveName(call: string, name: unknown): string {
 
 function resolveChannels(call: string, channels: unknown, pageCount: number): ChannelPlan[] {
   if (channels === undefined) return [];
-  if (Array.isArray(channels)) {
+  if (isArray(channels)) {
     const todo = 'declare each by its name: { work: {} }';
     throw invalidArgument(call, 'channels', channels, 'an object of options by name', todo);
   }
@@ -267,7 +267,7 @@ function engineThatClears(
 
 function resolveModule(call: string, module: unknown): WebAssembly.Module | undefined {
   if (module === undefined) return undefined;
-  if (typeof WebAssembly !== 'object' || !(module instanceof WebAssembly.Module)) {
+  if (typeof WebAssembly !== 'object' || !isModule(module)) {
     throw invalidArgument(call, 'module', module, 'a WebAssembly.Module, compiled from pagepool/core.wasm');
   }
   return module;
@@ -295,4 +295,8 @@ function requireOneOf<const T extends string>(
   if (value === undefined) return allowed[0];
   if (!allowed.includes(value as T)) throw invalidArgument(call, name, value, `one of ${allowed.map(show).join(', ')}`);
   return value as T;
+}
+
+function isModule(value: unknown): value is WebAssembly.Module {
+  return is(() => value instanceof WebAssembly.Module);
 }

@@ -44,6 +44,8 @@ export type Handle = number;
 /** What `pin` returns: good for one `unpin`, from any thread. */
 export type PinToken = number;
 
+/** For the package's other entries: whether the value is a pool of this package. */
+export let isPagePool: (value: unknown) => value is PagePool;
 /** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
 export let portOf: (call: string, pool: PagePool) => Port;
 
@@ -562,8 +564,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   static {
+    // By the brand: what is asked for by a class runs the code of a proxy.
+    isPagePool = (value): value is PagePool => typeof value === 'object' && value !== null && #port in value;
     portOf = (call, pool) => {
-      if (!(pool instanceof PagePool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
+      if (!isPagePool(pool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
       return pool.#port;
     };
   }

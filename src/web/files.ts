@@ -5,7 +5,7 @@
 
 import { copiesFor, copiesForSure } from '../border/known.js';
 import { type ByteSource, windowsOf } from '../border/source.js';
-import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import { invalidArgument, is, requireInteger, requireRecord } from '../errors.js';
 import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import type { WaitOptions } from '../port/waiting.js';
@@ -120,6 +120,6 @@ export function writeAt(handle: AccessHandle, source: ByteSource, at: number): n
 }
 
 function requireHandle(call: string, handle: AccessHandle): void {
-  const isHandle = typeof handle?.read === 'function' && typeof handle.write === 'function';
+  const isHandle = is(() => typeof handle?.read === 'function' && typeof handle.write === 'function');
   if (!isHandle) throw invalidArgument(call, 'handle', handle, 'a FileSystemSyncAccessHandle');
 }

@@ -3,11 +3,11 @@
 // A socket takes no shared memory and its messages come in buffers of their own: one copy each way. It has no way to
 // slow the other side down, so what waits for pages is bounded in bytes.
 
-import { sendable } from '../border/copies.js';
-import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
-import { Packet } from '../packet/packet.js';
+import { sendableBy } from '../border/copies.js';
+import { invalidArgument, is, PagePoolError, requireInteger, requireRecord } from '../errors.js';
+import { isPacket, Packet } from '../packet/packet.js';
 import { dispose } from '../platform/symbols.js';
-import type { Fragment } from '../pool/fragment.js';
+import { type Fragment, isFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import type { WaitOptions } from '../port/waiting.js';
 import type { Socket } from './platform-types.js';
@@ -39,7 +39,10 @@ export function sendOver(socket: Socket, message: Fragment | Packet, options?: S
   const given = requireRecord('sendOver', 'options', options ?? {}, ['maxBufferedBytes']) as SocketSendOptions;
   const { maxBufferedBytes = MAX_BUFFERED_BYTES } = given;
   requireInteger('sendOver', 'maxBufferedBytes', maxBufferedBytes, 0, Number.MAX_SAFE_INTEGER);
-  const bytes = sendable(message, 'WebSocket.send');
+  if (!isFragment(message) && !isPacket(message)) {
+    throw invalidArgument('sendOver', 'message', message, 'a Fragment or a Packet');
+  }
+  const bytes = sendableBy('sendOver', message, 'WebSocket.send');
   if (socket.readyState !== OPEN || socket.bufferedAmount > maxBufferedBytes) return false;
   socket.send(bytes as never);
   message[dispose]();
@@ -188,6 +191,6 @@ class Inbox {
 }
 
 function requireSocket(call: string, socket: Socket): void {
-  const isSocket = typeof socket?.send === 'function' && typeof socket.addEventListener === 'function';
+  const isSocket = is(() => typeof socket?.send === 'function' && typeof socket.addEventListener === 'function');
   if (!isSocket) throw invalidArgument(call, 'socket', socket, 'a WebSocket');
 }

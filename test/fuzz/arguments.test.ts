@@ -22,8 +22,15 @@ import { UserQueue, userArea } from 'pagepool/user-area';
 import { messagesInto, readAt, sendOver, toStream, readFileInto as webReadFile, writeAt } from 'pagepool/web';
 import { WorkletPool } from 'pagepool/worklet';
 import { describe, expect, it } from 'vitest';
-import { PORT_COUNTERS_OFFSET, PORT_LABEL_OFFSET, PORT_SHIFT } from '../../assembly/layout.js';
+import {
+  LANE_CREDIT_OFFSET,
+  PORT_COUNTERS_OFFSET,
+  PORT_LABEL_OFFSET,
+  PORT_RECORD_ADDRESS_OFFSET,
+  PORT_SHIFT,
+} from '../../assembly/layout.js';
 import { planGeometry } from '../../src/control/geometry.js';
+import { laneOffset } from '../../src/control/nodes.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { turns } from '../support/waiting.js';
 
@@ -155,7 +162,7 @@ const ROWS: readonly Row[] = [
     (_, memory, options) => userArea(memory, options),
   ),
   row(
-    'PagePool',
+    'new PagePool',
     () => [undefined],
     (_, value) => new (PagePool as unknown as new (value: unknown) => PagePool)(value),
   ),
@@ -499,6 +506,12 @@ function wordsOf(pool: PagePool): string {
   for (let id = 0; id < geometry.maxPorts; id++) {
     const port = geometry.portsOffset + (id << PORT_SHIFT);
     bytes.fill(0, port + PORT_COUNTERS_OFFSET, port + PORT_LABEL_OFFSET);
+    // Only remembered, as fuzz/handles says.
+    bytes.fill(0, port + PORT_RECORD_ADDRESS_OFFSET, port + PORT_RECORD_ADDRESS_OFFSET + 4);
+    for (const channel of geometry.channels) {
+      const credit = laneOffset(channel, id) + LANE_CREDIT_OFFSET;
+      bytes.fill(0, credit, credit + 4);
+    }
   }
   return bytes.toString('latin1');
 }
