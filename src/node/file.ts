@@ -4,7 +4,7 @@
 // A read is one readv over some pages, so that one trip to the thread pool brings a lot. A regular file is read ahead
 // by position, up to the size it had when that was last asked; what ends short (the file shrank, or another took its
 // bytes) drops what was read ahead of it and goes on from there, so no byte is taken from a wrong place. Anything else
-// (a pipe, a device) is read one read at a time.
+// (a pipe, a device) is read one read at a time. Where that does not block and has nothing, it is asked again later.
 
 import { type BigIntStats, close, fstat, open, readv } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -16,6 +16,7 @@ import { type PagePool, portOf } from '../pool/page-pool.js';
 import type { Port } from '../port/port.js';
 import { isUrl } from './brands.js';
 import { Delivery } from './delivery.js';
+import { isLater, LATER_MAX_MS, LATER_MS } from './later.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 
 /** How a file is read. Each fragment is a page, full but for the last one. */
@@ -151,6 +152,8 @@ interface Request {
   bytesRead: number;
   /** What was read before it ended short: its bytes are of a wrong place. */
   isVoid: boolean;
+  /** A descriptor that does not block had nothing yet: this is no end. */
+  isLater: boolean;
 }
 
 class FileRead {
@@ -167,6 +170,9 @@ class FileRead {
   #hasEnded = false;
   #isPumping = false;
   #wait: AbortController | null = null;
+  /** Until the descriptor is asked again; it holds no page meanwhile. */
+  #later: ReturnType<typeof setTimeout> | null = null;
+  #laterMs = LATER_MS;
 
   constructor(call: string, pool: PagePool, target: Target, onFragment: OnFragment, read: ResolvedRead, range: Range) {
     this.#pool = pool;
@@ -209,7 +215,7 @@ class FileRead {
    */
   #canAsk(): boolean {
     const { depth, size, end } = this.#range;
-    if (!this.#delivery.isReady || this.#hasEnded || this.#wait !== null) return false;
+    if (!this.#delivery.isReady || this.#hasEnded || this.#wait !== null || this.#later !== null) return false;
     if (this.#position >= end) {
       this.#hasEnded = true;
       return false;
@@ -245,7 +251,7 @@ class FileRead {
       this.#waitForPage();
       return false;
     }
-    const request: Request = { pages, position: this.#position, wanted, bytesRead: -1, isVoid: false };
+    const request: Request = { pages, position: this.#position, wanted, bytesRead: -1, isVoid: false, isLater: false };
     this.#requests.push(request);
     this.#position += wanted;
     this.#onWay++;
@@ -261,7 +267,8 @@ class FileRead {
   #finishRead(request: Request, error: Error | null, bytes: number): void {
     this.#onWay--;
     request.bytesRead = error === null ? bytes : 0;
-    if (error !== null) this.#delivery.fail(error);
+    request.isLater = isLater(error);
+    if (error !== null && !request.isLater) this.#delivery.fail(error);
     if (this.#delivery.isOver) this.#settle();
     else this.#pump();
   }
@@ -284,8 +291,10 @@ class FileRead {
       // ended.
       for (const later of this.#requests) later.isVoid = true;
       this.#position = position + bytesRead;
-      if (bytesRead === 0) this.#hasEnded = true;
+      if (request.isLater) this.#askLater();
+      else if (bytesRead === 0) this.#hasEnded = true;
     }
+    if (bytesRead > 0) this.#laterMs = LATER_MS;
     if (!this.#delivery.count(bytesRead)) {
       this.#giveBack(pages);
       return;
@@ -301,6 +310,15 @@ class FileRead {
         this.#delivery.put(new Fragment(this.#port, page.handle, 0, bytes, 0));
       }
     }
+  }
+
+  /** Asks again in a while: a longer one each time that nothing came. */
+  #askLater(): void {
+    this.#later = setTimeout(() => {
+      this.#later = null;
+      this.#pump();
+    }, this.#laterMs);
+    this.#laterMs = Math.min(2 * this.#laterMs, LATER_MAX_MS);
   }
 
   #waitForPage(): void {
@@ -325,6 +343,8 @@ class FileRead {
     const wait = this.#wait;
     this.#wait = null;
     wait?.abort();
+    if (this.#later !== null) clearTimeout(this.#later);
+    this.#later = null;
     this.#settle();
   }
 

@@ -58,10 +58,15 @@ export function resolveRead(
   const { minRoomBytes = readBytes >>> 3 } = given;
   requireInteger(call, 'minRoomBytes', minRoomBytes, 1, readBytes);
   requireInteger(call, 'maxBytes', maxBytes, 0, Number.MAX_SAFE_INTEGER);
+  requireSignal(call, signal);
+  return { ...given, readBytes, minRoomBytes, maxBytes, signal };
+}
+
+/** Throws unless it is a signal, or none. */
+export function requireSignal(call: string, signal: unknown): void {
   if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
     throw invalidArgument(call, 'signal', signal, 'an AbortSignal');
   }
-  return { ...given, readBytes, minRoomBytes, maxBytes, signal };
 }
 
 /** Throws unless it can be called. */

@@ -7,6 +7,7 @@
 
 import { type EventEmitter, errorMonitor } from 'node:events';
 import { isDatagramSocket, isMessage } from './brands.js';
+import { isWorkerStream } from './target.js';
 
 /** A write that has not been called back. */
 export interface PendingWrite {
@@ -31,6 +32,7 @@ const LOOK_MS = 50;
 
 const known = new WeakMap<EventEmitter, PendingWrites>();
 const closings = new WeakMap<EventEmitter, Set<() => void>>();
+const closed = new WeakSet<EventEmitter>();
 
 /** The writes under way to a target. */
 export class PendingWrites {
@@ -41,8 +43,8 @@ export class PendingWrites {
   private constructor(target: EventEmitter) {
     this.#target = target;
     onClose(target, this.#afterwards);
-    const connection = waitingConnection(target);
-    if (connection != null) onClose(connection, this.#afterwards);
+    const carrier = carrierOf(target);
+    if (carrier != null) onClose(carrier, this.#afterwards);
     if (isDatagramSocket(target)) {
       // A socket that could not be bound drops what waits for that, and is not closed.
       (target as EventEmitter).on(errorMonitor, () => {
@@ -104,21 +106,30 @@ function onClose(emitter: EventEmitter, call: () => void): void {
     calls = all;
     closings.set(emitter, all);
     emitter.on('close', () => {
+      closed.add(emitter);
       for (const each of all) each();
     });
   }
   calls.add(call);
 }
 
-/** The connection of a response that has none yet, since it waits behind others. */
-function waitingConnection(target: EventEmitter): (EventEmitter & { readonly destroyed?: boolean }) | null | undefined {
+/**
+ * Whose end is the target's, too: the connection of a response that waits behind others, the port of a worker's
+ * standard stream.
+ */
+function carrierOf(target: EventEmitter): (EventEmitter & { readonly destroyed?: boolean }) | null | undefined {
   const { socket, req } = target as TargetState;
-  return isMessage(target) && socket === null ? req?.socket : undefined;
+  if (isMessage(target)) return socket === null ? req?.socket : undefined;
+  if (!isWorkerStream(target)) return undefined;
+  const port = Object.getOwnPropertySymbols(target).find(({ description }) => description === 'kPort');
+  const carrier = port === undefined ? undefined : (target as unknown as Record<symbol, unknown>)[port];
+  return typeof (carrier as Partial<EventEmitter>)?.on === 'function' ? (carrier as EventEmitter) : undefined;
 }
 
 /** Whether nobody will ever take, or call back, what is written to the target. */
 export function isGone(target: EventEmitter): boolean {
-  return waitingConnection(target)?.destroyed === true;
+  const carrier = carrierOf(target);
+  return carrier != null && (carrier.destroyed === true || closed.has(carrier));
 }
 
 /** Whether the target may be destroyed and tell nobody. */

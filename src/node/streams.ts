@@ -105,7 +105,7 @@ class FragmentReadable extends Readable {
 }
 
 /** How packets are written. */
-export interface PacketWritableOptions extends WriteOptions {
+export interface PacketWritableOptions extends Omit<WriteOptions, 'signal'> {
   /**
    * Streams: whether the target ends, and is destroyed, with this stream; true if not given, but for `process.stdout`
    * and `process.stderr`. Other targets stay open.
@@ -127,7 +127,7 @@ export function packetWritable(target: PacketTarget, options?: PacketWritableOpt
     'port',
     'address',
   ]) as PacketWritableOptions;
-  const { kind } = writer('packetWritable', target, write.position);
+  const { kind } = writer('packetWritable', target, write);
   const ends = isStreamKind(kind) && (end ?? !isOfProcess(target));
   return new PacketWritable(target, kind, write, ends ? (target as Writable) : undefined);
 }
@@ -145,6 +145,7 @@ class PacketWritable extends Writable {
   readonly #options: WriteOptions;
   readonly #ended: Writable | undefined;
   readonly #inside = new Set<Packet | Fragment>();
+  readonly #stop = new AbortController();
   #position: number | undefined;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -152,7 +153,7 @@ class PacketWritable extends Writable {
     super({ objectMode: true, highWaterMark: 16 });
     this.#target = target;
     this.#kind = kind;
-    this.#options = options;
+    this.#options = { ...options, signal: this.#stop.signal };
     this.#position = options.position;
     this.#ended = ended;
     ended?.on('error', (error) => this.destroy(error));
@@ -248,7 +249,10 @@ class PacketWritable extends Writable {
   override _destroy(error: Error | null, callback: Callback): void {
     for (const data of this.#inside) (data as Partial<Fragment>)[dispose]?.();
     this.#inside.clear();
-    if (error !== null || !this.writableFinished) this.#ended?.destroy?.(error ?? undefined);
+    if (error !== null || !this.writableFinished) {
+      this.#ended?.destroy?.(error ?? undefined);
+      this.#stop.abort(error ?? destroyedStream());
+    }
     // Pages are home when 'close' comes.
     void this.#writing.then(() => callback(error));
   }

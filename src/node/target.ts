@@ -4,6 +4,8 @@
 // ciphers the callback of a write says that, and so do Writables that call back when they are done. What hands its
 // chunks on (a Transform of somebody's, a worker's standard output, whose chunks are posted) gets a copy. So does what
 // is not Node's stream, or has another `write` put over Node's: whether it calls back is not known.
+//
+// The names of classes that only Node's own modules have stand for those classes: they cannot be imported.
 
 import { Duplex, PassThrough, Transform, Writable } from 'node:stream';
 import { invalidArgument } from '../errors.js';
@@ -40,8 +42,9 @@ export function targetKind(call: string, target: unknown): TargetKind {
     const expected = 'a stream that is done with a chunk when it calls back';
     throw invalidArgument(call, 'target', target, expected, 'write to where its bytes go');
   }
-  if (Object.hasOwn(target as object, 'write') || !isNodes(target as object)) return 'foreign';
-  return handsOn(target as object) ? 'copy' : 'direct';
+  const object = target as object;
+  if (Object.hasOwn(object, 'write') || !isNodes(object) || isWorkerStream(object)) return 'foreign';
+  return handsOn(object) ? 'copy' : 'direct';
 }
 
 /** Whether it is a stream, which can end and be destroyed. */
@@ -58,11 +61,17 @@ function isNodes(target: object): boolean {
 function handsOn(target: object): boolean {
   if (isMessage(target) || isSocket(target) || isHttp2Stream(target)) return false;
   if ((target as StreamShape).writableObjectMode === true) return true;
-  // Posts its chunks to the other thread: a view of shared memory arrives as another view of it.
-  if (isMadeBy(target, 'WritableWorkerStdio')) return true;
   // Compressors and ciphers are done with what they have called back for. Nobody knows it of others.
   if (isA(Transform, target)) return !(isMadeBy(target, 'ZlibBase') || isMadeBy(target, 'LazyTransform'));
   return isA(Duplex, target);
+}
+
+/**
+ * Whether it is a worker's standard stream, on either side. It posts its chunks to the other thread, where a view of
+ * shared memory arrives as another view of it, and calls nobody back when that thread ends.
+ */
+export function isWorkerStream(target: object): boolean {
+  return isMadeBy(target, 'WritableWorkerStdio');
 }
 
 /** Node's own modules are one for all realms, and so are the classes of its streams. */

@@ -11,6 +11,8 @@ import { invalidArgument, PagePoolError, reasonOf, requireInteger, requireRecord
 import { isPacket, Packet } from '../packet/packet.js';
 import { dispose } from '../platform/symbols.js';
 import { type Fragment, isFragment } from '../pool/fragment.js';
+import { isLater, LATER_MAX_MS, LATER_MS, later } from './later.js';
+import { requireSignal } from './options.js';
 import { isGone, type PendingWrite, PendingWrites } from './pending.js';
 import { type TargetKind, targetKind } from './target.js';
 
@@ -29,6 +31,11 @@ export interface WriteOptions {
   port?: number | undefined;
   /** UDP sockets: to which address; this machine if not given. */
   address?: string | undefined;
+  /**
+   * File handles that do not block: ends the wait for room with the signal's reason. A part may be written by then.
+   * Streams are destroyed instead.
+   */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -47,12 +54,8 @@ export async function writePacket(
   options?: WriteOptions,
 ): Promise<number> {
   const call = 'writePacket';
-  const { position, port, address } = requireRecord(call, 'options', options ?? {}, [
-    'position',
-    'port',
-    'address',
-  ]) as WriteOptions;
-  const { kind, write } = writer(call, target, position, port, address);
+  const given = requireRecord(call, 'options', options ?? {}, ['position', 'port', 'address', 'signal']);
+  const { kind, write } = writer(call, target, given as WriteOptions);
   if (!(isPacket(data) || isFragment(data))) {
     throw invalidArgument(call, 'data', data, 'a Packet or a Fragment');
   }
@@ -80,12 +83,13 @@ interface Writer {
 }
 
 /** How to write to the target. @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when nobody can */
-export function writer(call: string, target: unknown, position?: number, port?: number, address?: string): Writer {
+export function writer(call: string, target: unknown, { position, port, address, signal }: WriteOptions): Writer {
   if (position !== undefined) requireInteger(call, 'position', position, 0, Number.MAX_SAFE_INTEGER);
+  requireSignal(call, signal);
   const kind = kindOf(call, target);
   if (kind === 'datagrams')
     return { kind, write: (views) => sendDatagram(target as DatagramSocket, views, port, address) };
-  if (kind === 'file') return { kind, write: (views) => writeFile(target as FileHandle, views, position) };
+  if (kind === 'file') return { kind, write: (views) => writeFile(target as FileHandle, views, position, signal) };
   if (kind === 'foreign') return { kind, write: (views) => writeForeign(target as Writable, views) };
   return { kind, write: (views) => writeStream(target as Writable, views) };
 }
@@ -166,13 +170,38 @@ function writeForeign(stream: Writable, views: readonly Uint8Array[]): Promise<v
   });
 }
 
-/** A file may take a part alone (a full disk, a signal): goes on behind it, until it has all or says why not. */
-async function writeFile(handle: FileHandle, views: Uint8Array[], position: number | undefined): Promise<void> {
+/**
+ * A file may take a part alone (a full disk, a signal), and one that does not block nothing at all: goes on behind
+ * that, until it has all or says why not.
+ */
+async function writeFile(
+  handle: FileHandle,
+  views: Uint8Array[],
+  position: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   let at = position;
+  let delayMs = LATER_MS;
   for (let rest = views; rest.length > 0; ) {
-    const { bytesWritten } = await handle.writev(rest, at);
+    const bytesWritten = await writeSome(handle, rest, at);
+    if (bytesWritten === null) {
+      await later(delayMs, signal);
+      delayMs = Math.min(2 * delayMs, LATER_MAX_MS);
+      continue;
+    }
+    delayMs = LATER_MS;
     if (at !== undefined) at += bytesWritten;
     rest = behind(rest, bytesWritten);
+  }
+}
+
+/** Bytes that the file took; null: none now. */
+async function writeSome(handle: FileHandle, views: Uint8Array[], position?: number): Promise<number | null> {
+  try {
+    return (await handle.writev(views, position)).bytesWritten;
+  } catch (error) {
+    if (isLater(error)) return null;
+    throw error;
   }
 }
 
