@@ -2,7 +2,7 @@
 //
 // Any thread; lock-free. A page whose last user leaves while it is pinned leaves the pool: LEFT is set, in-flight goes
 // down, and the unpin that finds LEFT and nothing else gives it back to its provider. This is the case that broke the
-// bias scheme of 2021 (SPEC T2); pins survive the death of the thread that took them.
+// first bias scheme of the kernel, in 2021; pins survive the death of the thread that took them.
 
 import {
   DESCRIPTOR_HOME_OFFSET,
