@@ -266,6 +266,12 @@ export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
  * The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies.
  */
 export const PORT_COUNTING_OFFSET: u32 = 192;
+/**
+ * The workers that this port's thread watches, a mark each (src/control/watched.ts), 0 = none: whoever reaps the port
+ * reaps theirs, since they ended with it.
+ */
+export const PORT_WATCHED_OFFSET: u32 = 196;
+export const PORT_WATCHED_COUNT: u32 = 15;
 
 /** The thread looks for itself, before it looks at bytes: nobody waits for it. */
 export const AREAS_PULLED: u32 = 0xffffffff;

@@ -24,7 +24,7 @@ import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
 import type { Areas } from '../supply/areas.js';
 import { Channel, endChannelWaits, iterate } from './channel.js';
-import { type CloseReport, Closing, closeReport } from './closing.js';
+import { type CloseReport, Closing } from './closing.js';
 import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
 import type { PoolShare } from './share.js';
 import { endAttachment, type Start } from './start.js';
@@ -47,16 +47,14 @@ export class Attachment {
   readonly freed: EventCount;
   readonly reaper: PortReaper;
   readonly watching: Watching;
-  readonly #isCreator: boolean;
   #share: PoolShare | string;
   readonly #closing: Closing;
 
   constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
     this.port = port;
     if (leaks.leaks !== 'off') track(port, leaks, calls);
-    this.#isCreator = isCreator;
     this.#share = share;
-    this.#closing = new Closing(port, () => this.end());
+    this.#closing = new Closing(port, isCreator, () => this.end());
     this.reaper = new PortReaper(port);
     this.watching = new Watching(port, this.reaper);
     this.freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
@@ -191,19 +189,18 @@ export class Attachment {
 
   destroy(): void {
     this.port.supply?.refuseReentry('destroy');
-    if (!this.#isCreator) this.detach(false);
-    else if (ownsPort(this.port)) this.#closing.start();
+    if (ownsPort(this.port) && !this.#closing.start()) this.detach(false);
   }
 
   async close(options: WaitOptions): Promise<CloseReport> {
     this.destroy();
     const { port } = this;
     const { supply } = port;
-    const isOpen = this.#isCreator && !port.isGone;
+    const isOpen = this.#closing.isCloser && !port.isGone;
     const isHeld = options.ref !== false;
     if (isHeld) hold(); // also while the provider ends, which is no wait of the pool's
     try {
-      const report = isOpen ? await this.#closing.finished(this.freed, options) : closeReport(port);
+      const report = isOpen ? await this.#closing.finished(this.freed, options) : this.#closing.report();
       if (report.isDestroyed) await supply?.finished();
       return report;
     } finally {
@@ -218,7 +215,10 @@ export class Attachment {
     this.#closing.stop();
     this.freed.close();
     for (const channel of this.channels.values()) endChannelWaits(channel);
-    if (!port.isLost) port.supply?.recall.stop();
+    if (!port.isLost) {
+      port.supply?.recall.stop();
+      this.watching.leave();
+    }
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
     this.watching.stop();

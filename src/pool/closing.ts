@@ -5,8 +5,14 @@
 // in-flight is 0. The header names who closes: when that port is gone, another one that hears of it goes on. Source:
 // page_pool_destroy and its delayed release work.
 
-import { CONTROL_BASE, HEADER_REAPS_OFFSET, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
-import { beginEnding, destroyIfHome, takeOver } from '../control/ending.js';
+import {
+  CONTROL_BASE,
+  HEADER_REAPS_OFFSET,
+  STATE_ACTIVE,
+  STATE_CLOSING,
+  STATE_DESTROYED,
+} from '../../assembly/layout.js';
+import { beginEnding, destroyIfHome, mayEnd, takeOver } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
 import { PagePoolError } from '../errors.js';
@@ -30,6 +36,8 @@ export interface CloseReport {
   readonly pinned: number;
   /** Who keeps the pool from its end; none when it is destroyed. */
   readonly holders: readonly Holder[];
+  /** This thread did not create the pool: it closes it in the place of a thread that is gone. */
+  readonly isTakenOver: boolean;
 }
 
 const RETRY_MS = 1000;
@@ -43,6 +51,7 @@ const PAGES_PER_PROBE = 256;
 export class Closing {
   readonly #port: Port;
   readonly #onDestroyed: () => void;
+  readonly #isCreator: boolean;
   #isCloser = false;
   /** More came home than ever left: no retry can mend that. */
   #isStuck = false;
@@ -51,17 +60,25 @@ export class Closing {
   #progress = '';
   #stalledRetries = 0;
 
-  constructor(port: Port, onDestroyed: () => void) {
+  constructor(port: Port, isCreator: boolean, onDestroyed: () => void) {
     this.#port = port;
+    this.#isCreator = isCreator;
     this.#onDestroyed = onDestroyed;
   }
 
-  /** Begins to close, once; later calls change nothing. */
-  start(): void {
-    if (this.#isCloser) return;
+  /** Whether this thread ends the pool. */
+  get isCloser(): boolean {
+    return this.#isCloser;
+  }
+
+  /** Begins to close, once; later calls change nothing. False: it is another thread's to end. */
+  start(): boolean {
+    if (this.#isCloser) return true;
+    if (!mayEnd(this.#port)) return false;
     this.#isCloser = true;
-    beginEnding(this.#port);
+    if (poolState(this.#port.memory) === STATE_ACTIVE) beginEnding(this.#port);
     this.#retry();
+    return true;
   }
 
   /** Goes on closing in the place of a port that began and is gone. */
@@ -90,7 +107,7 @@ export class Closing {
     } catch (error) {
       if (!(error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT')) throw error;
     }
-    return closeReport(this.#port);
+    return this.report();
   }
 
   /** Takes in what is home by now. True: everything is, and the pool is destroyed. */
@@ -137,17 +154,18 @@ export class Closing {
   #warn(text: string): void {
     warn(this.#port.name, text);
   }
-}
 
-/** How far closing is. */
-export function closeReport(port: Port): CloseReport {
-  const { memory, geometry } = port;
-  const isDestroyed = poolState(memory) === STATE_DESTROYED;
-  return {
-    isDestroyed,
-    inflight: inflight(memory, geometry),
-    // The owner knows its own pins, by which areas are emptied: they end with the pool.
-    pinned: pinnedPages(port) - (port.supply?.recall.ownPins() ?? 0),
-    holders: isDestroyed ? [] : findHolders(port),
-  };
+  /** How far closing is. */
+  report(): CloseReport {
+    const { memory, geometry, supply } = this.#port;
+    const isDestroyed = poolState(memory) === STATE_DESTROYED;
+    return {
+      isDestroyed,
+      inflight: inflight(memory, geometry),
+      // The owner knows its own pins, by which areas are emptied: they end with the pool.
+      pinned: pinnedPages(this.#port) - (supply?.recall.ownPins() ?? 0),
+      holders: isDestroyed ? [] : findHolders(this.#port),
+      isTakenOver: this.#isCloser && !this.#isCreator,
+    };
+  }
 }

@@ -534,7 +534,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /**
    * Begins to close and returns at once: no page is handed out any more, channels are closed and drained, ports hand
-   * their caches back. When every page is home the pool is destroyed. On an attached pool the same as `detach()`.
+   * their caches back. When every page is home the pool is destroyed. On an attached pool the same as
+   * `detach()`, unless the thread that created it is gone: then it closes in that one's place.
    *
    * @see page_pool_destroy
    */
@@ -544,7 +545,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /**
    * Closes and resolves when every page is home, or with what is missing when `timeoutMs` is over; the pool goes on
-   * closing then. On an attached pool the same as `detach()`.
+   * closing then. On an attached pool as `destroy()`; the report says whether it closes in another's place.
    *
    * @throws an aborted signal's reason; the pool goes on closing. PagePoolError POOL_ERR_PROVIDER when the provider
    *   fails to end
@@ -553,7 +554,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     return this.#attachment.close(requireWaitOptions('close', options));
   }
 
-  /** The creator closes, an attached pool detaches. */
+  /** As `close()`: the creator closes, an attached pool detaches. */
   async [asyncDispose](): Promise<void> {
     await this.close();
   }

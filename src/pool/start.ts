@@ -7,6 +7,7 @@ import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
 import { freePort } from '../control/claims.js';
 import { createMemory, growStepPages } from '../control/create-memory.js';
+import { sayCreator } from '../control/ending.js';
 import { identityKey, writeControl } from '../control/format.js';
 import { planGeometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
@@ -76,6 +77,7 @@ export function beginCreation(call: string, options: unknown): Creation {
         providers: { main: source.isOwn ? undefined : provider, reserve },
       });
       attached.add(port.identity);
+      sayCreator(port);
       return startOf({
         port,
         isCreator: true,

@@ -19,6 +19,7 @@ import { writeLabel } from '../control/label.js';
 import { channelEvents, loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
+import { threadsMarked, watchedBy } from '../control/watched.js';
 import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
@@ -61,14 +62,19 @@ export class PortReaper {
     }
   }
 
-  /** Reaps the ports of a thread that has ended, by its number. */
+  /** Reaps the ports of a thread that has ended, by its number, and those of the workers that it watched. */
   reapThread(thread: number): void {
     const { memory, geometry } = this.#port;
+    const marks: number[] = [];
     for (let id = 0; id < geometry.maxPorts; id++) {
       const claim = claimOf(memory, geometry, id);
       const isClaimed = (claim & CLAIM_STATE_MASK) !== CLAIM_FREE;
-      if (isClaimed && threadOf(memory, geometry, id, claim) === thread + 1) this.reapClaim(id, claim);
+      if (!isClaimed || threadOf(memory, geometry, id, claim) !== thread + 1) continue;
+      marks.push(...watchedBy(this.#port, id)); // before they are another thread's words
+      this.reapClaim(id, claim);
     }
+    // A thread that watched itself would be asked for again and again.
+    for (const inner of threadsMarked(this.#port, marks)) if (inner !== thread) this.reapThread(inner);
   }
 
   /** Reaps a port whose thread is dead, if it still has that claim. */

@@ -33,6 +33,8 @@ import {
   PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_WANT_OFFSET,
+  PORT_WATCHED_COUNT,
+  PORT_WATCHED_OFFSET,
   RECORD_RECEIVE,
   RECORD_TOKEN,
   TOKEN_FILLING,
@@ -250,6 +252,7 @@ function* inherit(port: DeadPort, reaper: number): Steps<number[]> {
 function* free(port: DeadPort): Steps<void> {
   const claim = yield* port.load(port.offset + PORT_CLAIM_OFFSET);
   // Plain: the claim is this reaper's, and its end publishes them.
+  for (let i = 0; i < PORT_WATCHED_COUNT; i++) port.set(PORT_WATCHED_OFFSET + 4 * i, 0);
   port.set(PORT_AREAS_OFFSET, 0);
   port.set(PORT_WANT_OFFSET, 0);
   yield* port.store(port.offset + PORT_CLAIM_OFFSET, (claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT);

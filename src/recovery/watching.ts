@@ -7,6 +7,7 @@
 import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
+import { clearWatched, forgetWatched, noteWatched } from '../control/watched.js';
 import { invalidArgument, is, show } from '../errors.js';
 import { warn } from '../platform/console.js';
 import type { Port } from '../port/port.js';
@@ -69,10 +70,18 @@ export class Watching {
     }
     const listener = (): void => {
       this.#listeners.delete(worker);
+      if (!this.#port.isGone) forgetWatched(this.#port, threadId);
       this.#guard(() => this.#reaper.reapThread(threadId));
     };
     this.#listeners.set(worker, listener);
     worker.on('exit', listener);
+    // Deno and Bun do not say that a thread's workers end with it.
+    if (!('Deno' in globalThis) && !('Bun' in globalThis)) noteWatched(this.#port, threadId);
+  }
+
+  /** The thread leaves: what it watched is nobody's from here on. The port is still its own. */
+  leave(): void {
+    clearWatched(this.#port, this.#port.id);
   }
 
   /** From here on every port's thread holds a lock, and this one waits for all of them. */

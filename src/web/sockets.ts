@@ -21,10 +21,12 @@ export interface SocketSendOptions {
 
 /** How to receive. */
 export interface MessageOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs'> {
-  /** Bytes of messages that may wait for pages and for the loop; 16 MiB if not given. */
+  /** Bytes of messages that may wait for pages and for the loop, 64 at least for each; 16 MiB if not given. */
   maxQueuedBytes?: number | undefined;
 }
 
+/** What a message counts at least. */
+const MESSAGE_BYTES_MIN = 64;
 const OPEN = 1;
 const CLOSED = 3;
 const MAX_BUFFERED_BYTES = 1024 * 1024;
@@ -138,7 +140,7 @@ class Inbox {
       if (this.#failure !== undefined) throw this.#failure.reason;
       const message = this.#queue.shift();
       if (message !== undefined) {
-        this.#bytes -= message.count;
+        this.#bytes -= Math.max(message.count, MESSAGE_BYTES_MIN);
         return message;
       }
       if (this.#ending?.broken !== undefined) throw this.#ending.broken;
@@ -159,17 +161,19 @@ class Inbox {
 
   readonly #onMessage = ({ data }: { data: ArrayBuffer | string }): void => {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data);
-    if (this.#bytes + bytes.length > this.#maxBytes) {
+    // An empty message takes memory, too: the other side must not be able to send them without end.
+    const count = Math.max(bytes.length, MESSAGE_BYTES_MIN);
+    if (this.#bytes + count > this.#maxBytes) {
       const rule = `at most maxQueuedBytes=${this.#maxBytes}`;
       this.#fail(
         new PagePoolError(
           'POOL_ERR_MEMORY_LIMIT',
-          `messagesInto failed: queued bytes=${this.#bytes + bytes.length} (expected ${rule}); release sooner, or allow more to wait`,
+          `messagesInto failed: queued bytes=${this.#bytes + count} (expected ${rule}); release sooner, or allow more to wait`,
         ),
       );
       return;
     }
-    this.#bytes += bytes.length;
+    this.#bytes += count;
     this.#queue.push({ bytes, count: bytes.length });
     this.#wake?.();
   };
