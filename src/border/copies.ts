@@ -5,6 +5,7 @@
 // kept is this thread's: a scratch of 16 KiB and a decoder.
 
 import { invalidArgument, requireRecord } from '../errors.js';
+import { copyBytes } from '../platform/copy.js';
 import { apis, copiesFor, copiesForSure, isApi } from './known.js';
 import { builtin } from './platform.js';
 import { type ByteSource, copyOf, isShared, type OwnBytes, windowsOf } from './source.js';
@@ -39,8 +40,9 @@ export function toUnshared(source: ByteSource): OwnBytes {
 }
 
 /**
- * The bytes as text. No copy where `TextDecoder` takes the memory; else through a scratch of 16 KiB, so that nothing is
- * allocated but the text. Characters may reach over the windows of a packet.
+ * The bytes as text, the same however they are cut into windows. No copy where `TextDecoder` takes the memory; else
+ * through a scratch of 16 KiB, so that nothing is allocated but the text. A packet of several windows in an encoding of
+ * several bytes a character that is not UTF is copied together first.
  *
  * @throws TypeError with `fatal` when the bytes are no text; RangeError when no such encoding is known
  */
@@ -68,10 +70,24 @@ export function decodeText(source: ByteSource, options?: DecodeOptions): string 
 
 let decoderLabel = '';
 
+/** Encodings of several bytes a character whose decoders Node loses count of when they get their bytes in pieces. */
+const JOINED: ReadonlySet<string> = new Set(['big5', 'euc-jp', 'euc-kr', 'gb18030', 'gbk', 'iso-2022-jp', 'shift_jis']);
+
+/**
+ * The same text however the bytes are cut. In one piece Node 20 to 24 decode windows-1252 (latin1, ascii) as
+ * ISO-8859-1, so only UTF-8 is decoded in one go; in pieces their decoders of Asian encodings throw, so those get their
+ * bytes together.
+ */
 function decodeWith(decoder: TextDecoder, windows: readonly Uint8Array[]): string {
   const [only] = windows;
   const copies = copiesFor('TextDecoder.decode');
-  if (only !== undefined && windows.length === 1 && !(copies && isShared(only))) return decoder.decode(only);
+  const isOne = only !== undefined && windows.length === 1 && !(copies && isShared(only));
+  if (isOne && decoder.encoding === 'utf-8') return decoder.decode(only);
+  if (!isOne && JOINED.has(decoder.encoding)) return decodePieces(decoder, [copyOf(windows)], false);
+  return decodePieces(decoder, windows, copies);
+}
+
+function decodePieces(decoder: TextDecoder, windows: readonly Uint8Array[], copies: boolean): string {
   let text = '';
   for (const window of windows) {
     if (!(copies && isShared(window))) {
@@ -81,7 +97,7 @@ function decodeWith(decoder: TextDecoder, windows: readonly Uint8Array[]): strin
     scratch ??= new Uint8Array(SCRATCH_BYTES);
     for (let at = 0; at < window.length; at += SCRATCH_BYTES) {
       const length = Math.min(SCRATCH_BYTES, window.length - at);
-      scratch.set(length === window.length ? window : window.subarray(at, at + length));
+      copyBytes(scratch, length === window.length ? window : window.subarray(at, at + length));
       text += decoder.decode(scratch.subarray(0, length), { stream: true });
     }
   }

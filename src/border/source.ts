@@ -5,6 +5,7 @@
 
 import { invalidArgument, PagePoolError } from '../errors.js';
 import { isBytes, isSharedBuffer } from '../platform/buffers.js';
+import { copyBytes } from '../platform/copy.js';
 
 /** A fragment, a packet, or a view on pages: its bytes are read and the reference stays the caller's. */
 export type ByteSource = { readonly bytes: Uint8Array } | Iterable<Uint8Array> | Uint8Array;
@@ -36,7 +37,7 @@ export function copyOf(windows: readonly Uint8Array[]): OwnBytes {
   const copy = new Uint8Array(windows.reduce((bytes, { length }) => bytes + length, 0));
   let at = 0;
   for (const window of windows) {
-    copy.set(window, at);
+    copyBytes(copy, window, at);
     at += window.length;
   }
   return copy;

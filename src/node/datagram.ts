@@ -4,6 +4,7 @@
 
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { invalidArgument, requireRecord } from '../errors.js';
+import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
@@ -65,7 +66,7 @@ export function receiveInto(
         publish('drop', call, pool.name, bytes);
         return;
       }
-      if (message.length > 0) fragment.bytes.set(message);
+      if (message.length > 0) copyBytes(fragment.bytes, message);
       else {
         const { handle } = fragment;
         spendFragment(fragment);

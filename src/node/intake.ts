@@ -7,6 +7,7 @@
 // copied, as does what TLS has decrypted already. Without a page the source pauses until some page is released.
 
 import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
+import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
@@ -146,7 +147,7 @@ export class Intake {
       const skew = (chunk.byteOffset + at - this.#filled) & ALIGN_MASK;
       const start = this.#filled + (skew < this.#view.length - this.#filled ? skew : 0);
       const count = Math.min(chunk.length - at, this.#view.length - start);
-      this.#view.set(count === chunk.length ? chunk : chunk.subarray(at, at + count), start);
+      copyBytes(this.#view, count === chunk.length ? chunk : chunk.subarray(at, at + count), start);
       at += count;
       this.#deliver(start, count);
       if (this.delivery.isOver) return null;

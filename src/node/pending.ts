@@ -17,13 +17,15 @@ export interface PendingWrite {
   onDrain?(): void;
 }
 
+type Carrier = EventEmitter & { readonly destroyed?: boolean };
+
 /** What targets say of themselves; each has some of it. */
 interface TargetState {
   readonly destroyed?: boolean;
   readonly closed?: boolean;
   readonly socket?: EventEmitter | null;
   /** A response's request, which knows the connection. */
-  readonly req?: { readonly socket?: (EventEmitter & { readonly destroyed?: boolean }) | null } | null;
+  readonly req?: { readonly socket?: Carrier | null } | null;
   readonly _writableState?: { readonly emitClose?: boolean };
 }
 
@@ -37,14 +39,18 @@ const closed = new WeakSet<EventEmitter>();
 /** The writes under way to a target. */
 export class PendingWrites {
   readonly #target: EventEmitter;
+  /** Whose end is the target's, too. */
+  readonly #carrier: Carrier | undefined;
+  readonly #isMessage: boolean;
   readonly #writes = new Set<PendingWrite>();
   #look: ReturnType<typeof setInterval> | undefined;
 
   private constructor(target: EventEmitter) {
     this.#target = target;
     onClose(target, this.#afterwards);
-    const carrier = carrierOf(target);
-    if (carrier != null) onClose(carrier, this.#afterwards);
+    this.#isMessage = isMessage(target);
+    this.#carrier = carrierOf(target, this.#isMessage);
+    if (this.#carrier !== undefined) onClose(this.#carrier, this.#afterwards);
     if (isDatagramSocket(target)) {
       // A socket that could not be bound drops what waits for that, and is not closed.
       (target as EventEmitter).on(errorMonitor, () => {
@@ -62,13 +68,26 @@ export class PendingWrites {
     return writes;
   }
 
+  /** Whether nobody will ever take, or call back, what is written to the target. */
+  get isGone(): boolean {
+    const carrier = this.#carrier;
+    return carrier !== undefined && (carrier.destroyed === true || closed.has(carrier));
+  }
+
   add(write: PendingWrite): void {
     this.#writes.add(write);
-    if (this.#look !== undefined || !isSilent(this.#target)) return;
+    if (this.#look !== undefined || !this.#isSilent()) return;
     this.#look = setInterval(() => {
       if ((this.#target as TargetState).destroyed === true) this.#afterwards();
+      else if (!this.#isSilent()) this.#endLook();
     }, LOOK_MS);
     this.#look.unref?.();
+  }
+
+  /** Whether it may be destroyed and tell nobody: a message while it has no connection, a stream without 'close'. */
+  #isSilent(): boolean {
+    const { socket, _writableState: state } = this.#target as TargetState;
+    return (this.#isMessage && socket === null) || state?.emitClose === false;
   }
 
   delete(write: PendingWrite): void {
@@ -117,25 +136,13 @@ function onClose(emitter: EventEmitter, call: () => void): void {
  * Whose end is the target's, too: the connection of a response that waits behind others, the port of a worker's
  * standard stream.
  */
-function carrierOf(target: EventEmitter): (EventEmitter & { readonly destroyed?: boolean }) | null | undefined {
+function carrierOf(target: EventEmitter, isOfHttp: boolean): Carrier | undefined {
   const { socket, req } = target as TargetState;
-  if (isMessage(target)) return socket === null ? req?.socket : undefined;
+  if (isOfHttp) return socket === null ? (req?.socket ?? undefined) : undefined;
   if (!isWorkerStream(target)) return undefined;
   const port = Object.getOwnPropertySymbols(target).find(({ description }) => description === 'kPort');
   const carrier = port === undefined ? undefined : (target as unknown as Record<symbol, unknown>)[port];
-  return typeof (carrier as Partial<EventEmitter>)?.on === 'function' ? (carrier as EventEmitter) : undefined;
-}
-
-/** Whether nobody will ever take, or call back, what is written to the target. */
-export function isGone(target: EventEmitter): boolean {
-  const carrier = carrierOf(target);
-  return carrier != null && (carrier.destroyed === true || closed.has(carrier));
-}
-
-/** Whether the target may be destroyed and tell nobody. */
-function isSilent(target: EventEmitter): boolean {
-  const { socket, _writableState: state } = target as TargetState;
-  return (isMessage(target) && socket === null) || state?.emitClose === false;
+  return typeof (carrier as Partial<EventEmitter>)?.on === 'function' ? (carrier as Carrier) : undefined;
 }
 
 function isBound(socket: { address(): { readonly port: number } }): boolean {

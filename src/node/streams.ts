@@ -9,7 +9,7 @@ import { isPacket, Packet } from '../packet/packet.js';
 import { dispose } from '../platform/symbols.js';
 import { type Fragment, isFragment } from '../pool/fragment.js';
 import { type OnFragment, requireOnFragment } from './options.js';
-import { isGone, PendingWrites } from './pending.js';
+import { PendingWrites } from './pending.js';
 import { isStreamKind, type TargetKind } from './target.js';
 import { destroyedStream, type PacketTarget, type WriteOptions, writePacket, writer } from './write.js';
 
@@ -146,6 +146,8 @@ class PacketWritable extends Writable {
   readonly #ended: Writable | undefined;
   readonly #inside = new Set<Packet | Fragment>();
   readonly #stop = new AbortController();
+  /** Tells that the target has gone, also while nothing is being written. */
+  readonly #watch = { giveUp: () => void this.destroy() };
   #position: number | undefined;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -156,10 +158,13 @@ class PacketWritable extends Writable {
     this.#options = { ...options, signal: this.#stop.signal };
     this.#position = options.position;
     this.#ended = ended;
-    ended?.on('error', (error) => this.destroy(error));
-    ended?.on('close', () => {
+    if (ended === undefined) return;
+    ended.on('error', (error) => this.destroy(error));
+    ended.on('close', () => {
       if (!this.writableFinished) this.destroy();
     });
+    // A response behind another one is not closed with its connection: somebody may wait for this stream alone.
+    PendingWrites.of(ended).add(this.#watch);
   }
 
   override write(chunk: unknown, ...rest: unknown[]): boolean {
@@ -228,17 +233,18 @@ class PacketWritable extends Writable {
       callback();
       return;
     }
-    if (ended.destroyed || isGone(ended)) {
+    const pending = PendingWrites.of(ended);
+    if (ended.destroyed || pending.isGone) {
       callback(destroyedStream()); // Node would not call back
       return;
     }
-    const pending = PendingWrites.of(ended);
     const waiting = { giveUp: () => onEnd(destroyedStream()) };
     const onEnd = (error?: Error | null): void => {
       pending.delete(waiting);
       callback(error);
     };
     pending.add(waiting);
+    pending.delete(this.#watch);
     if (this.#kind !== 'foreign') ended.end(onEnd as () => void);
     else {
       ended.once('finish', onEnd); // its `end` may take no callback
@@ -249,6 +255,7 @@ class PacketWritable extends Writable {
   override _destroy(error: Error | null, callback: Callback): void {
     for (const data of this.#inside) (data as Partial<Fragment>)[dispose]?.();
     this.#inside.clear();
+    if (this.#ended !== undefined) PendingWrites.of(this.#ended).delete(this.#watch);
     if (error !== null || !this.writableFinished) {
       this.#ended?.destroy?.(error ?? undefined);
       this.#stop.abort(error ?? destroyedStream());

@@ -30,8 +30,20 @@ interface StreamShape {
   readonly writableObjectMode?: unknown;
 }
 
+/** What targets were found to be, with the `write` that they had: another one may be put over it. */
+const known = new WeakMap<object, { readonly kind: TargetKind; readonly write: unknown }>();
+
 /** What the target is. @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when packets cannot be written to it */
 export function targetKind(call: string, target: unknown): TargetKind {
+  const { write } = (target ?? {}) as StreamShape;
+  const found = known.get(target as object);
+  if (found !== undefined && found.write === write) return found.kind;
+  const kind = findKind(call, target);
+  known.set(target as object, { kind, write });
+  return kind;
+}
+
+function findKind(call: string, target: unknown): TargetKind {
   if (isDatagramSocket(target)) return 'datagrams';
   if (isFileHandle(target)) return 'file';
   const { write, on, _transform } = (target ?? {}) as StreamShape;

@@ -13,7 +13,7 @@ import { dispose } from '../platform/symbols.js';
 import { type Fragment, isFragment } from '../pool/fragment.js';
 import { isLater, LATER_MAX_MS, LATER_MS, later } from './later.js';
 import { requireSignal } from './options.js';
-import { isGone, type PendingWrite, PendingWrites } from './pending.js';
+import { type PendingWrite, PendingWrites } from './pending.js';
 import { type TargetKind, targetKind } from './target.js';
 
 /**
@@ -106,11 +106,11 @@ function kindOf(call: string, target: unknown): Writer['kind'] {
 
 function writeStream(stream: Writable, views: readonly Uint8Array[]): Promise<void> {
   if (views.length === 0) return Promise.resolve();
-  if (isGone(stream)) return Promise.reject(destroyedStream());
+  const pending = PendingWrites.of(stream);
+  if (pending.isGone) return Promise.reject(destroyedStream());
   return new Promise((resolve, reject) => {
     let left = views.length;
     let failure: Error | null | undefined;
-    const pending = PendingWrites.of(stream);
     const waiting: PendingWrite = {
       giveUp: () => {
         left = 1;
@@ -145,9 +145,9 @@ const drained = new WeakSet<Writable>();
 function writeForeign(stream: Writable, views: readonly Uint8Array[]): Promise<void> {
   const [bytes] = views;
   if (bytes === undefined) return Promise.resolve();
-  if (stream.destroyed || stream.closed || isGone(stream)) return Promise.reject(destroyedStream());
+  const pending = PendingWrites.of(stream);
+  if (stream.destroyed || stream.closed || pending.isGone) return Promise.reject(destroyedStream());
   return new Promise((resolve, reject) => {
-    const pending = PendingWrites.of(stream);
     if (!drained.has(stream)) {
       drained.add(stream);
       stream.on('drain', () => pending.drained());

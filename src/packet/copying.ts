@@ -3,6 +3,7 @@
 // Each call copies first and takes over after that: where the pool is empty, or a window was released by its number,
 // the packet has the bytes that it had.
 
+import { copyBytes } from '../platform/copy.js';
 import { isReadableHandle } from '../port/handles.js';
 import type { Port } from '../port/port.js';
 import { seekPages } from '../port/want.js';
@@ -64,7 +65,7 @@ export function mergeSmallParts(list: PartList, port: Port, from: number): void 
     const open = parts[kept - 1] as Part;
     if (hasRoomBehind(port, open, part.length)) {
       trimEnd(open, open.length + part.length);
-      looseView(port, 'append', open).set(exactView(port, 'append', part), open.length - part.length);
+      copyBytes(looseView(port, 'append', open), exactView(port, 'append', part), open.length - part.length);
       merged.push(part);
       continue;
     }
@@ -82,7 +83,7 @@ export function mergeSmallParts(list: PartList, port: Port, from: number): void 
 /** A copy of the part's bytes at the start of a fragment. */
 function movedTo(port: Port, handle: number, part: Part): Part {
   const fresh = new Part(port, handle, 0, part.length);
-  exactView(port, 'append', fresh).set(exactView(port, 'append', part));
+  copyBytes(exactView(port, 'append', fresh), exactView(port, 'append', part));
   return fresh;
 }
 

@@ -5,6 +5,7 @@
 // references, which the caller releases or moves. Reading on from where the last read ended costs no search.
 
 import { PagePoolError } from '../errors.js';
+import { copyBytes } from '../platform/copy.js';
 import { foreignError } from '../pool/fragment.js';
 import { type Port, refusal } from '../port/port.js';
 import { exactView, looseView, type Part, releasePart, sharePart, trimEnd, trimStart } from './part.js';
@@ -271,7 +272,7 @@ export class PartList {
       const start = part.lead + skip;
       const bytes = Math.min(length - done, part.length - skip);
       const isAll = start === 0 && bytes === view.length;
-      target.set(isAll ? view : view.subarray(start, start + bytes), targetOffset + done);
+      copyBytes(target, isAll ? view : view.subarray(start, start + bytes), targetOffset + done);
       done += bytes;
       skip = 0;
     }

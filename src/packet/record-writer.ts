@@ -13,6 +13,7 @@ import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
 import { monotonicMs } from '../platform/clock.js';
+import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import { hasTimers, hold, letGo, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
@@ -209,7 +210,7 @@ export class RecordWriter {
     const source = typeof record === 'string' ? new TextEncoder().encode(record) : record;
     this.#begin();
     this.#views.forEach((view, i) => {
-      view.set(source.subarray(i * this.#pageBytes, (i + 1) * this.#pageBytes));
+      copyBytes(view, source.subarray(i * this.#pageBytes, (i + 1) * this.#pageBytes));
     });
     this.#count = 1;
     this.#filled = bytes;

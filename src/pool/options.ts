@@ -13,9 +13,10 @@ import {
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
 import type { ChannelPlan, WhenFull } from '../control/geometry.js';
-import { invalidArgument, is, isArray, requireInteger, requireRecord, show } from '../errors.js';
+import { invalidArgument, isArray, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
+import { isKind } from '../platform/buffers.js';
 import type { WasmModule } from '../platform/types.js';
 import {
   type PageSource,
@@ -267,10 +268,10 @@ function engineThatClears(
 
 function resolveModule(call: string, module: unknown): WebAssembly.Module | undefined {
   if (module === undefined) return undefined;
-  if (typeof WebAssembly !== 'object' || !isModule(module)) {
+  if (!isKind(module, 'WebAssembly.Module')) {
     throw invalidArgument(call, 'module', module, 'a WebAssembly.Module, compiled from pagepool/core.wasm');
   }
-  return module;
+  return module as WebAssembly.Module;
 }
 
 function requirePowerOfTwo(call: string, name: string, value: unknown, min: number, max: number): void {
@@ -295,8 +296,4 @@ function requireOneOf<const T extends string>(
   if (value === undefined) return allowed[0];
   if (!allowed.includes(value as T)) throw invalidArgument(call, name, value, `one of ${allowed.map(show).join(', ')}`);
   return value as T;
-}
-
-function isModule(value: unknown): value is WebAssembly.Module {
-  return is(() => value instanceof WebAssembly.Module);
 }

@@ -160,7 +160,7 @@ class SlabProvider implements MemoryProvider {
       try {
         return this.#cut(context, pool, bytes);
       } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
+        if ((error as Error | null)?.name !== 'RangeError') throw error;
         this.#refused += 1;
         if (bytes <= pageBytes) return undefined;
       }

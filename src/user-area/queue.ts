@@ -15,6 +15,7 @@ import { pageOfHandle, rowIndex, startInPage } from '../control/places.js';
 import { callError, invalidArgument, invalidHandle, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { isBytes, isSharedBuffer, isWords } from '../platform/buffers.js';
+import { copyBytes } from '../platform/copy.js';
 import { type Unclonable, unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
 import { startTimer } from '../platform/timers.js';
@@ -375,7 +376,7 @@ export class UserQueue {
     // The open fragment page may be one of a reserve; whole pages are then still the area's, while it has any.
     const handle = this.#inArea(pool.allocFragment(Math.max(1, bytes.length))) || this.#inArea(pool.alloc());
     if (handle === 0) return false;
-    fragmentView(this.#port, 'giveCopy', handle, 0, bytes.length).set(bytes);
+    copyBytes(fragmentView(this.#port, 'giveCopy', handle, 0, bytes.length), bytes);
     this.#put(pageOfHandle(this.#port, handle), startInPage(this.#port, handle), handle, bytes.length, tag);
     this.#counts.copied++;
     return true;

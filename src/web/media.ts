@@ -6,6 +6,7 @@
 
 import { copiesFor, copiesForSure } from '../border/known.js';
 import { invalidArgument, requireRecord } from '../errors.js';
+import { isKind } from '../platform/buffers.js';
 import type { Fragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
 import {
@@ -100,7 +101,7 @@ export async function copyFrame(
   portOf('copyFrame', pool);
   const given = requireRecord('copyFrame', 'options', options ?? {}, ['rect', 'format']) as FrameCopyOptions;
   const source = frame as VideoFrame;
-  if (typeof VideoFrame !== 'function' || !(source instanceof VideoFrame)) {
+  if (!isKind(source, 'VideoFrame')) {
     throw invalidArgument('copyFrame', 'frame', frame, 'a VideoFrame');
   }
   if (source.format === null) {
@@ -191,7 +192,7 @@ export function copySound(pool: PagePool, sound: AudioDataOf, options?: SoundCop
   portOf('copySound', pool);
   const given = requireRecord('copySound', 'options', options ?? {}, ['format']) as { format?: AudioSampleFormat };
   const source = sound as AudioData;
-  if (typeof AudioData !== 'function' || !(source instanceof AudioData)) {
+  if (!isKind(source, 'AudioData')) {
     throw invalidArgument('copySound', 'sound', sound, 'an AudioData');
   }
   const format = given.format ?? source.format;
@@ -270,8 +271,8 @@ export function toAudioData(fragment: Fragment): AudioDataOf {
 export function copyChunk(pool: PagePool, chunk: VideoChunkOf | AudioChunkOf): Fragment | null {
   portOf('copyChunk', pool);
   const source = chunk as EncodedVideoChunk | EncodedAudioChunk;
-  const isVideo = typeof EncodedVideoChunk === 'function' && source instanceof EncodedVideoChunk;
-  if (!isVideo && !(typeof EncodedAudioChunk === 'function' && source instanceof EncodedAudioChunk)) {
+  const isVideo = isKind(source, 'EncodedVideoChunk');
+  if (!isVideo && !isKind(source, 'EncodedAudioChunk')) {
     throw invalidArgument('copyChunk', 'chunk', chunk, 'an EncodedVideoChunk or an EncodedAudioChunk');
   }
   const fragment = takeRoom('copyChunk', pool, HEADER_BYTES + source.byteLength);

@@ -6,6 +6,7 @@
 import { sendableBy } from '../border/copies.js';
 import { invalidArgument, is, PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { isPacket, Packet } from '../packet/packet.js';
+import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import { type Fragment, isFragment } from '../pool/fragment.js';
 import { type PagePool, portOf } from '../pool/page-pool.js';
@@ -92,7 +93,7 @@ async function packetOf(pool: PagePool, { bytes, count }: Message, wait: WaitOpt
     for (let at = 0; at < count; at += pool.pageBytes) {
       const length = Math.min(pool.pageBytes, count - at);
       const fragment = fillRoom(await pool.takeAsync(length, wait), (room) => {
-        room.bytes.set(new Uint8Array(bytes.buffer, bytes.byteOffset + at, length));
+        copyBytes(room.bytes, new Uint8Array(bytes.buffer, bytes.byteOffset + at, length));
         return room;
       });
       packet.append(fragment);

@@ -9,6 +9,7 @@ import { invalidArgument, is, reasonOf, requireInteger, requireRecord } from '..
 import type { PacketSource } from '../packet/framing.js';
 import { isPacket, type Packet } from '../packet/packet.js';
 import { isBytes } from '../platform/buffers.js';
+import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import { Channel } from '../pool/channel.js';
 import type { Fragment } from '../pool/fragment.js';
@@ -74,7 +75,7 @@ async function* readThrough(
       for (let at = 0; at < bytes; at += chunkBytes) {
         const length = Math.min(chunkBytes, bytes - at);
         yield fillRoom(await pool.takeAsync(length, wait), (fragment) => {
-          fragment.bytes.set(new Uint8Array(came.buffer, came.byteOffset + at, length));
+          copyBytes(fragment.bytes, new Uint8Array(came.buffer, came.byteOffset + at, length));
           return fragment;
         });
       }

@@ -5,6 +5,7 @@
 // blocks.
 
 import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
+import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import type { Signal } from '../platform/types.js';
 import type { Fragment } from '../pool/fragment.js';
@@ -97,7 +98,7 @@ export class Readbacks {
       staging.state = 'mapping';
       await staging.buffer.mapAsync(MODE_READ, 0, copied);
       staging.state = 'mapped';
-      fragment.bytes.set(new Uint8Array(staging.buffer.getMappedRange(0, copied), 0, length));
+      copyBytes(fragment.bytes, new Uint8Array(staging.buffer.getMappedRange(0, copied), 0, length));
       staging.buffer.unmap();
     } catch (error) {
       const isMapping = staging.state !== 'submitted';

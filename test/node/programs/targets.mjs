@@ -21,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import zlib from 'node:zlib';
 import { PagePool } from 'pagepool';
-import { writePacket } from 'pagepool/node';
+import { packetWritable, writePacket } from 'pagepool/node';
 import { Packet } from 'pagepool/packet';
 import { orHung, turns, until } from '../../support/waiting.js';
 import { closed, done, folder, fragmentOf, listen, selfSigned, withPool } from './support.mjs';
@@ -557,8 +557,19 @@ function documented() {
   );
 }
 
+/** A sink that nothing is written to closes with the connection of its response, which waits behind another one. */
+async function closesIdle() {
+  const opened = await pipelined();
+  const sink = packetWritable(opened.target).on('error', ignore);
+  const isClosed = closed(sink);
+  opened.cut();
+  await orHung(isClosed, 'an idle sink');
+  opened.close();
+}
+
 async function everything() {
   const found = {};
+  await closesIdle();
   const outputs = {
     '`process.stdout`, a pipe': (name) => ownOutput(name, 'pipe'),
     '`process.stdout`, a file': (name) => ownOutput(name, 'file'),
