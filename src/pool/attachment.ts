@@ -6,6 +6,7 @@
 
 import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
 import { ownerState, ringOwner } from '../control/owner.js';
+import { requireSound, withSoundWords } from '../control/sound.js';
 import { announce, poolState, watchState } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
@@ -157,7 +158,7 @@ export class Attachment {
   reap(portId: number, force: boolean): ReapReport {
     if (this.port.isGone) throw destroyedError('reap');
     this.port.supply?.refuseReentry('reap');
-    return this.reaper.reap(portId, force);
+    return withSoundWords(this.port, 'reap', () => this.reaper.reap(portId, force));
   }
 
   leaks(options: unknown): LeakReport[] {
@@ -183,8 +184,19 @@ export class Attachment {
   detach(release: boolean): void {
     this.port.supply?.refuseReentry('detach');
     if (!ownsPort(this.port)) return;
-    if (!this.isDestroyed) emptyPort(this.port, release);
+    if (!this.isDestroyed) this.#empty(release);
     this.end();
+  }
+
+  /** Empties the port. Where words were overwritten it cannot be: the thread leaves all the same, and is told which. */
+  #empty(release: boolean): void {
+    try {
+      requireSound(this.port, 'detach');
+      withSoundWords(this.port, 'detach', () => emptyPort(this.port, release));
+    } catch (error) {
+      if (error instanceof PagePoolError && error.code === 'POOL_ERR_CORRUPT') this.end();
+      throw error;
+    }
   }
 
   destroy(): void {
