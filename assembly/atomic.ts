@@ -61,20 +61,20 @@ export function aadd(address: usize, value: u32): u32 {
   return atomic.add<u32>(address, value);
 }
 
-/** Sets bits. */
+/** Sets bits; returns the word that was there. */
 // @ts-ignore: decorator
 @inline
-export function aor(address: usize, bits: u32): void {
+export function aor(address: usize, bits: u32): u32 {
   step(address);
-  atomic.or<u32>(address, bits);
+  return atomic.or<u32>(address, bits);
 }
 
-/** Keeps only the bits given. */
+/** Keeps only the bits given; returns the word that was there. */
 // @ts-ignore: decorator
 @inline
-export function aand(address: usize, bits: u32): void {
+export function aand(address: usize, bits: u32): u32 {
   step(address);
-  atomic.and<u32>(address, bits);
+  return atomic.and<u32>(address, bits);
 }
 
 /** Wakes every thread that waits on the word. */

@@ -39,7 +39,7 @@ import {
 import { aload, astore, rload } from './atomic';
 import { loaded, magazineCapacity, maxPorts, port, portId, ports, ring, syncLoaded } from './context';
 import { expectForeign } from './debug';
-import { wake } from './event';
+import { isAwaited, ring as ringBell, wake } from './event';
 import { descriptorAddress } from './handle';
 import { recordDone, setHeld } from './ledger';
 import { exchange, nodeAddress, ringPop, ringPush } from './ring';
@@ -87,7 +87,7 @@ function takeSpare(spare: usize): bool {
 /** Moves pages from the merge magazine into the loaded one; what does not fit goes back to the ring. */
 function merge(): void {
   while (load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity >> 1) {
-    if (ringPop(ring, port + PORT_MERGE_OFFSET) == EMPTY) return;
+    if (ringPop(ring, port + PORT_MERGE_OFFSET, 0) == EMPTY) return;
     const from = nodeAddress(ring, load<u32>(port + PORT_MERGE_OFFSET));
     let left = load<u32>(from + NODE_COUNT_OFFSET);
     while (left != 0 && load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity) {
@@ -153,7 +153,7 @@ function waive(): void {
 
 /** Loads a magazine from the ring. */
 function refillRing(): bool {
-  while (ringPop(ring, port + PORT_LOADED_OFFSET) == OK) {
+  while (ringPop(ring, port + PORT_LOADED_OFFSET, 0) == OK) {
     syncLoaded();
     waive();
     merge();
@@ -180,7 +180,7 @@ export function hasPages(): u32 {
   // A12 pairs with X1 in ring.ts exchange: see A3.
   if (isFilled(aload(port + PORT_SPARE_OFFSET))) return 1;
   if (!isActive()) return 0;
-  return <u32>(ringPop(ring, 0) == OK || hasFresh() || hasListed());
+  return <u32>(ringPop(ring, 0, 0) == OK || hasFresh() || hasListed());
 }
 
 /** Takes another port's spare magazine. */
@@ -192,13 +192,20 @@ function steal(): bool {
   return false;
 }
 
-/** Asks every other port for its cached pages: each answers at its next release. */
+/**
+ * Asks every other port for its cached pages: each answers at its next release. Where it has some its bell is rung, so that an idle
+ * thread answers as well.
+ */
 function press(): void {
   for (let i: u32 = 1; i < maxPorts; i++) {
-    const limit = ports + <usize>((portId + i) % maxPorts) * PORT_BYTES + PORT_LIMIT_OFFSET;
+    const id = (portId + i) % maxPorts;
+    const other = ports + <usize>id * PORT_BYTES;
     // N4 no ordering needed: a port that asked for nothing since keeps its request.
     // R5 pairs with A6 in answer: the request is seen at the port's next release.
-    if (rload(limit) != 0) astore(limit, 0);
+    if (rload(other + PORT_LIMIT_OFFSET) != 0) astore(other + PORT_LIMIT_OFFSET, 0);
+    // Plain: another thread's words, and any value that ever stood there serves. A bell too many costs a look.
+    const node = nodeAddress(ring, load<u32>(other + PORT_LOADED_OFFSET));
+    if (load<u32>(node + NODE_COUNT_OFFSET) != 0) ringBell(id);
   }
 }
 
@@ -256,8 +263,9 @@ export function answer(): void {
   // A6 pairs with R5 in press: this limit is overwritten by later requests only.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
   flush();
-  // N11 as N9: the request that this limit overwrote may have been the closing pool's.
-  if (!isActive()) astore(port + PORT_LIMIT_OFFSET, 0);
+  // N11 as N9: the request that this limit overwrote may have been the closing pool's. While somebody waits for pages it stays, and
+  // each page that is released is published.
+  if (!isActive() || isAwaited(CONTROL_BASE + HEADER_FREED_OFFSET)) astore(port + PORT_LIMIT_OFFSET, 0);
 }
 
 /** Ends parking: pages may be cached again, unless the pool is closing. */
@@ -265,9 +273,13 @@ export function unpark(): void {
   store<u32>(port + PORT_PARKED_OFFSET, 0); // plain: owner only
   // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
-  if (isActive()) return;
+  const isOpen = isActive();
+  if (isOpen && !isAwaited(CONTROL_BASE + HEADER_FREED_OFFSET)) return;
   // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is
   // seen.
   astore(port + PORT_LIMIT_OFFSET, 0);
-  store<u32>(port + PORT_PARKED_OFFSET, 1); // plain: as it was; nothing was taken meanwhile
+  if (!isOpen)
+    store<u32>(port + PORT_PARKED_OFFSET, 1); // plain: as it was; nothing was taken meanwhile
+  // Others wait for pages: what a wait brought along beside its own is theirs.
+  else flush();
 }

@@ -18,4 +18,4 @@ export {
 export { pin, unpin } from './pin';
 export { canReceive, canSend, closeChannel, receiveBurst, send, sendBurst } from './channel';
 export { adopt, lend } from './token';
-export { wake } from './event';
+export { arm, disarm, pass, wake } from './event';

@@ -14,12 +14,12 @@ export const CONTROL_BASE: u32 = 1024;
 /** "pgpl" in little-endian order. */
 export const MAGIC: u32 = 0x6c706770;
 /** Raised whenever a word of this file changes its place or its meaning. */
-export const ABI_VERSION: u32 = 4;
+export const ABI_VERSION: u32 = 5;
 
 // ------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
 //   0    geometry and places, written once before the first attach, read plainly by everybody
-//   256  state, closer     384  fresh             512  retired           640  freed eventcount        768  demand
+//   256  state, closer     384  fresh             512  retired           640  freed event             768  demand
 //        each on two cache lines of its own (128 bytes: adjacent-line prefetchers pull lines in pairs)
 
 export const HEADER_BYTES: u32 = 1536;
@@ -72,8 +72,8 @@ export const HEADER_SUPPLY_HINT_OFFSET: u32 = 140;
 /** Pages 1 to this lie in this memory; those above in areas of a provider. */
 export const HEADER_OWN_PAGES_OFFSET: u32 = 144;
 export const HEADER_STATE_OFFSET: u32 = 256;
-/** Events on the state word: raised with every change, waited on by parked threads. */
-export const HEADER_STATE_SEQ_OFFSET: u32 = 260;
+/** Raised with everything that concerns all threads, before all bells are rung. */
+export const HEADER_NEWS_OFFSET: u32 = 260;
 /**
  * {claim of the port that closes the pool, its number + 1}: 0 = nobody has begun. Whoever finds it gone takes its
  * place.
@@ -95,9 +95,9 @@ export const HEADER_FRESH_OFFSET: u32 = 384;
 export const HEADER_RETIRED_OFFSET: u32 = 512;
 /** The hint of the supply bits, where those are bits of their own. */
 export const HEADER_FED_OFFSET: u32 = 576;
-/** An eventcount: pages came back to the ring. */
+/** An event: there are pages. */
 export const HEADER_FREED_OFFSET: u32 = 640;
-/** Raised with each want of a port, and whatever else the owner should look at; the word that the owner waits on. */
+/** Raised with each want of a port, and whatever else the owner should look at, before its bell is rung. */
 export const HEADER_DEMAND_OFFSET: u32 = 768;
 /** How often the provider's areas have changed. Who looks at bytes knows the areas as of this epoch. */
 export const HEADER_AREAS_OFFSET: u32 = 832;
@@ -117,15 +117,16 @@ export const STATE_CLOSING: u32 = 2;
 /** In-flight reached 0. */
 export const STATE_DESTROYED: u32 = 3;
 
-// ------------------------------------------------------------------------------------------------ eventcount, 16 bytes
+// ---------------------------------------------------------------------------------------------------- event, 32 bytes
 //
-//   0  seq        raised by whoever wakes; the word that waiters wait on
-//   4  waiters    a bit for each waiting port, ports 0..31
-//   8  waiters    ports 32..63
+//   0  one       a bit for each port that waits for one unit, ports 0..31, then 32..63
+//   8  several   the same for those that need several
+//   16 known     the same for those that have waited here since they were claimed: who has company looks on a timer
 
-export const EVENT_SEQ_OFFSET: u32 = 0;
-export const EVENT_WAITERS_OFFSET: u32 = 4;
-export const EVENT_BYTES: u32 = 16;
+export const EVENT_ONE_OFFSET: u32 = 0;
+export const EVENT_SEVERAL_OFFSET: u32 = 8;
+export const EVENT_KNOWN_OFFSET: u32 = 16;
+export const EVENT_BYTES: u32 = 32;
 export const MAX_PORTS_LIMIT: u32 = 64;
 
 // ------------------------------------------------------------------------------------ page descriptor, 16 bytes a page
@@ -228,6 +229,8 @@ export const PORT_QUIET_OFFSET: u32 = 16;
 export const PORT_WANT_OFFSET: u32 = 20;
 /** The epoch of the areas that the port's thread knows; see AREAS_*. */
 export const PORT_AREAS_OFFSET: u32 = 24;
+/** The bell: raised by whoever has something for the port's thread, which waits on it; never lowered. */
+export const PORT_BELL_OFFSET: u32 = 32;
 /** {stamp, full, node}: the spare magazine; any port may exchange it. */
 export const PORT_SPARE_OFFSET: u32 = 64;
 /** Pages the loaded magazine may hold; others store 0 to ask for it (pressure, closing, parking). */
@@ -270,8 +273,11 @@ export const PORT_COUNTING_OFFSET: u32 = 192;
  * The workers that this port's thread watches, a mark each (src/control/watched.ts), 0 = none: whoever reaps the port
  * reaps theirs, since they ended with it.
  */
-export const PORT_WATCHED_OFFSET: u32 = 196;
-export const PORT_WATCHED_COUNT: u32 = 15;
+export const PORT_WATCHED_OFFSET: u32 = 200;
+export const PORT_WATCHED_COUNT: u32 = 14;
+
+/** The port whose bell this port rang last: the next one in turn comes after it. */
+export const PORT_TURN_OFFSET: u32 = 196;
 
 /** The thread looks for itself, before it looks at bytes: nobody waits for it. */
 export const AREAS_PULLED: u32 = 0xffffffff;
@@ -394,7 +400,7 @@ export const MAGAZINE_CAPACITY_MAX: u32 = 62;
 
 // ------------------------------------------------------------------------------------ channel block, 640 bytes + lanes
 //
-//   0    a RING block         384  policy, state        448  not empty: eventcount     512  not full: eventcount
+//   0    a RING block         384  policy, state        448  not empty: event          512  not full: event
 //   576  lanes, 64 bytes a port: its inbox and outbox nodes and its private counters
 
 export const CHANNEL_HEAD_BYTES: u32 = 576;

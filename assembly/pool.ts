@@ -123,7 +123,7 @@ export function trim(): u32 {
 
 function drainRing(): u32 {
   let given: u32 = 0;
-  while (ringPop(ring, port + PORT_MERGE_OFFSET) != EMPTY) given += retireMagazine(port + PORT_MERGE_OFFSET);
+  while (ringPop(ring, port + PORT_MERGE_OFFSET, 0) != EMPTY) given += retireMagazine(port + PORT_MERGE_OFFSET);
   return given;
 }
 

@@ -104,7 +104,7 @@ export function entriesInside(ring: usize): u32 {
   while (true) {
     // Hints that others left late are moved on first, as a push and a pop do.
     ringPush(ring, 0, false, false);
-    if (ringPop(ring, 0) == EMPTY) return 0;
+    if (ringPop(ring, 0, 0) == EMPTY) return 0;
     // A16 pairs with X3 in ringPush: the last filled position is before it.
     const t = aload(ring + RING_TAIL_OFFSET) & indexMask;
     const last = slots + ((<usize>(t == 0 ? slotCount - 1 : t - 1)) << 2);
@@ -182,9 +182,9 @@ export function ringPush(ring: usize, holder: usize, replace: bool, counted: boo
 
 /**
  * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations. Without a holder
- * (0) it only says which.
+ * (0) it only says which. With `own` it takes that node alone, which this port pushed, if it is the oldest and nobody had it since.
  */
-export function ringPop(ring: usize, holder: usize): i32 {
+export function ringPop(ring: usize, holder: usize, own: usize): i32 {
   const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
   const indexBits = load<u32>(ring + RING_INDEX_BITS_OFFSET);
   const slotCount = load<u32>(ring + RING_SLOT_COUNT_OFFSET);
@@ -204,6 +204,11 @@ export function ringPop(ring: usize, holder: usize): i32 {
       // Positions before h were taken when the hint was read, and h was not filled when the slot was: empty.
       if ((w & full) == 0) return EMPTY;
       if (holder == 0) return OK;
+      if (own != 0) {
+        if (nodeAddress(ring, w & (full - 1)) != own) return EMPTY;
+        // A25 pairs with X1 in exchange: a node that another thread had in its hands since names that one.
+        if (aload(own + NODE_OWNER_OFFSET) != portId + 1) return EMPTY;
+      }
       const emptied = (((lap + 1) & lapMask) << lapShift) | load<u32>(holder);
       if (!exchange(ring, slot, w, emptied, holder)) continue;
       // X9 pairs with A7 in ringPop: the slot is emptied before the head moves past it; also fences the node's owner.

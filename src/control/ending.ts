@@ -7,21 +7,14 @@
 import {
   CONTROL_BASE,
   HEADER_CLOSER_OFFSET,
-  HEADER_FREED_OFFSET,
   HEADER_STATE_OFFSET,
   PORT_LIMIT_OFFSET,
   STATE_CLOSING,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
-import type { Engine } from '../engine/engine.js';
 import { isSeated, type Seat, type SharedWords, seatWord } from './claims.js';
 import { portOffset } from './places.js';
 import { announce, inflight, runningPorts } from './state.js';
-
-/** Who ends a pool. */
-export interface Closer extends Seat {
-  readonly engine: Pick<Engine, 'wake'>;
-}
 
 const CLOSER = (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2;
 
@@ -35,13 +28,13 @@ export function sayCreator(creator: Seat): void {
  * Whether this thread may end the pool: the one that created it, and where that one is gone whoever asks first. It does
  * from here on.
  */
-export function mayEnd(closer: Closer): boolean {
+export function mayEnd(closer: Seat): boolean {
   // N10 no ordering needed: who created the pool stands there since before it was shared.
   return Atomics.load(closer.memory.i32, CLOSER) === (seatWord(closer) | 0) || succeed(closer);
 }
 
 /** From here on no page is handed out, and every port is asked for its pages. */
-export function beginEnding(closer: Closer): void {
+export function beginEnding(closer: Seat): void {
   // R6 pairs with A8 in succeed: whoever sees the pool closing sees who closes it.
   Atomics.store(closer.memory.i32, CLOSER, seatWord(closer));
   close(closer, STATE_CLOSING);
@@ -52,14 +45,14 @@ export function beginEnding(closer: Closer): void {
  * Goes on in the place of a port that began to close the pool and is gone. False: it is there, or another one was
  * faster.
  */
-export function takeOver(closer: Closer): boolean {
+export function takeOver(closer: Seat): boolean {
   if (!succeed(closer)) return false;
   press(closer);
   return true;
 }
 
 /** Writes this port down as the one that ends the pool, where the one that stands there is gone. */
-function succeed(closer: Closer): boolean {
+function succeed(closer: Seat): boolean {
   const { memory } = closer;
   // A8 pairs with R6 in beginEnding: the word is there before the state.
   const seen = Atomics.load(memory.i32, CLOSER);
@@ -70,7 +63,7 @@ function succeed(closer: Closer): boolean {
 }
 
 /** Destroys the pool if every port has parked and every page is home. */
-export function destroyIfHome(closer: Closer): boolean {
+export function destroyIfHome(closer: Seat): boolean {
   // Ports first: one that has parked takes nothing any more, so what is in flight can only become less.
   if (runningPorts(closer).length !== 0 || inflight(closer.memory, closer.geometry) !== 0) return false;
   close(closer, STATE_DESTROYED);
@@ -78,11 +71,10 @@ export function destroyIfHome(closer: Closer): boolean {
 }
 
 /** Closes the pool further, to `state`, and wakes everybody who may wait for that. */
-function close({ memory, engine }: Closer, state: number): void {
+function close({ memory }: Seat, state: number): void {
   // R1 pairs with A1 in assembly/cache.ts isActive: from here on no port hands pages out.
   Atomics.store(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2, state);
   announce(memory);
-  engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
 }
 
 /** Asks every port for its pages. */

@@ -10,7 +10,8 @@ import {
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   ENTRY_SHIFT,
-  EVENT_WAITERS_OFFSET,
+  EVENT_ONE_OFFSET,
+  EVENT_SEVERAL_OFFSET,
   HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_SHIFT,
@@ -36,7 +37,7 @@ import { descriptorAt, portOffset, rowIndex } from './places.js';
 
 /** The unsigned word at an address. */
 export function loadWord(memory: PoolMemory, address: number): number {
-  // N1 no ordering needed by reports; where a wait looks, X1 in src/port/eventcount.ts arm comes before.
+  // N1 no ordering needed by reports; where a wait looks, X4 in assembly/event.ts arm comes before.
   return Atomics.load(memory.i32, address >>> 2) >>> 0;
 }
 
@@ -60,7 +61,7 @@ export function counterSum({ memory, geometry }: SharedWords, counters: readonly
   return sum;
 }
 
-/** The eventcounts of all channels. */
+/** The events of all channels. */
 export function channelEvents({ channels }: Geometry): number[] {
   return channels.flatMap(({ offset }) => [offset + CHANNEL_NOT_EMPTY_OFFSET, offset + CHANNEL_NOT_FULL_OFFSET]);
 }
@@ -187,7 +188,8 @@ export function pendingEntries(memory: PoolMemory, geometry: Geometry, channel: 
 export function waitingPorts({ memory, geometry }: SharedWords, event: number): number[] {
   const ports: number[] = [];
   for (let id = 0; id < geometry.maxPorts; id++) {
-    const waiters = loadWord(memory, event + EVENT_WAITERS_OFFSET + ((id >>> 5) << 2));
+    const bits = event + ((id >>> 5) << 2);
+    const waiters = loadWord(memory, bits + EVENT_ONE_OFFSET) | loadWord(memory, bits + EVENT_SEVERAL_OFFSET);
     if (((waiters >>> (id & 31)) & 1) !== 0) ports.push(id);
   }
   return ports;

@@ -1,42 +1,32 @@
 // The owner, the thread that calls a pool's providers, as other threads reach it: what they want, which areas they
 // know, and a call.
 //
-// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner waits
-// asynchronously on the header's demand word; where it blocks, it blocks on a channel's event, which is raised as well.
+// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner hears of it by
+// its bell, wherever it waits, and looks where the count of calls has moved.
 // Any thread; nothing here blocks. Pools whose memory is all their own have no owner, and never come here. The owner's
 // own side is in src/supply/owner-words.ts.
 
 import {
   CONTROL_BASE,
-  EVENT_SEQ_OFFSET,
-  EVENT_WAITERS_OFFSET,
   HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
   HEADER_OWNER_OFFSET,
   PORT_AREAS_OFFSET,
   PORT_WANT_OFFSET,
 } from '../../assembly/layout.js';
-import { isSeated, type Seat, type SharedWords } from './claims.js';
+import { ringPort } from './bells.js';
+import { isSeated, PORT_MASK, type Seat, type SharedWords } from './claims.js';
 import type { PoolMemory } from './memory.js';
-import { channelEvents, loadWord } from './nodes.js';
+import { loadWord } from './nodes.js';
 import { portOffset } from './places.js';
 
 /** Makes the owner look at everything: its wait ends, wherever it waits. */
-export function ringOwner({ memory, geometry }: SharedWords): void {
-  const { i32 } = memory;
-  // R1 pairs with A1 in src/supply/owner-words.ts demandSequence: what the owner is called for is there.
-  Atomics.add(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2, 1);
-  // N2 no ordering needed: the word was raised before.
-  Atomics.notify(i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2);
-  for (const event of channelEvents(geometry)) {
-    // As the engines' wake: a waiter that is not seen here sees what came before.
-    if ((loadWord(memory, event + EVENT_WAITERS_OFFSET) | loadWord(memory, event + EVENT_WAITERS_OFFSET + 4)) === 0)
-      continue;
-    // N3 no ordering of its own: as R1.
-    Atomics.add(i32, (event + EVENT_SEQ_OFFSET) >>> 2, 1);
-    // N4 no ordering needed: the sequence was raised before.
-    Atomics.notify(i32, (event + EVENT_SEQ_OFFSET) >>> 2);
-  }
+export function ringOwner({ memory }: Pick<SharedWords, 'memory'>): void {
+  // R1 pairs with A1 in src/supply/owner-words.ts demandCount: what the owner is called for is there.
+  Atomics.add(memory.i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2, 1);
+  // N2 no ordering needed: one that has left needs no call.
+  const owner = Atomics.load(memory.i32, (CONTROL_BASE + HEADER_OWNER_OFFSET) >>> 2);
+  if (owner !== 0) ringPort(memory, (owner & PORT_MASK) - 1);
 }
 
 /**

@@ -1,53 +1,40 @@
 // The state of a pool: what every thread of it is told, how it hears of it while it stands still, and what keeps it
 // from its end.
 //
-// The sequence beside the state is raised with whatever concerns all of them: the pool closes, a port was freed, set
-// aside or reaped, locks are wanted. An idle thread waits on it asynchronously and looks at everything when it moves; a
-// busy one sees its cache limit at its next release. Any thread may announce; nothing here blocks.
+// The count beside the state is raised with whatever concerns all of them: the pool closes, a port was freed, set aside
+// or reaped, locks are wanted. Then every bell is rung. An idle thread waits on its bell and looks at everything when the
+// count has moved; a busy one sees its cache limit at its next release. Any thread may announce; nothing here blocks.
 
 import {
   CLAIM_FREE,
   CLAIM_STATE_MASK,
   CONTROL_BASE,
+  HEADER_NEWS_OFFSET,
   HEADER_STATE_OFFSET,
-  HEADER_STATE_SEQ_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_PARKED_OFFSET,
   PORT_RELEASE_OFFSET,
 } from '../../assembly/layout.js';
-import { hasWaitAsync } from '../platform/capabilities.js';
-import { claimOf, type Seat, type SharedWords } from './claims.js';
+import { ringEveryPort } from './bells.js';
+import { claimOf, type SharedWords } from './claims.js';
 import type { Geometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import { loadWord, pinCount } from './nodes.js';
 import { portOffset } from './places.js';
 
-const SEQUENCE = (CONTROL_BASE + HEADER_STATE_SEQ_OFFSET) >>> 2;
+const NEWS = (CONTROL_BASE + HEADER_NEWS_OFFSET) >>> 2;
 
-/** Calls every thread that waits: each looks at the pool's state, its own port, and whatever else may have changed. */
-export function announce({ i32 }: PoolMemory): void {
-  // R1 pairs with A2 in look: whoever sees the sequence move sees what was changed before.
-  Atomics.add(i32, SEQUENCE, 1);
-  // N3 no ordering needed: the sequence was raised before.
-  Atomics.notify(i32, SEQUENCE);
+/** Calls every thread: each looks at the pool's state, its own port, and whatever else may have changed. */
+export function announce(memory: PoolMemory): void {
+  // R1 pairs with A2 in newsCount: whoever sees the count move sees what was changed before.
+  Atomics.add(memory.i32, NEWS, 1);
+  ringEveryPort(memory);
 }
 
-/**
- * Calls `onChange` now and whenever something is announced, until it returns false. Does not keep Node's event loop
- * alive.
- */
-export function watchState(port: Pick<Seat, 'memory'>, onChange: () => boolean): void {
-  const look = (): void => {
-    const { i32, isShared } = port.memory;
-    // A2 pairs with R1 in announce: a change after this ends the wait.
-    const sequence = Atomics.load(i32, SEQUENCE);
-    if (!onChange() || !isShared || !hasWaitAsync()) return;
-    const { async, value } = Atomics.waitAsync(i32, SEQUENCE, sequence);
-    void (async ? value : Promise.resolve()).then(look);
-  };
-  // The wait begins when the thread is done with what it is at. It could not hear of anything before that, and a
-  // waitAsync keeps the memory until the event loop turns: also that of a pool that has ended meanwhile.
-  if (onChange()) void Promise.resolve().then(look);
+/** How often something was announced. Who finds it as it was need look no further. */
+export function newsCount({ i32 }: PoolMemory): number {
+  // A2 pairs with R1 in announce: what is announced after this raises the bell once more.
+  return Atomics.load(i32, NEWS);
 }
 
 /** The pool's state: STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED. */

@@ -44,6 +44,9 @@ export const closedEngine: Pick<Engine, CallName> = {
   scrub: none,
   releaseHeld: none,
   wake: nothing,
+  pass: nothing,
+  arm: none,
+  disarm: none,
 };
 
 /** The calls of every engine, by name. */

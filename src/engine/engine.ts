@@ -76,8 +76,14 @@ export interface Engine {
   scrub(): number;
   /** Releases `count` references the port holds on the page, whatever fragment they are of (detach with release). */
   releaseHeld(page: number, count: number): number;
-  /** Adds 1 to an eventcount's sequence and wakes its waiters, when there are any. */
+  /** Something was published: wakes one of those who wait there for one unit, and all who need several. */
   wake(event: number): void;
+  /** Wakes one of those who wait there for one unit: for whoever was woken and leaves something behind. */
+  pass(event: number): void;
+  /** This port waits there, for one unit or for several: 1 if it did before, and nobody has chosen it since. */
+  arm(event: number, several: number): number;
+  /** It does not wait there any more: 1 if nobody had chosen it. */
+  disarm(event: number, several: number): number;
 }
 
 /** A call of an engine. */

@@ -12,6 +12,7 @@ import { laneOffset } from '../control/nodes.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
+import { monotonicMs } from '../platform/clock.js';
 import { dispose } from '../platform/symbols.js';
 import { hasTimers, hold, letGo, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
@@ -20,6 +21,7 @@ import { allocBulkAt } from '../port/bursts.js';
 import { fragmentView } from '../port/handles.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
 import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { Units } from '../port/waits.js';
 import { seekPages } from '../port/want.js';
 import { byteLength, type TextWriter, textWriter } from './text.js';
 
@@ -352,21 +354,21 @@ export class RecordWriter {
    */
   async flush(options?: WaitOptions): Promise<void> {
     const wait = requireWaitOptions('flush', options);
-    const probe = (): true | undefined => {
+    const startMs = monotonicMs();
+    const send = (): true | undefined => {
       if (this.#lost > 0) throw this.#ended('flush');
-      if (this.#count > 0) {
-        if (this.#port.isGone) this.#refuseGone('flush');
-        if (!this.#send('flush')) return undefined;
-      }
-      return this.#hasMissing() ? true : undefined;
+      if (this.#count === 0) return true;
+      if (this.#port.isGone) this.#refuseGone('flush');
+      return this.#send('flush') || undefined;
     };
-    await this.#waitFor(probe, wait);
+    const probe = (): true | undefined => (send() === true && this.#hasMissing() ? true : undefined);
+    // Room first; then pages, which are no news of the channel: a timer looks for them.
+    await this.#waitFor(send, 'one', startMs, wait);
+    await this.#waitFor(probe, 'none', startMs, wait);
   }
 
-  #waitFor(probe: () => true | undefined, options: WaitOptions): Promise<true> {
-    // The counters of the channel are plain words, and a page may come back without a receipt.
-    const wait = { call: 'flush', port: this.#port, event: this.#end.notFull, probe, looks: true };
-    return waitFor(wait, options);
+  #waitFor(probe: () => true | undefined, units: Units, startMs: number, options: WaitOptions): Promise<true> {
+    return waitFor({ call: 'flush', port: this.#port, event: this.#end.notFull, probe, units, startMs }, options);
   }
 
   /** Whether there are as many pages as the refused write had not got. */
@@ -417,7 +419,7 @@ export class RecordWriter {
     const done = (): void => {
       if (this.#wait === wait) this.#wait = undefined;
     };
-    this.#waitFor(probe, { ref: this.#ref, signal: wait.signal }).then(done, done);
+    this.#waitFor(probe, 'one', monotonicMs(), { ref: this.#ref, signal: wait.signal }).then(done, done);
   }
 
   /**

@@ -129,6 +129,7 @@ export function receivePacket(channel: AnyChannel): Packet | null {
     const wanted = Math.max(1, entries);
     const { engine, scratch } = port;
     const came = engine.receiveBurst(index, scratch.ownAddress, wanted);
+    if (end.notEmpty.owes) end.notEmpty.settle(false);
     for (let at = 0; at < came * ENTRY_WORDS; at += ENTRY_WORDS) {
       const [handle = 0, offset = 0, length = 0, own = 0] = scratch.own.subarray(at, at + ENTRY_WORDS);
       parts.push(new Part(port, handle, offset, length));
@@ -159,7 +160,7 @@ export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Pr
     if (isClosed && port.isGone) return null;
     return receivePacket(channel as Channel) ?? (isClosed ? null : undefined);
   };
-  const wait = { call: 'nextPacket', port, event, probe, ask, looks: false };
+  const wait = { call: 'nextPacket', port, event, probe, ask };
   return waitFor(wait, requireWaitOptions('nextPacket', options));
 }
 
@@ -198,6 +199,14 @@ export async function waitPacketRoom(channel: AnyChannel, packet: AnyPacket, opt
     if (port.isGone) throw destroyedError('waitPacketRoom');
     return ask() ? true : undefined;
   };
-  const wait = { call: 'waitPacketRoom', port, event, probe, ask, looks: false };
+  const wait = {
+    call: 'waitPacketRoom',
+    port,
+    event,
+    probe,
+    ask,
+    units: entries > 1 ? ('several' as const) : ('one' as const),
+    isPeek: true,
+  };
   await waitFor(wait, requireWaitOptions('waitPacketRoom', options));
 }

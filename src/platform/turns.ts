@@ -9,7 +9,7 @@ import { monotonicMs } from './clock.js';
 const TURN_MS = 2;
 
 /** Calls back when the event loop has gone on. Taken when the module is loaded: nobody replaces it afterwards. */
-const onTurn: (callback: () => void) => void = turner();
+export const nextTurn: (callback: () => void) => void = turner();
 
 let sinceMs = 0;
 let mark: Promise<void> | undefined;
@@ -19,7 +19,7 @@ export function turnDue(): Promise<void> | undefined {
   if (mark !== undefined) return monotonicMs() - sinceMs >= TURN_MS ? mark : undefined;
   sinceMs = monotonicMs();
   mark = new Promise((resolve) => {
-    onTurn(() => {
+    nextTurn(() => {
       mark = undefined;
       resolve();
     });

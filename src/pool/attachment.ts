@@ -4,27 +4,29 @@
 // hands each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the
 // memory.
 
-import { CONTROL_BASE, HEADER_FREED_OFFSET, STATE_DESTROYED } from '../../assembly/layout.js';
+import { STATE_DESTROYED } from '../../assembly/layout.js';
 import { ownerState, ringOwner } from '../control/owner.js';
 import { requireSound, withSoundWords } from '../control/sound.js';
-import { announce, poolState, watchState } from '../control/state.js';
+import { announce, newsCount, poolState } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
-import { invalidArgument, PagePoolError, REMEDIES, requireMilliseconds, requireRecord } from '../errors.js';
+import { invalidArgument, PagePoolError, REMEDIES, reasonOf, requireMilliseconds, requireRecord } from '../errors.js';
 import type { LeakOptions, LeakReport } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
+import { warn } from '../platform/console.js';
 import { hold, letGo } from '../platform/timers.js';
+import { FREED } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
-import { EventCount } from '../port/eventcount.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
-import { type WaitOptions, waitFor, wakeAll } from '../port/waiting.js';
+import { type WaitOptions, waitFor } from '../port/waiting.js';
+import { type PoolEvent, Waits } from '../port/waits.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
 import type { Areas } from '../supply/areas.js';
-import { Channel, endChannelWaits, iterate } from './channel.js';
+import { Channel, iterate } from './channel.js';
 import { type CloseReport, Closing } from './closing.js';
 import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
 import type { PoolShare } from './share.js';
@@ -44,12 +46,18 @@ export class Attachment {
   readonly channels = new Map<string, Channel>();
   /** Views of whole pages, by page number. */
   readonly views: (Uint8Array | undefined)[] = [];
-  /** Raised when pages come back. */
-  readonly freed: EventCount;
+  /** Everything that this thread waits for in the pool. */
+  readonly waits: Waits;
+  /** There are pages. */
+  readonly freed: PoolEvent;
   readonly reaper: PortReaper;
   readonly watching: Watching;
   #share: PoolShare | string;
   readonly #closing: Closing;
+  /** What the bell's callback failed with last. */
+  #failure = '';
+  /** What was announced when this thread looked at everything last. */
+  #news = -1;
 
   constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
     this.port = port;
@@ -58,9 +66,10 @@ export class Attachment {
     this.#closing = new Closing(port, isCreator, () => this.end());
     this.reaper = new PortReaper(port);
     this.watching = new Watching(port, this.reaper);
-    this.freed = new EventCount(port, CONTROL_BASE + HEADER_FREED_OFFSET);
+    this.waits = new Waits(port, () => this.#rung());
+    this.freed = this.waits.event(FREED, () => port.engine.hasPages() !== 0);
     port.geometry.channels.forEach((channel, index) => {
-      this.channels.set(channel.name, new Channel(port, index));
+      this.channels.set(channel.name, new Channel(port, index, this.waits));
     });
   }
 
@@ -69,10 +78,7 @@ export class Attachment {
     const { port } = this;
     listen(port, { engineChanged, lost: () => this.end() });
     if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
-    watchState(port, () => {
-      if (!port.isGone) this.poll();
-      return !port.isGone;
-    });
+    this.waits.start();
   }
 
   /** Lets the providers begin; where one refuses, the pool was never there. */
@@ -101,7 +107,7 @@ export class Attachment {
       behind: (isBehind) => {
         if (port.isGone) return;
         port.standIn(isBehind ? waitingEngine(engine, () => areas.follow()) : engine);
-        if (!isBehind) wakeAll(port);
+        if (!isBehind) this.waits.lookAgain();
       },
     });
   }
@@ -125,6 +131,34 @@ export class Attachment {
     );
   }
 
+  /** The thread's bell was raised: does what others asked of it. True: there are news, for all of its waits. */
+  #rung(): boolean {
+    try {
+      return withSoundWords(this.port, 'poll', () => this.#heed());
+    } catch (error) {
+      // Nobody catches what a bell's callback throws: words were overwritten, and the program must not end by it.
+      const text = reasonOf(error);
+      if (text !== this.#failure) warn(this.port.name, text);
+      this.#failure = text;
+      return true;
+    }
+  }
+
+  #heed(): boolean {
+    const { port } = this;
+    if (port.isGone || !ownsPort(port)) return true;
+    const news = newsCount(port.memory);
+    const isNews = news !== this.#news;
+    this.#news = news;
+    if (isNews) this.#poll();
+    else {
+      if (isPressed(port)) returnIdleFragmentPage(port);
+      port.engine.poll();
+      port.supply?.heed();
+    }
+    return isNews;
+  }
+
   channel(name: string): Channel {
     const channel = this.channels.get(name);
     if (channel !== undefined) return channel;
@@ -136,7 +170,7 @@ export class Attachment {
   async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
     const call = 'lendAsync';
     const probe = (): FragmentToken | undefined => lendFragment(fragment, this.port, call);
-    return waitFor({ call, port: this.port, event: this.freed, probe, looks: true }, options);
+    return waitFor({ call, port: this.port, event: this.freed, probe, units: 'none' }, options);
   }
 
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
@@ -169,6 +203,10 @@ export class Attachment {
 
   /** Does what other threads asked of this one. */
   poll(): void {
+    withSoundWords(this.port, 'poll', () => this.#poll());
+  }
+
+  #poll(): void {
     const { port } = this;
     if (!ownsPort(port)) return;
     port.areas?.follow();
@@ -225,8 +263,7 @@ export class Attachment {
     const { port } = this;
     port.leaks?.end();
     this.#closing.stop();
-    this.freed.close();
-    for (const channel of this.channels.values()) endChannelWaits(channel);
+    this.waits.end();
     if (!port.isLost) {
       port.supply?.recall.stop();
       this.watching.leave();

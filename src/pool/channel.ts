@@ -20,10 +20,10 @@ import { callError, invalidArgument, invalidHandle, type PagePoolError } from '.
 import { isHandleNumber, isWord } from '../numbers.js';
 import { monotonicMs } from '../platform/clock.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
-import { EventCount } from '../port/eventcount.js';
 import { Line } from '../port/line.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
 import { catchUp, requireTimeout, requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { PoolEvent, Waits } from '../port/waits.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
 import { CHANNEL_NOT_POSTED } from './posting.js';
 
@@ -33,16 +33,14 @@ export interface ChannelEnd {
   readonly port: Port;
   readonly index: number;
   readonly geometry: ChannelGeometry;
-  readonly notEmpty: EventCount;
-  readonly notFull: EventCount;
+  readonly notEmpty: PoolEvent;
+  readonly notFull: PoolEvent;
 }
 
 /** For packets: what the end is made of. */
 export let endOfChannel: (channel: Channel) => ChannelEnd;
 /** For packets: the error of a send on a closed channel. */
 export let closedChannelError: (channel: Channel, call: string) => PagePoolError;
-/** For the pool: this thread is done with it, and its waits on the channel end. */
-export let endChannelWaits: (channel: Channel) => void;
 
 /**
  * One thread's end of a channel; an entry is 4 words: handle, offset, length, tag. A reference goes along with each
@@ -67,20 +65,20 @@ export class Channel {
   readonly #port: Port;
   readonly #index: number;
   readonly #channel: ChannelGeometry;
-  readonly #notEmpty: EventCount;
-  readonly #notFull: EventCount;
+  readonly #notEmpty: PoolEvent;
+  readonly #notFull: PoolEvent;
   /** The sends of this thread that wait. */
   readonly #line = new Line();
 
   /** The pool makes channels: nobody else calls this. */
-  constructor(port: Port, index: number) {
+  constructor(port: Port, index: number, waits: Waits) {
     if (typeof port !== 'object') throw invalidArgument('Channel', 'port', port, "a call of a pool's channel()");
     const channel = port.geometry.channels[index] as ChannelGeometry;
     this.#port = port;
     this.#index = index;
     this.#channel = channel;
-    this.#notEmpty = new EventCount(port, channel.offset + CHANNEL_NOT_EMPTY_OFFSET);
-    this.#notFull = new EventCount(port, channel.offset + CHANNEL_NOT_FULL_OFFSET);
+    this.#notEmpty = waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, this.#mayReceive);
+    this.#notFull = waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, this.#maySend);
     this.name = channel.name;
     this.capacity = channel.capacity;
   }
@@ -168,8 +166,7 @@ export class Channel {
 
   /** A wait for room for one entry. */
   #roomFor<T>(call: string, probe: () => T | undefined): Wait<T> {
-    const ask = (): boolean => this.isClosed || this.#port.engine.canSend(this.#index, 1) !== 0;
-    return { call, port: this.#port, event: this.#notFull, probe, ask, looks: false };
+    return { call, port: this.#port, event: this.#notFull, probe, ask: this.#maySend };
   }
 
   /**
@@ -216,6 +213,7 @@ export class Channel {
     const address = scratch.addressOf('receiveBurst', 'entries', entries, maxCount, ENTRY_WORDS);
     const came =
       address !== 0 ? engine.receiveBurst(this.#index, address, maxCount) : this.#receiveCopied(entries, maxCount);
+    if (this.#notEmpty.owes) this.#notEmpty.settle(false);
     if (came === 0 && maxCount !== 0) this.#requireEmpty('receiveBurst');
     return came;
   }
@@ -236,7 +234,9 @@ export class Channel {
   /** The oldest entry as a fragment that the caller releases, or null when the channel is empty. */
   receive(): Fragment | null {
     const { engine, scratch } = this.#port;
-    if (engine.receiveBurst(this.#index, scratch.ownAddress, 1) === 0) {
+    const came = engine.receiveBurst(this.#index, scratch.ownAddress, 1);
+    if (this.#notEmpty.owes) this.#notEmpty.settle(false);
+    if (came === 0) {
       this.#requireEmpty('receive');
       return null;
     }
@@ -261,10 +261,12 @@ export class Channel {
       event: this.#notEmpty,
       probe: this.#receiveOrEnd,
       ask: this.#mayReceive,
-      looks: false,
     };
     return waitFor(wait, requireWaitOptions('next', options));
   }
+
+  /** Whether `send` would say now what it can: that it took an entry, or that the channel is closed. */
+  readonly #maySend = (): boolean => this.#port.engine.canSend(this.#index, 1) !== 0 || this.isClosed;
 
   /** Whether `next` would end now: with an entry, or at the end. */
   readonly #mayReceive = (): boolean => this.#port.engine.canReceive(this.#index) !== 0 || this.isClosed;
@@ -294,19 +296,15 @@ export class Channel {
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
     if (this.#notEmpty.looks.spin(() => isReady() || undefined) === true) return true;
-    this.#notEmpty.begin();
+    const probe = (): boolean | undefined => {
+      if (!ownsPort(this.#port)) throw destroyedError('waitSync');
+      const { isClosed } = this;
+      catchUp(this.#port);
+      return isReady() ? true : isClosed ? false : undefined;
+    };
     park(this.#port);
     try {
-      for (;;) {
-        const sequence = this.#notEmpty.arm();
-        const isClosed = this.isClosed;
-        catchUp(this.#port);
-        if (isReady()) return true;
-        const leftMs = endMs - monotonicMs();
-        if (isClosed || leftMs <= 0) return false;
-        this.#notEmpty.block(sequence, leftMs);
-        if (!ownsPort(this.#port)) throw destroyedError('waitSync');
-      }
+      return this.#notEmpty.block(probe, () => endMs - monotonicMs());
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;
       throw invalidArgument(
@@ -317,7 +315,6 @@ export class Channel {
         'use next() or receive() here',
       );
     } finally {
-      this.#notEmpty.end();
       unpark(this.#port);
     }
   }
@@ -335,7 +332,8 @@ export class Channel {
       if (this.#port.isGone) throw destroyedError('waitRoom');
       return this.#port.engine.canSend(this.#index, 1) !== 0 || undefined;
     };
-    await waitFor(this.#roomFor('waitRoom', probe), requireWaitOptions('waitRoom', options));
+    const wait = { ...this.#roomFor('waitRoom', probe), isPeek: true };
+    await waitFor(wait, requireWaitOptions('waitRoom', options));
   }
 
   /**
@@ -363,10 +361,6 @@ export class Channel {
       notFull: channel.#notFull,
     });
     closedChannelError = (channel, call) => channel.#closed(call);
-    endChannelWaits = (channel) => {
-      channel.#notEmpty.close();
-      channel.#notFull.close();
-    };
   }
 
   /** Ends the channel for every thread: nothing more is sent, what is inside can still be received, waits end. */

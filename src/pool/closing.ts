@@ -20,9 +20,9 @@ import { PagePoolError, reasonOf } from '../errors.js';
 import { warn } from '../platform/console.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
-import type { EventCount } from '../port/eventcount.js';
 import type { Port } from '../port/port.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
+import type { WaitEvent } from '../port/waits.js';
 import { hasQuarantine } from '../recovery/quarantine.js';
 import { auditPool } from '../reports/audit.js';
 import { findHolders, type Holder } from '../reports/holders.js';
@@ -97,14 +97,14 @@ export class Closing {
   }
 
   /** Resolves when the pool is destroyed, or with the state of things when `timeoutMs` is over. */
-  async finished(event: EventCount, options: WaitOptions): Promise<CloseReport> {
+  async finished(event: WaitEvent, options: WaitOptions): Promise<CloseReport> {
     const probesApart = Math.max(PROBES_PER_AUDIT, Math.ceil(this.#port.geometry.pageCount / PAGES_PER_PROBE));
     const probe = (): true | undefined => {
       const isThorough = this.#probes++ % probesApart === 0;
       return this.#port.isGone || this.#step(isThorough) || this.#isStuck ? true : undefined;
     };
     try {
-      await waitFor({ call: 'close', port: this.#port, event, probe, looks: true }, options);
+      await waitFor({ call: 'close', port: this.#port, event, probe, units: 'none' }, options);
     } catch (error) {
       if (!(error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT')) throw error;
     }

@@ -397,7 +397,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
     const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const ask = (): boolean => this.#engine.hasPages() !== 0;
-    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask, looks: true };
+    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask };
     return waitFor(wait, requireWaitOptions('takeAsync', options));
   }
 

@@ -4,8 +4,8 @@
 // costs the same however many stand in line. The port's own thread only; nothing is shared.
 
 import { monotonicMs } from '../platform/clock.js';
-import type { WaitEvent } from './eventcount.js';
 import { type Wait, type WaitOptions, waitFor } from './waiting.js';
+import type { WaitEvent } from './waits.js';
 
 /** A place in a line: an event that is raised when it is the first. */
 class Place implements WaitEvent {
@@ -43,7 +43,7 @@ export class Line {
     const isFirst = (): true | undefined => this.#first() === place || undefined;
     try {
       if (isFirst() === undefined) {
-        await waitFor({ ...wait, event: place, probe: isFirst, ask: undefined, looks: false, startMs }, options);
+        await waitFor({ ...wait, event: place, probe: isFirst, ask: undefined, startMs }, options);
       }
       return await waitFor({ ...wait, startMs }, options);
     } finally {

@@ -176,9 +176,10 @@ export function park(port: Port): void {
   port.engine.park();
 }
 
-/** Lets the port cache again, when no other wait is under way. */
+/** Lets the port cache again, when no other wait is under way; else what this one brought along goes on to others. */
 export function unpark(port: Port): void {
   if (--(port as Open).waits === 0) port.engine.unpark();
+  else port.engine.park();
 }
 
 /** Throws the error of a pool that is closing or destroyed. */

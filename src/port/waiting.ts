@@ -1,17 +1,16 @@
 // Waiting: until a condition is true, with a signal, a timeout, and a look on a timer.
 //
-// On any event that can be armed and listened to: an eventcount (eventcount.ts), or another one of the same shape. The
-// port is parked meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
+// On any event that can be armed and listened to: one of the pool (waits.ts), or another one of the same shape. The port
+// is parked meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
 
-import { CHANNEL_NOT_EMPTY_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
 import { hold, letGo, startTimer } from '../platform/timers.js';
 import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
-import type { WaitEvent } from './eventcount.js';
 import type { Probe } from './looks.js';
 import { destroyedError, ownsPort, type Port, park, unpark } from './port.js';
+import type { Units, WaitEvent } from './waits.js';
 
 /** How to wait. */
 export interface WaitOptions {
@@ -61,12 +60,6 @@ export function catchUp({ areas, supply }: Port): void {
   supply?.serveQuietly();
 }
 
-/** Lets this thread's waits look again: something that it does not wait for has changed. */
-export function wakeAll({ engine, geometry }: Port): void {
-  engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
-  for (const { offset } of geometry.channels) engine.wake(offset + CHANNEL_NOT_EMPTY_OFFSET);
-}
-
 /** What a wait needs beside its options. */
 export interface Wait<T> {
   /** For messages: `takeAsync`. */
@@ -77,8 +70,10 @@ export interface Wait<T> {
   readonly probe: Probe<T>;
   /** The question whether it would succeed, as the call itself asks: cheap, and nothing is taken. Without, it is made. */
   readonly ask?: (() => boolean) | undefined;
-  /** Whether the condition can come true without a wake-up, so that a growing timer (1 to 10 ms) must look as well. */
-  readonly looks: boolean;
+  /** What it needs of the event's units; one if not given. */
+  readonly units?: Units;
+  /** It takes nothing: whoever waited makes the call then. */
+  readonly isPeek?: boolean;
   /** When the wait began, by the monotonic clock, where it is the second part of one. */
   readonly startMs?: number | undefined;
 }
@@ -155,7 +150,7 @@ class AsyncWait<T> {
     const { signal, ref } = options;
     // First of all: it may throw, and nothing may be left then.
     if (signal !== undefined) wait.port.signals.add(signal, this.#abort);
-    wait.event.begin();
+    wait.event.begin(this.look, wait.units ?? 'one');
     park(wait.port);
     this.#wake(leftMs);
     if (ref !== false) hold();
@@ -166,19 +161,19 @@ class AsyncWait<T> {
     if (this.#isOver) return;
     clearTimeout(this.#lookTimer);
     try {
-      const { event, port, looks } = this.#wait;
+      const { event, port, units = 'one' } = this.#wait;
       ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
       catchUp(port);
-      const sequence = event.arm();
+      const armed = event.arm(units);
       const result = look(this.#wait);
       if (result !== undefined) {
-        this.#end();
+        this.#end(this.#wait.isPeek === true);
         this.#resolve(result);
         return;
       }
       // A look may have filled the cache: nothing stays there while the thread waits.
       port.engine.park();
-      if (!event.listen(sequence, this.look) || looks) {
+      if (!event.listen(armed, this.look) || units === 'none') {
         this.#lookTimer = startTimer(this.look, this.#lookMs);
         this.#lookMs = Math.min(this.#lookMs * 2, LOOK_MS_MAX);
       }
@@ -201,19 +196,20 @@ class AsyncWait<T> {
 
   #fail(reason: unknown): void {
     if (this.#isOver) return;
-    this.#end();
+    this.#end(false);
     this.#reject(reason);
   }
 
-  #end(): void {
+  #end(isPeek: boolean): void {
     const { signal, ref } = this.#options;
-    const { event, port } = this.#wait;
+    const { event, port, units = 'one' } = this.#wait;
     this.#isOver = true;
     clearTimeout(this.#timeout);
     clearTimeout(this.#lookTimer);
     if (ref !== false) letGo();
-    event.end(this.look);
+    event.end(this.look, units);
     unpark(port);
+    event.settle?.(isPeek);
     if (signal !== undefined) port.signals.remove(signal, this.#abort);
   }
 }

@@ -10,7 +10,6 @@ import {
   CLAIM_REAPING,
   CLAIM_STATE_MASK,
   CONTROL_BASE,
-  HEADER_FREED_OFFSET,
   HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
   LANE_INBOX_OFFSET,
@@ -22,7 +21,7 @@ import {
 } from '../../assembly/layout.js';
 import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
 import { writeLabel } from '../control/label.js';
-import { channelEvents, laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
+import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
 import { findUnsound, requireSound } from '../control/sound.js';
 import { announce } from '../control/state.js';
@@ -143,7 +142,7 @@ export class PortReaper {
     // Claiming takes no engine: none is opened before the port is this reaper's.
     if (!runSteps(claimDead(dead, seen, own), () => this.#openEngine(id))) return undefined;
     const reports = this.#act(dead);
-    this.#wakeWaiters();
+    announce(memory);
     return reports;
   }
 
@@ -176,17 +175,6 @@ export class PortReaper {
       grow: (end) => memory.grow(end, stepPages),
       clear: clearPage(this.#port),
     });
-  }
-
-  /**
-   * Wakes whoever waits for what the dead thread may have made true, or was about to: it may have died before it called
-   * them.
-   */
-  #wakeWaiters(): void {
-    const { engine, geometry, memory } = this.#port;
-    engine.wake(CONTROL_BASE + HEADER_FREED_OFFSET);
-    for (const event of channelEvents(geometry)) engine.wake(event);
-    announce(memory);
   }
 
   /** A port whose thread may live. Undefined: its claim word has changed, look again. */

@@ -17,7 +17,9 @@ import {
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_SUSPECT_OFFSET,
   ENTRY_SHIFT,
-  EVENT_WAITERS_OFFSET,
+  EVENT_KNOWN_OFFSET,
+  EVENT_ONE_OFFSET,
+  EVENT_SEVERAL_OFFSET,
   HEADER_FREED_OFFSET,
   LANE_CREDIT_OFFSET,
   LANE_INBOX_OFFSET,
@@ -28,6 +30,7 @@ import {
   NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
   PORT_AREAS_OFFSET,
+  PORT_BELL_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_COUNTING_OFFSET,
@@ -52,6 +55,7 @@ import { reaperOf, reapingClaim } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { returnInbox } from '../control/messages.js';
 import { channelEvents, laneOffset } from '../control/nodes.js';
+import { portOffset } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
 import { DeadPort } from './dead-port.js';
 import { listForOwner } from './listing.js';
@@ -115,6 +119,7 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   addToCounter(port, COUNTER_REPAIRED, findings.isRepaired ? 1 : 0);
   addToCounter(port, COUNTER_SUSPECT, findings.suspects.length);
   findings.inherited = yield* inherit(port, reaper);
+  yield* ringEveryBell(port);
   yield* free(port);
 }
 
@@ -209,7 +214,24 @@ function* makeRoom(port: DeadPort, page: number): Steps<void> {
 /** Nobody wakes a dead thread any more. */
 function* clearWaiters(port: DeadPort): Steps<void> {
   for (const event of [CONTROL_BASE + HEADER_FREED_OFFSET, ...channelEvents(port.geometry)]) {
-    yield* port.clearBits(event + EVENT_WAITERS_OFFSET + 4 * (port.id >>> 5), 1 << (port.id & 31));
+    for (const bits of [EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET, EVENT_KNOWN_OFFSET])
+      yield* port.clearBits(event + bits + 4 * (port.id >>> 5), 1 << (port.id & 31));
+  }
+}
+
+/**
+ * Last of all: a thread that the dead one had chosen, and did not ring, has no bit any more, and sleeps. A reaper that dies
+ * here leaves the port dead, and the next one rings.
+ */
+function* ringEveryBell({ geometry, memory }: DeadPort): Steps<void> {
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const bell = (portOffset(geometry, id) + PORT_BELL_OFFSET) >>> 2;
+    yield;
+    // R1 pairs with A1 in src/port/bell.ts readBell: what was handed back is visible to whoever finds the bell raised.
+    Atomics.add(memory.i32, bell, 1);
+    yield;
+    // N2 no ordering needed: the bell was raised before.
+    Atomics.notify(memory.i32, bell);
   }
 }
 

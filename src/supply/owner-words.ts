@@ -45,9 +45,6 @@ export interface OwnerSeat extends Seat {
   readonly engine: Pick<Engine, 'unpin' | 'wake'>;
 }
 
-/** The word that each call of the owner raises. */
-export const DEMAND = (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2;
-
 /** Names this thread as the owner, before any other one attaches. */
 export function takeOffice(owner: OwnerSeat): void {
   // N4 no ordering needed: nobody has attached yet.
@@ -56,16 +53,10 @@ export function takeOffice(owner: OwnerSeat): void {
 
 // ---------------------------------------------------------------------------------- calls, wants and areas
 
-/** The demand word now: a wait for it to change begins with this. */
-export function demandSequence({ memory }: OwnerSeat): number {
-  // A1 pairs with R1 in src/control/owner.ts ringOwner: a call after this ends the wait.
-  return Atomics.load(memory.i32, DEMAND);
-}
-
-/** Ends this thread's own wait for calls. */
-export function endOwnWait({ memory }: OwnerSeat): void {
-  // N24 no ordering needed: nobody else waits there.
-  Atomics.notify(memory.i32, DEMAND);
+/** How often the owner was called. */
+export function demandCount({ memory }: OwnerSeat): number {
+  // A1 pairs with R1 in src/control/owner.ts ringOwner: whoever calls after this rings the bell once more.
+  return Atomics.load(memory.i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2);
 }
 
 /** What all ports want together; they want nothing from here on. */

@@ -12,7 +12,6 @@ import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { reentryError } from '../engine/guarded.js';
 import { PagePoolError, reasonOf, show } from '../errors.js';
-import { hasWaitAsync } from '../platform/capabilities.js';
 import { warn } from '../platform/console.js';
 import { startTimer } from '../platform/timers.js';
 import type { MemoryProvider } from '../provider/provider.js';
@@ -22,9 +21,7 @@ import { Context, type ContextHost, emptyStep, type OwnedArea, type Step } from 
 import { IdleWatch } from './idle.js';
 import {
   askAgain,
-  DEMAND,
-  demandSequence,
-  endOwnWait,
+  demandCount,
   hide,
   type OwnerSeat,
   publish,
@@ -84,6 +81,8 @@ export class Supply implements ContextHost {
   #isOver = false;
   #failure: string | null = null;
   #idle: IdleWatch | undefined;
+  /** Calls of other threads that were heeded. */
+  #calls = 0;
   /** The provider's destruction, once it has begun. */
   #finished: Promise<void> | undefined;
 
@@ -155,7 +154,7 @@ export class Supply implements ContextHost {
   }
 
   #begin(): void {
-    this.#watch();
+    this.serveQuietly();
     const idleMs = this.#main?.provider.idleMs;
     if (idleMs === undefined || this.#isOver) return;
     this.#idle = new IdleWatch(this.#owner, idleMs, (isFirst) => this.#trimIdle(isFirst));
@@ -215,7 +214,6 @@ export class Supply implements ContextHost {
 
   #stop(): void {
     this.#isOver = true;
-    endOwnWait(this.#owner);
     this.#idle?.stop();
   }
 
@@ -287,19 +285,12 @@ export class Supply implements ContextHost {
     });
   }
 
-  /** Serves whenever another thread calls. */
-  #watch(): void {
-    if (!this.isShared || !hasWaitAsync()) return;
-    const { i32 } = this.#owner.memory;
-    const look = (): void => {
-      if (this.#isOver) return;
-      const sequence = demandSequence(this.#owner);
-      this.serveQuietly();
-      const { async, value } = Atomics.waitAsync(i32, DEMAND, sequence);
-      void (async ? value : Promise.resolve()).then(look);
-    };
-    // As in watchState: the wait begins when the thread returns, and nobody can have called before that in vain.
-    void Promise.resolve().then(look);
+  /** The thread's bell was raised: serves if somebody called. */
+  heed(): void {
+    const calls = demandCount(this.#owner);
+    if (calls === this.#calls) return;
+    this.#calls = calls;
+    this.serveQuietly();
   }
 
   /** Asks the provider, and the reserve where the provider feeds nothing, for whichever reason. */

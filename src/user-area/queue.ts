@@ -446,7 +446,7 @@ export class UserQueue {
   }
 
   async #wait(call: string, probe: () => true | undefined, options: WaitOptions): Promise<void> {
-    await waitFor({ call, port: this.#port, event: this.#event, probe, looks: true }, options);
+    await waitFor({ call, port: this.#port, event: this.#event, probe, units: 'none' }, options);
   }
 
   #requireOpen(call: string): void {

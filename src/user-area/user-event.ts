@@ -1,13 +1,13 @@
 // The trusted side's wait on the word that an untrusted consumer raises: no oftener than the consumer could make it
 // suffer.
 //
-// The same face as the pool's eventcounts, so that the pool's waits take it. A wake-up tells nothing but that one may
+// The same face as the pool's events, so that the pool's waits take it. A wake-up tells nothing but that one may
 // look; for a moment after each, only timers look, so a consumer that raises the word without end costs a look a
 // millisecond. The consumer is no thread of this pool: nobody looks for it before sleeping. Owner only.
 
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { monotonicMs } from '../platform/clock.js';
-import type { WaitEvent } from '../port/eventcount.js';
+import type { WaitEvent } from '../port/waits.js';
 import { USER_TAKEN_EVENT_OFFSET, USER_WANTS_OFFSET } from '../user/layout.js';
 
 const REST_MS = 1;
@@ -29,8 +29,8 @@ export class UserEvent implements WaitEvent {
     this.#waits++;
   }
 
-  end(listener?: () => void): void {
-    if (listener !== undefined) this.#listeners.delete(listener);
+  end(listener: () => void): void {
+    this.#listeners.delete(listener);
     // N1 no ordering needed: one call too many costs a look.
     if (--this.#waits === 0) Atomics.store(this.#i32, USER_WANTS_OFFSET >>> 2, 0);
   }

@@ -37,6 +37,8 @@ export interface End {
   readonly places: Places;
   /** Ports whose threads were killed, and not reapers among them. */
   readonly dead: readonly number[];
+  /** Threads that sleep, and that nobody is going to wake. */
+  readonly asleep: readonly number[];
 }
 
 /** A pool, what its threads do at the same time, and every outcome that is right. */
@@ -50,6 +52,8 @@ export interface Scenario {
   readonly bounds?: Readonly<Partial<Record<EngineName, number>>>;
   /** Threads that may be killed, reapers included. */
   readonly kills?: number;
+  /** Waits that may be given up, as by a signal or when their time is over. */
+  readonly aborts?: number;
   /** Which of the threads with programs may be killed; without, all. */
   readonly victims?: readonly number[];
   /** Reaps each port whose thread was killed, as one more thread. */
@@ -100,7 +104,7 @@ const COMES_BACK = 'a state comes back: threads can run for ever without finishi
 
 interface Choice {
   readonly thread: number;
-  readonly act: 'step' | 'kill' | 'end';
+  readonly act: 'step' | 'kill' | 'abort' | 'end';
   /** No other thread may go on instead: it stands before a plain write. */
   readonly isAlone?: boolean;
 }
@@ -119,12 +123,13 @@ interface Node {
 interface Used {
   readonly preemptions: number;
   readonly kills: number;
+  readonly aborts: number;
   readonly last: number;
   /** Nobody is killed any more. */
   readonly isEnded: boolean;
 }
 
-const START: Used = { preemptions: 0, kills: 0, last: -1, isEnded: false };
+const START: Used = { preemptions: 0, kills: 0, aborts: 0, last: -1, isEnded: false };
 
 /** The bound of a scenario for an engine. */
 export function boundOf({ bound, bounds }: Scenario, engine: EngineName): number | undefined {
@@ -150,6 +155,7 @@ class Explorer {
   private readonly maxRuns: number;
   private readonly bound: number | undefined;
   private readonly maxKills: number;
+  private readonly maxAborts: number;
   private runs = 0;
   private longest = 0;
 
@@ -161,6 +167,7 @@ class Explorer {
     this.maxRuns = options.maxRuns ?? 2_000_000;
     this.bound = boundOf(scenario, engines.name);
     this.maxKills = scenario.kills ?? 0;
+    this.maxAborts = scenario.aborts ?? 0;
     this.pool = new ModelPool(engines, scenario.threads, scenario.options ?? {});
     this.programs = scenario.setup(this.pool);
     checkConservation(this.pool);
@@ -236,7 +243,7 @@ class Explorer {
     const last = path.at(-1);
     let used = last === undefined ? START : this.after(last.used, last.choices, last.choices[last.at]!);
     for (;;) {
-      const isOver = this.isOver() && (used.isEnded || !this.mayStillDie(used));
+      const isOver = this.isOver() && (used.isEnded || !(this.mayStillDie(used) || this.mayStillAbort(used)));
       const key = this.key(used);
       const seen = this.options.everySchedule ? undefined : this.done.get(key);
       if (seen !== undefined) {
@@ -294,6 +301,7 @@ class Explorer {
     // A thread that cannot be killed any more need not stop before plain writes.
     suspension.deaths = kills < this.maxKills;
     if (act === 'step') this.pool.threads[thread]!.step();
+    else if (act === 'abort') this.pool.threads[thread]!.giveUp();
     else if (act === 'kill') this.kill(thread);
   }
 
@@ -307,11 +315,13 @@ class Explorer {
   }
 
   /** What may come next: first the thread that ran last, so that the first failures found have few switches. */
-  private choices({ preemptions, kills, last }: Used): Choice[] {
+  private choices({ preemptions, kills, aborts, last }: Used): Choice[] {
     const { threads } = this.pool;
     // A thread that stands before a plain write is alone: the writes up to its next atomic belong to the same step.
     const alone = threads.find(({ isAtPlain, isFinished, isDead }) => isAtPlain && !isFinished && !isDead);
-    const running = threads.filter(({ isFinished, isDead }) => !isFinished && !isDead).map(({ id }) => id);
+    const running = threads
+      .filter(({ isFinished, isDead, isAsleep }) => !isFinished && !isDead && !isAsleep)
+      .map(({ id }) => id);
     const canGoOn = running.includes(last);
     const order = canGoOn ? [last, ...running.filter((id) => id !== last)] : running;
     const isBound = this.bound !== undefined && preemptions >= this.bound;
@@ -321,6 +331,9 @@ class Explorer {
       ...steps.map((thread): Choice => ({ thread, act: 'step', isAlone: alone !== undefined })),
       ...(steps.length === 0 ? [{ thread: -1, act: 'end' } as const] : []),
       ...mortals.map((thread): Choice => ({ thread, act: 'kill' })),
+      ...(alone === undefined && aborts < this.maxAborts ? this.waiters() : []).map(
+        (thread): Choice => ({ thread, act: 'abort' }),
+      ),
     ];
   }
 
@@ -337,6 +350,15 @@ class Explorer {
       .map(({ id }) => id);
   }
 
+  /** Threads whose wait may be given up, woken or not. */
+  private waiters(): number[] {
+    return this.pool.threads.filter(({ isDead, isAtSleep }) => !isDead && isAtSleep).map(({ id }) => id);
+  }
+
+  private mayStillAbort({ aborts }: Used): boolean {
+    return aborts < this.maxAborts && this.waiters().length > 0;
+  }
+
   private mayStillDie({ kills }: Used): boolean {
     return kills < this.maxKills && this.mortals().length > 0;
   }
@@ -344,25 +366,27 @@ class Explorer {
   private after(used: Used, choices: readonly Choice[], { thread, act, isAlone }: Choice): Used {
     if (act === 'end') return { ...used, isEnded: true };
     if (act === 'kill') return { ...used, kills: used.kills + 1, last: used.last === thread ? -1 : used.last };
+    if (act === 'abort') return { ...used, aborts: used.aborts + 1 };
     if (isAlone) return used;
     const isPreemption =
       thread !== used.last && choices.some((choice) => choice.act === 'step' && choice.thread === used.last);
     return { ...used, preemptions: used.preemptions + (isPreemption ? 1 : 0), last: thread };
   }
 
-  private key({ preemptions, kills, last, isEnded }: Used): number {
-    const salt = this.bound === undefined ? 0 : (preemptions * 16 + last + 1) * 16;
-    return this.pool.hash(salt + kills * 2 + (isEnded ? 1 : 0));
+  private key({ preemptions, kills, aborts, last, isEnded }: Used): number {
+    const salt = this.bound === undefined ? 0 : (preemptions * 16 + last + 1) * 64;
+    return this.pool.hash(salt + (aborts * 4 + kills) * 2 + (isEnded ? 1 : 0));
   }
 
   private isOver(): boolean {
-    return this.pool.threads.every(({ isFinished, isDead }) => isFinished || isDead);
+    return this.pool.threads.every(({ isFinished, isDead, isAsleep }) => isFinished || isDead || isAsleep);
   }
 
   private end(places: Places): End {
     const { instances } = this.pool;
     const dead = instances.filter(({ isDead }) => isDead).map(({ id }) => id);
-    return { pool: this.pool, results: instances.map(({ results }) => results), places, dead };
+    const asleep = instances.filter(({ isDead, isAsleep }) => !isDead && isAsleep).map(({ id }) => id);
+    return { pool: this.pool, results: instances.map(({ results }) => results), places, dead, asleep };
   }
 
   private outcome(): string {
@@ -390,7 +414,8 @@ class Explorer {
 
 function charOf({ thread, act }: Choice): string {
   if (act === 'end') return '.';
-  return act === 'kill' ? String.fromCharCode(97 + thread) : String(thread);
+  if (act === 'step') return String(thread);
+  return String.fromCharCode((act === 'kill' ? 97 : 65) + thread);
 }
 
 function choiceOf(char: string, choices: readonly Choice[]): Choice {

@@ -83,7 +83,7 @@ const wasmFaults: readonly SeededFault[] = [
     name: 'a pusher waits for another one to move the tail on',
     fault: {
       file: 'assembly/ring.ts',
-      find: '// tail.\n    acas(ring + RING_TAIL_OFFSET, t, next);',
+      find: 'its pusher has not moved the\n    // tail.\n    acas(ring + RING_TAIL_OFFSET, t, next);',
       replace: '',
     },
     scenario: 'two spills, wrap of lap and position',
@@ -143,8 +143,9 @@ const wasmFaults: readonly SeededFault[] = [
     name: 'the hint of the retired bits is moved on without a look at what was retired meanwhile',
     fault: {
       file: 'assembly/supply.ts',
-      find: 'acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
-      replace: 'aand(hint, 0);\n  aor(hint, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);',
+      find: '  acas(hint, seen, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);\n}\n\n/** Makes',
+      replace:
+        '  aand(hint, 0);\n  aor(hint, ((seen >>> RETIRED_INDEX_BITS) << RETIRED_INDEX_BITS) | index);\n}\n\n/** Makes',
     },
     scenario: 'a look for retired pages against retire',
   },
@@ -190,6 +191,81 @@ const wasmFaults: readonly SeededFault[] = [
       replace: 'recordDone();\n}',
     },
     scenario: 'two senders of a message and of single entries, room for one',
+  },
+  {
+    name: 'a bell is rung before the bit is taken',
+    fault: {
+      file: 'assembly/event.ts',
+      find: '    if ((aand(word, ~bit) & bit) == 0) continue;\n    store<u32>(port + PORT_TURN_OFFSET, id); // plain: owner only\n    return ring(id);',
+      replace:
+        '    ring(id);\n    if ((aand(word, ~bit) & bit) == 0) continue;\n    store<u32>(port + PORT_TURN_OFFSET, id);\n    return;',
+    },
+    scenario: 'two entries for two that wait, known to each other or not',
+  },
+  {
+    name: 'a waker gives up where the bit that it chose is gone',
+    fault: {
+      file: 'assembly/event.ts',
+      find: '    if ((aand(word, ~bit) & bit) == 0) continue;',
+      replace: '    if ((aand(word, ~bit) & bit) == 0) return;',
+    },
+    scenario: 'an entry for one of two that wait, one of which gives up',
+  },
+  {
+    name: 'a waiter looks whether it was chosen, and clears its bit afterwards',
+    fault: {
+      file: 'assembly/event.ts',
+      find: '  return <u32>((aand(word, ~bit) & bit) != 0);',
+      replace: '  const was = aload(word) & bit;\n  aand(word, ~bit);\n  return <u32>(was != 0);',
+    },
+    scenario: 'an entry for one of two that wait, one of which gives up',
+  },
+  {
+    name: "a waiter's bit is set by load and store",
+    fault: {
+      file: 'assembly/event.ts',
+      find: '  return <u32>((aor(word, bit) & bit) != 0);',
+      replace:
+        '  const was = aload(word);\n  aor(word, 0);\n  atomic.store<u32>(word, was | bit);\n  return <u32>((was & bit) != 0);',
+    },
+    scenario: 'an entry for one of two that wait',
+  },
+  {
+    name: 'a closed channel wakes one of those who wait',
+    fault: {
+      file: 'assembly/channel.ts',
+      find: '  wakeAll(block + CHANNEL_NOT_EMPTY_OFFSET);',
+      replace: '  wake(block + CHANNEL_NOT_EMPTY_OFFSET);',
+    },
+    scenario: 'a channel closed under two that wait, one of them chosen',
+  },
+  {
+    name: 'a receiver is woken before the entry is published',
+    fault: {
+      file: 'assembly/channel.ts',
+      find: '  const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;',
+      replace:
+        '  const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;\n  wake(block + CHANNEL_NOT_EMPTY_OFFSET);\n  if (counted == false) return ringPush(block, lane + LANE_OUTBOX_OFFSET, false, false);',
+    },
+    scenario: 'an entry for one of two that wait',
+  },
+  {
+    name: 'a sender does not ask again whether the channel is closed',
+    fault: {
+      file: 'assembly/channel.ts',
+      find: '  if (aload(block + CHANNEL_CLOSED_OFFSET) == 0) return false;',
+      replace: '  if (block != 0) return false;',
+    },
+    scenario: 'send against close and drain',
+  },
+  {
+    name: 'an idle thread is not told that its pages are wanted',
+    fault: {
+      file: 'assembly/cache.ts',
+      find: '    if (load<u32>(node + NODE_COUNT_OFFSET) != 0) ringBell(id);',
+      replace: '    if (node == 0) ringBell(id);',
+    },
+    scenario: 'a page that an idle thread has cached, and one that waits for it',
   },
 ];
 
@@ -305,6 +381,85 @@ const typescriptFaults: readonly SeededFault[] = [
         '    const handle = i32[(token + TOKEN_HANDLE_OFFSET) >>> 2]!;',
     },
     scenario: 'token adopted, adopted and released, and the next one lent',
+  },
+  {
+    name: 'a bell is rung before the bit is taken',
+    fault: {
+      file: 'src/engine/typescript/event.ts',
+      find:
+        '      if ((this.aand(event + EVENT_ONE_OFFSET + ((id >>> 5) << 2), ~bit) & bit) === 0) continue;\n' +
+        '      i32[(port + PORT_TURN_OFFSET) >>> 2] = id; // plain: owner only\n' +
+        '      this.ringBell(id);\n',
+      replace:
+        '      this.ringBell(id);\n' +
+        '      if ((this.aand(event + EVENT_ONE_OFFSET + ((id >>> 5) << 2), ~bit) & bit) === 0) continue;\n' +
+        '      i32[(port + PORT_TURN_OFFSET) >>> 2] = id;\n',
+    },
+    scenario: 'two entries for two that wait, known to each other or not',
+  },
+  {
+    name: 'a waker gives up where the bit that it chose is gone',
+    fault: {
+      file: 'src/engine/typescript/event.ts',
+      find: '      if ((this.aand(event + EVENT_ONE_OFFSET + ((id >>> 5) << 2), ~bit) & bit) === 0) continue;',
+      replace: '      if ((this.aand(event + EVENT_ONE_OFFSET + ((id >>> 5) << 2), ~bit) & bit) === 0) return;',
+    },
+    scenario: 'an entry for one of two that wait, one of which gives up',
+  },
+  {
+    name: 'a waiter looks whether it was chosen, and clears its bit afterwards',
+    fault: {
+      file: 'src/engine/typescript/event.ts',
+      find: '    return (this.aand(word, ~bit) & bit) !== 0 ? 1 : 0;',
+      replace: '    const was = this.aload(word) & bit;\n    this.aand(word, ~bit);\n    return was !== 0 ? 1 : 0;',
+    },
+    scenario: 'an entry for one of two that wait, one of which gives up',
+  },
+  {
+    name: "a waiter's bit is set by load and store",
+    fault: {
+      file: 'src/engine/typescript/event.ts',
+      find: '    return (this.aor(word, bit) & bit) !== 0 ? 1 : 0;',
+      replace:
+        '    const was = this.aload(word);\n    this.astore(word, was | bit);\n    return (was & bit) !== 0 ? 1 : 0;',
+    },
+    scenario: 'an entry for one of two that wait',
+  },
+  {
+    name: 'a closed channel wakes one of those who wait',
+    fault: {
+      file: 'src/engine/typescript/channel.ts',
+      find: '    this.wakeAll(block + CHANNEL_NOT_EMPTY_OFFSET);',
+      replace: '    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);',
+    },
+    scenario: 'a channel closed under two that wait, one of them chosen',
+  },
+  {
+    name: 'nobody is woken where an entry is published',
+    fault: {
+      file: 'src/engine/typescript/channel.ts',
+      find: '    if (code === FULL) return FULL;\n    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);\n    return OK;',
+      replace: '    return code === FULL ? FULL : OK;',
+    },
+    scenario: 'an entry for one of two that wait',
+  },
+  {
+    name: 'a sender does not ask again whether the channel is closed',
+    fault: {
+      file: 'src/engine/typescript/channel.ts',
+      find: '    if (this.aload(block + CHANNEL_CLOSED_OFFSET) === 0) return false;',
+      replace: '    if (block !== 0) return false;',
+    },
+    scenario: 'send against close and drain',
+  },
+  {
+    name: 'an idle thread is not told that its pages are wanted',
+    fault: {
+      file: 'src/engine/typescript/cache.ts',
+      find: '      if (i32[(node + NODE_COUNT_OFFSET) >>> 2] !== 0) this.ringBell((portId + i) % maxPorts);',
+      replace: '      if (node === 0) this.ringBell((portId + i) % maxPorts);',
+    },
+    scenario: 'a page that an idle thread has cached, and one that waits for it',
   },
 ];
 

@@ -12,6 +12,7 @@ import {
   CLAIM_REAPING,
   CLAIM_STATE_MASK,
   CONTROL_BASE,
+  EVENT_BYTES,
   HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
   HEADER_FED_OFFSET,
@@ -300,7 +301,7 @@ function stateRanges(geometry: Geometry): [number, number][] {
   add(CONTROL_BASE + HEADER_STATE_OFFSET, 12); // with its sequence, and who closes
   add(CONTROL_BASE + HEADER_FRESH_OFFSET, 4);
   add(CONTROL_BASE + HEADER_RETIRED_OFFSET, 4);
-  add(CONTROL_BASE + HEADER_FREED_OFFSET, 16);
+  add(CONTROL_BASE + HEADER_FREED_OFFSET, EVENT_BYTES);
   add(CONTROL_BASE + HEADER_DEMAND_OFFSET, 8);
   for (let id = 0; id < maxPorts; id++) {
     const port = portsOffset + (id << PORT_SHIFT);

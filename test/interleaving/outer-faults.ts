@@ -1,4 +1,5 @@
-// Faults outside the engines: of the recovery, of the code by which a pool ends, and of the owner's. Each is caught in
+// Faults outside the engines: of the recovery, of the code by which a pool ends, of the owner's, and of
+// waiting. Each is caught in
 // the order of some steps, or by a death that only that part of the code settles.
 
 import type { Patch } from './build-model.js';
@@ -20,6 +21,9 @@ const reap = 'src/recovery/reap.ts';
 const ending = 'src/control/ending.ts';
 const ownerWords = 'src/supply/owner-words.ts';
 const recall = 'src/supply/recall.ts';
+const bell = 'src/port/bell.ts';
+/** The order of the steps, as src/port/waits.ts and waiting.ts have it. */
+const waiter = 'test/interleaving/real-waiter.ts';
 
 export const outerFaults: readonly OuterFault[] = [
   {
@@ -232,5 +236,67 @@ export const outerFaults: readonly OuterFault[] = [
     replace: '',
     scenario: 'publish against two looks for listed pages',
     kills: 1,
+  },
+  {
+    name: 'a waiter reads its bell after it has set its bit',
+    file: waiter,
+    find: '    const bell = readBell(seat);\n    arm(engine, event, false);\n    got = take(seat, engine, event, wanted);\n    if (got !== 0) break;',
+    replace:
+      '    arm(engine, event, false);\n    const bell = readBell(seat);\n    got = take(seat, engine, event, wanted);\n    if (got !== 0) break;',
+    scenario: 'two entries for two that wait, known to each other or not',
+  },
+  {
+    name: 'a waiter looks before it has set its bit',
+    file: waiter,
+    find: '    const bell = readBell(seat);\n    arm(engine, event, false);\n    got = take(seat, engine, event, wanted);\n    if (got !== 0) break;',
+    replace:
+      '    const bell = readBell(seat);\n    got = take(seat, engine, event, wanted);\n    if (got !== 0) break;\n    arm(engine, event, false);',
+    scenario: 'an entry for one of two that wait',
+  },
+  {
+    name: 'a waiter reads its bell after it has looked',
+    file: waiter,
+    find: '    const bell = readBell(seat);\n    arm(engine, event, false);\n    got = take(seat, engine, event, wanted);\n    if (got !== 0) break;',
+    replace:
+      '    arm(engine, event, false);\n    got = take(seat, engine, event, wanted);\n    if (got !== 0) break;\n    const bell = readBell(seat);',
+    scenario: 'an entry for one of two that wait',
+  },
+  {
+    name: 'a waiter that sets its bit again forgets that it was chosen',
+    file: bell,
+    find: '  if (engine.arm(event.offset, 0) === 0 && event.isArmed) event.owes = true;',
+    replace: '  engine.arm(event.offset, 0);',
+    scenario: 'an entry that a chosen thread only looks at, and leaves',
+  },
+  {
+    name: 'who was chosen and gives up passes nothing on',
+    file: bell,
+    find: '  if (event.isArmed && engine.disarm(event.offset, 0) === 0) event.owes = true;',
+    replace: '  if (event.isArmed) engine.disarm(event.offset, 0);',
+    scenario: 'an entry for one of two that wait, one of which gives up',
+  },
+  {
+    name: 'who was chosen and only looked passes nothing on',
+    file: bell,
+    find: '  event.owes = false;\n  if (event.isLeft())',
+    replace: '  event.owes = false;\n  if (false && event.isLeft())',
+    scenario: 'an entry that a chosen thread only looks at, and leaves',
+  },
+  {
+    name: 'a reaper rings nobody',
+    file: reap,
+    find: '  yield* ringEveryBell(port);\n  yield* free(port);',
+    replace: '  yield* free(port);',
+    scenario: 'an entry for one of two that wait, and somebody dies',
+  },
+  {
+    name: 'a reaper rings before it has cleared the bits of the dead',
+    file: reap,
+    find: '  yield* clearWaiters(port);\n  yield* listForOwner(port);',
+    replace: '  yield* ringEveryBell(port);\n  yield* clearWaiters(port);\n  yield* listForOwner(port);',
+    scenario: 'an entry for one of two that wait, and somebody dies',
+    also: [
+      { file: reap, find: '  yield* ringEveryBell(port);\n  yield* free(port);', replace: '  yield* free(port);' },
+    ],
   },
 ];

@@ -8,9 +8,9 @@ import {
   STATE_ACTIVE,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
-import { claimOf, isAttached } from '../../src/control/claims.js';
-import type { Closer } from '../../src/control/ending.js';
+import { claimOf, isAttached, type Seat } from '../../src/control/claims.js';
 import { poolState } from '../../src/control/state.js';
+import type { Engine } from '../../src/engine/engine.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import type { Patch } from './build-model.js';
 import type { ModelPool } from './model.js';
@@ -47,6 +47,9 @@ export async function breakPoolCode(faults: readonly Patch[]): Promise<() => voi
     code = whole;
   };
 }
+
+/** Whoever ends a pool, and the engine of its port. */
+type Closer = Seat & { readonly engine: Engine };
 
 function closerOf({ memory, geometry }: ModelPool, id: number): Closer {
   return {

@@ -4,6 +4,7 @@
 //   yield 'plain'               a plain write follows: the thread may die here (rewritten code yields it, see transform.ts)
 //   yield { call, port }        an engine call, performed step by step as this thread; its result comes back. Without a port
 //                               it is for the one that the procedure acts for
+//   yield { call: ['sleep', index, seen] }   it sleeps until the word is not as it was seen (0), or its wait is given up (1)
 //   yield { actFor }            the procedure acts for that port from now on
 
 import type { ModelPool } from './model.js';
@@ -14,7 +15,7 @@ import { nothingRead, PLAIN, type Reads, suspension } from './suspend/suspension
 export type Request =
   | undefined
   | typeof PLAIN
-  | { readonly call: readonly [name: CallName, ...args: number[]]; readonly port?: number }
+  | { readonly call: readonly [name: CallName | 'sleep', ...args: number[]]; readonly port?: number }
   | { readonly actFor: number };
 
 /** The steps of a procedure and, at last, its result. */
@@ -25,6 +26,9 @@ export class Procedure {
   result: unknown;
   private call: Stepper | undefined;
   private isStandingAtPlain = false;
+  /** The word that it sleeps on, and as what it was seen. */
+  private sleep: { readonly index: number; readonly seen: number } | undefined;
+  private isGivenUp = false;
   private name = 'begins';
 
   /**
@@ -43,6 +47,22 @@ export class Procedure {
     return this.call?.isAtPlain ?? this.isStandingAtPlain;
   }
 
+  /** It stands where it sleeps, or has been woken. */
+  get isAtSleep(): boolean {
+    return this.sleep !== undefined;
+  }
+
+  /** It cannot go on: the word is as it was seen. */
+  get isAsleep(): boolean {
+    const { sleep } = this;
+    return sleep !== undefined && !this.isGivenUp && this.pool.memory.i32[sleep.index] === sleep.seen;
+  }
+
+  /** The wait is given up, by its signal or its time: the next step is one of somebody awake. */
+  giveUp(): void {
+    this.isGivenUp = true;
+  }
+
   get doing(): string {
     return this.name;
   }
@@ -50,6 +70,11 @@ export class Procedure {
   /** Performs the step before which it stands, and what follows up to the next one. True: it is over. */
   goOn(): boolean {
     let sent: number | undefined;
+    if (this.sleep !== undefined) {
+      sent = this.isGivenUp ? 1 : 0;
+      this.sleep = undefined;
+      this.isGivenUp = false;
+    }
     if (this.call !== undefined) {
       if (!this.call.resume()) return false;
       sent = this.call.result;
@@ -70,8 +95,12 @@ export class Procedure {
       this.isStandingAtPlain = value === PLAIN;
       this.name = typeof value === 'object' ? value.call[0] : String(value ?? 'atomic');
       if (typeof value !== 'object') return false;
-      const engine = this.engineOf(value.port ?? this.port);
       const [name, ...args] = value.call;
+      if (name === 'sleep') {
+        this.sleep = { index: args[0] as number, seen: args[1] as number };
+        return false;
+      }
+      const engine = this.engineOf(value.port ?? this.port);
       if (!engine.call(name, args)) {
         this.call = engine;
         return false;
@@ -83,6 +112,7 @@ export class Procedure {
   /** Everything that decides how it goes on, apart from the pool's words. */
   fingerprint(mix: Mix): void {
     mix(this.port);
+    mix(this.sleep === undefined ? 0 : this.isGivenUp ? 1 : 2);
     mix(this.reads.a);
     mix(this.reads.b);
     this.call?.fingerprint(mix);

@@ -22,6 +22,8 @@ export type Reap = (pool: ModelPool, dead: number, reaper: Reaper) => Steps;
 export class ReaperThread implements Instance {
   isFinished = false;
   isDead = false;
+  readonly isAtSleep = false;
+  readonly isAsleep = false;
   /** What the reaper returned, a value for each port. */
   readonly reports: unknown[] = [];
   private readonly reads: Reads = nothingRead();
@@ -72,6 +74,8 @@ export class ReaperThread implements Instance {
     }
     this.isFinished = true;
   }
+
+  giveUp(): void {}
 
   kill(): void {
     this.isDead = true;

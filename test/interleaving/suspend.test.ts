@@ -8,7 +8,7 @@ import {
   CHANNEL_NOT_EMPTY_OFFSET,
   CONTROL_BASE,
   ENTRY_BYTES,
-  EVENT_WAITERS_OFFSET,
+  EVENT_ONE_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_STATE_OFFSET,
   STATE_CLOSING,
@@ -146,6 +146,9 @@ class Pair {
       ['trim', []],
       ['releaseHeld', [1 + (random() % this.geometry.pageCount), few]],
       ['wake', [CONTROL_BASE + HEADER_FREED_OFFSET]],
+      ['pass', [CONTROL_BASE + HEADER_FREED_OFFSET]],
+      ['arm', [CONTROL_BASE + HEADER_FREED_OFFSET, random() & 1]],
+      ['disarm', [CONTROL_BASE + HEADER_FREED_OFFSET, random() & 1]],
     ];
     if (random() % 16 === 0) this.wait(channel, random());
     if (random() % 3000 === 0) return ['closeChannel', [channel]];
@@ -156,14 +159,13 @@ class Pair {
     return choices[random() % choices.length] as readonly [CallName, number[]];
   }
 
-  /** Somebody waits: whoever wakes them raises a sequence. */
+  /** Somebody waits: whoever wakes them raises a bell. */
   private wait(channel: number, waiters: number): void {
     const events = [
       CONTROL_BASE + HEADER_FREED_OFFSET,
       (this.geometry.channels[channel]?.offset as number) + CHANNEL_NOT_EMPTY_OFFSET,
     ];
-    for (const { u32 } of this.memories)
-      u32[((events[waiters % 2] as number) + EVENT_WAITERS_OFFSET) >>> 2] = waiters & 7;
+    for (const { u32 } of this.memories) u32[((events[waiters % 2] as number) + EVENT_ONE_OFFSET) >>> 2] = waiters & 7;
   }
 
   private keep(who: number, name: CallName, result: number, args: readonly number[]): void {

@@ -28,7 +28,12 @@ export interface Run {
   /** It goes on with what the thread's earlier runs of this kind left in `kept`. */
   readonly isContinued?: boolean;
 }
-export type ProgramStep = Call | ConditionalCall | Run;
+/** A run only when an earlier one says that its wait was given up. */
+export interface ConditionalRun {
+  readonly ifGaveUp: number;
+  readonly run: Run;
+}
+export type ProgramStep = Call | ConditionalCall | Run | ConditionalRun;
 /** What one thread does while schedules are explored. */
 export type Program = readonly ProgramStep[];
 /** Results by call; null for one that was not made. */
@@ -41,6 +46,12 @@ export interface Instance {
   readonly isDead: boolean;
   /** It stands before a plain write: it goes on or dies, and nobody comes between. */
   readonly isAtPlain: boolean;
+  /** It stands where it sleeps: woken by now, or not. */
+  readonly isAtSleep: boolean;
+  /** It sleeps, and nobody has woken it. */
+  readonly isAsleep: boolean;
+  /** Its wait is given up. */
+  giveUp(): void;
   /** What it is doing, for a trace. */
   readonly doing: string;
   /** Performs the step before which the thread stands, and what follows up to the next one. */
@@ -93,9 +104,22 @@ export class ProgramThread implements Instance {
     return !this.isBegun || (this.procedure?.isAtPlain ?? this.stepper.isAtPlain);
   }
 
+  get isAtSleep(): boolean {
+    return this.procedure?.isAtSleep ?? false;
+  }
+
+  get isAsleep(): boolean {
+    return this.procedure?.isAsleep ?? false;
+  }
+
+  giveUp(): void {
+    this.procedure?.giveUp();
+  }
+
   get doing(): string {
-    const step = this.program[this.call];
-    if (step === undefined) return '-';
+    const given = this.program[this.call];
+    if (given === undefined) return '-';
+    const step = 'ifGaveUp' in given ? given.run : given;
     return 'run' in step ? `${step.name}: ${this.procedure?.doing ?? 'begins'}` : callOf(step)[0];
   }
 
@@ -137,8 +161,10 @@ export class ProgramThread implements Instance {
   /** Makes the calls that come next, up to the first step of one. */
   private next(): void {
     for (; this.call < this.program.length; ) {
-      const step = this.program[this.call]!;
-      if ('run' in step) {
+      const given = this.program[this.call]!;
+      const step = 'ifGaveUp' in given ? given.run : given;
+      if ('ifGaveUp' in given && this.results[given.ifGaveUp] !== -1) this.take(null);
+      else if ('run' in step) {
         this.procedure = this.begun(step);
         if (!this.procedure.goOn()) return;
         this.take(Number(this.procedure.result ?? 0));

@@ -14,6 +14,7 @@ import { Fragment } from '../../src/pool/fragment.js';
 import type { PoolOptions } from '../../src/pool/options.js';
 import { emptyPort } from '../../src/port/detaching.js';
 import type { Port } from '../../src/port/port.js';
+import { Waits } from '../../src/port/waits.js';
 import { DeadPort } from '../../src/recovery/dead-port.js';
 import { claimDead, emptyFindings, reapClaimed } from '../../src/recovery/reap.js';
 import { type EngineKind, MATRIX, openPorts, pageOf, requireBalance, track } from '../support/ports.js';
@@ -69,7 +70,7 @@ describe.each(MATRIX)('with %s', (_, kinds) => {
   /** Three ports and their ends of one channel. */
   function open(channel: NonNullable<PoolOptions['channels']>[string], pageCount = 60) {
     const ports = openPorts({ pageBytes: 256, pageCount, channels: { work: channel } }, kinds as EngineKind[], 3);
-    const ends = ports.map((port) => new Channel(port, 0));
+    const ends = ports.map((port) => new Channel(port, 0, new Waits(port, () => false)));
     return { ports, ends } as unknown as { ports: [Port, Port, Port]; ends: [Channel, Channel, Channel] };
   }
   const dropped = (port: Port): number =>

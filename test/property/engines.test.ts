@@ -16,7 +16,8 @@ import {
   EMPTY,
   ENTRY_BYTES,
   ERR_REF_OVERFLOW,
-  EVENT_WAITERS_OFFSET,
+  EVENT_ONE_OFFSET,
+  EVENT_SEVERAL_OFFSET,
   FULL,
   HEADER_FREED_OFFSET,
   HEADER_GROW_STEP_OFFSET,
@@ -234,13 +235,21 @@ class Twins {
     for (const { memory } of this.pools) memory.reach(offset + extent).fill(byte, offset, offset + extent);
   }
 
-  /** Sets or clears waiters of an eventcount, as threads do that wait: whoever wakes them raises its sequence. */
-  wait(channel: number, choice: number): void {
+  /** One of the events of a channel, or that of pages. */
+  eventOf(channel: number, choice: number): number {
     const at = this.geometry.channels[channel]?.offset as number;
     const events = [at + CHANNEL_NOT_EMPTY_OFFSET, at + CHANNEL_NOT_FULL_OFFSET, CONTROL_BASE + HEADER_FREED_OFFSET];
-    const waiters =
-      (events[choice % 3] as number) + EVENT_WAITERS_OFFSET + (this.geometry.maxPorts > 32 ? choice & 4 : 0);
-    for (const { memory } of this.pools) memory.u32[waiters >>> 2] = choice;
+    return events[choice % 3] as number;
+  }
+
+  /** Sets or clears waiters of an event, as threads do that wait: whoever wakes them raises a bell. */
+  wait(channel: number, choice: number): void {
+    const half = this.geometry.maxPorts > 32 ? choice & 4 : 0;
+    const ports = this.geometry.maxPorts - 8 * half;
+    const bits = ports < 32 ? choice & (2 ** ports - 1) : choice;
+    // For one unit, or for several.
+    const word = this.eventOf(channel, choice) + ((choice & 64) === 0 ? EVENT_ONE_OFFSET : EVENT_SEVERAL_OFFSET) + half;
+    for (const { memory } of this.pools) memory.u32[word >>> 2] = bits;
   }
 
   /** Says that the pool closes, as the closer does. */
@@ -407,8 +416,14 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
     const page = 1 + ((c as number) % w.geometry.pageCount);
     w.call(p, `releaseHeld(${page})`, (e) => e.releaseHeld(page, n as number));
   }),
-  wait: call('wait', [channel, few], (w, _, c, n) => w.wait(c as number, n as number)),
+  wait: call('wait', [channel, choice], (w, _, c, n) => w.wait(c as number, n as number)),
   wake: call('wake', [], (w, p) => w.call(p, 'wake', (e) => e.wake(CONTROL_BASE + HEADER_FREED_OFFSET))),
+  waiting: call('arm', [channel, choice], (w, p, to, c) => {
+    const event = w.eventOf(to as number, c as number);
+    const several = (c as number) & 1;
+    const name = (['arm', 'disarm', 'pass'] as const)[((c as number) % 5) % 3] as 'arm' | 'disarm' | 'pass';
+    w.call(p, `${name}(${event})`, (e) => (name === 'pass' ? e.pass(event) : e[name](event, several)));
+  }),
   closeChannel: call('closeChannel', [channel], (w, p, c) =>
     w.call(p, 'closeChannel', (e) => e.closeChannel(c as number)),
   ),

@@ -10,14 +10,15 @@ import {
   EMPTY,
   ERR_STALE_HANDLE,
   ERR_TOKEN_SPENT,
-  EVENT_SEQ_OFFSET,
-  EVENT_WAITERS_OFFSET,
+  EVENT_ONE_OFFSET,
   FULL,
   HEADER_RETIRED_OFFSET,
   LANE_DROPPED_OFFSET,
   LANE_RECEIVED_OFFSET,
   LANE_SENT_OFFSET,
   OK,
+  PORT_BELL_OFFSET,
+  PORT_BYTES,
   PORT_CLAIM_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
@@ -161,19 +162,18 @@ describe.each(combinations)('with the engines %s', (_, kinds) => {
     expect(loadWord(a.memory, laneOffset(channel, a.id) + LANE_SENT_OFFSET)).toBe(40);
   });
 
-  it('the sequence of an eventcount wraps, and every event still changes it', () => {
-    const [a] = open((memory, { channels }) => {
-      const event = (channels[0] as ChannelGeometry).offset + CHANNEL_NOT_EMPTY_OFFSET;
-      put(memory, event + EVENT_SEQ_OFFSET, 0xfffffffd);
-      put(memory, event + EVENT_WAITERS_OFFSET, 2); // as if port 1 were waiting
-    });
+  it('a bell wraps, and every publication still changes it', () => {
+    const bellOf = ({ portsOffset }: Geometry) => portsOffset + PORT_BYTES + PORT_BELL_OFFSET; // port 1's
+    const [a] = open((memory, geometry) => put(memory, bellOf(geometry), 0xfffffffd));
     const event = channelOf(a).offset + CHANNEL_NOT_EMPTY_OFFSET;
     const seen = [0, 1, 2, 3, 4].map(() => {
+      put(a.memory, event + EVENT_ONE_OFFSET, 2); // as if port 1 were waiting
       const handle = a.engine.alloc();
       expect(a.engine.send(0, handle, 0, 1, 0)).toBe(OK);
+      expect(loadWord(a.memory, event + EVENT_ONE_OFFSET)).toBe(0);
       expect(a.engine.receiveBurst(0, a.scratch.ownAddress, 1)).toBe(1);
       a.engine.release(handle);
-      return loadWord(a.memory, event + EVENT_SEQ_OFFSET);
+      return loadWord(a.memory, bellOf(a.geometry));
     });
     expect(seen).toEqual([0xfffffffe, 0xffffffff, 0, 1, 2]);
   });

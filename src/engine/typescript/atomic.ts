@@ -47,16 +47,16 @@ export class Words {
     return Atomics.add(this.i32, address >>> 2, value);
   }
 
-  /** Sets bits. */
-  protected aor(address: number, bits: number): void {
+  /** Sets bits; returns the word that was there. */
+  protected aor(address: number, bits: number): number {
     onStep?.(address);
-    Atomics.or(this.i32, address >>> 2, bits);
+    return Atomics.or(this.i32, address >>> 2, bits);
   }
 
-  /** Keeps only the bits given. */
-  protected aand(address: number, bits: number): void {
+  /** Keeps only the bits given; returns the word that was there. */
+  protected aand(address: number, bits: number): number {
     onStep?.(address);
-    Atomics.and(this.i32, address >>> 2, bits);
+    return Atomics.and(this.i32, address >>> 2, bits);
   }
 
   /** Wakes every thread that waits on the word; nobody can where the memory is not shared. */

@@ -79,7 +79,7 @@ export class CacheSteps extends PinSteps {
     const { i32, port, ring, magazineCapacity } = this;
     const holder = port + PORT_MERGE_OFFSET;
     while (this.filledOf() < magazineCapacity >> 1) {
-      if (this.ringPop(ring, holder) === EMPTY) return;
+      if (this.ringPop(ring, holder, 0) === EMPTY) return;
       const from = this.nodeIn(ring, holder);
       let left = i32[(from + NODE_COUNT_OFFSET) >>> 2]!;
       while (left !== 0 && this.filledOf() < magazineCapacity) {
@@ -146,7 +146,7 @@ export class CacheSteps extends PinSteps {
   /** Loads a magazine from the ring. */
   protected refillRing(): boolean {
     const { port, ring } = this;
-    while (this.ringPop(ring, port + PORT_LOADED_OFFSET) === OK) {
+    while (this.ringPop(ring, port + PORT_LOADED_OFFSET, 0) === OK) {
       this.syncLoaded();
       this.waive();
       this.merge();
@@ -177,7 +177,7 @@ export class CacheSteps extends PinSteps {
     // A12 pairs with X1 in typescript/ring.ts exchange: see A3.
     if ((this.aload(this.port + PORT_SPARE_OFFSET) & this.ring.full) !== 0) return 1;
     if (!this.isActive()) return 0;
-    return this.ringPop(this.ring, 0) === OK || this.hasFresh() || this.hasListed() ? 1 : 0;
+    return this.ringPop(this.ring, 0, 0) === OK || this.hasFresh() || this.hasListed() ? 1 : 0;
   }
 
   /** Takes another port's spare magazine. */
@@ -188,13 +188,20 @@ export class CacheSteps extends PinSteps {
     return false;
   }
 
-  /** Asks every other port for its cached pages: each answers at its next release. */
+  /**
+   * Asks every other port for its cached pages: each answers at its next release. Where it has some its bell is rung, so
+   * that an idle thread answers as well.
+   */
   protected press(): void {
-    for (let i = 1; i < this.maxPorts; i++) {
-      const limit = this.neighbour(i) + PORT_LIMIT_OFFSET;
+    const { i32, maxPorts, portId, ring } = this;
+    for (let i = 1; i < maxPorts; i++) {
+      const other = this.neighbour(i);
       // N4 no ordering needed: a port that asked for nothing since keeps its request.
       // R5 pairs with A6 in answer: the request is seen at the port's next release.
-      if (this.rload(limit) !== 0) this.astore(limit, 0);
+      if (this.rload(other + PORT_LIMIT_OFFSET) !== 0) this.astore(other + PORT_LIMIT_OFFSET, 0);
+      // Plain: another thread's words, and any value that ever stood there serves. A bell too many costs a look.
+      const node = ring.nodeAddress(i32[(other + PORT_LOADED_OFFSET) >>> 2]!);
+      if (i32[(node + NODE_COUNT_OFFSET) >>> 2] !== 0) this.ringBell((portId + i) % maxPorts);
     }
   }
 
@@ -258,8 +265,10 @@ export class CacheSteps extends PinSteps {
     // A6 pairs with R5 in press: this limit is overwritten by later requests only.
     this.astore(this.port + PORT_LIMIT_OFFSET, this.magazineCapacity);
     this.flush();
-    // N11 as N9: the request that this limit overwrote may have been the closing pool's.
-    if (!this.isActive()) this.astore(this.port + PORT_LIMIT_OFFSET, 0);
+    // N11 as N9: the request that this limit overwrote may have been the closing pool's. While somebody waits for pages
+    // it stays, and each page that is released is published.
+    if (!this.isActive() || this.isAwaited(CONTROL_BASE + HEADER_FREED_OFFSET))
+      this.astore(this.port + PORT_LIMIT_OFFSET, 0);
   }
 
   /** Ends parking: pages may be cached again, unless the pool is closing. */
@@ -268,10 +277,14 @@ export class CacheSteps extends PinSteps {
     i32[(port + PORT_PARKED_OFFSET) >>> 2] = 0; // plain: owner only
     // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
     this.astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
-    if (this.isActive()) return;
+    const isOpen = this.isActive();
+    if (isOpen && !this.isAwaited(CONTROL_BASE + HEADER_FREED_OFFSET)) return;
     // N9 a pool that closes zeroes the limits after it changed its state: whichever of the two stores came last, it is
     // seen.
     this.astore(port + PORT_LIMIT_OFFSET, 0);
-    i32[(port + PORT_PARKED_OFFSET) >>> 2] = 1; // plain: as it was; nothing was taken meanwhile
+    if (!isOpen)
+      i32[(port + PORT_PARKED_OFFSET) >>> 2] = 1; // plain: as it was; nothing was taken meanwhile
+    // Others wait for pages: what a wait brought along beside its own is theirs.
+    else this.flush();
   }
 }

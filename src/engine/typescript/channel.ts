@@ -172,7 +172,7 @@ export class ChannelSteps extends FragmentSteps {
 
   /** Drops the oldest node of a channel that is full by entries. False: it is empty. */
   protected dropOldest({ ring, lane }: Lane): boolean {
-    if (this.ringPop(ring, lane + LANE_OUTBOX_OFFSET) !== OK) return false;
+    if (this.ringPop(ring, lane + LANE_OUTBOX_OFFSET, 0) !== OK) return false;
     this.drop(lane, this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET));
     return true;
   }
@@ -206,6 +206,17 @@ export class ChannelSteps extends FragmentSteps {
     return this.ringPush(ring, 0, false, false) === OK ? 1 : 0;
   }
 
+  /**
+   * Asks again whether the channel is closed, after the outbox's node `node` was published: who received what was inside
+   * may have seen the end before it came. It is taken back if it is the oldest, into the outbox, and nothing was sent:
+   * true. Where others are before it, it is received or drained with them.
+   */
+  protected retract({ block, ring, lane }: Lane, node: number): boolean {
+    // A9 pairs with R5 in closeChannel: a close that came before the node is seen.
+    if (this.aload(block + CHANNEL_CLOSED_OFFSET) === 0) return false;
+    return this.ringPop(ring, lane + LANE_OUTBOX_OFFSET, node) === OK;
+  }
+
   /** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
   send(number: number, handle: number, offset: number, length: number, tag: number): number {
     const { i32 } = this;
@@ -225,6 +236,10 @@ export class ChannelSteps extends FragmentSteps {
     if (this.publish(channel) === FULL) {
       this.takeBack(node);
       return this.refuse(channel, handle);
+    }
+    if (this.retract(channel, node)) {
+      this.takeBack(node);
+      return ERR_CHANNEL_CLOSED;
     }
     const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
     if (credit !== 0) i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = credit - 1;
@@ -282,6 +297,10 @@ export class ChannelSteps extends FragmentSteps {
           break;
         }
         for (let i = 0; i < filled; i++) this.dropEntry(channel, from + (i << ENTRY_SHIFT));
+      } else if (this.retract(channel, node)) {
+        this.takeBack(node);
+        code = ERR_CHANNEL_CLOSED;
+        break;
       } else {
         this.countSent(channel, filled);
       }
@@ -347,7 +366,7 @@ export class ChannelSteps extends FragmentSteps {
       if (taken >= count) {
         this.recordDone();
         this.empty(node);
-        if (this.ringPop(ring, inbox) === EMPTY) {
+        if (this.ringPop(ring, inbox, 0) === EMPTY) {
           code = EMPTY;
           break;
         }
@@ -388,7 +407,7 @@ export class ChannelSteps extends FragmentSteps {
     const node = this.nodeIn(ring, lane + LANE_INBOX_OFFSET);
     // Plain: the inbox is this thread's.
     if (i32[(node + NODE_TAKEN_OFFSET) >>> 2]! < i32[(node + NODE_COUNT_OFFSET) >>> 2]!) return 1;
-    return this.ringPop(ring, 0) === OK ? 1 : 0;
+    return this.ringPop(ring, 0, 0) === OK ? 1 : 0;
   }
 
   /** No entry is accepted any more; those inside can be received. Wakes every waiter. */
@@ -396,8 +415,8 @@ export class ChannelSteps extends FragmentSteps {
     const { block } = this.lanes[number]!;
     // R5 pairs with A4 in isClosed: a sender that sees the close sends nothing more.
     this.astore(block + CHANNEL_CLOSED_OFFSET, 1);
-    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);
-    this.wake(block + CHANNEL_NOT_FULL_OFFSET);
+    this.wakeAll(block + CHANNEL_NOT_EMPTY_OFFSET);
+    this.wakeAll(block + CHANNEL_NOT_FULL_OFFSET);
   }
 
   /** Releases every entry that this thread can reach: its inbox and what is in the ring. How many. */
@@ -405,7 +424,7 @@ export class ChannelSteps extends FragmentSteps {
     const { block, lane, ring } = this.lanes[number]!;
     const inbox = lane + LANE_INBOX_OFFSET;
     let dropped = this.drop(lane, this.nodeIn(ring, inbox));
-    while (this.ringPop(ring, inbox) === OK) dropped += this.drop(lane, this.nodeIn(ring, inbox));
+    while (this.ringPop(ring, inbox, 0) === OK) dropped += this.drop(lane, this.nodeIn(ring, inbox));
     if (dropped !== 0) this.wake(block + CHANNEL_NOT_FULL_OFFSET);
     return dropped;
   }

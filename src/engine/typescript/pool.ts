@@ -103,7 +103,7 @@ export class PoolSteps extends TokenSteps {
   protected drainRing(): number {
     const holder = this.port + PORT_MERGE_OFFSET;
     let given = 0;
-    while (this.ringPop(this.ring, holder) !== EMPTY) given += this.retireMagazine(holder);
+    while (this.ringPop(this.ring, holder, 0) !== EMPTY) given += this.retireMagazine(holder);
     return given;
   }
 

@@ -83,7 +83,7 @@ export class RingSteps extends LedgerSteps {
     while (true) {
       // Hints that others left late are moved on first, as a push and a pop do.
       this.ringPush(ring, 0, false, false);
-      if (this.ringPop(ring, 0) === EMPTY) return 0;
+      if (this.ringPop(ring, 0, 0) === EMPTY) return 0;
       // A16 pairs with X3 in ringPush: the last filled position is before it.
       const t = this.aload(tail) & indexMask;
       const last = (slots + ((t === 0 ? slotCount - 1 : t - 1) << 2)) | 0;
@@ -159,9 +159,10 @@ export class RingSteps extends LedgerSteps {
 
   /**
    * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations.
-   * Without a holder (0) it only says which.
+   * Without a holder (0) it only says which. With `own` it takes that node alone, which this port pushed, if it is the
+   * oldest and nobody had it since.
    */
-  protected ringPop(ring: Ring, holder: number): number {
+  protected ringPop(ring: Ring, holder: number, own: number): number {
     const { i32 } = this;
     const { head, indexBits, indexMask, full, lapShift, lapMask } = ring;
     while (true) {
@@ -176,6 +177,11 @@ export class RingSteps extends LedgerSteps {
         // Positions before h were taken when the hint was read, and h was not filled when the slot was: empty.
         if ((w & full) === 0) return EMPTY;
         if (holder === 0) return OK;
+        if (own !== 0) {
+          if (ring.nodeAddress(w & ring.nodeMask) !== own) return EMPTY;
+          // A25 pairs with X1 in exchange: a node that another thread had in its hands since names that one.
+          if (this.aload(own + NODE_OWNER_OFFSET) !== this.portId + 1) return EMPTY;
+        }
         const emptied = (((lap + 1) & lapMask) << lapShift) | i32[holder >>> 2]!;
         if (!this.exchange(ring, slot, w, emptied, holder)) continue;
         // X9 pairs with A7 in ringPop: the slot is emptied before the head moves past it; also fences the node's owner.

@@ -9,6 +9,7 @@ import { recoveryScenarios } from './recovery.js';
 import { referenceScenarios } from './references.js';
 import { ringScenarios } from './rings.js';
 import { supplyScenarios } from './supply.js';
+import { waitingScenarios } from './waiting.js';
 
 export const scenarios: readonly Scenario[] = [
   ...ringScenarios,
@@ -18,6 +19,7 @@ export const scenarios: readonly Scenario[] = [
   ...endingScenarios,
   ...ownerScenarios,
   ...recoveryScenarios,
+  ...waitingScenarios,
   ...deathScenarios,
 ];
 

@@ -1,0 +1,130 @@
+// Threads that wait, as runs of explored threads; and what must be so when nobody goes on.
+//
+// A thread that sleeps goes on when its bell has moved. It remembers at which events it was chosen from one run to the
+// next: that is made anew for each schedule.
+
+import { EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET } from '../../assembly/layout.js';
+import { claimOf } from '../../src/control/claims.js';
+import { channelEvents, loadWord } from '../../src/control/nodes.js';
+import { createTypeScriptEngine } from '../../src/engine/typescript.js';
+import { FREED } from '../../src/port/bell.js';
+import type { Patch } from './build-model.js';
+import type { End } from './explorer.js';
+import type { ModelPool } from './model.js';
+import type * as Real from './real-waiter.js';
+import type { Kind, ModelEvent, Wanted } from './real-waiter.js';
+import { loadSuspendable } from './suspend/bundle.js';
+import type { Run } from './thread.js';
+
+const ENTRY = 'test/interleaving/real-waiter.ts';
+
+type WaiterCode = typeof Real;
+/** Rewritten it returns generators, whatever its types say. */
+type Steps = ReturnType<Run['run']>;
+type WaiterEngine = ModelEvent['engine'];
+
+/** Whoever runs the code performs its calls of the engine. */
+const NO_ENGINE = {} as WaiterEngine;
+
+let code = await loadWaiterCode([]);
+
+function loadWaiterCode(faults: readonly Patch[]): Promise<WaiterCode> {
+  return loadSuspendable<WaiterCode>(ENTRY, faults, true);
+}
+
+/** Explores with faults in the code until the returned function is called. */
+export async function breakWaiterCode(faults: readonly Patch[]): Promise<() => void> {
+  const whole = code;
+  code = await loadWaiterCode(faults);
+  return () => {
+    code = whole;
+  };
+}
+
+function seatOf({ memory, geometry }: ModelPool, id: number) {
+  return { id, claim: claimOf(memory, geometry, id), memory, geometry };
+}
+
+/** What the thread remembers of an event. */
+function eventOf(pool: ModelPool, id: number, kind: Kind): ModelEvent {
+  const thread = pool.instances[id]!;
+  thread.kept ??= new Map<Kind, ModelEvent>();
+  const events = thread.kept as Map<Kind, ModelEvent>;
+  let event = events.get(kind);
+  if (event === undefined) {
+    event = new code.ModelEvent(NO_ENGINE, kind, pool.geometry.channels[0] ?? { offset: 0 });
+    events.set(kind, event);
+  }
+  return event;
+}
+
+function waiting(name: string, kind: Kind, wanted: Partial<Wanted> = {}): Run {
+  return {
+    name,
+    isContinued: true,
+    run: (pool, id) => {
+      const all = { address: pool.scratch(id), handle: 0, tag: 0, isPeek: false, ...wanted };
+      return code.waitFor(seatOf(pool, id), NO_ENGINE, eventOf(pool, id, kind), all) as unknown as Steps;
+    },
+  };
+}
+
+/** Waits for an entry: 1, -1 when the wait is given up, -2 when the channel is closed and empty. */
+export const waitToReceive: Run = waiting('wait to receive', 'entries');
+/** Waits until there is an entry, and takes none. */
+export const waitForEntry: Run = waiting('wait for an entry', 'entries', { isPeek: true });
+/** Waits until the page is sent: as above. */
+export const waitToSend = (handle: number, tag: number): Run => waiting('wait to send', 'room', { handle, tag });
+/** Waits for a page: its handle, or -1. */
+export const waitForPage: Run = waiting('wait for a page', 'pages');
+
+/** Waits for an entry or a page: 1 or 2, or -1. */
+export const waitForEither: Run = {
+  name: 'wait for either',
+  isContinued: true,
+  run: (pool, id) => {
+    const wanted = { address: pool.scratch(id), handle: 0, tag: 0, isPeek: false };
+    const [entries, pages] = [eventOf(pool, id, 'entries'), eventOf(pool, id, 'pages')];
+    return code.waitForEither(seatOf(pool, id), NO_ENGINE, entries, pages, wanted) as unknown as Steps;
+  },
+};
+
+/** Pays what a wait that only looked left owing. */
+export const settleEntries: Run = {
+  name: 'settle',
+  isContinued: true,
+  run: (pool, id) => code.settleEvent(NO_ENGINE, eventOf(pool, id, 'entries')) as unknown as Steps,
+};
+
+/** Does what others ask, whenever the bell is rung; never ends. */
+export const idle: Run = {
+  name: 'idle',
+  run: (pool, id) => code.idle(seatOf(pool, id), NO_ENGINE) as unknown as Steps,
+};
+
+/** Throws where a thread sleeps, and what it waits for is there; or where a bit is left of one that does not wait. */
+export function requireNoneMissed({ pool, asleep, dead, places }: End): void {
+  const { memory, geometry } = pool;
+  for (const id of asleep) {
+    const engine = createTypeScriptEngine({ memory, portId: id });
+    for (const event of ((pool.instances[id]!.kept as Map<Kind, ModelEvent>) ?? new Map()).values()) {
+      if (!event.isArmed) continue;
+      const { kind } = event;
+      const isThere =
+        kind === 'pages'
+          ? places.some((place) => /^(?:cache|ring|retired|fresh)/.test(place))
+          : kind === 'room'
+            ? engine.canSend(0, 1) !== 0
+            : engine.canReceive(0) !== 0;
+      if (isThere) throw new Error(`lost wake-up: thread ${id} sleeps, and there are ${kind}`);
+    }
+  }
+  for (const event of [FREED, ...channelEvents(geometry)]) {
+    for (const word of [EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET]) {
+      const bits = loadWord(memory, event + word);
+      const others = pool.instances.filter(({ id }) => !asleep.includes(id) && !dead.includes(id)).map(({ id }) => id);
+      for (const id of others)
+        if (((bits >>> id) & 1) === 1) throw new Error(`thread ${id} does not wait, and its bit is left`);
+    }
+  }
+}
