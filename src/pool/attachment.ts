@@ -8,6 +8,7 @@ import { STATE_DESTROYED } from '../../assembly/layout.js';
 import { ownerState, ringOwner } from '../control/owner.js';
 import { requireSound, withSoundWords } from '../control/sound.js';
 import { announce, newsCount, poolState } from '../control/state.js';
+import { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
 import { invalidArgument, PagePoolError, REMEDIES, reasonOf, requireMilliseconds, requireRecord } from '../errors.js';
@@ -19,18 +20,19 @@ import { hold, letGo } from '../platform/timers.js';
 import { FREED } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
+import { destroyedError, followLeaks, leave, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
 import type { Areas } from '../supply/areas.js';
+import { quietly } from '../supply/callbacks.js';
 import { Channel, iterate } from './channel.js';
 import { type CloseReport, Closing } from './closing.js';
 import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
 import type { PoolShare } from './share.js';
-import { endAttachment, type Start } from './start.js';
+import { endAttachment, letAttachAgain, type Start } from './start.js';
 
 /** The calls of a pool by which references come, or which wait for them: each a function of every pool. */
 type PoolCalls = Readonly<
@@ -232,14 +234,16 @@ export class Attachment {
       requireSound(this.port, 'detach');
       withSoundWords(this.port, 'detach', () => emptyPort(this.port, release));
     } catch (error) {
-      if (error instanceof PagePoolError && error.code === 'POOL_ERR_CORRUPT') this.end();
+      const isCorrupt = error instanceof PagePoolError && error.code === 'POOL_ERR_CORRUPT';
+      if (isCorrupt) quietly(() => this.end()); // the first error names the word
       throw error;
     }
   }
 
   destroy(): void {
     this.port.supply?.refuseReentry('destroy');
-    if (ownsPort(this.port) && !this.#closing.start()) this.detach(false);
+    const isEnding = withSoundWords(this.port, 'destroy', () => !ownsPort(this.port) || this.#closing.start());
+    if (!isEnding) this.detach(false);
   }
 
   async close(options: WaitOptions): Promise<CloseReport> {
@@ -250,7 +254,8 @@ export class Attachment {
     const isHeld = options.ref !== false;
     if (isHeld) hold(); // also while the provider ends, which is no wait of the pool's
     try {
-      const report = isOpen ? await this.#closing.finished(this.freed, options) : this.#closing.report();
+      if (isOpen) await this.#closing.finished(this.freed, options);
+      const report = withSoundWords(port, 'close', () => this.#closing.report());
       if (report.isDestroyed) await supply?.finished();
       return report;
     } finally {
@@ -260,6 +265,17 @@ export class Attachment {
 
   /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */
   end(): void {
+    const { port } = this;
+    // Whatever fails below, this thread is not attached any more, and its calls refuse.
+    letAttachAgain(port);
+    try {
+      withSoundWords(port, 'detach', () => this.#end());
+    } finally {
+      if (!port.isGone) leave(port, { ...closedEngine, kind: port.engine.kind });
+    }
+  }
+
+  #end(): void {
     const { port } = this;
     port.leaks?.end();
     this.#closing.stop();

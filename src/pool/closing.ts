@@ -97,7 +97,7 @@ export class Closing {
   }
 
   /** Resolves when the pool is destroyed, or with the state of things when `timeoutMs` is over. */
-  async finished(event: WaitEvent, options: WaitOptions): Promise<CloseReport> {
+  async finished(event: WaitEvent, options: WaitOptions): Promise<void> {
     const probesApart = Math.max(PROBES_PER_AUDIT, Math.ceil(this.#port.geometry.pageCount / PAGES_PER_PROBE));
     const probe = (): true | undefined => {
       const isThorough = this.#probes++ % probesApart === 0;
@@ -108,7 +108,6 @@ export class Closing {
     } catch (error) {
       if (!(error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT')) throw error;
     }
-    return this.report();
   }
 
   /** Takes in what is home by now. True: everything is, and the pool is destroyed. */
