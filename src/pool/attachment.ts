@@ -6,29 +6,33 @@
 
 import { STATE_DESTROYED } from '../../assembly/layout.js';
 import { ownerState, ringOwner } from '../control/owner.js';
+import { requireSound, withSoundWords } from '../control/sound.js';
 import { announce, newsCount, poolState } from '../control/state.js';
+import { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
-import { invalidArgument, PagePoolError, REMEDIES, requireMilliseconds, requireRecord } from '../errors.js';
+import { invalidArgument, PagePoolError, REMEDIES, reasonOf, requireMilliseconds, requireRecord } from '../errors.js';
 import type { LeakOptions, LeakReport } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
+import { warn } from '../platform/console.js';
 import { hold, letGo } from '../platform/timers.js';
 import { FREED } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import { destroyedError, followLeaks, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
+import { destroyedError, followLeaks, leave, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
 import type { Areas } from '../supply/areas.js';
+import { quietly } from '../supply/callbacks.js';
 import { Channel, iterate } from './channel.js';
 import { type CloseReport, Closing } from './closing.js';
 import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
 import type { PoolShare } from './share.js';
-import { endAttachment, type Start } from './start.js';
+import { endAttachment, letAttachAgain, type Start } from './start.js';
 
 /** The calls of a pool by which references come, or which wait for them: each a function of every pool. */
 type PoolCalls = Readonly<
@@ -52,6 +56,8 @@ export class Attachment {
   readonly watching: Watching;
   #share: PoolShare | string;
   readonly #closing: Closing;
+  /** What the bell's callback failed with last. */
+  #failure = '';
   /** What was announced when this thread looked at everything last. */
   #news = -1;
 
@@ -129,12 +135,24 @@ export class Attachment {
 
   /** The thread's bell was raised: does what others asked of it. True: there are news, for all of its waits. */
   #rung(): boolean {
+    try {
+      return withSoundWords(this.port, 'poll', () => this.#heed());
+    } catch (error) {
+      // Nobody catches what a bell's callback throws: words were overwritten, and the program must not end by it.
+      const text = reasonOf(error);
+      if (text !== this.#failure) warn(this.port.name, text);
+      this.#failure = text;
+      return true;
+    }
+  }
+
+  #heed(): boolean {
     const { port } = this;
     if (port.isGone || !ownsPort(port)) return true;
     const news = newsCount(port.memory);
     const isNews = news !== this.#news;
     this.#news = news;
-    if (isNews) this.poll();
+    if (isNews) this.#poll();
     else {
       if (isPressed(port)) returnIdleFragmentPage(port);
       port.engine.poll();
@@ -176,7 +194,7 @@ export class Attachment {
   reap(portId: number, force: boolean): ReapReport {
     if (this.port.isGone) throw destroyedError('reap');
     this.port.supply?.refuseReentry('reap');
-    return this.reaper.reap(portId, force);
+    return withSoundWords(this.port, 'reap', () => this.reaper.reap(portId, force));
   }
 
   leaks(options: unknown): LeakReport[] {
@@ -187,6 +205,10 @@ export class Attachment {
 
   /** Does what other threads asked of this one. */
   poll(): void {
+    withSoundWords(this.port, 'poll', () => this.#poll());
+  }
+
+  #poll(): void {
     const { port } = this;
     if (!ownsPort(port)) return;
     port.areas?.follow();
@@ -202,13 +224,26 @@ export class Attachment {
   detach(release: boolean): void {
     this.port.supply?.refuseReentry('detach');
     if (!ownsPort(this.port)) return;
-    if (!this.isDestroyed) emptyPort(this.port, release);
+    if (!this.isDestroyed) this.#empty(release);
     this.end();
+  }
+
+  /** Empties the port. Where words were overwritten it cannot be: the thread leaves all the same, and is told which. */
+  #empty(release: boolean): void {
+    try {
+      requireSound(this.port, 'detach');
+      withSoundWords(this.port, 'detach', () => emptyPort(this.port, release));
+    } catch (error) {
+      const isCorrupt = error instanceof PagePoolError && error.code === 'POOL_ERR_CORRUPT';
+      if (isCorrupt) quietly(() => this.end()); // the first error names the word
+      throw error;
+    }
   }
 
   destroy(): void {
     this.port.supply?.refuseReentry('destroy');
-    if (ownsPort(this.port) && !this.#closing.start()) this.detach(false);
+    const isEnding = withSoundWords(this.port, 'destroy', () => !ownsPort(this.port) || this.#closing.start());
+    if (!isEnding) this.detach(false);
   }
 
   async close(options: WaitOptions): Promise<CloseReport> {
@@ -219,7 +254,8 @@ export class Attachment {
     const isHeld = options.ref !== false;
     if (isHeld) hold(); // also while the provider ends, which is no wait of the pool's
     try {
-      const report = isOpen ? await this.#closing.finished(this.freed, options) : this.#closing.report();
+      if (isOpen) await this.#closing.finished(this.freed, options);
+      const report = withSoundWords(port, 'close', () => this.#closing.report());
       if (report.isDestroyed) await supply?.finished();
       return report;
     } finally {
@@ -229,6 +265,17 @@ export class Attachment {
 
   /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */
   end(): void {
+    const { port } = this;
+    // Whatever fails below, this thread is not attached any more, and its calls refuse.
+    letAttachAgain(port);
+    try {
+      withSoundWords(port, 'detach', () => this.#end());
+    } finally {
+      if (!port.isGone) leave(port, { ...closedEngine, kind: port.engine.kind });
+    }
+  }
+
+  #end(): void {
     const { port } = this;
     port.leaks?.end();
     this.#closing.stop();

@@ -14,8 +14,9 @@ import {
 } from '../../assembly/layout.js';
 import { beginEnding, destroyIfHome, mayEnd, takeOver } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
+import { requireSound, withSoundWords } from '../control/sound.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
-import { PagePoolError } from '../errors.js';
+import { PagePoolError, reasonOf } from '../errors.js';
 import { warn } from '../platform/console.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
@@ -96,7 +97,7 @@ export class Closing {
   }
 
   /** Resolves when the pool is destroyed, or with the state of things when `timeoutMs` is over. */
-  async finished(event: WaitEvent, options: WaitOptions): Promise<CloseReport> {
+  async finished(event: WaitEvent, options: WaitOptions): Promise<void> {
     const probesApart = Math.max(PROBES_PER_AUDIT, Math.ceil(this.#port.geometry.pageCount / PAGES_PER_PROBE));
     const probe = (): true | undefined => {
       const isThorough = this.#probes++ % probesApart === 0;
@@ -107,14 +108,14 @@ export class Closing {
     } catch (error) {
       if (!(error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT')) throw error;
     }
-    return this.report();
   }
 
   /** Takes in what is home by now. True: everything is, and the pool is destroyed. */
   #step(isThorough: boolean): boolean {
     const { memory, engine } = this.#port;
     if (poolState(memory) === STATE_DESTROYED) return true;
-    engine.scrub();
+    if (isThorough) requireSound(this.#port, 'close');
+    withSoundWords(this.#port, 'close', () => engine.scrub());
     if (isThorough) this.#settleDeaths();
     if (!destroyIfHome(this.#port)) return false;
     this.#onDestroyed();
@@ -130,7 +131,14 @@ export class Closing {
 
   readonly #retry = (): void => {
     this.#timer = undefined;
-    if (this.#port.isGone || this.#step(true)) return;
+    try {
+      if (this.#port.isGone || this.#step(true)) return;
+    } catch (error) {
+      // Words were overwritten, and nobody catches what a timer throws: close() says it to whoever asks.
+      this.#isStuck = true;
+      this.#warn(reasonOf(error));
+      return;
+    }
     const left = inflight(this.#port.memory, this.#port.geometry);
     if (left < 0) {
       this.#isStuck = true;

@@ -6,6 +6,7 @@
 
 import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
+import { withSoundWords } from '../control/sound.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
@@ -509,7 +510,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   /** Counters and places of all pages, over all ports; approximate while threads work. */
   stats(): PoolStats {
     this.#port.supply?.refuseReentry('stats');
-    return readStats(this.#port, this.engine);
+    return withSoundWords(this.#port, 'stats', () => readStats(this.#port, this.engine));
   }
 
   /**
@@ -529,7 +530,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    */
   audit(): AuditReport {
     this.#port.supply?.refuseReentry('audit');
-    return auditPool(this.#port);
+    return withSoundWords(this.#port, 'audit', () => auditPool(this.#port));
   }
 
   /**

@@ -12,10 +12,18 @@ import {
   CONTROL_BASE,
   HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
+  LANE_INBOX_OFFSET,
+  LANE_OUTBOX_OFFSET,
+  NODE_COUNT_OFFSET,
+  NODE_TAKEN_OFFSET,
+  PORT_LOADED_OFFSET,
+  PORT_MERGE_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
 import { writeLabel } from '../control/label.js';
-import { loadWord } from '../control/nodes.js';
+import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
+import { portOffset } from '../control/places.js';
+import { findUnsound, requireSound } from '../control/sound.js';
 import { announce } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
 import { threadsMarked, watchedBy } from '../control/watched.js';
@@ -129,6 +137,7 @@ export class PortReaper {
       // The reaper's port inherits this one.
       if (this.#isKnown(reaper, claim)) return this.#reapDead(reaper, claim);
     }
+    requireActable(this.#port, id);
     const dead = new DeadPort(memory, geometry, id, clearPage(this.#port));
     // Claiming takes no engine: none is opened before the port is this reaper's.
     if (!runSteps(claimDead(dead, seen, own), () => this.#openEngine(id))) return undefined;
@@ -191,4 +200,25 @@ export class PortReaper {
     }
     return quarantine(this.#port, portId, seen) ? { ...emptyFindings(portId), isQuarantined: true } : undefined;
   }
+}
+
+/** Throws where the reaper could not act, or would not end; counts of the dead port's own nodes are mended (reap.ts). */
+function requireActable(port: Port, id: number): void {
+  const found = findUnsound(port);
+  if (found === undefined) return;
+  const { channels, ring } = port.geometry;
+  const own = [
+    ...[PORT_LOADED_OFFSET, PORT_MERGE_OFFSET].map((holder) =>
+      nodeOffset(ring, loadWord(port.memory, portOffset(port.geometry, id) + holder)),
+    ),
+    ...channels.flatMap((channel) =>
+      [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET].map((holder) =>
+        nodeOffset(channel.ring, loadWord(port.memory, laneOffset(channel, id) + holder)),
+      ),
+    ),
+  ];
+  const isCount = own.some(
+    (node) => found.address === node + NODE_COUNT_OFFSET || found.address === node + NODE_TAKEN_OFFSET,
+  );
+  if (!isCount) requireSound(port, 'reap');
 }

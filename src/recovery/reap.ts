@@ -99,6 +99,7 @@ export function* claimDead(port: DeadPort, seen: number, reaper: number): Steps<
  */
 export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, findings: Findings): Steps<void> {
   findings.isReaped = true;
+  forgetImpossible(port);
   findings.isRepaired = yield* settleRecord(port);
   tidyMagazines(port);
   yield* tidyFragmentPage(port);
@@ -120,6 +121,24 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   findings.inherited = yield* inherit(port, reaper);
   yield* ringEveryBell(port);
   yield* free(port);
+}
+
+/**
+ * A count that no node can have was overwritten: what is in the node is not known, and is left to the audit. Taking what
+ * lies there would make pages somebody's twice.
+ */
+function forgetImpossible(port: DeadPort): void {
+  for (const magazine of port.magazines()) {
+    if (port.word(magazine + NODE_COUNT_OFFSET) > port.geometry.magazineCapacity)
+      port.setWord(magazine + NODE_COUNT_OFFSET, 0);
+  }
+  for (const channel of port.geometry.channels) {
+    for (const holder of [LANE_OUTBOX_OFFSET, LANE_INBOX_OFFSET] as const) {
+      const node = port.node(channel, holder);
+      const count = port.word(node + NODE_COUNT_OFFSET);
+      if (count > channel.batch || port.word(node + NODE_TAKEN_OFFSET) > channel.batch) clearNode(port, node);
+    }
+  }
 }
 
 /**
