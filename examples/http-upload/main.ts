@@ -84,7 +84,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.end(`${sha256} ${bytes}\n`);
   } catch (error) {
     console.log(`upload failed: ${(error as Error).message}`);
-    response.destroy();
+    const isTooLong = (error as { code?: unknown }).code === 'POOL_ERR_MEMORY_LIMIT';
+    response.writeHead(isTooLong ? 413 : 500).end();
   }
 }
 

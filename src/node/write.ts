@@ -44,7 +44,8 @@ export interface WriteOptions {
  * cipher, a worker's standard output, a stream that is not Node's): the pages are released at once there. Its references move to the call: the packet is empty, the fragment spent. Resolves with the number
  * of bytes. Memory is bounded by who awaits it.
  *
- * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED; PagePoolError
+ * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED (a file's error has
+ *   `bytesWritten`: how much of the packet it took); PagePoolError
  *   POOL_ERR_UNREADABLE when the bytes cannot be read; POOL_ERR_INVALID_ARGUMENT for a wrong target or option: nothing
  *   was taken over then
  */
@@ -180,28 +181,33 @@ async function writeFile(
   position: number | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  let at = position;
+  let done = 0;
   let delayMs = LATER_MS;
   for (let rest = views; rest.length > 0; ) {
-    const bytesWritten = await writeSome(handle, rest, at);
+    const bytesWritten = await writeSome(handle, rest, position === undefined ? undefined : position + done, done);
     if (bytesWritten === null) {
       await later(delayMs, signal);
       delayMs = Math.min(2 * delayMs, LATER_MAX_MS);
       continue;
     }
     delayMs = LATER_MS;
-    if (at !== undefined) at += bytesWritten;
+    done += bytesWritten;
     rest = behind(rest, bytesWritten);
   }
 }
 
-/** Bytes that the file took; null: none now. */
-async function writeSome(handle: FileHandle, views: Uint8Array[], position?: number): Promise<number | null> {
+/** Bytes that the file took; null: none now. An error says how many of the packet it took `before`. */
+async function writeSome(
+  handle: FileHandle,
+  views: Uint8Array[],
+  position: number | undefined,
+  before: number,
+): Promise<number | null> {
   try {
     return (await handle.writev(views, position)).bytesWritten;
   } catch (error) {
     if (isLater(error)) return null;
-    throw error;
+    throw Object.assign(error as Error, { bytesWritten: before });
   }
 }
 

@@ -82,7 +82,7 @@ export class Waits {
     if (this.#isOver) return;
     this.#isOver = true;
     rooted.delete(this);
-    clearTimeout(this.#tick);
+    if (this.#tick !== undefined) clearTimeout(this.#tick); // worklets have neither
     if (!this.#port.isLost) this.withdraw();
     void Promise.resolve().then(() => {
       for (const event of this.#events) event.lookAll();

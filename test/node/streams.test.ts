@@ -299,6 +299,21 @@ describe('writePacket', () => {
       }),
     ));
 
+  test('says how much a file took that then refused the rest', () =>
+    withPool({}, async (pool) => {
+      let room = 700;
+      const full = {
+        writev: async ([first]: Uint8Array[]) => {
+          if (room === 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+          const bytesWritten = Math.min((first as Uint8Array).length, 300, room);
+          room -= bytesWritten;
+          return { bytesWritten };
+        },
+      };
+      const writing = writePacket(full as never, packetOf(pool, bytes.subarray(0, 5000)));
+      await expect(writing).rejects.toMatchObject({ code: 'ENOSPC', bytesWritten: 700 });
+    }));
+
   test('holds the pages until the platform has taken them', () =>
     withPool({ pageBytes: 65536, pageCount: 512 }, async (pool) => {
       // More than the kernel keeps for a connection.
