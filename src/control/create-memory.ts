@@ -3,12 +3,15 @@
 
 import { callError } from '../errors.js';
 import { align, WASM_PAGE_BYTES } from '../numbers.js';
+import { spareAddresses } from '../platform/addresses.js';
 import type { MemoryKind } from '../platform/capabilities.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Geometry } from './geometry.js';
 import { PoolMemory } from './memory.js';
 
 const STEP_PAGES_MIN = 16;
+/** What V8 reserves for a shared Wasm memory, whatever its size: 8 GiB, and guards around them. */
+const WASM_ADDRESS_BYTES = 10 * 2 ** 30;
 
 /** Wasm pages that one growth step adds: the default provider may say how many bytes, others have nothing to grow. */
 export function growStepPages(geometry: Geometry, provider: MemoryProvider | undefined): number {
@@ -35,8 +38,14 @@ export function createMemory(
   const maximum = totalBytes / WASM_PAGE_BYTES;
   const initial = Math.min(maximum, align(pagesOffset, WASM_PAGE_BYTES) / WASM_PAGE_BYTES + stepPages);
   const make: Record<MemoryKind, () => WebAssembly.Memory | ArrayBufferLike> = {
-    wasm: () => new WebAssembly.Memory({ initial, maximum, shared: true }),
-    'shared-buffer': () => new SharedArrayBuffer(totalBytes),
+    wasm: () => {
+      requireAddresses(WASM_ADDRESS_BYTES);
+      return new WebAssembly.Memory({ initial, maximum, shared: true });
+    },
+    'shared-buffer': () => {
+      requireAddresses(totalBytes);
+      return new SharedArrayBuffer(totalBytes);
+    },
     local: () => new ArrayBuffer(totalBytes),
   };
   const kinds: readonly MemoryKind[] = kind === 'wasm' && engine !== 'wasm' ? ['wasm', 'shared-buffer'] : [kind];
@@ -57,4 +66,9 @@ export function createMemory(
     `ask for fewer or smaller pages: pageCount=${pageCount}, pageBytes=${pageBytes}${addresses}`,
     { cause },
   );
+}
+
+/** Throws where the system leaves so few addresses that the platform itself would end for want of them. */
+function requireAddresses(bytes: number): void {
+  if (bytes > spareAddresses()) throw new RangeError(`${bytes} bytes of addresses (expected fewer, under this limit)`);
 }

@@ -78,7 +78,7 @@ export function withSoundWords<T>(words: SharedWords, call: string, run: () => T
 }
 
 function isTrap(cause: unknown): boolean {
-  return typeof WebAssembly === 'object' && cause instanceof WebAssembly.RuntimeError;
+  return (cause as Partial<Error> | null)?.name === 'RuntimeError';
 }
 
 function corruptWord(call: string, { address, name, value, rule }: Unsound, cause?: unknown): PagePoolError {

@@ -108,7 +108,7 @@ export class Attachment {
       forget: (firstPage, pages) => views.fill(undefined, firstPage, firstPage + pages),
       behind: (isBehind) => {
         if (port.isGone) return;
-        port.standIn(isBehind ? waitingEngine(engine, () => areas.follow()) : engine);
+        port.standIn(isBehind ? waitingEngine(engine, () => areas.catchUp()) : engine);
         if (!isBehind) this.waits.lookAgain();
       },
     });

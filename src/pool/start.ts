@@ -39,8 +39,7 @@ export interface Creation {
 /** Throws unless this module made it: nobody else makes pools. */
 export function requireStart(start: unknown): Start {
   if (typeof start === 'object' && start !== null && started.has(start)) return start as Start;
-  const rule = 'create(), createSync() or attach()';
-  throw invalidArgument('new PagePool', 'start', start, `a call of ${rule}`, 'a pool is made by one of those');
+  throw invalidArgument('new PagePool', 'start', start, 'PagePool.create() or PagePool.attach()', 'call one of them');
 }
 
 const started = new WeakSet<object>();

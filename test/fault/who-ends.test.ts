@@ -33,7 +33,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
 
   it('a pool whose creator died is closed by another thread, and its report says so', async () => {
     const { worker, said } = await start('create', { options });
-    const pool = PagePool.attach(said['share'] as PoolShare);
+    const pool = PagePool.attach(said.share as PoolShare);
     pool.watch(worker);
     const page = pool.alloc();
     await worker.terminate();
