@@ -4,6 +4,7 @@
 // memory than their own ever have one of these.
 
 import { callError, type PagePoolError } from '../errors.js';
+import { blockUntil } from '../platform/blocking.js';
 import { ENGINE_CALLS } from './closed.js';
 import type { Engine } from './engine.js';
 
@@ -67,20 +68,4 @@ export function waitingEngine(engine: Engine, look: () => boolean): Engine {
       );
     },
   };
-}
-
-const BLOCK_MS = 1000;
-
-/** Blocks until the look says so, where a thread may block, and a second at most. */
-function blockUntil(look: () => boolean): boolean {
-  try {
-    const cell = new Int32Array(new SharedArrayBuffer(4));
-    for (let ms = 0; ms < BLOCK_MS; ms++) {
-      Atomics.wait(cell, 0, 0, 1);
-      if (look()) return true;
-    }
-  } catch {
-    // A thread that may not block.
-  }
-  return false;
 }
