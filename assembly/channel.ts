@@ -9,6 +9,7 @@
 
 import {
   CHANNEL_BATCH_OFFSET,
+  CHANNEL_CALLS_OFFSET,
   CHANNEL_CAPACITY_OFFSET,
   CHANNEL_CLOSED_OFFSET,
   CHANNEL_HEAD_BYTES,
@@ -73,18 +74,19 @@ import { wake, wakeAll } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
 import { held, recordDone, recordEntry, recordNode, setHeld } from './ledger';
 import { release } from './refcount';
+import { failCall } from './reply';
 import { entriesInside, nodeAddress, REPLACED, ringPop, ringPush } from './ring';
 
 /** The block of a channel, by its number: addresses of all blocks stand in a table. */
 // @ts-ignore: decorator
 @inline
-function blockOf(channel: u32): usize {
+export function blockOf(channel: u32): usize {
   return load<u32>(channels + ((<usize>channel) << 2)); // plain: constant
 }
 
 // @ts-ignore: decorator
 @inline
-function laneOf(block: usize): usize {
+export function laneOf(block: usize): usize {
   return block + CHANNEL_HEAD_BYTES + ((<usize>portId) << LANE_SHIFT);
 }
 
@@ -114,7 +116,7 @@ function look(block: usize, lane: usize): u32 {
 }
 
 /** Whether the entry may be sent by this port. */
-function sendable(handle: u32, offset: u32, length: u32): i32 {
+export function sendable(handle: u32, offset: u32, length: u32): i32 {
   const unit = unitOf(handle);
   if (unit >= unitLimit) return ERR_FOREIGN_HANDLE;
   // N3 no ordering needed: the caller's reference keeps the word's generation.
@@ -176,13 +178,13 @@ function take(node: usize, taken: u32, handle: u32): bool {
 }
 
 /** Makes the node an empty one. The count first: what was taken is never taken again. */
-function empty(node: usize): void {
+export function empty(node: usize): void {
   store<u32>(node + NODE_COUNT_OFFSET, 0);
   store<u64>(node + NODE_TAKEN_OFFSET, 0); // and NODE_MORE_OFFSET behind it
 }
 
 /** Releases what is left in a node of this port: entries that the channel's policy drops. How many. */
-function drop(lane: usize, node: usize): u32 {
+export function drop(lane: usize, node: usize): u32 {
   let taken = load<u32>(node + NODE_TAKEN_OFFSET);
   const count = load<u32>(node + NODE_COUNT_OFFSET);
   const dropped = taken < count ? count - taken : 0;
@@ -487,14 +489,24 @@ export function closeChannel(channel: u32): void {
   wakeAll(block + CHANNEL_NOT_FULL_OFFSET);
 }
 
+/** Releases what is left in the inbox; a call among it fails first, so that no death leaves its asker without an answer. */
+function dropInbox(block: usize, lane: usize): u32 {
+  const node = nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET));
+  // Plain: constant; the node is this thread's.
+  if (load<u32>(block + CHANNEL_CALLS_OFFSET) != 0) {
+    for (let i = load<u32>(node + NODE_TAKEN_OFFSET); i < load<u32>(node + NODE_COUNT_OFFSET); i++) {
+      failCall(load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>i) << ENTRY_SHIFT) + ENTRY_TAG_OFFSET));
+    }
+  }
+  return drop(lane, node);
+}
+
 /** Releases every entry that this thread can reach: its inbox and what is in the ring. How many. */
 export function drainChannel(channel: u32): u32 {
   const block = blockOf(channel);
   const lane = laneOf(block);
-  let dropped = drop(lane, nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET)));
-  while (ringPop(block, lane + LANE_INBOX_OFFSET, 0) == OK) {
-    dropped += drop(lane, nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET)));
-  }
+  let dropped = dropInbox(block, lane);
+  while (ringPop(block, lane + LANE_INBOX_OFFSET, 0) == OK) dropped += dropInbox(block, lane);
   if (dropped != 0) wake(block + CHANNEL_NOT_FULL_OFFSET);
   return dropped;
 }

@@ -18,4 +18,5 @@ export {
 export { pin, unpin } from './pin';
 export { canReceive, canSend, closeChannel, receiveBurst, send, sendBurst } from './channel';
 export { adopt, lend } from './token';
+export { accept, ask, cancel, collect, reply } from './call';
 export { arm, disarm, pass, wake } from './event';

@@ -14,7 +14,7 @@ export const CONTROL_BASE: u32 = 1024;
 /** "pgpl" in little-endian order. */
 export const MAGIC: u32 = 0x6c706770;
 /** Raised whenever a word of this file changes its place or its meaning. */
-export const ABI_VERSION: u32 = 5;
+export const ABI_VERSION: u32 = 6;
 
 // ------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
@@ -71,6 +71,10 @@ export const HEADER_SUPPLY_BITS_OFFSET: u32 = 136;
 export const HEADER_SUPPLY_HINT_OFFSET: u32 = 140;
 /** Pages 1 to this lie in this memory; those above in areas of a provider. */
 export const HEADER_OWN_PAGES_OFFSET: u32 = 144;
+/** Where the reply slots are: those of port 0, of port 1, ... */
+export const HEADER_REPLIES_OFFSET: u32 = 148;
+/** Reply slots of one port; 0 in a pool without calls. */
+export const HEADER_REPLY_COUNT_OFFSET: u32 = 152;
 export const HEADER_STATE_OFFSET: u32 = 256;
 /** Raised with everything that concerns all threads, before all bells are rung. */
 export const HEADER_NEWS_OFFSET: u32 = 260;
@@ -317,6 +321,8 @@ export const RECORD_LEAVE: u32 = 8;
 export const RECORD_RECEIVE: u32 = 9;
 /** The last entry of a channel node moves back into the row: row, index = the node's count, address = node. */
 export const RECORD_BACK: u32 = 10;
+/** A reference moves between the row and a reply slot: page, row, address = slot, value = its word before. */
+export const RECORD_REPLY: u32 = 11;
 
 export const CLAIM_STATE_MASK: u32 = 0x7;
 export const CLAIM_FREE: u32 = 0;
@@ -408,6 +414,8 @@ export const CHANNEL_POLICY_OFFSET: u32 = 384;
 export const CHANNEL_BATCH_OFFSET: u32 = 388;
 export const CHANNEL_CLOSED_OFFSET: u32 = 392;
 export const CHANNEL_CAPACITY_OFFSET: u32 = 396;
+/** 1: what it carries are calls, a message each, which are answered in reply slots. */
+export const CHANNEL_CALLS_OFFSET: u32 = 400;
 export const CHANNEL_NOT_EMPTY_OFFSET: u32 = 448;
 export const CHANNEL_NOT_FULL_OFFSET: u32 = 512;
 export const LANE_BYTES: u32 = 64;
@@ -426,6 +434,14 @@ export const POLICY_REFUSE: u32 = 0;
 export const POLICY_DROP_NEWEST: u32 = 1;
 export const POLICY_DROP_OLDEST: u32 = 2;
 export const BATCH_MAX: u32 = 32;
+/** A capacity in entries that is never reached: the ring of a channel that carries calls counts by itself. */
+export const CAPACITY_BY_RING: u32 = 0x7fffffff;
+
+// lane of a channel that carries calls: what became of the port's own ones, free-running, plain as all of the lane
+export const LANE_ASKED_OFFSET: u32 = 32;
+export const LANE_ANSWERED_OFFSET: u32 = 36;
+export const LANE_FAILED_OFFSET: u32 = 40;
+export const LANE_CANCELLED_OFFSET: u32 = 44;
 
 // ---------------------------------------------------------------------------------------------------- token, 32 bytes
 //
@@ -449,6 +465,46 @@ export const TOKEN_SEQ_SHIFT: u32 = 10;
 /** A loan's number is {sequence, index of the token}: this many low bits are the index. */
 export const LOAN_INDEX_BITS: u32 = 16;
 
+// ---------------------------------------------------------------------------------------------------- reply slot, 32 bytes
+//
+//   0 word {sequence, server's port + 1, state}    4 handle    8 offset    12 length    16 status    20 channel
+//
+// A call's number, the tag of its entries: | 30..12 sequence | 11..6 asker's port | 5..0 slot |. The sequence moves on when the
+// slot is free again, so an old number never fits.
+
+export const REPLY_BYTES: u32 = 32;
+export const REPLY_SHIFT: u32 = 5;
+export const REPLY_HANDLE_OFFSET: u32 = 4;
+export const REPLY_OFFSET_OFFSET: u32 = 8;
+export const REPLY_LENGTH_OFFSET: u32 = 12;
+export const REPLY_STATUS_OFFSET: u32 = 16;
+export const REPLY_CHANNEL_OFFSET: u32 = 20;
+export const REPLY_STATE_MASK: u32 = 0xf;
+export const REPLY_FREE: u32 = 0;
+/** Asked: the call is on its way to whoever serves it. */
+export const REPLY_OUT: u32 = 1;
+/** The port named has the call, and nobody else writes the slot's other words. */
+export const REPLY_SERVING: u32 = 2;
+/** The slot has a reference, which the asker collects. */
+export const REPLY_ANSWERED: u32 = 3;
+/** Nobody will answer: the status says why. */
+export const REPLY_FAILED: u32 = 4;
+/** The asker wants no answer any more; free when the port named, or whoever receives the call, has let go of it. */
+export const REPLY_CANCELLED: u32 = 5;
+export const REPLY_SERVER_SHIFT: u32 = 4;
+export const REPLY_SERVER_MASK: u32 = 0xff0;
+export const REPLY_SEQ_SHIFT: u32 = 12;
+export const REPLY_SEQ_MASK: u32 = 0x7ffff000;
+export const CALL_PORT_SHIFT: u32 = 6;
+export const CALL_PORT_MASK: u32 = 0xfc0;
+export const CALL_SLOT_MASK: u32 = 0x3f;
+/** What is left of a call that nobody could serve to its end. */
+export const STATUS_LOST: u32 = 0;
+/** The reply is what the server gave. */
+export const STATUS_DONE: u32 = 1;
+/** The server refused or failed; the reply, where there is one, is its message. */
+export const STATUS_REFUSED: u32 = 2;
+
 // ---------------------------------------------------------------------------------------------------- return codes
 //
 // Negative results of the engines; src/errors.ts has the message and the remedy of each.
@@ -464,6 +520,10 @@ export const ERR_TOKEN_SPENT: i32 = -7;
 export const ERR_RANGE: i32 = -8;
 export const ERR_PIN: i32 = -9;
 export const ERR_NO_TOKEN: i32 = -10;
+/** Every reply slot of the port is taken. */
+export const ERR_NO_REPLY_SLOT: i32 = -13;
+/** The call is over for its caller: cancelled, or answered already. */
+export const ERR_CALL_OVER: i32 = -14;
 /** The channel is full; the sender keeps its reference. */
 export const FULL: i32 = -11;
 /** The ring is empty. */

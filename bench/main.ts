@@ -3,6 +3,7 @@
 
 import { cpus } from 'node:os';
 import { Command } from 'commander';
+import { planCalls } from './calls/lane.js';
 import { planContention } from './contention/lane.js';
 import { planHandoff } from './handoff/lane.js';
 import { parseCommand } from './harness/command.js';
@@ -30,6 +31,7 @@ function planAll(where: Where): Family[] {
     ...planned(nodeFamilies),
     ...planSources(),
     ...planRecords(),
+    ...planCalls(),
     ...planContention(cpus().length, where.isQuick),
     ...planHandoff(where.isQuick),
     ...planned(sizeFamilies),

@@ -3,9 +3,11 @@
 //
 // The budget of 14 KB is not met: the Wasm takes 5 KB, the TypeScript engine 7, what serves providers 8, the public
 // layer the rest, and attach() and createSync() are synchronous, so that no part can be loaded later. 6 KB of the limit
-// are for waiting: sends that wait, iterators, and the reports of standstills, which every program gets unasked. 3 KB
-// are for refusals: what looks at words that were overwritten, and at arguments without running their code. Until
-// a smaller shape is found the limit below keeps it from growing, and the line that is printed says by how much the
+// are for waiting: sends that wait, iterators, and the reports of standstills, which every program gets unasked. 6 KB
+// are for calls, whose steps stand in both engines and whose reaping every thread can do; `pool.calls` is a call of the
+// pool, so they cannot be an entry of their own. 3 KB are for refusals: what looks at words that were overwritten, and
+// at arguments without running their code. Until a smaller shape is found the limit below keeps it from growing, and the
+// line that is printed says by how much the
 // budget is missed. --json prints the sizes in bytes for other programs.
 //
 // pagepool/packet has two things that a program rarely uses together: packets, 7 KB, and records with lines of text, 3
@@ -21,7 +23,7 @@ import { build } from 'esbuild';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
-const CORE_LIMIT_BYTES = 57 * 1024;
+const CORE_LIMIT_BYTES = 63 * 1024;
 const USER_LIMIT_BYTES = 3 * 1024;
 /** What an entry adds to a program that uses the core. */
 const ADDED_LIMIT_BYTES = { packet: 10.5 * 1024, border: 6 * 1024, web: 15 * 1024, worklet: 2 * 1024 };

@@ -5,8 +5,10 @@
 // those into errors. Nothing here touches shared memory; any thread may use it.
 
 import {
+  ERR_CALL_OVER,
   ERR_CHANNEL_CLOSED,
   ERR_FOREIGN_HANDLE,
+  ERR_NO_REPLY_SLOT,
   ERR_NO_TOKEN,
   ERR_NOT_DETACHABLE,
   ERR_NOT_HELD,
@@ -36,6 +38,8 @@ export type PagePoolErrorCode =
   | 'POOL_ERR_PROVIDER'
   | 'POOL_ERR_CHANNEL_CLOSED'
   | 'POOL_ERR_TOKEN_SPENT'
+  | 'POOL_ERR_PEER_GONE'
+  | 'POOL_ERR_CALL_FAILED'
   | 'POOL_ERR_TIMEOUT';
 
 /** What to do about an error of each code: the end of every message. */
@@ -57,6 +61,8 @@ export const REMEDIES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_PROVIDER: 'see the cause of the error; a provider only uses its context',
   POOL_ERR_CHANNEL_CLOSED: 'stop sending; entries inside can still be received',
   POOL_ERR_TOKEN_SPENT: 'use each token once',
+  POOL_ERR_PEER_GONE: 'ask again where that does no harm: what the thread did is not known',
+  POOL_ERR_CALL_FAILED: "see the message, which is the handler's; mend the handler or the request",
   POOL_ERR_TIMEOUT: 'wait longer, or find who holds the pages: stats() and audit() tell',
 };
 
@@ -80,6 +86,8 @@ const CAUSES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_PROVIDER: 'a memory provider failed, or called back into the pool',
   POOL_ERR_CHANNEL_CLOSED: 'the channel takes no more entries',
   POOL_ERR_TOKEN_SPENT: 'the token was used before, or its reference was reclaimed',
+  POOL_ERR_PEER_GONE: 'the thread that served the call ended, or left, before it answered',
+  POOL_ERR_CALL_FAILED: 'the handler of a call threw, or gave what is no answer',
   POOL_ERR_TIMEOUT: 'what was waited for did not happen in timeoutMs',
 };
 
@@ -278,6 +286,8 @@ const ENGINE_ERRORS: Readonly<Record<number, readonly [PagePoolErrorCode, string
   [ERR_TOKEN_SPENT]: ['POOL_ERR_TOKEN_SPENT', 'a token that was not used before'],
   [ERR_RANGE]: ['POOL_ERR_INVALID_ARGUMENT', 'offset and length inside the fragment'],
   [ERR_PIN]: ['POOL_ERR_TOKEN_SPENT', 'a page with pins to undo'],
+  [ERR_NO_REPLY_SLOT]: ['POOL_ERR_REF_OVERFLOW', 'fewer calls of this thread that are not answered yet'],
+  [ERR_CALL_OVER]: ['POOL_ERR_STALE_HANDLE', 'a call that is not over'],
   [ERR_NO_TOKEN]: [
     'POOL_ERR_REF_OVERFLOW',
     'fewer than 256 fragments lent and not yet adopted',

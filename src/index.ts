@@ -3,11 +3,13 @@
 export type { WhenFull } from './control/geometry.js';
 export { PagePoolError, type PagePoolErrorCode } from './errors.js';
 export type { LeakLevel, LeakOptions, LeakReport } from './leaks/report.js';
+export { type CallRoom, Calls, type RequestPacket, type ServeOptions } from './pool/calls.js';
 export { Channel } from './pool/channel.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
-export type { AttachOptions, ChannelOptions, PoolNames, PoolOptions } from './pool/options.js';
+export type { AttachOptions, CallsOptions, ChannelOptions, PoolNames, PoolOptions } from './pool/options.js';
 export { type Handle, PagePool, type PinToken, type UnreadablePool } from './pool/page-pool.js';
+export type { Call, CallHandler } from './pool/serving.js';
 export type { PoolShare } from './pool/share.js';
 export type {
   UnreadableChannel,
@@ -25,6 +27,7 @@ export type { AuditReport } from './reports/audit.js';
 export type { Holder } from './reports/holders.js';
 export type {
   AllocStats,
+  CallsStats,
   ChannelStats,
   CounterStats,
   PageStats,

@@ -14,6 +14,7 @@ export const groupTitles: Readonly<Record<GroupId, string>> = {
   packet: '04 packets and lines',
   source: 'sources: sockets and files',
   record: 'records to another thread, and lines of text',
+  call: 'calls: requests that other threads answer',
   garbage: 'garbage',
   contention: '05 contention',
   'handoff-rate': '06 hand-off to another thread: nanoseconds a message',

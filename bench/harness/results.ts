@@ -17,6 +17,7 @@ export type GroupId =
   | 'packet'
   | 'source'
   | 'record'
+  | 'call'
   | 'channel'
   | 'garbage'
   | 'contention'

@@ -5,7 +5,9 @@
 
 import {
   ABI_VERSION,
+  CAPACITY_BY_RING,
   CHANNEL_BATCH_OFFSET,
+  CHANNEL_CALLS_OFFSET,
   CHANNEL_CAPACITY_OFFSET,
   CHANNEL_POLICY_OFFSET,
   CONTROL_BASE,
@@ -34,6 +36,8 @@ import {
   HEADER_PAGE_SHIFT_OFFSET,
   HEADER_PAGES_OFFSET,
   HEADER_PORTS_OFFSET,
+  HEADER_REPLIES_OFFSET,
+  HEADER_REPLY_COUNT_OFFSET,
   HEADER_RETIRED_BITS_OFFSET,
   HEADER_RING_OFFSET,
   HEADER_SCRATCH_BYTES_OFFSET,
@@ -108,6 +112,8 @@ export function* constantWords(geometry: Geometry): Generator<readonly [address:
     [HEADER_RING_OFFSET, geometry.ring.offset],
     [HEADER_TOKENS_OFFSET, geometry.tokensOffset],
     [HEADER_TOKEN_COUNT_OFFSET, geometry.tokenCount],
+    [HEADER_REPLIES_OFFSET, geometry.repliesOffset],
+    [HEADER_REPLY_COUNT_OFFSET, geometry.replyCount],
     [HEADER_CHANNELS_OFFSET, geometry.channelsOffset],
     [HEADER_CHANNEL_COUNT_OFFSET, geometry.channels.length],
     [HEADER_CONTROL_BYTES_OFFSET, geometry.controlBytes],
@@ -125,7 +131,8 @@ export function* constantWords(geometry: Geometry): Generator<readonly [address:
     yield* ringWords(channel.ring);
     yield [channel.offset + CHANNEL_POLICY_OFFSET, POLICIES[channel.whenFull]];
     yield [channel.offset + CHANNEL_BATCH_OFFSET, channel.batch];
-    yield [channel.offset + CHANNEL_CAPACITY_OFFSET, channel.capacity];
+    yield [channel.offset + CHANNEL_CAPACITY_OFFSET, channel.isCalls ? CAPACITY_BY_RING : channel.capacity];
+    yield [channel.offset + CHANNEL_CALLS_OFFSET, channel.isCalls ? 1 : 0];
   }
 }
 

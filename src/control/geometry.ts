@@ -22,6 +22,7 @@ import {
   NODE_ENTRIES_OFFSET,
   NODE_PAGES_OFFSET,
   PORT_BYTES,
+  REPLY_BYTES,
   RING_BYTES,
   TOKEN_BYTES,
 } from '../../assembly/layout.js';
@@ -40,6 +41,12 @@ export interface ChannelPlan {
   readonly whenFull: WhenFull;
 }
 
+/** The options of calls of one name, complete. */
+export interface CallsPlan {
+  readonly name: string;
+  readonly capacity: number;
+}
+
 /** What a geometry follows from: the options of a pool have it, complete and each valid. */
 export interface GeometryPlan {
   readonly pageBytes: number;
@@ -49,6 +56,7 @@ export interface GeometryPlan {
   readonly tokens: number;
   readonly zero: 'never' | 'on-release';
   readonly channels: readonly ChannelPlan[];
+  readonly calls: readonly CallsPlan[];
   /** What every thread has to know of the providers. */
   readonly source: PageSource;
 }
@@ -68,8 +76,15 @@ export interface RingGeometry {
 
 /** A channel's shape; its RING block is at its start. */
 export interface ChannelGeometry extends ChannelPlan {
+  /** It carries calls, a message each; the channels that do come after the others. */
+  readonly isCalls: boolean;
   readonly offset: number;
   readonly ring: RingGeometry;
+}
+
+/** A channel by its name, for messages. */
+export function titleOf({ isCalls, name }: Pick<ChannelGeometry, 'isCalls' | 'name'>): string {
+  return `${isCalls ? 'calls' : 'channel'} ${JSON.stringify(name)}`;
 }
 
 /** A pool's shape. */
@@ -103,6 +118,10 @@ export interface Geometry {
   readonly ring: RingGeometry;
   readonly tokensOffset: number;
   readonly tokenCount: number;
+  /** Reply slots: those of port 0, of port 1, ... */
+  readonly repliesOffset: number;
+  /** Reply slots of one port; 0 where there are no calls. */
+  readonly replyCount: number;
   /** A table of the channels' blocks: one address each. */
   readonly channelsOffset: number;
   readonly channels: readonly ChannelGeometry[];
@@ -122,6 +141,10 @@ export const MEMORY_BYTES_MAX: number = 65535 * WASM_PAGE_BYTES;
  * Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched.
  */
 export const SCRATCH_BYTES = 32 * 1024;
+/** As many as a call's number can tell apart. */
+const REPLY_COUNT = 64;
+/** A request, and perhaps the room for its reply. */
+const CALL_ENTRIES = 2;
 /** Adjacent cache lines are fetched in pairs. */
 const BLOCK_ALIGNMENT = 128;
 
@@ -156,8 +179,10 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     nodeBytes: align(NODE_PAGES_OFFSET + 4 * magazineCapacity, 16),
   });
   const tokensOffset = align(ringEnd(ring), BLOCK_ALIGNMENT);
-  const channelsOffset = align(tokensOffset + plan.tokens * TOKEN_BYTES, BLOCK_ALIGNMENT);
-  const channels = planChannels(plan.channels, channelsOffset, maxPorts);
+  const repliesOffset = align(tokensOffset + plan.tokens * TOKEN_BYTES, BLOCK_ALIGNMENT);
+  const replyCount = plan.calls.length === 0 ? 0 : REPLY_COUNT;
+  const channelsOffset = align(repliesOffset + maxPorts * replyCount * REPLY_BYTES, BLOCK_ALIGNMENT);
+  const channels = planChannels(plan, channelsOffset);
   const last = channels.at(-1);
   const controlBytes = align(last === undefined ? channelsOffset : ringEnd(last.ring), BLOCK_ALIGNMENT);
   const pagesOffset = align(controlBytes + maxPorts * SCRATCH_BYTES, WASM_PAGE_BYTES);
@@ -193,6 +218,8 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     ring,
     tokensOffset,
     tokenCount: plan.tokens,
+    repliesOffset,
+    replyCount,
     channelsOffset,
     channels,
     controlBytes,
@@ -234,10 +261,13 @@ function ringEnd(ring: RingGeometry): number {
   return ring.nodesOffset + ring.nodeCount * ring.nodeBytes;
 }
 
-/** Behind the table of their addresses, each channel's block, slots and nodes. */
-function planChannels(channels: readonly ChannelPlan[], tableOffset: number, maxPorts: number): ChannelGeometry[] {
-  let free = tableOffset + channels.length * 4;
-  return channels.map((channel) => {
+/** Behind the table of their addresses, each channel's block, slots and nodes; those of calls last. */
+function planChannels({ channels, calls, maxPorts }: GeometryPlan, tableOffset: number): ChannelGeometry[] {
+  let free = tableOffset + (channels.length + calls.length) * 4;
+  return [
+    ...channels.map((channel) => ({ ...channel, isCalls: false })),
+    ...calls.map((each) => ({ ...each, batch: CALL_ENTRIES, whenFull: 'refuse' as const, isCalls: true })),
+  ].map((channel) => {
     const offset = align(free, BLOCK_ALIGNMENT);
     const ring = planRing(offset, align(offset + CHANNEL_HEAD_BYTES + maxPorts * LANE_BYTES, BLOCK_ALIGNMENT), {
       slotCount: channel.capacity,

@@ -7,11 +7,13 @@ import {
   CHANNEL_HEAD_BYTES,
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
+  CONTROL_BASE,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   ENTRY_SHIFT,
   EVENT_ONE_OFFSET,
   EVENT_SEVERAL_OFFSET,
+  HEADER_FRESH_OFFSET,
   HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_SHIFT,
@@ -25,12 +27,16 @@ import {
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_SPARE_OFFSET,
+  REPLY_ANSWERED,
+  REPLY_HANDLE_OFFSET,
+  REPLY_SHIFT,
+  REPLY_STATE_MASK,
   TOKEN_HANDLE_OFFSET,
   TOKEN_LENT,
   TOKEN_SHIFT,
   TOKEN_STATE_MASK,
 } from '../../assembly/layout.js';
-import type { SharedWords } from './claims.js';
+import type { Seat, SharedWords } from './claims.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
 import { descriptorAt, portOffset, rowIndex } from './places.js';
@@ -138,6 +144,18 @@ export function lentHandles({ memory, geometry }: SharedWords): number[] {
   return handles;
 }
 
+/** The handles of answers that were not collected. */
+export function answeredHandles({ memory, geometry }: SharedWords): number[] {
+  const { maxPorts, repliesOffset, replyCount } = geometry;
+  const handles: number[] = [];
+  for (let i = 0; i < maxPorts * replyCount; i++) {
+    const reply = repliesOffset + (i << REPLY_SHIFT);
+    if ((loadWord(memory, reply) & REPLY_STATE_MASK) === REPLY_ANSWERED)
+      handles.push(loadWord(memory, reply + REPLY_HANDLE_OFFSET));
+  }
+  return handles;
+}
+
 /** The number that `lend` of an engine returned, taken apart: which token, and which loan of it. */
 export function loanParts(loan: number): { readonly index: number; readonly sequence: number } {
   const indexes = 2 ** LOAN_INDEX_BITS;
@@ -156,6 +174,22 @@ export function ringPages(memory: PoolMemory, geometry: Geometry): number {
   let pages = 0;
   for (const node of filledNodes(memory, geometry.ring)) pages += magazineCount(memory, geometry, node);
   return pages;
+}
+
+/** Whether `count` pages seem to be where port `id` would find them, as far as that is told without a look at each page. */
+export function hasFreePages({ id, memory, geometry }: Omit<Seat, 'claim'>, count: number): boolean {
+  const { maxPorts, ownPages, ring } = geometry;
+  const [loaded] = portMagazines(memory, geometry, id);
+  let found = magazineCount(memory, geometry, loaded);
+  found += Math.max(0, ownPages + 1 - loadWord(memory, CONTROL_BASE + HEADER_FRESH_OFFSET));
+  for (const node of filledNodes(memory, ring)) {
+    found += magazineCount(memory, geometry, node);
+    if (found >= count) return true;
+  }
+  for (let other = 0; other < maxPorts && found < count; other++) {
+    found += magazineCount(memory, geometry, portMagazines(memory, geometry, other)[2]);
+  }
+  return found >= count;
 }
 
 /** Where a port's lane in a channel lies. */

@@ -65,6 +65,26 @@ export interface Engine {
    */
   adopt(index: number, sequence: number, address: number): number;
 
+  /**
+   * Sends a call of 1 or 2 entries (4 words each) at `address`, whose tags become the call's number; that number, or
+   * FULL, ERR_NO_REPLY_SLOT or another code, and nothing changed.
+   */
+  ask(channel: number, address: number, count: number): number;
+  /** Takes the oldest call: writes its 1 or 2 entries at `address`; how many. 0: none, or `lastError()` < 0. */
+  accept(channel: number, address: number): number;
+  /**
+   * Answers a call that this port serves, with a reference that goes along, or fails it (`handle` 0). OK; ERR_CALL_OVER
+   * when the asker wants it no more; a code. The reference stays where it is not OK.
+   */
+  reply(call: number, handle: number, offset: number, length: number, status: number): number;
+  /**
+   * Collects the answer of this port's call: writes {handle, offset, length, status} at `address`; handle 0: it failed.
+   * OK, EMPTY (not yet), or a code.
+   */
+  collect(call: number, address: number): number;
+  /** Gives this port's call up: OK, or ERR_CALL_OVER when it is answered and can be collected. */
+  cancel(call: number): number;
+
   /** Hands magazines and the fragment page back to the ring; releases go through at once until `unpark`. */
   park(): void;
   unpark(): void;

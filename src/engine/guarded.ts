@@ -3,6 +3,7 @@
 // The fast paths need no check for either: they call the engine that is there. Only pools with a provider of other
 // memory than their own ever have one of these.
 
+import { EMPTY } from '../../assembly/layout.js';
 import { callError, type PagePoolError } from '../errors.js';
 import { blockUntil } from '../platform/blocking.js';
 import { ENGINE_CALLS } from './closed.js';
@@ -49,6 +50,11 @@ export function waitingEngine(engine: Engine, look: () => boolean): Engine {
     allocFragment: none,
     allocBurst: none,
     receiveBurst: none,
+    accept: none,
+    collect: () => {
+      look();
+      return EMPTY;
+    },
     hasPages: none,
     canReceive: none,
     sendBurst: (...args) => {

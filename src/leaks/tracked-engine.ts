@@ -4,6 +4,7 @@
 // nothing of it. Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
 
 import { OK } from '../../assembly/layout.js';
+import { titleOf } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
 import { ENGINE_CALLS } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
@@ -13,9 +14,9 @@ const RELEASED = 'released';
 
 /** The port's engine, with a tracker of what goes through it. */
 export function trackEngine({ engine, geometry, memory }: LeakSeat, tracker: LeakTracker): Engine {
-  const channels = geometry.channels.map(({ name }) => JSON.stringify(name));
-  const sentTo = channels.map((name) => `sent to channel ${name}`);
-  const receivedFrom = channels.map((name) => `received from channel ${name}`);
+  const channels = geometry.channels.map(titleOf);
+  const sentTo = channels.map((name) => `sent to ${name}`);
+  const receivedFrom = channels.map((name) => `received from ${name}`);
   /** The handles of a burst's items. */
   const handlesAt = (address: number, count: number, wordsEach = 1): number[] =>
     Array.from({ length: count }, (_, i) => memory.u32[(address >>> 2) + i * wordsEach] as number);
@@ -68,6 +69,27 @@ export function trackEngine({ engine, geometry, memory }: LeakSeat, tracker: Lea
       const came = engine.receiveBurst(channel, address, maxCount);
       tracker.enter('receiveBurst', receivedFrom[channel] as string, handlesAt(address, came, ENTRY_WORDS));
       return came;
+    },
+    ask(channel, address, count) {
+      const call = engine.ask(channel, address, count);
+      if (call >= 0) tracker.leave(sentTo[channel] as string, handlesAt(address, count, ENTRY_WORDS));
+      return call;
+    },
+    accept(channel, address) {
+      const came = engine.accept(channel, address);
+      tracker.enter('accept', receivedFrom[channel] as string, handlesAt(address, came, ENTRY_WORDS));
+      return came;
+    },
+    reply(call, handle, offset, length, status) {
+      const code = engine.reply(call, handle, offset, length, status);
+      if (code === OK && handle !== 0) tracker.leave('answered', [handle]);
+      return code;
+    },
+    collect(call, address) {
+      const code = engine.collect(call, address);
+      const handles = code === OK ? handlesAt(address, 1).filter((handle) => handle !== 0) : [];
+      tracker.enter('collect', 'answered', handles);
+      return code;
     },
     lend(handle, offset, length, timeSeconds) {
       const loan = engine.lend(handle, offset, length, timeSeconds);

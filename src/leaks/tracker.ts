@@ -13,7 +13,7 @@ import { type LeakOptions, type LeakReport, warnOfLeak } from './report.js';
 /** The public calls that bring references, or wait for them, by the engine's call below them; the innermost first. */
 export type Entrances = Readonly<
   Record<
-    'alloc' | 'allocFragment' | 'allocBurst' | 'retain' | 'receiveBurst' | 'adopt' | 'wait',
+    'alloc' | 'allocFragment' | 'allocBurst' | 'retain' | 'receiveBurst' | 'adopt' | 'accept' | 'collect' | 'wait',
     readonly CallableFunction[]
   >
 >;

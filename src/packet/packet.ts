@@ -12,7 +12,8 @@ import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
-import { Fragment, portOfFragment, spendFragment } from '../pool/fragment.js';
+import { requestSources } from '../pool/calls.js';
+import { Fragment, foreignError, portOfFragment, spendFragment } from '../pool/fragment.js';
 import { isReadableHandle } from '../port/handles.js';
 import type { Port } from '../port/port.js';
 import { copyTogether, expandFront, mergeSmallParts } from './copying.js';
@@ -393,6 +394,19 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
       return message;
     };
     mergeSmall = (packet, from) => mergeSmallParts(packet.#list, packet.#list.port as Port, from);
+    requestSources.push((value, call, own) => {
+      if (!(value instanceof Packet)) return undefined;
+      const { parts, port } = value.#list;
+      const [only] = parts;
+      if (only === undefined || parts.length > 1) {
+        const rule = '1, in which the answer has room';
+        throw invalidArgument(call, "the packet's parts", parts.length, rule, 'append something, or coalesce() it');
+      }
+      if (port !== own) throw foreignError(call, only.handle);
+      const request = new Fragment(own, only.handle, only.offset, only.length, value.#tag);
+      spendPacket(value);
+      return request;
+    });
     const { clone, coalesce, expandHead, shift, slice, split } = Packet.prototype;
     outerEntrances.push(clone, coalesce, expandHead, shift, slice, split);
   }

@@ -28,9 +28,11 @@ import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
 import type { Areas } from '../supply/areas.js';
 import { quietly } from '../supply/callbacks.js';
+import { Calls, type CallsSeat } from './calls.js';
 import { Channel, iterate } from './channel.js';
 import { type CloseReport, Closing } from './closing.js';
 import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
+import { Replies } from './replies.js';
 import type { PoolShare } from './share.js';
 import { endAttachment, letAttachAgain, type Start } from './start.js';
 
@@ -46,12 +48,15 @@ type PoolCalls = Readonly<
 export class Attachment {
   readonly port: Port;
   readonly channels = new Map<string, Channel>();
+  readonly calls = new Map<string, Calls>();
   /** Views of whole pages, by page number. */
   readonly views: (Uint8Array | undefined)[] = [];
   /** Everything that this thread waits for in the pool. */
   readonly waits: Waits;
   /** There are pages. */
   readonly freed: PoolEvent;
+  /** Waits for what becomes of calls that this thread has asked, or serves. */
+  readonly replies: Replies;
   readonly reaper: PortReaper;
   readonly watching: Watching;
   #share: PoolShare | string;
@@ -61,7 +66,7 @@ export class Attachment {
   /** What was announced when this thread looked at everything last. */
   #news = -1;
 
-  constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls) {
+  constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
     this.port = port;
     if (leaks.leaks !== 'off') track(port, leaks, calls);
     this.#share = share;
@@ -70,8 +75,12 @@ export class Attachment {
     this.watching = new Watching(port, this.reaper);
     this.waits = new Waits(port, () => this.#rung());
     this.freed = this.waits.event(FREED, () => port.engine.hasPages() !== 0);
+    this.replies = new Replies(port, this.waits);
+    const { freed, replies, waits } = this;
+    const seat = { port, freed, replies, waits, take: (bytes: number) => calls.take(bytes) };
     port.geometry.channels.forEach((channel, index) => {
-      this.channels.set(channel.name, new Channel(port, index, this.waits));
+      if (channel.isCalls) this.calls.set(channel.name, new Calls(seat, index));
+      else this.channels.set(channel.name, new Channel(port, index, waits));
     });
   }
 
@@ -109,7 +118,9 @@ export class Attachment {
       behind: (isBehind) => {
         if (port.isGone) return;
         port.standIn(isBehind ? waitingEngine(engine, () => areas.catchUp()) : engine);
-        if (!isBehind) this.waits.lookAgain();
+        if (isBehind) return;
+        this.waits.lookAgain();
+        this.replies.lookAgain();
       },
     });
   }
@@ -148,6 +159,7 @@ export class Attachment {
 
   #heed(): boolean {
     const { port } = this;
+    this.replies.rung();
     if (port.isGone || !ownsPort(port)) return true;
     const news = newsCount(port.memory);
     const isNews = news !== this.#news;
@@ -159,14 +171,6 @@ export class Attachment {
       port.supply?.heed();
     }
     return isNews;
-  }
-
-  channel(name: string): Channel {
-    const channel = this.channels.get(name);
-    if (channel !== undefined) return channel;
-    const names = [...this.channels.keys()].join(', ') || 'none';
-    const todo = 'declare it when the pool is created';
-    throw invalidArgument('channel', 'name', name, `a channel of the pool's options: ${names}`, todo);
   }
 
   async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
@@ -280,6 +284,7 @@ export class Attachment {
     port.leaks?.end();
     this.#closing.stop();
     this.waits.end();
+    this.replies.lookAgain();
     if (!port.isLost) {
       port.supply?.recall.stop();
       this.watching.leave();
@@ -304,8 +309,18 @@ export class Attachment {
   }
 }
 
+/** What was declared by that name in the pool's options. */
+export function declared<Value>(call: string, what: string, all: ReadonlyMap<string, Value>, name: string): Value {
+  const value = all.get(name);
+  if (value !== undefined) return value;
+  const names = [...all.keys()].join(', ') || 'none';
+  const rule = `${what} of the pool's options: ${names}`;
+  throw invalidArgument(call, 'name', name, rule, 'declare it when the pool is created');
+}
+
 /** From now on the port's references are followed, through its engine. */
 function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
+  const { call, serve, take } = Calls.prototype;
   const { receive, receiveBurst, next } = Channel.prototype;
   const tracker = new LeakTracker(port, options, {
     alloc: [calls.alloc, calls.take, calls.takeAsync],
@@ -314,7 +329,9 @@ function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
     retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
     receiveBurst: [receiveBurst, receive, next, iterate],
     adopt: [calls.adopt],
-    wait: [next, iterate, calls.takeAsync],
+    accept: [serve],
+    collect: [call],
+    wait: [next, iterate, calls.takeAsync, call, take, serve],
   });
   followLeaks(port, tracker, trackEngine(port, tracker));
 }

@@ -396,9 +396,3 @@ function badEntry(call: string, offset: unknown, length: unknown, tag: unknown):
   }
   return invalidArgument(call, 'tag', tag, `an integer, 0..${WORD_MAX}`);
 }
-
-/** The error for a name that no channel of the pool has. */
-export function unknownChannel(name: unknown, names: Iterable<string>): PagePoolError {
-  const rule = `a channel of the pool's options: ${[...names].join(', ') || 'none'}`;
-  return invalidArgument('channel', 'name', name, rule, 'declare it when the pool is created');
-}

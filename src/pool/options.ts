@@ -12,7 +12,7 @@ import {
   RETIRED_WORD_SHIFT,
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
-import type { ChannelPlan, WhenFull } from '../control/geometry.js';
+import type { CallsPlan, ChannelPlan, WhenFull } from '../control/geometry.js';
 import { invalidArgument, isArray, requireInteger, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
@@ -40,13 +40,20 @@ export interface ChannelOptions {
   whenFull?: WhenFull | undefined;
 }
 
+/** How the calls of one name are made. */
+export interface CallsOptions {
+  /** Calls that may wait to be served: 1..65535; 64 if not given. */
+  capacity?: number | undefined;
+}
+
 /** The names that a pool was declared with: for the compiler, which refuses others. */
 export interface PoolNames {
   readonly channels?: string | undefined;
+  readonly calls?: string | undefined;
 }
 
 /** How a pool is made; every option has a default. Those of leaks are for the creating thread alone. */
-export interface PoolOptions<Channels extends string = string> extends LeakOptions {
+export interface PoolOptions<Channels extends string = string, Requests extends string = string> extends LeakOptions {
   /** For messages and statistics; 1..128 characters. */
   name?: string | undefined;
   /** Bytes of a page: a power of two from 256 to 64 MiB; 4096 if not given. */
@@ -61,6 +68,8 @@ export interface PoolOptions<Channels extends string = string> extends LeakOptio
   tokens?: number | undefined;
   /** The channels by name: the same in every thread. */
   channels?: Record<Channels, ChannelOptions> | undefined;
+  /** The calls by name, requests that are answered: the same in every thread. */
+  calls?: Record<Requests, CallsOptions> | undefined;
   /**
    * Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of
    * `slabs()`.
@@ -91,6 +100,7 @@ export interface ResolvedOptions {
   readonly maxPorts: number;
   readonly tokens: number;
   readonly channels: readonly ChannelPlan[];
+  readonly calls: readonly CallsPlan[];
   readonly provider: MemoryProvider;
   readonly reserve: MemoryProvider | undefined;
   /** What every thread has to know of the providers. */
@@ -113,7 +123,7 @@ const NAME_LENGTH_MAX = 128;
 const GENERATION_BITS_WANTED = 10;
 
 const OPTION_NAMES =
-  'name pageBytes pageCount unitBytes maxPorts tokens channels provider reserve engine module zero leaks onLeak'.split(
+  'name pageBytes pageCount unitBytes maxPorts tokens channels calls provider reserve engine module zero leaks onLeak'.split(
     ' ',
   );
 const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
@@ -148,6 +158,7 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     maxPorts,
     tokens,
     channels: resolveChannels(call, given.channels, pageCount),
+    calls: resolveCalls(call, given.calls),
     provider,
     reserve: reserve?.provider,
     source,
@@ -237,11 +248,29 @@ function resolveChannels(call: string, channels: unknown, pageCount: number): Ch
   return names.map((name) => resolveChannel(call, name, record[name], defaultCapacity));
 }
 
+/** The options of all calls with the defaults filled in. */
+function resolveCalls(call: string, calls: unknown): CallsPlan[] {
+  if (calls === undefined) return [];
+  const record = requireRecord(call, 'calls', calls);
+  const names = Object.keys(record);
+  if (names.length > CHANNELS_MAX)
+    throw invalidArgument(call, 'calls', names.length, `at most ${CHANNELS_MAX} of them`);
+  return names.map((name) => {
+    requireNameLength(call, 'calls', name);
+    const { capacity = 64 } = requireRecord(call, `calls.${name}`, record[name], ['capacity']) as CallsOptions;
+    requireInteger(call, `calls.${name}.capacity`, capacity, 1, CHANNEL_CAPACITY_MAX);
+    return { name, capacity };
+  });
+}
+
+function requireNameLength(call: string, option: string, name: string): void {
+  if (name.length >= 1 && name.length <= NAME_LENGTH_MAX) return;
+  throw invalidArgument(call, option, name, `names of 1..${NAME_LENGTH_MAX} characters`);
+}
+
 /** One channel's options with the defaults filled in. */
 function resolveChannel(call: string, name: string, options: unknown, defaultCapacity: number): ChannelPlan {
-  if (name.length < 1 || name.length > NAME_LENGTH_MAX) {
-    throw invalidArgument(call, 'channels', name, `names of 1..${NAME_LENGTH_MAX} characters`);
-  }
+  requireNameLength(call, 'channels', name);
   const path = `channels.${name}`;
   const given = requireRecord(call, path, options, CHANNEL_OPTION_NAMES) as ChannelOptions;
   const { capacity = defaultCapacity, batch = 8 } = given;

@@ -26,8 +26,9 @@ import { type AuditReport, auditPool } from '../reports/audit.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
 import { type Areas, NO_AREA } from '../supply/areas.js';
 import { laterError } from '../supply/callbacks.js';
-import { Attachment } from './attachment.js';
-import { type Channel, unknownChannel } from './channel.js';
+import { Attachment, declared } from './attachment.js';
+import type { Calls } from './calls.js';
+import type { Channel } from './channel.js';
 import type { CloseReport } from './closing.js';
 import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
 import type { AttachOptions, PoolNames, PoolOptions } from './options.js';
@@ -107,12 +108,12 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform
    *   refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
-  static create<Channels extends string = never>(
-    options: PoolOptions<Channels> & { provider: UnreadableProvider },
-  ): Promise<UnreadablePool<{ channels: Channels }>>;
-  static create<Channels extends string = never>(
-    options?: PoolOptions<Channels>,
-  ): Promise<PagePool<{ channels: Channels }>>;
+  static create<Channels extends string = never, Requests extends string = never>(
+    options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
+  ): Promise<UnreadablePool<{ channels: Channels; calls?: Requests }>>;
+  static create<Channels extends string = never, Requests extends string = never>(
+    options?: PoolOptions<Channels, Requests>,
+  ): Promise<PagePool<{ channels: Channels; calls?: Requests }>>;
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
@@ -121,10 +122,12 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   /** The same at once, where compiling may block the thread: in Node and in workers. */
-  static createSync<Channels extends string = never>(
-    options: PoolOptions<Channels> & { provider: UnreadableProvider },
-  ): UnreadablePool<{ channels: Channels }>;
-  static createSync<Channels extends string = never>(options?: PoolOptions<Channels>): PagePool<{ channels: Channels }>;
+  static createSync<Channels extends string = never, Requests extends string = never>(
+    options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
+  ): UnreadablePool<{ channels: Channels; calls?: Requests }>;
+  static createSync<Channels extends string = never, Requests extends string = never>(
+    options?: PoolOptions<Channels, Requests>,
+  ): PagePool<{ channels: Channels; calls?: Requests }>;
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));
@@ -434,10 +437,16 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no channel of that name was declared
    */
   channel(name: Names['channels'] & string): Channel {
-    const { channels } = this.#attachment;
-    const channel = channels.get(name);
-    if (channel !== undefined) return channel;
-    throw unknownChannel(name, channels.keys());
+    return declared('channel', 'a channel', this.#attachment.channels, name);
+  }
+
+  /**
+   * The calls of that name, requests that are answered: the same in every thread.
+   *
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no calls of that name were declared
+   */
+  calls(name: Names['calls'] & string): Calls {
+    return declared('calls', 'calls', this.#attachment.calls, name);
   }
 
   // ---------------------------------------------------------------------------------- the whole pool
@@ -577,7 +586,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
 /** A pool of memory that the processor cannot see. */
 export interface UnreadablePool<Names extends PoolNames = PoolNames>
-  extends Omit<PagePool<Names>, keyof UnreadableCalls>,
+  extends Omit<PagePool<Names>, keyof UnreadableCalls | 'calls'>,
     UnreadableCalls<Names> {}
 
 /** The pool that a share attaches to, with its names; a `PagePool` of any names where nothing is known of the share. */

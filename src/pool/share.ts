@@ -14,7 +14,7 @@ import {
   MAGIC,
 } from '../../assembly/layout.js';
 import { constantWords, identityWords } from '../control/format.js';
-import { type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
+import { type CallsPlan, type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
 import {
   callError,
@@ -55,6 +55,7 @@ export interface PoolShare<Names extends PoolNames = PoolNames> {
     readonly tokens: number;
     readonly zero: 'never' | 'on-release';
     readonly channels: readonly ChannelPlan[];
+    readonly calls: readonly CallsPlan[];
     readonly source: PageSource;
   };
   /** Where the pages of a provider lay when the share was made. */
@@ -63,13 +64,18 @@ export interface PoolShare<Names extends PoolNames = PoolNames> {
    * For the compiler alone, and never there: the names that `PagePool.attach` gives the pool. A method, so that a pool
    * of more channels is taken where one of them is asked for.
    */
-  readonly names?: { channel(name: Names['channels'] & string): void } | undefined;
+  readonly names?:
+    | { channel(name: Names['channels'] & string): void; calls(name: Names['calls'] & string): void }
+    | undefined;
 }
 
 /** The names that a share carries. */
 export type NamesOf<Share extends PoolShare> =
-  NonNullable<Share['names']> extends { channel(name: infer Channels extends string): void }
-    ? { channels: Channels }
+  NonNullable<Share['names']> extends {
+    channel(name: infer Channels extends string): void;
+    calls(name: infer Requests extends string): void;
+  }
+    ? { channels: Channels; calls?: Requests }
     : PoolNames;
 
 /** A share whose memory was checked. */
@@ -86,7 +92,7 @@ export function makeShare(
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, source } = options;
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, calls, source } = options;
   return {
     kind: 'pagepool',
     abi: ABI_VERSION,
@@ -104,6 +110,7 @@ export function makeShare(
       tokens,
       zero,
       channels: channels.map((channel) => ({ ...channel })),
+      calls: calls.map((each) => ({ ...each })),
       source,
     },
   };
@@ -170,6 +177,7 @@ function requireShape(value: unknown): PoolShare {
       typeof share.options === 'object' &&
       share.options !== null &&
       Array.isArray(share.options.channels) &&
+      Array.isArray(share.options.calls) &&
       ['auto', 'wasm', 'typescript'].includes(share.engine) &&
       (isWasmMemory(share.memory) || isSharedBuffer(share.memory)),
   );
@@ -183,10 +191,12 @@ function requireShape(value: unknown): PoolShare {
 
 /** The geometry that the share's options give; bad options mean that the share was changed. */
 function planShared(share: PoolShare): Geometry {
+  const byName = (plans: readonly (ChannelPlan | CallsPlan)[]): object =>
+    Object.fromEntries(plans.map(({ name, ...plan }) => [name, plan]));
   try {
-    const { channels, source, ...rest } = share.options;
-    const entries = channels.map(({ name, ...channel }) => [name, channel]);
-    const resolved = resolveOptions('attach', { ...rest, name: share.name, channels: Object.fromEntries(entries) });
+    const { channels, calls, source, ...rest } = share.options;
+    const named = { channels: byName(channels), calls: byName(calls) };
+    const resolved = resolveOptions('attach', { ...rest, name: share.name, ...named });
     return planGeometry('attach', { ...resolved, source: describedSource('attach', source) });
   } catch (cause) {
     throw callError('POOL_ERR_CORRUPT', 'attach', 'share.options=object', 'the options of a pool', undefined, {

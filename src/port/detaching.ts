@@ -6,7 +6,7 @@
 
 import { ERR_PIN } from '../../assembly/layout.js';
 import { PoolMemory } from '../control/memory.js';
-import { returnInbox } from '../control/messages.js';
+import { leaveCalls, returnInbox } from '../control/messages.js';
 import { rowIndex } from '../control/places.js';
 import { pinnedPages } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
@@ -34,6 +34,7 @@ export function emptyPort(port: Port, release: boolean): void {
     if (count !== 0) engine.releaseHeld(page, count);
   }
   // After the rows are empty, so that each has room for an entry.
+  runSteps(leaveCalls(port, port.scratch.ownAddress), () => engine);
   geometry.channels.forEach((_, index) => {
     const steps = returnInbox(port, index, port.scratch.ownAddress, { returnedEntries: 0, droppedEntries: 0 });
     runSteps(steps, () => engine);

@@ -71,9 +71,9 @@ export interface Wait<T> {
   /** The question whether it would succeed, as the call itself asks: cheap, and nothing is taken. Without, it is made. */
   readonly ask?: (() => boolean) | undefined;
   /** What it needs of the event's units; one if not given. */
-  readonly units?: Units;
+  readonly units?: Units | undefined;
   /** It takes nothing: whoever waited makes the call then. */
-  readonly isPeek?: boolean;
+  readonly isPeek?: boolean | undefined;
   /** When the wait began, by the monotonic clock, where it is the second part of one. */
   readonly startMs?: number | undefined;
 }

@@ -37,7 +37,7 @@ export interface WaitEvent {
   /** The look found nothing: `look` is called when there is something new. False where only a timer can tell. */
   listen(armed: number, look: () => void): boolean;
   /** How looking went so far; without, it is not worth the processor's time. */
-  readonly looks?: Looks;
+  readonly looks?: Looks | undefined;
 }
 
 /** Threads' waits that may be rung: nothing else keeps them while a program has only promises of them. */

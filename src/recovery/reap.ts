@@ -53,7 +53,7 @@ import {
 } from '../../assembly/layout.js';
 import { reaperOf, reapingClaim } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
-import { returnInbox } from '../control/messages.js';
+import { leaveCalls, returnInbox } from '../control/messages.js';
 import { channelEvents, laneOffset } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
@@ -111,6 +111,7 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   findings.cachedPages = port.magazines().reduce((sum, magazine) => sum + port.pagesIn(magazine).length, 0);
   yield { call: ['park'] };
   yield* releaseRows(port, findings);
+  yield* leaveCalls(port, scratch);
   for (const [index, channel] of port.geometry.channels.entries()) {
     // It may have died while it made the node an empty one.
     if (yield* returnInbox(port, index, scratch, findings)) clearNode(port, port.node(channel, LANE_INBOX_OFFSET));

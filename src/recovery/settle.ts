@@ -49,9 +49,13 @@ import {
   RECORD_NONE,
   RECORD_PINNED,
   RECORD_RECEIVE,
+  RECORD_REPLY,
   RECORD_RETIRE,
   RECORD_ROW_SHIFT,
   RECORD_TOKEN,
+  REPLY_CANCELLED,
+  REPLY_SERVING,
+  REPLY_STATE_MASK,
   TOKEN_FILLING,
   TOKEN_FREE,
   TOKEN_PORT_SHIFT,
@@ -91,6 +95,7 @@ const SETTLERS: Readonly<Record<number, (port: DeadPort, record: OpenRecord) => 
   [RECORD_TOKEN]: settleToken,
   [RECORD_LEAVE]: settleLeave,
   [RECORD_RECEIVE]: settleReceive,
+  [RECORD_REPLY]: settleReply,
 };
 
 /** Settles the record, if one is open. True: one was. */
@@ -272,6 +277,18 @@ function* settleToken(port: DeadPort, { page, row, address: token, value: before
   const isUnderway = (yield* port.load(token)) === mark >>> 0;
   if (isUnderway) port.setRow(page, row);
   else port.setRow(page, isLending ? row - 1 : row + 1);
+}
+
+/**
+ * A reference between row and reply slot. Collecting happened if the slot is not as it was. Answering happened unless
+ * the slot still names this port as who serves the call, cancelled or not: it does so until the record is closed.
+ */
+function* settleReply(port: DeadPort, { page, row, address: reply, value: before }: OpenRecord): Steps<void> {
+  const now = yield* port.load(reply);
+  const isAnswering = (before & REPLY_STATE_MASK) === REPLY_SERVING;
+  const isCancelled = isAnswering && now === ((before & ~REPLY_STATE_MASK) | REPLY_CANCELLED);
+  if (now === before || isCancelled) port.setRow(page, row);
+  else port.setRow(page, isAnswering ? row - 1 : row + 1);
 }
 
 /**

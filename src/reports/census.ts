@@ -32,6 +32,7 @@ import {
 } from '../../assembly/layout.js';
 import type { ChannelGeometry, RingGeometry } from '../control/geometry.js';
 import {
+  answeredHandles,
   entryHandles,
   filledNodes,
   laneOffset,
@@ -63,7 +64,13 @@ export interface CensusFindings {
   /** As in the statistics. */
   readonly inflight: number;
   /** References that users hold, by where they are. */
-  readonly references: { readonly ledgers: number; readonly channels: number; readonly tokens: number };
+  readonly references: {
+    readonly ledgers: number;
+    readonly channels: number;
+    readonly tokens: number;
+    /** Answers of calls that nobody collected. */
+    readonly replies: number;
+  };
 }
 
 /** One census of a pool. */
@@ -74,9 +81,9 @@ export class Census {
   readonly suspicions: Suspicion[] = [];
   /** Page -> the container it was found in. */
   readonly #places = new Map<number, string>();
-  /** Page -> references in channels and tokens. */
+  /** Page -> references in channels, tokens and reply slots. */
   readonly #travelling: Uint32Array;
-  readonly #references = { ledgers: 0, channels: 0, tokens: 0 };
+  readonly #references = { ledgers: 0, channels: 0, tokens: 0, replies: 0 };
   readonly #counts = { used: 0, cached: 0, ring: 0, provider: 0, pinned: 0 };
 
   constructor(port: Port) {
@@ -190,6 +197,7 @@ export class Census {
 
   #visitTokens(): void {
     for (const handle of lentHandles(this.#port)) this.#references.tokens += this.#travel(handle, 'a token');
+    for (const handle of answeredHandles(this.#port)) this.#references.replies += this.#travel(handle, 'a reply slot');
   }
 
   #visitChannel(channel: ChannelGeometry): void {
@@ -280,7 +288,7 @@ export class Census {
     if (isSuspect && references < expected) (this.suspicions.at(-1) as Suspicion).excess = expected - references;
     else if (references !== expected) {
       this.#error(
-        `I10 page ${page} counts ${expected} references (expected ${references}, those of ledgers, channels and tokens)`,
+        `I10 page ${page} counts ${expected} references (expected ${references}, those of ledgers, channels, tokens and replies)`,
       );
     }
     // What a dead thread held stays in the words until the page comes home.

@@ -14,9 +14,10 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf, reaperOf } from '../control/claims.js';
-import type { ChannelGeometry } from '../control/geometry.js';
+import { type ChannelGeometry, titleOf } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
 import {
+  answeredHandles,
   entryHandles,
   filledNodes,
   heldPages,
@@ -36,9 +37,9 @@ export interface Holder {
   /**
    * `'references'`: a thread has not released them. `'cache'`: pages in a thread's cache. `'running'`: a thread that
    * has not run since the closing began. `'channel'`: entries that nobody received. `'token'`: lent, not adopted.
-   * `'nobody'`: no reference is to be found, as on a page that a thread was just releasing when it died.
+   * `'reply'`: answers of calls that were not collected. `'nobody'`: no reference is to be found, as on a page that a thread was just releasing when it died.
    */
-  readonly kind: 'references' | 'cache' | 'running' | 'channel' | 'token' | 'nobody';
+  readonly kind: 'references' | 'cache' | 'running' | 'channel' | 'token' | 'reply' | 'nobody';
   /** The port, where it is one. */
   readonly portId: number | null;
   /** What its thread calls itself. */
@@ -79,6 +80,7 @@ class Search {
     }
     for (const channel of geometry.channels) this.#visitRing(channel);
     this.#visitTokens();
+    this.#visitReplies();
     this.#visitRest();
     return this.#holders;
   }
@@ -121,13 +123,7 @@ class Search {
       const pages = [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET].flatMap((holder) =>
         this.#pagesIn(channel, this.#word(laneOffset(channel, id) + holder)),
       );
-      this.#add(
-        'channel',
-        id,
-        channel.name,
-        unique(pages),
-        `has %, received from channel "${channel.name}" and not taken`,
-      );
+      this.#add('channel', id, channel.name, unique(pages), `has %, received from ${titleOf(channel)} and not taken`);
     }
     const cached = this.#cacheOf(id);
     this.#add('cache', id, null, cached, `caches %${since}`);
@@ -143,7 +139,7 @@ class Search {
 
   #visitRing(channel: ChannelGeometry): void {
     const pages = [...filledNodes(this.#port.memory, channel.ring)].flatMap((node) => this.#pagesIn(channel, node));
-    this.#add('channel', null, channel.name, unique(pages), `channel "${channel.name}" has %, not received`);
+    this.#add('channel', null, channel.name, unique(pages), `${titleOf(channel)} has %, not received`);
   }
 
   /** Pages of a node's entries that nobody has taken. */
@@ -160,6 +156,11 @@ class Search {
       unique(pages),
       'tokens lent and not adopted have %: reclaimTokens(0) takes them back',
     );
+  }
+
+  #visitReplies(): void {
+    const pages = answeredHandles(this.#port).map((handle) => pageOfHandle(this.#port, handle));
+    this.#add('reply', null, null, unique(pages), 'answers that nobody has collected have %');
   }
 
   /** Pages in circulation that nobody was found to have. */

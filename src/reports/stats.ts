@@ -25,13 +25,22 @@ import {
   COUNTER_WAIVE,
   HOME_HELD,
   HOME_LEFT,
+  LANE_ANSWERED_OFFSET,
+  LANE_ASKED_OFFSET,
+  LANE_CANCELLED_OFFSET,
   LANE_DROPPED_OFFSET,
+  LANE_FAILED_OFFSET,
   LANE_RECEIVED_OFFSET,
   LANE_SENT_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
+  REPLY_CHANNEL_OFFSET,
+  REPLY_OUT,
+  REPLY_SERVING,
+  REPLY_STATE_MASK,
 } from '../../assembly/layout.js';
+import { replyOffset } from '../control/calls.js';
 import { claimOf } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
@@ -128,6 +137,21 @@ export interface PortStats extends CounterStats {
   readonly cached: number;
 }
 
+/** The calls of one name. What was asked is answered, failed or cancelled, waits, or is served. */
+export interface CallsStats {
+  readonly name: string;
+  readonly capacity: number;
+  /** Sent, and not taken by a server. */
+  readonly waiting: number;
+  readonly serving: number;
+  readonly asked: number;
+  readonly answered: number;
+  /** Their handler failed, or their server is gone. */
+  readonly failed: number;
+  /** Given up by who asked: a signal, or a timeout. */
+  readonly cancelled: number;
+}
+
 /** What `stats()` returns. */
 export interface PoolStats extends CounterStats {
   readonly name: string;
@@ -142,6 +166,7 @@ export interface PoolStats extends CounterStats {
   /** Bytes of memory that the pool has itself, its control region included; a provider's areas are not. */
   readonly memoryBytes: number;
   readonly provider: ProviderStats;
+  readonly calls: readonly CallsStats[];
   readonly ports: readonly PortStats[];
   /** Ours: the channels, in the order of their declaration. */
   readonly channels: readonly ChannelStats[];
@@ -200,9 +225,36 @@ export function readStats(port: Port, engine: 'wasm' | 'typescript'): PoolStats 
     pages: placePages(port, cached),
     memoryBytes: memory.reach(geometry.totalBytes).byteLength,
     provider: readProvider(port),
+    calls: readCalls(port),
     ports,
-    channels: geometry.channels.map((channel) => readChannel(port, channel)),
+    channels: geometry.channels.filter(({ isCalls }) => !isCalls).map((channel) => readChannel(port, channel)),
   };
+}
+
+function readCalls({ memory, geometry }: Port): CallsStats[] {
+  const states = geometry.channels.map(() => ({ waiting: 0, serving: 0 }));
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    for (let slot = 0; slot < geometry.replyCount; slot++) {
+      const reply = replyOffset(geometry, id, slot);
+      const state = loadWord(memory, reply) & REPLY_STATE_MASK;
+      const counts = states[loadWord(memory, reply + REPLY_CHANNEL_OFFSET)];
+      if (counts !== undefined && state === REPLY_OUT) counts.waiting++;
+      if (counts !== undefined && state === REPLY_SERVING) counts.serving++;
+    }
+  }
+  return geometry.channels.flatMap((channel, index) => {
+    if (!channel.isCalls) return [];
+    const sum = (counter: number): number => laneSum(memory, geometry, channel, counter);
+    return {
+      name: channel.name,
+      capacity: channel.capacity,
+      ...(states[index] as { waiting: number; serving: number }),
+      asked: sum(LANE_ASKED_OFFSET),
+      answered: sum(LANE_ANSWERED_OFFSET),
+      failed: sum(LANE_FAILED_OFFSET),
+      cancelled: sum(LANE_CANCELLED_OFFSET),
+    };
+  });
 }
 
 function readProvider(port: Port): ProviderStats {

@@ -5,7 +5,10 @@
 
 import {
   BIAS,
+  CALL_PORT_SHIFT,
   CHANNEL_HEAD_BYTES,
+  CLAIM_FREE,
+  CLAIM_STATE_MASK,
   CONTROL_BASE,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
@@ -46,6 +49,14 @@ import {
   PORT_SHIFT,
   PORT_SPARE_OFFSET,
   RECORD_NONE,
+  REPLY_CANCELLED,
+  REPLY_FREE,
+  REPLY_OUT,
+  REPLY_SEQ_MASK,
+  REPLY_SERVER_MASK,
+  REPLY_SERVER_SHIFT,
+  REPLY_SERVING,
+  REPLY_STATE_MASK,
   RETIRED_INDEX_MASK,
   RETIRED_WORD_SHIFT,
   RING_HEAD_OFFSET,
@@ -57,7 +68,10 @@ import {
   TOKEN_WORD_OFFSET,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
+import { replyOffset } from '../../src/control/calls.js';
+import { claimOf } from '../../src/control/claims.js';
 import type { ChannelGeometry, RingGeometry } from '../../src/control/geometry.js';
+import { answeredHandles } from '../../src/control/nodes.js';
 import { lapMask, type ModelPool } from './model.js';
 
 /**
@@ -87,6 +101,8 @@ export function checkConservation(pool: ModelPool, hasDeath = false): Places {
 class Census {
   private readonly containers: string[][];
   private readonly references: string[][];
+  /** Numbers of calls whose entries are in a node. */
+  private readonly calls = new Set<number>();
 
   constructor(
     private readonly pool: ModelPool,
@@ -103,6 +119,7 @@ class Census {
     this.readRecycleRing();
     for (const channel of geometry.channels) this.readChannel(channel);
     this.readTokens();
+    this.readReplies();
     this.readRetired();
     const places: string[] = [];
     for (let page = 1; page <= geometry.pageCount; page++) places.push(this.placeOf(page));
@@ -232,7 +249,7 @@ class Census {
     return slots;
   }
 
-  private readChannel({ name, offset, ring }: ChannelGeometry): void {
+  private readChannel({ name, offset, ring, isCalls }: ChannelGeometry): void {
     const { maxPorts } = this.pool.geometry;
     const nodes: number[] = [];
     let entries = 0;
@@ -244,7 +261,7 @@ class Census {
         const node = this.pool.read(lane + holder);
         const owner = this.pool.read(this.nodeAt(ring, node) + NODE_OWNER_OFFSET);
         demand(owner === id + 1, () => `${name}: node ${node} is port ${id}'s and names owner ${owner - 1}`);
-        const count = this.readEntries(name, ring, node);
+        const count = this.readEntries(name, ring, node, isCalls);
         demand(
           holder === LANE_INBOX_OFFSET || count === 0,
           () => `${name}: port ${id} left ${count} entries in its outbox`,
@@ -254,7 +271,7 @@ class Census {
       }
     }
     for (const { node, isFull } of this.readSlots(name, ring, nodes)) {
-      const count = this.readEntries(name, ring, node);
+      const count = this.readEntries(name, ring, node, isCalls);
       demand(isFull === count > 0, () => `${name}: a slot says full=${isFull} and has ${count} entries`);
       entries += count;
     }
@@ -264,11 +281,16 @@ class Census {
     );
   }
 
-  private readEntries(name: string, ring: RingGeometry, node: number): number {
+  private readEntries(name: string, ring: RingGeometry, node: number, isCalls: boolean): number {
     const at = this.nodeAt(ring, node);
     const taken = this.pool.read(at + NODE_TAKEN_OFFSET);
     const count = this.pool.read(at + NODE_COUNT_OFFSET);
-    this.readMessages(name, at, count);
+    if (!isCalls) this.readMessages(name, at, count);
+    else if (taken < count) {
+      const first = this.pool.read(at + NODE_ENTRIES_OFFSET + taken * ENTRY_BYTES + 12);
+      demand(taken === 0 && !this.calls.has(first), () => `${name}: call ${first} is there twice, or in part`);
+      this.calls.add(first);
+    }
     for (let i = taken; i < count; i++) this.refer(this.pool.read(at + NODE_ENTRIES_OFFSET + i * ENTRY_BYTES), name);
     return Math.max(0, count - taken);
   }
@@ -300,6 +322,30 @@ class Census {
       const state = this.pool.read(token + TOKEN_WORD_OFFSET) & TOKEN_STATE_MASK;
       demand(state === 0 || state === TOKEN_LENT, () => `token ${i} is left in state ${state}`);
       if (state === TOKEN_LENT) this.refer(this.pool.read(token + TOKEN_HANDLE_OFFSET), 'token');
+    }
+  }
+
+  /** An answer has a reference; a call that is out or served has an asker that waits for it. */
+  private readReplies(): void {
+    const { geometry } = this.pool;
+    for (const handle of answeredHandles(this.pool)) this.refer(handle, 'reply');
+    const isFree = (id: number) => (claimOf(this.pool.memory, geometry, id) & CLAIM_STATE_MASK) === CLAIM_FREE;
+    for (let id = 0; id < geometry.maxPorts; id++) {
+      for (let slot = 0; slot < geometry.replyCount; slot++) {
+        const word = this.pool.read(replyOffset(geometry, id, slot));
+        const state = word & REPLY_STATE_MASK;
+        const told = () => `reply slot ${slot} of port ${id} is 0x${word.toString(16)}`;
+        const isTravelling = this.calls.has((word & REPLY_SEQ_MASK) | (id << CALL_PORT_SHIFT) | slot);
+        const server = ((word & REPLY_SERVER_MASK) >>> REPLY_SERVER_SHIFT) - 1;
+        const isServed = server >= 0 && !isFree(server);
+        demand(
+          !isFree(id) || state === REPLY_FREE || state === REPLY_CANCELLED,
+          () => `${told()}: nobody waits for it`,
+        );
+        demand(state !== REPLY_OUT || isTravelling, () => `${told()}: the call is lost`);
+        demand(state !== REPLY_SERVING || isServed, () => `${told()}: nobody serves it`);
+        demand(state !== REPLY_CANCELLED || isServed || isTravelling, () => `${told()}: nobody lets go of it`);
+      }
     }
   }
 

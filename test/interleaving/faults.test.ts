@@ -4,6 +4,7 @@ import { afterAll, expect, test } from 'vitest';
 import { buildEngines } from './engines.js';
 import { explore, trace } from './explorer.js';
 import { engineOf, seededFaults } from './faults.js';
+import { reaped } from './reaping.js';
 import { describeCaught, describeFailure, Report } from './report.js';
 import { scenarioNamed } from './scenarios/all.js';
 
@@ -11,7 +12,9 @@ const caught: string[] = [];
 const report = new Report('faults', 'faults');
 
 test.each(seededFaults)('caught in $fault.file: $name', async (fault) => {
-  const scenario = scenarioNamed(fault.scenario);
+  const { kills, bound = 0 } = fault;
+  const named = scenarioNamed(fault.scenario);
+  const scenario = kills === undefined ? named : reaped(named, kills, bound);
   const engine = engineOf(fault);
   const engines = await buildEngines(engine, { deaths: (scenario.kills ?? 0) > 0, faults: [fault.fault] });
   const exploration = explore(scenario, engines);

@@ -8,6 +8,10 @@ export interface SeededFault {
   readonly name: string;
   readonly fault: Fault;
   readonly scenario: string;
+  /** Deaths that the shipped recovery reaps meanwhile; none: the scenario as it is. */
+  readonly kills?: number;
+  /** Preemptions, with `kills`. */
+  readonly bound?: number;
 }
 
 const wasmFaults: readonly SeededFault[] = [
@@ -191,6 +195,86 @@ const wasmFaults: readonly SeededFault[] = [
       replace: 'recordDone();\n}',
     },
     scenario: 'two senders of a message and of single entries, room for one',
+  },
+  {
+    name: 'a call is answered by load and store',
+    fault: {
+      file: 'assembly/call.ts',
+      find: 'if (acas(place, own, mark(call, handle == 0 ? REPLY_FAILED : REPLY_ANSWERED)) == own) {',
+      replace: 'astore(place, mark(call, handle == 0 ? REPLY_FAILED : REPLY_ANSWERED));\n    if (own != 0) {',
+    },
+    scenario: 'answer against cancel',
+  },
+  {
+    name: 'who answers rings first, and answers then',
+    fault: {
+      file: 'assembly/call.ts',
+      find: 'if (acas(place, own, mark(call, handle == 0 ? REPLY_FAILED : REPLY_ANSWERED)) == own) {\n      recordDone();\n      wakeAsker(call);',
+      replace:
+        'wakeAsker(call);\n    if (acas(place, own, mark(call, handle == 0 ? REPLY_FAILED : REPLY_ANSWERED)) == own) {\n      recordDone();',
+    },
+    scenario: 'an asker sleeps until its answer comes',
+  },
+  {
+    name: 'a call is cancelled by load and store',
+    fault: {
+      file: 'assembly/call.ts',
+      find: 'if (acas(place, seen, (seen & ~REPLY_STATE_MASK) | REPLY_CANCELLED) != seen) continue;',
+      replace: 'astore(place, (seen & ~REPLY_STATE_MASK) | REPLY_CANCELLED);',
+    },
+    scenario: 'answer against cancel',
+  },
+  {
+    name: 'a server that comes too late does not let go of the slot',
+    fault: {
+      file: 'assembly/call.ts',
+      find: 'if (acas(place, cancelled, vacant(cancelled)) == cancelled) wakeAsker(call);',
+      replace: '',
+    },
+    scenario: 'answer against cancel',
+  },
+  {
+    name: 'a slot is free again with the same sequence',
+    fault: {
+      file: 'assembly/reply.ts',
+      find: 'return ((word + ((<u32>1) << REPLY_SEQ_SHIFT)) & REPLY_SEQ_MASK) | REPLY_FREE;',
+      replace: 'return (word & REPLY_SEQ_MASK) | REPLY_FREE;',
+    },
+    scenario: 'a slot cancelled and used again against the answer of its first call',
+  },
+  {
+    name: 'the entries of a call are taken before its slot is marked',
+    fault: {
+      file: 'assembly/call.ts',
+      find: 'if (claimCall(call, mark(call, REPLY_SERVING))) return receiveBurst(channel, address, count);\n    drop(lane, node);',
+      replace:
+        'receiveBurst(channel, address, count);\n' +
+        '    return claimCall(call, mark(call, REPLY_SERVING)) ? count : 0;',
+    },
+    scenario: 'ask and collect against serve, capacity 1',
+    kills: 1,
+  },
+  {
+    name: 'a call is sent before it is out',
+    fault: {
+      file: 'assembly/call.ts',
+      find:
+        'astore(place, (seen & REPLY_SEQ_MASK) | REPLY_OUT);\n' +
+        '    if (sendBurst(channel, address, count, count - 1) == count) return <i32>call;',
+      replace:
+        'if (sendBurst(channel, address, count, count - 1) == count) {\n' +
+        '      astore(place, (seen & REPLY_SEQ_MASK) | REPLY_OUT);\n      return <i32>call;\n    }',
+    },
+    scenario: 'ask and collect against serve, capacity 1',
+  },
+  {
+    name: 'a call that is drained does not fail',
+    fault: {
+      file: 'assembly/channel.ts',
+      find: 'if (load<u32>(block + CHANNEL_CALLS_OFFSET) != 0) {',
+      replace: 'if (false) {',
+    },
+    scenario: 'the pool is scrubbed against ask and serve',
   },
   {
     name: 'a bell is rung before the bit is taken',
@@ -381,6 +465,64 @@ const typescriptFaults: readonly SeededFault[] = [
         '    const handle = i32[(token + TOKEN_HANDLE_OFFSET) >>> 2]!;',
     },
     scenario: 'token adopted, adopted and released, and the next one lent',
+  },
+  {
+    name: 'a call is answered by load and store',
+    fault: { file: 'src/engine/typescript/call.ts', method: 'reply', exchange: 0 },
+    scenario: 'answer against cancel',
+  },
+  {
+    name: 'a call is cancelled by load and store',
+    fault: { file: 'src/engine/typescript/call.ts', method: 'cancel', exchange: 0 },
+    scenario: 'answer against cancel',
+  },
+  {
+    name: 'a call is taken by load and store',
+    fault: { file: 'src/engine/typescript/reply.ts', method: 'claimCall', exchange: 0 },
+    scenario: 'answer against cancel',
+  },
+  {
+    name: 'the entries of a call are taken before its slot is marked',
+    fault: {
+      file: 'src/engine/typescript/call.ts',
+      find: 'if (this.claimCall(call, this.replyWord(call, REPLY_SERVING))) return this.receiveBurst(channel, address, count);',
+      replace:
+        'this.receiveBurst(channel, address, count);\n' +
+        '      if (this.claimCall(call, this.replyWord(call, REPLY_SERVING))) return count;',
+    },
+    scenario: 'ask and collect against serve, capacity 1',
+    kills: 1,
+  },
+  {
+    name: 'an answer has no record',
+    fault: {
+      file: 'src/engine/typescript/call.ts',
+      find: 'this.recordPrivate(RECORD_REPLY, page, row, place, own);',
+      replace: '',
+    },
+    scenario: 'answer against cancel',
+    kills: 1,
+  },
+  {
+    name: 'a cancelled slot is freed while the answer has its record',
+    fault: {
+      file: 'src/engine/typescript/call.ts',
+      find: 'if (handle !== 0) this.setHeld(page, row);\n      this.recordDone();\n    }',
+      replace: 'if (handle !== 0) this.setHeld(page, row);\n    }',
+    },
+    scenario: 'answer against cancel',
+    kills: 1,
+    bound: 1,
+  },
+  {
+    name: 'an answer is collected without a record',
+    fault: {
+      file: 'src/engine/typescript/call.ts',
+      find: 'this.recordPrivate(RECORD_REPLY, page, row, place, seen);',
+      replace: '',
+    },
+    scenario: 'answer against cancel',
+    kills: 1,
   },
   {
     name: 'a bell is rung before the bit is taken',

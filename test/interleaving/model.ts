@@ -25,6 +25,7 @@ import {
   PORT_RECORD_KIND_OFFSET,
   PORT_SHIFT,
   RECORD_NONE,
+  REPLY_BYTES,
   RING_HEAD_OFFSET,
   RING_TAIL_OFFSET,
   TOKEN_BYTES,
@@ -46,6 +47,8 @@ import { STACK_BYTES, WasmStepper } from './wasm-stepper.js';
 const WASM_PAGE_BYTES = 65536;
 /** Enough for every scenario; the rest of the table stays unused. */
 const TOKEN_COUNT = 2;
+/** Likewise, of one port; the rest of the slots stays unused. */
+const REPLY_COUNT = 2;
 /** Scratch that calls may write: a few entries. */
 const SCRATCH_WORDS = 24;
 const RECORD_WORDS = 8;
@@ -80,7 +83,9 @@ export class ModelPool {
       tokens: TOKEN_COUNT,
       ...options,
     });
-    this.geometry = planGeometry('ModelPool', resolved);
+    const planned = planGeometry('ModelPool', resolved);
+    const replyCount = Math.min(planned.replyCount, REPLY_COUNT);
+    this.geometry = { ...planned, replyCount };
     const pages = this.geometry.totalBytes / WASM_PAGE_BYTES + 1;
     this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.memory = new PoolMemory(this.wasm);
@@ -317,6 +322,7 @@ function stateRanges(geometry: Geometry): [number, number][] {
   add(geometry.extentsOffset, (pageCount + 1) * 2 * 2 ** unitsPerPageShift);
   ring(geometry.ring);
   add(geometry.tokensOffset, geometry.tokenCount * TOKEN_BYTES);
+  add(geometry.repliesOffset, maxPorts * geometry.replyCount * REPLY_BYTES);
   for (const channel of geometry.channels) {
     add(channel.offset + CHANNEL_POLICY_OFFSET, channel.ring.slotsOffset - channel.offset - CHANNEL_POLICY_OFFSET);
     ring(channel.ring);
@@ -348,6 +354,9 @@ function nameOf(geometry: Geometry, address: number): string {
     ['slot', geometry.ring.slotsOffset, 4],
     ['magazine', geometry.ring.nodesOffset, geometry.ring.nodeBytes],
     ['token', geometry.tokensOffset, TOKEN_BYTES],
+    ...(geometry.replyCount === 0
+      ? []
+      : [['reply slot', geometry.repliesOffset, REPLY_BYTES] as [string, number, number]]),
     ...geometry.channels.flatMap(({ name, offset, ring }): [string, number, number][] => [
       [name, offset, 0],
       [`${name} slot`, ring.slotsOffset, 4],

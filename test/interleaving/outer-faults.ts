@@ -21,11 +21,75 @@ const reap = 'src/recovery/reap.ts';
 const ending = 'src/control/ending.ts';
 const ownerWords = 'src/supply/owner-words.ts';
 const recall = 'src/supply/recall.ts';
+const messages = 'src/control/messages.ts';
+const calls = 'src/control/calls.ts';
 const bell = 'src/port/bell.ts';
 /** The order of the steps, as src/port/waits.ts and waiting.ts have it. */
 const waiter = 'test/interleaving/real-waiter.ts';
 
 export const outerFaults: readonly OuterFault[] = [
+  {
+    name: 'a call that a dead thread served does not fail',
+    file: messages,
+    find: 'yield* letGoOfAll(leaver);',
+    replace: '',
+    scenario: 'ask and collect against serve, capacity 1',
+    kills: 1,
+  },
+  {
+    name: 'a call that is whole in an inbox stays marked',
+    file: messages,
+    find: 'if (entries !== 0 && !isRest) yield* unmarkCall(leaver, tag);',
+    replace: '',
+    scenario: 'a server dies between marking and taking, another one and a cancellation',
+  },
+  {
+    name: 'a call goes on without a mark of who sends it',
+    file: messages,
+    find: '(channel.isCalls && !(yield* takeCall(leaver, tag)))',
+    replace: 'false',
+    scenario: 'ask and collect against serve, capacity 1',
+    kills: 2,
+  },
+  {
+    name: 'a call that finds the ring full on its way back is dropped in silence',
+    file: messages,
+    find: 'if (channel.isCalls && !isOver) yield* letGo(leaver, replyOfCall(geometry, tag), askerOf(tag));',
+    replace: '',
+    scenario: 'a second call against serve, capacity 1',
+    kills: 1,
+  },
+  {
+    name: 'what a dead thread asked for stays out',
+    file: messages,
+    find: 'yield* giveUpAll(leaver, scratch);',
+    replace: '',
+    scenario: 'ask and collect against serve, capacity 1',
+    kills: 1,
+  },
+  {
+    name: 'the slot of a call that somebody serves is free at once',
+    file: calls,
+    find: 'const next = isServed ? (seen & ~REPLY_STATE_MASK) | REPLY_CANCELLED : vacant(seen);',
+    replace: 'const next = vacant(seen);',
+    scenario: 'an asker leaves against its answer',
+    kills: 1,
+  },
+  {
+    name: 'an asker that leaves gives up by load and store',
+    file: calls,
+    find: 'return Atomics.compareExchange(memory.i32, address >>> 2, seen, next) === seen;',
+    replace: 'Atomics.store(memory.i32, address >>> 2, next);\n  return true;',
+    scenario: 'an asker leaves against its answer',
+  },
+  {
+    name: 'an answer under way is taken for one that happened when it was cancelled',
+    file: settle,
+    find: 'if (now === before || isCancelled) port.setRow(page, row);',
+    replace: 'if (now === before) port.setRow(page, row);',
+    scenario: 'answer against cancel',
+    kills: 1,
+  },
   {
     name: 'a node that another port has seen is taken for one that never moved',
     file: settle,

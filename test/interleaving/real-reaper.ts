@@ -53,3 +53,13 @@ function* act(port: DeadPort, reaper: number, findings: Findings): PortSteps<voi
   yield { actFor: id };
   yield* reapClaimed(port, reaper, scratch, findings);
 }
+
+export {
+  askWithPage,
+  cancelCall,
+  collectAnswer,
+  leaveWithCalls,
+  refuseCall,
+  replyTo,
+  serveCall,
+} from './real-calls.js';

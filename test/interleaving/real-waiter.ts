@@ -136,6 +136,27 @@ export function waitForEither(
   return got;
 }
 
+/**
+ * AsyncWait.look with the event of src/pool/replies.ts: until the call is over, or it is given up, as src/pool/calls.ts
+ * does. 1: answered, and released; 2: it failed.
+ */
+export function waitForAnswer(seat: Seat, engine: WaiterEngine, call: number, address: number): number {
+  const { u32 } = seat.memory;
+  let got = 0;
+  while (got === 0) {
+    const bell = readBell(seat);
+    if (engine.collect(call, address) === OK) got = 1;
+    else if (engine.sleep(bellIndex(seat), bell) !== 0) {
+      if (engine.cancel(call) !== OK && engine.collect(call, address) === OK) got = 1;
+      else return GIVEN_UP;
+    }
+  }
+  const handle = u32[address >>> 2] as number;
+  if (handle === 0) return 2;
+  engine.release(handle);
+  return 1;
+}
+
 /** PoolEvent.settle after a wait that only looked. */
 export function settleEvent(engine: WaiterEngine, event: ModelEvent): number {
   settle(engine, event);

@@ -3,7 +3,15 @@
 // A thread that sleeps goes on when its bell has moved. It remembers at which events it was chosen from one run to the
 // next: that is made anew for each schedule.
 
-import { EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET } from '../../assembly/layout.js';
+import {
+  ENTRY_BYTES,
+  EVENT_ONE_OFFSET,
+  EVENT_SEVERAL_OFFSET,
+  REPLY_ANSWERED,
+  REPLY_FAILED,
+  REPLY_STATE_MASK,
+} from '../../assembly/layout.js';
+import { replyOffset } from '../../src/control/calls.js';
 import { claimOf } from '../../src/control/claims.js';
 import { channelEvents, loadWord } from '../../src/control/nodes.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
@@ -89,6 +97,15 @@ export const waitForEither: Run = {
   },
 };
 
+/** Waits for the answer of a call: 1 when it came, 2 when the call failed, -1 when it was given up. */
+export const waitForAnswer = (call: number): Run => ({
+  name: 'wait for the answer',
+  run: (pool, id) => {
+    const at = pool.scratch(id) + 2 * ENTRY_BYTES;
+    return code.waitForAnswer(seatOf(pool, id), NO_ENGINE, call, at) as unknown as Steps;
+  },
+});
+
 /** Pays what a wait that only looked left owing. */
 export const settleEntries: Run = {
   name: 'settle',
@@ -106,6 +123,11 @@ export const idle: Run = {
 export function requireNoneMissed({ pool, asleep, dead, places }: End): void {
   const { memory, geometry } = pool;
   for (const id of asleep) {
+    for (let slot = 0; slot < geometry.replyCount; slot++) {
+      const state = loadWord(memory, replyOffset(geometry, id, slot)) & REPLY_STATE_MASK;
+      const isOver = state === REPLY_ANSWERED || state === REPLY_FAILED;
+      if (isOver) throw new Error(`lost wake-up: thread ${id} sleeps, and its call is over`);
+    }
     const engine = createTypeScriptEngine({ memory, portId: id });
     for (const event of ((pool.instances[id]!.kept as Map<Kind, ModelEvent>) ?? new Map()).values()) {
       if (!event.isArmed) continue;

@@ -290,8 +290,10 @@ describe.each(KINDS)('with the %s engine', (kind) => {
         use(pool, words);
       };
       const signal = {
-        aborted: false,
-        throwIfAborted: meddle,
+        get aborted() {
+          meddle();
+          return false;
+        },
         addEventListener: meddle,
         removeEventListener: meddle,
         get reason() {

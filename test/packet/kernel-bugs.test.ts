@@ -188,7 +188,9 @@ describe.each(KINDS)('with the %s engine', (kind) => {
       expect({ errors, exact }).toEqual({ errors: [], exact: true });
     }
     const { inflight, pages } = pool.stats();
-    expect({ inflight, used: pages.used }).toEqual({ inflight: pages.cached + pages.ring, used: 0 });
+    // The page that is open for fragments counts as used.
+    expect(inflight).toBe(pages.used + pages.cached + pages.ring);
+    expect(pages.used).toBeLessThanOrEqual(1);
     expectAllHome(pool);
   });
 

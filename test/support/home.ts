@@ -16,5 +16,6 @@ export function expectAllHome(pool: PagePool): void {
     ledgers: 0,
     channels: 0,
     tokens: 0,
+    replies: 0,
   });
 }

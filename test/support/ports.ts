@@ -116,6 +116,8 @@ const NO_ENTRANCES: Entrances = {
   retain: [],
   receiveBurst: [],
   adopt: [],
+  accept: [],
+  collect: [],
   wait: [],
 };
 

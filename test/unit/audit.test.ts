@@ -270,7 +270,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     [
       'I10: a count that nobody’s references explain',
       ({ put, descriptor, used }) => put(descriptor(used) + DESCRIPTOR_COUNT_OFFSET, 3),
-      [/^I10 page \d+ counts 3 references \(expected 1, those of ledgers, channels and tokens\)$/],
+      [/^I10 page \d+ counts 3 references \(expected 1, those of ledgers, channels, tokens and replies\)$/],
     ],
     [
       'I10: a bias that nobody opened',

@@ -17,6 +17,7 @@ describe('options', () => {
       maxPorts: 16,
       tokens: 256,
       channels: [],
+      calls: [],
       provider: expect.objectContaining({ kind: 'wasm-memory' }),
       reserve: undefined,
       source: { kind: 'wasm-memory', isOwn: true, readable: true, detachable: true, reservePages: 0 },

@@ -8,6 +8,7 @@
 // node says which entries go on.
 
 import {
+  CHANNEL_CALLS_OFFSET,
   CHANNEL_CLOSED_OFFSET,
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
@@ -44,11 +45,11 @@ import {
   RECORD_RECEIVE,
 } from '../../../assembly/layout.js';
 import type { Lane } from './context.js';
-import { FragmentSteps } from './fragment.js';
+import { ReplySteps } from './reply.js';
 import { REPLACED } from './ring.js';
 
 /** Sending and receiving. */
-export class ChannelSteps extends FragmentSteps {
+export class ChannelSteps extends ReplySteps {
   protected add(word: number, amount: number): void {
     const { i32 } = this;
     i32[word >>> 2]! += amount; // plain: a lane's counters are its port's own
@@ -419,12 +420,28 @@ export class ChannelSteps extends FragmentSteps {
     this.wakeAll(block + CHANNEL_NOT_FULL_OFFSET);
   }
 
+  /**
+   * Releases what is left in the inbox; a call among it fails first, so that no death leaves its asker without an
+   * answer.
+   */
+  protected dropInbox(block: number, lane: number, node: number): number {
+    const { i32 } = this;
+    // Plain: constant; the node is this thread's.
+    if (i32[(block + CHANNEL_CALLS_OFFSET) >>> 2] !== 0) {
+      const count = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
+      for (let i = i32[(node + NODE_TAKEN_OFFSET) >>> 2]!; i < count; i++) {
+        this.failCall(i32[(node + NODE_ENTRIES_OFFSET + (i << ENTRY_SHIFT) + ENTRY_TAG_OFFSET) >>> 2]!);
+      }
+    }
+    return this.drop(lane, node);
+  }
+
   /** Releases every entry that this thread can reach: its inbox and what is in the ring. How many. */
   protected drainChannel(number: number): number {
     const { block, lane, ring } = this.lanes[number]!;
     const inbox = lane + LANE_INBOX_OFFSET;
-    let dropped = this.drop(lane, this.nodeIn(ring, inbox));
-    while (this.ringPop(ring, inbox, 0) === OK) dropped += this.drop(lane, this.nodeIn(ring, inbox));
+    let dropped = this.dropInbox(block, lane, this.nodeIn(ring, inbox));
+    while (this.ringPop(ring, inbox, 0) === OK) dropped += this.dropInbox(block, lane, this.nodeIn(ring, inbox));
     if (dropped !== 0) this.wake(block + CHANNEL_NOT_FULL_OFFSET);
     return dropped;
   }

@@ -13,10 +13,10 @@ import {
   PORT_MERGE_OFFSET,
   PORT_PARKED_OFFSET,
 } from '../../../assembly/layout.js';
-import { TokenSteps } from './token.js';
+import { CallSteps } from './call.js';
 
 /** Bursts, parking and closing. */
-export class PoolSteps extends TokenSteps {
+export class PoolSteps extends CallSteps {
   /** Writes up to `count` page handles at `address`; how many. No atomics while the cache has pages. */
   allocBurst(address: number, count: number): number {
     const { i32 } = this;

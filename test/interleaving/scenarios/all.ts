@@ -1,6 +1,7 @@
 // Every scenario.
 
 import type { Scenario } from '../explorer.js';
+import { callScenarios } from './calls.js';
 import { deathScenarios } from './deaths.js';
 import { endingScenarios } from './ending.js';
 import { messageScenarios } from './messages.js';
@@ -14,6 +15,7 @@ import { waitingScenarios } from './waiting.js';
 export const scenarios: readonly Scenario[] = [
   ...ringScenarios,
   ...messageScenarios,
+  ...callScenarios,
   ...referenceScenarios,
   ...supplyScenarios,
   ...endingScenarios,

@@ -5,6 +5,9 @@
 
 import {
   type AuditReport,
+  type CallHandler,
+  type CallRoom,
+  type Calls,
   type Channel,
   type ChannelOptions,
   type CloseReport,
@@ -20,6 +23,7 @@ import {
   type PoolShare,
   type PoolStats,
   type ProviderContext,
+  type ServeOptions,
   slabs,
   type WaitOptions,
   wasmMemory,
@@ -241,6 +245,37 @@ export async function names(posted: PoolShare<{ channels: 'work' }>, options: Po
   PagePool.attach(workerData as PoolShare).channel('other');
   // biome-ignore lint/suspicious/noExplicitAny: what workers get is any
   PagePool.attach(workerData as any).channel('other');
+}
+
+/** Calls: their names are known, handlers answer in one of two ways, and what they are given is typed. */
+export async function requests(posted: PoolShare<{ channels: 'work'; calls: 'resize' }>): Promise<number> {
+  const pool = await PagePool.create({ pageCount: 8, channels: { work: {} }, calls: { resize: { capacity: 4 } } });
+  const calls: Calls = pool.calls('resize');
+  // @ts-expect-error there are no such calls
+  pool.calls('work');
+  // @ts-expect-error there is no such channel
+  pool.channel('resize');
+  PagePool.attach(pool.share()).calls('resize');
+  PagePool.attach(posted).calls('resize');
+  // @ts-expect-error there are no such calls
+  PagePool.attach(posted).calls('other');
+  // @ts-expect-error no calls were declared
+  PagePool.createSync({ channels: { work: {} } }).calls('resize');
+  const handler: CallHandler = ({ request, reply, from, signal }) =>
+    signal.aborted || from === 0 ? request : Promise.resolve(reply.length);
+  const options: ServeOptions = { concurrency: 2, signal: undefined };
+  void calls.serve(handler, options);
+  // @ts-expect-error an answer is a length or a fragment
+  void calls.serve(() => 'text');
+  const room: CallRoom = await calls.take(10, 20, { timeoutMs: 10 });
+  room.request.bytes.fill(1);
+  const reply: Fragment = await room.send();
+  const packet = new Packet().append(reply);
+  const again = await calls.call(packet);
+  // @ts-expect-error a request is a fragment or a packet
+  await calls.call(again.handle);
+  const [stats] = pool.stats().calls;
+  return again.length + (stats?.answered ?? 0);
 }
 
 export async function misuse(pool: PagePool, share: PoolShare, fragment: Fragment): Promise<void> {

@@ -4,9 +4,11 @@
 import { PagePool } from 'pagepool';
 import { lines, Packet, packets, RecordWriter, records, sendPacket, textLines } from 'pagepool/packet';
 
+// Nobody reads while they write.
+const channels = { work: {}, log: { capacity: 8 }, text: { capacity: 8 } };
 const results = [];
 for (const engine of ['wasm', 'typescript']) {
-  const pool = await PagePool.create({ engine, pageCount: 16, channels: { work: {}, log: {}, text: {} } });
+  const pool = await PagePool.create({ engine, pageCount: 16, channels });
   const work = pool.channel('work');
   const put = (...bytes) => {
     const fragment = pool.take(bytes.length);
