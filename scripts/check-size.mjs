@@ -2,13 +2,13 @@
 // it, gzipped.
 //
 // The budget of 14 KB is not met: the Wasm takes 5 KB, the TypeScript engine 7, what serves providers 8, the public
-// layer the rest, and attach() and createSync() are synchronous, so that no part can be loaded later. 6 KB of the limit
-// are for waiting: sends that wait, iterators, and the reports of standstills, which every program gets unasked. 6 KB
-// are for calls, whose steps stand in both engines and whose reaping every thread can do; `pool.calls` is a call of the
-// pool, so they cannot be an entry of their own. 3 KB are for refusals: what looks at words that were overwritten, and
-// at arguments without running their code. Until a smaller shape is found the limit below keeps it from growing, and the
-// line that is printed says by how much the
-// budget is missed. --json prints the sizes in bytes for other programs.
+// layer the rest, and attach() and createSync() are synchronous, so that no part can be loaded later. 10 KB of the limit
+// are for waiting: bells, sends that wait, iterators, and the reports of standstills, which every program gets unasked.
+// 6 KB are for calls, whose steps stand in both engines and whose reaping every thread can do; `pool.calls` is a call of
+// the pool, so they cannot be an entry of their own. 3 KB are for refusals: what looks at words that were overwritten, and
+// at arguments without running their code. Until a smaller shape is found the limit below keeps it from
+// growing, and the line that is printed says by how much the budget is missed. --json prints the sizes in bytes for
+// other programs.
 //
 // pagepool/packet has two things that a program rarely uses together: packets, 7 KB, and records with lines of text, 3
 // KB. A bundler leaves out what is not imported. Half a KB of each entry that copies is the choice of the way to copy.
@@ -23,10 +23,10 @@ import { build } from 'esbuild';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
-const CORE_LIMIT_BYTES = 63 * 1024;
+const CORE_LIMIT_BYTES = 66 * 1024;
 const USER_LIMIT_BYTES = 3 * 1024;
-/** What an entry adds to a program that uses the core. */
-const ADDED_LIMIT_BYTES = { packet: 10.5 * 1024, border: 6 * 1024, web: 15 * 1024, worklet: 2 * 1024 };
+/** What an entry adds to a program that uses the core. Packets of new memory, and sends that wait, are 0.7 KB. */
+const ADDED_LIMIT_BYTES = { packet: 11.5 * 1024, border: 6 * 1024, web: 15 * 1024, worklet: 2 * 1024 };
 
 /** A file and what it imports statically by relative path. */
 function closure(file, done = new Set()) {

@@ -63,7 +63,7 @@ export const REMEDIES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_TOKEN_SPENT: 'use each token once',
   POOL_ERR_PEER_GONE: 'ask again where that does no harm: what the thread did is not known',
   POOL_ERR_CALL_FAILED: "see the message, which is the handler's; mend the handler or the request",
-  POOL_ERR_TIMEOUT: 'wait longer, or find who holds the pages: stats() and audit() tell',
+  POOL_ERR_TIMEOUT: 'wait longer, or do what the message says of those who hold the pages',
 };
 
 /** How an error of each code comes about: for the documentation, so bundlers leave it out. */

@@ -25,6 +25,7 @@ export { type WasmMemoryOptions, wasmMemory } from './provider/wasm-memory.js';
 export type { ReapReport } from './recovery/report.js';
 export type { AuditReport } from './reports/audit.js';
 export type { Holder } from './reports/holders.js';
+export type { StallOptions, StallReport } from './reports/stall.js';
 export type {
   AllocStats,
   CallsStats,

@@ -11,6 +11,7 @@ export {
 export { Packet, type PacketWindow } from './packet/packet.js';
 export { RecordWriter, type RecordWriterOptions } from './packet/record-writer.js';
 export { records } from './packet/records.js';
+export { takePacket, takePacketAsync } from './packet/taking.js';
 export {
   type TextLinesOptions,
   type TextPiece,
@@ -18,5 +19,5 @@ export {
   type TextStream,
   textLines,
 } from './packet/text-lines.js';
-export { nextPacket, packets, receivePacket, sendPacket, waitPacketRoom } from './packet/travel.js';
+export { nextPacket, packets, receivePacket, sendPacket, sendPacketAsync, waitPacketRoom } from './packet/travel.js';
 export { UnreadablePacket } from './packet/unreadable.js';

@@ -16,7 +16,7 @@ for (let block = 0; block * perPage < samples.length; block++) {
   const start = block * perPage - HISTORY;
   page.fill(0);
   page.set(samples.subarray(Math.max(0, start), start + page.length), Math.max(0, -start));
-  while (!channel.sendFragment(fragment, block)) await channel.waitRoom();
+  await channel.sendAsync(fragment, block);
 }
 channel.close();
 pool.detach();

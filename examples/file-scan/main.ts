@@ -7,7 +7,7 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { type Fragment, PagePool } from 'pagepool';
+import { PagePool } from 'pagepool';
 import { readFileInto } from 'pagepool/node';
 
 /** What a worker saw. */
@@ -32,10 +32,6 @@ const workers = Array.from({ length: WORKERS }, () => {
 });
 const seen = Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0] as Seen));
 
-async function sendLater(fragment: Fragment): Promise<void> {
-  while (!scan.sendFragment(fragment)) await scan.waitRoom();
-}
-
 // Memory is compared with what it was when a twentieth was read: threads and pages are all there then.
 let read = 0;
 let early = 0;
@@ -49,7 +45,7 @@ const sampler = setInterval(() => {
 const started = performance.now();
 const bytes = await readFileInto(pool, path, (fragment) => {
   read += fragment.length;
-  return scan.sendFragment(fragment) ? undefined : sendLater(fragment);
+  return scan.sendFragment(fragment) ? undefined : scan.sendAsync(fragment);
 });
 clearInterval(sampler);
 scan.close();

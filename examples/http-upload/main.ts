@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { type Channel, type Fragment, PagePool } from 'pagepool';
+import { type Channel, PagePool } from 'pagepool';
 import { readStreamInto } from 'pagepool/node';
 
 /** What a worker says of an upload. */
@@ -40,10 +40,6 @@ const workers = Array.from({ length: WORKERS }, (_, i) => {
 
 let uploads = 0;
 
-async function send(channel: Channel, fragment: Fragment, upload: number): Promise<void> {
-  while (!channel.sendFragment(fragment, upload)) await channel.waitRoom();
-}
-
 /** Reads one upload; the client waits while all pages are with the workers. */
 async function receive(request: IncomingMessage): Promise<Digest> {
   const upload = ++uploads;
@@ -53,7 +49,7 @@ async function receive(request: IncomingMessage): Promise<Digest> {
     await readStreamInto(
       pool,
       request,
-      (fragment) => (channel.sendFragment(fragment, upload) ? undefined : send(channel, fragment, upload)),
+      (fragment) => (channel.sendFragment(fragment, upload) ? undefined : channel.sendAsync(fragment, upload)),
       { maxBytes: UPLOAD_BYTES_MAX },
     );
   } catch (error) {
@@ -71,7 +67,7 @@ async function sendEnd(channel: Channel, upload: number): Promise<void> {
   const empty = fragment.slice(0, 0);
   fragment.release();
   try {
-    await send(channel, empty, upload);
+    await channel.sendAsync(empty, upload);
   } catch (error) {
     empty.release(); // the channel is closed: the server ends
     throw error;

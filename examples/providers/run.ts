@@ -19,7 +19,7 @@ export async function run(provider: NonNullable<PoolOptions['provider']>): Promi
     const page = await pool.takeAsync(undefined);
     page.bytes.fill(i & 0xff);
     expected += (i & 0xff) * PAGE_BYTES;
-    while (!work.sendFragment(page)) await work.waitRoom();
+    await work.sendAsync(page);
   }
   work.close();
   const [sum] = (await counted) as [number];

@@ -67,12 +67,15 @@ export function connectInto(
   if ('onread' in where)
     throw invalidArgument(call, 'target.onread', where.onread, 'none: pages are what is read into');
   // Over a socket that is given, Node reads into memory of its own whatever it is told.
-  if ('tls' in where && (LOSES_TLS_END || where.tls.socket !== undefined))
-    return copied(call, pool, connectTls(where.tls), onFragment, read);
+  const tls = 'tls' in where ? where.tls : undefined;
+  if (tls !== undefined && (LOSES_TLS_END || tls.socket !== undefined))
+    return copied(call, pool, connectTls(tls), onFragment, read);
   return attach(
     (source) => new Intake(call, pool, onFragment, read, false, source),
     (onread) =>
-      'tls' in where ? connectTls({ ...where.tls, onread } as ConnectionOptions) : connectNet({ ...where, onread }),
+      tls !== undefined
+        ? connectTls({ ...tls, onread } as ConnectionOptions)
+        : connectNet({ ...(where as NetConnectOpts), onread }),
   );
 }
 

@@ -369,7 +369,9 @@ export class RecordWriter {
   }
 
   #waitFor(probe: () => true | undefined, units: Units, startMs: number, options: WaitOptions): Promise<true> {
-    return waitFor({ call: 'flush', port: this.#port, event: this.#end.notFull, probe, units, startMs }, options);
+    const what = `room in channel ${JSON.stringify(this.#end.geometry.name)}`;
+    const wait = { call: 'flush', port: this.#port, event: this.#end.notFull, probe, units, startMs };
+    return waitFor({ ...wait, what, isReported: true }, options);
   }
 
   /** Whether there are as many pages as the refused write had not got. */

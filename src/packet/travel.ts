@@ -14,7 +14,8 @@ import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from 
 import { foreignError } from '../pool/fragment.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
 import { destroyedError, refusal } from '../port/port.js';
-import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import { requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { Units } from '../port/waits.js';
 import { isPacket, type Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
 import { Part } from './part.js';
 import type { UnreadablePacket } from './unreadable.js';
@@ -41,7 +42,7 @@ function endOf(channel: AnyChannel, call: string): PacketEnd {
       throw invalidArgument(call, 'channel', channel, 'a Channel');
     }
     ends.set(channel, end);
-    if (!outerEntrances.includes(receivePacket)) outerEntrances.push(receivePacket, nextPacket, packets);
+    if (!outerEntrances.includes(receivePacket)) outerEntrances.push(receivePacket, nextPacket, iterate);
   }
   return end;
 }
@@ -59,11 +60,21 @@ function endOf(channel: AnyChannel, call: string): PacketEnd {
 export function sendPacket(channel: Channel, packet: Packet, tag?: number): boolean;
 export function sendPacket(channel: UnreadableChannel, packet: UnreadablePacket, tag?: number): boolean;
 export function sendPacket(channel: AnyChannel, packet: AnyPacket, tag = 0): boolean {
-  const { port, index, geometry } = endOf(channel, 'sendPacket');
-  requirePacket('sendPacket', packet);
-  const parts = requireParts('sendPacket', packet, geometry);
-  if (!isWord(tag)) throw invalidArgument('sendPacket', 'tag', tag, `an integer, 0..${WORD_MAX}`);
-  if (portOfPacket(packet) !== port) throw foreignError('sendPacket', parts[0]?.handle);
+  const end = endOf(channel, 'sendPacket');
+  return send('sendPacket', end, packet, requireSendable('sendPacket', end, packet, tag), tag);
+}
+
+/** The packet's parts; throws where it can never be sent. */
+function requireSendable(call: string, end: ChannelEnd, packet: AnyPacket, tag: number): readonly Part[] {
+  requirePacket(call, packet);
+  const parts = requireParts(call, packet, end.geometry);
+  if (!isWord(tag)) throw invalidArgument(call, 'tag', tag, `an integer, 0..${WORD_MAX}`);
+  if (portOfPacket(packet) !== end.port) throw foreignError(call, parts[0]?.handle);
+  return parts;
+}
+
+function send(call: string, end: ChannelEnd, packet: AnyPacket, parts: readonly Part[], tag: number): boolean {
+  const { port, index, geometry } = end;
   const { engine, scratch } = port;
   let at = 0;
   for (const { handle, offset, length } of parts) {
@@ -73,17 +84,63 @@ export function sendPacket(channel: AnyChannel, packet: AnyPacket, tag = 0): boo
     scratch.own[at++] = tag;
   }
   if (engine.sendBurst(index, scratch.ownAddress, parts.length, moreMask(parts.length)) === parts.length) {
-    spendPacket(packet);
+    spendPacket(packet as Packet);
     return true;
   }
   const code = engine.lastError();
-  if (code !== FULL) throw refusal(code, 'sendPacket', 'packet', parts[0]?.handle);
+  if (code !== FULL) throw refusal(code, call, 'packet', parts[0]?.handle);
   if (geometry.whenFull !== 'drop-newest') return false;
   // Plain: a lane's counters are its port's own.
   const dropped = (laneOffset(geometry, port.id) + LANE_DROPPED_OFFSET) >>> 2;
   port.memory.u32[dropped] = (port.memory.u32[dropped] as number) + parts.length;
   packet.release();
   return true;
+}
+
+/**
+ * The same, waiting for room. When it resolves the packet is empty; when it rejects the packet is still the caller's,
+ * as it is until then: leave it alone meanwhile. What one thread sends to a channel this way, or by `sendAsync`,
+ * arrives in the order of its calls.
+ *
+ * @throws PagePoolError as `sendPacket`; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
+ */
+export function sendPacketAsync(channel: Channel, packet: Packet, tag?: number, options?: WaitOptions): Promise<void>;
+export function sendPacketAsync(
+  channel: UnreadableChannel,
+  packet: UnreadablePacket,
+  tag?: number,
+  options?: WaitOptions,
+): Promise<void>;
+export async function sendPacketAsync(
+  channel: AnyChannel,
+  packet: AnyPacket,
+  tag = 0,
+  options?: WaitOptions,
+): Promise<void> {
+  const call = 'sendPacketAsync';
+  const waitOptions = requireWaitOptions(call, options);
+  const end = endOf(channel, call);
+  requireSendable(call, end, packet, tag);
+  // The packet is its caller's meanwhile: what it is then is sent.
+  const probe = (): true | undefined =>
+    send(call, end, packet, requireSendable(call, end, packet, tag), tag) || undefined;
+  await end.line.waitFor(roomFor(call, end, channel, packet as Packet, probe), waitOptions);
+}
+
+/** A wait for room for the packet. */
+function roomFor<T>(
+  call: string,
+  { port, index, geometry, notFull: event }: ChannelEnd,
+  channel: AnyChannel,
+  packet: Packet,
+  probe: () => T | undefined,
+): Wait<T> {
+  // A channel that drops messages takes one at any time: sendPacket drops for it what the engine refuses.
+  const isPatient = geometry.whenFull === 'refuse';
+  const ask = (): boolean => !isPatient || channel.isClosed || port.engine.canSend(index, partsOf(packet).length) !== 0;
+  const what = `room in channel ${JSON.stringify(geometry.name)}`;
+  const units: Units = partsOf(packet).length > 1 ? 'several' : 'one';
+  return { call, port, event, probe, ask, units, what, isReported: true };
 }
 
 function requirePacket(call: string, packet: AnyPacket): asserts packet is Packet {
@@ -160,18 +217,31 @@ export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Pr
     if (isClosed && port.isGone) return null;
     return receivePacket(channel as Channel) ?? (isClosed ? null : undefined);
   };
-  const wait = { call: 'nextPacket', port, event, probe, ask };
+  const what = `a message of channel ${JSON.stringify(channel.name)}`;
+  const wait = { call: 'nextPacket', port, event, probe, ask, what };
   return waitFor(wait, requireWaitOptions('nextPacket', options));
 }
 
 /**
  * The messages as they come, each a packet that the loop's body releases; ends when the channel is closed and empty.
+ * Nothing is received ahead of the loop.
+ *
+ * @param options for the wait for each message: `timeoutMs` counts anew for each
  */
-export function packets(channel: Channel): AsyncGenerator<Packet, void, undefined>;
-export function packets(channel: UnreadableChannel): AsyncGenerator<UnreadablePacket, void, undefined>;
-export async function* packets(channel: AnyChannel): AsyncGenerator<Packet, void, undefined> {
-  const own = channel as Channel;
-  for (let packet = await nextPacket(own); packet !== null; packet = await nextPacket(own)) yield packet;
+export function packets(channel: Channel, options?: WaitOptions): AsyncGenerator<Packet, void, undefined>;
+export function packets(
+  channel: UnreadableChannel,
+  options?: WaitOptions,
+): AsyncGenerator<UnreadablePacket, void, undefined>;
+export function packets(channel: AnyChannel, options?: WaitOptions): AsyncGenerator<Packet, void, undefined> {
+  endOf(channel, 'packets');
+  return iterate(channel as Channel, requireWaitOptions('packets', options));
+}
+
+async function* iterate(channel: Channel, options: WaitOptions): AsyncGenerator<Packet, void, undefined> {
+  for (let packet = await nextPacket(channel, options); packet !== null; packet = await nextPacket(channel, options)) {
+    yield packet;
+  }
 }
 
 /**
@@ -188,25 +258,15 @@ export function waitPacketRoom(
   options?: WaitOptions,
 ): Promise<void>;
 export async function waitPacketRoom(channel: AnyChannel, packet: AnyPacket, options?: WaitOptions): Promise<void> {
-  const { port, index, geometry, notFull: event } = endOf(channel, 'waitPacketRoom');
+  const end = endOf(channel, 'waitPacketRoom');
   requirePacket('waitPacketRoom', packet);
-  const entries = requireParts('waitPacketRoom', packet, geometry).length;
-  // A channel that drops messages takes one at any time: sendPacket drops for it what the engine refuses.
-  const isPatient = geometry.whenFull === 'refuse';
-  const ask = (): boolean => !isPatient || channel.isClosed || port.engine.canSend(index, entries) !== 0;
+  requireParts('waitPacketRoom', packet, end.geometry);
   const probe = (): true | undefined => {
     if (channel.isClosed) throw closedChannelError(channel as Channel, 'waitPacketRoom');
-    if (port.isGone) throw destroyedError('waitPacketRoom');
-    return ask() ? true : undefined;
+    if (end.port.isGone) throw destroyedError('waitPacketRoom');
+    return wait.ask?.() || undefined;
   };
-  const wait = {
-    call: 'waitPacketRoom',
-    port,
-    event,
-    probe,
-    ask,
-    units: entries > 1 ? ('several' as const) : ('one' as const),
-    isPeek: true,
-  };
+  const room = roomFor('waitPacketRoom', end, channel, packet, probe);
+  const wait: Wait<true> = { ...room, isPeek: true };
   await waitFor(wait, requireWaitOptions('waitPacketRoom', options));
 }

@@ -20,12 +20,24 @@ import { hold, letGo } from '../platform/timers.js';
 import { FREED } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import { destroyedError, followLeaks, leave, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
+import {
+  destroyedError,
+  followLeaks,
+  leave,
+  listen,
+  ownsPort,
+  type Port,
+  type PortListener,
+  watchWaits,
+} from '../port/port.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
+import { type AuditReport, auditPool } from '../reports/audit.js';
+import { Stalls } from '../reports/stall.js';
+import { type PoolStats, readStats } from '../reports/stats.js';
 import type { Areas } from '../supply/areas.js';
 import { quietly } from '../supply/callbacks.js';
 import { Calls, type CallsSeat } from './calls.js';
@@ -66,8 +78,9 @@ export class Attachment {
   /** What was announced when this thread looked at everything last. */
   #news = -1;
 
-  constructor({ port, isCreator, share, leaks }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
+  constructor({ port, isCreator, share, leaks, stalls }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
     this.port = port;
+    watchWaits(port, new Stalls(port, stalls));
     if (leaks.leaks !== 'off') track(port, leaks, calls);
     this.#share = share;
     this.#closing = new Closing(port, isCreator, () => this.end());
@@ -176,7 +189,8 @@ export class Attachment {
   async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
     const call = 'lendAsync';
     const probe = (): FragmentToken | undefined => lendFragment(fragment, this.port, call);
-    return waitFor({ call, port: this.port, event: this.freed, probe, units: 'none' }, options);
+    const what = `a token (${this.port.geometry.tokenCount} are out)`;
+    return waitFor({ call, port: this.port, event: this.freed, probe, units: 'none', what }, options);
   }
 
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
@@ -188,6 +202,16 @@ export class Attachment {
     if (supply !== undefined) supply.trim('trim');
     else if (areas !== undefined && given > 0) ringOwner(port);
     return given;
+  }
+
+  stats(engine: Engine['kind']): PoolStats {
+    this.port.supply?.refuseReentry('stats');
+    return withSoundWords(this.port, 'stats', () => readStats(this.port, engine));
+  }
+
+  audit(): AuditReport {
+    this.port.supply?.refuseReentry('audit');
+    return withSoundWords(this.port, 'audit', () => auditPool(this.port));
   }
 
   watch(worker: unknown): void {

@@ -35,6 +35,8 @@ export interface ChannelEnd {
   readonly geometry: ChannelGeometry;
   readonly notEmpty: PoolEvent;
   readonly notFull: PoolEvent;
+  /** The sends of this thread that wait. */
+  readonly line: Line;
 }
 
 /** For packets: what the end is made of. */
@@ -166,7 +168,8 @@ export class Channel {
 
   /** A wait for room for one entry. */
   #roomFor<T>(call: string, probe: () => T | undefined): Wait<T> {
-    return { call, port: this.#port, event: this.#notFull, probe, ask: this.#maySend };
+    const what = `room in channel ${JSON.stringify(this.name)}`;
+    return { call, port: this.#port, event: this.#notFull, probe, ask: this.#maySend, what, isReported: true };
   }
 
   /**
@@ -261,6 +264,7 @@ export class Channel {
       event: this.#notEmpty,
       probe: this.#receiveOrEnd,
       ask: this.#mayReceive,
+      what: `an entry of channel ${JSON.stringify(this.name)}`,
     };
     return waitFor(wait, requireWaitOptions('next', options));
   }
@@ -359,6 +363,7 @@ export class Channel {
       geometry: channel.#channel,
       notEmpty: channel.#notEmpty,
       notFull: channel.#notFull,
+      line: channel.#line,
     });
     closedChannelError = (channel, call) => channel.#closed(call);
   }

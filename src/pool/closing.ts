@@ -104,7 +104,8 @@ export class Closing {
       return this.#port.isGone || this.#step(isThorough) || this.#isStuck ? true : undefined;
     };
     try {
-      await waitFor({ call: 'close', port: this.#port, event, probe, units: 'none' }, options);
+      const wait = { call: 'close', port: this.#port, event, probe, units: 'none' } as const;
+      await waitFor({ ...wait, what: 'the end', isReported: true }, options);
     } catch (error) {
       if (!(error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT')) throw error;
     }

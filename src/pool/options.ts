@@ -13,7 +13,7 @@ import {
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
 import type { CallsPlan, ChannelPlan, WhenFull } from '../control/geometry.js';
-import { invalidArgument, isArray, requireInteger, requireRecord, show } from '../errors.js';
+import { invalidArgument, isArray, requireInteger, requireMilliseconds, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
 import { isKind } from '../platform/buffers.js';
@@ -26,6 +26,7 @@ import {
   resolveSource,
 } from '../provider/choose.js';
 import type { MemoryProvider } from '../provider/provider.js';
+import type { StallOptions } from '../reports/stall.js';
 
 /** How one channel is made. */
 export interface ChannelOptions {
@@ -52,8 +53,13 @@ export interface PoolNames {
   readonly calls?: string | undefined;
 }
 
-/** How a pool is made; every option has a default. Those of leaks are for the creating thread alone. */
-export interface PoolOptions<Channels extends string = string, Requests extends string = string> extends LeakOptions {
+/**
+ * How a pool is made; every option has a default. Those of leaks and `onStall` are for the creating thread alone;
+ * `stallMs` is for all that do not say otherwise.
+ */
+export interface PoolOptions<Channels extends string = string, Requests extends string = string>
+  extends LeakOptions,
+    StallOptions {
   /** For messages and statistics; 1..128 characters. */
   name?: string | undefined;
   /** Bytes of a page: a power of two from 256 to 64 MiB; 4096 if not given. */
@@ -86,7 +92,7 @@ export interface PoolOptions<Channels extends string = string, Requests extends 
 }
 
 /** How a thread attaches. */
-export interface AttachOptions extends LeakOptions {
+export interface AttachOptions extends LeakOptions, StallOptions {
   /** What the thread calls itself, for statistics and reports. */
   label?: string | undefined;
 }
@@ -109,6 +115,7 @@ export interface ResolvedOptions {
   readonly module: WasmModule | undefined;
   readonly zero: 'never' | 'on-release';
   readonly leaks: LeakOptions;
+  readonly stalls: StallOptions;
 }
 
 export const PAGE_BYTES_MIN = 256;
@@ -123,7 +130,7 @@ const NAME_LENGTH_MAX = 128;
 const GENERATION_BITS_WANTED = 10;
 
 const OPTION_NAMES =
-  'name pageBytes pageCount unitBytes maxPorts tokens channels calls provider reserve engine module zero leaks onLeak'.split(
+  'name pageBytes pageCount unitBytes maxPorts tokens channels calls provider reserve engine module zero leaks onLeak stallMs onStall'.split(
     ' ',
   );
 const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
@@ -166,6 +173,7 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     module: resolveModule(call, given.module),
     zero,
     leaks: resolveLeaks(call, given),
+    stalls: resolveStalls(call, given),
   };
 }
 
@@ -174,11 +182,23 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT as `resolveOptions`
  */
-export function resolveAttach(call: string, options: unknown): { readonly label: string; readonly leaks: LeakOptions } {
-  const record = requireRecord(call, 'options', options ?? {}, ['label', 'leaks', 'onLeak']);
-  const { label = '', ...leaks } = record as AttachOptions;
+export function resolveAttach(
+  call: string,
+  options: unknown,
+): { readonly label: string; readonly leaks: LeakOptions; readonly stalls: StallOptions } {
+  const names = ['label', 'leaks', 'onLeak', 'stallMs', 'onStall'];
+  const given = requireRecord(call, 'options', options ?? {}, names) as AttachOptions;
+  const { label = '' } = given;
   if (typeof label !== 'string') throw invalidArgument(call, 'label', label, 'a string');
-  return { label, leaks: resolveLeaks(call, leaks) };
+  return { label, leaks: resolveLeaks(call, given), stalls: resolveStalls(call, given) };
+}
+
+function resolveStalls(call: string, { stallMs, onStall }: StallOptions): StallOptions {
+  if (stallMs !== undefined) requireMilliseconds(call, 'stallMs', stallMs);
+  if (onStall !== undefined && typeof onStall !== 'function') {
+    throw invalidArgument(call, 'onStall', onStall, 'a function');
+  }
+  return { stallMs, onStall };
 }
 
 function resolveLeaks(call: string, { leaks, onLeak }: LeakOptions): LeakOptions {

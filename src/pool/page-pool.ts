@@ -4,9 +4,7 @@
 // each; everything else (checks of options, bursts on foreign arrays, waiting, closing, reports) stands in the files
 // beside this one.
 
-import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
 import { pageOfHandle, startOfHandle } from '../control/places.js';
-import { withSoundWords } from '../control/sound.js';
 import { announce, inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { prepareEngine, prepareEngineSync } from '../engine/open.js';
@@ -17,13 +15,14 @@ import { isWords } from '../platform/buffers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
-import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinsError, sizeError } from '../port/handles.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinError, sizeError } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import type { PoolEvent } from '../port/waits.js';
 import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
-import { type AuditReport, auditPool } from '../reports/audit.js';
-import { type PoolStats, readStats } from '../reports/stats.js';
+import type { AuditReport } from '../reports/audit.js';
+import type { PoolStats } from '../reports/stats.js';
 import { type Areas, NO_AREA } from '../supply/areas.js';
 import { laterError } from '../supply/callbacks.js';
 import { Attachment, declared } from './attachment.js';
@@ -50,6 +49,8 @@ export type PinToken = number;
 export let isPagePool: (value: unknown) => value is PagePool;
 /** For the package's other entries: the pool's port in this thread. Throws unless it is a pool of this package. */
 export let portOf: (call: string, pool: PagePool) => Port;
+/** For the package's other entries: what is raised when pages come back. */
+export let freedOf: (pool: PagePool) => PoolEvent;
 
 /**
  * A pool of pages of shared memory, as one thread sees it.
@@ -84,7 +85,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   readonly #views: (Uint8Array | undefined)[];
 
   private constructor(start: Start) {
-    const { port } = requireStart(start);
+    requireStart(start);
+    const { port } = start;
     this.#port = port;
     this.#attachment = new Attachment(start, this);
     this.#engine = port.engine;
@@ -110,10 +112,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    */
   static create<Channels extends string = never, Requests extends string = never>(
     options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
-  ): Promise<UnreadablePool<{ channels: Channels; calls?: Requests }>>;
+  ): Promise<UnreadablePool<{ channels: Channels; calls?: Requests | undefined }>>;
   static create<Channels extends string = never, Requests extends string = never>(
     options?: PoolOptions<Channels, Requests>,
-  ): Promise<PagePool<{ channels: Channels; calls?: Requests }>>;
+  ): Promise<PagePool<{ channels: Channels; calls?: Requests | undefined }>>;
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request)));
@@ -124,10 +126,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   /** The same at once, where compiling may block the thread: in Node and in workers. */
   static createSync<Channels extends string = never, Requests extends string = never>(
     options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
-  ): UnreadablePool<{ channels: Channels; calls?: Requests }>;
+  ): UnreadablePool<{ channels: Channels; calls?: Requests | undefined }>;
   static createSync<Channels extends string = never, Requests extends string = never>(
     options?: PoolOptions<Channels, Requests>,
-  ): PagePool<{ channels: Channels; calls?: Requests }>;
+  ): PagePool<{ channels: Channels; calls?: Requests | undefined }>;
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(prepareEngineSync(request)));
@@ -335,8 +337,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   pin(handle: Handle): PinToken {
     if (!isHandleNumber(handle)) throw invalidHandle('pin', handle);
     const page = this.#engine.pin(handle);
-    if (page === ERR_REF_OVERFLOW) throw pinsError(handle);
-    if (page < 0) throw refusal(page, 'pin', 'handle', handle);
+    if (page < 0) throw pinError(page, handle);
     return page;
   }
 
@@ -401,7 +402,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const ask = (): boolean => this.#engine.hasPages() !== 0;
     const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask };
-    return waitFor(wait, requireWaitOptions('takeAsync', options));
+    return waitFor({ ...wait, what: 'a page', isReported: true }, requireWaitOptions('takeAsync', options));
   }
 
   /** Wraps a reference that the caller holds into a Fragment, which releases it from now on. */
@@ -518,8 +519,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /** Counters and places of all pages, over all ports; approximate while threads work. */
   stats(): PoolStats {
-    this.#port.supply?.refuseReentry('stats');
-    return withSoundWords(this.#port, 'stats', () => readStats(this.#port, this.engine));
+    return this.#attachment.stats(this.engine);
   }
 
   /**
@@ -538,8 +538,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * exact one also settles what deaths left, and reaps the ports that were set aside and did nothing since.
    */
   audit(): AuditReport {
-    this.#port.supply?.refuseReentry('audit');
-    return withSoundWords(this.#port, 'audit', () => auditPool(this.#port));
+    return this.#attachment.audit();
   }
 
   /**
@@ -581,6 +580,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
       if (!isPagePool(pool)) throw invalidArgument(call, 'pool', pool, 'a PagePool');
       return pool.#port;
     };
+    freedOf = (pool) => pool.#attachment.freed;
   }
 }
 

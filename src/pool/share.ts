@@ -54,6 +54,7 @@ export interface PoolShare<Names extends PoolNames = PoolNames> {
     readonly maxPorts: number;
     readonly tokens: number;
     readonly zero: 'never' | 'on-release';
+    readonly stallMs?: number | undefined;
     readonly channels: readonly ChannelPlan[];
     readonly calls: readonly CallsPlan[];
     readonly source: PageSource;
@@ -75,7 +76,7 @@ export type NamesOf<Share extends PoolShare> =
     channel(name: infer Channels extends string): void;
     calls(name: infer Requests extends string): void;
   }
-    ? { channels: Channels; calls?: Requests }
+    ? { channels: Channels; calls?: Requests | undefined }
     : PoolNames;
 
 /** A share whose memory was checked. */
@@ -92,7 +93,8 @@ export function makeShare(
   layoutHash: number,
   module: WasmModule | undefined,
 ): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, calls, source } = options;
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, calls, source, stalls } =
+    options;
   return {
     kind: 'pagepool',
     abi: ABI_VERSION,
@@ -109,6 +111,7 @@ export function makeShare(
       maxPorts,
       tokens,
       zero,
+      ...(stalls.stallMs === undefined ? {} : { stallMs: stalls.stallMs }),
       channels: channels.map((channel) => ({ ...channel })),
       calls: calls.map((each) => ({ ...each })),
       source,

@@ -17,6 +17,7 @@ import { invalidArgument } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { chooseMemory } from '../platform/capabilities.js';
 import { openPort, type Port, refuseClosing } from '../port/port.js';
+import type { StallOptions } from '../reports/stall.js';
 import { NO_AREAS } from '../supply/areas.js';
 import { resolveAttach, resolveOptions } from './options.js';
 import { makeShare, openShare, type PoolShare } from './share.js';
@@ -28,6 +29,7 @@ export interface Start {
   /** What other threads attach with, or why there is none. */
   readonly share: PoolShare | string;
   readonly leaks: LeakOptions;
+  readonly stalls: StallOptions;
 }
 
 /** Memory that is written and an engine to be prepared: what creating does before compiling. */
@@ -37,8 +39,8 @@ export interface Creation {
 }
 
 /** Throws unless this module made it: nobody else makes pools. */
-export function requireStart(start: unknown): Start {
-  if (typeof start === 'object' && start !== null && started.has(start)) return start as Start;
+export function requireStart(start: unknown): asserts start is Start {
+  if (typeof start === 'object' && start !== null && started.has(start)) return;
   throw invalidArgument('new PagePool', 'start', start, 'PagePool.create() or PagePool.attach()', 'call one of them');
 }
 
@@ -82,6 +84,7 @@ export function beginCreation(call: string, options: unknown): Creation {
         isCreator: true,
         share: memory.isShared ? makeShare(memory, resolved, layoutHash, engine.module) : reason,
         leaks: resolved.leaks,
+        stalls: resolved.stalls,
       });
     },
   };
@@ -89,7 +92,7 @@ export function beginCreation(call: string, options: unknown): Creation {
 
 /** Joins a pool that another thread created. */
 export function attachTo(share: unknown, options: unknown): Start {
-  const { label, leaks } = resolveAttach('attach', options);
+  const { label, leaks, stalls } = resolveAttach('attach', options);
   const opened = openShare(share, layoutHash);
   const { memory, geometry } = opened;
   const identity = identityKey(memory);
@@ -110,7 +113,8 @@ export function attachTo(share: unknown, options: unknown): Start {
   const { kind } = shared.source;
   const port = openPort({ memory, geometry, name, label, kind, engine: prepared, areas });
   attached.add(identity);
-  return startOf({ port, isCreator: false, share: opened.share, leaks });
+  const { stallMs = shared.stallMs, onStall } = stalls;
+  return startOf({ port, isCreator: false, share: opened.share, leaks, stalls: { stallMs, onStall } });
 }
 
 /** Lets this thread attach once more, as another thread would: for the suite of providers, which has but one. */

@@ -3,7 +3,7 @@
 // The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer,
 // which is made anew when another thread has grown the memory past it.
 
-import { PIN_COUNT_MASK } from '../../assembly/layout.js';
+import { ERR_REF_OVERFLOW, PIN_COUNT_MASK } from '../../assembly/layout.js';
 import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
 import { callError, invalidArgument, invalidHandle, invalidRange, requireInteger } from '../errors.js';
 import { isHandleNumber } from '../numbers.js';
@@ -69,8 +69,9 @@ export function sizeError(call: string, bytes: number, pageBytes: number): Error
   return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
 }
 
-/** The error for a page that has as many pins as can be counted. */
-export function pinsError(handle: number): Error {
+/** The error for a pin that was refused: also for a page that has as many as can be counted. */
+export function pinError(code: number, handle: number): Error {
+  if (code !== ERR_REF_OVERFLOW) return refusal(code, 'pin', 'handle', handle);
   const rule = `at most ${PIN_COUNT_MASK} pins on its page`;
   return callError('POOL_ERR_REF_OVERFLOW', 'pin', `handle=${handle}`, rule, 'unpin() what is pinned');
 }

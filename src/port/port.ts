@@ -43,6 +43,8 @@ export interface Port extends AreasSeat, SupplySeat {
   readonly isGone: boolean;
   /** Another thread took this one for dead and reaped the port: its words are somebody else's. */
   readonly isLost: boolean;
+  /** Hears of this thread's waits. */
+  readonly waitWatch: WaitWatch | undefined;
   /** Waits of this thread that are under way: it is parked while there are any. */
   readonly waits: number;
   /** The signals of those waits. */
@@ -59,6 +61,26 @@ export interface PortListener {
   engineChanged(engine: Engine): void;
   /** The port is lost. */
   lost(): void;
+}
+
+/** A wait, as whoever watches it sees it. */
+export interface WatchedWait {
+  /** For messages: `takeAsync`. */
+  readonly call: string;
+  /** What is waited for, as messages name it: `room in channel "work"`. */
+  readonly what?: string | undefined;
+  /** Whether it is reported when nobody answers it. */
+  readonly isReported?: boolean | undefined;
+  /** When it began, by the monotonic clock, where it is the second part of one. */
+  readonly startMs?: number | undefined;
+}
+
+/** Who hears of waits that sleep, and can say why they do. */
+export interface WaitWatch {
+  begin(wait: WatchedWait): void;
+  end(wait: WatchedWait, isAnswered: boolean): void;
+  /** Where the pages are, and what would help. */
+  describe(wait: WatchedWait): string;
 }
 
 /** The port as this file alone may see it. */
@@ -107,6 +129,7 @@ export function openPort(plan: PortPlan): Port {
       supply: undefined,
       isGone: false,
       isLost: false,
+      waitWatch: undefined,
       waits: 0,
       signals: new Signals(),
       listener: undefined,
@@ -135,6 +158,11 @@ export function listen(port: Port, listener: PortListener): void {
   const open: Open = port;
   if (open.listener !== undefined) throw new Error('there is a listener');
   open.listener = listener;
+}
+
+/** From now on `watch` hears of the port's waits. */
+export function watchWaits(port: Port, watch: WaitWatch): void {
+  (port as Open).waitWatch = watch;
 }
 
 /** From now on the port's references are followed, through `engine`. Told before anybody copies the engine. */

@@ -9,7 +9,7 @@ import { hold, letGo, startTimer } from '../platform/timers.js';
 import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
 import type { Probe } from './looks.js';
-import { destroyedError, ownsPort, type Port, park, unpark } from './port.js';
+import { destroyedError, ownsPort, type Port, park, unpark, type WatchedWait } from './port.js';
 import type { Units, WaitEvent } from './waits.js';
 
 /** How to wait. */
@@ -25,6 +25,8 @@ export interface WaitOptions {
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 10;
+/** A timeout as long says where the pages are, which takes a look at all of them: whoever polls pays nothing. */
+const DESCRIBED_MS_MIN = 10;
 
 /** The options, checked. */
 export function requireWaitOptions(call: string, options: unknown): WaitOptions {
@@ -61,9 +63,7 @@ export function catchUp({ areas, supply }: Port): void {
 }
 
 /** What a wait needs beside its options. */
-export interface Wait<T> {
-  /** For messages: `takeAsync`. */
-  readonly call: string;
+export interface Wait<T> extends WatchedWait {
   readonly port: Port;
   readonly event: WaitEvent;
   /** The call that is waited for: its result, or undefined where it says "not now". */
@@ -74,8 +74,6 @@ export interface Wait<T> {
   readonly units?: Units | undefined;
   /** It takes nothing: whoever waited makes the call then. */
   readonly isPeek?: boolean | undefined;
-  /** When the wait began, by the monotonic clock, where it is the second part of one. */
-  readonly startMs?: number | undefined;
 }
 
 /**
@@ -103,7 +101,7 @@ export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<
   }
   if (first !== undefined) return first;
   const leftMs = timeoutMs - (monotonicMs() - startMs);
-  if (leftMs <= 0) throw timeoutError(wait.call, timeoutMs);
+  if (leftMs <= 0) throw timeoutError(wait, timeoutMs);
   const asleep = due === undefined ? carried(wait) : wait;
   return new Promise<T>((resolve, reject) => new AsyncWait(asleep, options, leftMs, resolve, reject).look());
 }
@@ -153,6 +151,7 @@ class AsyncWait<T> {
     wait.event.begin(this.look, wait.units ?? 'one');
     park(wait.port);
     this.#wake(leftMs);
+    wait.port.waitWatch?.begin(wait);
     if (ref !== false) hold();
   }
 
@@ -167,7 +166,7 @@ class AsyncWait<T> {
       const armed = event.arm(units);
       const result = look(this.#wait);
       if (result !== undefined) {
-        this.#end(this.#wait.isPeek === true);
+        this.#end(true);
         this.#resolve(result);
         return;
       }
@@ -188,7 +187,7 @@ class AsyncWait<T> {
     const stepMs = Math.min(leftMs, TIMER_MS_MAX);
     this.#timeout = startTimer(() => {
       if (stepMs < leftMs) this.#wake(leftMs - stepMs);
-      else this.#fail(timeoutError(this.#wait.call, this.#options.timeoutMs as number));
+      else this.#fail(timeoutError(this.#wait, this.#options.timeoutMs as number));
     }, Math.ceil(stepMs));
   }
 
@@ -200,20 +199,25 @@ class AsyncWait<T> {
     this.#reject(reason);
   }
 
-  #end(isPeek: boolean): void {
+  #end(isAnswered: boolean): void {
     const { signal, ref } = this.#options;
-    const { event, port, units = 'one' } = this.#wait;
+    const { event, isPeek, port, units = 'one' } = this.#wait;
     this.#isOver = true;
     clearTimeout(this.#timeout);
     clearTimeout(this.#lookTimer);
     if (ref !== false) letGo();
+    port.waitWatch?.end(this.#wait, isAnswered);
     event.end(this.look, units);
     unpark(port);
-    event.settle?.(isPeek);
+    event.settle?.(isAnswered && isPeek === true);
     if (signal !== undefined) port.signals.remove(signal, this.#abort);
   }
 }
 
-function timeoutError(call: string, timeoutMs: number): PagePoolError {
-  return callError('POOL_ERR_TIMEOUT', call, `timeoutMs=${timeoutMs}`, 'what was waited for within that time');
+function timeoutError(wait: Wait<unknown>, timeoutMs: number): PagePoolError {
+  const { call, isReported, port, what = 'what was waited for' } = wait;
+  const rule = `${what} of pool ${JSON.stringify(port.name)} within that time`;
+  const isWorth = isReported === true && timeoutMs >= DESCRIBED_MS_MIN && !port.isGone;
+  const todo = isWorth ? port.waitWatch?.describe(wait) : undefined;
+  return callError('POOL_ERR_TIMEOUT', call, `timeoutMs=${timeoutMs}`, rule, todo);
 }

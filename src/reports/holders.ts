@@ -189,7 +189,8 @@ function pageList(pages: readonly number[]): string {
 }
 
 /** `port 3 "encoder"`, and what is special about it. */
-function portName(id: number, label: string, claim: number): string {
+/** `port 1 "parser"`, and what is to be said of its claim. */
+export function portName(id: number, label: string, claim: number): string {
   const state = claim & CLAIM_STATE_MASK;
   const name = label === '' ? `port ${id}` : `port ${id} ${JSON.stringify(label)}`;
   if (state === CLAIM_QUARANTINED) return `${name}, which is set aside,`;

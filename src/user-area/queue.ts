@@ -447,7 +447,8 @@ export class UserQueue {
   }
 
   async #wait(call: string, probe: () => true | undefined, options: WaitOptions): Promise<void> {
-    await waitFor({ call, port: this.#port, event: this.#event, probe, units: 'none' }, options);
+    const what = call === 'close' ? 'what the consumer of a user queue has' : 'room in a user queue';
+    await waitFor({ call, port: this.#port, event: this.#event, probe, units: 'none', what }, options);
   }
 
   #requireOpen(call: string): void {

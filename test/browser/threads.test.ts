@@ -76,6 +76,26 @@ describe.each([
       expect((result as unknown as { blocking: Error }).blocking.message).toContain('use next() or receive() here');
     });
 
+    test('an object that no other thread can use is not posted: the error says what to post', async () => {
+      const result = await stage.play<{ errors: Record<string, string>; end: object }>('posting', { engine });
+      expect(result).toMatchObject({
+        errors: {
+          fragment: expect.stringMatching(/^DataCloneError: postMessage failed: value=Fragment .*lend\(\)/),
+          packet: expect.stringMatching(/^DataCloneError: postMessage failed: value=Packet .*lend\(\)/),
+          pool: expect.stringMatching(/^DataCloneError: postMessage failed: value=PagePool .*share\(\)/),
+          channel: expect.stringMatching(/^DataCloneError: postMessage failed: value=Channel .*share\(\)/),
+        },
+        end: HOME,
+      });
+    });
+
+    test('a wait that nobody answers warns on the console', async () => {
+      expect(await stage.play('stalls', { engine })).toMatchObject({
+        text: expect.stringMatching(/^PAGEPOOL_STALL: pool "pool" stands still: takeAsync .* holds 1 page \(1\)/),
+        end: HOME,
+      });
+    });
+
     test('references travel by postMessage, each good for one adoption', async () => {
       const count = 2000;
       expect(await stage.play('tokens', { engine, seed, count })).toMatchObject({

@@ -180,7 +180,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       }));
 
     it('refuses without a page, and flush waits for as many as the record takes', () =>
-      withPool({ pageCount: 4 }, async (pool, channel) => {
+      withPool({ pageCount: 4, log: { capacity: 4 } }, async (pool, channel) => {
         const writer = new RecordWriter(channel, { flushMs: 60_000 });
         const held = [1, 2, 3, 4].map(() => pool.take() as Fragment);
         expect(writer.write('small')).toBe(false);
@@ -337,7 +337,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       }));
 
     it('a record of several pages that is never sent gives all of them back', () =>
-      withPool({ pageCount: 4 }, (pool, channel) => {
+      withPool({ pageCount: 4, log: { capacity: 4 } }, (pool, channel) => {
         const writer = new RecordWriter(channel, { flushMs: 60_000 });
         expect(writer.write('x'.repeat(4 * PAGE_BYTES))).toBe(true);
         expect(pool.take()).toBe(null);

@@ -89,6 +89,7 @@ export function openPort(memory: PoolMemory, geometry: Geometry, kind: EngineKin
     supply: undefined,
     isGone: false,
     isLost: false,
+    waitWatch: undefined,
     waits: 0,
     listener: undefined,
     standIn: () => {},

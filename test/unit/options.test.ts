@@ -2,7 +2,7 @@
 
 import { PagePool } from 'pagepool';
 import { describe, expect, it } from 'vitest';
-import { resolveOptions } from '../../src/pool/options.js';
+import { resolveAttach, resolveOptions } from '../../src/pool/options.js';
 import { codeOf, messageOf } from '../support/realm.js';
 
 const MiB = 1024 * 1024;
@@ -16,6 +16,7 @@ describe('options', () => {
       unitBytes: 64,
       maxPorts: 16,
       tokens: 256,
+      stalls: {},
       channels: [],
       calls: [],
       provider: expect.objectContaining({ kind: 'wasm-memory' }),
@@ -32,7 +33,18 @@ describe('options', () => {
   });
 
   it('that are given as undefined have their defaults', () => {
-    expect(resolveOptions('create', { pageBytes: undefined, zero: undefined }).pageBytes).toBe(4096);
+    const names = 'name pageBytes pageCount unitBytes maxPorts tokens channels provider reserve engine module zero';
+    const all = [...names.split(' '), 'leaks', 'onLeak', 'stallMs', 'onStall'];
+    const undefinedOnes = Object.fromEntries(all.map((name) => [name, undefined]));
+    const { provider: _, ...resolved } = resolveOptions('create', undefinedOnes);
+    const { provider: __, ...defaults } = resolveOptions('create', {});
+    expect(resolved).toEqual(defaults);
+    const channel = { capacity: undefined, batch: undefined, whenFull: undefined };
+    expect(resolveOptions('create', { channels: { a: channel } }).channels).toEqual(
+      resolveOptions('create', { channels: { a: {} } }).channels,
+    );
+    const attach = { label: undefined, leaks: undefined, onLeak: undefined, stallMs: undefined, onStall: undefined };
+    expect(resolveAttach('attach', attach)).toEqual(resolveAttach('attach', {}));
   });
 
   it.each([

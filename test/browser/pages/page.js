@@ -16,6 +16,7 @@ import { mainThread } from './main-thread.js';
 import { media } from './media.js';
 import { nestedAreas } from './nested-areas.js';
 import { otherWorkers } from './other-workers.js';
+import { posting, stalls } from './posting.js';
 import { providerChurn, providerConformance } from './provider-churn.js';
 import { slabGrowth } from './slab-growth.js';
 import { files, pictures, sockets, streams } from './sources.js';
@@ -41,10 +42,12 @@ globalThis.tests = {
   nestedAreas,
   otherWorkers,
   pictures,
+  posting,
   providerChurn,
   providerConformance,
   slabGrowth,
   sockets,
+  stalls,
   streams,
   tokens,
   tryWorklet,

@@ -56,7 +56,10 @@ import {
   receivePacket,
   records,
   sendPacket,
+  sendPacketAsync,
   type TextLinesOptions,
+  takePacket,
+  takePacketAsync,
   textLines,
   waitPacketRoom,
 } from 'pagepool/packet';
@@ -110,7 +113,12 @@ export async function use(): Promise<CloseReport> {
   return pool.close({ timeoutMs: 1000 });
 }
 
-export async function usePackets(channel: Channel, first: Fragment, source: PacketSource): Promise<number> {
+export async function usePackets(
+  pool: PagePool,
+  channel: Channel,
+  first: Fragment,
+  source: PacketSource,
+): Promise<number> {
   const packet: Packet = new Packet().append(first).prepend(new Packet());
   const rest: Packet = packet.split(4).append(packet.clone()).append(packet.slice(0, 2));
   const head: Uint8Array | null = packet.expandHead(8, 2);
@@ -122,6 +130,8 @@ export async function usePackets(channel: Channel, first: Fragment, source: Pack
   const buffers: Uint8Array[] = rest.toBuffers();
   if (!rest.coalesce() || !sendPacket(channel, rest, buffers.length))
     await waitPacketRoom(channel, rest, { timeoutMs: 1 });
+  await sendPacketAsync(channel, takePacket(pool, 100_000) ?? (await takePacketAsync(pool, 10, { ref: false })), 1);
+  for await (const message of packets(channel, { timeoutMs: 1 })) message.release();
   const received: Packet | null = receivePacket(channel) ?? (await nextPacket(channel, { ref: true }));
   const limit: FramingOptions = { maxBytes: 100 };
   const prefix: LengthPrefixOptions = { ...limit, prefixBytes: 2, littleEndian: true };
