@@ -14,7 +14,6 @@ import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
 import { monotonicMs } from '../platform/clock.js';
 import { copyBytes } from '../platform/copy.js';
-import { dispose } from '../platform/symbols.js';
 import { hasTimers, hold, letGo, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
@@ -364,8 +363,13 @@ export class RecordWriter {
     };
     const probe = (): true | undefined => (send() === true && this.#hasMissing() ? true : undefined);
     // Room first; then pages, which are no news of the channel: a timer looks for them.
-    await this.#waitFor(send, 'one', startMs, wait);
+    await this.#waitFor(send, this.#units, startMs, wait);
     await this.#waitFor(probe, 'none', startMs, wait);
+  }
+
+  /** What the pending message takes of the channel's room. */
+  get #units(): Units {
+    return this.#pages.length > 1 ? 'several' : 'one';
   }
 
   #waitFor(probe: () => true | undefined, units: Units, startMs: number, options: WaitOptions): Promise<true> {
@@ -387,7 +391,7 @@ export class RecordWriter {
   /** A message is begun: it is sent after `flushMs`. */
   #begin(): void {
     if (!hasTimers()) return;
-    this.#deadline = performance.now() + this.#flushMs;
+    this.#deadline = monotonicMs() + this.#flushMs;
     this.#timer ??= startTimer(this.#onTime, this.#flushMs);
     this.#isHolding = this.#ref;
     if (this.#ref) hold();
@@ -396,7 +400,7 @@ export class RecordWriter {
   readonly #onTime = (): void => {
     this.#timer = undefined;
     if (this.#count === 0) return;
-    const left = this.#deadline - performance.now();
+    const left = this.#deadline - monotonicMs();
     if (left > 0) this.#timer = startTimer(this.#onTime, left);
     else if (this.#wait === undefined) this.#sendLater();
   };
@@ -422,7 +426,7 @@ export class RecordWriter {
     const done = (): void => {
       if (this.#wait === wait) this.#wait = undefined;
     };
-    this.#waitFor(probe, 'one', monotonicMs(), { ref: this.#ref, signal: wait.signal }).then(done, done);
+    this.#waitFor(probe, this.#units, monotonicMs(), { ref: this.#ref, signal: wait.signal }).then(done, done);
   }
 
   /**
@@ -439,11 +443,11 @@ export class RecordWriter {
     const port = this.#port;
     if (timeoutMs === 0 || port.isGone || !port.memory.isShared) return false;
     const cell = new Int32Array(new SharedArrayBuffer(WORD_BYTES));
-    const deadline = performance.now() + timeoutMs;
+    const deadline = monotonicMs() + timeoutMs;
     park(port);
     try {
       for (let sleepMs = SLEEP_MS_MIN; ; sleepMs = Math.min(2 * sleepMs, SLEEP_MS_MAX)) {
-        const left = deadline - performance.now();
+        const left = deadline - monotonicMs();
         Atomics.wait(cell, 0, 0, Math.max(0, Math.min(sleepMs, left)));
         if (!ownsPort(port)) return this.#isRead() && this.#wasWhole();
         catchUp(port);
@@ -495,16 +499,5 @@ export class RecordWriter {
     this.#wait = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-  }
-
-  /** Sends what is pending where there is room, and releases. */
-  [dispose](): void {
-    const pending = this.#count;
-    try {
-      if (pending > 0 && !this.#port.isGone) this.#send('flush');
-    } catch {
-      this.#lost += pending;
-    }
-    this.release();
   }
 }

@@ -174,7 +174,9 @@ export class Calls {
       if (room === undefined) failedMs = monotonicMs();
       return room;
     };
-    return waitFor({ call: 'take', port, event, probe, units: 'several' }, requireWaitOptions('take', options));
+    const wait = { call: 'take', port, event, probe, units: 'several' } as const;
+    const what = 'two pages at one time';
+    return waitFor({ ...wait, what, isReported: true }, requireWaitOptions('take', options));
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {
@@ -260,7 +262,8 @@ export class Calls {
     let answer: readonly number[];
     try {
       const event = replies.event(() => isOver(port, number), replies.looks);
-      answer = await waitFor({ call, port, event, probe, startMs }, options);
+      const what = `an answer of calls ${JSON.stringify(this.name)}`;
+      answer = await waitFor({ call, port, event, probe, startMs, what }, options);
     } catch (error) {
       this.#giveUp(number);
       throw error;
@@ -279,7 +282,9 @@ export class Calls {
       const first = options.signal?.aborted === true ? undefined : probe();
       if (first !== undefined && first !== ERR_NO_REPLY_SLOT) return first;
       for (;;) {
-        const number = await waitFor({ call, port, event: this.#notFull, probe, startMs }, options);
+        const what = `room in calls ${JSON.stringify(this.name)}`;
+        const wait = { call, port, event: this.#notFull, probe, startMs, what, isReported: true };
+        const number = await waitFor(wait, options);
         if (number !== ERR_NO_REPLY_SLOT) return number;
         const event = replies.event(hasSlot);
         await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs }, options);

@@ -483,8 +483,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * worker is made. Workers of Node, Bun and Deno tell of their end; where there are Web Locks, every thread of the
    * pool is watched from the first call on, and that is how a page hears of its workers.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no worker, it has ended, or its end cannot be heard of
-   *   here
+   * @param worker a Worker, or what holds Workers: a pool of piscina, tinypool or workerpool, or what these pass on.
+   *   Workers that are watched already, and those of a pool that have ended, are left alone: call it again for new ones
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is and holds no worker, it has ended, or its end cannot be
+   *   heard of here
    */
   watch(worker: unknown): void {
     this.#attachment.watch(worker);

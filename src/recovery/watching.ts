@@ -8,18 +8,12 @@ import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
 import { clearWatched, forgetWatched, noteWatched } from '../control/watched.js';
-import { invalidArgument, is, show } from '../errors.js';
+import { invalidArgument, show } from '../errors.js';
 import { warn } from '../platform/console.js';
 import type { Port } from '../port/port.js';
 import { LockWatch, OwnLock, platformLocks } from './locks.js';
 import type { PortReaper } from './port-reaper.js';
-
-/** What is used of a worker of node:worker_threads. */
-interface ExitingWorker {
-  readonly threadId: number;
-  on(event: 'exit', listener: () => void): unknown;
-  off(event: 'exit', listener: () => void): unknown;
-}
+import { type ExitingWorker, isExitingWorker, workersIn } from './workers.js';
 
 /** One thread's watches. */
 export class Watching {
@@ -36,29 +30,32 @@ export class Watching {
   }
 
   /**
-   * Reaps the worker's ports when it ends, whatever it attaches until then.
+   * Reaps the ports of the worker, or of all that the value holds, when they end, whatever they attach until then.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when its end cannot be heard of here, or it has ended
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an end cannot be heard of here, or the worker has ended
    */
-  watch(worker: unknown): void {
+  watch(value: unknown): void {
+    const workers = workersOf(value);
+    if (workers === undefined) throw invalidArgument('watch', 'worker', value, 'a Worker, or what holds Workers');
     const locks = this.#port.memory.isShared ? platformLocks() : undefined;
-    if (isExitingWorker(worker)) {
-      this.#watchExit(worker);
-      // In Deno a lock keeps the program alive, and the event is enough.
-      if (locks !== undefined && !('Deno' in globalThis)) this.#watchLocks();
-    } else if (!isWorker(worker)) {
-      throw invalidArgument('watch', 'worker', worker, 'a Worker');
-    } else if (locks !== undefined) this.#watchLocks();
-    else {
+    if (locks === undefined && !workers.every(isExitingWorker)) {
       throw invalidArgument(
         'watch',
         'worker',
-        worker,
+        value,
         'a Worker with an exit event, or a realm with Web Locks',
         'reap its port by hand when it has ended: reap(portId, { force: true }), then audit()',
       );
     }
-    this.#port.areas?.carryTo(worker); // last: what is refused leaves no listener
+    const isOne = workers[0] === value;
+    for (const worker of workers) {
+      // Of those that a pool holds, some may be on their way out: whoever watched them hears of it.
+      if (!isOne && isExitingWorker(worker) && worker.threadId < 0) continue;
+      if (isExitingWorker(worker)) this.#watchExit(worker);
+      this.#port.areas?.carryTo(worker); // last: what is refused leaves no listener
+    }
+    // In Deno a lock keeps the program alive, and the event is enough.
+    if (locks !== undefined && !('Deno' in globalThis && workers.every(isExitingWorker))) this.#watchLocks();
   }
 
   #watchExit(worker: ExitingWorker): void {
@@ -124,16 +121,11 @@ export class Watching {
   }
 }
 
-function isExitingWorker(value: unknown): value is ExitingWorker {
-  const worker = value as Partial<ExitingWorker> | null;
-  return is(() => typeof worker === 'object' && typeof worker?.on === 'function' && Number.isInteger(worker.threadId));
-}
-
-/** Whether it is a Worker of the web, by what it can do. */
-function isWorker(value: unknown): boolean {
-  const worker = value as { postMessage?: unknown; terminate?: unknown } | null;
-  return is(
-    () =>
-      typeof worker === 'object' && typeof worker?.postMessage === 'function' && typeof worker.terminate === 'function',
-  );
+/** The workers in the value; none where looking runs the caller's code, and that throws. */
+function workersOf(value: unknown): ReturnType<typeof workersIn> {
+  try {
+    return workersIn(value);
+  } catch {
+    return undefined;
+  }
 }

@@ -145,7 +145,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     await end(worker, 'exit');
     expect(messageOf(() => pool.watch(worker))).toContain('worker.threadId=-1 (expected a worker that runs)');
     for (const value of [null, undefined, 7, 'worker', {}, new EventEmitter(), new MessageChannel()]) {
-      expect(messageOf(() => pool.watch(value))).toContain('(expected a Worker)');
+      expect(messageOf(() => pool.watch(value))).toContain('(expected a Worker, or what holds Workers)');
     }
     vi.stubGlobal('navigator', {});
     vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never);
@@ -156,6 +156,41 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     expect(codeOf(() => pool.watch(ofTheWeb))).toBe(
       'navigator' in globalThis && navigator.locks ? undefined : 'POOL_ERR_INVALID_ARGUMENT',
     );
+  });
+
+  it('finds the workers in what pools of workers give, once each, and leaves out those that have ended', async () => {
+    const { worker, said } = start('terminate');
+    await said();
+    const gone = new Worker('', { eval: true });
+    await once(gone, 'exit');
+    const listeners = (): number => worker.listenerCount('exit');
+    const before = listeners();
+    const wrapped = { [Symbol('own')]: { worker }, id: worker.threadId };
+    const thread = { thread: worker, threadId: worker.threadId, on: () => {}, postMessage() {}, terminate() {} };
+    const holders = [{ worker }, { thread: worker }, thread, wrapped];
+    for (const holder of holders) {
+      pool.watch(holder);
+      expect(listeners()).toBe(before + 1);
+    }
+    for (const list of [
+      { threads: [gone, thread, worker] },
+      { workers: [{ worker }, { worker: gone }] },
+      { threads: [] },
+    ]) {
+      pool.watch(list);
+      expect(listeners()).toBe(before + 1);
+    }
+    for (const wrong of [{ threads: [{}] }, { workers: [worker, 1] }, { worker: 1 }, { threads: worker }, []]) {
+      expect(messageOf(() => pool.watch(wrong))).toContain('a Worker, or what holds Workers');
+    }
+    // Two loops among wrappers end.
+    const loop: Record<PropertyKey, unknown> = {};
+    loop.worker = loop;
+    loop[Symbol('back')] = loop;
+    expect(codeOf(() => pool.watch(loop))).toBe('POOL_ERR_INVALID_ARGUMENT');
+    await end(worker, 'terminate');
+    expectAllHome();
+    expect(listeners()).toBe(0);
   });
 
   it('a worker that was not watched keeps its port; by hand it is set aside, then reaped', async () => {

@@ -40,6 +40,7 @@ import {
   toUnshared,
   type Verdict,
 } from 'pagepool/border';
+import { type FragmentTransferHandler, fragmentHandler } from 'pagepool/comlink';
 import {
   delimited,
   type FramingOptions,
@@ -143,6 +144,14 @@ export async function usePackets(
   return bytes;
 }
 
+export function useHandler(pool: PagePool, value: unknown): Fragment | undefined {
+  const handler: FragmentTransferHandler = fragmentHandler(pool);
+  pool.watch({ threads: [] });
+  // @ts-expect-error a share is no pool
+  fragmentHandler(pool.share());
+  return handler.canHandle(value) ? handler.deserialize(handler.serialize(value)[0]) : undefined;
+}
+
 export async function useRecords(channel: Channel, maxLength: number | undefined): Promise<number> {
   const how: RecordWriterOptions = { flushMs: 5, whenFull: 'drop-newest', ref: false };
   const writer: RecordWriter = new RecordWriter(channel, how);
@@ -159,7 +168,7 @@ export async function useRecords(channel: Channel, maxLength: number | undefined
   textLines([1]);
   // @ts-expect-error the oldest are dropped by a channel
   new RecordWriter(channel, { whenFull: 'drop-oldest' });
-  writer[Symbol.dispose]();
+  writer.release();
   return count;
 }
 

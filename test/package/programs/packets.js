@@ -5,7 +5,7 @@ import { PagePool } from 'pagepool';
 import { lines, Packet, packets, RecordWriter, records, sendPacket, textLines } from 'pagepool/packet';
 
 // Nobody reads while they write.
-const channels = { work: {}, log: { capacity: 8 }, text: { capacity: 8 } };
+const channels = { work: { capacity: 8 }, log: { capacity: 8 }, text: { capacity: 8 } };
 const results = [];
 for (const engine of ['wasm', 'typescript']) {
   const pool = await PagePool.create({ engine, pageCount: 16, channels });

@@ -1,0 +1,3 @@
+// The public entry pagepool/comlink: re-exports only.
+
+export { type FragmentTransferHandler, fragmentHandler } from './comlink/handler.js';
