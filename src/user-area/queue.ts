@@ -100,6 +100,8 @@ export class UserQueue {
   /** Page -> references that this thread's queues have given. */
   readonly #given: Uint32Array;
   readonly #event: UserEvent;
+  /** Bytes of the last copy that was refused for want of a page; 0 if none was. */
+  #lackedBytes = 0;
   /** Completions between two looks at the refills. */
   readonly #refillEvery: number;
   readonly #share: UserShare;
@@ -266,10 +268,11 @@ export class UserQueue {
   }
 
   /**
-   * Resolves when the consumer has taken something and there is room for an entry.
+   * Resolves when there is room for an entry; where the last copy was refused for want of a page, when there is one as
+   * well. A wait for a page looks every 1 to 10 ms.
    *
    * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_DESTROYED when this thread has
-   *   left the pool; POOL_ERR_TIMEOUT when `timeoutMs` is over
+   *   left the pool; POOL_ERR_CLOSING when the pool closes; POOL_ERR_TIMEOUT when `timeoutMs` is over
    */
   async waitRoom(options?: WaitOptions): Promise<void> {
     const probe = (): true | undefined => {
@@ -277,7 +280,7 @@ export class UserQueue {
       // Nothing can be given any more, and with a consumer that is gone no room would ever come.
       if (this.#port.isGone) throw destroyedError('waitRoom');
       this.refill();
-      return this.#rings.room() > 0 ? true : undefined;
+      return this.#rings.room() > 0 && this.#hasMissing() ? true : undefined;
     };
     await this.#wait('waitRoom', probe, requireWaitOptions('waitRoom', options));
   }
@@ -372,13 +375,28 @@ export class UserQueue {
   /** One entry with a copy of up to a page; false: no room, or no page. */
   #copy(bytes: Uint8Array, tag: number): boolean {
     if (this.#rings.room() === 0) return false;
-    const pool = this.#pool;
-    // The open fragment page may be one of a reserve; whole pages are then still the area's, while it has any.
-    const handle = this.#inArea(pool.allocFragment(Math.max(1, bytes.length))) || this.#inArea(pool.alloc());
+    const handle = this.#allocInArea(Math.max(1, bytes.length));
+    this.#lackedBytes = handle === 0 ? Math.max(1, bytes.length) : 0;
     if (handle === 0) return false;
     copyBytes(fragmentView(this.#port, 'giveCopy', handle, 0, bytes.length), bytes);
     this.#put(pageOfHandle(this.#port, handle), startInPage(this.#port, handle), handle, bytes.length, tag);
     this.#counts.copied++;
+    return true;
+  }
+
+  /** Room for a copy, or 0. */
+  #allocInArea(bytes: number): number {
+    // The open fragment page may be one of a reserve; whole pages are then still the area's, while it has any.
+    return this.#inArea(this.#pool.allocFragment(bytes)) || this.#inArea(this.#pool.alloc());
+  }
+
+  /** Whether the last copy that was refused for want of a page would find one now. */
+  #hasMissing(): boolean {
+    if (this.#lackedBytes === 0) return true;
+    const handle = this.#allocInArea(this.#lackedBytes);
+    if (handle === 0) return false;
+    this.#port.engine.release(handle);
+    this.#lackedBytes = 0;
     return true;
   }
 

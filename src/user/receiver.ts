@@ -35,7 +35,7 @@ import {
   type UserShare,
   userRingsBytes,
 } from './layout.js';
-import { after, type ReceiveOptions, refuse, sleep } from './waiting.js';
+import { after, type ReceiveOptions, refuse, sleep, turnDue } from './waiting.js';
 
 const dispose: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
 
@@ -247,13 +247,13 @@ export class Receiver {
    * @throws TypeError where a thread may not block; use `next` there
    */
   waitSync(timeoutMs: number = Infinity): boolean {
-    const deadline = Date.now() + timeoutMs;
+    const deadlineMs = performance.now() + timeoutMs;
     this.#begin();
     try {
       for (;;) {
         const { sequence, isOver } = this.#arm();
         const isReady = this.pending > 0;
-        const left = deadline - Date.now();
+        const left = deadlineMs - performance.now();
         if (isReady || isOver || left <= 0) return isReady;
         Atomics.wait(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, sequence, left);
       }
@@ -269,7 +269,9 @@ export class Receiver {
    */
   async next(options: ReceiveOptions = {}): Promise<Delivery | null> {
     const { signal, timeoutMs = Infinity } = options;
-    const deadline = Date.now() + timeoutMs;
+    const deadlineMs = performance.now() + timeoutMs;
+    const due = turnDue();
+    if (due !== undefined) await due;
     this.#begin();
     const stay = options.ref !== false ? after(2 ** 31 - 1, () => {}) : undefined;
     try {
@@ -278,7 +280,7 @@ export class Receiver {
         const { sequence, isOver } = this.#arm();
         const delivery = this.receive();
         if (delivery !== null || isOver) return delivery;
-        const left = deadline - Date.now();
+        const left = deadlineMs - performance.now();
         if (left <= 0) throw refuse('POOL_ERR_TIMEOUT', `next failed: timeoutMs=${timeoutMs} is over`);
         await sleep(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, sequence, left, pauseMs, options);
       }

@@ -29,6 +29,28 @@ export function after(delayMs: number, callback: () => void, isKept = true): () 
   return () => clearTimeout(timer as never);
 }
 
+/** Calls back when timers and sockets that are due have run. */
+const { setImmediate: later = (callback: () => void): unknown => setTimeout(callback, 0) } = globalThis as {
+  readonly setImmediate?: (callback: () => void) => unknown;
+};
+const TURN_MS = 2;
+let mark: Promise<void> | undefined;
+let sinceMs = 0;
+
+/** Who awaits one delivery after the other that is there already lets the event loop run: what to await, if it is time. */
+export function turnDue(): Promise<void> | undefined {
+  const nowMs = performance.now();
+  if (mark !== undefined) return nowMs - sinceMs < TURN_MS ? undefined : mark;
+  sinceMs = nowMs;
+  mark = new Promise((resolve) => {
+    later(() => {
+      mark = undefined;
+      resolve();
+    });
+  });
+  return undefined;
+}
+
 /**
  * Resolves when the word may have changed from `seen`, when the time is over or the signal is aborted: whoever waits
  * looks again.

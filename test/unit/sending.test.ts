@@ -3,7 +3,7 @@
 import { type Channel, type Fragment, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
-import { HUNG_MS, orHung, turns } from '../support/waiting.js';
+import { HUNG_MS, orHung, turns, until } from '../support/waiting.js';
 
 const CHANNELS = { a: { capacity: 2, batch: 1 }, newest: { capacity: 2, batch: 1, whenFull: 'drop-newest' } } as const;
 
@@ -202,7 +202,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
   it('waiting counts the threads that wait, on each side', async () => {
     expect(channel.waiting).toEqual({ senders: 0, receivers: 0 });
     const receivers = [channel.next(), channel.next(), there.next()];
-    await turns(1);
+    await until(() => there.waiting.receivers === 2);
     expect(there.waiting).toEqual({ senders: 0, receivers: 2 });
     for (let i = 0; i < 3; i++) await channel.sendAsync(take());
     for (const fragment of await Promise.all(receivers)) fragment?.release();

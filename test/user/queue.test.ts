@@ -290,6 +290,21 @@ describe.each(ENGINES)('engine %s', (engine) => {
     await expect(waiting).rejects.toMatchObject({ code: 'POOL_ERR_CHANNEL_CLOSED' });
   });
 
+  test('waits for a page as well, where that is what a copy lacked', async () => {
+    const { pool, queue } = makeQueue(engine, { completions: 8 });
+    const held = Array.from({ length: PAGES }, () => pool.alloc());
+    expect(queue.giveCopy(new Uint8Array(1))).toBe(0);
+    await expect(queue.waitRoom({ timeoutMs: 5 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+    const room = queue.waitRoom({ timeoutMs: HUNG_MS });
+    await turns(3);
+    for (const page of held) pool.release(page);
+    await room;
+    expect(queue.giveCopy(new Uint8Array(1))).toBe(1);
+    // A page that is there needs no other one.
+    await queue.waitRoom({ timeoutMs: 0 });
+    queue.scrub();
+  });
+
   test('a wait for room ends when the thread leaves the pool, though the consumer is gone', async () => {
     const { pool, queue } = makeQueue(engine, { completions: 2 });
     while (queue.give(pool.alloc(), 0, 1));

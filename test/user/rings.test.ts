@@ -350,6 +350,35 @@ describe('waiting', () => {
     expect((await next)?.tag).toBe(3);
   });
 
+  test('lets the event loop run where there is always something', async () => {
+    const { rings, receiver } = makeSides();
+    let isOver = false;
+    setTimeout(() => {
+      isOver = true;
+    }, 1);
+    for (let i = 0; i < 10_000_000 && !isOver; i++) {
+      give(rings, 0, 0, i);
+      (await receiver.next())?.release();
+      takeAll(rings);
+    }
+    expect(isOver).toBe(true);
+  });
+
+  test('measures no time by the wall clock', async () => {
+    const { receiver } = makeSides();
+    const { now } = Date;
+    try {
+      for (const step of [-1, 1]) {
+        let days = 0;
+        Date.now = () => now() + step * 86_400_000 * ++days;
+        expect(receiver.waitSync(5)).toBe(false);
+        await expect(receiver.next({ timeoutMs: 5 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+      }
+    } finally {
+      Date.now = now;
+    }
+  });
+
   test('looks by timers where waitAsync is missing', async () => {
     const { rings, receiver } = makeSides();
     const { waitAsync } = Atomics;

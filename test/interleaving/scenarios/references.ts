@@ -1,5 +1,6 @@
 // Who is last: references, fragments, pins and tokens.
 
+import { CONTROL_BASE, HEADER_TOKEN_HINT_OFFSET } from '../../../assembly/layout.js';
 import type { Scenario } from '../explorer.js';
 import { allocPages, codeName, pageName, requireAllOk, requireOk } from './common.js';
 
@@ -326,6 +327,8 @@ export const referenceScenarios: readonly Scenario[] = [
     setup(pool) {
       const [a] = allocPages(pool, 2, 1);
       const token = pool.port(2).lend(a!, 0, 0, 5);
+      // The next one is lent in the same token, if that is free.
+      pool.write(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET, 0);
       const [b] = allocPages(pool, 2, 1);
       return [
         [['adopt', token, 0, pool.scratch(0)]],
