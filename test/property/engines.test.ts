@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from '#core-wasm';
 import {
+  CALL_PORT_SHIFT,
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
   CONTROL_BASE,
@@ -65,6 +66,9 @@ const CHANNELS: readonly ChannelOptions[] = [
   { capacity: 2, batch: 1, whenFull: 'drop-oldest' },
 ];
 
+/** The channel that carries calls: behind the others. */
+const CALLS = CHANNELS.length;
+
 /** What the checked core fills a page with that nobody holds any more. */
 const POISON = 0x6b;
 
@@ -102,6 +106,7 @@ class Twins {
   readonly #handles: number[] = [];
   readonly #tokens: (readonly [index: number, sequence: number])[] = [];
   readonly #pins: number[] = [];
+  readonly #calls: number[] = [];
 
   constructor(options: PoolOptions) {
     const resolved = resolveOptions('create', { maxPorts: PORTS, ...options });
@@ -215,6 +220,16 @@ class Twins {
 
   token(choice: number): readonly [number, number] {
     return this.#tokens[this.#tokens.length - 1 - (choice % 4)] ?? [choice % 300, choice >>> 20];
+  }
+
+  keepCall(number: number): void {
+    if (number >= 0) this.#calls.push(number);
+  }
+
+  /** The number of a call, and who asked: of a late one rather than of an early one. */
+  asked(choice: number): { readonly number: number; readonly asker: number } {
+    const number = this.#calls[this.#calls.length - 1 - (choice % 6)] ?? 0;
+    return { number, asker: (number >>> CALL_PORT_SHIFT) % PORTS };
   }
 
   keepPin(page: number): void {
@@ -408,6 +423,33 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
     const [index, sequence] = w.token(c as number);
     w.call(p, 'adopt', (e, at) => e.adopt(index, sequence, at + ENTRY_BYTES));
   }),
+  ask: call('ask', [fc.integer({ min: 1, max: 2 }), choice], (w, p, n, c) => {
+    writeEntries(w, p, n as number, c as number);
+    w.keepCall(w.call(p, 'ask', (e, at) => e.ask(CALLS, at, n as number)));
+  }),
+  accept: call('accept', [], (w, p) => {
+    w.keepWritten(
+      p,
+      w.call(p, 'accept', (e, at) => e.accept(CALLS, at)),
+      4,
+    );
+  }),
+  reply: call('reply', [choice, choice, offset, small], (w, p, c, h, offset, length) => {
+    const { number } = w.asked(c as number);
+    const handle = (h as number) % 7 === 0 ? 0 : w.handle(h as number);
+    const status = (h as number) & 1;
+    w.call(p, `reply(${number}, ${handle})`, (e) =>
+      e.reply(number, handle, offset as number, length as number, status),
+    );
+  }),
+  collect: call('collect', [choice], (w, _, c) => {
+    const { number, asker } = w.asked(c as number);
+    if (w.call(asker, `collect(${number})`, (e, at) => e.collect(number, at)) === OK) w.keepWritten(asker, 1, 4);
+  }),
+  cancel: call('cancel', [choice], (w, _, c) => {
+    const { number, asker } = w.asked(c as number);
+    w.call(asker, `cancel(${number})`, (e) => e.cancel(number));
+  }),
   park: call('park', [], (w, p) => w.call(p, 'park', (e) => e.park())),
   unpark: call('unpark', [], (w, p) => w.call(p, 'unpark', (e) => e.unpark())),
   poll: call('poll', [], (w, p) => w.call(p, 'poll', (e) => e.poll())),
@@ -434,12 +476,38 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
   }),
 };
 
-const { alloc, cut, cutSmall, burst, release, releaseBulk, send, sendBurst, sendMessage, receive, ...others } =
-  calls as Record<string, fc.Arbitrary<Call>>;
+const {
+  alloc,
+  cut,
+  cutSmall,
+  burst,
+  release,
+  releaseBulk,
+  send,
+  sendBurst,
+  sendMessage,
+  receive,
+  ask,
+  accept,
+  reply,
+  collect,
+  ...others
+} = calls as Record<string, fc.Arbitrary<Call>>;
 const often = [alloc, cutSmall, release, receive];
+const calling = [ask, accept, reply, collect];
 const common = [cut, burst, releaseBulk, send, sendBurst, sendMessage];
 const commands = fc.commands<object, Twins>(
-  [...often, ...often, ...often, ...often, ...common, ...common, ...Object.values(others)] as fc.Arbitrary<Call>[],
+  [
+    ...often,
+    ...often,
+    ...often,
+    ...often,
+    ...common,
+    ...common,
+    ...calling,
+    ...calling,
+    ...Object.values(others),
+  ] as fc.Arbitrary<Call>[],
   { maxCommands: 150, size: 'max' },
 );
 
@@ -450,6 +518,7 @@ const pools: fc.Arbitrary<PoolOptions> = fc.record({
   maxPorts: fc.constantFrom(PORTS, PORTS, 40),
   zero: fc.constantFrom('never' as const, 'on-release' as const),
   channels: fc.constant(Object.fromEntries(CHANNELS.map((options, i) => [`c${i}`, options]))),
+  calls: fc.constant({ asked: { capacity: 3 } }),
 });
 
 const seed = chooseSeed('engines');

@@ -208,7 +208,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     for (const fragment of await Promise.all(receivers)) fragment?.release();
     fill();
     const send = channel.sendAsync(take());
-    await turns(1);
+    await until(() => there.waiting.senders === 1);
     expect(there.waiting).toEqual({ senders: 1, receivers: 0 });
     receive();
     await send;
