@@ -273,6 +273,12 @@ export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
  * The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies.
  */
 export const PORT_COUNTING_OFFSET: u32 = 192;
+/**
+ * The workers that this port's thread watches, a mark each (src/control/watched.ts), 0 = none: whoever reaps the port
+ * reaps theirs, since they ended with it.
+ */
+export const PORT_WATCHED_OFFSET: u32 = 200;
+export const PORT_WATCHED_COUNT: u32 = 14;
 
 /** The port whose bell this port rang last: the next one in turn comes after it. */
 export const PORT_TURN_OFFSET: u32 = 196;

@@ -139,7 +139,7 @@ export function show(value: unknown): string {
     case 'function':
       return 'function';
     default:
-      return value === null ? 'null' : Array.isArray(value) ? 'array' : 'object';
+      return value === null ? 'null' : isArray(value) ? 'array' : 'object';
   }
 }
 
@@ -203,27 +203,62 @@ export function requireMilliseconds(call: string, name: string, value: unknown):
   }
 }
 
-/** Throws unless `value` is an object with no other keys than `names`. */
+/**
+ * What `value` has of `names`, or all that it has: read once, so that what is used is what was checked, and the caller's
+ * own code runs before anything is changed. Throws unless it is an object with no other keys.
+ */
 export function requireRecord(
   call: string,
   name: string,
   value: unknown,
   names?: readonly string[],
 ): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (typeof value !== 'object' || value === null || isArray(value)) {
     throw invalidArgument(call, name, value, 'an object');
-  for (const key of names === undefined ? [] : Object.keys(value)) {
-    if (!names?.includes(key)) {
-      const path = name === 'options' ? key : `${name}.${key}`;
-      throw invalidArgument(
-        call,
-        path,
-        (value as Record<string, unknown>)[key],
-        `no such option; there are ${names?.join(', ')}`,
-      );
-    }
   }
-  return value as Record<string, unknown>;
+  const given = value as Record<string, unknown>;
+  let keys: readonly string[];
+  const record: Record<string, unknown> = {};
+  try {
+    keys = Object.keys(given);
+    for (const key of names ?? keys) {
+      const each = given[key];
+      if (each !== undefined || names === undefined) record[key] = each;
+    }
+  } catch (cause) {
+    throw callError('POOL_ERR_INVALID_ARGUMENT', call, `${name}=object`, 'one that can be read', undefined, { cause });
+  }
+  const unknown = names === undefined ? undefined : keys.find((key) => !names.includes(key));
+  if (unknown === undefined) return record;
+  const path = name === 'options' ? unknown : `${name}.${unknown}`;
+  throw invalidArgument(call, path, ownValue(given, unknown), `no such option; there are ${names?.join(', ')}`);
+}
+
+/** A property for a message: not asked for where it is the caller's code. */
+function ownValue(given: object, key: string): unknown {
+  try {
+    return Object.getOwnPropertyDescriptor(given, key)?.value;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it is an array: Array.isArray of a revoked proxy throws. */
+export function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the look says so; false where looking runs the caller's code, and that throws. */
+export function is(look: () => unknown): boolean {
+  try {
+    return look() === true;
+  } catch {
+    return false;
+  }
 }
 
 /** Throws unless `value` can be a handle at all: an integer, 0 < handle < 2^30. */
@@ -241,7 +276,7 @@ export function invalidHandle(call: string, value: unknown): PagePoolError {
 }
 
 /** What the engines' codes mean: the error's code, and what was expected of the value. */
-const ENGINE_ERRORS: Readonly<Record<number, readonly [PagePoolErrorCode, string]>> = {
+const ENGINE_ERRORS: Readonly<Record<number, readonly [PagePoolErrorCode, string, todo?: string]>> = {
   [ERR_STALE_HANDLE]: ['POOL_ERR_STALE_HANDLE', 'a handle whose fragment lives'],
   [ERR_FOREIGN_HANDLE]: ['POOL_ERR_FOREIGN_HANDLE', 'a handle of this pool'],
   [ERR_NOT_HELD]: ['POOL_ERR_NOT_HELD', 'a fragment that this thread holds a reference on'],
@@ -253,7 +288,11 @@ const ENGINE_ERRORS: Readonly<Record<number, readonly [PagePoolErrorCode, string
   [ERR_PIN]: ['POOL_ERR_TOKEN_SPENT', 'a page with pins to undo'],
   [ERR_NO_REPLY_SLOT]: ['POOL_ERR_REF_OVERFLOW', 'fewer calls of this thread that are not answered yet'],
   [ERR_CALL_OVER]: ['POOL_ERR_STALE_HANDLE', 'a call that is not over'],
-  [ERR_NO_TOKEN]: ['POOL_ERR_REF_OVERFLOW', 'fewer fragments lent and not yet adopted'],
+  [ERR_NO_TOKEN]: [
+    'POOL_ERR_REF_OVERFLOW',
+    'fewer than 256 fragments lent and not yet adopted',
+    'adopt what is lent, or take it back with reclaimTokens()',
+  ],
 };
 
 /**
@@ -263,11 +302,11 @@ const ENGINE_ERRORS: Readonly<Record<number, readonly [PagePoolErrorCode, string
  * @param name the argument that was refused, with `value`
  */
 export function engineError(code: number, call: string, name: string, value: unknown, index?: number): PagePoolError {
-  const [publicCode, rule] = ENGINE_ERRORS[code] ?? ['POOL_ERR_CORRUPT', `a known result, not ${code}`];
+  const [publicCode, rule, todo] = ENGINE_ERRORS[code] ?? ['POOL_ERR_CORRUPT', `a known result, not ${code}`];
   const at = index === undefined ? '' : ` at index ${index}`;
   return new PagePoolError(
     publicCode,
-    `${call} failed${at}: ${name}=${show(value)} (expected ${rule}); ${REMEDIES[publicCode]}`,
+    `${call} failed${at}: ${name}=${show(value)} (expected ${rule}); ${todo ?? REMEDIES[publicCode]}`,
     index === undefined ? undefined : { index },
   );
 }

@@ -1,7 +1,7 @@
 // advice(): what to do about what capabilities() found, in sentences for people: the doctor prints them, and so may a
 // page.
 
-import { REMEDIES } from '../errors.js';
+import { invalidArgument, REMEDIES, requireRecord } from '../errors.js';
 import type { Capabilities } from './capabilities.js';
 import type { BorderApi, Verdict } from './verdict.js';
 
@@ -29,6 +29,10 @@ const FILLING: ReadonlySet<BorderApi> = new Set<BorderApi>([
 
 /** What to do here, the most urgent first: a sentence each, none where all is well. */
 export function advice(found: Capabilities): string[] {
+  const { runtime, views } = requireRecord('advice', 'found', found) as Partial<Capabilities>;
+  if (typeof runtime?.version !== 'string' || typeof views !== 'object' || views === null) {
+    throw invalidArgument('advice', 'found', found, 'what capabilities() resolved with');
+  }
   return [...adviceOnMemory(found), ...adviceOnThreads(found), ...adviceOnViews(found)];
 }
 

@@ -145,7 +145,12 @@ export async function digest(source: ByteSource, algorithm: DigestAlgorithm = 'S
  */
 export function sendable(source: ByteSource, api: BorderApi = 'WebSocket.send'): OwnBytes {
   if (!isApi(api)) throw invalidArgument('sendable', 'api', api, `one of ${apis.join(', ')}`);
-  const windows = windowsOf('sendable', source);
+  return sendableBy('sendable', source, api);
+}
+
+/** The same, for the package's other calls. */
+export function sendableBy(call: string, source: ByteSource, api: BorderApi): OwnBytes {
+  const windows = windowsOf(call, source);
   const [only] = windows;
   const isTaken = only !== undefined && windows.length === 1 && !copiesFor(api);
   return isTaken ? (only as OwnBytes) : copyOf(windows);

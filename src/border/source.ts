@@ -3,7 +3,7 @@
 // By shape and not by class: a packet belongs to another entry, which is not loaded for this. A spent fragment and one
 // of memory that the processor cannot see throw by themselves where their bytes are asked for.
 
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, PagePoolError } from '../errors.js';
 import { isBytes, isSharedBuffer } from '../platform/buffers.js';
 import { copyBytes } from '../platform/copy.js';
 
@@ -16,12 +16,18 @@ export type OwnBytes = ReturnType<Uint8ArrayConstructor['of']>;
 /** The windows of the source, in order. */
 export function windowsOf(call: string, source: ByteSource): readonly Uint8Array[] {
   if (isBytes(source)) return [source];
-  if (typeof source === 'object' && source !== null) {
-    if ('bytes' in source && isBytes(source.bytes)) return [source.bytes];
-    if (Symbol.iterator in source) {
-      const windows = [...source];
-      if (windows.every(isBytes)) return windows;
+  try {
+    if (typeof source === 'object' && source !== null) {
+      const { bytes } = source as { bytes?: unknown };
+      if (isBytes(bytes)) return [bytes];
+      if (Symbol.iterator in source) {
+        const windows = [...source];
+        if (windows.every((window) => isBytes(window))) return windows;
+      }
     }
+  } catch (error) {
+    // A fragment or packet that is spent, or cannot be read, says so itself; anything else is the caller's code.
+    if (error instanceof PagePoolError) throw error;
   }
   throw invalidArgument(call, 'source', source, 'a Fragment, a Packet or a Uint8Array');
 }

@@ -3,12 +3,15 @@
 
 import { callError } from '../errors.js';
 import { align, WASM_PAGE_BYTES } from '../numbers.js';
+import { spareAddresses } from '../platform/addresses.js';
 import type { MemoryKind } from '../platform/capabilities.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Geometry } from './geometry.js';
 import { PoolMemory } from './memory.js';
 
 const STEP_PAGES_MIN = 16;
+/** What V8 reserves for a shared Wasm memory, whatever its size: 8 GiB, and guards around them. */
+const WASM_ADDRESS_BYTES = 10 * 2 ** 30;
 
 /** Wasm pages that one growth step adds: the default provider may say how many bytes, others have nothing to grow. */
 export function growStepPages(geometry: Geometry, provider: MemoryProvider | undefined): number {
@@ -18,25 +21,54 @@ export function growStepPages(geometry: Geometry, provider: MemoryProvider | und
 }
 
 /**
- * The memory for a pool: control region, scratch, and the first step of pages; all pages where it cannot grow.
+ * The memory for a pool: control region, scratch, and the first step of pages; all pages where it cannot grow. A shared
+ * Wasm memory reserves some 10 GiB of addresses. Where the platform refuses those and the engine need not be the Wasm
+ * core, the memory is a SharedArrayBuffer.
  *
  * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when the platform refuses it
  */
-export function createMemory(call: string, geometry: Geometry, kind: MemoryKind, stepPages: number): PoolMemory {
-  const maximum = geometry.totalBytes / WASM_PAGE_BYTES;
-  const initial = Math.min(maximum, align(geometry.pagesOffset, WASM_PAGE_BYTES) / WASM_PAGE_BYTES + stepPages);
-  try {
-    if (kind === 'wasm') return new PoolMemory(new WebAssembly.Memory({ initial, maximum, shared: true }));
-    if (kind === 'shared-buffer') return new PoolMemory(new SharedArrayBuffer(geometry.totalBytes));
-    return new PoolMemory(new ArrayBuffer(geometry.totalBytes));
-  } catch (cause) {
-    throw callError(
-      'POOL_ERR_MEMORY_LIMIT',
-      call,
-      `bytes=${geometry.totalBytes}`,
-      'what the platform grants',
-      `ask for fewer or smaller pages: pageCount=${geometry.pageCount}, pageBytes=${geometry.pageBytes}`,
-      { cause },
-    );
+export function createMemory(
+  call: string,
+  geometry: Geometry,
+  kind: MemoryKind,
+  stepPages: number,
+  engine: 'auto' | 'wasm' | 'typescript' = 'wasm',
+): PoolMemory {
+  const { pageBytes, pageCount, pagesOffset, totalBytes } = geometry;
+  const maximum = totalBytes / WASM_PAGE_BYTES;
+  const initial = Math.min(maximum, align(pagesOffset, WASM_PAGE_BYTES) / WASM_PAGE_BYTES + stepPages);
+  const make: Record<MemoryKind, () => WebAssembly.Memory | ArrayBufferLike> = {
+    wasm: () => {
+      requireAddresses(WASM_ADDRESS_BYTES);
+      return new WebAssembly.Memory({ initial, maximum, shared: true });
+    },
+    'shared-buffer': () => {
+      requireAddresses(totalBytes);
+      return new SharedArrayBuffer(totalBytes);
+    },
+    local: () => new ArrayBuffer(totalBytes),
+  };
+  const kinds: readonly MemoryKind[] = kind === 'wasm' && engine !== 'wasm' ? ['wasm', 'shared-buffer'] : [kind];
+  let cause: unknown;
+  for (const each of kinds) {
+    try {
+      return new PoolMemory(make[each]());
+    } catch (error) {
+      cause = error;
+    }
   }
+  const addresses = kind === 'wasm' ? ', or allow more addresses (ulimit -v): a shared Wasm memory takes 10 GiB' : '';
+  throw callError(
+    'POOL_ERR_MEMORY_LIMIT',
+    call,
+    `bytes=${totalBytes}`,
+    'what the platform grants',
+    `ask for fewer or smaller pages: pageCount=${pageCount}, pageBytes=${pageBytes}${addresses}`,
+    { cause },
+  );
+}
+
+/** Throws where the system leaves so few addresses that the platform itself would end for want of them. */
+function requireAddresses(bytes: number): void {
+  if (bytes > spareAddresses()) throw new RangeError(`${bytes} bytes of addresses (expected fewer, under this limit)`);
 }

@@ -18,9 +18,24 @@ import { announce, inflight, runningPorts } from './state.js';
 
 const CLOSER = (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2;
 
+/** Says who ends the pool: the thread that created it. */
+export function sayCreator(creator: Seat): void {
+  // N9 no ordering needed: nobody else knows of the pool yet.
+  Atomics.store(creator.memory.i32, CLOSER, seatWord(creator));
+}
+
+/**
+ * Whether this thread may end the pool: the one that created it, and where that one is gone whoever asks first. It does
+ * from here on.
+ */
+export function mayEnd(closer: Seat): boolean {
+  // N10 no ordering needed: who created the pool stands there since before it was shared.
+  return Atomics.load(closer.memory.i32, CLOSER) === (seatWord(closer) | 0) || succeed(closer);
+}
+
 /** From here on no page is handed out, and every port is asked for its pages. */
 export function beginEnding(closer: Seat): void {
-  // R6 pairs with A8 in takeOver: whoever sees the pool closing sees who closes it.
+  // R6 pairs with A8 in succeed: whoever sees the pool closing sees who closes it.
   Atomics.store(closer.memory.i32, CLOSER, seatWord(closer));
   close(closer, STATE_CLOSING);
   press(closer);
@@ -31,13 +46,19 @@ export function beginEnding(closer: Seat): void {
  * faster.
  */
 export function takeOver(closer: Seat): boolean {
+  if (!succeed(closer)) return false;
+  press(closer);
+  return true;
+}
+
+/** Writes this port down as the one that ends the pool, where the one that stands there is gone. */
+function succeed(closer: Seat): boolean {
   const { memory } = closer;
   // A8 pairs with R6 in beginEnding: the word is there before the state.
   const seen = Atomics.load(memory.i32, CLOSER);
   if (isSeated(closer, seen)) return false;
   // X7 of those who see the closer gone, one goes on.
   if (Atomics.compareExchange(memory.i32, CLOSER, seen, seatWord(closer)) !== seen) return false;
-  press(closer);
   return true;
 }
 

@@ -5,6 +5,7 @@
 
 import { EMPTY } from '../../assembly/layout.js';
 import { callError, type PagePoolError } from '../errors.js';
+import { blockUntil } from '../platform/blocking.js';
 import { ENGINE_CALLS } from './closed.js';
 import type { Engine } from './engine.js';
 
@@ -30,7 +31,7 @@ export function reentrantEngine(kind: Engine['kind'], callback: string): Engine 
  * @param look fetches what the thread waits for, where that can be had at once: a thread that never returns to its
  *   event loop asks again and again, and hears of it no other way
  */
-export function waitingEngine(engine: Engine, look: () => void): Engine {
+export function waitingEngine(engine: Engine, look: () => boolean): Engine {
   const calls = ENGINE_CALLS.map((call) => [
     call,
     (...args: never[]) => (engine[call] as (...args: never[]) => unknown)(...args),
@@ -61,14 +62,15 @@ export function waitingEngine(engine: Engine, look: () => void): Engine {
       return engine.sendBurst(...args);
     },
     lastError: () => (isOwn ? engine.lastError() : 0),
-    adopt: () => {
-      look();
+    adopt: (...args) => {
+      // A token cannot be waited for: whoever has it would have to keep it and come again.
+      if (look() || blockUntil(look)) return engine.adopt(...args);
       throw callError(
         'POOL_ERR_PROVIDER',
         'adopt',
         'this thread waits for memory of the pool that was added while it attached',
-        'it to have arrived',
-        'return to the event loop first',
+        'it to have arrived: the thread that created the pool has not answered for a second',
+        'return to the event loop first; the token stays good',
       );
     },
   };

@@ -8,7 +8,7 @@
 
 import { type BigIntStats, close, fstat, open, readv } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { invalidArgument, requireInteger } from '../errors.js';
+import { invalidArgument, is, requireInteger } from '../errors.js';
 import { isBytes } from '../platform/buffers.js';
 import { dispose } from '../platform/symbols.js';
 import { portOf } from '../pool/enrolled.js';
@@ -98,7 +98,7 @@ interface Target {
 async function openFile(call: string, file: unknown): Promise<Target> {
   if (typeof file === 'number') requireInteger(call, 'file', file, 0, 0x7fffffff);
   if (typeof file === 'number') return { descriptor: file, isOwn: false, readv: reader(file) };
-  if (typeof (file as Partial<FileHandle> | null)?.readv === 'function') {
+  if (is(() => typeof (file as Partial<FileHandle> | null)?.readv === 'function')) {
     const handle = file as FileHandle;
     return {
       descriptor: handle.fd,
@@ -112,7 +112,7 @@ async function openFile(call: string, file: unknown): Promise<Target> {
       },
     };
   }
-  if (typeof file !== 'string' && !isUrl(file) && !isBytes(file)) {
+  if (typeof file !== 'string' && !is(() => isUrl(file)) && !isBytes(file)) {
     throw invalidArgument(call, 'file', file, 'a path, a file descriptor or a FileHandle');
   }
   const descriptor = await new Promise<number>((resolve, reject) => {

@@ -1,6 +1,7 @@
 // The options that every reading call takes, and their checks.
 
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
 
@@ -51,6 +52,7 @@ export function resolveRead(
   options: unknown,
   more: readonly string[] = [],
 ): ResolvedRead & Record<string, unknown> {
+  portOf(call, pool); // before its options are compared with it
   const given = requireRecord(call, 'options', options ?? {}, [...READ_OPTIONS, ...more]) as ReadOptions;
   const { readBytes = pool.pageBytes, maxBytes = Number.MAX_SAFE_INTEGER, signal } = given;
   requireInteger(call, 'readBytes', readBytes, READ_BYTES_MIN, pool.pageBytes);

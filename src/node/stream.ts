@@ -1,7 +1,7 @@
 // Readable streams into pages: one copy, since a stream's chunks lie where their maker put them.
 
 import type { Readable } from 'node:stream';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, is } from '../errors.js';
 import { isBytes } from '../platform/buffers.js';
 import type { PagePool } from '../pool/page-pool.js';
 import { Intake, prematureClose } from './intake.js';
@@ -122,7 +122,7 @@ function isAnswerable(stream: Readable): boolean {
 
 /** Throws unless it is a readable stream of bytes. */
 function requireBytes(call: string, stream: Readable): void {
-  if (typeof (stream as Partial<Readable> | null)?.on !== 'function' || typeof stream.pause !== 'function') {
+  if (!is(() => typeof stream?.on === 'function' && typeof stream.pause === 'function')) {
     throw invalidArgument(call, 'stream', stream, 'a Readable of node:stream');
   }
   if (stream.readableObjectMode === true) {

@@ -5,9 +5,9 @@
 
 import { Readable, Writable } from 'node:stream';
 import { requireRecord } from '../errors.js';
-import { Packet } from '../packet/packet.js';
+import { isPacket, Packet } from '../packet/packet.js';
 import { dispose } from '../platform/symbols.js';
-import { Fragment } from '../pool/fragment.js';
+import { type Fragment, isFragment } from '../pool/fragment.js';
 import { type OnFragment, requireOnFragment } from './options.js';
 import { PendingWrites } from './pending.js';
 import { isStreamKind, type TargetKind } from './target.js';
@@ -71,7 +71,7 @@ class FragmentReadable extends Readable {
 
   /** What was looked at and is put back is inside again; where the stream takes nothing any more it is released. */
   override unshift(chunk: unknown, encoding?: BufferEncoding): void {
-    if (chunk instanceof Fragment) {
+    if (isFragment(chunk)) {
       if (this.destroyed || this.readableEnded) chunk[dispose]();
       else this.#inside.add(chunk);
     }
@@ -168,7 +168,7 @@ class PacketWritable extends Writable {
   }
 
   override write(chunk: unknown, ...rest: unknown[]): boolean {
-    if (chunk instanceof Packet || chunk instanceof Fragment) {
+    if (isPacket(chunk) || isFragment(chunk)) {
       if (this.destroyed || this.writableEnded) chunk[dispose]();
       else this.#inside.add(chunk);
     }

@@ -7,10 +7,10 @@
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
-import { Packet } from '../packet/packet.js';
+import { invalidArgument, PagePoolError, reasonOf, requireInteger, requireRecord } from '../errors.js';
+import { isPacket, Packet } from '../packet/packet.js';
 import { dispose } from '../platform/symbols.js';
-import { Fragment } from '../pool/fragment.js';
+import { type Fragment, isFragment } from '../pool/fragment.js';
 import { isLater, LATER_MAX_MS, LATER_MS, later } from './later.js';
 import { requireSignal } from './options.js';
 import { type PendingWrite, PendingWrites } from './pending.js';
@@ -57,7 +57,7 @@ export async function writePacket(
   const call = 'writePacket';
   const given = requireRecord(call, 'options', options ?? {}, ['position', 'port', 'address', 'signal']);
   const { kind, write } = writer(call, target, given as WriteOptions);
-  if (!(data instanceof Packet || data instanceof Fragment)) {
+  if (!(isPacket(data) || isFragment(data))) {
     throw invalidArgument(call, 'data', data, 'a Packet or a Fragment');
   }
   const packet = new Packet().append(data);
@@ -87,12 +87,22 @@ interface Writer {
 export function writer(call: string, target: unknown, { position, port, address, signal }: WriteOptions): Writer {
   if (position !== undefined) requireInteger(call, 'position', position, 0, Number.MAX_SAFE_INTEGER);
   requireSignal(call, signal);
-  const kind = targetKind(call, target);
+  const kind = kindOf(call, target);
   if (kind === 'datagrams')
     return { kind, write: (views) => sendDatagram(target as DatagramSocket, views, port, address) };
   if (kind === 'file') return { kind, write: (views) => writeFile(target as FileHandle, views, position, signal) };
   if (kind === 'foreign') return { kind, write: (views) => writeForeign(target as Writable, views) };
   return { kind, write: (views) => writeStream(target as Writable, views) };
+}
+
+/** What runs the caller's code, and fails, is no target. */
+function kindOf(call: string, target: unknown): Writer['kind'] {
+  try {
+    return targetKind(call, target);
+  } catch (error) {
+    if (error instanceof PagePoolError) throw error;
+    throw invalidArgument(call, 'target', target, 'a Writable, a FileHandle or a dgram.Socket', reasonOf(error));
+  }
 }
 
 function writeStream(stream: Writable, views: readonly Uint8Array[]): Promise<void> {

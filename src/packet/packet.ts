@@ -35,6 +35,8 @@ export interface PacketWindow {
   readonly length: number;
 }
 
+/** Whether the value is a packet of this package. */
+export let isPacket: (value: unknown) => value is Packet;
 /** For channels: the packet's parts, which stay its own. */
 export let partsOf: (packet: Packet) => readonly Part[];
 /** For channels: the port that the packet's references belong to; undefined while it never had any. */
@@ -60,6 +62,12 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   protected readonly notPosted: Unclonable = NOT_POSTED;
   readonly #list = new PartList();
   #tag = 0;
+
+  /** An empty packet: parts come by `append`. */
+  constructor(none?: undefined) {
+    super();
+    if (none !== undefined) throw invalidArgument('Packet', 'argument', none, 'none', 'append() what it is to have');
+  }
 
   /** Bytes of all windows together. */
   get length(): number {
@@ -96,20 +104,21 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    *   other not; POOL_ERR_STALE_HANDLE for a spent fragment; nothing changed then
    */
   append(part: Fragment | Packet): this {
-    if (part instanceof Packet) this.#list.appendFrom(this.#join('append', part));
+    if (isPacket(part)) this.#list.appendFrom(this.#join('append', part));
     else this.#list.append(this.#take('append', part));
     return this;
   }
 
   /** The same in front of the first byte. @throws PagePoolError as `append` */
   prepend(part: Fragment | Packet): this {
-    if (part instanceof Packet) this.#list.prependFrom(this.#join('prepend', part));
+    if (isPacket(part)) this.#list.prependFrom(this.#join('prepend', part));
     else this.#list.prepend(this.#take('prepend', part));
     return this;
   }
 
   /** The parts of a packet that may be joined to this one's. */
   #join(call: string, packet: Packet): PartList {
+    packet.#refuseReentry(call);
     if (packet === this) throw invalidArgument(call, 'part', packet, 'another packet', 'clone() it first');
     const { parts, port, isReadable } = packet.#list;
     const [first] = parts;
@@ -132,10 +141,9 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT outside this packet; POOL_ERR_REF_OVERFLOW at 65,535 references
    */
-  slice(offset = 0, length: number = this.#list.length - offset): Packet {
-    requireInteger('slice', 'offset', offset, 0, this.length);
-    requireInteger('slice', 'length', length, 0, this.length - offset);
-    return this.#shared('slice', offset, length);
+  slice(offset = 0, length?: number): Packet {
+    const bytes = this.#requireWindow('slice', offset, length);
+    return this.#shared('slice', offset, bytes);
   }
 
   /** A second packet of the same bytes, with references of its own. Neither sees what becomes of the other. */
@@ -178,8 +186,14 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    */
   consume(bytes: number): void {
     requireInteger('consume', 'bytes', bytes, 0, this.length);
+    this.#refuseReentry('consume');
     if (bytes === this.length && bytes > 0) this.release();
     else this.#drop('consume', bytes);
+  }
+
+  /** Inside a provider's callback nothing can be released: refused before the packet lets go of a part. */
+  #refuseReentry(call: string): void {
+    this.#list.port?.supply?.refuseReentry(call);
   }
 
   #drop(call: string, bytes: number): void {
@@ -245,20 +259,29 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the target has no room for them, or the packet not as many;
    *   POOL_ERR_UNREADABLE when the bytes cannot be read
    */
-  copyTo(target: Uint8Array, targetOffset = 0, offset = 0, length: number = this.#list.length - offset): number {
+  copyTo(target: Uint8Array, targetOffset = 0, offset = 0, length?: number): number {
     this.#requireReadable('copyTo');
     if (!isBytes(target)) throw invalidArgument('copyTo', 'target', target, 'a Uint8Array');
-    requireInteger('copyTo', 'offset', offset, 0, this.length);
-    requireInteger('copyTo', 'length', length, 0, this.length - offset);
-    requireInteger('copyTo', 'targetOffset', targetOffset, 0, target.length - length);
-    if (length > 0) this.#list.copy('copyTo', target, targetOffset, offset, length);
-    return length;
+    const bytes = this.#requireWindow('copyTo', offset, length);
+    if (bytes > target.length) throw invalidArgument('copyTo', 'target.length', target.length, `${bytes} or more`);
+    requireInteger('copyTo', 'targetOffset', targetOffset, 0, target.length - bytes);
+    if (bytes > 0) this.#list.copy('copyTo', target, targetOffset, offset, bytes);
+    return bytes;
+  }
+
+  /** How many bytes the window has; what is not given is checked before anything is computed with it. */
+  #requireWindow(call: string, offset: number, length: number | undefined): number {
+    requireInteger(call, 'offset', offset, 0, this.length);
+    if (length !== undefined) requireInteger(call, 'length', length, 0, this.length - offset);
+    return length ?? this.length - offset;
   }
 
   protected override gather(call: string, offset: number, count: number, into: Uint8Array): void {
     const list = this.#list;
     this.#requireReadable(call);
-    if (!(offset >= 0 && offset + count <= list.length && Number.isInteger(offset))) {
+    // The kind first: a BigInt or a symbol cannot be computed with.
+    if (!(Number.isInteger(offset) && offset >= 0 && offset + count <= list.length)) {
+      if (count > list.length) throw invalidArgument(call, "the packet's bytes", list.length, `${count} or more`);
       requireInteger(call, 'offset', offset, 0, list.length - count);
     }
     list.gather(call, offset, count, into);
@@ -303,6 +326,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @throws PagePoolError POOL_ERR_STALE_HANDLE when one of them was released by its number; the others are released
    */
   release(): void {
+    this.#refuseReentry('release');
     const parts = this.#list.clear();
     if (parts.length > 0) this.#list.release('release', parts);
   }
@@ -334,6 +358,8 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   }
 
   static {
+    // By the brand: what is asked for by a class runs the code of a proxy.
+    isPacket = (value): value is Packet => typeof value === 'object' && value !== null && #list in value;
     partsOf = (packet) => packet.#list.parts;
     portOfPacket = (packet) => packet.#list.port;
     packetOf = (port, parts, tag) => {

@@ -4,10 +4,10 @@
 // lie in one window, and behind it in the same page stands the table of their lengths (record-writer.ts).
 
 import { callError, invalidArgument, type PagePoolError } from '../errors.js';
-import { Fragment, portOfFragment } from '../pool/fragment.js';
+import { type Fragment, isFragment, portOfFragment } from '../pool/fragment.js';
 import { fragmentView } from '../port/handles.js';
 import type { Port } from '../port/port.js';
-import { Packet, partsOf, portOfPacket } from './packet.js';
+import { isPacket, type Packet, partsOf, portOfPacket } from './packet.js';
 
 const WORD_BYTES = 4;
 
@@ -28,12 +28,12 @@ const WORD_BYTES = 4;
  */
 export function records(message: Fragment | Packet): IterableIterator<Uint8Array> {
   const { tag } = message ?? {};
-  if (message instanceof Fragment) {
+  if (isFragment(message)) {
     const port = portOfFragment(message, 'records');
     if (tag === 1) return [message.bytes].values();
     return each(message.bytes, lengthsOf(port, message.handle, message.offset, message.length, tag as number));
   }
-  if (!(message instanceof Packet)) throw invalidArgument('records', 'message', message, 'a Packet or a Fragment');
+  if (!isPacket(message)) throw invalidArgument('records', 'message', message, 'a Packet or a Fragment');
   const [first, second] = partsOf(message);
   if (first === undefined) throw notWhole('parts=0');
   const [view] = message.length === 0 ? [new Uint8Array(0)] : message.toBuffers();

@@ -7,8 +7,8 @@ import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '.
 import { isBytes } from '../platform/buffers.js';
 import { dispose } from '../platform/symbols.js';
 import { Channel } from '../pool/channel.js';
-import { Fragment } from '../pool/fragment.js';
-import { Packet } from './packet.js';
+import { type Fragment, isFragment } from '../pool/fragment.js';
+import { isPacket, type Packet } from './packet.js';
 import { StreamDecoder } from './text.js';
 
 /** What brings text: the references of fragments and packets move to `textLines`, one by one as they come. */
@@ -113,9 +113,9 @@ async function* cut(
 function take(cutter: LineCutter, piece: TextPiece): void {
   if (typeof piece === 'string') cutter.text(piece);
   else if (isBytes(piece)) cutter.bytes(piece);
-  else if (piece instanceof Fragment || piece instanceof Packet) {
+  else if (isFragment(piece) || isPacket(piece)) {
     try {
-      if (piece instanceof Fragment) cutter.bytes(piece.bytes);
+      if (isFragment(piece)) cutter.bytes(piece.bytes);
       else for (const view of piece) cutter.bytes(view);
     } finally {
       piece[dispose]();

@@ -9,13 +9,14 @@ import { ENTRY_WORDS, moreMask, nextMessage } from '../control/messages.js';
 import { laneOffset } from '../control/nodes.js';
 import { invalidArgument } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
+import { isWord } from '../numbers.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
 import { foreignError } from '../pool/fragment.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
 import { destroyedError, refusal } from '../port/port.js';
 import { requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
 import type { Units } from '../port/waits.js';
-import { Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
+import { isPacket, type Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
 import { Part } from './part.js';
 import type { UnreadablePacket } from './unreadable.js';
 
@@ -67,7 +68,7 @@ export function sendPacket(channel: AnyChannel, packet: AnyPacket, tag = 0): boo
 function requireSendable(call: string, end: ChannelEnd, packet: AnyPacket, tag: number): readonly Part[] {
   requirePacket(call, packet);
   const parts = requireParts(call, packet, end.geometry);
-  if (tag >>> 0 !== tag) throw invalidArgument(call, 'tag', tag, `an integer, 0..${WORD_MAX}`);
+  if (!isWord(tag)) throw invalidArgument(call, 'tag', tag, `an integer, 0..${WORD_MAX}`);
   if (portOfPacket(packet) !== end.port) throw foreignError(call, parts[0]?.handle);
   return parts;
 }
@@ -143,21 +144,20 @@ function roomFor<T>(
 }
 
 function requirePacket(call: string, packet: AnyPacket): asserts packet is Packet {
-  if (!(packet instanceof Packet)) throw invalidArgument(call, 'packet', packet, 'a Packet');
+  if (!isPacket(packet)) throw invalidArgument(call, 'packet', packet, 'a Packet');
 }
 
 function requireParts(call: string, packet: Packet, { batch, capacity }: ChannelEnd['geometry']): readonly Part[] {
   const parts = partsOf(packet);
   const limit = Math.min(batch, capacity);
   if (parts.length >= 1 && parts.length <= limit) return parts;
+  const wider = capacity < batch ? 'capacity' : 'batch, up to 32';
   throw invalidArgument(
     call,
     "the packet's parts",
     parts.length,
     `1..${limit}, what fits into one node of the channel`,
-    parts.length === 0
-      ? 'append something first'
-      : 'coalesce() it, or declare the channel with a larger batch, up to 32',
+    parts.length === 0 ? 'append something first' : `coalesce() it, or declare the channel with a larger ${wider}`,
   );
 }
 

@@ -1,7 +1,7 @@
 // What this realm allows: shared memory, Wasm, asynchronous waits, blocking.
 //
-// Found out by trying, at the time of the call: names and flags lie (a realm may have shared Wasm memory without the
-// global SharedArrayBuffer, or the global where nothing can be shared). Any thread; nothing is kept.
+// Found out by trying, once a realm: names and flags lie (a realm may have shared Wasm memory without the global
+// SharedArrayBuffer, or the global where nothing can be shared). Any thread; nothing but the answer is kept.
 
 import { isSharedBuffer } from './buffers.js';
 
@@ -14,48 +14,76 @@ export interface MemoryChoice {
   readonly reason: string;
 }
 
-/** The best kind of memory that this realm allows. */
+/** The answer of this realm, and what it was asked of: it is asked again where somebody has put others there. */
+let known: { readonly asked: readonly unknown[]; readonly choice: MemoryChoice } | undefined;
+
+/**
+ * The best kind of memory that this realm allows, tried once a realm. Whether the platform grants as much as a pool
+ * wants is found out by the pool's own memory: a try of a Wasm memory would take 10 GiB of addresses.
+ */
 export function chooseMemory(): MemoryChoice {
+  const host = globalThis as { crossOriginIsolated?: boolean; MessageChannel?: unknown; SharedArrayBuffer?: unknown };
+  const wasm = typeof WebAssembly === 'object' ? WebAssembly : undefined;
+  const asked = [host.crossOriginIsolated, host.SharedArrayBuffer, host.MessageChannel, wasm?.Memory, wasm?.validate];
+  if (known === undefined || asked.some((each, i) => each !== known?.asked[i])) known = { asked, choice: look() };
+  return known.choice;
+}
+
+function look(): MemoryChoice {
   const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated;
   const hasBuffers = typeof SharedArrayBuffer === 'function';
   if (isolated === false && !hasBuffers) {
     return { kind: 'local', reason: 'this page is not cross-origin isolated' };
   }
-  const wasmMemory = sharedWasmMemory();
-  const shared = wasmMemory ?? (hasBuffers ? new SharedArrayBuffer(8) : undefined);
+  const shared = hasBuffers ? new SharedArrayBuffer(8) : sharedWasmBuffer();
   if (shared === undefined) {
     return { kind: 'local', reason: 'this realm has neither shared Wasm memory nor SharedArrayBuffer' };
   }
   if (!isPosted(shared)) {
     return { kind: 'local', reason: 'this realm makes shared memory but refuses to post it to other threads' };
   }
-  if (wasmMemory !== undefined) return { kind: 'wasm', reason: '' };
+  if (takesSharedWasmMemory()) return { kind: 'wasm', reason: '' };
   return { kind: 'shared-buffer', reason: 'WebAssembly has no shared memory here' };
 }
 
-function sharedWasmMemory(): WebAssembly.Memory | undefined {
+/** A module that imports a shared memory: (import "" "" (memory 1 1 shared)). */
+const SHARED_MEMORY = [0, 97, 115, 109, 1, 0, 0, 0, 2, 7, 1, 0, 0, 2, 3, 1, 1];
+
+/** Whether Wasm knows shared memory; nothing is made for it. */
+function takesSharedWasmMemory(): boolean {
   try {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-    return isSharedBuffer(memory.buffer) ? memory : undefined;
+    return WebAssembly.validate(Uint8Array.from(SHARED_MEMORY));
+  } catch {
+    return false;
+  }
+}
+
+/** The buffer of a shared memory, in a realm that does not name SharedArrayBuffer. */
+function sharedWasmBuffer(): SharedArrayBuffer | undefined {
+  try {
+    const { buffer } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    return isSharedBuffer(buffer) ? buffer : undefined;
   } catch {
     return undefined;
   }
 }
 
 /**
- * Whether postMessage takes the memory: WebKitGTK makes shared memory that no other thread can be given. Through a
- * port, since structuredClone refuses Wasm memory in WebKit also where workers can be given it.
+ * Whether postMessage takes shared memory: WebKitGTK makes some that no other thread can be given. Through a port,
+ * since structuredClone refuses shared memory in WebKit also where workers can be given it.
  */
-function isPosted(memory: WebAssembly.Memory | SharedArrayBuffer): boolean {
+function isPosted(memory: SharedArrayBuffer): boolean {
   if (typeof MessageChannel !== 'function') return true;
-  const { port1 } = new MessageChannel();
+  const { port1, port2 } = new MessageChannel();
   try {
     port1.postMessage(memory);
     return true;
   } catch {
     return false;
   } finally {
+    // Both: Node keeps a port with an unread message, and with it the memory, for ever.
     port1.close();
+    port2.close();
   }
 }
 

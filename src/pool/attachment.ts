@@ -6,13 +6,16 @@
 
 import { STATE_DESTROYED } from '../../assembly/layout.js';
 import { ownerState, ringOwner } from '../control/owner.js';
+import { requireSound, withSoundWords } from '../control/sound.js';
 import { announce, newsCount, poolState } from '../control/state.js';
+import { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
-import { invalidArgument, PagePoolError, REMEDIES, requireMilliseconds, requireRecord } from '../errors.js';
+import { invalidArgument, PagePoolError, REMEDIES, reasonOf, requireMilliseconds, requireRecord } from '../errors.js';
 import type { LeakOptions, LeakReport } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
+import { warn } from '../platform/console.js';
 import { hold, letGo } from '../platform/timers.js';
 import { FREED } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
@@ -20,6 +23,7 @@ import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import {
   destroyedError,
   followLeaks,
+  leave,
   listen,
   ownsPort,
   type Port,
@@ -31,15 +35,18 @@ import { type PoolEvent, Waits } from '../port/waits.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
+import { type AuditReport, auditPool } from '../reports/audit.js';
 import { Stalls } from '../reports/stall.js';
+import { type PoolStats, readStats } from '../reports/stats.js';
 import type { Areas } from '../supply/areas.js';
+import { quietly } from '../supply/callbacks.js';
 import { Calls, type CallsSeat } from './calls.js';
 import { Channel, iterate } from './channel.js';
-import { type CloseReport, Closing, closeReport } from './closing.js';
+import { type CloseReport, Closing } from './closing.js';
 import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
 import { Replies } from './replies.js';
 import type { PoolShare } from './share.js';
-import { endAttachment, type Start } from './start.js';
+import { endAttachment, letAttachAgain, type Start } from './start.js';
 
 /** The calls of a pool by which references come, or which wait for them: each a function of every pool. */
 type PoolCalls = Readonly<
@@ -64,9 +71,10 @@ export class Attachment {
   readonly replies: Replies;
   readonly reaper: PortReaper;
   readonly watching: Watching;
-  readonly #isCreator: boolean;
   #share: PoolShare | string;
   readonly #closing: Closing;
+  /** What the bell's callback failed with last. */
+  #failure = '';
   /** What was announced when this thread looked at everything last. */
   #news = -1;
 
@@ -74,9 +82,8 @@ export class Attachment {
     this.port = port;
     watchWaits(port, new Stalls(port, stalls));
     if (leaks.leaks !== 'off') track(port, leaks, calls);
-    this.#isCreator = isCreator;
     this.#share = share;
-    this.#closing = new Closing(port, () => this.end());
+    this.#closing = new Closing(port, isCreator, () => this.end());
     this.reaper = new PortReaper(port);
     this.watching = new Watching(port, this.reaper);
     this.waits = new Waits(port, () => this.#rung());
@@ -123,7 +130,7 @@ export class Attachment {
       forget: (firstPage, pages) => views.fill(undefined, firstPage, firstPage + pages),
       behind: (isBehind) => {
         if (port.isGone) return;
-        port.standIn(isBehind ? waitingEngine(engine, () => areas.follow()) : engine);
+        port.standIn(isBehind ? waitingEngine(engine, () => areas.catchUp()) : engine);
         if (isBehind) return;
         this.waits.lookAgain();
         this.replies.lookAgain();
@@ -139,7 +146,7 @@ export class Attachment {
     if (this.isDestroyed) throw destroyedError('share');
     const { areas, isGone } = this.port;
     if (typeof this.#share !== 'string') {
-      if (areas === undefined || isGone) return this.#share;
+      if (areas === undefined || isGone) return { ...this.#share };
       areas.follow();
       return { ...this.#share, areas: areas.snapshot() };
     }
@@ -152,13 +159,25 @@ export class Attachment {
 
   /** The thread's bell was raised: does what others asked of it. True: there are news, for all of its waits. */
   #rung(): boolean {
+    try {
+      return withSoundWords(this.port, 'poll', () => this.#heed());
+    } catch (error) {
+      // Nobody catches what a bell's callback throws: words were overwritten, and the program must not end by it.
+      const text = reasonOf(error);
+      if (text !== this.#failure) warn(this.port.name, text);
+      this.#failure = text;
+      return true;
+    }
+  }
+
+  #heed(): boolean {
     const { port } = this;
     this.replies.rung();
     if (port.isGone || !ownsPort(port)) return true;
     const news = newsCount(port.memory);
     const isNews = news !== this.#news;
     this.#news = news;
-    if (isNews) this.poll();
+    if (isNews) this.#poll();
     else {
       if (isPressed(port)) returnIdleFragmentPage(port);
       port.engine.poll();
@@ -185,6 +204,16 @@ export class Attachment {
     return given;
   }
 
+  stats(engine: Engine['kind']): PoolStats {
+    this.port.supply?.refuseReentry('stats');
+    return withSoundWords(this.port, 'stats', () => readStats(this.port, engine));
+  }
+
+  audit(): AuditReport {
+    this.port.supply?.refuseReentry('audit');
+    return withSoundWords(this.port, 'audit', () => auditPool(this.port));
+  }
+
   watch(worker: unknown): void {
     if (this.port.isGone) throw destroyedError('watch');
     this.watching.watch(worker);
@@ -193,7 +222,7 @@ export class Attachment {
   reap(portId: number, force: boolean): ReapReport {
     if (this.port.isGone) throw destroyedError('reap');
     this.port.supply?.refuseReentry('reap');
-    return this.reaper.reap(portId, force);
+    return withSoundWords(this.port, 'reap', () => this.reaper.reap(portId, force));
   }
 
   leaks(options: unknown): LeakReport[] {
@@ -204,6 +233,10 @@ export class Attachment {
 
   /** Does what other threads asked of this one. */
   poll(): void {
+    withSoundWords(this.port, 'poll', () => this.#poll());
+  }
+
+  #poll(): void {
     const { port } = this;
     if (!ownsPort(port)) return;
     port.areas?.follow();
@@ -217,26 +250,40 @@ export class Attachment {
 
   /** @param release whether references that the thread holds are released */
   detach(release: boolean): void {
+    this.port.supply?.refuseReentry('detach');
     if (!ownsPort(this.port)) return;
-    if (!this.isDestroyed) emptyPort(this.port, release);
+    if (!this.isDestroyed) this.#empty(release);
     this.end();
+  }
+
+  /** Empties the port. Where words were overwritten it cannot be: the thread leaves all the same, and is told which. */
+  #empty(release: boolean): void {
+    try {
+      requireSound(this.port, 'detach');
+      withSoundWords(this.port, 'detach', () => emptyPort(this.port, release));
+    } catch (error) {
+      const isCorrupt = error instanceof PagePoolError && error.code === 'POOL_ERR_CORRUPT';
+      if (isCorrupt) quietly(() => this.end()); // the first error names the word
+      throw error;
+    }
   }
 
   destroy(): void {
     this.port.supply?.refuseReentry('destroy');
-    if (!this.#isCreator) this.detach(false);
-    else if (ownsPort(this.port)) this.#closing.start();
+    const isEnding = withSoundWords(this.port, 'destroy', () => !ownsPort(this.port) || this.#closing.start());
+    if (!isEnding) this.detach(false);
   }
 
   async close(options: WaitOptions): Promise<CloseReport> {
     this.destroy();
     const { port } = this;
     const { supply } = port;
-    const isOpen = this.#isCreator && !port.isGone;
+    const isOpen = this.#closing.isCloser && !port.isGone;
     const isHeld = options.ref !== false;
     if (isHeld) hold(); // also while the provider ends, which is no wait of the pool's
     try {
-      const report = isOpen ? await this.#closing.finished(this.freed, options) : closeReport(port);
+      if (isOpen) await this.#closing.finished(this.freed, options);
+      const report = withSoundWords(port, 'close', () => this.#closing.report());
       if (report.isDestroyed) await supply?.finished();
       return report;
     } finally {
@@ -247,11 +294,25 @@ export class Attachment {
   /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */
   end(): void {
     const { port } = this;
+    // Whatever fails below, this thread is not attached any more, and its calls refuse.
+    letAttachAgain(port);
+    try {
+      withSoundWords(port, 'detach', () => this.#end());
+    } finally {
+      if (!port.isGone) leave(port, { ...closedEngine, kind: port.engine.kind });
+    }
+  }
+
+  #end(): void {
+    const { port } = this;
     port.leaks?.end();
     this.#closing.stop();
     this.waits.end();
     this.replies.lookAgain();
-    if (!port.isLost) port.supply?.recall.stop();
+    if (!port.isLost) {
+      port.supply?.recall.stop();
+      this.watching.leave();
+    }
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
     this.watching.stop();
@@ -260,6 +321,10 @@ export class Attachment {
     const { memory } = port;
     leaveMemory(port, isDestroyed);
     if (isDestroyed) this.#share = '';
+    else if (typeof this.#share !== 'string' && port.areas !== undefined) {
+      // As far as this thread knows them: whoever attaches by it asks for those that came later.
+      this.#share = { ...this.#share, areas: port.areas.snapshot() };
+    }
     if (isDestroyed && !port.isLost) port.supply?.finish();
     else port.supply?.uninstall();
     port.areas?.close();

@@ -74,6 +74,7 @@ export class Channel {
 
   /** The pool makes channels: nobody else calls this. */
   constructor(port: Port, index: number, waits: Waits) {
+    if (typeof port !== 'object') throw invalidArgument('Channel', 'port', port, "a call of a pool's channel()");
     const channel = port.geometry.channels[index] as ChannelGeometry;
     this.#port = port;
     this.#index = index;

@@ -5,11 +5,18 @@
 // in-flight is 0. The header names who closes: when that port is gone, another one that hears of it goes on. Source:
 // page_pool_destroy and its delayed release work.
 
-import { CONTROL_BASE, HEADER_REAPS_OFFSET, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
-import { beginEnding, destroyIfHome, takeOver } from '../control/ending.js';
+import {
+  CONTROL_BASE,
+  HEADER_REAPS_OFFSET,
+  STATE_ACTIVE,
+  STATE_CLOSING,
+  STATE_DESTROYED,
+} from '../../assembly/layout.js';
+import { beginEnding, destroyIfHome, mayEnd, takeOver } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
+import { requireSound, withSoundWords } from '../control/sound.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
-import { PagePoolError } from '../errors.js';
+import { PagePoolError, reasonOf } from '../errors.js';
 import { warn } from '../platform/console.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
@@ -30,6 +37,8 @@ export interface CloseReport {
   readonly pinned: number;
   /** Who keeps the pool from its end; none when it is destroyed. */
   readonly holders: readonly Holder[];
+  /** This thread did not create the pool: it closes it in the place of a thread that is gone. */
+  readonly isTakenOver: boolean;
 }
 
 const RETRY_MS = 1000;
@@ -43,6 +52,7 @@ const PAGES_PER_PROBE = 256;
 export class Closing {
   readonly #port: Port;
   readonly #onDestroyed: () => void;
+  readonly #isCreator: boolean;
   #isCloser = false;
   /** More came home than ever left: no retry can mend that. */
   #isStuck = false;
@@ -51,17 +61,25 @@ export class Closing {
   #progress = '';
   #stalledRetries = 0;
 
-  constructor(port: Port, onDestroyed: () => void) {
+  constructor(port: Port, isCreator: boolean, onDestroyed: () => void) {
     this.#port = port;
+    this.#isCreator = isCreator;
     this.#onDestroyed = onDestroyed;
   }
 
-  /** Begins to close, once; later calls change nothing. */
-  start(): void {
-    if (this.#isCloser) return;
+  /** Whether this thread ends the pool. */
+  get isCloser(): boolean {
+    return this.#isCloser;
+  }
+
+  /** Begins to close, once; later calls change nothing. False: it is another thread's to end. */
+  start(): boolean {
+    if (this.#isCloser) return true;
+    if (!mayEnd(this.#port)) return false;
     this.#isCloser = true;
-    beginEnding(this.#port);
+    if (poolState(this.#port.memory) === STATE_ACTIVE) beginEnding(this.#port);
     this.#retry();
+    return true;
   }
 
   /** Goes on closing in the place of a port that began and is gone. */
@@ -79,7 +97,7 @@ export class Closing {
   }
 
   /** Resolves when the pool is destroyed, or with the state of things when `timeoutMs` is over. */
-  async finished(event: WaitEvent, options: WaitOptions): Promise<CloseReport> {
+  async finished(event: WaitEvent, options: WaitOptions): Promise<void> {
     const probesApart = Math.max(PROBES_PER_AUDIT, Math.ceil(this.#port.geometry.pageCount / PAGES_PER_PROBE));
     const probe = (): true | undefined => {
       const isThorough = this.#probes++ % probesApart === 0;
@@ -91,14 +109,14 @@ export class Closing {
     } catch (error) {
       if (!(error instanceof PagePoolError && error.code === 'POOL_ERR_TIMEOUT')) throw error;
     }
-    return closeReport(this.#port);
   }
 
   /** Takes in what is home by now. True: everything is, and the pool is destroyed. */
   #step(isThorough: boolean): boolean {
     const { memory, engine } = this.#port;
     if (poolState(memory) === STATE_DESTROYED) return true;
-    engine.scrub();
+    if (isThorough) requireSound(this.#port, 'close');
+    withSoundWords(this.#port, 'close', () => engine.scrub());
     if (isThorough) this.#settleDeaths();
     if (!destroyIfHome(this.#port)) return false;
     this.#onDestroyed();
@@ -114,7 +132,14 @@ export class Closing {
 
   readonly #retry = (): void => {
     this.#timer = undefined;
-    if (this.#port.isGone || this.#step(true)) return;
+    try {
+      if (this.#port.isGone || this.#step(true)) return;
+    } catch (error) {
+      // Words were overwritten, and nobody catches what a timer throws: close() says it to whoever asks.
+      this.#isStuck = true;
+      this.#warn(reasonOf(error));
+      return;
+    }
     const left = inflight(this.#port.memory, this.#port.geometry);
     if (left < 0) {
       this.#isStuck = true;
@@ -138,17 +163,18 @@ export class Closing {
   #warn(text: string): void {
     warn(this.#port.name, text);
   }
-}
 
-/** How far closing is. */
-export function closeReport(port: Port): CloseReport {
-  const { memory, geometry } = port;
-  const isDestroyed = poolState(memory) === STATE_DESTROYED;
-  return {
-    isDestroyed,
-    inflight: inflight(memory, geometry),
-    // The owner knows its own pins, by which areas are emptied: they end with the pool.
-    pinned: pinnedPages(port) - (port.supply?.recall.ownPins() ?? 0),
-    holders: isDestroyed ? [] : findHolders(port),
-  };
+  /** How far closing is. */
+  report(): CloseReport {
+    const { memory, geometry, supply } = this.#port;
+    const isDestroyed = poolState(memory) === STATE_DESTROYED;
+    return {
+      isDestroyed,
+      inflight: inflight(memory, geometry),
+      // The owner knows its own pins, by which areas are emptied: they end with the pool.
+      pinned: pinnedPages(this.#port) - (supply?.recall.ownPins() ?? 0),
+      holders: isDestroyed ? [] : findHolders(this.#port),
+      isTakenOver: this.#isCloser && !this.#isCreator,
+    };
+  }
 }

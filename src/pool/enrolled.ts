@@ -19,6 +19,11 @@ export function enrol(pool: object, enrolled: Enrolled): void {
   pools.set(pool, enrolled);
 }
 
+/** Whether the value is a pool of this package. A proxy of one is none, and its code is not run. */
+export function isPagePool(value: unknown): boolean {
+  return pools.has(value as object);
+}
+
 /** The pool's port in this thread. Throws unless it is a pool of this package. */
 export function portOf(call: string, pool: object): Port {
   const enrolled = pools.get(pool);

@@ -21,6 +21,7 @@ import {
   type PagePoolError,
   requireInteger,
   requireMilliseconds,
+  requireRecord,
   show,
 } from '../errors.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
@@ -37,6 +38,8 @@ export interface FragmentToken {
   readonly sequence: number;
 }
 
+/** Whether the value is a fragment of this package. */
+export let isFragment: (value: unknown) => value is Fragment;
 /** For channels: the fragment's reference went along. */
 export let spendFragment: (fragment: Fragment) => void;
 /** For pools: a token of the fragment, which is the port's; undefined where all are out. */
@@ -68,6 +71,8 @@ export class Fragment {
 
   /** Takes over one reference of this thread. Pools and channels make fragments: nobody else calls this. */
   constructor(port: Port, handle: number, offset: number, length: number, tag: number) {
+    if (typeof port !== 'object')
+      throw invalidArgument('Fragment', 'port', port, 'a call of take(), fragment() or adopt()');
     this.#port = port;
     this.handle = handle;
     this.offset = offset;
@@ -160,9 +165,11 @@ export class Fragment {
   }
 
   static {
+    // By the brand: what is asked for by a class runs the code of a proxy.
+    isFragment = (value): value is Fragment => typeof value === 'object' && value !== null && #port in value;
     spendFragment = (fragment) => fragment.#spend();
     portOfFragment = (fragment, call) => {
-      if (!(fragment instanceof Fragment)) throw invalidArgument(call, 'fragment', fragment, 'a Fragment');
+      if (!isFragment(fragment)) throw invalidArgument(call, 'fragment', fragment, 'a Fragment');
       fragment.#requireOwn(call);
       return fragment.#port;
     };
@@ -193,15 +200,16 @@ export class Fragment {
  *   another pool's
  */
 export function adoptToken(port: Port, token: FragmentToken): Fragment {
-  if (typeof token !== 'object' || token === null || token.kind !== 'pagepool-fragment') {
-    throw invalidArgument('adopt', 'token', token, 'what lend() returned');
-  }
-  if (token.identity !== port.identity) throw foreignError('adopt', token.index);
-  requireInteger('adopt', 'token.index', token.index, 0, port.geometry.tokenCount - 1);
-  requireInteger('adopt', 'token.sequence', token.sequence, 0, 2 ** (32 - TOKEN_SEQ_SHIFT) - 1);
+  const names = ['kind', 'identity', 'index', 'sequence'];
+  // Read once: what is used is what was looked at.
+  const { kind, identity, index, sequence } = requireRecord('adopt', 'token', token, names) as Partial<FragmentToken>;
+  if (kind !== 'pagepool-fragment') throw invalidArgument('adopt', 'token', token, 'what lend() returned');
+  if (identity !== port.identity) throw foreignError('adopt', index);
+  requireInteger('adopt', 'token.index', index, 0, port.geometry.tokenCount - 1);
+  requireInteger('adopt', 'token.sequence', sequence, 0, 2 ** (32 - TOKEN_SEQ_SHIFT) - 1);
   const { own, ownAddress } = port.scratch;
-  const code = port.engine.adopt(token.index, token.sequence, ownAddress);
-  if (code < 0) throw refusal(code, 'adopt', 'token', token.index);
+  const code = port.engine.adopt(index as number, sequence as number, ownAddress);
+  if (code < 0) throw refusal(code, 'adopt', 'token', index);
   return new Fragment(port, own[0] as number, own[1] as number, own[2] as number, 0);
 }
 

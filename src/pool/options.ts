@@ -13,7 +13,7 @@ import {
   UNITS_PER_PAGE_MAX,
 } from '../../assembly/layout.js';
 import type { CallsPlan, ChannelPlan, WhenFull } from '../control/geometry.js';
-import { invalidArgument, requireInteger, requireMilliseconds, requireRecord, show } from '../errors.js';
+import { invalidArgument, isArray, requireInteger, requireMilliseconds, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
 import { isKind } from '../platform/buffers.js';
@@ -254,7 +254,7 @@ function resolveName(call: string, name: unknown): string {
 
 function resolveChannels(call: string, channels: unknown, pageCount: number): ChannelPlan[] {
   if (channels === undefined) return [];
-  if (Array.isArray(channels)) {
+  if (isArray(channels)) {
     const todo = 'declare each by its name: { work: {} }';
     throw invalidArgument(call, 'channels', channels, 'an object of options by name', todo);
   }

@@ -11,16 +11,17 @@ import { prepareEngine, prepareEngineSync } from '../engine/open.js';
 import { invalidHandle, requireFlag, requireInteger } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
 import { isHandleNumber, isWord } from '../numbers.js';
+import { isWords } from '../platform/buffers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
-import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, sizeError } from '../port/handles.js';
+import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinError, sizeError } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { seekPages } from '../port/want.js';
 import type { ReapReport } from '../recovery/report.js';
-import { type AuditReport, auditPool } from '../reports/audit.js';
-import { type PoolStats, readStats } from '../reports/stats.js';
+import type { AuditReport } from '../reports/audit.js';
+import type { PoolStats } from '../reports/stats.js';
 import { type Areas, NO_AREA } from '../supply/areas.js';
 import { laterError } from '../supply/callbacks.js';
 import { Attachment, declared } from './attachment.js';
@@ -267,7 +268,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * @throws PagePoolError with `index` at the first handle that is refused; those before it are released, those after
    *   it not
    */
-  releaseBulk(handles: Uint32Array, count: number = handles?.length): void {
+  releaseBulk(handles: Uint32Array, count: number = isWords(handles) ? handles.length : 0): void {
     releaseBulk(this.#port, handles, count);
   }
 
@@ -330,7 +331,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   pin(handle: Handle): PinToken {
     if (!isHandleNumber(handle)) throw invalidHandle('pin', handle);
     const page = this.#engine.pin(handle);
-    if (page < 0) throw refusal(page, 'pin', 'handle', handle);
+    if (page < 0) throw pinError(page, handle);
     return page;
   }
 
@@ -356,7 +357,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    */
   bytes(handle: Handle, offset?: number, length?: number): Uint8Array {
     if (offset !== undefined || length !== undefined) {
-      return fragmentView(this.#port, 'bytes', handle, offset ?? 0, length);
+      return fragmentView(this.#port, 'bytes', handle, offset === undefined ? 0 : offset, length);
     }
     if (extentOf(this.#port, 'bytes', handle) < this.pageBytes)
       return fragmentView(this.#port, 'bytes', handle, 0, undefined);
@@ -514,8 +515,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /** Counters and places of all pages, over all ports; approximate while threads work. */
   stats(): PoolStats {
-    this.#port.supply?.refuseReentry('stats');
-    return readStats(this.#port, this.engine);
+    return this.#attachment.stats(this.engine);
   }
 
   /**
@@ -534,13 +534,13 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * exact one also settles what deaths left, and reaps the ports that were set aside and did nothing since.
    */
   audit(): AuditReport {
-    this.#port.supply?.refuseReentry('audit');
-    return auditPool(this.#port);
+    return this.#attachment.audit();
   }
 
   /**
    * Begins to close and returns at once: no page is handed out any more, channels are closed and drained, ports hand
-   * their caches back. When every page is home the pool is destroyed. On an attached pool the same as `detach()`.
+   * their caches back. When every page is home the pool is destroyed. On an attached pool the same as
+   * `detach()`, unless the thread that created it is gone: then it closes in that one's place.
    *
    * @see page_pool_destroy
    */
@@ -550,7 +550,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /**
    * Closes and resolves when every page is home, or with what is missing when `timeoutMs` is over; the pool goes on
-   * closing then. On an attached pool the same as `detach()`.
+   * closing then. On an attached pool as `destroy()`; the report says whether it closes in another's place.
    *
    * @throws an aborted signal's reason; the pool goes on closing. PagePoolError POOL_ERR_PROVIDER when the provider
    *   fails to end
@@ -559,7 +559,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     return this.#attachment.close(requireWaitOptions('close', options));
   }
 
-  /** The creator closes, an attached pool detaches. */
+  /** As `close()`: the creator closes, an attached pool detaches. */
   async [asyncDispose](): Promise<void> {
     await this.close();
   }

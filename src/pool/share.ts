@@ -16,7 +16,15 @@ import {
 import { constantWords, identityWords } from '../control/format.js';
 import { type CallsPlan, type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
-import { callError, invalidArgument, type PagePoolError, type PagePoolErrorCode, show } from '../errors.js';
+import {
+  callError,
+  invalidArgument,
+  is,
+  type PagePoolError,
+  type PagePoolErrorCode,
+  requireRecord,
+  show,
+} from '../errors.js';
 import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { describedSource, type PageSource } from '../provider/choose.js';
@@ -150,8 +158,10 @@ export function openShare(value: unknown, layoutHash: number): OpenedShare {
 }
 
 function requireShape(value: unknown): PoolShare {
-  const share = value as PoolShare | null;
-  if (typeof share !== 'object' || share === null || share.kind !== 'pagepool') {
+  const isShare = is(
+    () => typeof value === 'object' && value !== null && (value as Partial<PoolShare>).kind === 'pagepool',
+  );
+  if (!isShare) {
     throw invalidArgument(
       'attach',
       'share',
@@ -160,16 +170,20 @@ function requireShape(value: unknown): PoolShare {
       'post pool.share() to this thread and pass it on',
     );
   }
-  const isComplete =
-    Array.isArray(share.identity) &&
-    share.identity.length === 4 &&
-    typeof share.name === 'string' &&
-    typeof share.options === 'object' &&
-    share.options !== null &&
-    Array.isArray(share.options.channels) &&
-    Array.isArray(share.options.calls) &&
-    ['auto', 'wasm', 'typescript'].includes(share.engine) &&
-    (isWasmMemory(share.memory) || isSharedBuffer(share.memory));
+  // Read once: what is used is what was looked at.
+  const share = requireRecord('attach', 'share', value) as unknown as PoolShare;
+  const isComplete = is(
+    () =>
+      Array.isArray(share.identity) &&
+      share.identity.length === 4 &&
+      typeof share.name === 'string' &&
+      typeof share.options === 'object' &&
+      share.options !== null &&
+      Array.isArray(share.options.channels) &&
+      Array.isArray(share.options.calls) &&
+      ['auto', 'wasm', 'typescript'].includes(share.engine) &&
+      (isWasmMemory(share.memory) || isSharedBuffer(share.memory)),
+  );
   // A share of another version may lack what this one has: its version says more than what is missing.
   if (!isComplete) {
     requireSame('POOL_ERR_ABI_MISMATCH', 'abi', share.abi, ABI_VERSION);
@@ -180,10 +194,10 @@ function requireShape(value: unknown): PoolShare {
 
 /** The geometry that the share's options give; bad options mean that the share was changed. */
 function planShared(share: PoolShare): Geometry {
-  const { channels, calls, source, ...rest } = share.options;
   const byName = (plans: readonly (ChannelPlan | CallsPlan)[]): object =>
     Object.fromEntries(plans.map(({ name, ...plan }) => [name, plan]));
   try {
+    const { channels, calls, source, ...rest } = share.options;
     const named = { channels: byName(channels), calls: byName(calls) };
     const resolved = resolveOptions('attach', { ...rest, name: share.name, ...named });
     return planGeometry('attach', { ...resolved, source: describedSource('attach', source) });

@@ -7,6 +7,7 @@ import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
 import { freePort } from '../control/claims.js';
 import { createMemory, growStepPages } from '../control/create-memory.js';
+import { sayCreator } from '../control/ending.js';
 import { identityKey, writeControl } from '../control/format.js';
 import { planGeometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
@@ -37,14 +38,21 @@ export interface Creation {
   finish(engine: PreparedEngine): Start;
 }
 
-/** The pools that this thread is attached to. */
-const attached = new Set<string>();
-
-/** Throws where a pool is made by `new`: there is nothing to begin with. */
+/** Throws unless this module made it: nobody else makes pools. */
 export function requireStart(start: unknown): asserts start is Start {
-  if (typeof start === 'object') return;
+  if (typeof start === 'object' && start !== null && started.has(start)) return;
   throw invalidArgument('new PagePool', 'start', start, 'PagePool.create() or PagePool.attach()', 'call one of them');
 }
+
+const started = new WeakSet<object>();
+
+function startOf(start: Start): Start {
+  started.add(start);
+  return start;
+}
+
+/** The pools that this thread is attached to. */
+const attached = new Set<string>();
 
 /** Makes the memory of a new pool. */
 export function beginCreation(call: string, options: unknown): Creation {
@@ -52,7 +60,7 @@ export function beginCreation(call: string, options: unknown): Creation {
   const geometry = planGeometry(call, resolved);
   const { kind, reason } = chooseMemory();
   const stepPages = growStepPages(geometry, resolved.provider);
-  const memory = createMemory(call, geometry, kind, stepPages);
+  const memory = createMemory(call, geometry, kind, stepPages, resolved.engine);
   writeControl(memory, geometry, randomIdentity(), layoutHash, stepPages);
   const request = { call, engine: resolved.engine, memory, module: resolved.module, stepPages };
   return {
@@ -70,13 +78,14 @@ export function beginCreation(call: string, options: unknown): Creation {
         providers: { main: source.isOwn ? undefined : provider, reserve },
       });
       attached.add(port.identity);
-      return {
+      sayCreator(port);
+      return startOf({
         port,
         isCreator: true,
         share: memory.isShared ? makeShare(memory, resolved, layoutHash, engine.module) : reason,
         leaks: resolved.leaks,
         stalls: resolved.stalls,
-      };
+      });
     },
   };
 }
@@ -105,7 +114,7 @@ export function attachTo(share: unknown, options: unknown): Start {
   const port = openPort({ memory, geometry, name, label, kind, engine: prepared, areas });
   attached.add(identity);
   const { stallMs = shared.stallMs, onStall } = stalls;
-  return { port, isCreator: false, share: opened.share, leaks, stalls: { stallMs, onStall } };
+  return startOf({ port, isCreator: false, share: opened.share, leaks, stalls: { stallMs, onStall } });
 }
 
 /** Lets this thread attach once more, as another thread would: for the suite of providers, which has but one. */

@@ -3,8 +3,9 @@
 // The engine checks the handle; the rest is arithmetic on the geometry. Views are made on the thread's own buffer,
 // which is made anew when another thread has grown the memory past it.
 
+import { ERR_REF_OVERFLOW, PIN_COUNT_MASK } from '../../assembly/layout.js';
 import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
-import { invalidArgument, invalidHandle, invalidRange, requireInteger } from '../errors.js';
+import { callError, invalidArgument, invalidHandle, invalidRange, requireInteger } from '../errors.js';
 import { isHandleNumber } from '../numbers.js';
 import { type Port, refusal } from './port.js';
 
@@ -66,4 +67,11 @@ export function sizeError(call: string, bytes: number, pageBytes: number): Error
   const rule = `an integer, 1..${pageBytes}`;
   if (!Number.isInteger(bytes) || bytes <= pageBytes) return invalidArgument(call, 'bytes', bytes, rule);
   return invalidRange(call, 'bytes', bytes, rule, 'take whole pages, or create the pool with larger ones');
+}
+
+/** The error for a pin that was refused: also for a page that has as many as can be counted. */
+export function pinError(code: number, handle: number): Error {
+  if (code !== ERR_REF_OVERFLOW) return refusal(code, 'pin', 'handle', handle);
+  const rule = `at most ${PIN_COUNT_MASK} pins on its page`;
+  return callError('POOL_ERR_REF_OVERFLOW', 'pin', `handle=${handle}`, rule, 'unpin() what is pinned');
 }

@@ -3,7 +3,7 @@
 //
 // Pure: nothing is reserved here. The providers themselves stay with the thread that creates the pool.
 
-import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import { invalidArgument, is, requireInteger, requireRecord } from '../errors.js';
 import type { MemoryProvider } from './provider.js';
 import { slabs } from './slabs.js';
 import { isOwnMemory, wasmMemory } from './wasm-memory.js';
@@ -37,18 +37,23 @@ export function resolveProvider(call: string, value: unknown, name = 'provider')
   if (value === undefined || value === 'wasm-memory') return wasmMemory();
   if (value === 'slab') return slabs();
   const provider = value as Partial<MemoryProvider> | null;
-  const isComplete =
-    typeof provider === 'object' &&
-    provider !== null &&
-    typeof provider.kind === 'string' &&
-    typeof provider.readable === 'boolean' &&
-    typeof provider.detachable === 'boolean' &&
-    CALLS.every((each) => typeof provider[each] === 'function');
+  const isComplete = is(
+    () =>
+      typeof provider === 'object' &&
+      provider !== null &&
+      typeof provider.kind === 'string' &&
+      typeof provider.readable === 'boolean' &&
+      typeof provider.detachable === 'boolean' &&
+      CALLS.every((each) => typeof provider[each] === 'function'),
+  );
   if (!isComplete) {
-    const shown = (provider as { kind?: unknown } | null)?.kind ?? value;
+    let shown = value;
+    is(() => {
+      shown = (provider as { kind?: unknown } | null)?.kind ?? value;
+    });
     throw invalidArgument(call, name, shown, `'wasm-memory', 'slab' or a MemoryProvider with ${CALLS.join(', ')}`);
   }
-  const { idleMs } = provider;
+  const { idleMs } = provider as MemoryProvider;
   if (idleMs !== undefined) requireInteger(call, `${name}.idleMs`, idleMs, 1, TIMER_MS_MAX);
   return provider as MemoryProvider;
 }

@@ -7,6 +7,7 @@
 // huge-page providers of the kernel's page_pool (never merged): one mapping, many pages.
 
 import { invalidArgument, requireRecord } from '../errors.js';
+import { spareAddresses } from '../platform/addresses.js';
 import { longestFreeRun } from './page-numbers.js';
 import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 
@@ -64,7 +65,10 @@ class SlabProvider implements MemoryProvider {
   init(context: ProviderContext): void {
     const pool: PoolSlabs = { slabs: new Set(), slabOf: [] };
     while (bytesOf(pool) < this.#keepBytes && numbersLeft(context, pool) > 0) {
-      this.#cut(context, pool, this.#slabBytes);
+      if (this.#cutSmaller(context, pool) !== undefined) continue;
+      if (pool.slabs.size === 0)
+        throw new RangeError('the platform has no memory for a slab (expected at least a page)');
+      break; // what there is has to do
     }
     this.#pools.set(context, pool);
   }
@@ -141,6 +145,8 @@ class SlabProvider implements MemoryProvider {
     const { pageBytes } = context.pool;
     const pages = Math.min(Math.max(1, Math.floor(bytes / pageBytes)), numbersLeft(context, pool));
     const byteLength = pages * pageBytes;
+    // The last addresses are the platform's: it ends the process where it finds none.
+    if (byteLength > spareAddresses()) throw new RangeError(`${byteLength} bytes of addresses`);
     const buffer =
       typeof SharedArrayBuffer === 'function' ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength);
     const area = context.addArea({ buffer, byteLength }, pages);

@@ -12,12 +12,21 @@ import {
   CONTROL_BASE,
   HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
+  LANE_INBOX_OFFSET,
+  LANE_OUTBOX_OFFSET,
+  NODE_COUNT_OFFSET,
+  NODE_TAKEN_OFFSET,
+  PORT_LOADED_OFFSET,
+  PORT_MERGE_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
 import { writeLabel } from '../control/label.js';
-import { loadWord } from '../control/nodes.js';
+import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
+import { portOffset } from '../control/places.js';
+import { findUnsound, requireSound } from '../control/sound.js';
 import { announce } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
+import { threadsMarked, watchedBy } from '../control/watched.js';
 import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
@@ -60,14 +69,19 @@ export class PortReaper {
     }
   }
 
-  /** Reaps the ports of a thread that has ended, by its number. */
+  /** Reaps the ports of a thread that has ended, by its number, and those of the workers that it watched. */
   reapThread(thread: number): void {
     const { memory, geometry } = this.#port;
+    const marks: number[] = [];
     for (let id = 0; id < geometry.maxPorts; id++) {
       const claim = claimOf(memory, geometry, id);
       const isClaimed = (claim & CLAIM_STATE_MASK) !== CLAIM_FREE;
-      if (isClaimed && threadOf(memory, geometry, id, claim) === thread + 1) this.reapClaim(id, claim);
+      if (!isClaimed || threadOf(memory, geometry, id, claim) !== thread + 1) continue;
+      marks.push(...watchedBy(this.#port, id)); // before they are another thread's words
+      this.reapClaim(id, claim);
     }
+    // A thread that watched itself would be asked for again and again.
+    for (const inner of threadsMarked(this.#port, marks)) if (inner !== thread) this.reapThread(inner);
   }
 
   /** Reaps a port whose thread is dead, if it still has that claim. */
@@ -123,6 +137,7 @@ export class PortReaper {
       // The reaper's port inherits this one.
       if (this.#isKnown(reaper, claim)) return this.#reapDead(reaper, claim);
     }
+    requireActable(this.#port, id);
     const dead = new DeadPort(memory, geometry, id, clearPage(this.#port));
     // Claiming takes no engine: none is opened before the port is this reaper's.
     if (!runSteps(claimDead(dead, seen, own), () => this.#openEngine(id))) return undefined;
@@ -185,4 +200,25 @@ export class PortReaper {
     }
     return quarantine(this.#port, portId, seen) ? { ...emptyFindings(portId), isQuarantined: true } : undefined;
   }
+}
+
+/** Throws where the reaper could not act, or would not end; counts of the dead port's own nodes are mended (reap.ts). */
+function requireActable(port: Port, id: number): void {
+  const found = findUnsound(port);
+  if (found === undefined) return;
+  const { channels, ring } = port.geometry;
+  const own = [
+    ...[PORT_LOADED_OFFSET, PORT_MERGE_OFFSET].map((holder) =>
+      nodeOffset(ring, loadWord(port.memory, portOffset(port.geometry, id) + holder)),
+    ),
+    ...channels.flatMap((channel) =>
+      [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET].map((holder) =>
+        nodeOffset(channel.ring, loadWord(port.memory, laneOffset(channel, id) + holder)),
+      ),
+    ),
+  ];
+  const isCount = own.some(
+    (node) => found.address === node + NODE_COUNT_OFFSET || found.address === node + NODE_TAKEN_OFFSET,
+  );
+  if (!isCount) requireSound(port, 'reap');
 }

@@ -36,6 +36,8 @@ import {
   PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_WANT_OFFSET,
+  PORT_WATCHED_COUNT,
+  PORT_WATCHED_OFFSET,
   RECORD_RECEIVE,
   RECORD_TOKEN,
   TOKEN_FILLING,
@@ -97,6 +99,7 @@ export function* claimDead(port: DeadPort, seen: number, reaper: number): Steps<
  */
 export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, findings: Findings): Steps<void> {
   findings.isReaped = true;
+  forgetImpossible(port);
   findings.isRepaired = yield* settleRecord(port);
   tidyMagazines(port);
   yield* tidyFragmentPage(port);
@@ -119,6 +122,24 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
   findings.inherited = yield* inherit(port, reaper);
   yield* ringEveryBell(port);
   yield* free(port);
+}
+
+/**
+ * A count that no node can have was overwritten: what is in the node is not known, and is left to the audit. Taking what
+ * lies there would make pages somebody's twice.
+ */
+function forgetImpossible(port: DeadPort): void {
+  for (const magazine of port.magazines()) {
+    if (port.word(magazine + NODE_COUNT_OFFSET) > port.geometry.magazineCapacity)
+      port.setWord(magazine + NODE_COUNT_OFFSET, 0);
+  }
+  for (const channel of port.geometry.channels) {
+    for (const holder of [LANE_OUTBOX_OFFSET, LANE_INBOX_OFFSET] as const) {
+      const node = port.node(channel, holder);
+      const count = port.word(node + NODE_COUNT_OFFSET);
+      if (count > channel.batch || port.word(node + NODE_TAKEN_OFFSET) > channel.batch) clearNode(port, node);
+    }
+  }
 }
 
 /**
@@ -273,6 +294,7 @@ function* inherit(port: DeadPort, reaper: number): Steps<number[]> {
 function* free(port: DeadPort): Steps<void> {
   const claim = yield* port.load(port.offset + PORT_CLAIM_OFFSET);
   // Plain: the claim is this reaper's, and its end publishes them.
+  for (let i = 0; i < PORT_WATCHED_COUNT; i++) port.set(PORT_WATCHED_OFFSET + 4 * i, 0);
   port.set(PORT_AREAS_OFFSET, 0);
   port.set(PORT_WANT_OFFSET, 0);
   yield* port.store(port.offset + PORT_CLAIM_OFFSET, (claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT);

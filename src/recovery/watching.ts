@@ -7,6 +7,7 @@
 import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
+import { clearWatched, forgetWatched, noteWatched } from '../control/watched.js';
 import { invalidArgument, show } from '../errors.js';
 import { warn } from '../platform/console.js';
 import type { Port } from '../port/port.js';
@@ -34,7 +35,7 @@ export class Watching {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an end cannot be heard of here, or the worker has ended
    */
   watch(value: unknown): void {
-    const workers = workersIn(value);
+    const workers = workersOf(value);
     if (workers === undefined) throw invalidArgument('watch', 'worker', value, 'a Worker, or what holds Workers');
     const locks = this.#port.memory.isShared ? platformLocks() : undefined;
     if (locks === undefined && !workers.every(isExitingWorker)) {
@@ -50,8 +51,8 @@ export class Watching {
     for (const worker of workers) {
       // Of those that a pool holds, some may be on their way out: whoever watched them hears of it.
       if (!isOne && isExitingWorker(worker) && worker.threadId < 0) continue;
-      this.#port.areas?.carryTo(worker);
       if (isExitingWorker(worker)) this.#watchExit(worker);
+      this.#port.areas?.carryTo(worker); // last: what is refused leaves no listener
     }
     // In Deno a lock keeps the program alive, and the event is enough.
     if (locks !== undefined && !('Deno' in globalThis && workers.every(isExitingWorker))) this.#watchLocks();
@@ -66,10 +67,18 @@ export class Watching {
     }
     const listener = (): void => {
       this.#listeners.delete(worker);
+      if (!this.#port.isGone) forgetWatched(this.#port, threadId);
       this.#guard(() => this.#reaper.reapThread(threadId));
     };
     this.#listeners.set(worker, listener);
     worker.on('exit', listener);
+    // Deno and Bun do not say that a thread's workers end with it.
+    if (!('Deno' in globalThis) && !('Bun' in globalThis)) noteWatched(this.#port, threadId);
+  }
+
+  /** The thread leaves: what it watched is nobody's from here on. The port is still its own. */
+  leave(): void {
+    clearWatched(this.#port, this.#port.id);
   }
 
   /** From here on every port's thread holds a lock, and this one waits for all of them. */
@@ -109,5 +118,14 @@ export class Watching {
     this.#listeners.clear();
     this.#lockWatch?.stop();
     this.#ownLock?.release();
+  }
+}
+
+/** The workers in the value; none where looking runs the caller's code, and that throws. */
+function workersOf(value: unknown): ReturnType<typeof workersIn> {
+  try {
+    return workersIn(value);
+  } catch {
+    return undefined;
   }
 }

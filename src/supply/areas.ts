@@ -161,6 +161,12 @@ export class Areas {
     this.#follow();
   }
 
+  /** The same; whether this thread knows all areas now. */
+  catchUp(): boolean {
+    this.#carrier?.pull();
+    return !this.#isBehind;
+  }
+
   #follow(): void {
     // Plain: whoever handed this thread a page of a new area was told so by an atomic after the epoch was stored.
     if (this.#words[(CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2] !== this.epoch) this.#carrier?.pull();

@@ -32,6 +32,7 @@ interface PortEvent {
 /** What is used of a Worker of the web. */
 interface EventWorker {
   addEventListener(type: 'message', listener: (event: PortEvent) => void): void;
+  removeEventListener(type: 'message', listener: (event: PortEvent) => void): void;
 }
 
 /** The message that a worker's port comes with. */
@@ -54,6 +55,8 @@ export class Carrier {
   readonly #receive: ((port: Broadcast) => { message: unknown } | undefined) | undefined;
   readonly #onMessage: (message: unknown) => void;
   readonly #name: string;
+  /** Worker -> what listens for its port. */
+  readonly #workers = new Map<EventWorker, (event: PortEvent) => void>();
   /** To workers that the channel does not reach. */
   readonly #ports = new Set<Port>();
   /** To the thread that started this one, where the channel does not reach this one. */
@@ -100,14 +103,17 @@ export class Carrier {
 
   /** Posts to the worker as well, once it has found that the channel does not reach it. */
   listen(worker: unknown): void {
-    if (typeof (worker as Partial<EventWorker>).addEventListener !== 'function') return;
-    (worker as EventWorker).addEventListener('message', (event) => {
+    const given = worker as EventWorker;
+    if (typeof given.addEventListener !== 'function' || this.#workers.has(given)) return;
+    const listener = (event: PortEvent): void => {
       const greeting = event.data as Partial<Greeting> | null;
       if (greeting?.kind !== 'pagepool-carrier' || greeting.name !== this.#name) return;
       // It is the pool's own message, and none of the program's.
       event.stopImmediatePropagation();
       for (const port of event.ports) this.#ports.add(port);
-    });
+    };
+    this.#workers.set(given, listener);
+    given.addEventListener('message', listener);
   }
 
   /** Sends a port to the thread that started this one. False: it was sent before, or nobody can be asked. */
@@ -131,6 +137,8 @@ export class Carrier {
     this.#parent?.close();
     for (const port of this.#ports) port.close();
     this.#ports.clear();
+    for (const [worker, listener] of this.#workers) worker.removeEventListener?.('message', listener);
+    this.#workers.clear();
   }
 }
 

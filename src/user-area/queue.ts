@@ -257,6 +257,7 @@ export class UserQueue {
    */
   refill(maxCount: number = USER_SLOTS_MAX): number {
     if (!isWord(maxCount)) requireInteger('refill', 'maxCount', maxCount, 0, USER_SLOTS_MAX);
+    this.#port.supply?.refuseReentry('refill'); // nothing can be released there
     this.#sinceRefill = 0;
     if (this.#state === USER_STATE_SCRUBBED) return 0;
     const count = Math.min(this.#rings.takeTail(), maxCount);
@@ -324,6 +325,7 @@ export class UserQueue {
    */
   scrub(): number {
     if (this.#state === USER_STATE_SCRUBBED) return 0;
+    this.#port.supply?.refuseReentry('scrub');
     this.refill(); // what was given back in time is no loss
     this.#state = USER_STATE_SCRUBBED;
     this.#rings.setState(USER_STATE_SCRUBBED);

@@ -29,6 +29,7 @@ import {
   USER_WAITS_GIVEN,
   USER_WAITS_OFFSET,
   USER_WAITS_ROOM,
+  USER_WAKES_MAX,
   userRingsBytes,
 } from '../user/layout.js';
 import { makeSharedBuffer } from './shared-buffer.js';
@@ -142,8 +143,8 @@ export class UserRings {
     this.#event = (this.#event + 1) | 0;
     // R3 pairs with A1 in src/user/receiver.ts load: what to look at is there before the event.
     Atomics.store(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, this.#event);
-    // N1 no ordering needed: the event was raised before.
-    Atomics.notify(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2);
+    // N1 no ordering needed: the event was raised before. Never all: whoever queues there is not trusted.
+    Atomics.notify(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, USER_WAKES_MAX);
   }
 
   /** How many refills may be taken: never more than the ring has slots, whatever the tail says. */

@@ -11,6 +11,8 @@ import type { WaitEvent } from '../port/waits.js';
 import { USER_TAKEN_EVENT_OFFSET, USER_WANTS_OFFSET } from '../user/layout.js';
 
 const REST_MS = 1;
+/** A wait is let go after so long, whoever else waits there, and looks once more. */
+const WAIT_MS = 1000;
 
 export class UserEvent implements WaitEvent {
   readonly #i32: Int32Array;
@@ -47,24 +49,29 @@ export class UserEvent implements WaitEvent {
     return true;
   }
 
-  /** Nothing more is expected of the consumer: whoever listens looks once more. */
+  /**
+   * Nothing more is expected of the consumer: whoever listens looks once more. The waitAsync ends by its own limit: a
+   * notify would have to go through all that the consumer has queued before it.
+   */
   close(): void {
-    // A waitAsync on a word that a dead consumer never raises would keep all of this from being collected.
-    // N2 no ordering needed: ends this thread's own wait.
-    Atomics.notify(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2);
+    void Promise.resolve().then(this.#callListeners);
   }
 
   #queue(sequence: number): boolean {
     if (!hasWaitAsync() || monotonicMs() < this.#restUntilMs) return false;
-    const { async, value } = Atomics.waitAsync(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2, sequence);
+    const { async, value } = Atomics.waitAsync(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2, sequence, WAIT_MS);
     this.#isQueued = true;
     void (async ? value : Promise.resolve()).then(() => {
       this.#isQueued = false;
       this.#restUntilMs = monotonicMs() + REST_MS;
-      const listeners = [...this.#listeners];
-      this.#listeners.clear();
-      for (const listener of listeners) listener();
+      this.#callListeners();
     });
     return true;
   }
+
+  readonly #callListeners = (): void => {
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener();
+  };
 }

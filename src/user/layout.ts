@@ -72,6 +72,12 @@ export const USER_STATE_SCRUBBED = 3;
 /** Where all positions start: each passes 2^32 soon, in every program, so that nothing relies on its not doing so. */
 export const USER_START_POS = 0xffffff00;
 
+/**
+ * Waits that one step of the trusted side wakes at most: the consumer may queue as many on the word as it likes. A
+ * receiver whose waits are more passes the call on to the others.
+ */
+export const USER_WAKES_MAX = 64;
+
 /** Slots a ring may have. */
 export const USER_SLOTS_MAX = 32768;
 

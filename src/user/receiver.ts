@@ -352,6 +352,8 @@ export class Receiver {
   #end(): void {
     // N2 no ordering needed: a wait that is over may still be woken.
     if (--this.#waits === 0) Atomics.store(this.#i32, USER_WAITS_OFFSET >>> 2, 0);
+    // N3 no ordering needed: the other side woke some of them, and there may be something for the next one.
+    else Atomics.notify(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, 1);
   }
 
   #load(offset: number): number {

@@ -5,7 +5,7 @@
 
 import { copiesFor, copiesForSure } from '../border/known.js';
 import { type ByteSource, windowsOf } from '../border/source.js';
-import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import { invalidArgument, is, requireInteger, requireRecord } from '../errors.js';
 import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
@@ -121,6 +121,6 @@ export function writeAt(handle: AccessHandle, source: ByteSource, at: number): n
 }
 
 function requireHandle(call: string, handle: AccessHandle): void {
-  const isHandle = typeof handle?.read === 'function' && typeof handle.write === 'function';
+  const isHandle = is(() => typeof handle?.read === 'function' && typeof handle.write === 'function');
   if (!isHandle) throw invalidArgument(call, 'handle', handle, 'a FileSystemSyncAccessHandle');
 }

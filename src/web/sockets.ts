@@ -3,13 +3,13 @@
 // A socket takes no shared memory and its messages come in buffers of their own: one copy each way. It has no way to
 // slow the other side down, so what waits for pages is bounded in bytes.
 
-import { sendable } from '../border/copies.js';
-import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '../errors.js';
-import { Packet } from '../packet/packet.js';
+import { sendableBy } from '../border/copies.js';
+import { invalidArgument, is, PagePoolError, requireInteger, requireRecord } from '../errors.js';
+import { isPacket, Packet } from '../packet/packet.js';
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import { portOf } from '../pool/enrolled.js';
-import type { Fragment } from '../pool/fragment.js';
+import { type Fragment, isFragment } from '../pool/fragment.js';
 import type { PagePool } from '../pool/page-pool.js';
 import type { WaitOptions } from '../port/waiting.js';
 import type { Socket } from './platform-types.js';
@@ -23,10 +23,12 @@ export interface SocketSendOptions {
 
 /** How to receive. */
 export interface MessageOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs'> {
-  /** Bytes of messages that may wait for pages and for the loop; 16 MiB if not given. */
+  /** Bytes of messages that may wait for pages and for the loop, 64 at least for each; 16 MiB if not given. */
   maxQueuedBytes?: number | undefined;
 }
 
+/** What a message counts at least. */
+const MESSAGE_BYTES_MIN = 64;
 const OPEN = 1;
 const CLOSED = 3;
 const MAX_BUFFERED_BYTES = 1024 * 1024;
@@ -41,7 +43,10 @@ export function sendOver(socket: Socket, message: Fragment | Packet, options?: S
   const given = requireRecord('sendOver', 'options', options ?? {}, ['maxBufferedBytes']) as SocketSendOptions;
   const { maxBufferedBytes = MAX_BUFFERED_BYTES } = given;
   requireInteger('sendOver', 'maxBufferedBytes', maxBufferedBytes, 0, Number.MAX_SAFE_INTEGER);
-  const bytes = sendable(message, 'WebSocket.send');
+  if (!isFragment(message) && !isPacket(message)) {
+    throw invalidArgument('sendOver', 'message', message, 'a Fragment or a Packet');
+  }
+  const bytes = sendableBy('sendOver', message, 'WebSocket.send');
   if (socket.readyState !== OPEN || socket.bufferedAmount > maxBufferedBytes) return false;
   socket.send(bytes as never);
   message[dispose]();
@@ -137,7 +142,7 @@ class Inbox {
       if (this.#failure !== undefined) throw this.#failure.reason;
       const message = this.#queue.shift();
       if (message !== undefined) {
-        this.#bytes -= message.count;
+        this.#bytes -= Math.max(message.count, MESSAGE_BYTES_MIN);
         return message;
       }
       if (this.#ending?.broken !== undefined) throw this.#ending.broken;
@@ -158,17 +163,19 @@ class Inbox {
 
   readonly #onMessage = ({ data }: { data: ArrayBuffer | string }): void => {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data);
-    if (this.#bytes + bytes.length > this.#maxBytes) {
+    // An empty message takes memory, too: the other side must not be able to send them without end.
+    const count = Math.max(bytes.length, MESSAGE_BYTES_MIN);
+    if (this.#bytes + count > this.#maxBytes) {
       const rule = `at most maxQueuedBytes=${this.#maxBytes}`;
       this.#fail(
         new PagePoolError(
           'POOL_ERR_MEMORY_LIMIT',
-          `messagesInto failed: queued bytes=${this.#bytes + bytes.length} (expected ${rule}); release sooner, or allow more to wait`,
+          `messagesInto failed: queued bytes=${this.#bytes + count} (expected ${rule}); release sooner, or allow more to wait`,
         ),
       );
       return;
     }
-    this.#bytes += bytes.length;
+    this.#bytes += count;
     this.#queue.push({ bytes, count: bytes.length });
     this.#wake?.();
   };
@@ -190,6 +197,6 @@ class Inbox {
 }
 
 function requireSocket(call: string, socket: Socket): void {
-  const isSocket = typeof socket?.send === 'function' && typeof socket.addEventListener === 'function';
+  const isSocket = is(() => typeof socket?.send === 'function' && typeof socket.addEventListener === 'function');
   if (!isSocket) throw invalidArgument(call, 'socket', socket, 'a WebSocket');
 }

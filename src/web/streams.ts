@@ -5,9 +5,9 @@
 // is none nothing is read.
 
 import { toUnshared } from '../border/copies.js';
-import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import { invalidArgument, is, reasonOf, requireInteger, requireRecord } from '../errors.js';
 import type { PacketSource } from '../packet/framing.js';
-import { Packet } from '../packet/packet.js';
+import { isPacket, type Packet } from '../packet/packet.js';
 import { isBytes } from '../platform/buffers.js';
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
@@ -134,13 +134,16 @@ function requireBytes(chunk: unknown): Uint8Array {
  */
 export function toStream(source: PacketSource): ByteStreamOf {
   // A packet can be iterated too, but over its views.
-  const isSource =
-    typeof source === 'object' &&
-    source !== null &&
-    !((source as unknown) instanceof Packet) &&
-    (Symbol.asyncIterator in source || Symbol.iterator in source);
+  const isSource = is(
+    () =>
+      typeof source === 'object' &&
+      source !== null &&
+      !isPacket(source) &&
+      !ArrayBuffer.isView(source) &&
+      (Symbol.asyncIterator in source || Symbol.iterator in source),
+  );
   if (!isSource) throw invalidArgument('toStream', 'source', source, 'an iterable of fragments or packets');
-  const items = itemsOf(source);
+  const items = itemsFrom(source);
   let isCancelled = false;
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -175,6 +178,15 @@ type Item = Fragment | Packet;
 interface Items {
   next(): Promise<{ readonly value: Item; readonly done?: false } | { readonly value?: unknown; readonly done: true }>;
   end(): Promise<unknown>;
+}
+
+/** The source's items; an iterable that fails at once is none. */
+function itemsFrom(source: PacketSource): Items {
+  try {
+    return itemsOf(source);
+  } catch (cause) {
+    throw invalidArgument('toStream', 'source', source, 'an iterable of fragments or packets', reasonOf(cause));
+  }
 }
 
 function itemsOf(source: PacketSource): Items {

@@ -5,8 +5,9 @@
 
 import { pageOfHandle, startInPage } from '../control/places.js';
 import { invalidArgument, invalidRange, requireInteger, requireRecord } from '../errors.js';
+import { isPagePool } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import { type Handle, PagePool, type UnreadablePool } from '../pool/page-pool.js';
+import type { Handle, PagePool, UnreadablePool } from '../pool/page-pool.js';
 import { extentOf } from '../port/handles.js';
 import { type Port, park, unpark } from '../port/port.js';
 import { type ConsumerHost, DeviceConsumer, type EndingWorker } from './consumer.js';
@@ -67,7 +68,7 @@ export class DeviceMemory {
   /** The provider makes it: nobody else calls this. */
   constructor(pool: PagePool, port: Port, host: DeviceHost, options: DeviceMemoryOptions) {
     const given = requireRecord('memory', 'options', options, ['host', 'stagingBytes']) as DeviceMemoryOptions;
-    if (given.host !== undefined && !(given.host instanceof PagePool)) {
+    if (given.host !== undefined && !isPagePool(given.host)) {
       throw invalidArgument('memory', 'host', given.host, 'a PagePool of this thread');
     }
     const { pageBytes } = pool;
@@ -268,6 +269,6 @@ export class DeviceMemory {
 
 /** For the provider: the pool as the class that it is at run time. */
 export function asPagePool(pool: PagePool | UnreadablePool): PagePool {
-  if (pool instanceof PagePool) return pool;
+  if (isPagePool(pool)) return pool as PagePool;
   throw invalidArgument('memory', 'pool', pool, 'a PagePool');
 }

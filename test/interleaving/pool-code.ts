@@ -73,6 +73,18 @@ export const takeOver: Run = {
   run: (pool, id) => code.takeOver(closerOf(pool, id)) as unknown as Steps,
 };
 
+/** The thread begins to end the pool if whoever created it is gone: 1. */
+export const endInPlace: Run = {
+  name: 'end in place of the creator',
+  run: (pool, id) => endSteps(closerOf(pool, id)) as unknown as Steps,
+};
+
+function* endSteps(closer: Closer): Generator<unknown, number> {
+  if (!(yield* code.mayEnd(closer) as unknown as Generator<unknown, boolean>)) return 0;
+  yield* code.beginEnding(closer) as unknown as Generator<unknown, void>;
+  return 1;
+}
+
 /** The thread looks whether everything is home, which destroys the pool: 1. */
 export const destroyIfHome: Run = {
   name: 'destroy if home',
@@ -131,6 +143,12 @@ export function requireEnd(pool: ModelPool, thread: number): void {
 /** Port `id` begins to end the pool, and is reaped before it has ended, all before schedules. */
 export function beginEndingAndDie(pool: ModelPool, id: number): void {
   straight.beginEnding(closerOf(pool, id));
+  leaveStraight(pool, id);
+}
+
+/** Port `id` is written down as the creator, and leaves, all before schedules. */
+export function createAndLeave(pool: ModelPool, id: number): void {
+  straight.sayCreator(closerOf(pool, id));
   leaveStraight(pool, id);
 }
 

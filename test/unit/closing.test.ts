@@ -59,7 +59,7 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       const handles = Array.from({ length: 12 }, () => other.alloc());
       other.retain(handles[0] as number, 3);
       const { holders, ...rest } = await report();
-      expect(rest).toEqual({ isDestroyed: false, inflight: 12, pinned: 0 });
+      expect(rest).toEqual({ isDestroyed: false, inflight: 12, pinned: 0, isTakenOver: false });
       expect(holders).toEqual([
         {
           kind: 'references',
@@ -73,7 +73,13 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
         },
       ]);
       for (const handle of [...handles, ...Array(3).fill(handles[0])]) other.release(handle);
-      expect(await pool.close()).toEqual({ isDestroyed: true, inflight: 0, pinned: 0, holders: [] });
+      expect(await pool.close()).toEqual({
+        isDestroyed: true,
+        inflight: 0,
+        pinned: 0,
+        holders: [],
+        isTakenOver: false,
+      });
     });
 
     it('names caches and open fragment pages of ports that have not run since, and ports that only run', async () => {

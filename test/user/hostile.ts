@@ -9,6 +9,7 @@ import {
   USER_COMPLETION_TAIL_OFFSET,
   USER_COMPLETION_WORDS,
   USER_COMPLETIONS_OFFSET,
+  USER_GIVEN_EVENT_OFFSET,
   USER_PAGE_BYTES_OFFSET,
   USER_REFILL_TAIL_OFFSET,
   USER_REFILL_WORDS,
@@ -17,6 +18,7 @@ import {
   USER_START_POS,
   USER_TAKEN_EVENT_OFFSET,
   USER_UNIT_BYTES_OFFSET,
+  USER_WAITS_OFFSET,
   type UserShare,
 } from '../../src/user/layout.js';
 
@@ -31,6 +33,7 @@ export const DEEDS = [
   'tails',
   'floods',
   'heads',
+  'waits',
 ] as const;
 export const DEEDS_WORD = 4;
 
@@ -60,6 +63,8 @@ export function createHostile({ share, seed, writesArea, counts }: HostileSetup)
   let head = USER_START_POS;
   let tail = USER_START_POS;
   let state = seed >>> 0;
+  /** Waits that it still queues: each takes memory of its own process. */
+  let waits = 100_000;
 
   function random(below: number): number {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -138,6 +143,16 @@ export function createHostile({ share, seed, writesArea, counts }: HostileSetup)
     }
   }
 
+  /** Queues waits on the words that both sides wait on, and says that it waits. */
+  function queueWaits(): void {
+    const { waitAsync } = Atomics as { waitAsync?: typeof Atomics.waitAsync };
+    for (let i = random(200); i > 0 && waits > 0; i--, waits--) {
+      const index = (random(2) === 0 ? USER_GIVEN_EVENT_OFFSET : USER_TAKEN_EVENT_OFFSET) >>> 2;
+      waitAsync?.(i32, index, Atomics.load(i32, index));
+    }
+    Atomics.store(i32, USER_WAITS_OFFSET >>> 2, 3);
+  }
+
   function spoil(): void {
     const at = random(area.length);
     for (let i = 0; i < 200; i++) area[(at + i * 7) % area.length] = word();
@@ -166,6 +181,7 @@ export function createHostile({ share, seed, writesArea, counts }: HostileSetup)
     scribble,
     counted('heads', () => Atomics.store(i32, USER_COMPLETION_HEAD_OFFSET >>> 2, (head + random(3) * word()) | 0)),
     wake,
+    counted('waits', queueWaits),
     writesArea ? spoil : take,
   ];
   return (steps) => {

@@ -6,7 +6,9 @@ import {
   attach,
   beginEnding,
   beginEndingAndDie,
+  createAndLeave,
   destroyIfHome,
+  endInPlace,
   leave,
   leaveStraight,
   requireEnd,
@@ -126,6 +128,24 @@ export const endingScenarios: readonly Scenario[] = [
       'refused, destroyed at the first look': 'its port was free again by the first look, or not claimed yet',
       'refused, destroyed at the second look': 'its port was still claimed at the first look',
       'refused, destroyed later': 'its port was still claimed at both',
+    },
+  },
+  {
+    name: 'two ports ask to end the pool whose creator is gone',
+    threads: 3,
+    options: { pageCount: 1 },
+    setup(pool) {
+      createAndLeave(pool, 0);
+      return [[], [endInPlace, ['scrub'], destroyIfHome], [endInPlace, ['poll']]];
+    },
+    outcome: (end) => {
+      const by = [1, 2].filter((id) => end.results[id]![0] === 1);
+      return `ended by ${by.join(' and ')}`;
+    },
+    finish: (pool) => requireEnd(pool, 1),
+    outcomes: {
+      'ended by 1': 'port 1 was first',
+      'ended by 2': 'port 2 was',
     },
   },
   {

@@ -1,0 +1,55 @@
+// Creates and closes pools in rounds, and prints what the process has after each: handles, mappings, listeners.
+//
+//   node --expose-gc come-and-go.mjs <build> <kind> <awaited | at once> <pools a round>
+//
+// `at once`: without ever returning to the event loop within a round.
+
+import { readFileSync } from 'node:fs';
+
+const [, , build, kind, way, count] = process.argv;
+const { PagePool, slabs } = await import(`${build}index.js`);
+const { userArea } = await import(`${build}user-area.js`);
+const ROUNDS = 3;
+
+const area = new SharedArrayBuffer(16 * 4096);
+const OPTIONS = {
+  wasm: { engine: 'wasm' },
+  typescript: { engine: 'typescript' },
+  slab: { provider: 'slab' },
+  'user-area': { provider: userArea(area) },
+  reserve: { reserve: { provider: slabs(), pageCount: 4 } },
+};
+const options = { pageCount: 16, maxPorts: 4, channels: { a: {} }, ...OPTIONS[kind] };
+process.report.excludeNetwork = true;
+
+function mappings() {
+  try {
+    return readFileSync('/proc/self/maps', 'utf8').split('\n').length;
+  } catch {
+    return 0;
+  }
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+const found = { pools: [], handles: [], listeners: [], mappings: [] };
+for (let round = 0; round < ROUNDS; round++) {
+  let pools = 0;
+  for (; pools < Number(count); pools++) {
+    const pool = PagePool.createSync(options);
+    const page = pool.alloc();
+    if (page !== 0) pool.release(page);
+    if (way === 'awaited') await pool.close({ ref: true });
+    else pool.destroy();
+  }
+  // Until nothing of them is under way any more.
+  for (let i = 0; i < 20; i++) {
+    await turn();
+    globalThis.gc();
+  }
+  found.pools.push(pools);
+  found.handles.push(process.report.getReport().libuv.length);
+  found.listeners.push(process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0));
+  found.mappings.push(mappings());
+}
+console.log(JSON.stringify(found));
+process.exit(0);

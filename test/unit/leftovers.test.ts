@@ -1,0 +1,83 @@
+// What a pool leaves behind: no port, no handle, no mapping, no listener, also where nobody returns to the event loop.
+
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { PagePool } from 'pagepool';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { loadAnotherRealm } from '../support/realm.js';
+
+afterEach(() => vi.unstubAllGlobals());
+
+describe('the look at what can be shared', () => {
+  it('is had once a realm, closes both ports, and makes no Wasm memory', async () => {
+    const ports: { close(): void }[] = [];
+    let closed = 0;
+    let memories = 0;
+    const { MessageChannel: Real, WebAssembly: Wasm } = globalThis;
+    vi.stubGlobal(
+      'MessageChannel',
+      class extends Real {
+        constructor() {
+          super();
+          for (const port of [this.port1, this.port2]) {
+            const close = port.close.bind(port);
+            port.close = () => {
+              closed++;
+              close();
+            };
+            ports.push(port);
+          }
+        }
+      },
+    );
+    vi.stubGlobal('WebAssembly', {
+      ...Object.fromEntries(Object.getOwnPropertyNames(Wasm).map((name) => [name, Wasm[name as keyof typeof Wasm]])),
+      Memory: class extends Wasm.Memory {
+        constructor(descriptor: WebAssembly.MemoryDescriptor) {
+          super(descriptor);
+          memories++;
+        }
+      },
+    });
+    const { PagePool: Other } = await loadAnotherRealm();
+    for (let i = 0; i < 3; i++) Other.createSync({ pageCount: 4, maxPorts: 1 }).destroy();
+    expect([ports.length, closed, memories]).toEqual([2, 2, 3]);
+  });
+
+  it('falls back to a SharedArrayBuffer where a Wasm memory is refused, and says so where the core is wanted', async () => {
+    const { WebAssembly: Wasm } = globalThis;
+    vi.stubGlobal('WebAssembly', {
+      ...Object.fromEntries(Object.getOwnPropertyNames(Wasm).map((name) => [name, Wasm[name as keyof typeof Wasm]])),
+      Memory: class {
+        constructor() {
+          throw new RangeError('could not allocate memory');
+        }
+      },
+    });
+    const pool = PagePool.createSync({ pageCount: 4, maxPorts: 1 });
+    expect([pool.mode, pool.engine]).toEqual(['shared', 'typescript']);
+    const page = pool.alloc();
+    pool.bytes(page).fill(1);
+    pool.release(page);
+    expect(await pool.close()).toMatchObject({ isDestroyed: true });
+    expect(() => PagePool.createSync({ engine: 'wasm' })).toThrow(/POOL_ERR_MEMORY_LIMIT|ulimit -v/);
+  });
+});
+
+describe('pools that were created and closed', () => {
+  const program = fileURLToPath(new URL('../support/come-and-go.mjs', import.meta.url));
+  const entry = new URL('../../build/', import.meta.url).href;
+
+  it.each(['wasm', 'typescript', 'slab', 'user-area', 'reserve'])('of %s leave nothing', async (kind) => {
+    for (const way of ['awaited', 'at once']) {
+      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', program, entry, kind, way, '150']);
+      const { handles, listeners, mappings, pools } = JSON.parse(stdout) as Record<string, number[]>;
+      expect([way, pools]).toEqual([way, [150, 150, 150]]);
+      expect(new Set(handles).size).toBe(1);
+      expect(new Set(listeners).size).toBe(1);
+      // The first rounds grow what V8 and malloc keep; a memory that stays would be a mapping each.
+      expect((mappings?.at(-1) as number) - (mappings?.at(1) as number)).toBeLessThan(100);
+    }
+  });
+});

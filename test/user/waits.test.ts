@@ -1,0 +1,88 @@
+// Waits that a consumer queues without end: what the pool's thread does costs it no more for them.
+
+import { PagePool } from 'pagepool';
+import { Receiver } from 'pagepool/user';
+import { UserQueue, userArea } from 'pagepool/user-area';
+import { expect, it, vi } from 'vitest';
+import {
+  USER_GIVEN_EVENT_OFFSET,
+  USER_TAKEN_EVENT_OFFSET,
+  USER_WAITS_OFFSET,
+  USER_WAKES_MAX,
+} from '../../src/user/layout.js';
+import { turns, until } from '../support/waiting.js';
+
+const PAGES = 200;
+const make = () => {
+  const provider = userArea(new SharedArrayBuffer(PAGES * 4096));
+  const pool = PagePool.createSync({ engine: 'typescript', pageCount: PAGES, maxPorts: 1, provider });
+  return { pool, queue: new UserQueue(pool, { completions: 256, refills: 256 }) };
+};
+
+it('one step of the pool wakes no more than a bound of them', async () => {
+  const { pool, queue } = make();
+  const words = new Int32Array(queue.share().rings);
+  let woken = 0;
+  for (const offset of [USER_GIVEN_EVENT_OFFSET, USER_TAKEN_EVENT_OFFSET]) {
+    for (let i = 0; i < 3000; i++) {
+      const { async, value } = Atomics.waitAsync(words, offset >>> 2, Atomics.load(words, offset >>> 2));
+      if (async) void value.then(() => woken++);
+    }
+  }
+  Atomics.store(words, USER_WAITS_OFFSET >>> 2, 3);
+  const notify = vi.spyOn(Atomics, 'notify');
+  const steps = [
+    () => queue.give(pool.alloc(), 0, 1),
+    () => queue.giveCopy(new Uint8Array(10)),
+    () => queue.refill(),
+    () => queue.end(),
+    () => queue.scrub(),
+  ];
+  for (const step of steps) {
+    const before = woken;
+    step();
+    await turns(3);
+    expect(woken - before).toBeLessThanOrEqual(USER_WAKES_MAX);
+  }
+  const onRings = notify.mock.calls.filter(([array]) => array.buffer === words.buffer);
+  notify.mockRestore();
+  expect(onRings.length).toBeGreaterThan(3);
+  for (const [, , count] of onRings) expect(count).toBeLessThanOrEqual(USER_WAKES_MAX);
+  expect(woken).toBeGreaterThan(0);
+  pool.detach({ release: true });
+});
+
+it('more honest waits than are woken at once all come to their end', async () => {
+  const { pool, queue } = make();
+  const receiver = new Receiver(queue.share());
+  const waits = Array.from({ length: 3 * USER_WAKES_MAX }, () => receiver.next({ ref: true }));
+  await turns(1);
+  const entries = new Uint32Array(4 * 100);
+  for (let i = 0; i < 100; i++) entries.set([pool.alloc(), 0, 1, i], 4 * i);
+  expect(queue.giveBurst(entries, 100)).toBe(100);
+  const tags = new Set((await Promise.all(waits.slice(0, 100))).map((delivery) => delivery?.tag));
+  expect(tags.size).toBe(100);
+  queue.end(); // the others hear of the end
+  expect(await Promise.all(waits.slice(100))).toEqual(Array.from({ length: waits.length - 100 }, () => null));
+  queue.scrub();
+  pool.detach({ release: true });
+});
+
+it('the wait of the pool ends with the queue, whatever was queued before it', async () => {
+  const { pool, queue } = make();
+  const words = new Int32Array(queue.share().rings);
+  for (let i = 0; i < 1000; i++) {
+    Atomics.waitAsync(words, USER_TAKEN_EVENT_OFFSET >>> 2, Atomics.load(words, USER_TAKEN_EVENT_OFFSET >>> 2));
+  }
+  queue.give(pool.alloc(), 0, 1);
+  const closed = queue.close({ ref: true });
+  let isOver = false;
+  void closed.then(() => {
+    isOver = true;
+  });
+  await turns(2);
+  expect(isOver).toBe(false);
+  expect(queue.scrub()).toBe(1);
+  await until(() => isOver);
+  pool.detach({ release: true });
+});
