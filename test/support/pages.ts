@@ -94,10 +94,10 @@ export const HOME = {
   exact: true,
   errors: [],
   pages: { used: 0, cached: 0, ring: 0, pinned: 0 },
-  references: { ledgers: 0, channels: 0, tokens: 0 },
+  references: { ledgers: 0, channels: 0, tokens: 0, replies: 0 },
   inflight: 0,
   rejected: 0,
-  closed: { isDestroyed: true, inflight: 0, pinned: 0, holders: [] },
+  closed: { isDestroyed: true, isTakenOver: false, inflight: 0, pinned: 0, holders: [] },
 };
 
 /** WebKitGTK with shared memory switched on in its JavaScript engine: as it is delivered, it shares none. */
