@@ -190,7 +190,13 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
       await until(() => Atomics.load(words, WORD.toTest) === 1);
       for (let spins = random() % 3000; spins > 0; spins--) Atomics.load(words, 0);
       const report = await pool.close({ timeoutMs: HUNG_MS });
-      expect(report, `round ${round}`).toEqual({ isDestroyed: true, inflight: 0, pinned: 0, holders: [] });
+      expect(report, `round ${round}`).toEqual({
+        isDestroyed: true,
+        isTakenOver: false,
+        inflight: 0,
+        pinned: 0,
+        holders: [],
+      });
       spinUntil(words, WORD.toTest, 2);
       // Nothing came after the end: the thread had its last word before.
       expect(inflight(memory, geometry)).toBe(0);
