@@ -172,8 +172,8 @@ function refillSlow(): bool {
 }
 
 /**
- * Whether this port would find a page where it looks first: 1 or 0. What other ports have in their spares is found by `refill`
- * alone, which looks at every port.
+ * Whether this port would find a page where it looks first: 1 or 0. What other ports have in their spares is found by
+ * `refill` alone, which looks at every port.
  */
 export function hasPages(): u32 {
   if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) return 1; // plain: owner only
@@ -193,8 +193,8 @@ function steal(): bool {
 }
 
 /**
- * Asks every other port for its cached pages: each answers at its next release. Where it has some its bell is rung, so that an idle
- * thread answers as well.
+ * Asks every other port for its cached pages: each answers at its next release. Where it has some its bell is rung, so
+ * that an idle thread answers as well.
  */
 function press(): void {
   for (let i: u32 = 1; i < maxPorts; i++) {
@@ -263,8 +263,8 @@ export function answer(): void {
   // A6 pairs with R5 in press: this limit is overwritten by later requests only.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
   flush();
-  // N11 as N9: the request that this limit overwrote may have been the closing pool's. While somebody waits for pages it stays, and
-  // each page that is released is published.
+  // N11 as N9: the request that this limit overwrote may have been the closing pool's. While somebody waits for pages
+  // it stays, and each page that is released is published.
   if (!isActive() || isAwaited(CONTROL_BASE + HEADER_FREED_OFFSET)) astore(port + PORT_LIMIT_OFFSET, 0);
 }
 

@@ -1,9 +1,10 @@
 // Calls: requests that are answered in a reply slot of the asker's port, so that no answer ever needs a page or a ring.
 //
-// A call's entries, the request and perhaps the room for its place, travel as one message of a channel; their tag is the call's
-// number. A reference is in the asker's row, a node, the server's row, or the slot; each move into or out of a slot has a
-// record. The server marks the slot while the entries are still in its inbox: a death before leaves a call that goes on to
-// another server, one after it a call that failed. Source: the provided buffers of io_uring, and tokens (token.ts).
+// A call's entries, the request and perhaps the room for its place, travel as one message of a channel; their tag is
+// the call's number. A reference is in the asker's row, a node, the server's row, or the slot; each move into or out of
+// a slot has a record. The server marks the slot while the entries are still in its inbox: a death before leaves a call
+// that goes on to another server, one after it a call that failed. Source: the provided buffers of io_uring, and tokens
+// (token.ts).
 
 import {
   CALL_PORT_SHIFT,
@@ -50,8 +51,8 @@ import { claimCall, isOf, mark, replyAt, replyCount, replyOf, vacant, wakeAsker 
 import { nodeAddress, ringPop } from './ring';
 
 /**
- * Sends a call of 1 or 2 entries of 4 words each; their tags become its number, which is returned. A code: nothing changed. FULL: no
- * room in the channel; ERR_NO_REPLY_SLOT: this port waits for as many answers as it can.
+ * Sends a call of 1 or 2 entries of 4 words each; their tags become its number, which is returned. A code: nothing
+ * changed. FULL: no room in the channel; ERR_NO_REPLY_SLOT: this port waits for as many answers as it can.
  */
 export function ask(channel: u32, address: usize, count: u32): i32 {
   for (let slot: u32 = 0; slot < replyCount(); slot++) {
@@ -75,8 +76,8 @@ export function ask(channel: u32, address: usize, count: u32): i32 {
 }
 
 /**
- * Takes the oldest call: its entries are written at `address`, each with a reference. How many, 1 or 2. 0: there is none, or
- * `lastCode` says why not. Calls that were cancelled meanwhile are dropped on the way.
+ * Takes the oldest call: its entries are written at `address`, each with a reference. How many, 1 or 2. 0: there is
+ * none, or `lastCode` says why not. Calls that were cancelled meanwhile are dropped on the way.
  */
 export function accept(channel: u32, address: usize): u32 {
   const block = blockOf(channel);
@@ -110,8 +111,9 @@ export function accept(channel: u32, address: usize): u32 {
 }
 
 /**
- * Answers a call that this port serves with a reference of its own; without one, `handle` 0, the call fails. OK: the reference went
- * along. ERR_CALL_OVER: the asker wants it no more, and the caller keeps all that it has; other codes: nothing changed.
+ * Answers a call that this port serves with a reference of its own; without one, `handle` 0, the call fails. OK: the
+ * reference went along. ERR_CALL_OVER: the asker wants it no more, and the caller keeps all that it has; other codes:
+ * nothing changed.
  */
 export function reply(call: u32, handle: u32, offset: u32, length: u32, status: u32): i32 {
   if (handle != 0) {
@@ -149,8 +151,9 @@ export function reply(call: u32, handle: u32, offset: u32, length: u32, status: 
 }
 
 /**
- * Collects the answer of a call of this port: writes {handle, offset, length, status} at `address` and frees the slot. OK: the
- * reference is the caller's, if `handle` is not 0. EMPTY: there is no answer yet. ERR_CALL_OVER, ERR_REF_OVERFLOW: nothing changed.
+ * Collects the answer of a call of this port: writes {handle, offset, length, status} at `address` and frees the slot.
+ * OK: the reference is the caller's, if `handle` is not 0. EMPTY: there is no answer yet. ERR_CALL_OVER,
+ * ERR_REF_OVERFLOW: nothing changed.
  */
 export function collect(call: u32, address: usize): i32 {
   const place = replyOf(call);
@@ -177,7 +180,9 @@ export function collect(call: u32, address: usize): i32 {
   return OK;
 }
 
-/** Gives a call of this port up: whoever serves it hears of it. OK; ERR_CALL_OVER: it is answered, and can be collected. */
+/**
+ * Gives a call of this port up: whoever serves it hears of it. OK; ERR_CALL_OVER: it is answered, and can be collected.
+ */
 export function cancel(call: u32): i32 {
   const place = replyOf(call);
   while (true) {

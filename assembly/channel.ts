@@ -232,7 +232,10 @@ function isClosed(block: usize): bool {
   return aload(block + CHANNEL_CLOSED_OFFSET) != 0;
 }
 
-/** Whether this port would send a message of so many entries, or drop one for it: 1; 0: FULL. Whether it is closed is not asked. */
+/**
+ * Whether this port would send a message of so many entries, or drop one for it: 1; 0: FULL. Whether it is closed is
+ * not asked.
+ */
 export function canSend(channel: u32, entries: u32): u32 {
   const block = blockOf(channel);
   const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
@@ -244,9 +247,9 @@ export function canSend(channel: u32, entries: u32): u32 {
 }
 
 /**
- * Asks again whether the channel is closed, after the outbox's node `node` was published: who received what was inside may have seen
- * the end before it came. It is taken back if it is the oldest, into the outbox, and nothing was sent: true. Where others are before
- * it, it is received or drained with them.
+ * Asks again whether the channel is closed, after the outbox's node `node` was published: who received what was inside
+ * may have seen the end before it came. It is taken back if it is the oldest, into the outbox, and nothing was sent:
+ * true. Where others are before it, it is received or drained with them.
  */
 // @ts-ignore: decorator
 @inline
@@ -489,7 +492,9 @@ export function closeChannel(channel: u32): void {
   wakeAll(block + CHANNEL_NOT_FULL_OFFSET);
 }
 
-/** Releases what is left in the inbox; a call among it fails first, so that no death leaves its asker without an answer. */
+/**
+ * Releases what is left in the inbox; a call among it fails first, so that no death leaves its asker without an answer.
+ */
 function dropInbox(block: usize, lane: usize): u32 {
   const node = nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET));
   // Plain: constant; the node is this thread's.

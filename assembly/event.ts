@@ -1,11 +1,13 @@
-// Events and bells: how a thread waits for something that other threads make true, and how one of those who wait is woken.
+// Events and bells: how a thread waits for something that other threads make true, and how one of those who wait is
+// woken.
 //
-// A port has one bell, a word that is only ever raised, and its thread waits on that word for everything. An event keeps bits of the
-// ports that wait there for one unit (a node, room, a page), and in words of their own of those that need several. Whoever makes
-// something true publishes first, then takes one bit and rings that port; all who need several are rung. A waiter reads its bell,
-// then sets its bits, then looks, and sleeps only if its bell is as it was read. A waiter that finds its bit gone has been chosen:
-// it owes a wake-up to the others, should it leave something behind (src/port/bell.ts). What a thread killed here leaves: a bit that
-// is gone, and a bell that was not rung. So a reaper rings every bell, last. Explored: docs/verification.md.
+// A port has one bell, a word that is only ever raised, and its thread waits on that word for everything. An event
+// keeps bits of the ports that wait there for one unit (a node, room, a page), and in words of their own of those that
+// need several. Whoever makes something true publishes first, then takes one bit and rings that port; all who need
+// several are rung. A waiter reads its bell, then sets its bits, then looks, and sleeps only if its bell is as it was
+// read. A waiter that finds its bit gone has been chosen: it owes a wake-up to the others, should it leave something
+// behind (src/port/bell.ts). What a thread killed here leaves: a bit that is gone, and a bell that was not rung. So a
+// reaper rings every bell, last. Explored: docs/verification.md.
 
 import {
   EVENT_KNOWN_OFFSET,
@@ -21,7 +23,8 @@ import { maxPorts, port, portId, ports } from './context';
 /** Raises a port's bell: its thread looks again, wherever it waits. */
 export function ring(id: u32): void {
   const bell = ports + ((<usize>id) << PORT_SHIFT) + PORT_BELL_OFFSET;
-  // R1 pairs with A1 in src/port/bell.ts readBell: what was published before is visible to whoever finds the bell raised.
+  // R1 pairs with A1 in src/port/bell.ts readBell: what was published before is visible to whoever finds the bell
+  // raised.
   aadd(bell, 1);
   // N2 no ordering needed: the bell was raised before. All who wait there: a wait that was given up may be the first.
   anotify(bell);
@@ -43,7 +46,9 @@ function takeAll(word: usize, first: u32): void {
   ringAll(aand(word, 0), first);
 }
 
-/** Which waiter is next: the first after the one that this port chose last, and this port itself when there is no other. */
+/**
+ * Which waiter is next: the first after the one that this port chose last, and this port itself when there is no other.
+ */
 // @ts-ignore: decorator
 @inline
 function choose(low: u32, high: u32): u32 {
@@ -101,8 +106,8 @@ export function isAwaited(event: usize): bool {
 }
 
 /**
- * This port waits there from now on, for one unit or for `several`. Its bell was read before; it looks after this. 1: its bit was
- * there already.
+ * This port waits there from now on, for one unit or for `several`. Its bell was read before; it looks after this. 1:
+ * its bit was there already.
  */
 export function arm(event: usize, several: u32): u32 {
   const half = (portId >>> 5) << 2;
@@ -110,12 +115,15 @@ export function arm(event: usize, several: u32): u32 {
   // N13 no ordering needed: this port's own bit.
   if ((aload(event + EVENT_KNOWN_OFFSET + half) & bit) == 0) greet(event, half, bit);
   const word = event + (several != 0 ? EVENT_SEVERAL_OFFSET : EVENT_ONE_OFFSET) + half;
-  // X4 pairs with A6 in pass: whoever publishes after this sees the bit, and whoever published before is seen by the look that
-  // follows.
+  // X4 pairs with A6 in pass: whoever publishes after this sees the bit, and whoever published before is seen by the
+  // look that follows.
   return <u32>((aor(word, bit) & bit) != 0);
 }
 
-/** The port waits there for the first time: those who thought that they were alone hear of it, and look on a timer from now on. */
+/**
+ * The port waits there for the first time: those who thought that they were alone hear of it, and look on a timer from
+ * now on.
+ */
 function greet(event: usize, half: u32, bit: u32): void {
   const known = event + EVENT_KNOWN_OFFSET;
   // X14 pairs with A15 in greet: of two that come at a time one sees the other.
@@ -130,6 +138,7 @@ function greet(event: usize, half: u32, bit: u32): void {
 export function disarm(event: usize, several: u32): u32 {
   const bit = (<u32>1) << (portId & 31);
   const word = event + (several != 0 ? EVENT_SEVERAL_OFFSET : EVENT_ONE_OFFSET) + ((portId >>> 5) << 2);
-  // X17 pairs with X8 in pass: either the bit goes here, or a thread has taken it, and this port owes what it was woken for.
+  // X17 pairs with X8 in pass: either the bit goes here, or a thread has taken it, and this port owes what it was woken
+  // for.
   return <u32>((aand(word, ~bit) & bit) != 0);
 }

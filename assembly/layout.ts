@@ -4,8 +4,9 @@
 // change of meaning raises ABI_VERSION, and the build derives the layout hash from this file's constants. Units stand
 // in the names: *_OFFSET and *_BYTES are bytes, *_SHIFT and *_BITS are bits, *_COUNT are items.
 //
-//   CONTROL_BASE                                                                                        controlBytes
-//   | header | ports | ledgers | page descriptors | retired bits | words | extents | ring | tokens | channels |  scratch | pages
+//   from CONTROL_BASE, controlBytes long, and then the pages:
+//   | header | ports | ledgers | page descriptors | retired bits | words | extents | ring | tokens | channels |
+//   | scratch |
 //
 // Nothing lies below CONTROL_BASE: optimisers may take the first 1,024 bytes of a Wasm memory for unused.
 
@@ -137,7 +138,7 @@ export const MAX_PORTS_LIMIT: u32 = 64;
 //
 //   0  count   references of all fragments together; 1 in every container, never 0        any thread, compare-exchange
 //   4  pins    {LEFT, port of the last unpin, pins}                                     any thread, atomic
-//   8  home    {state, port, opener, flags}                                              claimed by compare-exchange, see HOME_*
+//   8  home    {state, port, opener, flags}                                 claimed by compare-exchange, see HOME_*
 //   12 suspect  1: a death left one reference too many, perhaps                        whoever reaps or audits
 
 export const DESCRIPTOR_SHIFT: u32 = 4;
@@ -157,7 +158,7 @@ export const PIN_COUNT_MASK: u32 = 0xffffff;
 /** Port + 1 of the last unpin, where the page had left: it retires the page. */
 export const PIN_LAST_SHIFT: u32 = 24;
 
-// home: | 31..24 stamp | 23..16 opener port + 1, 0 = none | 15..8 port + 1 that took it from the provider | 7..3 flags | 2..0 state |
+// home: | 31..24 stamp | 23..16 opener port + 1, 0 = none | 15..8 port + 1 that took it | 7..3 flags | 2..0 state |
 //
 // The stamp counts how often the page was taken from the provider: a reaper that finds the word as a dead port's record
 // has it knows that the step did not happen (unless the page went round 256 times between the death and the reaping).
@@ -368,7 +369,7 @@ export const PORT_LABEL_UNITS: u32 = 31;
 //
 //   0    geometry, written once       128  head       256  tail: hints {lap, index} that anybody moves on
 //
-// slot:  | lap | full | node |; lap takes what a node number leaves of 31 bits. hint: | lap | index |, the same lap bits.
+// slot:  | lap | full | node |; lap takes what a node number leaves of 31 bits. hint: | lap | index |, as many lap bits
 
 export const RING_BYTES: u32 = 384;
 export const RING_SLOT_COUNT_OFFSET: u32 = 0;
@@ -384,7 +385,8 @@ export const RING_TAIL_OFFSET: u32 = 256;
 // ---------------------------------------------------------------------------------------------------- nodes
 //
 //   magazine:  0 count   4 owner (port + 1, or 0: in a slot)   8 pages, 4 bytes each
-//   channel:   0 count   4 owner   8 taken (entries received)  12 more  16 end   24 entries {handle, offset, length, tag}, 16 bytes each
+//   channel:   0 count   4 owner   8 taken (entries received)  12 more  16 end
+//             24 entries {handle, offset, length, tag}, 16 bytes each
 
 export const NODE_COUNT_OFFSET: u32 = 0;
 export const NODE_OWNER_OFFSET: u32 = 4;
@@ -392,7 +394,10 @@ export const NODE_PAGES_OFFSET: u32 = 8;
 export const NODE_TAKEN_OFFSET: u32 = 8;
 /** A bit an entry: the next entry of the node belongs to the same message. */
 export const NODE_MORE_OFFSET: u32 = 12;
-/** Entries that came up to the end of this node, since some node before: the difference of two marks counts what is between. */
+/**
+ * Entries that came up to the end of this node, since some node before: the difference of two marks counts what is
+ * between.
+ */
 export const NODE_END_OFFSET: u32 = 16;
 export const NODE_ENTRIES_OFFSET: u32 = 24;
 export const ENTRY_BYTES: u32 = 16;
@@ -465,12 +470,12 @@ export const TOKEN_SEQ_SHIFT: u32 = 10;
 /** A loan's number is {sequence, index of the token}: this many low bits are the index. */
 export const LOAN_INDEX_BITS: u32 = 16;
 
-// ---------------------------------------------------------------------------------------------------- reply slot, 32 bytes
+// ------------------------------------------------------------------------------------------------ reply slot, 32 bytes
 //
 //   0 word {sequence, server's port + 1, state}    4 handle    8 offset    12 length    16 status    20 channel
 //
-// A call's number, the tag of its entries: | 30..12 sequence | 11..6 asker's port | 5..0 slot |. The sequence moves on when the
-// slot is free again, so an old number never fits.
+// A call's number, the tag of its entries: | 30..12 sequence | 11..6 asker's port | 5..0 slot |. The sequence moves on
+// when the slot is free again, so an old number never fits.
 
 export const REPLY_BYTES: u32 = 32;
 export const REPLY_SHIFT: u32 = 5;

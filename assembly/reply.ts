@@ -1,9 +1,10 @@
 // Reply slots: where a call's answer waits for its asker, and who has the call until then.
 //
-// A port has some slots, and its thread alone takes a free one. The word {sequence, server, state} moves by compare-exchange
-// wherever two threads may want it: OUT -> SERVING by whoever has the call's entries, SERVING -> ANSWERED or FAILED by the
-// server, OUT or SERVING -> CANCELLED by the asker. So of an answer and a cancellation one wins. Who has the entries of a call
-// is the only one who has them: a slot that still names a dead server is taken over from it.
+// A port has some slots, and its thread alone takes a free one. The word {sequence, server, state} moves by
+// compare-exchange wherever two threads may want it: OUT -> SERVING by whoever has the call's entries, SERVING ->
+// ANSWERED or FAILED by the server, OUT or SERVING -> CANCELLED by the asker. So of an answer and a cancellation one
+// wins. Who has the entries of a call is the only one who has them: a slot that still names a dead server is taken over
+// from it.
 
 import {
   CALL_PORT_MASK,
@@ -77,8 +78,8 @@ export function wakeAsker(call: u32): void {
 }
 
 /**
- * The step of whoever has a call's entries: its word goes from OUT or SERVING to `next`; a cancelled one is free then. False: the
- * call is over, and its entries are nobody's but the caller's.
+ * The step of whoever has a call's entries: its word goes from OUT or SERVING to `next`; a cancelled one is free then.
+ * False: the call is over, and its entries are nobody's but the caller's.
  */
 export function claimCall(call: u32, next: u32): bool {
   const reply = replyOf(call);

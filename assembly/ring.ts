@@ -72,8 +72,9 @@ export function following(hint: u32, index: u32, indexBits: u32, slotCount: u32,
 }
 
 /**
- * Marks a node that goes to the position after `previous`: how many entries came up to its end, so that two nodes tell what is
- * inside from one to the other. It counts on from the node before it, and anew where that was taken already. False: look again.
+ * Marks a node that goes to the position after `previous`: how many entries came up to its end, so that two nodes tell
+ * what is inside from one to the other. It counts on from the node before it, and anew where that was taken already.
+ * False: look again.
  */
 function markEnd(ring: usize, node: usize, previous: usize, full: u32): bool {
   // A13 pairs with X1 in exchange: the node before, and its mark.
@@ -91,8 +92,8 @@ function markEnd(ring: usize, node: usize, previous: usize, full: u32): bool {
 }
 
 /**
- * Entries in the ring, by the marks of its first and its last node: late by what others do meanwhile. Nothing that a death could
- * leave wrong is added up.
+ * Entries in the ring, by the marks of its first and its last node: late by what others do meanwhile. Nothing that a
+ * death could leave wrong is added up.
  */
 export function entriesInside(ring: usize): u32 {
   const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET); // plain: the ring block is constant
@@ -131,8 +132,9 @@ export function entriesInside(ring: usize): u32 {
 
 /**
  * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
- * `replace`  is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked operations. With `counted` the
- * node is marked by how many entries came. Without a holder (0) it only says what it would do: OK or FULL.
+ * `replace`  is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked
+ * operations. With `counted` the node is marked by how many entries came. Without a holder (0) it only says what it
+ * would do: OK or FULL.
  */
 export function ringPush(ring: usize, holder: usize, replace: bool, counted: bool): i32 {
   const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);
@@ -181,8 +183,9 @@ export function ringPush(ring: usize, holder: usize, replace: bool, counted: boo
 }
 
 /**
- * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations. Without a holder
- * (0) it only says which. With `own` it takes that node alone, which this port pushed, if it is the oldest and nobody had it since.
+ * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations.
+ * Without a holder (0) it only says which. With `own` it takes that node alone, which this port pushed, if it is the
+ * oldest and nobody had it since.
  */
 export function ringPop(ring: usize, holder: usize, own: usize): i32 {
   const nodeBits = load<u32>(ring + RING_NODE_BITS_OFFSET);

@@ -1,6 +1,6 @@
 // Serves the examples for browsers, with the two headers that let threads share memory.
 //
-//   node scripts/build.mjs && node examples/web-server.mjs     then open what it prints, /web-frames/ or /audio-worklet/
+//   node scripts/build.mjs && node examples/web-server.mjs   then open what it prints, /web-frames/ or /audio-worklet/
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';

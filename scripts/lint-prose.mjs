@@ -1,5 +1,5 @@
-// Prose that can be read at once: checks the sentences, the lines and the tables of the documents. With --write it
-// breaks long lines itself.
+// Prose that can be read at once: checks the sentences, the lines and the tables of the documents, and the lines of
+// comments. With --write it breaks long lines of documents itself.
 //
 // No sentence has more than 35 words, no line of prose more than 120 columns, no cell of a table more than 140
 // characters. Code is one word. What is between <!-- marks --> is written by other scripts and is left alone, and so
@@ -23,8 +23,30 @@ const MADE = new Map([
 /** The documents that people write. */
 export function documents() {
   const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
-  const paths = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages.map((name) => `docs/${name}`)];
+  const paths = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages.map((name) => `docs/${name}`)];
   return paths.flatMap((path) => MADE.get(path) ?? [path]);
+}
+
+const SOURCES = ['assembly', 'bench', 'examples', 'scripts', 'src', 'test'];
+
+/**
+ * Comments that are too wide, a line each. Code is the formatter's.
+ * @param {string} source
+ * @returns {string[]}
+ */
+export function findWideComments(source) {
+  return source
+    .split('\n')
+    .map((text, i) => ({ at: i + 1, columns: [...text].length, isComment: /^\s*(?:\/\/|\/?\*)/.test(text) }))
+    .filter(({ columns, isComment }) => isComment && columns > COLUMNS_MAX)
+    .map(({ at, columns }) => `${at}: a comment of ${columns} columns (expected at most ${COLUMNS_MAX})`);
+}
+
+/** The files that people write code into. */
+function sources() {
+  const inFolder = (folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
+  return SOURCES.flatMap(inFolder).filter((path) => /\.(?:ts|js|mjs)$/.test(path) && !path.includes('node_modules'));
 }
 
 /** The document with empty lines in place of code, headings, comments, and what is between two marks of a script. */
@@ -134,6 +156,9 @@ if (isMain(import.meta.url)) {
       }
       return findHardProse(text).map((sentence) => `${path}:${sentence}`);
     });
+    for (const path of sources()) {
+      found.push(...findWideComments(readFileSync(join(root, path), 'utf8')).map((line) => `${path}:${line}`));
+    }
     if (found.length > 0) throw new Refusal(found.join('\n'));
     console.log(`prose: ${paths.length} documents, no sentence over ${WORDS_MAX} words`);
   });

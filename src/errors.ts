@@ -204,8 +204,8 @@ export function requireMilliseconds(call: string, name: string, value: unknown):
 }
 
 /**
- * What `value` has of `names`, or all that it has: read once, so that what is used is what was checked, and the caller's
- * own code runs before anything is changed. Throws unless it is an object with no other keys.
+ * What `value` has of `names`, or all that it has: read once, so that what is used is what was checked, and the
+ * caller's own code runs before anything is changed. Throws unless it is an object with no other keys.
  */
 export function requireRecord(
   call: string,

@@ -1,7 +1,7 @@
 // Uploads to hashing workers: the body of each HTTP request goes into pages, a worker hashes it, and the client gets
 // the digest.
 //
-//   npm run build && node scripts/run-ts.mjs examples/http-upload/main.ts [PORT]        curl -T FILE http://localhost:PORT/
+//   npm run build && node scripts/run-ts.mjs examples/http-upload/main.ts [PORT]   curl -T FILE http://localhost:PORT/
 //
 // An upload's fragments go to one worker in order; its tag is the upload's number. An empty fragment is its end. A
 // client that goes away costs nothing: its pages come back, and nobody waits for its digest.

@@ -3,8 +3,8 @@
 //
 //   npm run build && node scripts/run-ts.mjs examples/log-shipper/main.ts [PRODUCERS] [LINES]
 //
-// Producers write lines into pages, many to a page; nothing is copied until the kernel takes it, and a page is free again
-// when that is done. The collector here counts the lines and checks that each producer's are all there, in order.
+// Producers write lines into pages, many to a page; nothing is copied until the kernel takes it, and a page is free
+// again when that is done. The collector here counts the lines and checks that each producer's are all there, in order.
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';

@@ -83,8 +83,8 @@ export function* leaveCalls(leaver: Leaver, scratch: number): Steps<void> {
 
 /**
  * Sends what is left in the port's inbox again, at the end of the channel and each message whole; what the channel does
- * not take is dropped and counted, a call so that it fails. `scratch`: an address where the entries of a node may be written. True: the inbox is
- * empty; false: the port cannot take what is in it.
+ * not take is dropped and counted, a call so that it fails. `scratch`: an address where the entries of a node may be
+ * written. True: the inbox is empty; false: the port cannot take what is in it.
  */
 export function* returnInbox(leaver: Leaver, index: number, scratch: number, returned: Returned): Steps<boolean> {
   const { geometry, id, memory } = leaver;

@@ -176,7 +176,9 @@ export function ringPages(memory: PoolMemory, geometry: Geometry): number {
   return pages;
 }
 
-/** Whether `count` pages seem to be where port `id` would find them, as far as that is told without a look at each page. */
+/**
+ * Whether `count` pages seem to be where port `id` would find them, as far as that is told without a look at each page.
+ */
 export function hasFreePages({ id, memory, geometry }: Omit<Seat, 'claim'>, count: number): boolean {
   const { maxPorts, ownPages, ring } = geometry;
   const [loaded] = portMagazines(memory, geometry, id);

@@ -1,10 +1,10 @@
 // The owner, the thread that calls a pool's providers, as other threads reach it: what they want, which areas they
 // know, and a call.
 //
-// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner hears of it by
-// its bell, wherever it waits, and looks where the count of calls has moved.
-// Any thread; nothing here blocks. Pools whose memory is all their own have no owner, and never come here. The owner's
-// own side is in src/supply/owner-words.ts.
+// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner hears of it
+// by its bell, wherever it waits, and looks where the count of calls has moved. Any thread; nothing here blocks. Pools
+// whose memory is all their own have no owner, and never come here. The owner's own side is in
+// src/supply/owner-words.ts.
 
 import {
   CONTROL_BASE,

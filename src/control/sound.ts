@@ -1,8 +1,8 @@
 // Whether the words of the control region can be: for the calls that act on what other threads have written.
 //
-// Attached threads are trusted, and not infallible: a stray write of one may hit any word. What loops over a count, goes
-// through a ring or follows a node's number looks here first, so that it ends, and says which word it is. A word is
-// wrong only when it is so twice: threads that work move words while this reads. Reads only; any thread.
+// Attached threads are trusted, and not infallible: a stray write of one may hit any word. What loops over a count,
+// goes through a ring or follows a node's number looks here first, so that it ends, and says which word it is. A word
+// is wrong only when it is so twice: threads that work move words while this reads. Reads only; any thread.
 
 import {
   CONTROL_BASE,

@@ -2,8 +2,9 @@
 // from its end.
 //
 // The count beside the state is raised with whatever concerns all of them: the pool closes, a port was freed, set aside
-// or reaped, locks are wanted. Then every bell is rung. An idle thread waits on its bell and looks at everything when the
-// count has moved; a busy one sees its cache limit at its next release. Any thread may announce; nothing here blocks.
+// or reaped, locks are wanted. Then every bell is rung. An idle thread waits on its bell and looks at everything when
+// the count has moved; a busy one sees its cache limit at its next release. Any thread may announce; nothing here
+// blocks.
 
 import {
   CLAIM_FREE,

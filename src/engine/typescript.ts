@@ -8,7 +8,8 @@
 // Each of those files is a class that extends the one below it, and the engine is the last: calls of `this` are what an
 // optimiser binds without a check at run time, and each instance has one shape.
 //
-//   atomic < context < event < stats < handle < ledger < ring < supply < pin < cache < refcount < fragment < reply < channel < token < call < pool
+//   atomic < context < event < stats < handle < ledger < ring < supply < pin < cache < refcount < fragment <
+//   reply < channel < token < call < pool
 
 import type { Engine } from './engine.js';
 import type { EngineOptions } from './typescript/context.js';

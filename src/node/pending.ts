@@ -105,7 +105,9 @@ export class PendingWrites {
     this.#look = undefined;
   }
 
-  /** 'close' comes before libuv has called back the writes that it cancels: those come until the turn after the next. */
+  /**
+   * 'close' comes before libuv has called back the writes that it cancels: those come until the turn after the next.
+   */
   readonly #afterwards = (): void => {
     this.#endLook();
     const forgotten = [...this.#writes];

@@ -41,8 +41,9 @@ export interface WriteOptions {
 /**
  * Writes a packet, or a fragment, and releases it when the platform is done with its pages, also when the write fails
  * or the target is gone. No copy; one for targets that may show the bytes later (a Transform that is no compressor or
- * cipher, a worker's standard output, a stream that is not Node's): the pages are released at once there. Its references move to the call: the packet is empty, the fragment spent. Resolves with the number
- * of bytes. Memory is bounded by who awaits it.
+ * cipher, a worker's standard output, a stream that is not Node's): the pages are released at once there. Its
+ * references move to the call: the packet is empty, the fragment spent. Resolves with the number of bytes. Memory is
+ * bounded by who awaits it.
  *
  * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED (a file's error has
  *   `bytesWritten`: how much of the packet it took); PagePoolError

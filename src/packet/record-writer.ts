@@ -1,10 +1,11 @@
 // RecordWriter: many small records to one thread, packed into pages.
 //
 // A hand-off costs some microseconds and a record some tenths of one, so records travel by the page. A message of
-// several records is one whole page: the window that is sent has the records' bytes alone, one behind the other, and its
-// tag says how many they are. Behind the window, in the same page, stands the table of their lengths, a word each
-// (records.ts reads it). So whoever wants nothing but the bytes (a socket, a file, textLines) takes the window as it is.
-// A record that does not fit into a page is a message by itself, in as many whole pages as it takes, and needs no table.
+// several records is one whole page: the window that is sent has the records' bytes alone, one behind the other, and
+// its tag says how many they are. Behind the window, in the same page, stands the table of their lengths, a word each
+// (records.ts reads it). So whoever wants nothing but the bytes (a socket, a file, textLines) takes the window as it
+// is. A record that does not fit into a page is a message by itself, in as many whole pages as it takes, and needs no
+// table.
 
 import { FULL, LANE_DROPPED_OFFSET, OK } from '../../assembly/layout.js';
 import { ENTRY_WORDS, moreMask } from '../control/messages.js';
@@ -30,8 +31,8 @@ export interface RecordWriterOptions {
   /** A record waits at most so many milliseconds for others to share its page: 0..60,000; 10 if not given. */
   flushMs?: number | undefined;
   /**
-   * What `write` does where the channel or the pool has no room: `'refuse'` returns false, and the record was not taken;
-   * `'drop-newest'` drops the record, counts it and returns true. `'refuse'` if not given.
+   * What `write` does where the channel or the pool has no room: `'refuse'` returns false, and the record was not
+   * taken; `'drop-newest'` drops the record, counts it and returns true. `'refuse'` if not given.
    */
   whenFull?: 'refuse' | 'drop-newest' | undefined;
   /** In Node: whether records that were not sent yet keep the event loop alive; true if not given. */
@@ -103,8 +104,8 @@ export class RecordWriter {
   #wait: AbortController | undefined;
 
   /**
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no channel of a pool that this thread is attached to, or
-   *   an option is wrong
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no channel of a pool that this thread is attached to,
+   *   or an option is wrong
    */
   constructor(channel: Channel, options?: RecordWriterOptions) {
     const names = ['flushMs', 'whenFull', 'ref'];
@@ -136,7 +137,9 @@ export class RecordWriter {
     return this.#count;
   }
 
-  /** Records that were dropped: by `whenFull`, by the channel's own policy `'drop-newest'`, by `release`, or by an end. */
+  /**
+   * Records that were dropped: by `whenFull`, by the channel's own policy `'drop-newest'`, by `release`, or by an end.
+   */
   get dropped(): number {
     return this.#dropped;
   }
@@ -144,8 +147,8 @@ export class RecordWriter {
   // ---------------------------------------------------------------------------------- writing
 
   /**
-   * Takes a copy of the record: true. False: the channel or the pool has no room, and the record was not taken; `flush()`
-   * waits for that. A record of several pages needs them at one time. An empty record is one.
+   * Takes a copy of the record: true. False: the channel or the pool has no room, and the record was not taken;
+   * `flush()` waits for that. A record of several pages needs them at one time. An empty record is one.
    *
    * @param record text becomes UTF-8
    * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the channel is closed, POOL_ERR_CLOSING or POOL_ERR_DESTROYED

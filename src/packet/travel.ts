@@ -245,8 +245,8 @@ async function* iterate(channel: Channel, options: WaitOptions): AsyncGenerator<
 }
 
 /**
- * Resolves when sendPacket() would take the packet. Another sender may be faster: sendPacket() can still return false. A
- * channel that drops messages takes one at any time.
+ * Resolves when sendPacket() would take the packet. Another sender may be faster: sendPacket() can still return false.
+ * A channel that drops messages takes one at any time.
  *
  * @throws PagePoolError as `sendPacket` for a packet that never fits; POOL_ERR_CHANNEL_CLOSED when the channel is
  *   closed; POOL_ERR_DESTROYED when this thread has left the pool; POOL_ERR_TIMEOUT when `timeoutMs` is over

@@ -21,7 +21,9 @@ const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.p
   this: unknown,
 ) => string | undefined;
 
-/** Whether it is an array of that kind, by the brand alone: a proxy of one is none. One whose buffer is gone has no use. */
+/**
+ * Whether it is an array of that kind, by the brand alone: a proxy of one is none. One whose buffer is gone has no use.
+ */
 function isArrayOf(value: unknown, kind: string): boolean {
   if (tagOf.call(value) !== kind) return false;
   const array = value as Uint8Array;

@@ -15,7 +15,9 @@ export function startTimer(callback: () => void, delayMs: number): Timer {
   return timer;
 }
 
-/** Keeps the process alive until as many calls of `letGo` have followed. One timer for all; in a page it has no effect. */
+/**
+ * Keeps the process alive until as many calls of `letGo` have followed. One timer for all; in a page it has no effect.
+ */
 export function hold(): void {
   if (holds++ === 0) holder = setInterval(() => {}, DELAY_MS_MAX);
 }

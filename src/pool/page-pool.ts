@@ -167,8 +167,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   /**
-   * Pages that are not with the provider: held by somebody, or in a port's cache or the ring, as in the kernel. So it is
-   * not 0 when all are released; `stats().pages.used` counts those that somebody holds.
+   * Pages that are not with the provider: held by somebody, or in a port's cache or the ring, as in the kernel. So it
+   * is not 0 when all are released; `stats().pages.used` counts those that somebody holds.
    */
   get inflight(): number {
     return inflight(this.#port.memory, this.#port.geometry);
@@ -479,8 +479,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    *
    * @param worker a Worker, or what holds Workers: a pool of piscina, tinypool or workerpool, or what these pass on.
    *   Workers that are watched already, and those of a pool that have ended, are left alone: call it again for new ones
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is and holds no worker, it has ended, or its end cannot be
-   *   heard of here
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is and holds no worker, it has ended, or its end cannot
+   *   be heard of here
    */
   watch(worker: unknown): void {
     this.#attachment.watch(worker);

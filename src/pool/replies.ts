@@ -1,8 +1,8 @@
 // Replies: the waits of one thread for what becomes of its calls.
 //
 // A reply slot has no event of its own: whoever moves its word rings the bell of the port whose thread has to hear of
-// it. A thread has many calls in flight, so when its bell was raised it looks at their slots, and calls those waits alone
-// that have something to see.
+// it. A thread has many calls in flight, so when its bell was raised it looks at their slots, and calls those waits
+// alone that have something to see.
 
 import { readBell } from '../port/bell.js';
 import { Looks } from '../port/looks.js';
@@ -22,7 +22,10 @@ export class Replies {
     this.#waits = waits;
   }
 
-  /** The event that `isSo` may be so; it is asked whenever the bell was raised. With `looks` a wait looks before it sleeps. */
+  /**
+   * The event that `isSo` may be so; it is asked whenever the bell was raised. With `looks` a wait looks before it
+   * sleeps.
+   */
   event(isSo: () => boolean, looks?: Looks): WaitEvent {
     return {
       begin: () => {},

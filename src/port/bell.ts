@@ -1,9 +1,9 @@
 // What a thread reads and writes to wait on its bell, and what it owes when it was chosen: the steps, in no order yet.
 //
-// Shared words and engine calls alone, so that an explorer steps them (test/interleaving); bells.ts has the order around
-// promises and timers. The port's own thread only. A waiter whose bit is gone was chosen by somebody who published: it
-// owes one wake-up there, until a look finds nothing, or it has passed on. It keeps that in mind from wait to wait. Only
-// debtors look whether something is left, so a hot path pays nothing.
+// Shared words and engine calls alone, so that an explorer steps them (test/interleaving); bells.ts has the order
+// around promises and timers. The port's own thread only. A waiter whose bit is gone was chosen by somebody who
+// published: it owes one wake-up there, until a look finds nothing, or it has passed on. It keeps that in mind from
+// wait to wait. Only debtors look whether something is left, so a hot path pays nothing.
 
 import { CONTROL_BASE, EVENT_KNOWN_OFFSET, HEADER_FREED_OFFSET, PORT_BELL_OFFSET } from '../../assembly/layout.js';
 import type { Seat } from '../control/claims.js';

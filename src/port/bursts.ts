@@ -1,5 +1,5 @@
-// Bursts of handles: in place where their array is the pool's `words()`; else copied through the port's scratch, chunk by
-// chunk.
+// Bursts of handles: in place where their array is the pool's `words()`; else copied through the port's scratch, chunk
+// by chunk.
 //
 // The results are the same, at the price of the copy. A bulk that needs several chunks stays all or nothing:
 // what the first chunks brought is released when a later one fails.

@@ -1,7 +1,7 @@
 // Waiting: until a condition is true, with a signal, a timeout, and a look on a timer.
 //
-// On any event that can be armed and listened to: one of the pool (waits.ts), or another one of the same shape. The port
-// is parked meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
+// On any event that can be armed and listened to: one of the pool (waits.ts), or another one of the same shape. The
+// port is parked meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
 
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
@@ -68,7 +68,9 @@ export interface Wait<T> extends WatchedWait {
   readonly event: WaitEvent;
   /** The call that is waited for: its result, or undefined where it says "not now". */
   readonly probe: Probe<T>;
-  /** The question whether it would succeed, as the call itself asks: cheap, and nothing is taken. Without, it is made. */
+  /**
+   * The question whether it would succeed, as the call itself asks: cheap, and nothing is taken. Without, it is made.
+   */
   readonly ask?: (() => boolean) | undefined;
   /** What it needs of the event's units; one if not given. */
   readonly units?: Units | undefined;
@@ -77,8 +79,8 @@ export interface Wait<T> extends WatchedWait {
 }
 
 /**
- * Resolves with the first result of the probe that is not undefined. The port is parked meanwhile. Time and signal count
- * from the first look. A thread whose waits succeed one after the other lets its event loop run now and then.
+ * Resolves with the first result of the probe that is not undefined. The port is parked meanwhile. Time and signal
+ * count from the first look. A thread whose waits succeed one after the other lets its event loop run now and then.
  *
  * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted;
  *   POOL_ERR_DESTROYED when this thread is done with the pool, and the probe says nothing else; what the probe throws

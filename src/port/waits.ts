@@ -19,8 +19,8 @@ import type { Port } from './port.js';
 const COMPANY_MS = 20;
 
 /**
- * What a wait needs of an event: one unit, several at once, or none of its units. The last kind is woken by news alone, and
- * looks by its own timer: chosen for a unit it would only stand in the way.
+ * What a wait needs of an event: one unit, several at once, or none of its units. The last kind is woken by news alone,
+ * and looks by its own timer: chosen for a unit it would only stand in the way.
  */
 export type Units = 'one' | 'several' | 'none';
 
@@ -53,7 +53,9 @@ export class Waits {
   #isOver = false;
   #tick: Timer | undefined;
 
-  /** @param onRung what the thread does whenever its bell was raised, before its waits look: true, and all of them look */
+  /**
+   * @param onRung what the thread does whenever its bell was raised, before its waits look: true, and all of them look
+   */
   constructor(port: Port, onRung: () => boolean) {
     this.#port = port;
     this.#onRung = onRung;
@@ -78,7 +80,9 @@ export class Waits {
     if (this.canListen) rooted.add(this);
   }
 
-  /** The thread is done with the pool: its bits are others' from now on, and its waits look once more, which ends them. */
+  /**
+   * The thread is done with the pool: its bits are others' from now on, and its waits look once more, which ends them.
+   */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -100,8 +104,8 @@ export class Waits {
   }
 
   /**
-   * The thread stands still, or leaves: its bits go, but those at `kept`, and what it owes is paid. Its waits are called
-   * again after `resume`.
+   * The thread stands still, or leaves: its bits go, but those at `kept`, and what it owes is paid. Its waits are
+   * called again after `resume`.
    */
   withdraw(kept?: PoolEvent): void {
     for (const event of this.#events) {
@@ -231,8 +235,8 @@ export class PoolEvent implements WaitEvent, Awaited {
   }
 
   /**
-   * Pays what the thread owes here. A wait that only looked took nothing: its caller does that by the loop's next turn, as
-   * a rule.
+   * Pays what the thread owes here. A wait that only looked took nothing: its caller does that by the loop's next turn,
+   * as a rule.
    */
   settle(isPeek: boolean): void {
     if (!isPeek) settle(this.#port.engine, this);
@@ -279,7 +283,9 @@ export class PoolEvent implements WaitEvent, Awaited {
     }
   }
 
-  /** Pages in others' caches are found by looking alone; and in company another one may have been chosen, and be busy. */
+  /**
+   * Pages in others' caches are found by looking alone; and in company another one may have been chosen, and be busy.
+   */
   #needsTick(): boolean {
     return this.offset === FREED || hasCompany(this.#port, this);
   }

@@ -202,7 +202,9 @@ export class PortReaper {
   }
 }
 
-/** Throws where the reaper could not act, or would not end; counts of the dead port's own nodes are mended (reap.ts). */
+/**
+ * Throws where the reaper could not act, or would not end; counts of the dead port's own nodes are mended (reap.ts).
+ */
 function requireActable(port: Port, id: number): void {
   const found = findUnsound(port);
   if (found === undefined) return;

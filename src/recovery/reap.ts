@@ -125,8 +125,8 @@ export function* reapClaimed(port: DeadPort, reaper: number, scratch: number, fi
 }
 
 /**
- * A count that no node can have was overwritten: what is in the node is not known, and is left to the audit. Taking what
- * lies there would make pages somebody's twice.
+ * A count that no node can have was overwritten: what is in the node is not known, and is left to the audit. Taking
+ * what lies there would make pages somebody's twice.
  */
 function forgetImpossible(port: DeadPort): void {
   for (const magazine of port.magazines()) {
@@ -221,8 +221,8 @@ function* clearWaiters(port: DeadPort): Steps<void> {
 }
 
 /**
- * Last of all: a thread that the dead one had chosen, and did not ring, has no bit any more, and sleeps. A reaper that dies
- * here leaves the port dead, and the next one rings.
+ * Last of all: a thread that the dead one had chosen, and did not ring, has no bit any more, and sleeps. A reaper that
+ * dies here leaves the port dead, and the next one rings.
  */
 function* ringEveryBell({ geometry, memory }: DeadPort): Steps<void> {
   for (let id = 0; id < geometry.maxPorts; id++) {

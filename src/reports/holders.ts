@@ -37,7 +37,8 @@ export interface Holder {
   /**
    * `'references'`: a thread has not released them. `'cache'`: pages in a thread's cache. `'running'`: a thread that
    * has not run since the closing began. `'channel'`: entries that nobody received. `'token'`: lent, not adopted.
-   * `'reply'`: answers of calls that were not collected. `'nobody'`: no reference is to be found, as on a page that a thread was just releasing when it died.
+   * `'reply'`: answers of calls that were not collected. `'nobody'`: no reference is to be found, as on a page that a
+   * thread was just releasing when it died.
    */
   readonly kind: 'references' | 'cache' | 'running' | 'channel' | 'token' | 'reply' | 'nobody';
   /** The port, where it is one. */

@@ -1,7 +1,7 @@
 // Standstills: a wait for a page, for room or for the pool's end that nobody answers says so once, and what would help.
 //
-// One thread's waits. A timer runs only while one of them sleeps, and never keeps a process alive. Now and then it notes
-// who has which pages, so that a report can say how long. What is read of other threads is approximate.
+// One thread's waits. A timer runs only while one of them sleeps, and never keeps a process alive. Now and then it
+// notes who has which pages, so that a report can say how long. What is read of other threads is approximate.
 
 import { CHANNEL_NOT_FULL_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';

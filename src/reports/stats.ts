@@ -160,7 +160,9 @@ export interface PoolStats extends CounterStats {
   readonly unitBytes: number;
   /** A stale handle is refused with probability 1 - 2^-generationBits. */
   readonly generationBits: number;
-  /** Pages that are not with the provider, those in caches and ring among them: `pages.used` are those that are held. */
+  /**
+   * Pages that are not with the provider, those in caches and ring among them: `pages.used` are those that are held.
+   */
   readonly inflight: number;
   readonly pages: PageStats;
   /** Bytes of memory that the pool has itself, its control region included; a provider's areas are not. */
@@ -271,7 +273,8 @@ function readChannel(port: Port, channel: ChannelGeometry): ChannelStats {
   const { memory, geometry } = port;
   const sum = (counter: number): number => laneSum(memory, geometry, channel, counter);
   const dropped = sum(LANE_DROPPED_OFFSET);
-  // What is dropped from inside was taken out by whoever dropped it; what a full channel does not take never was inside.
+  // What is dropped from inside was taken out by whoever dropped it; what a full channel does not take never was
+  // inside.
   const taken = sum(LANE_RECEIVED_OFFSET) - (channel.whenFull === 'drop-newest' ? 0 : dropped);
   return {
     name: channel.name,

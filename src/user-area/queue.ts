@@ -225,8 +225,8 @@ export class UserQueue {
    * Copies bytes that lie outside the area into pages of it and gives those, a page's worth an entry, each with the
    * tag. Returns how many bytes went: fewer when there is no room or no page.
    *
-   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes. A call
-   *   of which some bytes went returns how many, and the next one is told
+   * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes. A
+   *   call of which some bytes went returns how many, and the next one is told
    */
   giveCopy(bytes: Uint8Array, tag = 0): number {
     if (!isBytes(bytes)) throw invalidArgument('giveCopy', 'bytes', bytes, 'a Uint8Array');

@@ -37,7 +37,9 @@ const TURN_MS = 2;
 let mark: Promise<void> | undefined;
 let sinceMs = 0;
 
-/** Who awaits one delivery after the other that is there already lets the event loop run: what to await, if it is time. */
+/**
+ * Who awaits one delivery after the other that is there already lets the event loop run: what to await, if it is time.
+ */
 export function turnDue(): Promise<void> | undefined {
   const nowMs = performance.now();
   if (mark !== undefined) return nowMs - sinceMs < TURN_MS ? undefined : mark;

@@ -7,7 +7,7 @@
 //
 //   0 magic      4 kind, flags, planes, -      8 timestamp f64     16 duration f64
 //  24 bytes     28 width | channels   32 height | frames   36 display width   40 display height   44 sample rate f32
-//  48 format, 8 characters     56 color: primaries, transfer, matrix, range     60 -     64 planes: offset, stride, 4 of them
+//  48 format, 8 characters   56 color: primaries, transfer, matrix, range   60 -   64 planes: offset, stride, 4 of them
 
 import { invalidArgument } from '../errors.js';
 import { type Fragment, portOfFragment } from '../pool/fragment.js';

@@ -1,6 +1,7 @@
 // A worker that serves calls, and ends in the state that it is told to end in.
 //
-// workerData: { entry, share, engine, dies }: 'never', 'serving' (inside its first handler), 'waiting' (nothing served).
+// workerData: { entry, share, engine, dies }: 'never', 'serving' (inside its first handler), 'waiting' (nothing
+// served).
 
 import { parentPort, workerData } from 'node:worker_threads';
 

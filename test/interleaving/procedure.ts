@@ -1,10 +1,10 @@
 // Code outside the engine as one thread runs it: a generator which yields before each of its steps.
 //
 //   yield undefined             an atomic access follows: others may come between
-//   yield 'plain'               a plain write follows: the thread may die here (rewritten code yields it, see transform.ts)
-//   yield { call, port }        an engine call, performed step by step as this thread; its result comes back. Without a port
-//                               it is for the one that the procedure acts for
-//   yield { call: ['sleep', index, seen] }   it sleeps until the word is not as it was seen (0), or its wait is given up (1)
+//   yield 'plain'               a plain write follows: the thread may die here (rewritten code yields it)
+//   yield { call, port }        an engine call, performed step by step as this thread; its result comes back. Without a
+//                               port it is for the one that the procedure acts for
+//   yield { call: ['sleep', index, seen] }   it sleeps until the word has changed (0), or its wait is given up (1)
 //   yield { actFor }            the procedure acts for that port from now on
 
 import type { ModelPool } from './model.js';

@@ -1,9 +1,9 @@
 // How one thread waits, as the explorer's threads run it.
 //
 // What is called is the shipped code: src/port/bell.ts, and the engine. The order in which PoolEvent and Waits
-// (src/port/waits.ts) and AsyncWait (src/port/waiting.ts) call it, around promises and timers, is written out here: each
-// function names the method whose order it has. To sleep is a call of its own, which goes on when the bell has moved, or
-// when the wait is given up.
+// (src/port/waits.ts) and AsyncWait (src/port/waiting.ts) call it, around promises and timers, is written out here:
+// each function names the method whose order it has. To sleep is a call of its own, which goes on when the bell has
+// moved, or when the wait is given up.
 
 import {
   CHANNEL_CLOSED_OFFSET,

@@ -1,5 +1,6 @@
 // Calls under stress: three threads ask, eight calls in flight each, in place and with replies taken along; two threads
-// serve, and are killed and replaced if that is asked. Nobody ever stands still, each call settles, and no page is lost.
+// serve, and are killed and replaced if that is asked. Nobody ever stands still, each call settles, and no page is
+// lost.
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

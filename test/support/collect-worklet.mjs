@@ -1,6 +1,7 @@
 // Counts garbage collections while the body of a process() runs on pagepool/worklet, as an audio thread would call it.
 //
-//   node --expose-gc collect-worklet.mjs <build folder> <engine> <blocks>     prints {"collections": n, "heapBytes": n, "blocks": n}
+//   node --expose-gc collect-worklet.mjs <build folder> <engine> <blocks>
+//   prints {"collections": n, "heapBytes": n, "blocks": n}
 
 import { PerformanceObserver, performance } from 'node:perf_hooks';
 import { until } from './waiting.js';

@@ -1,7 +1,7 @@
 // The lint of prose: what it finds, what it leaves alone, and how it breaks lines.
 
 import { describe, expect, it } from 'vitest';
-import { breakLines, findHardProse } from '../../scripts/lint-prose.mjs';
+import { breakLines, findHardProse, findWideComments } from '../../scripts/lint-prose.mjs';
 
 const words = (count: number): string => Array.from({ length: count }, (_, i) => 'abcdefghij'[i % 10]).join(' ');
 
@@ -49,5 +49,11 @@ describe('lines that are too long', () => {
   it('are left alone where they fit, in tables, in code and between marks', () => {
     const text = `a\nb\n\n| ${long} z |\n\n\`\`\`\n${long} z\n\`\`\`\n\n<!-- t -->\n${long} z\n<!-- /t -->\n`;
     expect(breakLines(text)).toBe(text);
+  });
+
+  it('are checked in comments, and left to the formatter in code', () => {
+    const wide = 'x '.repeat(58);
+    const source = [`// ${wide}`, `  // ${wide}x`, ` * ${wide}xx`, `const text = '${wide}xxx';`].join('\n');
+    expect(findWideComments(source).map((line) => line.split(':')[0])).toEqual(['2', '3']);
   });
 });

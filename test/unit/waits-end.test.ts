@@ -1,5 +1,5 @@
-// Every wait ends, and asks what its call asks: after a detach, with hostile signals and times, on a full channel of any
-// size; and a thread whose waits succeed at once lets its event loop run.
+// Every wait ends, and asks what its call asks: after a detach, with hostile signals and times, on a full channel of
+// any size; and a thread whose waits succeed at once lets its event loop run.
 
 import { getEventListeners } from 'node:events';
 import { type Channel, type Fragment, PagePool, type WaitOptions } from 'pagepool';

@@ -189,8 +189,8 @@ export class CacheSteps extends PinSteps {
   }
 
   /**
-   * Asks every other port for its cached pages: each answers at its next release. Where it has some its bell is rung, so
-   * that an idle thread answers as well.
+   * Asks every other port for its cached pages: each answers at its next release. Where it has some its bell is rung,
+   * so that an idle thread answers as well.
    */
   protected press(): void {
     const { i32, maxPorts, portId, ring } = this;

@@ -208,9 +208,9 @@ export class ChannelSteps extends ReplySteps {
   }
 
   /**
-   * Asks again whether the channel is closed, after the outbox's node `node` was published: who received what was inside
-   * may have seen the end before it came. It is taken back if it is the oldest, into the outbox, and nothing was sent:
-   * true. Where others are before it, it is received or drained with them.
+   * Asks again whether the channel is closed, after the outbox's node `node` was published: who received what was
+   * inside may have seen the end before it came. It is taken back if it is the oldest, into the outbox, and nothing was
+   * sent: true. Where others are before it, it is received or drained with them.
    */
   protected retract({ block, ring, lane }: Lane, node: number): boolean {
     // A9 pairs with R5 in closeChannel: a close that came before the node is seen.

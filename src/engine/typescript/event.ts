@@ -1,11 +1,13 @@
-// Events and bells: how a thread waits for something that other threads make true, and how one of those who wait is woken.
+// Events and bells: how a thread waits for something that other threads make true, and how one of those who wait is
+// woken.
 //
-// A port has one bell, a word that is only ever raised, and its thread waits on that word for everything. An event keeps bits of the
-// ports that wait there for one unit (a node, room, a page), and in words of their own of those that need several. Whoever makes
-// something true publishes first, then takes one bit and rings that port; all who need several are rung. A waiter reads its bell,
-// then sets its bits, then looks, and sleeps only if its bell is as it was read. A waiter that finds its bit gone has been chosen:
-// it owes a wake-up to the others, should it leave something behind (src/port/bell.ts). What a thread killed here leaves: a bit that
-// is gone, and a bell that was not rung. So a reaper rings every bell, last. Explored: docs/verification.md.
+// A port has one bell, a word that is only ever raised, and its thread waits on that word for everything. An event
+// keeps bits of the ports that wait there for one unit (a node, room, a page), and in words of their own of those that
+// need several. Whoever makes something true publishes first, then takes one bit and rings that port; all who need
+// several are rung. A waiter reads its bell, then sets its bits, then looks, and sleeps only if its bell is as it was
+// read. A waiter that finds its bit gone has been chosen: it owes a wake-up to the others, should it leave something
+// behind (src/port/bell.ts). What a thread killed here leaves: a bit that is gone, and a bell that was not rung. So a
+// reaper rings every bell, last. Explored: docs/verification.md.
 
 import {
   EVENT_KNOWN_OFFSET,

@@ -1,6 +1,6 @@
 // Handles: from a number to its unit, page, fragment word and descriptor, and back.
 //
-//   handle: | generation (at most 14 bits) | unit |        unit = page << unitsPerPageShift | first unit in the page, pages from 1
+//   handle: | generation (at most 14 bits) | unit |   unit = page << unitsPerPageShift | unit in the page, pages from 1
 //
 // Pure arithmetic on the port's geometry; only `inspect` reads a shared word. No handle is 0, since pages start at 1.
 

@@ -110,9 +110,9 @@ export class RingSteps extends LedgerSteps {
 
   /**
    * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
-   * `replace` is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked operations. With
-   * `counted` the node is marked by how many entries came. Without a holder (0) it only says what it would do: OK or
-   * FULL.
+   * `replace` is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked
+   * operations. With `counted` the node is marked by how many entries came. Without a holder (0) it only says what it
+   * would do: OK or FULL.
    */
   protected ringPush(ring: Ring, holder: number, replace: boolean, counted: boolean): number {
     const { i32 } = this;

@@ -1,4 +1,5 @@
-// Waiting: whoever sleeps is woken when what it waits for is there, whoever else was chosen, gave up, took nothing or died.
+// Waiting: whoever sleeps is woken when what it waits for is there, whoever else was chosen, gave up, took nothing or
+// died.
 
 import { CHANNEL_NOT_EMPTY_OFFSET, EVENT_KNOWN_OFFSET } from '../../../assembly/layout.js';
 import { channelEvents } from '../../../src/control/nodes.js';

@@ -1,6 +1,6 @@
 // Libraries as they are, beside Node's own modules: servers (Express with and without compression, Fastify), clients
-// (undici, ws), and streams that are not Node's (streamx, tar-stream, readable-stream). Bytes arrive as they were though
-// their pages are used again at once.
+// (undici, ws), and streams that are not Node's (streamx, tar-stream, readable-stream). Bytes arrive as they were
+// though their pages are used again at once.
 
 import { once } from 'node:events';
 import http from 'node:http';

@@ -26,8 +26,9 @@ function random(below) {
 }
 
 /**
- * An upload: `wire` is the body as it is sent, compressed or not. `leaving` is how the client leaves behind `sent` bytes
- * of it: at once ('cut'), by a reset, or by the end of its own side alone ('half-closed'); undefined: it sends all.
+ * An upload: `wire` is the body as it is sent, compressed or not. `leaving` is how the client leaves behind `sent`
+ * bytes of it: at once ('cut'), by a reset, or by the end of its own side alone ('half-closed'); undefined: it sends
+ * all.
  */
 function randomUpload(id) {
   const body = Buffer.alloc(random(4) === 0 ? random(400_000) : random(20_000), `${id} is the number of this upload. `);
