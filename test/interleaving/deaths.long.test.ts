@@ -4,10 +4,13 @@ import { describe } from 'vitest';
 import { ENGINES } from './engines.js';
 import { reaped, reapedAfterwards } from './reaping.js';
 import { scenarios } from './scenarios/all.js';
+import { callScenarios } from './scenarios/calls.js';
+import { waitingScenarios } from './scenarios/waiting.js';
 import { testScenarios } from './suite.js';
 
-// Four threads and a reaper are too many with preemptions. The suites of every run have them, with a death and without.
-const own = scenarios.filter(({ reaper, threads }) => reaper === undefined && threads <= 3);
+// Waits and calls have many steps: with a death, and without, the suites of every run have them.
+const short = new Set([...waitingScenarios, ...callScenarios]);
+const own = scenarios.filter((scenario) => scenario.reaper === undefined && !short.has(scenario));
 
 describe.each(ENGINES)('%s', (engine) => {
   describe('reaped meanwhile', () => {
