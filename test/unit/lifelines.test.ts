@@ -73,6 +73,15 @@ describe('a thread that holds no lock', () => {
     await soon(() => expect(isClaimed(other.portId)).toBe(false));
   });
 
+  it('attaches behind the watch in a realm that has no clock but the wall: an audio worklet', async () => {
+    await pool.watch(ofTheWeb);
+    vi.stubGlobal('performance', undefined);
+    const other = await attach();
+    await turns();
+    other.release(other.alloc());
+    other.detach();
+  });
+
   it('settles a watch that ends before it began', async () => {
     vi.mocked(locks.request).mockReturnValue(new Promise(() => {}));
     const watched = pool.watch(ofTheWeb);
