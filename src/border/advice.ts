@@ -70,7 +70,7 @@ function adviceOnRealm({ isForeignRealm, sandbox }: Capabilities): string[] {
 
 function adviceOnThreads({ waitAsync, canBlock, locks, locksReason, runtime }: Capabilities): string[] {
   const sentences: string[] = [];
-  if (!waitAsync) sentences.push('There is no Atomics.waitAsync: waits look on a timer every 1 to 10 ms.');
+  if (!waitAsync) sentences.push('There is no Atomics.waitAsync: waits probe by a timer every 1 to 10 ms.');
   if (!canBlock) sentences.push('This thread may not block: use next() and takeAsync(), and waitSync() in workers.');
   if (!locks && runtime.name === 'browser') {
     sentences.push(
@@ -78,7 +78,9 @@ function adviceOnThreads({ waitAsync, canBlock, locks, locksReason, runtime }: C
     );
   } else if (!locks) {
     const newer = runtime.name === 'node' ? ', or use Node 24 or newer' : '';
-    sentences.push(`There are no Web Locks to tell of dead threads: call pool.watch(worker) for each worker${newer}.`);
+    sentences.push(
+      `There are no Web Locks to show that threads died: call pool.watch(worker) for each worker${newer}.`,
+    );
   }
   return sentences;
 }

@@ -1,11 +1,11 @@
-// Lifelines: what tells of the death of a thread that never returns to its event loop.
+// Lifelines: what shows the death of a thread that never returns to its event loop.
 //
 // The thread of a port waits asynchronously on a word that nobody changes, several times: each wait is a strand.
 // Strands need no event loop, and the platform drops them with their thread. Whoever wants to know whether the thread
 // lives takes one: it is there, or the thread is gone. The count beside it says how many nobody has taken, so a strand
 // that is missing is none that somebody took. The thread makes new ones whenever it comes by. A lock would do better,
 // since its end is an event; but Chromium sends a worker's first request only when the worker returns to its event
-// loop. Threads that tell of their end by an event have no lifeline, and pages have none: they always return.
+// loop. Threads whose end is an event have no lifeline, and pages have none: they always return.
 
 import {
   CLAIM_SEQ_SHIFT,

@@ -1,7 +1,7 @@
-// Asking whether threads live that no lock tells of: by their lifelines (src/control/lifeline.ts), on a timer.
+// Asking whether threads live that no lock shows the end of: by their lifelines (src/control/lifeline.ts), on a timer.
 //
 // The watching port's own thread only. A look takes a strand, so a thread that does not come by is asked less and less:
-// its end is heard of late by as long as it had computed. The timer runs while there are such threads.
+// its end is noticed late by as long as it had computed. The timer runs while there are such threads.
 
 import { ringPort } from '../control/bells.js';
 import { claimOf, isAttached, isSameClaim } from '../control/claims.js';
@@ -25,31 +25,31 @@ interface Asked {
 /** Asks the threads of all other ports. */
 export class LifeWatch {
   readonly #port: Port;
-  readonly #isTold: (id: number, claim: number) => boolean;
+  readonly #isCovered: (id: number, claim: number) => boolean;
   readonly #onDeath: (id: number, claim: number) => void;
   readonly #asked = new Map<number, Asked>();
   #timer: Timer | undefined;
   #isOver = false;
 
-  /** @param isTold whether a lock tells of the port's thread */
+  /** @param isCovered whether a lock shows the end of the port's thread */
   constructor(
     port: Port,
-    isTold: (id: number, claim: number) => boolean,
+    isCovered: (id: number, claim: number) => boolean,
     onDeath: (id: number, claim: number) => void,
   ) {
     this.#port = port;
-    this.#isTold = isTold;
+    this.#isCovered = isCovered;
     this.#onDeath = onDeath;
   }
 
-  /** Asks the threads that nobody tells of, until there are none. */
+  /** Asks the threads that no lock covers, until there are none. */
   follow(): void {
     if (this.#timer !== undefined || this.#isOver) return;
     const { geometry, id: own, memory } = this.#port;
     let isAny = false;
     for (let id = 0; id < geometry.maxPorts; id++) {
       const claim = claimOf(memory, geometry, id);
-      if (id === own || !isAttached(claim) || this.#isTold(id, claim)) this.#asked.delete(id);
+      if (id === own || !isAttached(claim) || this.#isCovered(id, claim)) this.#asked.delete(id);
       else if (this.#ask(id, claim)) isAny = true;
     }
     if (this.#isOver || !isAny) return;
