@@ -21,6 +21,7 @@ export const ABI_VERSION: u32 = 7;
 //
 //   0    geometry and places, written once before the first attach, read plainly by everybody
 //   256  state, closer     384  fresh             512  retired           640  freed event             768  demand
+//   896  taker  1408  tokens
 //        each on two cache lines of its own (128 bytes: adjacent-line prefetchers pull lines in pairs)
 
 export const HEADER_BYTES: u32 = 1536;
@@ -106,8 +107,17 @@ export const HEADER_FREED_OFFSET: u32 = 640;
 export const HEADER_DEMAND_OFFSET: u32 = 768;
 /** How often the provider's areas have changed. Who reads bytes knows the areas as of this epoch. */
 export const HEADER_AREAS_OFFSET: u32 = 832;
+/** An event: no port is the taker, so one that waits for that may be. */
+export const HEADER_TAKER_FREE_OFFSET: u32 = 896;
+/**
+ * {claim of the port that takes several pages, all or none, its number + 1}: 0 = nobody does. It is held from the
+ * probe until the pages are taken, and never while a thread sleeps. A reaper clears that of its dead port.
+ */
+export const HEADER_TAKER_OFFSET: u32 = 928;
 /** Where the search for a free token begins; a hint that anybody moves. */
 export const HEADER_TOKEN_HINT_OFFSET: u32 = 1408;
+/** An event: a token is free again. */
+export const HEADER_TOKEN_FREED_OFFSET: u32 = 1440;
 
 export const FLAG_ZERO_ON_RELEASE: u32 = 1;
 /** A page that somebody pinned may leave the pool. */

@@ -94,7 +94,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     this.#attachment.begin((engine) => {
       this.#engine = engine;
     });
-    enrol(this, { port, freed: this.#attachment.freed });
+    enrol(this, { port, takers: this.#attachment.takers });
   }
 
   /**
@@ -409,9 +409,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /**
    * `fragment.lend()`, waiting for a token where as many are out as the pool has: until somebody adopts or reclaims
-   * one, which a timer notices within 10 ms. When it rejects the fragment is still the caller's.
+   * one. When it rejects the fragment is still the caller's.
    *
-   * @throws PagePoolError as `lend`; POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
+   * @throws PagePoolError as `lend`; POOL_ERR_TIMEOUT when `timeoutMs` is over; POOL_ERR_CLOSING when all are out and
+   *   the pool closes; an aborted signal's reason
    */
   async lendAsync(fragment: Fragment, options?: WaitOptions): Promise<FragmentToken> {
     return this.#attachment.lend(fragment, requireWaitOptions('lendAsync', options));

@@ -65,9 +65,12 @@ export class Waits {
     this.#hasLifeline = needsLifeline(port.memory);
   }
 
-  /** An event of the pool; `isLeft` asks whether there is a unit, cheaply. */
-  event(offset: number, isLeft: () => boolean): PoolEvent {
-    const event = new PoolEvent(this, this.#port, offset, isLeft);
+  /**
+   * An event of the pool; `isLeft` asks whether there is a unit. Where that is not cheap, `spin` is null: a wait
+   * probes once before it sleeps.
+   */
+  event(offset: number, isLeft: () => boolean, spin: Spin | null = new Spin()): PoolEvent {
+    const event = new PoolEvent(this, this.#port, offset, isLeft, spin ?? undefined);
     this.#events.push(event);
     return event;
   }
@@ -193,7 +196,7 @@ export class PoolEvent implements WaitEvent, Awaited {
   isArmed = false;
   isArmedForSeveral = false;
   owes = false;
-  readonly spin: Spin = new Spin();
+  readonly spin: Spin | undefined;
   readonly #waits: Waits;
   readonly #port: Port;
   readonly #isLeft: () => boolean;
@@ -202,7 +205,8 @@ export class PoolEvent implements WaitEvent, Awaited {
   #blocked = 0;
   #isSettling = false;
 
-  constructor(waits: Waits, port: Port, offset: number, isLeft: () => boolean) {
+  constructor(waits: Waits, port: Port, offset: number, isLeft: () => boolean, spin: Spin | undefined) {
+    this.spin = spin;
     this.#waits = waits;
     this.#port = port;
     this.offset = offset;
