@@ -1,10 +1,11 @@
 // An attachment: what one thread's PagePool consists of beside its calls, from the first moment to the last.
 //
-// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It
-// hands each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the
-// memory.
+// It is notified of every change: of the port's engine, of the areas, of what other threads announce, of the port's
+// loss. It passes each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the
+// port, the memory.
 
 import { STATE_DESTROYED } from '../../assembly/layout.js';
+import { hasFreeToken } from '../control/nodes.js';
 import { ownerState, ringOwner } from '../control/owner.js';
 import { requireSound, withSoundWords } from '../control/sound.js';
 import { announce, newsCount, poolState } from '../control/state.js';
@@ -17,11 +18,12 @@ import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
 import { warn } from '../platform/console.js';
 import { hold, letGo } from '../platform/timers.js';
-import { FREED } from '../port/bell.js';
+import { FREED, TOKENS } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import {
   destroyedError,
+  exhausted,
   followLeaks,
   leave,
   listen,
@@ -30,6 +32,7 @@ import {
   type PortListener,
   watchWaits,
 } from '../port/port.js';
+import { Takers } from '../port/takers.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
 import { PortReaper } from '../recovery/port-reaper.js';
@@ -67,6 +70,10 @@ export class Attachment {
   readonly waits: Waits;
   /** There are pages. */
   readonly freed: PoolEvent;
+  /** Waits for several pages at one time. */
+  readonly takers: Takers;
+  /** There are tokens. */
+  readonly #tokens: PoolEvent;
   /** Waits for what becomes of calls that this thread has asked, or serves. */
   readonly replies: Replies;
   readonly reaper: PortReaper;
@@ -75,7 +82,7 @@ export class Attachment {
   readonly #closing: Closing;
   /** What the bell's callback failed with last. */
   #failure = '';
-  /** What was announced when this thread looked at everything last. */
+  /** What was announced when this thread checked everything last. */
   #news = -1;
 
   constructor({ port, isCreator, share, leaks, stalls }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
@@ -88,16 +95,18 @@ export class Attachment {
     this.watching = new Watching(port, this.reaper);
     this.waits = new Waits(port, () => this.#rung());
     this.freed = this.waits.event(FREED, () => port.engine.hasPages() !== 0);
+    this.takers = new Takers(port, this.waits, this.freed);
+    this.#tokens = this.waits.event(TOKENS, () => hasFreeToken(port), null);
     this.replies = new Replies(port, this.waits);
-    const { freed, replies, waits } = this;
-    const seat = { port, freed, replies, waits, take: (bytes: number) => calls.take(bytes) };
+    const { replies, takers, waits } = this;
+    const seat = { port, replies, takers, waits, take: (bytes: number) => calls.take(bytes) };
     port.geometry.channels.forEach((channel, index) => {
       if (channel.isCalls) this.calls.set(channel.name, new Calls(seat, index));
       else this.channels.set(channel.name, new Channel(port, index, waits));
     });
   }
 
-  /** From here on what changes is heard of: the port's engine by `engineChanged`, the rest here. */
+  /** From here on changes are followed: those of the port's engine by `engineChanged`, the rest here. */
   begin(engineChanged: PortListener['engineChanged']): void {
     const { port } = this;
     listen(port, { engineChanged, lost: () => this.end() });
@@ -121,7 +130,7 @@ export class Attachment {
   }
 
   /**
-   * What this thread knows of areas, and what the engine may hand out, go together. Nobody but the table keeps the
+   * What this thread knows of areas, and what the engine may allocate, go together. Nobody but the table keeps the
    * engine: it would keep the pool's memory.
    */
   #followAreas(areas: Areas, engine: Engine): void {
@@ -132,8 +141,8 @@ export class Attachment {
         if (port.isGone) return;
         port.standIn(isBehind ? waitingEngine(engine, () => areas.catchUp()) : engine);
         if (isBehind) return;
-        this.waits.lookAgain();
-        this.replies.lookAgain();
+        this.waits.checkAgain();
+        this.replies.checkAgain();
       },
     });
   }
@@ -188,9 +197,15 @@ export class Attachment {
 
   async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
     const call = 'lendAsync';
-    const probe = (): FragmentToken | undefined => lendFragment(fragment, this.port, call);
-    const what = `a token (${this.port.geometry.tokenCount} are out)`;
-    return waitFor({ call, port: this.port, event: this.freed, probe, units: 'none', what }, options);
+    const { port } = this;
+    const probe = (): FragmentToken | undefined => {
+      const token = lendFragment(fragment, port, call);
+      // A pool that closes waits for the fragment: who has it hears of that, and may release it.
+      if (token === undefined) exhausted(port, call);
+      return token;
+    };
+    const what = `a token (${port.geometry.tokenCount} are out)`;
+    return waitFor({ call, port, event: this.#tokens, probe, what }, options);
   }
 
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
@@ -198,10 +213,10 @@ export class Attachment {
     const { port } = this;
     const { areas, supply } = port;
     if (areas !== undefined && !port.isGone && ownerState(port) === 'gone') return 0;
-    const given = port.engine.trim();
+    const returned = port.engine.trim();
     if (supply !== undefined) supply.trim('trim');
-    else if (areas !== undefined && given > 0) ringOwner(port);
-    return given;
+    else if (areas !== undefined && returned > 0) ringOwner(port);
+    return returned;
   }
 
   stats(engine: Engine['kind']): PoolStats {
@@ -214,9 +229,9 @@ export class Attachment {
     return withSoundWords(this.port, 'audit', () => auditPool(this.port));
   }
 
-  watch(worker: unknown): void {
+  watch(worker: unknown): PromiseLike<void> {
     if (this.port.isGone) throw destroyedError('watch');
-    this.watching.watch(worker);
+    return this.watching.watch(worker);
   }
 
   reap(portId: number, force: boolean): ReapReport {
@@ -256,7 +271,10 @@ export class Attachment {
     this.end();
   }
 
-  /** Empties the port. Where words were overwritten it cannot be: the thread leaves all the same, and is told which. */
+  /**
+   * Empties the port. Where words were overwritten it cannot be: the thread leaves all the same, and the error names
+   * them.
+   */
   #empty(release: boolean): void {
     try {
       requireSound(this.port, 'detach');
@@ -308,7 +326,7 @@ export class Attachment {
     port.leaks?.end();
     this.#closing.stop();
     this.waits.end();
-    this.replies.lookAgain();
+    this.replies.checkAgain();
     if (!port.isLost) {
       port.supply?.recall.stop();
       this.watching.leave();

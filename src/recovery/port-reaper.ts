@@ -1,4 +1,4 @@
-// The reaper of one attached thread: whose port may be reaped, in which order, and who is told afterwards.
+// The reaper of one attached thread: whose port may be reaped, in which order, and who is notified afterwards.
 //
 // The thread of an attached port only, never inside another call of its own: from the public call, from a worker's
 // exit, from a lock that was granted. The steps themselves stand in reap.ts and act through a TypeScript engine on the
@@ -21,6 +21,7 @@ import {
 } from '../../assembly/layout.js';
 import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
 import { writeLabel } from '../control/label.js';
+import { canAskLives, dropLifeline } from '../control/lifeline.js';
 import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
 import { findUnsound, requireSound } from '../control/sound.js';
@@ -128,7 +129,7 @@ export class PortReaper {
     return known !== undefined && isSameClaim(known, claim);
   }
 
-  /** Reaps a port that nobody has, its reaper's before. Undefined: its claim word has changed, look again. */
+  /** Reaps a port that nobody has, its reaper's before. Undefined: its claim word has changed, read it again. */
   #reapDead(id: number, seen: number): ReapReport[] | undefined {
     const { memory, geometry, id: own } = this.#port;
     if ((seen & CLAIM_STATE_MASK) === CLAIM_REAPING && reaperOf(seen) !== own) {
@@ -150,6 +151,7 @@ export class PortReaper {
   #act(dead: DeadPort): ReapReport[] {
     const { memory, geometry, id: own } = this.#port;
     const findings = emptyFindings(dead.id);
+    if (canAskLives(memory)) dropLifeline({ memory, geometry, id: dead.id, claim: claimOf(memory, geometry, dead.id) });
     writeLabel(memory, geometry, dead.id, ''); // the next thread's label comes a little after its claim
     const scratch = geometry.scratchOffset + dead.id * geometry.scratchBytes;
     let engine: Engine | undefined;
@@ -177,7 +179,7 @@ export class PortReaper {
     });
   }
 
-  /** A port whose thread may live. Undefined: its claim word has changed, look again. */
+  /** A port whose thread may live. Undefined: its claim word has changed, read it again. */
   #setAside(portId: number, seen: number, force: boolean): ReapReport | undefined {
     if (!isAttached(seen)) {
       const reaper = reaperOf(seen);

@@ -16,10 +16,10 @@ import {
   HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
   HEADER_FED_OFFSET,
-  HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
   HEADER_STATE_OFFSET,
+  HEADER_TAKER_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_RECORD_KIND_OFFSET,
@@ -34,7 +34,7 @@ import { claimPort, reaperOf } from '../../src/control/claims.js';
 import { writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
 import { PoolMemory } from '../../src/control/memory.js';
-import { loanParts } from '../../src/control/nodes.js';
+import { loanParts, poolEvents } from '../../src/control/nodes.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 import type { Engines } from './engines.js';
 import { type Reap, ReaperThread } from './reaper.js';
@@ -219,14 +219,19 @@ export class ModelPool {
     return hash.value;
   }
 
+  /** What is as it was saved is the same in every state, so the other words tell one state from another. */
   private mixWords(hash: Hash): void {
+    const { saved } = this;
     const { u32 } = this.memory;
-    for (const [start, end] of this.ranges) hash.mixRange(u32, start, end);
+    for (const [start, end] of this.ranges) hash.mixChanges(u32, saved, start, end);
     for (const { id } of this.instances) {
       // A closed record is never read again; its words only say what the port did before.
       const record = (this.geometry.portsOffset + (id << PORT_SHIFT) + PORT_RECORD_KIND_OFFSET) >>> 2;
-      if (u32[record] !== RECORD_NONE) hash.mixRange(u32, record, record + RECORD_WORDS);
+      if (u32[record] === RECORD_NONE) continue;
+      hash.mix(record);
+      hash.mixChanges(u32, saved, record, record + RECORD_WORDS);
     }
+    hash.mix(0x9e3779b9);
   }
 
   /** The words that differ from `before`, named. */
@@ -262,18 +267,14 @@ class Hash {
     this.b ^= this.b >>> 15;
   };
 
-  /** The same for each of these words. Most of an exploration's time goes here. */
-  mixRange(words: Uint32Array, start: number, end: number): void {
-    let { a, b } = this;
+  /** Each of these words that is not as it was saved, with its place. */
+  mixChanges(words: Uint32Array, saved: Uint32Array, start: number, end: number): void {
     for (let i = start; i < end; i++) {
-      const word = words[i]!;
-      a = Math.imul(a ^ word, 0x85ebca6b);
-      a = (a << 13) | (a >>> 19);
-      b = Math.imul((b + word) | 0, 0xc2b2ae35);
-      b ^= b >>> 15;
+      const changed = words[i]! ^ saved[i]!;
+      if (changed === 0) continue;
+      this.mix(i);
+      this.mix(changed);
     }
-    this.a = a;
-    this.b = b;
   }
 
   get value(): number {
@@ -306,7 +307,8 @@ function stateRanges(geometry: Geometry): [number, number][] {
   add(CONTROL_BASE + HEADER_STATE_OFFSET, 12); // with its sequence, and who closes
   add(CONTROL_BASE + HEADER_FRESH_OFFSET, 4);
   add(CONTROL_BASE + HEADER_RETIRED_OFFSET, 4);
-  add(CONTROL_BASE + HEADER_FREED_OFFSET, EVENT_BYTES);
+  for (const event of poolEvents({ ...geometry, channels: [] })) add(event, EVENT_BYTES);
+  add(CONTROL_BASE + HEADER_TAKER_OFFSET, 4);
   add(CONTROL_BASE + HEADER_DEMAND_OFFSET, 8);
   for (let id = 0; id < maxPorts; id++) {
     const port = portsOffset + (id << PORT_SHIFT);
