@@ -3,7 +3,7 @@
 // Found out by trying, in the first call; versions are named for the reader and decide nothing. Any thread: answers
 // differ between a page and its workers.
 
-import { chooseMemory, hasWaitAsync, type MemoryKind } from '../platform/capabilities.js';
+import { chooseMemory, hasWaitAsync, type MemoryKind, takesSharedWasmMemory } from '../platform/capabilities.js';
 import { apis, verdictOf } from './known.js';
 import { type BorderApi, needsCopy, type Verdict } from './verdict.js';
 
@@ -70,7 +70,7 @@ async function look(): Promise<Capabilities> {
     waitAsync: hasWaitAsync(),
     canBlock: canBlock(),
     locks: hasLocks(),
-    memory64: hasMemory64(),
+    memory64: takesSharedWasmMemory(true),
     views: Object.fromEntries(rows) as Record<BorderApi, ViewSupport>,
   };
 }
@@ -111,14 +111,4 @@ function canBlock(): boolean {
 function hasLocks(): boolean {
   const { navigator } = globalThis as { navigator?: { locks?: { request?: unknown } } };
   return typeof navigator?.locks?.request === 'function';
-}
-
-function hasMemory64(): boolean {
-  try {
-    const descriptor = { initial: 1n, maximum: 1n, shared: true, address: 'i64' };
-    new WebAssembly.Memory(descriptor as unknown as WebAssembly.MemoryDescriptor);
-    return true;
-  } catch {
-    return false;
-  }
 }
