@@ -289,7 +289,8 @@ export class Channel {
    * return null.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT where a thread may not block (a browser's main thread): use next();
-   *   POOL_ERR_PROVIDER when memory was added while this thread attached, and only its event loop brings that here
+   *   POOL_ERR_PROVIDER without `timeoutMs`, when memory was added while this thread attached, and only its event loop
+   *   brings that here
    */
   waitSync(timeoutMs?: number): boolean {
     requireTimeout('waitSync', timeoutMs);
@@ -300,7 +301,7 @@ export class Channel {
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
-    this.#port.areas?.requireAll('waitSync');
+    if (endMs === Infinity) this.#port.areas?.requireAll('waitSync');
     if (this.#notEmpty.looks.spin(() => isReady() || undefined) === true) return true;
     const probe = (): boolean | undefined => {
       if (!ownsPort(this.#port)) throw destroyedError('waitSync');
