@@ -1,11 +1,11 @@
 // The carrier: posts buffers to the other threads of a pool, since shared memory cannot be reached by address.
 //
-// A BroadcastChannel named after the pool, so that nobody has to hand ports around. In Node a thread can fetch what was
+// A BroadcastChannel named after the pool, so that nobody has to pass ports around. In Node a thread can fetch what was
 // posted at once (pull), wherever it stands; elsewhere a change arrives when the thread returns to its event loop. Bun
 // and Deno fetch at once from message ports alone: there a thread sends the owner one, its line, as a message between
 // threads, and pulls once the owner has answered by it. Chromium delivers what is broadcast empty: a worker that gets
 // such a message sends a port to the thread that started it, where `watch` listens for it, and which passes on what it
-// hears. Nothing here keeps a program alive.
+// receives. Nothing here keeps a program alive.
 
 import { workerThreads } from '../platform/thread.js';
 
@@ -118,7 +118,7 @@ export class Carrier {
     return this.#canPull;
   }
 
-  /** Hands over what was posted, oldest first. */
+  /** Delivers what was posted, oldest first. */
   pull(): void {
     const from = this.#line ?? (this.#canPull ? this.#channel : undefined);
     if (from === undefined) return;
