@@ -7,6 +7,7 @@ import { border } from './border.js';
 import { deaths } from './deaths.js';
 import { device } from './device.js';
 import { engines } from './engines.js';
+import { floats, formats, orientation, pageSizes } from './formats.js';
 import { frames } from './frames.js';
 import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
@@ -18,8 +19,10 @@ import { nestedAreas } from './nested-areas.js';
 import { otherWorkers } from './other-workers.js';
 import { posting, stalls } from './posting.js';
 import { providerChurn, providerConformance } from './provider-churn.js';
+import { realms } from './realms.js';
 import { slabGrowth } from './slab-growth.js';
 import { files, pictures, sockets, streams } from './sources.js';
+import { unpacking } from './textures.js';
 import { tokens } from './tokens.js';
 import { tryWorklet } from './try-worklet.js';
 import { userArea } from './user-area.js';
@@ -32,6 +35,8 @@ globalThis.tests = {
   device,
   engines,
   files,
+  floats,
+  formats,
   frames,
   growth,
   handOff,
@@ -40,17 +45,21 @@ globalThis.tests = {
   mainThread,
   media,
   nestedAreas,
+  orientation,
   otherWorkers,
+  pageSizes,
   pictures,
   posting,
   providerChurn,
   providerConformance,
+  realms,
   slabGrowth,
   sockets,
   stalls,
   streams,
   tokens,
   tryWorklet,
+  unpacking,
   userArea,
   views,
   worklet,
