@@ -30,3 +30,4 @@ export type { Socket } from './web/platform-types.js';
 export { type FrameSource, pagesFor } from './web/sizes.js';
 export { type MessageOptions, messagesInto, type SocketSendOptions, sendOver } from './web/sockets.js';
 export { readStreamInto, type StreamOptions, toStream } from './web/streams.js';
+export { workletUrl } from './web/worklet-url.js';
