@@ -27,7 +27,8 @@ const context = new OfflineAudioContext(1, SECONDS * RATE, RATE);
 // Named as a worker, so that bundlers find it with all that it imports.
 const start = () => new Worker(new URL('./recorder.js', import.meta.url), { type: 'module' });
 await context.audioWorklet.addModule(workletUrl(start));
-const recorder = new AudioWorkletNode(context, 'recorder', { processorOptions: { share: pool.share() } });
+const processorOptions = { share: pool.share(), blocks: (SECONDS * RATE) / 128 };
+const recorder = new AudioWorkletNode(context, 'recorder', { processorOptions });
 const finished = new Promise((resolve) => {
   recorder.port.onmessage = ({ data }) => resolve(data);
 });
@@ -35,7 +36,6 @@ const tone = new OscillatorNode(context, { frequency: 440 });
 tone.connect(recorder).connect(context.destination);
 tone.start();
 await context.startRendering();
-recorder.port.postMessage('stop');
 
 const { recorded, lost } = await finished;
 const { blocks, peak, frequency } = await answer;

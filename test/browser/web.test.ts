@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { borderColumn } from '../support/border-table.js';
 import { type Browser, launchChromium, launchFirefox, untilPrinted } from '../support/browsers.js';
 import { startEcho } from '../support/echo.js';
-import { BODY, HOME, INNER, launchSharingWebKit, openStage, play, type Stage } from '../support/pages.js';
+import { BODY, HOME, launchSharingWebKit, openStage, play, type Stage } from '../support/pages.js';
 import { builtPackage, ISOLATION, serve } from '../support/serve.js';
 
 interface Verdicts {
@@ -157,27 +157,6 @@ describe.each([
     const invalid = 'POOL_ERR_INVALID_ARGUMENT';
     const codes = { 'no width': invalid, 'no format': invalid, 'no such codec': 'none', 'too large': invalid };
     expect(rest).toEqual({ unknown: 256, codes });
-  });
-
-  test('objects of a frame of the same origin are taken for what they are', async () => {
-    expect(await stage.play('realms', {})).toEqual({
-      found: {
-        frame: 7,
-        sound: 4,
-        chunk: 4,
-        canvas: 4,
-        text: 'AB',
-        digest: 32,
-        copy: 3,
-        body: INNER.length,
-        stream: 3,
-        bytes: 5,
-        words: 1,
-        signal: 'AbortError',
-        share: 'shared',
-      },
-      end: HOME,
-    });
   });
 
   test('streams go into pages, slowed by an empty pool, and whatever ends them brings the pages back', async () => {

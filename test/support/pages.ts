@@ -15,9 +15,6 @@ const HTML = `<!doctype html>
 </html>
 `;
 
-/** A realm of its own, for pages that frame it. */
-export const INNER = '<!doctype html><meta charset="utf-8"><title>inner</title><body>inner</body>';
-
 /** What the pages fetch: each byte follows from its place. */
 export const BODY: Uint8Array = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 7 + (i >> 8)) & 255);
 
@@ -29,7 +26,6 @@ async function servePages(headers: Site['headers'] = {}): Promise<Server> {
     folders: { ...builtPackage, '/pages/': folder('../browser/pages') },
     files: {
       '/index.html': HTML,
-      '/inner.html': INNER,
       '/body': BODY,
       '/support/waiting.js': readFileSync(folder('./waiting.js')),
       '/stress/churn.js': await program(new URL('../stress/churn.ts', import.meta.url)),

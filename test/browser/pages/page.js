@@ -11,6 +11,7 @@ import { floats, formats, orientation, pageSizes } from './formats.js';
 import { frames } from './frames.js';
 import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
+import { kills } from './kills.js';
 import { lateAreas } from './late-areas.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
@@ -19,7 +20,8 @@ import { nestedAreas } from './nested-areas.js';
 import { otherWorkers } from './other-workers.js';
 import { posting, stalls } from './posting.js';
 import { providerChurn, providerConformance } from './provider-churn.js';
-import { realms } from './realms.js';
+import { realm } from './realm.js';
+import { sandbox } from './sandbox.js';
 import { slabGrowth } from './slab-growth.js';
 import { files, pictures, sockets, streams } from './sources.js';
 import { unpacking } from './textures.js';
@@ -40,6 +42,7 @@ globalThis.tests = {
   frames,
   growth,
   handOff,
+  kills,
   lateAreas,
   local,
   mainThread,
@@ -52,7 +55,8 @@ globalThis.tests = {
   posting,
   providerChurn,
   providerConformance,
-  realms,
+  realm,
+  sandbox,
   slabGrowth,
   sockets,
   stalls,
