@@ -2,7 +2,8 @@
 //
 // Every wrapper is one sequentially consistent instruction on a 4-byte aligned word; callers write the ordering they
 // need as a label. The model build yields before each of them, so that an explorer decides who goes next; the checked
-// build asserts the alignment. Plain loads and stores are never wrapped: each says where it stands why it is safe.
+// build asserts the alignment. Plain loads and stores are never wrapped: the comment at each has the reason why it is
+// safe.
 
 import { assertAligned } from './debug';
 

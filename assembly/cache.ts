@@ -2,7 +2,7 @@
 //
 // Owner only, but for the spare word and the limit, which others write to take pages or to ask for them. Three tiers:
 // the loaded magazine (fast, no atomics), the spare and the recycle ring (refill), the provider's side (slow). What a
-// thread killed here leaves: its magazines, which the reaper hands back, and at most one exchange in its record.
+// thread killed here leaves: its magazines, which the reaper returns, and at most one exchange in its record.
 // Source: Bonwick's magazines (USENIX 2001) for loaded and spare; page_pool's cache for the tiers.
 
 import {
@@ -46,11 +46,11 @@ import { exchange, nodeAddress, ringPop, ringPush } from './ring';
 import { count, countMany } from './stats';
 import { hasFresh, hasListed, magazineAdd, retire, takeFresh, takeListed } from './supply';
 
-/** Whether pages are still handed out. */
+/** Whether pages are still allocated. */
 // @ts-ignore: decorator
 @inline
 export function isActive(): bool {
-  // A1 pairs with R1 in src/control/ending.ts close: a port that sees the pool closing hands its pages back.
+  // A1 pairs with R1 in src/control/ending.ts close: a port that sees the pool closing returns its pages.
   return aload(CONTROL_BASE + HEADER_STATE_OFFSET) == STATE_ACTIVE;
 }
 
@@ -172,8 +172,8 @@ function refillSlow(): bool {
 }
 
 /**
- * Whether this port would find a page where it looks first: 1 or 0. What other ports have in their spares is found by
- * `refill` alone, which looks at every port.
+ * Whether this port would find a page where it searches first: 1 or 0. What other ports have in their spares is found
+ * by `refill` alone, which reads every port.
  */
 export function hasPages(): u32 {
   if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) return 1; // plain: owner only
@@ -203,7 +203,7 @@ function press(): void {
     // N4 no ordering needed: a port that asked for nothing since keeps its request.
     // R5 pairs with A6 in answer: the request is seen at the port's next release.
     if (rload(other + PORT_LIMIT_OFFSET) != 0) astore(other + PORT_LIMIT_OFFSET, 0);
-    // Plain: another thread's words, and any value that ever stood there serves. A bell too many costs a look.
+    // Plain: another thread's words, and any value that ever stood there serves. A bell too many costs a probe.
     const node = nodeAddress(ring, load<u32>(other + PORT_LOADED_OFFSET));
     if (load<u32>(node + NODE_COUNT_OFFSET) != 0) ringBell(id);
   }
@@ -250,7 +250,7 @@ export function spill(): void {
   if (load<u32>(loaded + NODE_COUNT_OFFSET) != 0) countMany(COUNTER_RING, returnMagazine(port + PORT_LOADED_OFFSET));
 }
 
-/** Hands both magazines to the ring. */
+/** Pushes both magazines into the ring. */
 export function flush(): void {
   returnMagazine(port + PORT_LOADED_OFFSET);
   if (takeSpare(port + PORT_SPARE_OFFSET)) returnMagazine(port + PORT_LOADED_OFFSET);
@@ -271,7 +271,7 @@ export function answer(): void {
 /** Ends parking: pages may be cached again, unless the pool is closing. */
 export function unpark(): void {
   store<u32>(port + PORT_PARKED_OFFSET, 0); // plain: owner only
-  // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
+  // R8 pairs with A1 in isActive: this store is ordered before the read of the state.
   astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
   const isOpen = isActive();
   if (isOpen && !isAwaited(CONTROL_BASE + HEADER_FREED_OFFSET)) return;

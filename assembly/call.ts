@@ -68,7 +68,7 @@ export function ask(channel: u32, address: usize, count: u32): i32 {
     // R2 pairs with X2 in reply.ts claimCall: out before anybody can receive it.
     astore(place, (seen & REPLY_SEQ_MASK) | REPLY_OUT);
     if (sendBurst(channel, address, count, count - 1) == count) return <i32>call;
-    // N3 no ordering needed: nobody has heard of the call.
+    // N3 no ordering needed: nobody knows of the call.
     astore(place, seen);
     return lastCode;
   }
@@ -77,7 +77,7 @@ export function ask(channel: u32, address: usize, count: u32): i32 {
 
 /**
  * Takes the oldest call: its entries are written at `address`, each with a reference. How many, 1 or 2. 0: there is
- * none, or `lastCode` says why not. Calls that were cancelled meanwhile are dropped on the way.
+ * none, and `lastCode` has the reason. Calls that were cancelled meanwhile are dropped on the way.
  */
 export function accept(channel: u32, address: usize): u32 {
   const block = blockOf(channel);
@@ -181,7 +181,7 @@ export function collect(call: u32, address: usize): i32 {
 }
 
 /**
- * Gives a call of this port up: whoever serves it hears of it. OK; ERR_CALL_OVER: it is answered, and can be collected.
+ * Gives a call of this port up: whoever serves it is notified. OK; ERR_CALL_OVER: it is answered, and can be collected.
  */
 export function cancel(call: u32): i32 {
   const place = replyOf(call);

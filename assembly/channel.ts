@@ -5,7 +5,7 @@
 // channel: an outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch`
 // entries; bursts also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A
 // message of several entries is in one node from the sender's row to the receiver's, so it travels by one exchange; the
-// node says which entries go on.
+// node marks the entries that go on.
 
 import {
   CHANNEL_BATCH_OFFSET,
@@ -100,12 +100,12 @@ function add(word: usize, amount: u32): void {
 // @ts-ignore: decorator
 @inline
 export function extentBytes(unit: u32): u32 {
-  const units = <u32>load<u16>(extentAddress(unit)); // plain: written before the handle was handed on
+  const units = <u32>load<u16>(extentAddress(unit)); // plain: written before the handle was passed on
   return (units == 0 ? (<u32>1) << unitsPerPageShift : units) << unitBytesShift;
 }
 
 /** How many entries this port may send now, counted anew; asked where its credit is not enough. */
-function look(block: usize, lane: usize): u32 {
+function room(block: usize, lane: usize): u32 {
   // Plain: constant. Where a node is an entry the ring itself is exact, and replaces the oldest in place.
   if (load<u32>(block + CHANNEL_BATCH_OFFSET) == 1) return 1;
   const capacity = load<u32>(block + CHANNEL_CAPACITY_OFFSET);
@@ -242,7 +242,7 @@ export function canSend(channel: u32, entries: u32): u32 {
   if (policy == POLICY_DROP_OLDEST || (policy == POLICY_DROP_NEWEST && entries == 1)) return 1;
   const lane = laneOf(block);
   // As `send` asks: the credit, then what is inside, then the ring.
-  if (load<u32>(lane + LANE_CREDIT_OFFSET) < entries && look(block, lane) < entries) return 0;
+  if (load<u32>(lane + LANE_CREDIT_OFFSET) < entries && room(block, lane) < entries) return 0;
   return <u32>(ringPush(block, 0, false, false) == OK);
 }
 
@@ -267,7 +267,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   if (code != OK) return code;
   const lane = laneOf(block);
   const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
-  while (load<u32>(lane + LANE_CREDIT_OFFSET) == 0 && look(block, lane) == 0) {
+  while (load<u32>(lane + LANE_CREDIT_OFFSET) == 0 && room(block, lane) == 0) {
     if (policy != POLICY_DROP_OLDEST) return refuse(lane, policy, handle);
     if (!dropOldest(block, lane)) break;
   }
@@ -298,9 +298,9 @@ function refuse(lane: usize, policy: u32, handle: u32): i32 {
 }
 
 /**
- * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more` they
- * are messages, a bit an entry as in a node: all go in one node or none does, and a full channel is FULL whichever is
- * dropped as the newest.
+ * Sends entries of 4 words each; how many went, from the front. `lastCode` has the reason why it stopped early. With
+ * `more` they are messages, a bit an entry as in a node: all go in one node or none does, and a full channel is FULL
+ * whichever is dropped as the newest.
  */
 export function sendBurst(channel: u32, address: usize, count: u32, more: u32): u32 {
   const block = blockOf(channel);
@@ -318,7 +318,7 @@ export function sendBurst(channel: u32, address: usize, count: u32, more: u32): 
   let code: i32 = OK;
   while (sent < count && code == OK) {
     let left = load<u32>(lane + LANE_CREDIT_OFFSET);
-    if (left < need) left = look(block, lane);
+    if (left < need) left = room(block, lane);
     if (left < need) {
       if (policy == POLICY_DROP_OLDEST) {
         if (dropOldest(block, lane)) continue;

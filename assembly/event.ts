@@ -4,7 +4,7 @@
 // A port has one bell, a word that is only ever raised, and its thread waits on that word for everything. An event
 // keeps bits of the ports that wait there for one unit (a node, room, a page), and in words of their own of those that
 // need several. Whoever makes something true publishes first, then takes one bit and rings that port; all who need
-// several are rung. A waiter reads its bell, then sets its bits, then looks, and sleeps only if its bell is as it was
+// several are rung. A waiter reads its bell, then sets its bits, then probes, and sleeps only if its bell is as it was
 // read. A waiter that finds its bit gone has been chosen: it owes a wake-up to the others, should it leave something
 // behind (src/port/bell.ts). What a thread killed here leaves: a bit that is gone, and a bell that was not rung. So a
 // reaper rings every bell, last. Explored: docs/verification.md.
@@ -15,12 +15,12 @@ import {
   EVENT_SEVERAL_OFFSET,
   PORT_BELL_OFFSET,
   PORT_SHIFT,
-  PORT_TURN_OFFSET,
+  PORT_CHOSEN_OFFSET,
 } from './layout';
 import { aadd, aand, aload, anotify, aor } from './atomic';
 import { maxPorts, port, portId, ports } from './context';
 
-/** Raises a port's bell: its thread looks again, wherever it waits. */
+/** Raises a port's bell: its thread probes again, wherever it waits. */
 export function ring(id: u32): void {
   const bell = ports + ((<usize>id) << PORT_SHIFT) + PORT_BELL_OFFSET;
   // R1 pairs with A1 in src/port/bell.ts readBell: what was published before is visible to whoever finds the bell
@@ -54,7 +54,7 @@ function takeAll(word: usize, first: u32): void {
 function choose(low: u32, high: u32): u32 {
   const others = (((<u64>high) << 32) | <u64>low) & ~((<u64>1) << (<u64>portId));
   if (others == 0) return portId;
-  const start = load<u32>(port + PORT_TURN_OFFSET) + 1; // plain: owner only
+  const start = load<u32>(port + PORT_CHOSEN_OFFSET) + 1; // plain: owner only
   return (<u32>ctz<u64>(rotr<u64>(others, <u64>start)) + start) & 63;
 }
 
@@ -71,7 +71,7 @@ export function pass(event: usize): void {
     const bit = (<u32>1) << (id & 31);
     // X8 pairs with X4 in arm: the bit is taken by one thread, which rings. Where it was not, the bits are read anew.
     if ((aand(word, ~bit) & bit) == 0) continue;
-    store<u32>(port + PORT_TURN_OFFSET, id); // plain: owner only
+    store<u32>(port + PORT_CHOSEN_OFFSET, id); // plain: owner only
     return ring(id);
   }
 }
@@ -106,7 +106,7 @@ export function isAwaited(event: usize): bool {
 }
 
 /**
- * This port waits there from now on, for one unit or for `several`. Its bell was read before; it looks after this. 1:
+ * This port waits there from now on, for one unit or for `several`. Its bell was read before; it probes after this. 1:
  * its bit was there already.
  */
 export function arm(event: usize, several: u32): u32 {
@@ -116,12 +116,12 @@ export function arm(event: usize, several: u32): u32 {
   if ((aload(event + EVENT_KNOWN_OFFSET + half) & bit) == 0) greet(event, half, bit);
   const word = event + (several != 0 ? EVENT_SEVERAL_OFFSET : EVENT_ONE_OFFSET) + half;
   // X4 pairs with A6 in pass: whoever publishes after this sees the bit, and whoever published before is seen by the
-  // look that follows.
+  // probe that follows.
   return <u32>((aor(word, bit) & bit) != 0);
 }
 
 /**
- * The port waits there for the first time: those who thought that they were alone hear of it, and look on a timer from
+ * The port waits there for the first time: those who were alone until now are rung, and probe by a timer from
  * now on.
  */
 function greet(event: usize, half: u32, bit: u32): void {

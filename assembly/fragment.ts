@@ -1,7 +1,7 @@
 // Fragments: parts of one open page a port, cut without atomics.
 //
 // Owner only. The open page's count carries a bias of 2^29; cuts are counted in the port, `users`, and releases by
-// others take the count down as they take any. Leaving the page gives back BIAS - users in one step, and what remains
+// others take the count down as they take any. Leaving the page takes off BIAS - users in one step, and what remains
 // is exactly the references that are out; if none is, the page is reused in place. {offset, users} is one store.
 // Source: page_pool's frag allocator (page_pool_alloc_frag, page_pool_drain_frag).
 
@@ -38,7 +38,7 @@ import { requireSpoiled, spoil } from './supply';
 /** A fragment of `bytes` bytes (1..pageBytes), or 0 when there is no page. No atomics while the open page has room. */
 export function allocFragment(bytes: u32): u32 {
   const units = (bytes + ((<u32>1) << unitBytesShift) - 1) >>> unitBytesShift;
-  // Plain throughout: the open page, its offset and its words are this thread's until the handle is handed on.
+  // Plain throughout: the open page, its offset and its words are this thread's until the handle is passed on.
   const page = load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET);
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET);
   const first = cut >>> 16;
@@ -115,7 +115,7 @@ export function leaveFragmentPage(reuse: bool): bool {
       // A7 pairs with X6 in pin.ts unpin: an outsider that is done with the page is done before it is used again.
       if (reuse && (special | rload(descriptor + DESCRIPTOR_PINS_OFFSET)) == 0) {
         spoil(page);
-        // The port's word first: it tells a reaper that the count is to be BIAS.
+        // The port's word first: by it a reaper knows that the count is to be BIAS.
         store<u32>(port + PORT_FRAGMENT_OFFSET, 0);
         // N4 no ordering needed: sole owner.
         astore(descriptor + DESCRIPTOR_COUNT_OFFSET, BIAS);
@@ -123,7 +123,7 @@ export function leaveFragmentPage(reuse: bool): bool {
         count(COUNTER_RECYCLED);
         return true;
       }
-      // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
+      // the page becomes an ordinary one with one holder, and is recycled as such; by the row a reaper knows
       setHeld(page, 1);
       // N5 no ordering needed: sole owner.
       astore(descriptor + DESCRIPTOR_COUNT_OFFSET, 1);

@@ -27,7 +27,7 @@ export const HEADER_BYTES: u32 = 1536;
 export const HEADER_MAGIC_OFFSET: u32 = 0;
 export const HEADER_ABI_OFFSET: u32 = 4;
 export const HEADER_HASH_OFFSET: u32 = 8;
-/** Four words that tell one pool from every other. */
+/** Four words that distinguish one pool from every other. */
 export const HEADER_IDENTITY_OFFSET: u32 = 12;
 export const HEADER_PAGE_SHIFT_OFFSET: u32 = 28;
 export const HEADER_PAGE_COUNT_OFFSET: u32 = 32;
@@ -92,7 +92,7 @@ export const HEADER_REAPS_OFFSET: u32 = 272;
  * {claim of the port that calls the provider, its number + 1}: 0 = all memory is the pool's own. Gone with that claim.
  */
 export const HEADER_OWNER_OFFSET: u32 = 276;
-/** The first page that was never given out; a hint that anybody moves on. */
+/** The first fresh page; a hint that anybody moves on. */
 export const HEADER_FRESH_OFFSET: u32 = 384;
 /**
  * {stamp, index of a word of retired bits}: no bit is set before that word; a hint that anybody moves, see RETIRED_*.
@@ -102,11 +102,11 @@ export const HEADER_RETIRED_OFFSET: u32 = 512;
 export const HEADER_FED_OFFSET: u32 = 576;
 /** An event: there are pages. */
 export const HEADER_FREED_OFFSET: u32 = 640;
-/** Raised with each want of a port, and whatever else the owner should look at, before its bell is rung. */
+/** Raised with each want of a port, and whatever else the owner should check, before its bell is rung. */
 export const HEADER_DEMAND_OFFSET: u32 = 768;
-/** How often the provider's areas have changed. Who looks at bytes knows the areas as of this epoch. */
+/** How often the provider's areas have changed. Who reads bytes knows the areas as of this epoch. */
 export const HEADER_AREAS_OFFSET: u32 = 832;
-/** Where a free token is looked for first; a hint that anybody moves. */
+/** Where the search for a free token begins; a hint that anybody moves. */
 export const HEADER_TOKEN_HINT_OFFSET: u32 = 1408;
 
 export const FLAG_ZERO_ON_RELEASE: u32 = 1;
@@ -117,7 +117,7 @@ export const FLAG_READABLE: u32 = 4;
 export const FLAG_OWN_MEMORY: u32 = 8;
 
 export const STATE_ACTIVE: u32 = 1;
-/** No page is handed out any more; what comes home goes to the provider. */
+/** No page is allocated any more; what comes home goes to the provider. */
 export const STATE_CLOSING: u32 = 2;
 /** In-flight reached 0. */
 export const STATE_DESTROYED: u32 = 3;
@@ -126,7 +126,7 @@ export const STATE_DESTROYED: u32 = 3;
 //
 //   0  one       a bit for each port that waits for one unit, ports 0..31, then 32..63
 //   8  several   the same for those that need several
-//   16 known     the same for those that have waited here since they were claimed: who has company looks on a timer
+//   16 known     the same for those that have waited here since they were claimed: who has company probes by a timer
 
 export const EVENT_ONE_OFFSET: u32 = 0;
 export const EVENT_SEVERAL_OFFSET: u32 = 8;
@@ -163,7 +163,7 @@ export const PIN_LAST_SHIFT: u32 = 24;
 // The stamp counts how often the page was taken from the provider: a reaper that finds the word as a dead port's record
 // has it knows that the step did not happen (unless the page went round 256 times between the death and the reaping).
 export const HOME_STATE_MASK: u32 = 0x7;
-/** Ready to be taken: never given out, or fed by its provider. */
+/** Ready to be taken: never in circulation, or fed by its provider. */
 export const HOME_FRESH: u32 = 0;
 /** In circulation: held by users, or in a magazine. */
 export const HOME_HELD: u32 = 1;
@@ -212,7 +212,7 @@ export const LEDGER_MAX: u32 = 0xffff;
 
 // ------------------------------------------------------------------------------------------------ port, 512 bytes each
 //
-//   0    claim, and what its thread says of itself     64  spare: any port     128  cache, fragment page, record
+//   0    claim, and its thread's state                 64  spare: any port     128  cache, fragment page, record
 //   256  counters     384  label                       all from 128 on but the limit: the port's thread only
 //
 // Everything from PORT_LOADED_OFFSET on is written by the port's thread alone until it is reaped (I5), except the
@@ -251,7 +251,7 @@ export const PORT_FRAGMENT_OFFSET: u32 = 144;
 export const PORT_PARKED_OFFSET: u32 = 148;
 /** In-flight, one side: pages taken from the provider. Serial arithmetic. */
 export const PORT_HOLD_OFFSET: u32 = 152;
-/** The other side: pages given back to it. */
+/** The other side: pages returned to it. */
 export const PORT_RELEASE_OFFSET: u32 = 156;
 
 // operation record: what a step was about to do, absolute values only, its first word written last and cleared last
@@ -271,7 +271,7 @@ export const PORT_RECORD_PAGE_OFFSET: u32 = 180;
 export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
 
 /**
- * The page whose count this port is about to move while its row does not say so, 0 = none: suspect when the port dies.
+ * The page whose count this port is about to move while its row does not show it, 0 = none: suspect when the port dies.
  */
 export const PORT_COUNTING_OFFSET: u32 = 192;
 /**
@@ -281,10 +281,10 @@ export const PORT_COUNTING_OFFSET: u32 = 192;
 export const PORT_WATCHED_OFFSET: u32 = 200;
 export const PORT_WATCHED_COUNT: u32 = 14;
 
-/** The port whose bell this port rang last: the next one in turn comes after it. */
-export const PORT_TURN_OFFSET: u32 = 196;
+/** The port that this port chose last: the next one to be chosen comes after it. */
+export const PORT_CHOSEN_OFFSET: u32 = 196;
 
-/** The thread looks for itself, before it looks at bytes: nobody waits for it. */
+/** The thread checks for itself, before it reads bytes: nobody waits for it. */
 export const AREAS_PULLED: u32 = 0xffffffff;
 /** The thread missed a change and asks for all of them; it gets no page meanwhile. */
 export const AREAS_WANTED: u32 = 0xfffffffe;
@@ -306,7 +306,7 @@ export const RECORD_CUT: u32 = 2;
 /** An entry moves from the row into a channel node: row, index = the node's count, address = node. */
 export const RECORD_ENTRY: u32 = 3;
 /**
- * A page is taken from the provider: page, address = its home word when it is taken (0: not looked at yet), value =
+ * A page is taken from the provider: page, address = its home word when it is taken (0: not read yet), value =
  * holds.
  */
 export const RECORD_CLAIM: u32 = 4;
@@ -492,7 +492,7 @@ export const REPLY_OUT: u32 = 1;
 export const REPLY_SERVING: u32 = 2;
 /** The slot has a reference, which the asker collects. */
 export const REPLY_ANSWERED: u32 = 3;
-/** Nobody will answer: the status says why. */
+/** Nobody will answer: the status has the reason. */
 export const REPLY_FAILED: u32 = 4;
 /** The asker wants no answer any more; free when the port named, or whoever receives the call, has let go of it. */
 export const REPLY_CANCELLED: u32 = 5;

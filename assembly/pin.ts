@@ -1,7 +1,7 @@
 // Pins: references of outsiders that the pool does not count as users, one word a page: {LEFT, pins}.
 //
 // Any thread; lock-free. A page whose last user leaves while it is pinned leaves the pool: LEFT is set, in-flight goes
-// down, and the unpin that finds LEFT and nothing else gives it back to its provider. This is the case that broke the
+// down, and the unpin that finds LEFT and nothing else returns it to its provider. This is the case that broke the
 // first bias scheme of the kernel, in 2021; pins survive the death of the thread that took them.
 
 import {
@@ -61,8 +61,8 @@ export function unpin(page: u32): i32 {
       // Plain: the home word of a page that left changes with its last unpin only.
       recordPrivate(RECORD_RETIRE, page, 0, load<u32>(word - DESCRIPTOR_PINS_OFFSET + DESCRIPTOR_HOME_OFFSET), 0);
       // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark
-      // and this port's number stay until the page is taken again: they tell a reaper that the page had left, and who
-      // ends it.
+      // and this port's number stay until the page is taken again: by them a reaper knows that the page had left, and
+      // who ends it.
       if (acas(word, seen, PIN_LEFT | ((portId + 1) << PIN_LAST_SHIFT)) != seen) {
         recordDone();
         continue;

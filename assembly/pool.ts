@@ -31,7 +31,7 @@ import {
 } from './context';
 import { leaveFragmentPage } from './fragment';
 import { inspect, pageOf, unitOf } from './handle';
-import { alloc, handOut, releaseChecked, releaseFast } from './refcount';
+import { alloc, takeTop, releaseChecked, releaseFast } from './refcount';
 import { countMany } from './stats';
 import { ringPop } from './ring';
 
@@ -55,7 +55,7 @@ export function allocBurst(address: usize, count: u32): u32 {
     }
     const run = filled < count - done ? filled : count - done;
     for (let i: u32 = 0; i < run; i++) {
-      store<u32>(address + ((<usize>(done + i)) << 2), handOut(node, filled));
+      store<u32>(address + ((<usize>(done + i)) << 2), takeTop(node, filled));
       filled -= 1;
     }
     done += run;
@@ -95,7 +95,7 @@ export function lastError(): i32 {
   return lastCode;
 }
 
-/** Hands the magazines and the fragment page back; releases go through to the ring until `unpark`. */
+/** Returns the magazines and the fragment page; releases go through to the ring until `unpark`. */
 export function park(): void {
   store<u32>(port + PORT_PARKED_OFFSET, 1); // plain: owner only
   // N1 no ordering needed: this thread reads it; requests of others store the same 0.
@@ -104,9 +104,9 @@ export function park(): void {
   flush();
 }
 
-/** Does what others asked of this port: hands its pages back under pressure, parks when the pool closes. */
+/** Does what others asked of this port: returns its pages under pressure, parks when the pool closes. */
 export function poll(): void {
-  // By the state, not by the limit: who hears of the end before the limit was lowered may not be called again.
+  // By the state, not by the limit: who read the end before the limit was lowered may not be called again.
   if (!isActive()) park();
   // A2 pairs with R5 in cache.ts press: a request made before is seen.
   else if (aload(port + PORT_LIMIT_OFFSET) == 0 && load<u32>(port + PORT_PARKED_OFFSET) == 0) answer();
@@ -116,15 +116,15 @@ export function poll(): void {
 export function trim(): u32 {
   const wasParked = load<u32>(port + PORT_PARKED_OFFSET) != 0;
   park();
-  const given = drainRing();
+  const returned = drainRing();
   if (!wasParked) unpark();
-  return given;
+  return returned;
 }
 
 function drainRing(): u32 {
-  let given: u32 = 0;
-  while (ringPop(ring, port + PORT_MERGE_OFFSET, 0) != EMPTY) given += retireMagazine(port + PORT_MERGE_OFFSET);
-  return given;
+  let returned: u32 = 0;
+  while (ringPop(ring, port + PORT_MERGE_OFFSET, 0) != EMPTY) returned += retireMagazine(port + PORT_MERGE_OFFSET);
+  return returned;
 }
 
 /** Closing: closes and drains the channels, parks, gives everything in the ring to the provider's side; pages given. */

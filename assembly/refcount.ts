@@ -64,10 +64,10 @@ import { leave } from './pin';
 import { count } from './stats';
 import { magazineAdd, requireSpoiled, retire, spoil, zero } from './supply';
 
-/** Hands out the page on top of a magazine with `filled` pages: ledger up, then pop. */
+/** Takes the page on top of a magazine with `filled` pages: ledger up, then pop. */
 // @ts-ignore: decorator
 @inline
-export function handOut(node: usize, filled: u32): u32 {
+export function takeTop(node: usize, filled: u32): u32 {
   // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
   const page = load<u32>(node + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2));
   const unit = page << unitsPerPageShift;
@@ -86,12 +86,12 @@ export function alloc(): u32 {
   const filled = load<u32>(node + NODE_COUNT_OFFSET); // plain: owner only
   if (filled == 0) return allocRefill();
   count(COUNTER_FAST);
-  return handOut(node, filled);
+  return takeTop(node, filled);
 }
 
 function allocRefill(): u32 {
   if (!refill()) return 0;
-  return handOut(loaded, load<u32>(loaded + NODE_COUNT_OFFSET));
+  return takeTop(loaded, load<u32>(loaded + NODE_COUNT_OFFSET));
 }
 
 /**
@@ -138,7 +138,7 @@ export function release(handle: u32): i32 {
   return OK;
 }
 
-/** Gives one reference back, whatever it takes, or says why not. */
+/** Releases one reference, whatever it takes, or returns why not. */
 export function releaseChecked(handle: u32): i32 {
   const unit = unitOf(handle);
   // N18 no ordering needed: as N1.
@@ -212,11 +212,11 @@ export function releaseShared(page: u32, row: u32): void {
     setHeld(page, row); // it was the last after all: restored, so that a death before the page is home is seen
     store<u32>(port + PORT_COUNTING_OFFSET, 0);
   }
-  goHome(page);
+  recycle(page);
 }
 
 /** The page has no user but the caller, whose row is 1: to the cache, or wherever it belongs. */
-function goHome(page: u32): void {
+function recycle(page: u32): void {
   const descriptor = descriptorAddress(page);
   // N9 no ordering needed: one holder, this thread.
   const home = rload(descriptor + DESCRIPTOR_HOME_OFFSET);

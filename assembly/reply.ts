@@ -70,7 +70,7 @@ export function isOf(call: u32, word: u32): bool {
   return ((call ^ word) & REPLY_SEQ_MASK) == 0;
 }
 
-/** Tells the asker that something became of its call. */
+/** Notifies the asker that something became of its call. */
 // @ts-ignore: decorator
 @inline
 export function wakeAsker(call: u32): void {

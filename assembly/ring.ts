@@ -2,7 +2,7 @@
 //
 // Any thread may call; lock-free, no slot is ever claimed but unpublished, and nobody waits for anybody. Progress: a
 // failed exchange means that another one succeeded. What a thread killed here leaves is in its operation record, which
-// says what it was about to exchange; whether it happened is found from the slot, the other ports' records, or the
+// names what it was about to exchange; whether it happened is found from the slot, the other ports' records, or the
 // node's owner. Source: an own construction after Vyukov's bounded queue (laps) and Treiber-style node exchange;
 // docs/architecture.md.
 //
@@ -72,16 +72,16 @@ export function following(hint: u32, index: u32, indexBits: u32, slotCount: u32,
 }
 
 /**
- * Marks a node that goes to the position after `previous`: how many entries came up to its end, so that two nodes tell
+ * Marks a node that goes to the position after `previous`: how many entries came up to its end, so that two nodes show
  * what is inside from one to the other. It counts on from the node before it, and anew where that was taken already.
- * False: look again.
+ * False: read it again.
  */
 function markEnd(ring: usize, node: usize, previous: usize, full: u32): bool {
   // A13 pairs with X1 in exchange: the node before, and its mark.
   const w = aload(previous);
   let start: u32 = 0;
   if ((w & full) != 0) {
-    // A14 pairs with X1 in exchange: read before the slot is looked at again; while a node is in a slot its mark stays.
+    // A14 pairs with X1 in exchange: read before the slot is read again; while a node is in a slot its mark stays.
     start = aload(nodeAddress(ring, w & (full - 1)) + NODE_END_OFFSET);
     // A15 pairs with X1 in exchange: as it was, so the mark was of that node.
     if (aload(previous) != w) return false;
@@ -133,7 +133,7 @@ export function entriesInside(ring: usize): u32 {
 /**
  * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
  * `replace`  is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked
- * operations. With `counted` the node is marked by how many entries came. Without a holder (0) it only says what it
+ * operations. With `counted` the node is marked by how many entries came. Without a holder (0) it only returns what it
  * would do: OK or FULL.
  */
 export function ringPush(ring: usize, holder: usize, replace: bool, counted: bool): i32 {
@@ -150,7 +150,7 @@ export function ringPush(ring: usize, holder: usize, replace: bool, counted: boo
     const index = t & (((<u32>1) << indexBits) - 1);
     const lap = t >>> indexBits;
     const slot = slots + ((<usize>index) << 2);
-    // A3 pairs with X1 in exchange: the word says where the slot is in its laps.
+    // A3 pairs with X1 in exchange: the word has the slot's place in its laps.
     const w = aload(slot);
     const age = (w >>> lapShift) - lap;
     const next = following(t, index, indexBits, slotCount, lapMask);
@@ -184,7 +184,7 @@ export function ringPush(ring: usize, holder: usize, replace: bool, counted: boo
 
 /**
  * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations.
- * Without a holder (0) it only says which. With `own` it takes that node alone, which this port pushed, if it is the
+ * Without a holder (0) it only returns which. With `own` it takes that node alone, which this port pushed, if it is the
  * oldest and nobody had it since.
  */
 export function ringPop(ring: usize, holder: usize, own: usize): i32 {

@@ -1,7 +1,7 @@
 // Fresh and retired pages: where magazines get pages that are not in circulation, and where pages leave it.
 //
 // Any port; lock-free. A page is taken by a compare-exchange of its home state, which is the truth; the fresh hint, the
-// bits and their hints only say where to look, so a bit too many costs a look, and a reaper that is not sure sets it
+// bits and their hints only name places to check, so a bit too many costs a check, and a reaper in doubt sets it
 // again. Pages that retire in the pool's own memory are taken again by any port: retired bits and supply bits are the
 // same. Elsewhere the owner takes them out of the retired bits, for their provider, and lists those that it feeds in
 // the supply bits. What a thread killed here leaves: its record names the page.
@@ -71,7 +71,7 @@ function isOwn(page: u32): bool {
 }
 
 /**
- * Makes a page that nobody holds unusable to whoever looks at it still; `zero` comes first. The checked build alone.
+ * Makes a page that nobody holds unusable to whoever reads it still; `zero` comes first. The checked build alone.
  */
 // @ts-ignore: decorator
 @inline
@@ -137,12 +137,12 @@ function isSupply(home: u32): bool {
   return (state & HOME_STATE_MASK) == HOME_FRESH || state == ((flags >> 2) & HOME_RETIRED);
 }
 
-/** Takes one page from the provider's side into the magazine, if it is there; `listed`: its bit says so. */
+/** Takes one page from the provider's side into the magazine, if it is there; `listed`: its bit is set. */
 function claim(node: usize, page: u32, listed: bool): void {
   const descriptor = descriptorAddress(page);
   const hold = load<u32>(port + PORT_HOLD_OFFSET);
   recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
-  // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has its
+  // X7 pairs with X4 in retire: the bit goes before the state is read, so that a page retired from here on has its
   // own.
   if (listed) aand(bitsOf(supplyBits, page), ~((<u32>1) << (page & 31)));
   // A1 pairs with X4 in retire: whoever retired the page is done with it.
@@ -151,7 +151,7 @@ function claim(node: usize, page: u32, listed: bool): void {
   store<u32>(port + PORT_RECORD_ADDRESS_OFFSET, next);
   // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
   if (isSupply(seen) && acas(descriptor + DESCRIPTOR_HOME_OFFSET, seen, next) == seen) {
-    store<u32>(port + PORT_HOLD_OFFSET, hold + 1); // plain: owner only; in-flight counts it before it can be handed out
+    store<u32>(port + PORT_HOLD_OFFSET, hold + 1); // plain: owner only; in-flight counts it before it can be taken
     // Plain, and the mark's byte alone: that of its last leaving goes, which is this thread's to clear; a pin by which
     // the owner calls the page back meanwhile stays.
     store<u8>(descriptor + DESCRIPTOR_PINS_OFFSET + (PIN_LAST_SHIFT >>> 3), 0);
@@ -160,7 +160,7 @@ function claim(node: usize, page: u32, listed: bool): void {
   recordDone();
 }
 
-/** Fills the magazine with pages that were never given out. */
+/** Fills the magazine with fresh pages. */
 export function takeFresh(node: usize): void {
   const hint = CONTROL_BASE + HEADER_FRESH_OFFSET;
   // N3 no ordering needed: a hint; the home states decide.
@@ -181,13 +181,13 @@ function bitsOf(bits: usize, page: u32): usize {
   return bits + ((<usize>page >>> RETIRED_WORD_SHIFT) << 2);
 }
 
-/** Whether there may be a page that was never given out. */
+/** Whether there may be a fresh page. */
 export function hasFresh(): bool {
   // N6 no ordering needed: see N3.
   return rload(CONTROL_BASE + HEADER_FRESH_OFFSET) <= pageCount;
 }
 
-/** Whether a bit says that a page is there; moves the hint on to it. */
+/** Whether a bit of a page is set; moves the hint on to it. */
 export function hasListed(): bool {
   const hint = supplyHint;
   // A15 pairs with X8 in list: see A11.
@@ -202,14 +202,14 @@ export function hasListed(): bool {
   return index <= last;
 }
 
-/** Fills the magazine with pages whose bits say that they are there. */
+/** Fills the magazine with pages whose bits are set. */
 export function takeListed(node: usize): void {
   const hint = supplyHint;
   // A11 pairs with X8 in list: bits set before the hint was moved down are seen.
   const seen = aload(hint);
   let index = seen & RETIRED_INDEX_MASK;
   while (index <= pageCount >>> RETIRED_WORD_SHIFT && load<u32>(node + NODE_COUNT_OFFSET) < magazineCapacity) {
-    // N12 no ordering needed: a bit says where to look; the home states decide.
+    // N12 no ordering needed: a bit names a place to check; the home states decide.
     const bits = rload(supplyBits + ((<usize>index) << 2));
     if (bits == 0) index += 1;
     else claim(node, (index << RETIRED_WORD_SHIFT) + ctz<u32>(bits), true);
@@ -229,7 +229,7 @@ function list(page: u32): void {
     const seen = rload(hint);
     const at = seen & RETIRED_INDEX_MASK;
     const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | (index < at ? index : at);
-    // X8 pairs with X13 in takeListed: whoever looked before us does not move the hint past our bit.
+    // X8 pairs with X13 in takeListed: whoever checked before us does not move the hint past our bit.
     if (acas(hint, seen, next) == seen) return;
   }
 }

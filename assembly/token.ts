@@ -1,7 +1,7 @@
 // Tokens: references on their way outside any channel, each good for one adoption.
 //
 // Any thread; lock-free. A token's word {sequence, port, state} is claimed by compare-exchange before its other words
-// are written or read, so of two adopters one wins and the other is told that the token is spent. What a thread killed
+// are written or read, so of two adopters one wins and the other is refused: the token is spent. What a thread killed
 // here leaves is a token in a state that names its port.
 
 import {
@@ -69,9 +69,9 @@ export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): f
   const extent = extentBytes(unitOf(handle));
   if (offset > extent || length > extent - offset) return <f64>ERR_RANGE;
   const count = tokenCount();
-  // Plain: a hint; any value that was ever stored there is good enough, since all tokens are looked at.
+  // Plain: a hint; any value that was ever stored there is good enough, since all tokens are read.
   let index = load<u32>(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET);
-  for (let looks: u32 = 0; looks < count; looks++, index++) {
+  for (let reads: u32 = 0; reads < count; reads++, index++) {
     if (index >= count) index = 0;
     const token = tokenAddress(index);
     // N1 no ordering needed: the exchange decides.

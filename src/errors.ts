@@ -1,7 +1,7 @@
 // Every error of the package: its codes, their causes and remedies, and the messages.
 //
 // One table serves the class, the documentation and the tests; a code without its row does not compile. A message reads
-// `what failed: name=value (expected rule); what to do`. Engines answer with negative numbers: `engineError` turns
+// `what failed: name=value (expected rule); what to do`. Engines answer with negative numbers: `engineError` converts
 // those into errors. Nothing here touches shared memory; any thread may use it.
 
 import {
@@ -19,7 +19,7 @@ import {
   ERR_TOKEN_SPENT,
 } from '../assembly/layout.js';
 
-/** What a {@link PagePoolError} says went wrong; the table in docs/errors.md has cause and remedy of each. */
+/** What a {@link PagePoolError} reports; the table in docs/errors.md has cause and remedy of each. */
 export type PagePoolErrorCode =
   | 'POOL_ERR_INVALID_ARGUMENT'
   | 'POOL_ERR_STALE_HANDLE'
@@ -63,7 +63,7 @@ export const REMEDIES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_TOKEN_SPENT: 'use each token once',
   POOL_ERR_PEER_GONE: 'ask again where that does no harm: what the thread did is not known',
   POOL_ERR_CALL_FAILED: "see the message, which is the handler's; mend the handler or the request",
-  POOL_ERR_TIMEOUT: 'wait longer, or do what the message says of those who hold the pages',
+  POOL_ERR_TIMEOUT: 'wait longer, or do what the message names for those who hold the pages',
 };
 
 /** How an error of each code comes about: for the documentation, so bundlers leave it out. */
@@ -74,7 +74,7 @@ const CAUSES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_FOREIGN_HANDLE: 'the number names a unit that this pool does not have',
   POOL_ERR_NOT_HELD: 'this thread holds no reference on the page',
   POOL_ERR_REF_OVERFLOW: 'one more reference, or one more token, than the pool can count',
-  POOL_ERR_UNREADABLE: 'the processor cannot look at this memory',
+  POOL_ERR_UNREADABLE: 'the processor cannot read this memory',
   POOL_ERR_NOT_DETACHABLE: 'the provider must have all its pages back, so none may be pinned',
   POOL_ERR_DESTROYED: 'the pool is destroyed, or this thread detached from it',
   POOL_ERR_CLOSING: 'destroy() or close() was called: pages come home, none goes out',
@@ -98,7 +98,7 @@ export function errorTable(): { code: PagePoolErrorCode; cause: string; remedy: 
 }
 
 /**
- * What this package throws on misuse. `code` tells the kind; the message says what failed, `name=value (expected
+ * What this package throws on misuse. `code` is the kind; the message names what failed, `name=value (expected
  * rule)`, and what to do. An empty pool or a full channel is a value, never an error; an aborted wait throws the
  * signal's reason.
  *
@@ -159,7 +159,7 @@ export function callError(
   return new PagePoolError(code, `${call} failed: ${found} (expected ${rule}); ${todo}`, options);
 }
 
-/** What a thrown value says, whatever it is. */
+/** The message of a thrown value, whatever it is. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
@@ -175,7 +175,7 @@ export function invalidArgument(
   return callError('POOL_ERR_INVALID_ARGUMENT', call, `${name}=${show(value)}`, rule, todo);
 }
 
-/** The same as a `RangeError`, for the one call whose contract says so. */
+/** The same as a `RangeError`, for the one call whose contract names it. */
 export function invalidRange(call: string, name: string, value: number, rule: string, todo: string): RangeError {
   return Object.assign(new RangeError(`${call} failed: ${name}=${show(value)} (expected ${rule}); ${todo}`), {
     code: 'POOL_ERR_INVALID_ARGUMENT' as const,
@@ -252,10 +252,10 @@ export function isArray(value: unknown): boolean {
   }
 }
 
-/** Whether the look says so; false where looking runs the caller's code, and that throws. */
-export function is(look: () => unknown): boolean {
+/** Whether `check` is true; false where it runs code of the caller that throws. */
+export function is(check: () => unknown): boolean {
   try {
-    return look() === true;
+    return check() === true;
   } catch {
     return false;
   }

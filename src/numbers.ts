@@ -1,7 +1,7 @@
 // Numbers: the two kinds that calls take, and the arithmetic that knows nothing of a pool.
 //
-// Any thread; pure. A value is looked at without a conversion that could throw; optimised code knows that it has a
-// small integer, so that the look at the type costs nothing there.
+// Any thread; pure. A value is checked without a conversion that could throw; optimised code knows that it has a
+// small integer, so that the check of the type costs nothing there.
 
 /** What WebAssembly grows a memory by. */
 export const WASM_PAGE_BYTES = 65536;
@@ -9,7 +9,7 @@ export const WASM_PAGE_BYTES = 65536;
 /** The smallest step of a fragment. */
 export const UNIT_BYTES_MIN = 16;
 
-/** Whether this may be a handle: an integer from 1 to 2^31 - 1. The engine looks at the rest. */
+/** Whether this may be a handle: an integer from 1 to 2^31 - 1. The engine checks the rest. */
 export function isHandleNumber(value: unknown): value is number {
   return typeof value === 'number' && (value | 0) === value && value > 0;
 }

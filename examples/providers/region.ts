@@ -1,4 +1,4 @@
-// A provider of one's own, complete: pages out of one SharedArrayBuffer, handed out lowest first.
+// A provider of one's own, complete: pages out of one SharedArrayBuffer, fed lowest first.
 
 import type { Area, MemoryProvider, ProviderContext } from 'pagepool';
 

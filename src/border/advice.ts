@@ -59,11 +59,13 @@ function adviceOnMemory({ memory, reason, isIsolated, runtime, wasm }: Capabilit
 
 function adviceOnThreads({ waitAsync, canBlock, locks, runtime }: Capabilities): string[] {
   const sentences: string[] = [];
-  if (!waitAsync) sentences.push('There is no Atomics.waitAsync: waits look on a timer every 1 to 10 ms.');
+  if (!waitAsync) sentences.push('There is no Atomics.waitAsync: waits probe by a timer every 1 to 10 ms.');
   if (!canBlock) sentences.push('This thread may not block: use next() and takeAsync(), and waitSync() in workers.');
   if (!locks) {
     const newer = runtime.name === 'node' ? ', or use Node 24 or newer' : '';
-    sentences.push(`There are no Web Locks to tell of dead threads: call pool.watch(worker) for each worker${newer}.`);
+    sentences.push(
+      `There are no Web Locks to show that threads died: call pool.watch(worker) for each worker${newer}.`,
+    );
   }
   return sentences;
 }

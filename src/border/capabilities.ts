@@ -10,7 +10,7 @@ import { type BorderApi, needsCopy, type Verdict } from './verdict.js';
 /** Which program runs this. */
 export interface Runtime {
   readonly name: 'node' | 'bun' | 'deno' | 'browser' | 'unknown';
-  /** As the program tells it; in a browser its user agent. */
+  /** As the program reports it; in a browser its user agent. */
   readonly version: string;
 }
 
@@ -35,7 +35,7 @@ export interface Capabilities {
   readonly waitAsync: boolean;
   /** Whether this thread may block: `waitSync`. */
   readonly canBlock: boolean;
-  /** Web Locks, which tell of threads that died. */
+  /** Web Locks, which show that threads died. */
   readonly locks: boolean;
   readonly memory64: boolean;
   /** By API. */
@@ -49,11 +49,11 @@ let found: Promise<Capabilities> | undefined;
  * tried.
  */
 export function capabilities(): Promise<Capabilities> {
-  found ??= look();
+  found ??= detect();
   return found;
 }
 
-async function look(): Promise<Capabilities> {
+async function detect(): Promise<Capabilities> {
   const { kind, reason } = chooseMemory();
   const rows = await Promise.all(
     apis.map(async (api): Promise<[BorderApi, ViewSupport]> => {

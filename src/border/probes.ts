@@ -1,4 +1,4 @@
-// The probes: each gives known bytes in pool memory to one API, and looks at what arrives.
+// The probes: each gives known bytes in pool memory to one API, and compares what arrives.
 //
 // Nothing here reaches outside this realm: no connection is made, no page is asked for a right. Three probes make
 // something and take it away again: a file in the temporary folder, one in the origin's private file system, a WebGL
@@ -22,7 +22,7 @@ function where(path: string, probe: Probe): Probe {
   return () => (has(path) ? probe() : 'absent');
 }
 
-// The platform takes shared views here or it does not: its declarations say it never does.
+// The platform takes shared views here or it does not: by its declarations it never does.
 const own = (view: Uint8Array): Uint8Array<ArrayBuffer> => view as Uint8Array<ArrayBuffer>;
 
 const untried: Probe = () => 'untried';
@@ -242,7 +242,7 @@ const byob: Probe = async () => {
 
 /**
  * AudioData.copyTo() ends the whole page in WebKitGTK 2.50, in memory of any kind: what takes the page along cannot be
- * tried, and no other sign tells it.
+ * tried, and no other sign shows it.
  */
 function unlessWebKit(probe: Probe): Probe {
   return () => {
@@ -343,7 +343,7 @@ function fromChannel(): Verdict {
 
 // ------------------------------------------------------------------------------------------ WebGL
 
-/** A probe on a context of its own, which is given back. */
+/** A probe on a context of its own, which is closed afterwards. */
 function onContext(probe: (gl: WebGL2RenderingContext) => Verdict): Probe {
   return where('OffscreenCanvas', () => {
     const gl = new OffscreenCanvas(1, 1).getContext('webgl2');

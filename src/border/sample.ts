@@ -2,7 +2,7 @@
 //
 // The bytes lie inside a larger memory, so that an API which takes the whole buffer for the view is found out; one that
 // takes the buffer away takes the pool's memory away. An API that did right is asked again while the bytes are
-// overwritten right after its call: that tells whether it reads them later.
+// overwritten right after its call: that shows whether it reads them later.
 
 import { chooseMemory } from '../platform/capabilities.js';
 import type { Verdict } from './verdict.js';
@@ -70,7 +70,7 @@ export function readVerdict(call: (view: Uint8Array) => ArrayLike<number>, makeV
 
 /**
  * The same for a result that comes later; `call` begins at once, and what it resolves with are the bytes that the API
- * saw. What makes something that is looked at afterwards comes in two parts: the bytes are overwritten between them.
+ * saw. What makes something that is compared afterwards comes in two parts: the bytes are overwritten between them.
  *
  * @param read what was made, in bytes
  * @param makeView as there

@@ -10,7 +10,7 @@ import { copyBytes } from '../platform/copy.js';
 /** A fragment, a packet, or a view on pages: its bytes are read and the reference stays the caller's. */
 export type ByteSource = { readonly bytes: Uint8Array } | Iterable<Uint8Array> | Uint8Array;
 
-/** Bytes in memory of this thread alone: `Uint8Array<ArrayBuffer>`, where TypeScript tells the two apart. */
+/** Bytes in memory of this thread alone: `Uint8Array<ArrayBuffer>`, where TypeScript distinguishes the two. */
 export type OwnBytes = ReturnType<Uint8ArrayConstructor['of']>;
 
 /** The windows of the source, in order. */
@@ -26,7 +26,7 @@ export function windowsOf(call: string, source: ByteSource): readonly Uint8Array
       }
     }
   } catch (error) {
-    // A fragment or packet that is spent, or cannot be read, says so itself; anything else is the caller's code.
+    // A fragment or packet that is spent, or cannot be read, throws that itself; anything else is the caller's code.
     if (error instanceof PagePoolError) throw error;
   }
   throw invalidArgument(call, 'source', source, 'a Fragment, a Packet or a Uint8Array');

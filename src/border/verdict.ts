@@ -43,18 +43,18 @@ export type BorderApi =
  * - `taken`: it has the right bytes when the call returns, whatever is written to the page afterwards;
  * - `later`: it has the right bytes if nobody writes to the page before the API is done with it;
  * - `refused`: it throws;
- * - `corrupted`: it goes on with wrong bytes and says nothing;
+ * - `corrupted`: it goes on with wrong bytes and reports nothing;
  * - `absent`: this realm does not have it;
  * - `untried`: it cannot be tried without a peer, or without a right that was not given.
  */
 export type Verdict = 'taken' | 'later' | 'refused' | 'corrupted' | 'absent' | 'untried';
 
-/** APIs that say when they are done, by a callback or a promise. */
+/** APIs that report when they are done, by a callback or a promise. */
 const COMPLETES: ReadonlySet<BorderApi> = new Set<BorderApi>(['crypto.subtle.digest', 'fs.write']);
 
 /**
- * APIs with a queue: a chunk is read when its turn comes, and the promise of its write may be settled before that
- * (Node's is).
+ * APIs with a queue: a chunk is read when those before it are done, and the promise of its write may be settled before
+ * that (Node's is).
  */
 const QUEUES: ReadonlySet<BorderApi> = new Set<BorderApi>(['CompressionStream']);
 

@@ -1,6 +1,6 @@
 // Bells, as whoever changes something for other threads outside of the engines rings them.
 //
-// Any thread; nothing here blocks. What there is to hear of is written before.
+// Any thread; nothing here blocks. What is announced is written before.
 
 import {
   CONTROL_BASE,
@@ -11,7 +11,7 @@ import {
 } from '../../assembly/layout.js';
 import type { PoolMemory } from './memory.js';
 
-/** Raises a port's bell: its thread looks again, wherever it waits. */
+/** Raises a port's bell: its thread probes again, wherever it waits. */
 export function ringPort({ i32, u32 }: PoolMemory, id: number): void {
   // Plain: constant.
   const ports = u32[(CONTROL_BASE + HEADER_PORTS_OFFSET) >>> 2] as number;

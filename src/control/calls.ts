@@ -67,7 +67,7 @@ function* exchange({ memory }: Leaver, address: number, seen: number, next: numb
   return Atomics.compareExchange(memory.i32, address >>> 2, seen, next) === seen;
 }
 
-/** Rings a port's bell: its thread looks at its calls. */
+/** Rings a port's bell: its thread checks its calls. */
 function* wake({ geometry, memory }: Leaver, id: number): Steps<void> {
   const bell = (portOffset(geometry, id) + PORT_BELL_OFFSET) >>> 2;
   yield;
@@ -103,7 +103,7 @@ export function* unmarkCall(leaver: Leaver, call: number): Steps<void> {
   yield* exchange(leaver, replyOfCall(leaver.geometry, call), word, (call & REPLY_SEQ_MASK) | REPLY_OUT);
 }
 
-/** A call that the port served, if its slot says so: it failed, or is free where it was cancelled. */
+/** A call that the port served, by its slot: it failed, or is free where it was cancelled. */
 export function* letGo(leaver: Leaver, reply: number, asker: number): Steps<void> {
   for (;;) {
     const seen = yield* load(leaver, reply);

@@ -1,4 +1,4 @@
-// Claims: which thread has which port, as the port's claim word says.
+// Claims: which thread has which port, by the port's claim word.
 //
 // A port belongs to one thread. A freed port keeps its counters and its magazines: the next claimant goes on with both,
 // so sums over all ports stay right. Any thread reads claims; its own one a thread moves by compare-exchange, since a
@@ -36,11 +36,11 @@ export interface Seat {
   readonly geometry: Geometry;
 }
 
-/** What of a seat says in which pool it is. */
+/** What of a seat names the pool. */
 export type SharedWords = Pick<Seat, 'memory' | 'geometry'>;
 
 /** Of a word that names a seat, the bits of the port. */
-export const PORT_MASK: number = 2 ** CLAIM_SEQ_SHIFT - 1;
+const PORT_MASK: number = 2 ** CLAIM_SEQ_SHIFT - 1;
 
 /**
  * Claims a free port and returns its number.
@@ -103,7 +103,7 @@ export function isSameClaim(one: number, other: number): boolean {
 }
 
 /**
- * Says that this thread lives: a port that was set aside is taken back. False: the port was reaped, and is not this
+ * Shows that this thread lives: a port that was set aside is taken back. False: the port was reaped, and is not this
  * thread's any more.
  */
 export function keepClaim(seat: Seat): boolean {
@@ -114,7 +114,7 @@ export function keepClaim(seat: Seat): boolean {
 export function freePort(seat: Seat): void {
   const { geometry, id, memory } = seat;
   if (keepClaim(seat)) {
-    // R12 pairs with A2 in src/supply/owner-words.ts unaware: the next claimant knows no area before it says so.
+    // R12 pairs with A2 in src/supply/owner-words.ts unaware: the next claimant knows no area before it announces it.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, 0);
     // N13 no ordering needed: a want of nobody would only be one page too many.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2, 0);
@@ -139,9 +139,14 @@ export function seatWord({ claim, id }: Pick<Seat, 'claim' | 'id'>): number {
   return ((claim >>> CLAIM_SEQ_SHIFT) << CLAIM_SEQ_SHIFT) | (id + 1);
 }
 
+/** The port that such a word names; -1: none. */
+export function portOfSeat(word: number): number {
+  return (word & PORT_MASK) - 1;
+}
+
 /** Whether the thread that such a word names still has its port. */
 export function isSeated({ memory, geometry }: SharedWords, word: number): boolean {
-  const claim = word === 0 ? 0 : claimOf(memory, geometry, (word & PORT_MASK) - 1);
+  const claim = word === 0 ? 0 : claimOf(memory, geometry, portOfSeat(word));
   return isAttached(claim) && isSameClaim(claim, word);
 }
 

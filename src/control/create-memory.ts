@@ -13,7 +13,10 @@ const STEP_PAGES_MIN = 16;
 /** What V8 reserves for a shared Wasm memory, whatever its size: 8 GiB, and guards around them. */
 const WASM_ADDRESS_BYTES = 10 * 2 ** 30;
 
-/** Wasm pages that one growth step adds: the default provider may say how many bytes, others have nothing to grow. */
+/**
+ * Wasm pages that one growth step adds: the default provider may ask for a number of bytes, others have nothing to
+ * grow.
+ */
 export function growStepPages(geometry: Geometry, provider: MemoryProvider | undefined): number {
   const wanted = (provider as { readonly stepBytes?: number } | undefined)?.stepBytes;
   if (wanted !== undefined) return Math.ceil(wanted / WASM_PAGE_BYTES);

@@ -1,4 +1,4 @@
-// The words by which a pool ends: that it closes and who closes it, the call for every port's pages, and the look that
+// The words by which a pool ends: that it closes and who closes it, the call for every port's pages, and the check that
 // destroys.
 //
 // What of closing touches shared words, apart from its timers and its reports (src/pool/closing.ts), so that an
@@ -18,8 +18,8 @@ import { announce, inflight, runningPorts } from './state.js';
 
 const CLOSER = (CONTROL_BASE + HEADER_CLOSER_OFFSET) >>> 2;
 
-/** Says who ends the pool: the thread that created it. */
-export function sayCreator(creator: Seat): void {
+/** Names who ends the pool: the thread that created it. */
+export function nameCreator(creator: Seat): void {
   // N9 no ordering needed: nobody else knows of the pool yet.
   Atomics.store(creator.memory.i32, CLOSER, seatWord(creator));
 }
@@ -33,7 +33,7 @@ export function mayEnd(closer: Seat): boolean {
   return Atomics.load(closer.memory.i32, CLOSER) === (seatWord(closer) | 0) || succeed(closer);
 }
 
-/** From here on no page is handed out, and every port is asked for its pages. */
+/** From here on no page is allocated, and every port is asked for its pages. */
 export function beginEnding(closer: Seat): void {
   // R6 pairs with A8 in succeed: whoever sees the pool closing sees who closes it.
   Atomics.store(closer.memory.i32, CLOSER, seatWord(closer));
@@ -72,7 +72,7 @@ export function destroyIfHome(closer: Seat): boolean {
 
 /** Closes the pool further, to `state`, and wakes everybody who may wait for that. */
 function close({ memory }: Seat, state: number): void {
-  // R1 pairs with A1 in assembly/cache.ts isActive: from here on no port hands pages out.
+  // R1 pairs with A1 in assembly/cache.ts isActive: from here on no port allocates pages.
   Atomics.store(memory.i32, (CONTROL_BASE + HEADER_STATE_OFFSET) >>> 2, state);
   announce(memory);
 }
@@ -80,7 +80,7 @@ function close({ memory }: Seat, state: number): void {
 /** Asks every port for its pages. */
 export function press({ memory, geometry }: SharedWords): void {
   for (let id = 0; id < geometry.maxPorts; id++) {
-    // R4 pairs with A2 in assembly/pool.ts poll: the port's next release, or poll, hands its pages back.
+    // R4 pairs with A2 in assembly/pool.ts poll: the port's next release, or poll, returns its pages.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LIMIT_OFFSET) >>> 2, 0);
   }
 }

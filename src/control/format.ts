@@ -76,7 +76,7 @@ import type { PoolMemory } from './memory.js';
 import { laneOffset, nodeOffset } from './nodes.js';
 import { descriptorAt, portOffset } from './places.js';
 
-/** What tells one pool from every other. */
+/** What distinguishes one pool from every other. */
 export interface PoolIdentity {
   /** Four random words. */
   readonly words: readonly number[];
@@ -146,7 +146,7 @@ function* ringWords(ring: RingGeometry): Generator<readonly [number, number]> {
   yield [ring.offset + RING_NODE_COUNT_OFFSET, ring.nodeCount];
 }
 
-/** The words that tell this pool from every other. */
+/** The words that distinguish this pool from every other. */
 export function identityWords({ u32 }: PoolMemory): Uint32Array {
   const first = (CONTROL_BASE + HEADER_IDENTITY_OFFSET) >>> 2;
   return u32.subarray(first, first + 4);

@@ -141,7 +141,7 @@ export const MEMORY_BYTES_MAX: number = 65535 * WASM_PAGE_BYTES;
  * Bursts of 64 handles and of 32 entries take 1 KiB together: room for many arrays, and it costs nothing until touched.
  */
 export const SCRATCH_BYTES = 32 * 1024;
-/** As many as a call's number can tell apart. */
+/** As many as a call's number can distinguish. */
 const REPLY_COUNT = 64;
 /** A request, and perhaps the room for its reply. */
 const CALL_ENTRIES = 2;

@@ -1,6 +1,6 @@
 // A thread's views of a pool's memory: the control region in every width, and the whole area.
 //
-// Shared memory that grows leaves earlier buffers valid but short, and does not tell other threads: the control views
+// Shared memory that grows leaves earlier buffers valid but short, and does not notify other threads: the control views
 // stay as they are, since the control region never grows, and the area's view is made anew when something lies beyond
 // it. The views belong to one thread; nothing here is atomic.
 

@@ -1,6 +1,6 @@
 // Messages in a channel's nodes: which entries travel together.
 //
-// A node has a bit an entry that says that the next one belongs to the same message. A message lies in one node, so
+// A node has a bit for each entry: the next one belongs to the same message. A message lies in one node, so
 // that one exchange moves it; a receiver that has its first entry has the others in its inbox. Read plainly: by the
 // thread whose inbox it is, or by the reaper that acts for it.
 

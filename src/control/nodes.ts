@@ -1,4 +1,4 @@
-// What other threads' parts of the control region look like: magazines, ring slots, lanes, descriptors, counters.
+// The parts of the control region that other threads write: magazines, ring slots, lanes, descriptors, counters.
 //
 // Read-only and approximate while other threads work: nodes are plain memory that an exchange may move at any time.
 // Used by statistics, the audit and the waits; exact on a quiet pool.
@@ -43,7 +43,7 @@ import { descriptorAt, portOffset, rowIndex } from './places.js';
 
 /** The unsigned word at an address. */
 export function loadWord(memory: PoolMemory, address: number): number {
-  // N1 no ordering needed by reports; where a wait looks, X4 in assembly/event.ts arm comes before.
+  // N1 no ordering needed by reports; where a wait probes, X4 in assembly/event.ts arm comes before.
   return Atomics.load(memory.i32, address >>> 2) >>> 0;
 }
 
@@ -177,7 +177,7 @@ export function ringPages(memory: PoolMemory, geometry: Geometry): number {
 }
 
 /**
- * Whether `count` pages seem to be where port `id` would find them, as far as that is told without a look at each page.
+ * Whether `count` pages seem to be where port `id` would find them, as far as that is known without reading each page.
  */
 export function hasFreePages({ id, memory, geometry }: Omit<Seat, 'claim'>, count: number): boolean {
   const { maxPorts, ownPages, ring } = geometry;

@@ -1,9 +1,9 @@
 // The owner, the thread that calls a pool's providers, as other threads reach it: what they want, which areas they
 // know, and a call.
 //
-// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner hears of it
-// by its bell, wherever it waits, and looks where the count of calls has moved. Any thread; nothing here blocks. Pools
-// whose memory is all their own have no owner, and never come here. The owner's own side is in
+// A want is a word of the port, so asking twice asks once, and a dead thread's want is one word. The owner is woken for
+// it by its bell, wherever it waits, and checks everything if the count of calls has moved. Any thread; nothing here
+// blocks. Pools whose memory is all their own have no owner, and never come here. The owner's own side is in
 // src/supply/owner-words.ts.
 
 import {
@@ -15,18 +15,18 @@ import {
   PORT_WANT_OFFSET,
 } from '../../assembly/layout.js';
 import { ringPort } from './bells.js';
-import { isSeated, PORT_MASK, type Seat, type SharedWords } from './claims.js';
+import { isSeated, portOfSeat, type Seat, type SharedWords } from './claims.js';
 import type { PoolMemory } from './memory.js';
 import { loadWord } from './nodes.js';
 import { portOffset } from './places.js';
 
-/** Makes the owner look at everything: its wait ends, wherever it waits. */
+/** Makes the owner check everything: its wait ends, wherever it waits. */
 export function ringOwner({ memory }: Pick<SharedWords, 'memory'>): void {
   // R1 pairs with A1 in src/supply/owner-words.ts demandCount: what the owner is called for is there.
   Atomics.add(memory.i32, (CONTROL_BASE + HEADER_DEMAND_OFFSET) >>> 2, 1);
   // N2 no ordering needed: one that has left needs no call.
   const owner = Atomics.load(memory.i32, (CONTROL_BASE + HEADER_OWNER_OFFSET) >>> 2);
-  if (owner !== 0) ringPort(memory, (owner & PORT_MASK) - 1);
+  if (owner !== 0) ringPort(memory, portOfSeat(owner));
 }
 
 /**
@@ -38,16 +38,16 @@ export function leaveWant({ geometry, id, memory }: Seat, count: number): boolea
   return Atomics.exchange(memory.i32, index, count) === 0;
 }
 
-/** Says which areas this thread knows: an epoch, or one of AREAS_*. */
+/** Announces which areas this thread knows: an epoch, or one of AREAS_*. */
 export function announceAreas({ geometry, id, memory }: Seat, word: number): void {
-  // R6 pairs with A2 in src/supply/owner-words.ts unaware: the thread's table is as the word says.
+  // R6 pairs with A2 in src/supply/owner-words.ts unaware: the thread's table is of the word's epoch.
   Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, word | 0);
 }
 
-/** The epoch of the areas, after this thread has said which it knows. */
+/** The epoch of the areas, after this thread has announced which it knows. */
 export function areasEpoch({ i32 }: PoolMemory): number {
-  // A7 pairs with R1 in src/supply/owner-words.ts setAreasEpoch: the owner sees what was said, or this thread sees the
-  // new epoch.
+  // A7 pairs with R1 in src/supply/owner-words.ts setAreasEpoch: the owner sees what was announced, or this thread sees
+  // the new epoch.
   return Atomics.load(i32, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2);
 }
 

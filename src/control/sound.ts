@@ -1,7 +1,7 @@
 // Whether the words of the control region can be: for the calls that act on what other threads have written.
 //
 // Attached threads are trusted, and not infallible: a stray write of one may hit any word. What loops over a count,
-// goes through a ring or follows a node's number looks here first, so that it ends, and says which word it is. A word
+// goes through a ring or follows a node's number checks them first, so that it ends, and names the word. A word
 // is wrong only when it is so twice: threads that work move words while this reads. Reads only; any thread.
 
 import {
@@ -52,10 +52,10 @@ export function requireSound(words: SharedWords, call: string): void {
 /** The first word that cannot be, and stays so; undefined: all can. */
 export function findUnsound(words: SharedWords): Unsound | undefined {
   let last: Unsound | undefined;
-  for (let look = 0; look < 3; look++) {
+  for (let reading = 0; reading < 3; reading++) {
     const found = firstUnsound(words);
     if (found === undefined) return undefined;
-    if (look > 0 && (found.address !== last?.address || found.value !== last.value)) return undefined;
+    if (reading > 0 && (found.address !== last?.address || found.value !== last.value)) return undefined;
     last = found;
   }
   return last;

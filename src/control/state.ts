@@ -1,8 +1,8 @@
-// The state of a pool: what every thread of it is told, how it hears of it while it stands still, and what keeps it
-// from its end.
+// The state of a pool: what is announced to every thread, how it is woken for that while it stands still, and what
+// keeps it from its end.
 //
 // The count beside the state is raised with whatever concerns all of them: the pool closes, a port was freed, set aside
-// or reaped, locks are wanted. Then every bell is rung. An idle thread waits on its bell and looks at everything when
+// or reaped, locks are wanted. Then every bell is rung. An idle thread waits on its bell and checks everything when
 // the count has moved; a busy one sees its cache limit at its next release. Any thread may announce; nothing here
 // blocks.
 
@@ -25,14 +25,14 @@ import { portOffset } from './places.js';
 
 const NEWS = (CONTROL_BASE + HEADER_NEWS_OFFSET) >>> 2;
 
-/** Calls every thread: each looks at the pool's state, its own port, and whatever else may have changed. */
+/** Rings every thread: each reads the pool's state, its own port, and whatever else may have changed. */
 export function announce(memory: PoolMemory): void {
   // R1 pairs with A2 in newsCount: whoever sees the count move sees what was changed before.
   Atomics.add(memory.i32, NEWS, 1);
   ringEveryPort(memory);
 }
 
-/** How often something was announced. Who finds it as it was need look no further. */
+/** How often something was announced. Who finds it as it was need read nothing else. */
 export function newsCount({ i32 }: PoolMemory): number {
   // A2 pairs with R1 in announce: what is announced after this raises the bell once more.
   return Atomics.load(i32, NEWS);
@@ -45,18 +45,18 @@ export function poolState(memory: PoolMemory): number {
 }
 
 /**
- * Pages taken from the provider and not given back, cached ones included: releases are read before holds, so never too
+ * Pages taken from the provider and not returned, cached ones included: releases are read before holds, so never too
  * few.
  */
 export function inflight(memory: PoolMemory, geometry: Geometry): number {
   let releases = 0;
   let holds = 0;
   for (let id = 0; id < geometry.maxPorts; id++) {
-    // N7 no ordering needed: a release that is missed leaves the pool open for one look more.
+    // N7 no ordering needed: a release that is missed leaves the pool open for one check more.
     releases = (releases + Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_RELEASE_OFFSET) >>> 2)) | 0;
   }
   for (let id = 0; id < geometry.maxPorts; id++) {
-    // N8 no ordering needed: a hold that is missed has not been handed out when the releases were read.
+    // N8 no ordering needed: a hold that is missed has not been counted when the releases were read.
     holds = (holds + Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_HOLD_OFFSET) >>> 2)) | 0;
   }
   return (holds - releases) | 0;

@@ -1,5 +1,5 @@
 // Steps: code that acts for a port which may be another thread's, as generators that stop before each atomic access and
-// hand out the engine calls they want made.
+// yield the engine calls they want made.
 //
 // Shipping code and explored code are the same: `runSteps` runs a generator straight through, an explorer runs it a
 // step at a time against other threads. Plain accesses touch words of the dead port, which the claim word has made the

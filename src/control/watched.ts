@@ -1,7 +1,7 @@
-// Which workers a port's thread watches, as the words of the port say: for whoever reaps it.
+// Which workers a port's thread watches, by the words of the port: for whoever reaps it.
 //
 // Node ends the workers of a thread before the thread itself. So when a watcher is dead, what it watched is dead, too,
-// and nobody else may have heard of it. The words are marks of thread numbers and not the numbers: a stray write of a
+// and nobody else may know of it. The words are marks of thread numbers and not the numbers: a stray write of a
 // small number must not name a thread that lives. The port's own thread writes them, and its reaper clears them.
 
 import { CLAIM_FREE, CLAIM_STATE_MASK, PORT_WATCHED_COUNT, PORT_WATCHED_OFFSET } from '../../assembly/layout.js';

@@ -1,7 +1,7 @@
 // The engine of a port that is gone: it refuses everything and touches no memory.
 //
 // Put in the place of a port's engine when its thread detaches or the pool is destroyed, so that the fast paths need no
-// check of their own. `ERR_CLOSED` is no code of the core: the public layer turns it into POOL_ERR_DESTROYED.
+// check of their own. `ERR_CLOSED` is no code of the core: the public layer converts it to POOL_ERR_DESTROYED.
 
 import type { CallName, Engine } from './engine.js';
 
@@ -11,7 +11,7 @@ export const ERR_CLOSED = -100;
 const none = (): number => 0;
 const refuse = (): number => ERR_CLOSED;
 const nothing = (): void => {};
-/** The call itself says what is wrong: whoever asks first makes it. */
+/** The call itself returns what is wrong: whoever asks first makes it. */
 const yes = (): number => 1;
 
 /** An engine that refuses everything. */

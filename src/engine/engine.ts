@@ -1,6 +1,6 @@
 // What an engine is: the hot path of one port, as calls on numbers.
 //
-// Two engines implement it on the same words (assembly/layout.ts): wasm.ts hands the calls to the Wasm core,
+// Two engines implement it on the same words (assembly/layout.ts): wasm.ts passes the calls to the Wasm core,
 // typescript.ts is written in TypeScript. Both may serve ports of one pool at the same time. A call belongs to the
 // port's own thread. Addresses are bytes in the control memory. Results below 0 are codes of layout.ts (ERR_*, FULL,
 // EMPTY); nothing throws.
@@ -11,7 +11,7 @@ export interface Engine {
 
   /** A whole page's handle, or 0. */
   alloc(): number;
-  /** Whether there is a page where `alloc` looks first: 1 or 0. What other ports have cached only `alloc` finds. */
+  /** Whether there is a page where `alloc` searches first: 1 or 0. What other ports have cached only `alloc` finds. */
   hasPages(): number;
   /** A handle on `bytes` bytes of a page, or 0. `bytes` is 1..pageBytes, checked by the caller. */
   allocFragment(bytes: number): number;
@@ -25,8 +25,8 @@ export interface Engine {
   releaseBulk(address: number, count: number): number;
 
   /**
-   * Where the fragment starts in its area, an unsigned byte offset passed as an int32, or 0 when refused (`extent` says
-   * why).
+   * Where the fragment starts in its area, an unsigned byte offset passed as an int32, or 0 when refused (`extent`
+   * returns why).
    */
   offset(handle: number): number;
   /** Bytes reserved for the fragment, or a code. */
@@ -43,13 +43,13 @@ export interface Engine {
   /**
    * How many of the entries (4 words each) at `address` went, from the front; below `count` with `lastError()` telling
    * why (FULL or a code). `more` is 0, or a bit for each entry whose next one belongs to the same message: then all go
-   * together or none does, a channel that drops the newest says FULL, too, and `count` is at most the channel's batch
-   * and its capacity.
+   * together or none does, a channel that drops the newest returns FULL, too, and `count` is at most the channel's
+   * batch and its capacity.
    */
   sendBurst(channel: number, address: number, count: number, more: number): number;
   /** Writes up to `maxCount` entries at `address`; how many came. 0: empty, or `lastError()` < 0. */
   receiveBurst(channel: number, address: number, maxCount: number): number;
-  /** Whether `send`, or with several entries a message of them, would not say FULL now: 1 or 0. */
+  /** Whether `send`, or with several entries a message of them, would not return FULL now: 1 or 0. */
   canSend(channel: number, entries: number): number;
   /** Whether `receiveBurst` would bring an entry now: 1 or 0. */
   canReceive(channel: number): number;
@@ -85,7 +85,7 @@ export interface Engine {
   /** Gives this port's call up: OK, or ERR_CALL_OVER when it is answered and can be collected. */
   cancel(call: number): number;
 
-  /** Hands magazines and the fragment page back to the ring; releases go through at once until `unpark`. */
+  /** Returns magazines and the fragment page to the ring; releases go through at once until `unpark`. */
   park(): void;
   unpark(): void;
   /** Serves what others asked of this port: pressure, closing. */

@@ -26,22 +26,22 @@ export function reentrantEngine(kind: Engine['kind'], callback: string): Engine 
 }
 
 /**
- * An engine that hands out and receives nothing: all else works.
+ * An engine that allocates and receives nothing: all else works.
  *
- * @param look fetches what the thread waits for, where that can be had at once: a thread that never returns to its
- *   event loop asks again and again, and hears of it no other way
+ * @param fetchNow fetches what the thread waits for, where that can be had at once: a thread that never returns to its
+ *   event loop asks again and again, and finds out no other way
  */
-export function waitingEngine(engine: Engine, look: () => boolean): Engine {
+export function waitingEngine(engine: Engine, fetchNow: () => boolean): Engine {
   const calls = ENGINE_CALLS.map((call) => [
     call,
     (...args: never[]) => (engine[call] as (...args: never[]) => unknown)(...args),
   ]);
   const none = (): number => {
-    look();
+    fetchNow();
     isOwn = false;
     return 0;
   };
-  // Whose result `lastError()` is asked about: what hands out nothing here has none.
+  // Whose result `lastError()` is asked about: what allocates nothing here has none.
   let isOwn = false;
   return {
     ...Object.fromEntries(calls),
@@ -52,7 +52,7 @@ export function waitingEngine(engine: Engine, look: () => boolean): Engine {
     receiveBurst: none,
     accept: none,
     collect: () => {
-      look();
+      fetchNow();
       return EMPTY;
     },
     hasPages: none,
@@ -64,7 +64,7 @@ export function waitingEngine(engine: Engine, look: () => boolean): Engine {
     lastError: () => (isOwn ? engine.lastError() : 0),
     adopt: (...args) => {
       // A token cannot be waited for: whoever has it would have to keep it and come again.
-      if (look() || blockUntil(look)) return engine.adopt(...args);
+      if (fetchNow() || blockUntil(fetchNow)) return engine.adopt(...args);
       throw callError(
         'POOL_ERR_PROVIDER',
         'adopt',

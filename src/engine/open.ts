@@ -1,6 +1,6 @@
 // Which engine serves a port: the Wasm core where it can run, the TypeScript engine elsewhere.
 //
-// `'auto'` falls back; `'wasm'` asked for and not possible is an error that says why. Both engines may serve ports of
+// `'auto'` falls back; `'wasm'` asked for and not possible is an error with the reason. Both engines may serve ports of
 // one pool at the same time, so the choice is each thread's own.
 
 import { callError, invalidArgument, type PagePoolError, REMEDIES } from '../errors.js';

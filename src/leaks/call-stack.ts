@@ -1,6 +1,6 @@
 // The stack of a call into this package, without the package's own frames.
 //
-// Own frames are told by the functions themselves, not by file or name: a bundler may put the program into the same
+// Own frames are known by the functions themselves, not by file or name: a bundler may put the program into the same
 // file and shorten every name.
 
 const FRAMES_MAX = 10;
@@ -17,9 +17,9 @@ export const outerEntrances: CallableFunction[] = [];
 
 /**
  * The frames below the outermost of `entrances` that is under way, at most 10, as the platform writes them. All frames
- * where none of them is, or where the platform does not tell.
+ * where none of them is, or where the platform does not show it.
  *
- * @param entrances the innermost first: most calls come by that one alone, and each look costs microseconds
+ * @param entrances the innermost first: most calls come by that one alone, and each search costs microseconds
  */
 export function captureStack(entrances: readonly CallableFunction[]): string {
   const platform = Error as { captureStackTrace?: (holder: object, below: CallableFunction) => void } & Formatter;

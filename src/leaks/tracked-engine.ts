@@ -1,4 +1,4 @@
-// An engine around a port's engine that tells a tracker which references come and go.
+// An engine around a port's engine that notifies a tracker of each reference that is taken or released.
 //
 // It takes the place of the port's engine where leaks are tracked, so that the fast paths of all other pools know
 // nothing of it. Each call is the engine's own, with its arguments and its result; what it did is noted afterwards.
@@ -66,9 +66,9 @@ export function trackEngine({ engine, geometry, memory }: LeakSeat, tracker: Lea
       return sent;
     },
     receiveBurst(channel, address, maxCount) {
-      const came = engine.receiveBurst(channel, address, maxCount);
-      tracker.enter('receiveBurst', receivedFrom[channel] as string, handlesAt(address, came, ENTRY_WORDS));
-      return came;
+      const received = engine.receiveBurst(channel, address, maxCount);
+      tracker.enter('receiveBurst', receivedFrom[channel] as string, handlesAt(address, received, ENTRY_WORDS));
+      return received;
     },
     ask(channel, address, count) {
       const call = engine.ask(channel, address, count);
@@ -76,9 +76,9 @@ export function trackEngine({ engine, geometry, memory }: LeakSeat, tracker: Lea
       return call;
     },
     accept(channel, address) {
-      const came = engine.accept(channel, address);
-      tracker.enter('accept', receivedFrom[channel] as string, handlesAt(address, came, ENTRY_WORDS));
-      return came;
+      const received = engine.accept(channel, address);
+      tracker.enter('accept', receivedFrom[channel] as string, handlesAt(address, received, ENTRY_WORDS));
+      return received;
     },
     reply(call, handle, offset, length, status) {
       const code = engine.reply(call, handle, offset, length, status);

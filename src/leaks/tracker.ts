@@ -62,7 +62,7 @@ export class LeakTracker {
   readonly #objects = new WeakMap<object, Entry>();
   /** Fragments that come before the next one that is tracked. */
   #distance = nextDistance();
-  /** During a look of a wait: the stack of the call that waits, or null when what it brings is not tracked. */
+  /** During a probe of a wait: the stack of the call that waits, or null when what it takes is not tracked. */
   #waiting: string | null | undefined;
 
   constructor(port: LeakSeat, options: LeakOptions, entrances: Entrances) {
@@ -118,7 +118,7 @@ export class LeakTracker {
     registry?.unregister(fragment);
   }
 
-  /** The look of a wait, made such that what it brings counts as brought by the call that is under way now. */
+  /** The probe of a wait, made such that what it takes counts as taken by the call that is under way now. */
   carry<Result>(probe: () => Result): () => Result {
     const waiting = this.#isDrawn() ? captureStack(this.#entrances.wait) : null;
     return () => {
@@ -138,7 +138,8 @@ export class LeakTracker {
   }
 
   /**
-   * Whether the pool, too, says that this thread holds the fragment: references are counted by page, entries by handle.
+   * Whether the pool, too, counts this thread as a holder of the fragment: references are counted by page, entries by
+   * handle.
    */
   isHeld({ handle, page, references }: Entry): boolean {
     const { engine, geometry, id, memory } = this.#port;

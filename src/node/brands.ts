@@ -1,4 +1,4 @@
-// What an object of Node is, told by what it has and not by its class: classes are those of one realm, and of one copy
+// What an object of Node is, known by what it has and not by its class: classes are those of one realm, and of one copy
 // of a package.
 
 import type { Socket as DatagramSocket } from 'node:dgram';

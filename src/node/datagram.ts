@@ -15,7 +15,7 @@ import { requireOnFragment } from './options.js';
 
 /** What became of the datagrams. */
 export interface DatagramReading {
-  /** Handed over. */
+  /** Delivered. */
   readonly received: number;
   /** Lost here: the pool was empty, or they were longer than a page. */
   readonly dropped: number;
@@ -29,7 +29,7 @@ export interface DatagramReading {
 }
 
 /**
- * Copies each datagram of a socket into a fragment of its own, and hands it over with its sender. Where the pool is
+ * Copies each datagram of a socket into a fragment of its own, and delivers it with its sender. Where the pool is
  * empty, and above the size of a page, datagrams are dropped and counted. A promise of the user's function is not
  * waited for, but its rejection ends the reading.
  *
@@ -54,7 +54,7 @@ export function receiveInto(
     try {
       fragment?.[dispose]();
     } catch {
-      // Released by its number: the user's error is the one to tell.
+      // Released by its number: the user's error is the one to report.
     }
     end(error);
   };
@@ -95,7 +95,7 @@ export function receiveInto(
       else reject(error);
     };
     socket.on('message', onMessage).on('close', onClose).on('error', onError);
-    if (isClosed(socket)) end(); // nobody would tell
+    if (isClosed(socket)) end(); // no event would follow
   });
   return {
     get received() {

@@ -1,6 +1,6 @@
-// Delivery: hands fragments to the user's function, in order, one promise at a time, and knows how the reading ends.
+// Delivery: passes fragments to the user's function, in order, one promise at a time, and knows how the reading ends.
 //
-// The reading ends once: with the number of bytes when everything was handed over, or with the first error of anybody.
+// The reading ends once: with the number of bytes when everything was delivered, or with the first error of anybody.
 // The promise is settled after the source has let go of its memory, so whoever awaited it finds every page where it
 // should be.
 
@@ -11,16 +11,16 @@ import type { PagePool } from '../pool/page-pool.js';
 import { publish } from './events.js';
 import type { OnFragment, ResolvedRead } from './options.js';
 
-/** What a delivery tells its source. */
+/** What a delivery asks of its source. */
 export interface DeliverySource {
-  /** Everything was handed over, and the user's function is not at work. */
+  /** Everything was delivered, and the user's function is not at work. */
   onReady(): void;
   /** The reading has failed: end, let go of all memory, and call `settle()`. */
   onFail(): void;
 }
 
 export class Delivery {
-  /** Bytes handed over when the source has ended; rejects with what ended it otherwise. */
+  /** Bytes that were delivered, when the source has ended; rejects with what ended it otherwise. */
   readonly finished: Promise<number>;
   #resolve: (bytes: number) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
@@ -80,7 +80,7 @@ export class Delivery {
     return false;
   }
 
-  /** Hands the fragment over, now or when those before it are done with; its reference goes along. */
+  /** Delivers the fragment, now or when those before it are done with; its reference goes along. */
   put(fragment: Fragment): void {
     if (this.#isOver) fragment[dispose]();
     else if (this.#isBusy) this.#queue.push(fragment);
@@ -102,7 +102,7 @@ export class Delivery {
     try {
       fragment[dispose]();
     } catch {
-      // Released by its number: the user's error is the one to tell.
+      // Released by its number: the user's error is the one to report.
     }
     this.fail(reason);
   }
@@ -124,14 +124,14 @@ export class Delivery {
     this.#source.onFail();
   }
 
-  /** Everything was handed over. */
+  /** Everything was delivered. */
   finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.settle();
   }
 
-  /** After the source has let go of its memory: tells who waits, once. */
+  /** After the source has let go of its memory: notifies who waits, once. */
   settle(): void {
     if (this.#isSettled) return;
     this.#isSettled = true;

@@ -1,4 +1,4 @@
-// What the adapters tell `node:diagnostics_channel`: nothing is made where nobody listens.
+// What the adapters publish by `node:diagnostics_channel`: nothing is made where nobody listens.
 
 import { channel } from 'node:diagnostics_channel';
 

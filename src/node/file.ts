@@ -45,7 +45,7 @@ const PAGES_MAX = 256;
  * `pagesPerRead` pages at most, fewer where the pool has fewer, and waits while it has none. A file handle or
  * descriptor stays open.
  *
- * @throws (rejects) what the file system says: ENOENT, EACCES, EISDIR; what the user's function throws; PagePoolError
+ * @throws (rejects) the file system's error: ENOENT, EACCES, EISDIR; what the user's function throws; PagePoolError
  *   POOL_ERR_MEMORY_LIMIT above `maxBytes`; POOL_ERR_INVALID_ARGUMENT for wrong options. Every page is back then
  * @example
  * const bytes = await readFileInto(pool, 'access.log', (fragment) => {
@@ -130,7 +130,7 @@ function sizeOf(descriptor: number): Promise<number | null> {
   return new Promise((resolve, reject) => {
     fstat(descriptor, { bigint: true }, (error: Error | null, stats: BigIntStats) => {
       if (error !== null) reject(error);
-      // Files of /proc say 0 and have bytes: they are read as pipes are, from where they stand.
+      // Files of /proc have a size of 0 and have bytes: they are read as pipes are, from where they stand.
       else resolve(stats.isFile() && stats.size > 0n ? Number(stats.size) : null);
     });
   });
@@ -194,7 +194,7 @@ class FileRead {
     return this.#delivery.finished;
   }
 
-  /** Hands over what has come and asks for more, as far as that goes now. */
+  /** Delivers what was read and asks for more, as far as that goes now. */
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
@@ -274,13 +274,13 @@ class FileRead {
     else this.#pump();
   }
 
-  /** Hands over the reads that are done, from the first on. */
+  /** Delivers the reads that are done, from the first on. */
   #deliverDone(): void {
     for (;;) {
       const request = this.#requests[0];
       if (request === undefined || request.bytesRead < 0 || !this.#delivery.isReady) return;
       this.#requests.shift();
-      if (request.isVoid) this.#giveBack(request.pages);
+      if (request.isVoid) this.#release(request.pages);
       else this.#deliver(request);
     }
   }
@@ -297,7 +297,7 @@ class FileRead {
     }
     if (bytesRead > 0) this.#laterMs = LATER_MS;
     if (!this.#delivery.count(bytesRead)) {
-      this.#giveBack(pages);
+      this.#release(pages);
       return;
     }
     let left = bytesRead;
@@ -352,11 +352,11 @@ class FileRead {
   /** After a failure: the kernel may write to the pages of reads on their way until they are done. */
   #settle(): void {
     if (this.#onWay > 0) return;
-    for (const { pages } of this.#requests.splice(0)) this.#giveBack(pages);
+    for (const { pages } of this.#requests.splice(0)) this.#release(pages);
     this.#delivery.settle();
   }
 
-  #giveBack(pages: readonly Fragment[]): void {
+  #release(pages: readonly Fragment[]): void {
     for (const page of pages) if (!this.#port.isGone) page.release();
   }
 }

@@ -2,7 +2,7 @@
 //
 // A source either reads into the memory that `room` names (sockets: no copy), or gives chunks that are copied (`put`).
 // Reads fill one page after the other; each becomes a fragment with a reference of its own, the last one of a page
-// takes the intake's own along. Node asks for memory one read ahead, also when it was just told to stop, so a page is
+// takes the intake's own along. Node asks for memory one read ahead, also when it was just asked to stop, so a page is
 // kept in reserve while there are any; without one the read after the page's last lands in private memory and is
 // copied, as does what TLS has decrypted already. Without a page the source pauses until some page is released.
 
@@ -16,7 +16,7 @@ import { type Port, refusal } from '../port/port.js';
 import { Delivery } from './delivery.js';
 import type { OnFragment, ResolvedRead } from './options.js';
 
-/** What an intake tells its source. */
+/** What an intake asks of its source. */
 export interface IntakeSource {
   /** Reading may go on. */
   resume(): void;
@@ -156,7 +156,7 @@ export class Intake {
     return null;
   }
 
-  /** Hands over what lies at `start` of the page. With the last of its room the page goes along: there is none then. */
+  /** Delivers what lies at `start` of the page. With the last of its room the page goes along: there is none then. */
   #deliver(start: number, count: number): void {
     const page = this.#page as Fragment;
     this.#filled = start + count;
@@ -291,7 +291,7 @@ export class Intake {
     try {
       this.#release();
     } catch {
-      // What ended the reading is told, and no second error.
+      // What ended the reading is reported, and no second error.
     }
     this.delivery.settle();
   }
@@ -302,7 +302,7 @@ export class Intake {
     wait?.abort();
   }
 
-  /** Gives back the pages that nobody has got. Throws where the user released one by its number, once too often. */
+  /** Releases the pages that nobody has got. Throws where the user released one by its number, once too often. */
   #release(): void {
     const page = this.#page;
     const reserve = this.#reserve;
@@ -316,7 +316,7 @@ export class Intake {
   }
 }
 
-/** @param sign what told it */
+/** @param sign what ended it */
 export function prematureClose(sign = ''): Error {
   const what = `the source was closed before its end${sign === '' ? '' : `: ${sign}`}`;
   return Object.assign(new Error(what), { code: 'ERR_STREAM_PREMATURE_CLOSE' });

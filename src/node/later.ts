@@ -1,13 +1,13 @@
-// Later: what a descriptor that does not block says where it has nothing, or no room, and how long to wait for it.
+// Later: the error of a descriptor that does not block and has nothing, or no room, and how long to wait for it.
 //
-// Nobody tells when there is more: epoll belongs to libuv, which watches sockets and pipes of its own alone.
+// Nothing announces that there is more: epoll belongs to libuv, which watches sockets and pipes of its own alone.
 
 /** The first wait; each one after it is twice as long. */
 export const LATER_MS = 1;
 /** The longest. */
 export const LATER_MAX_MS = 64;
 
-/** Whether the error says "not now". */
+/** Whether the error means "not now". */
 export function isLater(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown };
   return code === 'EAGAIN' || code === 'EWOULDBLOCK';

@@ -1,9 +1,9 @@
-// Writes under way: who waits for a callback is told as well where none will ever come.
+// Writes under way: who waits for a callback is notified as well where none will ever come.
 //
 // Streams forget the callbacks of what they drop when they are destroyed: HTTP messages, a Transform whose readable
-// side is full, UDP sockets. There 'close' says it. A response that waits behind another one (pipelining) is not told
+// side is full, UDP sockets. There 'close' shows it. A response that waits behind another one (pipelining) is not told
 // that its connection has died, so the connection is asked; a request that waits for its agent's connection, and a
-// stream that emits no 'close', tell nobody, and are looked at from time to time.
+// stream that emits no 'close', notify nobody, and are checked from time to time.
 
 import { type EventEmitter, errorMonitor } from 'node:events';
 import { isDatagramSocket, isMessage } from './brands.js';
@@ -19,7 +19,7 @@ export interface PendingWrite {
 
 type Carrier = EventEmitter & { readonly destroyed?: boolean };
 
-/** What targets say of themselves; each has some of it. */
+/** What targets have of their state; each has some of it. */
 interface TargetState {
   readonly destroyed?: boolean;
   readonly closed?: boolean;
@@ -29,8 +29,8 @@ interface TargetState {
   readonly _writableState?: { readonly emitClose?: boolean };
 }
 
-/** How often a target that tells nobody is looked at. */
-const LOOK_MS = 50;
+/** How often a target is checked that notifies nobody. */
+const CHECK_MS = 50;
 
 const known = new WeakMap<EventEmitter, PendingWrites>();
 const closings = new WeakMap<EventEmitter, Set<() => void>>();
@@ -43,7 +43,7 @@ export class PendingWrites {
   readonly #carrier: Carrier | undefined;
   readonly #isMessage: boolean;
   readonly #writes = new Set<PendingWrite>();
-  #look: ReturnType<typeof setInterval> | undefined;
+  #checkTimer: ReturnType<typeof setInterval> | undefined;
 
   private constructor(target: EventEmitter) {
     this.#target = target;
@@ -76,15 +76,15 @@ export class PendingWrites {
 
   add(write: PendingWrite): void {
     this.#writes.add(write);
-    if (this.#look !== undefined || !this.#isSilent()) return;
-    this.#look = setInterval(() => {
+    if (this.#checkTimer !== undefined || !this.#isSilent()) return;
+    this.#checkTimer = setInterval(() => {
       if ((this.#target as TargetState).destroyed === true) this.#afterwards();
-      else if (!this.#isSilent()) this.#endLook();
-    }, LOOK_MS);
-    this.#look.unref?.();
+      else if (!this.#isSilent()) this.#endChecks();
+    }, CHECK_MS);
+    this.#checkTimer.unref?.();
   }
 
-  /** Whether it may be destroyed and tell nobody: a message while it has no connection, a stream without 'close'. */
+  /** Whether it may be destroyed and notify nobody: a message while it has no connection, a stream without 'close'. */
   #isSilent(): boolean {
     const { socket, _writableState: state } = this.#target as TargetState;
     return (this.#isMessage && socket === null) || state?.emitClose === false;
@@ -92,7 +92,7 @@ export class PendingWrites {
 
   delete(write: PendingWrite): void {
     this.#writes.delete(write);
-    if (this.#writes.size === 0) this.#endLook();
+    if (this.#writes.size === 0) this.#endChecks();
   }
 
   /** The target takes more: for those that wait for that. */
@@ -100,16 +100,16 @@ export class PendingWrites {
     for (const write of [...this.#writes]) write.onDrain?.();
   }
 
-  #endLook(): void {
-    clearInterval(this.#look);
-    this.#look = undefined;
+  #endChecks(): void {
+    clearInterval(this.#checkTimer);
+    this.#checkTimer = undefined;
   }
 
   /**
    * 'close' comes before libuv has called back the writes that it cancels: those come until the turn after the next.
    */
   readonly #afterwards = (): void => {
-    this.#endLook();
+    this.#endChecks();
     const forgotten = [...this.#writes];
     setImmediate(() =>
       setImmediate(() => {

@@ -15,7 +15,7 @@ import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment
 import { readStream } from './stream.js';
 
 /**
- * Deno 2.9 never tells the end of a TLS connection with `onread` that comes while it is paused; nothing but a
+ * Deno 2.9 never announces the end of a TLS connection with `onread` that comes while it is paused; nothing but a
  * connection shows that, so the runtime is asked for by its name.
  */
 const LOSES_TLS_END = 'Deno' in globalThis;
@@ -28,8 +28,8 @@ export interface SocketReading {
   /** To write to, to end, to destroy, and for its events; there is no 'data'. */
   readonly socket: Socket;
   /**
-   * Bytes handed over when the other side has ended; rejects with the first error of the socket, the pool or the user's
-   * function.
+   * Bytes that were delivered, when the other side has ended; rejects with the first error of the socket, the pool or
+   * the user's function.
    */
   readonly finished: Promise<number>;
   /** Whether the socket reads straight into pages; otherwise each byte is copied once. */
@@ -66,7 +66,7 @@ export function connectInto(
   const where = requireRecord(call, 'target', target) as unknown as ConnectTarget;
   if ('onread' in where)
     throw invalidArgument(call, 'target.onread', where.onread, 'none: pages are what is read into');
-  // Over a socket that is given, Node reads into memory of its own whatever it is told.
+  // Over a socket that is given, Node reads into memory of its own in spite of `onread`.
   const tls = 'tls' in where ? where.tls : undefined;
   if (tls !== undefined && (LOSES_TLS_END || tls.socket !== undefined))
     return copied(call, pool, connectTls(tls), onFragment, read);
@@ -135,7 +135,7 @@ function attach(
       callback: (count, memory) => intake.received(count, memory),
     });
   } catch (error) {
-    delivery.finished.catch(() => {}); // told by the exception
+    delivery.finished.catch(() => {}); // reported by the exception
     delivery.fail(error);
     intake.closed();
     throw error;

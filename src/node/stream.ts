@@ -72,7 +72,7 @@ export function readStream(
   return delivery.finished;
 }
 
-/** What streams of several kinds say of their end; each has some of it. */
+/** What streams of several kinds have of their end; each has some of it. */
 interface EndState {
   /** HTTP: the other side, or this one, gave up. */
   readonly aborted?: unknown;
@@ -88,7 +88,7 @@ interface EndState {
 
 /**
  * Why the stream has not come to its end, by all that Node's own `finished()` asks; undefined: nothing speaks against
- * it. HTTP/2 emits 'end' for a body that was cut off, and says so beside it alone.
+ * it. HTTP/2 emits 'end' for a body that was cut off, and shows that beside it alone.
  */
 function causeOf(stream: Readable): unknown {
   const { errored, aborted, complete, rstCode, stream: inner } = stream as EndState;
@@ -99,7 +99,7 @@ function causeOf(stream: Readable): unknown {
   return complete === false ? prematureClose('complete=false') : undefined;
 }
 
-/** Whether nothing will come any more, and nobody will be told again. */
+/** Whether nothing will come any more, and nobody will be notified again. */
 function isOver(stream: Readable): boolean {
   const { closed, errored } = stream as EndState;
   return stream.destroyed || closed === true || (errored != null && !stream.readable);

@@ -1,7 +1,7 @@
 // Streams of fragments, for `pipeline`, `for await` and the framings of pagepool/packet.
 //
 // Streams keep what they were given in lists of their own, and lose it when they are destroyed. So both classes
-// remember the references that are inside, and give them back at the end.
+// remember the references that are inside, and release them at the end.
 
 import { Readable, Writable } from 'node:stream';
 import { requireRecord } from '../errors.js';
@@ -13,7 +13,9 @@ import { PendingWrites } from './pending.js';
 import { isStreamKind, type TargetKind } from './target.js';
 import { destroyedStream, type PacketTarget, type WriteOptions, writePacket, writer } from './write.js';
 
-/** Begins to read: hands every fragment to the function, ends when the signal says so, resolves at the source's end. */
+/**
+ * Begins to read: passes every fragment to the function, ends when the signal is aborted, resolves at the source's end.
+ */
 export type Read = (onFragment: OnFragment, signal: AbortSignal) => Promise<unknown>;
 
 /**
@@ -69,7 +71,7 @@ class FragmentReadable extends Readable {
     }, this.#stop.signal);
   }
 
-  /** What was looked at and is put back is inside again; where the stream takes nothing any more it is released. */
+  /** What was read and is put back is inside again; where the stream takes nothing any more it is released. */
   override unshift(chunk: unknown, encoding?: BufferEncoding): void {
     if (isFragment(chunk)) {
       if (this.destroyed || this.readableEnded) chunk[dispose]();
@@ -146,7 +148,7 @@ class PacketWritable extends Writable {
   readonly #ended: Writable | undefined;
   readonly #inside = new Set<Packet | Fragment>();
   readonly #stop = new AbortController();
-  /** Tells that the target has gone, also while nothing is being written. */
+  /** Notices that the target has gone, also while nothing is being written. */
   readonly #watch = { giveUp: () => void this.destroy() };
   #position: number | undefined;
   #writing: Promise<unknown> = Promise.resolve();

@@ -1,7 +1,7 @@
 // Targets: what becomes of bytes that are written to an object, by what it is.
 //
 // A page may be released when nobody can read it any more. For Node's own sockets, files, messages, compressors and
-// ciphers the callback of a write says that, and so do Writables that call back when they are done. What hands its
+// ciphers the callback of a write means that, and so do Writables that call back when they are done. What passes its
 // chunks on (a Transform of somebody's, a worker's standard output, whose chunks are posted) gets a copy. So does what
 // is not Node's stream, or has another `write` put over Node's: whether it calls back is not known.
 //
@@ -17,7 +17,7 @@ import { isDatagramSocket, isFileHandle, isHttp2Stream, isMadeBy, isMessage, isS
  * - `datagrams`, `file`: a socket of node:dgram, a file handle;
  * - `direct`: a stream that is done with a chunk when it calls back;
  * - `copy`: a stream that calls back, and may show the chunk to somebody later;
- * - `foreign`: a stream that may never call back: its return value and 'drain' say when to go on.
+ * - `foreign`: a stream that may never call back: its return value and 'drain' decide when to go on.
  */
 export type TargetKind = 'datagrams' | 'file' | 'direct' | 'copy' | 'foreign';
 

@@ -1,7 +1,7 @@
 // Packets out: one writev for all fragments, and the references go back when the write is done, not before.
 //
-// "Done" is what the platform's own callback says: until then libuv may read from the pages. A write that fails half
-// way is done too. What kind of target it is (target.ts) says whether its callback can be believed; whether one will
+// "Done" is when the platform's own callback is called: until then libuv may read from the pages. A write that fails
+// half way is done too. Whether its callback can be trusted depends on the kind of target (target.ts); whether one will
 // come at all is watched beside it (pending.ts).
 
 import type { Socket as DatagramSocket } from 'node:dgram';
@@ -18,7 +18,7 @@ import { type TargetKind, targetKind } from './target.js';
 
 /**
  * What packets are written to: a socket or a stream of bytes, an HTTP response, a file handle, a UDP socket. What is
- * known to hand its chunks on, or may never call back, gets a copy. A Writable of your own has to be done with a chunk
+ * known to pass its chunks on, or may never call back, gets a copy. A Writable of your own has to be done with a chunk
  * when it calls back: one that keeps it would show what its page holds later.
  */
 export type PacketTarget = Writable | FileHandle | DatagramSocket;
@@ -45,7 +45,7 @@ export interface WriteOptions {
  * references move to the call: the packet is empty, the fragment spent. Resolves with the number of bytes. Memory is
  * bounded by who awaits it.
  *
- * @throws (rejects) what the target says: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED (a file's error has
+ * @throws (rejects) the target's error: EPIPE, ECONNRESET, ENOSPC, ERR_STREAM_DESTROYED (a file's error has
  *   `bytesWritten`: how much of the packet it took); PagePoolError
  *   POOL_ERR_UNREADABLE when the bytes cannot be read; POOL_ERR_INVALID_ARGUMENT for a wrong target or option: nothing
  *   was taken over then
@@ -143,7 +143,7 @@ function writeStream(stream: Writable, views: readonly Uint8Array[]): Promise<vo
 
 const drained = new WeakSet<Writable>();
 
-/** Whatever comes first says that the stream takes more: the callback, what `write` returns, or 'drain'. */
+/** The stream takes more as soon as one of them is there: the callback, what `write` returns, or 'drain'. */
 function writeForeign(stream: Writable, views: readonly Uint8Array[]): Promise<void> {
   const [bytes] = views;
   if (bytes === undefined) return Promise.resolve();
@@ -174,7 +174,7 @@ function writeForeign(stream: Writable, views: readonly Uint8Array[]): Promise<v
 
 /**
  * A file may take a part alone (a full disk, a signal), and one that does not block nothing at all: goes on behind
- * that, until it has all or says why not.
+ * that, until it has all or throws.
  */
 async function writeFile(
   handle: FileHandle,
@@ -197,7 +197,7 @@ async function writeFile(
   }
 }
 
-/** Bytes that the file took; null: none now. An error says how many of the packet it took `before`. */
+/** Bytes that the file took; null: none now. An error names how many of the packet it took `before`. */
 async function writeSome(
   handle: FileHandle,
   views: Uint8Array[],

@@ -87,7 +87,7 @@ function movedTo(port: Port, handle: number, part: Part): Part {
   return fresh;
 }
 
-/** Whether as many bytes can be written behind the part's window, where nobody else looks. */
+/** Whether as many bytes can be written behind the part's window, where nobody else reads. */
 function hasRoomBehind(port: Port, part: Part, bytes: number): boolean {
   const room = port.engine.extent(part.handle) - part.offset - part.length;
   return room >= bytes && isExclusive(port, 'append', part);
@@ -102,7 +102,7 @@ function allocatePart(port: Port, call: string, bytes: number): Part | null {
   return handle !== 0 && isWritable(port, call, handle) ? new Part(port, handle, 0, bytes) : null;
 }
 
-/** Whether bytes can be copied into a fragment that was just allocated; it is given back where they cannot. */
+/** Whether bytes can be copied into a fragment that was just allocated; it is released where they cannot. */
 function isWritable(port: Port, call: string, handle: number): boolean {
   if (isReadableHandle(port, call, handle)) return true;
   port.engine.release(handle);

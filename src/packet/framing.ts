@@ -43,7 +43,7 @@ interface Cut {
   readonly drop: number;
 }
 
-/** Finds the next message, or says that more must come. */
+/** Finds the next message, or returns that more must come. */
 interface Framing {
   readonly call: string;
   readonly maxBytes: number;
@@ -119,7 +119,7 @@ const END: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
 /**
  * The messages of a source. By hand and not as an async generator, which takes twice as long for each message: one that
- * is there already is handed out in a promise that is settled.
+ * is there already is returned in a promise that is settled.
  */
 class Frames implements AsyncIterableIterator<Packet> {
   readonly #framing: Framing;
@@ -152,7 +152,7 @@ class Frames implements AsyncIterableIterator<Packet> {
     return this.#after(() => this.#advance());
   }
 
-  /** Ends the source and gives back what is not in a message yet. */
+  /** Ends the source and releases what is not in a message yet. */
   return(): Promise<IteratorResult<Packet, undefined>> {
     return this.#after(async () => {
       await this.#end();
@@ -207,7 +207,7 @@ class Frames implements AsyncIterableIterator<Packet> {
   #take(piece: Fragment | Packet): void {
     const before = this.#buffer.parts;
     take(this.#buffer, piece);
-    // Small pieces are copied together only where no message is ready: what is handed out shares what came.
+    // Small pieces are copied together only where no message is ready: what is returned shares what was read.
     if (this.#buffer.parts > PIECES && this.#framing.next(this.#buffer) === undefined) {
       mergeSmall(this.#buffer, Math.max(before, PIECES));
     }
@@ -223,7 +223,7 @@ class Frames implements AsyncIterableIterator<Packet> {
     try {
       await this.#end();
     } catch {
-      // What failed first is what the caller hears of.
+      // What failed first is what the caller gets.
     }
     throw error;
   }
@@ -240,7 +240,7 @@ function iteratorOf(source: PacketSource): Pieces {
   return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 }
 
-/** Appends what came; what does not fit is given back before the error is thrown. */
+/** Appends what was read; what does not fit is released before the error is thrown. */
 function take(buffer: Packet, item: Fragment | Packet): void {
   try {
     buffer.append(item);

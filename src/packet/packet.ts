@@ -1,10 +1,10 @@
 // Packet: an ordered list of windows on fragments with one length, the skb of this package.
 //
-// Each window owns one reference of its fragment (part.ts). Bytes are shared and never copied, but where a call says so
-// (copying.ts). The public calls stand here, and check what they are given; part-list.ts keeps the windows. A packet
-// belongs to the thread that made it and touches the pool only by retain, release and allocFragment, so every page is
-// accounted for whatever happens to the packet. An empty packet has no window, or one of length 0 where it was cut from
-// another.
+// Each window owns one reference of its fragment (part.ts). Bytes are shared and never copied, but where a call's docs
+// name it (copying.ts). The public calls stand here, and check what they are given; part-list.ts keeps the windows. A
+// packet belongs to the thread that made it and touches the pool only by retain, release and allocFragment, so every
+// page is accounted for whatever happens to the packet. An empty packet has no window, or one of length 0 where it was
+// cut from another.
 // Source of the operations: sk_buff (skb_split, pskb_expand_head, skb_linearize, pskb_pull) in the Linux kernel.
 
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
@@ -28,7 +28,7 @@ const NOT_POSTED = unclonable(
   'send it through a channel, by sendPacket(); or shift() its fragments and post what lend() of each returns',
 );
 
-/** Where a window of a packet lies: for those that hand handles on. */
+/** Where a window of a packet lies: for those that pass handles on. */
 export interface PacketWindow {
   readonly handle: number;
   readonly offset: number;
@@ -52,7 +52,7 @@ export let mergeSmall: (packet: Packet, from: number) => void;
 
 /**
  * Windows on fragments, in order, with one length. Every window owns one reference; `release`, or the end of a `using`
- * block, gives them back, and leaves an empty packet that can be filled again.
+ * block, releases them, and leaves an empty packet that can be filled again.
  *
  * @example
  * using packet = new Packet().append(header).append(body);
@@ -84,7 +84,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
     return this.#tag;
   }
 
-  /** Whether the processor may look at the bytes: the same for all of them. True while the packet is empty. */
+  /** Whether the processor may read the bytes: the same for all of them. True while the packet is empty. */
   get isReadable(): boolean {
     return this.#list.isReadable || this.#list.parts.length === 0;
   }
@@ -216,7 +216,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * Puts `bytes` new bytes in front, and makes them and the first `length` bytes behind them this packet's own: the
    * view returned may be written, and nobody else sees it. Where the fragment is this packet's alone, and has room in
    * front, nothing is copied; else the `length` bytes are copied into a new fragment, and clones keep the old one. What
-   * the new bytes hold is not said. Null when the pool is empty; nothing changed then.
+   * the new bytes hold is undefined. Null when the pool is empty; nothing changed then.
    *
    * @throws RangeError with code POOL_ERR_INVALID_ARGUMENT when both are more than a page; PagePoolError
    *   POOL_ERR_INVALID_ARGUMENT when the packet has no fragment, or fewer bytes; POOL_ERR_UNREADABLE when its bytes
@@ -348,7 +348,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
     if (this.#list.isReadable) return;
     throw new PagePoolError(
       'POOL_ERR_UNREADABLE',
-      `${call} failed: isReadable=false (expected a packet whose bytes the processor can look at); ${REMEDIES.POOL_ERR_UNREADABLE}`,
+      `${call} failed: isReadable=false (expected a packet whose bytes the processor can read); ${REMEDIES.POOL_ERR_UNREADABLE}`,
     );
   }
 

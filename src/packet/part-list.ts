@@ -32,7 +32,7 @@ export class PartList {
 
   // ---------------------------------------------------------------------------------- putting in
 
-  /** Says whose parts come, and of which kind; throws unless they fit to those that are there. */
+  /** Notes whose parts come, and of which kind; throws unless they fit to those that are there. */
   join(call: string, port: Port, isReadable: boolean, handle: number): void {
     if (this.parts.length > 0) {
       if (port !== this.port) throw foreignError(call, handle);
@@ -46,7 +46,7 @@ export class PartList {
     this.begin(port, isReadable);
   }
 
-  /** Says whose parts an empty list is going to have. */
+  /** Notes whose parts an empty list is going to have. */
   begin(port: Port | undefined, isReadable: boolean): void {
     this.port = port;
     this.isReadable = isReadable;
@@ -244,7 +244,7 @@ export class PartList {
   }
 
   /**
-   * Releases parts that are not in the list any more. Of those that are refused the first is told; the others are
+   * Releases parts that are not in the list any more. Of those that are refused the first is reported; the others are
    * released.
    */
   release(call: string, parts: readonly Part[]): void {
@@ -312,7 +312,7 @@ export class PartList {
     }
   }
 
-  /** The parts are not those they were: the next read looks for its part from the start. */
+  /** The parts are not those they were: the next read searches for its part from the start. */
   private rewind(): void {
     this.near = 0;
     this.nearStart = 0;

@@ -7,7 +7,7 @@ const bytes = new Uint8Array(8);
 const data = new DataView(bytes.buffer);
 
 /**
- * The readers of a DataView; big-endian unless told otherwise. Each throws POOL_ERR_INVALID_ARGUMENT outside the
+ * The readers of a DataView; big-endian unless asked otherwise. Each throws POOL_ERR_INVALID_ARGUMENT outside the
  * packet.
  */
 export abstract class PacketReader {

@@ -2,7 +2,7 @@
 //
 // A hand-off costs some microseconds and a record some tenths of one, so records travel by the page. A message of
 // several records is one whole page: the window that is sent has the records' bytes alone, one behind the other, and
-// its tag says how many they are. Behind the window, in the same page, stands the table of their lengths, a word each
+// its tag is how many they are. Behind the window, in the same page, stands the table of their lengths, a word each
 // (records.ts reads it). So whoever wants nothing but the bytes (a socket, a file, textLines) takes the window as it
 // is. A record that does not fit into a page is a message by itself, in as many whole pages as it takes, and needs no
 // table.
@@ -48,9 +48,9 @@ const FLUSH_MS_MAX = 60_000;
 const EXIT_MS = 10_000;
 /** Bytes of a word of the table, and where it may begin. */
 const WORD_BYTES = 4;
-/** Pages that were sent, from which on it is looked which of them are released. */
+/** From so many sent pages on, those that were released are found and reused. */
 const SENT_LIMIT = 64;
-/** How long a blocked thread sleeps between two looks: from..to. */
+/** How long a blocked thread sleeps between two checks: from..to. */
 const SLEEP_MS_MIN = 0.05;
 const SLEEP_MS_MAX = 5;
 
@@ -390,7 +390,7 @@ export class RecordWriter {
 
   /** The channel or the pool has ended: what is pending is lost. The error of whoever called. */
   #ended(call: string, code?: number): Error {
-    this.#lost = 0; // told by this error
+    this.#lost = 0; // reported by this error
     const page = this.#pages[0];
     this.#giveUp();
     if (this.#port.isGone) return destroyedError(call);
@@ -422,7 +422,7 @@ export class RecordWriter {
       return this.#send('flush') || undefined;
     };
     const probe = (): true | undefined => (send() === true && this.#hasMissing() ? true : undefined);
-    // Room first; then pages, which are no news of the channel: a timer looks for them.
+    // Room first; then pages, which are no news of the channel: a timer probes for them.
     await this.#waitFor(send, this.#units, startMs, wait);
     await this.#waitFor(probe, 'none', startMs, wait);
   }
@@ -465,7 +465,9 @@ export class RecordWriter {
     else if (this.#wait === undefined) this.#sendLater();
   };
 
-  /** Sends what is pending as soon as there is room. Nobody called who could be told: the next call reports an end. */
+  /**
+   * Sends what is pending as soon as there is room. No caller could catch an error here: the next call reports an end.
+   */
   #sendLater(): void {
     const wait = new AbortController();
     this.#wait = wait;

@@ -1,6 +1,6 @@
 // records: what a RecordWriter packed, one by one.
 //
-// A message's tag says how many records it has. One: its bytes are the record, over however many pages. Several: they
+// A message's tag is how many records it has. One: its bytes are the record, over however many pages. Several: they
 // lie in one window, and behind it in the same page stands the table of their lengths (record-writer.ts).
 
 import { callError, invalidArgument, type PagePoolError } from '../errors.js';

@@ -1,7 +1,7 @@
 // Finding a byte: by the platform's own search where that takes views of shared memory, by the language's elsewhere.
 //
 // Node's Buffer searches with memchr, 12 GB/s over shared memory in lines of 1,000 bytes where
-// Uint8Array.prototype.indexOf does 1.7 and a loop 1.2. Whether it may look at shared memory is asked once, of the
+// Uint8Array.prototype.indexOf does 1.7 and a loop 1.2. Whether it may read shared memory is asked once, of the
 // function itself: acceptance changes.
 
 import { isBytes } from '../platform/buffers.js';

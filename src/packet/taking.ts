@@ -1,7 +1,7 @@
 // Packets of new memory: as many pages as it takes, all of them or none.
 //
 // A thread that waits for several pages counts before it takes: it takes none as long as there are too few. Two such
-// threads that took what there is and gave it back would wake each other for ever. Those that want one page may be
+// threads that took what there is and returned it would wake each other for ever. Those that want one page may be
 // served before: a wait for many can last.
 
 import { CONTROL_BASE, HEADER_FRESH_OFFSET } from '../../assembly/layout.js';
@@ -20,13 +20,13 @@ import { type Packet, packetOf } from './packet.js';
 import { Part } from './part.js';
 import type { UnreadablePacket } from './unreadable.js';
 
-/** After a try that others were faster at, this long or longer none: what it gave back woke them. */
+/** After a try that others were faster at, this long or longer none: what it returned woke them. */
 const REST_MS = 1;
 const REST_MS_MAX = 16;
 
 /**
  * A packet of `bytes` new bytes, over as many fragments as it takes: whole pages, and one for the rest. Null when the
- * pool has too few pages now; none is taken then. What the bytes hold is not said.
+ * pool has too few pages now; none is taken then. What the bytes hold is undefined.
  *
  * @param bytes 1..pageBytes * pageCount; a packet of more windows than a channel's `batch` does not travel whole
  * @throws RangeError with code POOL_ERR_INVALID_ARGUMENT when `bytes` is more than the pool has; PagePoolError
@@ -65,7 +65,7 @@ export async function takePacketAsync(
   let restUntilMs = 0;
   const hasEnough = (): boolean => takeablePages(port) >= pages;
   const probe = (): Packet | undefined => {
-    // Before the port parks, the rest may fit into its open page. One page is taken or not: nothing is given back.
+    // Before the port parks, the rest may fit into its open page. One page is taken or not: nothing is returned.
     const isDirect = isFirst || pages === 1;
     isFirst = false;
     if (!isDirect && !(hasEnough() || findMore(port, call, pages, hasEnough))) return undefined;

@@ -182,19 +182,19 @@ export function receivePacket(channel: AnyChannel): Packet | null {
       end.begun = undefined;
       return packet;
     }
-    // Where the inbox is empty, the first entry of what comes says how many follow it there.
+    // Where the inbox is empty, the first entry of what comes has how many follow it there.
     const wanted = Math.max(1, entries);
     const { engine, scratch } = port;
-    const came = engine.receiveBurst(index, scratch.ownAddress, wanted);
+    const received = engine.receiveBurst(index, scratch.ownAddress, wanted);
     if (end.notEmpty.owes) end.notEmpty.settle(false);
-    for (let at = 0; at < came * ENTRY_WORDS; at += ENTRY_WORDS) {
+    for (let at = 0; at < received * ENTRY_WORDS; at += ENTRY_WORDS) {
       const [handle = 0, offset = 0, length = 0, own = 0] = scratch.own.subarray(at, at + ENTRY_WORDS);
       parts.push(new Part(port, handle, offset, length));
       message.tag = own;
     }
     // What came is kept, whatever happens: the next call goes on with it.
     if (parts.length > 0) end.begun = message;
-    if (came === wanted) continue;
+    if (received === wanted) continue;
     const code = engine.lastError();
     if (code === EMPTY || code === OK) return null;
     throw refusal(code, 'receivePacket', 'channel', channel.name);

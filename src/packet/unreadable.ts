@@ -6,7 +6,7 @@
 import type { UnreadableFragment } from '../pool/unreadable.js';
 import { Packet } from './packet.js';
 
-/** The calls that look at bytes, and those whose other side is of the same kind. */
+/** The calls that read bytes, and those whose other side is of the same kind. */
 type Refused =
   | `get${string}`
   | 'copyTo'

@@ -1,4 +1,4 @@
-// How many addresses the process may still take, where the system limits them (`ulimit -v`) and says so: Linux.
+// How many addresses the process may still take, where the system limits them (`ulimit -v`) and shows the limit: Linux.
 //
 // A platform that refuses a buffer has often nothing left for itself either: V8 ends the process when it cannot commit
 // what its next collection needs. So who takes buffers until one is refused asks here before. Asked where a buffer is

@@ -1,4 +1,4 @@
-// Which kind of memory a value is, by what it says of itself: it may come from another realm.
+// Which kind of memory a value is, by its own brand: it may come from another realm.
 
 import type { WasmMemory } from './types.js';
 
@@ -54,6 +54,6 @@ export function isKind(value: unknown, kind: string): boolean {
   try {
     return Object.prototype.toString.call(value) === `[object ${kind}]`;
   } catch {
-    return false; // a proxy that does not say
+    return false; // a proxy that has no brand
   }
 }

@@ -25,11 +25,11 @@ export function chooseMemory(): MemoryChoice {
   const host = globalThis as { crossOriginIsolated?: boolean; MessageChannel?: unknown; SharedArrayBuffer?: unknown };
   const wasm = typeof WebAssembly === 'object' ? WebAssembly : undefined;
   const asked = [host.crossOriginIsolated, host.SharedArrayBuffer, host.MessageChannel, wasm?.Memory, wasm?.validate];
-  if (known === undefined || asked.some((each, i) => each !== known?.asked[i])) known = { asked, choice: look() };
+  if (known === undefined || asked.some((each, i) => each !== known?.asked[i])) known = { asked, choice: choose() };
   return known.choice;
 }
 
-function look(): MemoryChoice {
+function choose(): MemoryChoice {
   const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated;
   const hasBuffers = typeof SharedArrayBuffer === 'function';
   if (isolated === false && !hasBuffers) {

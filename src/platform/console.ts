@@ -1,4 +1,4 @@
-// What is said on the console where nobody called who could be told.
+// What is printed on the console where no caller could catch an error.
 
 /** Warns of something in the pool of that name, where there is a console. */
 export function warn(pool: string, text: string): void {

@@ -1,8 +1,8 @@
 // Copying bytes: by the fastest way that the platform has.
 //
 // V8 copies word by word as soon as one side is shared memory, and byte by byte where the alignments differ. Node's
-// Buffer.prototype.fill with a source as long as what it fills is memcpy, for memory of every kind. Whether it may look
-// at shared memory, and whether it is the faster way, is asked once, of the functions themselves. A memcpy must not
+// Buffer.prototype.fill with a source as long as what it fills is memcpy, for memory of every kind. Whether it may read
+// shared memory, and whether it is the faster way, is asked once, of the functions themselves. A memcpy must not
 // overlap, so what may do that goes the other way.
 
 import { isPlainBuffer } from './buffers.js';
@@ -29,7 +29,7 @@ export function copyBytes(target: Uint8Array, source: Uint8Array, at = 0): void 
   copy(target, source, at);
 }
 
-/** Whether both may lie on the same bytes: also two objects over one shared memory, which cannot be told apart. */
+/** Whether both may lie on the same bytes: also two objects over one shared memory, which cannot be distinguished. */
 export function mayOverlap(target: Uint8Array, source: Uint8Array, at: number): boolean {
   if (target.buffer !== source.buffer) return !isPlain(target.buffer) && !isPlain(source.buffer);
   const start = target.byteOffset + at;
@@ -66,7 +66,7 @@ function platformFill(): unknown {
   return (globalThis as { Buffer?: { readonly prototype?: { readonly fill?: unknown } } }).Buffer?.prototype?.fill;
 }
 
-/** Whether it copies there and back what it is told to, and nothing else. */
+/** Whether it copies there and back what it is asked to, and nothing else. */
 function isRight(candidate: Copy, shared: Uint8Array, own: Uint8Array): boolean {
   for (let i = 0; i < own.length; i++) own[i] = (i * 7 + (i >>> 8)) & 0xff;
   const back = new Uint8Array(own.length);

@@ -1,7 +1,7 @@
 // What the platform makes of this package's objects where it copies or prints them.
 //
-// A copy of such an object would have its numbers and not its reference or its memory, and nobody would be told. So
-// each carries a property that cannot be copied: whoever clones the object reads it, and gets an error that says what
+// A copy of such an object would have its numbers and not its reference or its memory, and nobody would notice. So
+// each carries a property that cannot be copied: whoever clones the object reads it, and gets an error that names what
 // to post instead. JSON and the printers of test runners leave it out.
 
 /** What `console.log` calls, in Node and where others do the same. */

@@ -1,7 +1,7 @@
 // This thread's name among the threads of its process: what a watcher knows of a worker that has ended.
 //
-// Node, Bun and Deno number their threads; the module that tells is asked for at run time, so that nothing is imported
-// where there is none. Web workers have no such number.
+// Node, Bun and Deno number their threads; the module that has the number is asked for at run time, so that nothing is
+// imported where there is none. Web workers have no such number.
 
 /** What is used of node:worker_threads. */
 export interface WorkerThreads {

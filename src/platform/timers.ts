@@ -27,7 +27,7 @@ export function letGo(): void {
   if (--holds === 0) clearInterval(holder);
 }
 
-/** Whether this realm has timers: an audio worklet has none, and leaves to others what has to be looked at again. */
+/** Whether this realm has timers: an audio worklet has none, and leaves to others what has to be checked again. */
 export function hasTimers(): boolean {
   return typeof setTimeout === 'function';
 }

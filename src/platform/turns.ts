@@ -1,5 +1,5 @@
 // Turns of the event loop: who awaits one thing after the other that is there already never leaves the microtasks, and
-// its timers and sockets starve. Here such a thread is told when it has to let them run.
+// its timers and sockets starve. Here such a thread finds out when it has to let them run.
 //
 // One mark a turn, for the whole thread. The mark is made by whatever the platform runs between timers and sockets.
 

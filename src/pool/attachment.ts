@@ -1,8 +1,8 @@
 // An attachment: what one thread's PagePool consists of beside its calls, from the first moment to the last.
 //
-// It hears of every change: of the port's engine, of the areas, of what other threads announce, of the port's loss. It
-// hands each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the port, the
-// memory.
+// It is notified of every change: of the port's engine, of the areas, of what other threads announce, of the port's
+// loss. It passes each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the
+// port, the memory.
 
 import { STATE_DESTROYED } from '../../assembly/layout.js';
 import { ownerState, ringOwner } from '../control/owner.js';
@@ -75,7 +75,7 @@ export class Attachment {
   readonly #closing: Closing;
   /** What the bell's callback failed with last. */
   #failure = '';
-  /** What was announced when this thread looked at everything last. */
+  /** What was announced when this thread checked everything last. */
   #news = -1;
 
   constructor({ port, isCreator, share, leaks, stalls }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
@@ -97,7 +97,7 @@ export class Attachment {
     });
   }
 
-  /** From here on what changes is heard of: the port's engine by `engineChanged`, the rest here. */
+  /** From here on changes are followed: those of the port's engine by `engineChanged`, the rest here. */
   begin(engineChanged: PortListener['engineChanged']): void {
     const { port } = this;
     listen(port, { engineChanged, lost: () => this.end() });
@@ -121,7 +121,7 @@ export class Attachment {
   }
 
   /**
-   * What this thread knows of areas, and what the engine may hand out, go together. Nobody but the table keeps the
+   * What this thread knows of areas, and what the engine may allocate, go together. Nobody but the table keeps the
    * engine: it would keep the pool's memory.
    */
   #followAreas(areas: Areas, engine: Engine): void {
@@ -132,8 +132,8 @@ export class Attachment {
         if (port.isGone) return;
         port.standIn(isBehind ? waitingEngine(engine, () => areas.catchUp()) : engine);
         if (isBehind) return;
-        this.waits.lookAgain();
-        this.replies.lookAgain();
+        this.waits.checkAgain();
+        this.replies.checkAgain();
       },
     });
   }
@@ -198,10 +198,10 @@ export class Attachment {
     const { port } = this;
     const { areas, supply } = port;
     if (areas !== undefined && !port.isGone && ownerState(port) === 'gone') return 0;
-    const given = port.engine.trim();
+    const returned = port.engine.trim();
     if (supply !== undefined) supply.trim('trim');
-    else if (areas !== undefined && given > 0) ringOwner(port);
-    return given;
+    else if (areas !== undefined && returned > 0) ringOwner(port);
+    return returned;
   }
 
   stats(engine: Engine['kind']): PoolStats {
@@ -256,7 +256,10 @@ export class Attachment {
     this.end();
   }
 
-  /** Empties the port. Where words were overwritten it cannot be: the thread leaves all the same, and is told which. */
+  /**
+   * Empties the port. Where words were overwritten it cannot be: the thread leaves all the same, and the error names
+   * them.
+   */
   #empty(release: boolean): void {
     try {
       requireSound(this.port, 'detach');
@@ -308,7 +311,7 @@ export class Attachment {
     port.leaks?.end();
     this.#closing.stop();
     this.waits.end();
-    this.replies.lookAgain();
+    this.replies.checkAgain();
     if (!port.isLost) {
       port.supply?.recall.stop();
       this.watching.leave();

@@ -136,8 +136,9 @@ export class Calls {
    * @param request a fragment, or a packet of one window
    * @throws PagePoolError POOL_ERR_CALL_FAILED when the handler throws, with its message; POOL_ERR_PEER_GONE when the
    *   thread that served it ended or left; POOL_ERR_TIMEOUT when `timeoutMs` is over, an aborted signal's reason: the
-   *   server is told, and what it answers is released; POOL_ERR_CLOSING when the pool closes; POOL_ERR_STALE_HANDLE,
-   *   POOL_ERR_FOREIGN_HANDLE or POOL_ERR_INVALID_ARGUMENT for what is no request: nothing changed then
+   *   server is notified, and what it answers is released; POOL_ERR_CLOSING when the pool closes;
+   *   POOL_ERR_STALE_HANDLE, POOL_ERR_FOREIGN_HANDLE or POOL_ERR_INVALID_ARGUMENT for what is no request: nothing
+   *   changed then
    */
   async call(request: Fragment | RequestPacket, options?: WaitOptions): Promise<Fragment> {
     const waiting = requireWaitOptions('call', options);
@@ -168,7 +169,7 @@ export class Calls {
     requireInteger('take', 'replyBytes', replyBytes, 1, pageBytes);
     let failedMs = -Infinity;
     const probe = (): CallRoom | undefined => {
-      // Who takes one page and gives it back wakes others, and itself: two of them would go on so for ever. So while
+      // Who takes one page and returns it wakes others, and itself: two of them would go on so for ever. So while
       // there seem to be too few, an attempt is made now and then only, and never two at once.
       const sinceMs = monotonicMs() - failedMs;
       if (sinceMs < ATTEMPT_MS_MIN || (sinceMs < ATTEMPT_MS_MAX && !hasFreePages(port, 2))) return undefined;
@@ -263,7 +264,7 @@ export class Calls {
     const probe = (): readonly number[] | undefined => this.#collect(call, number);
     let answer: readonly number[];
     try {
-      const event = replies.event(() => isOver(port, number), replies.looks);
+      const event = replies.event(() => isOver(port, number), replies.spin);
       const what = `an answer of calls ${this.#quoted}`;
       answer = await waitFor({ call, port, event, probe, startMs, what }, options);
     } catch (error) {

@@ -197,9 +197,9 @@ export class Channel {
     for (let sent = 0; sent < count; ) {
       const part = Math.min(chunk, count - sent);
       for (let i = 0; i < part * ENTRY_WORDS; i++) scratch.own[i] = entries[sent * ENTRY_WORDS + i] as number;
-      const went = engine.sendBurst(this.#index, scratch.ownAddress, part, 0);
-      sent += went;
-      if (went < part) return sent;
+      const taken = engine.sendBurst(this.#index, scratch.ownAddress, part, 0);
+      sent += taken;
+      if (taken < part) return sent;
     }
     return count;
   }
@@ -219,11 +219,11 @@ export class Channel {
   receiveBurst(entries: Uint32Array, maxCount: number): number {
     const { engine, scratch } = this.#port;
     const address = scratch.addressOf('receiveBurst', 'entries', entries, maxCount, ENTRY_WORDS);
-    const came =
+    const received =
       address !== 0 ? engine.receiveBurst(this.#index, address, maxCount) : this.#receiveCopied(entries, maxCount);
     if (this.#notEmpty.owes) this.#notEmpty.settle(false);
-    if (came === 0 && maxCount !== 0) this.#requireEmpty('receiveBurst');
-    return came;
+    if (received === 0 && maxCount !== 0) this.#requireEmpty('receiveBurst');
+    return received;
   }
 
   #receiveCopied(entries: Uint32Array, maxCount: number): number {
@@ -231,10 +231,10 @@ export class Channel {
     const chunk = scratch.own.length / ENTRY_WORDS;
     for (let done = 0; done < maxCount; ) {
       const part = Math.min(chunk, maxCount - done);
-      const came = engine.receiveBurst(this.#index, scratch.ownAddress, part);
-      for (let i = 0; i < came * ENTRY_WORDS; i++) entries[done * ENTRY_WORDS + i] = scratch.own[i] as number;
-      done += came;
-      if (came < part) return done;
+      const received = engine.receiveBurst(this.#index, scratch.ownAddress, part);
+      for (let i = 0; i < received * ENTRY_WORDS; i++) entries[done * ENTRY_WORDS + i] = scratch.own[i] as number;
+      done += received;
+      if (received < part) return done;
     }
     return maxCount;
   }
@@ -242,9 +242,9 @@ export class Channel {
   /** The oldest entry as a fragment that the caller releases, or null when the channel is empty. */
   receive(): Fragment | null {
     const { engine, scratch } = this.#port;
-    const came = engine.receiveBurst(this.#index, scratch.ownAddress, 1);
+    const received = engine.receiveBurst(this.#index, scratch.ownAddress, 1);
     if (this.#notEmpty.owes) this.#notEmpty.settle(false);
-    if (came === 0) {
+    if (received === 0) {
       this.#requireEmpty('receive');
       return null;
     }
@@ -274,7 +274,7 @@ export class Channel {
     return waitFor(wait, requireWaitOptions('next', options));
   }
 
-  /** Whether `send` would say now what it can: that it took an entry, or that the channel is closed. */
+  /** Whether `send` would answer now: that it took an entry, or that the channel is closed. */
   readonly #maySend = (): boolean => this.#port.engine.canSend(this.#index, 1) !== 0 || this.isClosed;
 
   /** Whether `next` would end now: with an entry, or at the end. */
@@ -304,7 +304,7 @@ export class Channel {
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
-    if (this.#notEmpty.looks.spin(() => isReady() || undefined) === true) return true;
+    if (this.#notEmpty.spin.until(() => isReady() || undefined) === true) return true;
     const probe = (): boolean | undefined => {
       if (!ownsPort(this.#port)) throw destroyedError('waitSync');
       const { isClosed } = this;
@@ -315,7 +315,7 @@ export class Channel {
     const sinceMs = monotonicMs();
     try {
       const isAnswered = this.#notEmpty.block(probe, () => endMs - monotonicMs());
-      if (isAnswered) this.#notEmpty.looks.slept(monotonicMs() - sinceMs);
+      if (isAnswered) this.#notEmpty.spin.slept(monotonicMs() - sinceMs);
       return isAnswered;
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;

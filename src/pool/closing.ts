@@ -1,8 +1,8 @@
-// Closing: from "no page is handed out any more" to "every page is home", without ever blocking.
+// Closing: from "no page is allocated any more" to "every page is home", without ever blocking.
 //
-// The creator announces it on the state word, closes and drains the channels and asks every port to hand its cache
-// back; then it looks again each second, and whenever somebody waits for the end, until every port has parked and
-// in-flight is 0. The header names who closes: when that port is gone, another one that hears of it goes on. Source:
+// The creator announces it on the state word, closes and drains the channels and asks every port to return its cache
+// back; then it checks again each second, and whenever somebody waits for the end, until every port has parked and
+// in-flight is 0. The header names who closes: when that port is gone, another one that finds that out goes on. Source:
 // page_pool_destroy and its delayed release work.
 
 import {
@@ -135,7 +135,7 @@ export class Closing {
     try {
       if (this.#port.isGone || this.#step(true)) return;
     } catch (error) {
-      // Words were overwritten, and nobody catches what a timer throws: close() says it to whoever asks.
+      // Words were overwritten, and nobody catches what a timer throws: close() reports it to whoever asks.
       this.#isStuck = true;
       this.#warn(reasonOf(error));
       return;

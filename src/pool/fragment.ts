@@ -1,7 +1,7 @@
 // Fragment: one reference on a window of a fragment, as an object that `using` releases.
 //
 // It adds no state of its own to the pool: a handle, a window, and whether the reference is still here. A Fragment
-// belongs to the thread that made it; to hand it on, send it through a channel or lend it.
+// belongs to the thread that made it; to pass it on, send it through a channel or lend it.
 
 import {
   ERR_NO_TOKEN,
@@ -201,7 +201,7 @@ export class Fragment {
  */
 export function adoptToken(port: Port, token: FragmentToken): Fragment {
   const names = ['kind', 'identity', 'index', 'sequence'];
-  // Read once: what is used is what was looked at.
+  // Read once: what is used is what was checked.
   const { kind, identity, index, sequence } = requireRecord('adopt', 'token', token, names) as Partial<FragmentToken>;
   if (kind !== 'pagepool-fragment') throw invalidArgument('adopt', 'token', token, 'what lend() returned');
   if (identity !== port.identity) throw foreignError('adopt', index);

@@ -55,7 +55,7 @@ export interface PoolNames {
 
 /**
  * How a pool is made; every option has a default. Those of leaks and `onStall` are for the creating thread alone;
- * `stallMs` is for all that do not say otherwise.
+ * `stallMs` is for all that set no other.
  */
 export interface PoolOptions<Channels extends string = string, Requests extends string = string>
   extends LeakOptions,

@@ -65,7 +65,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   /** This thread's port: 0..maxPorts - 1. */
   readonly portId: number;
   readonly engine: 'wasm' | 'typescript';
-  /** `'local'`: the memory cannot be shared, and `share()` says why. */
+  /** `'local'`: the memory cannot be shared, and `share()` throws why. */
   readonly mode: 'shared' | 'local';
   protected readonly notPosted: Unclonable = POOL_NOT_POSTED;
   /** The port's engine, beside the port's own: the fast paths save a load. */
@@ -229,7 +229,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
    * Allocates up to `count` pages into `out` and returns how many; no copy when `out` is the pool's `words()`.
    *
    * @throws PagePoolError POOL_ERR_CLOSING, POOL_ERR_DESTROYED or POOL_ERR_PROVIDER when there is no page and the pool
-   *   closes, or its provider fails. A call that has taken some returns those, and the next one is told
+   *   closes, or its provider fails. A call that has taken some returns those, and the next one throws
    */
   allocBurst(out: Uint32Array, count: number): number {
     return allocBurst(this.#port, out, count);
@@ -294,7 +294,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     const offset = this.#engine.offset(handle);
     if (this.#areas !== undefined) {
       const shift = this.#areas.knownShift(handle);
-      // Looked at again: a refused handle's offset, and that of a page in 4 GiB, is 0.
+      // Asked once more: a refused handle's offset, and that of a page in 4 GiB, is 0.
       return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : offsetOf(this.#port, 'offset', handle);
     }
     if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
@@ -314,7 +314,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     return count;
   }
 
-  /** Whether the processor may look at the fragment's bytes: always with Wasm memory. */
+  /** Whether the processor may read the fragment's bytes: always with Wasm memory. */
   isReadable(handle: Handle): boolean {
     return isReadableHandle(this.#port, 'isReadable', handle);
   }
@@ -465,8 +465,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   /**
-   * Does what other threads asked of this one, for threads that rarely return to their event loop: hands cached pages
-   * back, says that it lives, goes on with a closing that nobody else can finish.
+   * Does what other threads asked of this one, for threads that rarely return to their event loop: returns cached pages
+   * back, shows that it lives, goes on with a closing that nobody else can finish.
    */
   poll(): void {
     this.#attachment.poll();
@@ -474,13 +474,13 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /**
    * Reaps the worker's port when the worker ends, whatever way: what its thread held goes back. Call it as soon as the
-   * worker is made. Workers of Node, Bun and Deno tell of their end; where there are Web Locks, every thread of the
-   * pool is watched from the first call on, and that is how a page hears of its workers.
+   * worker is made. Workers of Node, Bun and Deno announce their end; where there are Web Locks, every thread of the
+   * pool is watched from the first call on, and that is how a page notices the end of its workers.
    *
    * @param worker a Worker, or what holds Workers: a pool of piscina, tinypool or workerpool, or what these pass on.
    *   Workers that are watched already, and those of a pool that have ended, are left alone: call it again for new ones
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is and holds no worker, it has ended, or its end cannot
-   *   be heard of here
+   *   be noticed here
    */
   watch(worker: unknown): void {
     this.#attachment.watch(worker);
@@ -501,7 +501,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   /**
-   * Leaves the pool: hands cached pages back and frees the port. Every later call throws POOL_ERR_DESTROYED. Entries
+   * Leaves the pool: returns cached pages and frees the port. Every later call throws POOL_ERR_DESTROYED. Entries
    * that were received in a batch and not yet taken go to the end of their channel; where it is closed or full they are
    * dropped and counted.
    *
@@ -530,15 +530,15 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   /**
-   * Counts every page and reference anew and compares; exact only when nothing moved meanwhile: the report says so. An
-   * exact one also settles what deaths left, and reaps the ports that were set aside and did nothing since.
+   * Counts every page and reference anew and compares; exact only when nothing moved meanwhile, which the report
+   * states. An exact one also settles what deaths left, and reaps the ports that were set aside and did nothing since.
    */
   audit(): AuditReport {
     return this.#attachment.audit();
   }
 
   /**
-   * Begins to close and returns at once: no page is handed out any more, channels are closed and drained, ports hand
+   * Begins to close and returns at once: no page is allocated any more, channels are closed and drained, ports return
    * their caches back. When every page is home the pool is destroyed. On an attached pool the same as
    * `detach()`, unless the thread that created it is gone: then it closes in that one's place.
    *
@@ -550,7 +550,7 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /**
    * Closes and resolves when every page is home, or with what is missing when `timeoutMs` is over; the pool goes on
-   * closing then. On an attached pool as `destroy()`; the report says whether it closes in another's place.
+   * closing then. On an attached pool as `destroy()`; the report states whether it closes in another's place.
    *
    * @throws an aborted signal's reason; the pool goes on closing. PagePoolError POOL_ERR_PROVIDER when the provider
    *   fails to end

@@ -1,17 +1,17 @@
 // Replies: the waits of one thread for what becomes of its calls.
 //
-// A reply slot has no event of its own: whoever moves its word rings the bell of the port whose thread has to hear of
-// it. A thread has many calls in flight, so when its bell was raised it looks at their slots, and calls those waits
+// A reply slot has no event of its own: whoever moves its word rings the bell of the port whose thread waits for
+// it. A thread has many calls in flight, so when its bell was raised it reads their slots, and calls those waits
 // alone that have something to see.
 
 import { readBell } from '../port/bell.js';
-import { Looks } from '../port/looks.js';
 import type { Port } from '../port/port.js';
+import { Spin } from '../port/spin.js';
 import type { WaitEvent, Waits } from '../port/waits.js';
 
 /** The waits of one port for its calls. */
 export class Replies {
-  readonly looks: Looks = new Looks();
+  readonly spin: Spin = new Spin();
   readonly #port: Port;
   readonly #waits: Waits;
   /** What to call, and whether it is worth it. */
@@ -23,39 +23,39 @@ export class Replies {
   }
 
   /**
-   * The event that `isSo` may be so; it is asked whenever the bell was raised. With `looks` a wait looks before it
+   * The event that `isSo` may be so; it is asked whenever the bell was raised. With `spin` a wait spins before it
    * sleeps.
    */
-  event(isSo: () => boolean, looks?: Looks): WaitEvent {
+  event(isSo: () => boolean, spin?: Spin): WaitEvent {
     return {
       begin: () => {},
-      end: (look) => this.#waiting.delete(look),
+      end: (check) => this.#waiting.delete(check),
       arm: () => readBell(this.#port),
-      listen: (bell, look) => {
-        this.#waiting.set(look, isSo);
+      listen: (bell, check) => {
+        this.#waiting.set(check, isSo);
         if (!this.#waits.canListen) return false;
         this.#waits.listen(bell);
         return true;
       },
-      ...(looks === undefined ? {} : { looks }),
+      ...(spin === undefined ? {} : { spin }),
     };
   }
 
   /** The thread's bell was raised. */
   rung(): void {
-    this.#lookAll();
+    this.#checkAll();
     // An answer that was collected leaves a free slot, for one that waits for that and was asked before.
-    this.#lookAll();
+    this.#checkAll();
   }
 
-  #lookAll(): void {
-    for (const [look, isSo] of this.#waiting) if (this.#port.isGone || isSo()) look();
+  #checkAll(): void {
+    for (const [check, isSo] of this.#waiting) if (this.#port.isGone || isSo()) check();
   }
 
-  /** Every wait looks again, soon: the thread is done with the pool, or something has changed that no bell tells of. */
-  lookAgain(): void {
+  /** Every wait probes again, soon: the thread is done with the pool, or a change was announced by no bell. */
+  checkAgain(): void {
     void Promise.resolve().then(() => {
-      for (const look of [...this.#waiting.keys()]) look();
+      for (const check of [...this.#waiting.keys()]) check();
     });
   }
 }

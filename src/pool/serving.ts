@@ -101,7 +101,7 @@ export class ServedCall implements Call {
       }
     }
     requireOwnFragment(reply, this.#port, 'serve');
-    for (const other of [this.request, this.reply]) if (other !== reply) giveBack(other);
+    for (const other of [this.request, this.reply]) if (other !== reply) releaseQuietly(other);
     this.#send(reply, length, STATUS_DONE);
   }
 
@@ -119,12 +119,12 @@ export class ServedCall implements Call {
     } catch {
       // spent by the handler: the call fails without its message
     }
-    if (reply !== request) giveBack(request);
+    if (reply !== request) releaseQuietly(request);
     if (isWritten) {
       this.#send(reply, text.length, STATUS_REFUSED);
       return;
     }
-    giveBack(reply);
+    releaseQuietly(reply);
     this.#fail();
   }
 
@@ -135,8 +135,8 @@ export class ServedCall implements Call {
       spendFragment(reply);
       return;
     }
-    giveBack(reply);
-    // The reference was gone, whatever the object said: a handler released it by its number.
+    releaseQuietly(reply);
+    // The reference was gone, whatever the object shows: a handler released it by its number.
     if (code !== ERR_CALL_OVER) this.#fail();
   }
 
@@ -153,7 +153,7 @@ export class ServedCall implements Call {
     const isOver = (): boolean => loadWord(port.memory, word) !== served;
     const ender = new AbortController();
     this.#ender = ender;
-    // Without looks: a cancellation is rare, and the handler is to go on at once.
+    // Without spinning: a cancellation is rare, and the handler is to go on at once.
     const wait = { call: 'serve', port, event: this.#replies.event(isOver), probe: () => isOver() || undefined };
     const abort = (): void => {
       if (!ender.signal.aborted) aborter.abort();
@@ -163,7 +163,7 @@ export class ServedCall implements Call {
 }
 
 /** Releases a fragment, if it still has its reference. */
-function giveBack(fragment: Fragment): void {
+function releaseQuietly(fragment: Fragment): void {
   try {
     fragment[dispose]();
   } catch {

@@ -1,4 +1,4 @@
-// What crosses to another thread so that it can attach, and the checks that it is what it says.
+// What crosses to another thread so that it can attach, and the checks that it is what it claims to be.
 //
 // A share is a plain object that postMessage clones. Everything in it is compared with the memory before the first
 // write: version and layout, identity, every constant word of the control region, and that the memory reaches as far as
@@ -32,7 +32,7 @@ import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
 import { type PoolNames, type ResolvedOptions, resolveOptions } from './options.js';
 
 /**
- * What `share()` returns: structured-cloneable, made to be posted to another thread and handed to `PagePool.attach`
+ * What `share()` returns: structured-cloneable, made to be posted to another thread and passed to `PagePool.attach`
  * there.
  */
 export interface PoolShare<Names extends PoolNames = PoolNames> {
@@ -170,7 +170,7 @@ function requireShape(value: unknown): PoolShare {
       'post pool.share() to this thread and pass it on',
     );
   }
-  // Read once: what is used is what was looked at.
+  // Read once: what is used is what was checked.
   const share = requireRecord('attach', 'share', value) as unknown as PoolShare;
   const isComplete = is(
     () =>
@@ -184,7 +184,7 @@ function requireShape(value: unknown): PoolShare {
       ['auto', 'wasm', 'typescript'].includes(share.engine) &&
       (isWasmMemory(share.memory) || isSharedBuffer(share.memory)),
   );
-  // A share of another version may lack what this one has: its version says more than what is missing.
+  // A share of another version may lack what this one has: its version explains more than what is missing.
   if (!isComplete) {
     requireSame('POOL_ERR_ABI_MISMATCH', 'abi', share.abi, ABI_VERSION);
     throw corrupt('POOL_ERR_CORRUPT', 'share', Object.keys(share).join(' '), 'every part of what share() returned');

@@ -7,7 +7,7 @@ import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
 import { freePort } from '../control/claims.js';
 import { createMemory, growStepPages } from '../control/create-memory.js';
-import { sayCreator } from '../control/ending.js';
+import { nameCreator } from '../control/ending.js';
 import { identityKey, writeControl } from '../control/format.js';
 import { planGeometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
@@ -78,7 +78,7 @@ export function beginCreation(call: string, options: unknown): Creation {
         providers: { main: source.isOwn ? undefined : provider, reserve },
       });
       attached.add(port.identity);
-      sayCreator(port);
+      nameCreator(port);
       return startOf({
         port,
         isCreator: true,

@@ -2,7 +2,7 @@
 // but no bytes.
 //
 // Types alone, no code: at run time each is of the same class as its like, and bytes() throws. They are types of their
-// own and no subtypes, so that code which looks at pages is not given one; code for both kinds takes either type and
+// own and no subtypes, so that code which reads pages is not given one; code for both kinds takes either type and
 // asks isReadable(). The pool itself is beside PagePool (page-pool.ts), whose calls name both.
 
 import type { WaitOptions } from '../port/waiting.js';

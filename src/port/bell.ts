@@ -2,8 +2,8 @@
 //
 // Shared words and engine calls alone, so that an explorer steps them (test/interleaving); bells.ts has the order
 // around promises and timers. The port's own thread only. A waiter whose bit is gone was chosen by somebody who
-// published: it owes one wake-up there, until a look finds nothing, or it has passed on. It keeps that in mind from
-// wait to wait. Only debtors look whether something is left, so a hot path pays nothing.
+// published: it owes one wake-up there, until a probe finds nothing, or it has passed on. It keeps that in mind from
+// wait to wait. Only debtors check whether something is left, so a hot path pays nothing.
 
 import { CONTROL_BASE, EVENT_KNOWN_OFFSET, HEADER_FREED_OFFSET, PORT_BELL_OFFSET } from '../../assembly/layout.js';
 import type { Seat } from '../control/claims.js';
@@ -32,13 +32,13 @@ export function bellIndex({ geometry, id }: Omit<Words, 'memory'>): number {
   return (portOffset(geometry, id) + PORT_BELL_OFFSET) >>> 2;
 }
 
-/** The bell as it is, before any bit is set: the thread sleeps only if it is the same after its looks. */
+/** The bell as it is, before any bit is set: the thread sleeps only if it is the same after its probes. */
 export function readBell(words: Words): number {
   // A1 pairs with R1 in assembly/event.ts ring: whoever rings after this ends the wait.
   return Atomics.load(words.memory.i32, bellIndex(words));
 }
 
-/** The port waits there, from before the look that follows. */
+/** The port waits there, from before the probe that follows. */
 export function arm(engine: Bits, event: Awaited, several: boolean): void {
   if (several) {
     engine.arm(event.offset, 1);

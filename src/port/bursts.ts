@@ -55,7 +55,7 @@ function allocMore(port: Port, out: Uint32Array, got: number, count: number): nu
   try {
     seekPages(port, 'allocBurst', count - got, ask);
   } catch (error) {
-    if (done === 0) throw error; // else the next call is told
+    if (done === 0) throw error; // else the next call throws it
   }
   return done;
 }

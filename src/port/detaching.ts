@@ -1,8 +1,8 @@
-// Detaching: a thread gives back what its port has and leaves.
+// Detaching: a thread returns what its port has and leaves.
 //
 // Cached pages go to the ring, entries that the thread had received in a batch but not taken go back into their
-// channels, and references that it still holds are released if the caller says so. Afterwards the port is as good as
-// new.
+// channels, and references that it still holds are released if the caller asks for it. Afterwards the port is as good
+// as new.
 
 import { ERR_PIN } from '../../assembly/layout.js';
 import { PoolMemory } from '../control/memory.js';

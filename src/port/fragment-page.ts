@@ -14,7 +14,7 @@ import { loadWord } from '../control/nodes.js';
 import { descriptorAt, portOffset } from '../control/places.js';
 import type { Port } from './port.js';
 
-/** Hands the port's open fragment page back, if nobody holds a fragment of it. Whether there was one. */
+/** Returns the port's open fragment page, if nobody holds a fragment of it. Whether there was one. */
 export function returnIdleFragmentPage({ engine, geometry, id, memory, waits }: Port): boolean {
   const port = portOffset(geometry, id);
   const page = loadWord(memory, port + PORT_FRAGMENT_PAGE_OFFSET);

@@ -33,7 +33,7 @@ export function extentOf(port: Port, call: string, handle: number): number {
   return extent;
 }
 
-/** Whether the processor may look at the bytes of the handle's fragment; throws when the handle is refused. */
+/** Whether the processor may read the bytes of the handle's fragment; throws when the handle is refused. */
 export function isReadableHandle(port: Port, call: string, handle: number): boolean {
   extentOf(port, call, handle);
   const page = pageOfHandle(port, handle);

@@ -1,7 +1,7 @@
 // A port: this thread's attachment to a pool, as the rooms above share it.
 //
 // A port belongs to one thread. It is opened, parked and given up here, and nobody else writes its fields: whoever has
-// to hear of a change is the port's one listener.
+// to be notified of a change is the port's one listener.
 
 import { STATE_ACTIVE, STATE_CLOSING, STATE_DESTROYED } from '../../assembly/layout.js';
 import { claimOf, claimPort, freePort, keepClaim } from '../control/claims.js';
@@ -43,18 +43,18 @@ export interface Port extends AreasSeat, SupplySeat {
   readonly isGone: boolean;
   /** Another thread took this one for dead and reaped the port: its words are somebody else's. */
   readonly isLost: boolean;
-  /** Hears of this thread's waits. */
+  /** Is notified of this thread's waits. */
   readonly waitWatch: WaitWatch | undefined;
   /** Waits of this thread that are under way: it is parked while there are any. */
   readonly waits: number;
   /** The signals of those waits. */
   readonly signals: Signals;
-  /** Who hears of changes; nobody once the port is gone. */
+  /** Who is notified of changes; nobody once the port is gone. */
   readonly listener: PortListener | undefined;
 }
 
 /**
- * Who has to hear of a port's changes: it names the pool's objects, which an object that somebody keeps need not keep.
+ * Who is notified of a port's changes. Dropped with the port: it would keep the pool's objects alive.
  */
 export interface PortListener {
   /** Another engine serves the port's calls from now on. */
@@ -75,7 +75,7 @@ export interface WatchedWait {
   readonly startMs?: number | undefined;
 }
 
-/** Who hears of waits that sleep, and can say why they do. */
+/** Who is notified of waits that sleep, and can report why they do. */
 export interface WaitWatch {
   begin(wait: WatchedWait): void;
   end(wait: WatchedWait, isAnswered: boolean): void;
@@ -153,14 +153,14 @@ export function openPort(plan: PortPlan): Port {
   }
 }
 
-/** Tells `listener` of the port's changes, until it is gone. */
+/** Notifies `listener` of the port's changes, until it is gone. */
 export function listen(port: Port, listener: PortListener): void {
   const open: Open = port;
   if (open.listener !== undefined) throw new Error('there is a listener');
   open.listener = listener;
 }
 
-/** From now on `watch` hears of the port's waits. */
+/** From now on `watch` is notified of the port's waits. */
 export function watchWaits(port: Port, watch: WaitWatch): void {
   (port as Open).waitWatch = watch;
 }
@@ -198,7 +198,7 @@ export function shrink(port: Port, memory: PoolMemory, scratch: Scratch): void {
   Object.assign(port, { memory, scratch });
 }
 
-/** Hands this port's cached pages back before its thread may stand still. */
+/** Returns this port's cached pages before its thread may stand still. */
 export function park(port: Port): void {
   (port as Open).waits++;
   port.engine.park();

@@ -1,7 +1,7 @@
 // A port's scratch: words in the pool's own memory that bursts work on without copying.
 //
 // One stretch a port, its own thread only. The first part serves the calls themselves, for arrays that lie elsewhere;
-// the rest is handed out by `take`, never given back before the thread detaches.
+// the rest is taken by `take`, and stays taken until the thread detaches.
 
 import type { Geometry } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
@@ -78,7 +78,7 @@ export class Scratch {
   }
 }
 
-/** A scratch that is nobody's: for ports that are gone, whose calls refuse but look at their arguments first. */
+/** A scratch that is nobody's: for ports that are gone, whose calls refuse but check their arguments first. */
 export function idleScratch(): Scratch {
   const bytes = OWN_WORDS * 4;
   return new Scratch({ u32: new Uint32Array(OWN_WORDS) }, { scratchOffset: 0, scratchBytes: bytes }, 0);

@@ -1,4 +1,4 @@
-// Waiting: until a condition is true, with a signal, a timeout, and a look on a timer.
+// Waiting: until a condition is true, with a signal, a timeout, and a check by a timer.
 //
 // On any event that can be armed and listened to: one of the pool (waits.ts), or another one of the same shape. The
 // port is parked meanwhile, so that nobody waits for pages in the cache of a thread that stands still.
@@ -8,8 +8,8 @@ import { monotonicMs } from '../platform/clock.js';
 import { hold, letGo, startTimer } from '../platform/timers.js';
 import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
-import type { Probe } from './looks.js';
 import { destroyedError, ownsPort, type Port, park, unpark, type WatchedWait } from './port.js';
+import type { Probe } from './spin.js';
 import type { Units, WaitEvent } from './waits.js';
 
 /** How to wait. */
@@ -23,9 +23,9 @@ export interface WaitOptions {
 }
 
 const TIMER_MS_MAX = 2 ** 31 - 1;
-const LOOK_MS_MIN = 1;
-const LOOK_MS_MAX = 10;
-/** A timeout as long says where the pages are, which takes a look at all of them: whoever polls pays nothing. */
+const CHECK_MS_MIN = 1;
+const CHECK_MS_MAX = 10;
+/** The error of a timeout as long reports where the pages are, which reads all of them: whoever polls pays nothing. */
 const DESCRIBED_MS_MIN = 10;
 
 /** The options, checked. */
@@ -66,7 +66,7 @@ export function catchUp({ areas, supply }: Port): void {
 export interface Wait<T> extends WatchedWait {
   readonly port: Port;
   readonly event: WaitEvent;
-  /** The call that is waited for: its result, or undefined where it says "not now". */
+  /** The call that is waited for: its result, or undefined as long as it cannot be had. */
   readonly probe: Probe<T>;
   /**
    * The question whether it would succeed, as the call itself asks: cheap, and nothing is taken. Without, it is made.
@@ -80,10 +80,10 @@ export interface Wait<T> extends WatchedWait {
 
 /**
  * Resolves with the first result of the probe that is not undefined. The port is parked meanwhile. Time and signal
- * count from the first look. A thread whose waits succeed one after the other lets its event loop run now and then.
+ * count from the first probe. A thread whose waits succeed one after the other lets its event loop run now and then.
  *
  * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted;
- *   POOL_ERR_DESTROYED when this thread is done with the pool, and the probe says nothing else; what the probe throws
+ *   POOL_ERR_DESTROYED when this thread is done with the pool, and the probe has no other result; what the probe throws
  */
 export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<T> {
   const { signal, timeoutMs = Infinity } = options;
@@ -97,26 +97,26 @@ export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<
     requireUnaborted(signal);
   }
   const { ask, event, probe } = wait;
-  let first = look(wait);
+  let first = probeOnce(wait);
   // A thread that waits for something else as well goes on to that at once.
   if (first === undefined && timeoutMs > 0 && wait.port.waits === 0) {
-    first = event.looks?.spin(ask === undefined ? probe : () => (ask() ? probe() : undefined));
+    first = event.spin?.until(ask === undefined ? probe : () => (ask() ? probe() : undefined));
   }
   if (first !== undefined) return first;
   const leftMs = timeoutMs - (monotonicMs() - startMs);
   if (leftMs <= 0) throw timeoutError(wait, timeoutMs);
   const asleep = due === undefined ? carried(wait) : wait;
-  return new Promise<T>((resolve, reject) => new AsyncWait(asleep, options, leftMs, resolve, reject).look());
+  return new Promise<T>((resolve, reject) => new AsyncWait(asleep, options, leftMs, resolve, reject).check());
 }
 
-/** Later looks come from timers and wake-ups: what they bring was asked for here. */
+/** Later probes are made by timers and wake-ups: what they take was asked for here. */
 function carried<T>(wait: Wait<T>): Wait<T> {
   const probe = wait.port.leaks?.carry(wait.probe);
   return probe === undefined ? wait : { ...wait, probe };
 }
 
-/** One look. Where this thread is done with the pool nothing comes any more. */
-function look<T>({ call, port, probe }: Wait<T>): T | undefined {
+/** One probe. Where this thread is done with the pool there is nothing to wait for any more. */
+function probeOnce<T>({ call, port, probe }: Wait<T>): T | undefined {
   const result = probe();
   if (result === undefined && port.isGone) throw destroyedError(call);
   return result;
@@ -133,8 +133,8 @@ class AsyncWait<T> {
   readonly #resolve: (result: T) => void;
   readonly #reject: (reason: unknown) => void;
   #timeout: Timer | undefined;
-  #lookTimer: Timer | undefined;
-  #lookMs = LOOK_MS_MIN;
+  #checkTimer: Timer | undefined;
+  #checkMs = CHECK_MS_MIN;
   readonly #sinceMs = monotonicMs();
   #isOver = false;
 
@@ -152,33 +152,33 @@ class AsyncWait<T> {
     const { signal, ref } = options;
     // First of all: it may throw, and nothing may be left then.
     if (signal !== undefined) wait.port.signals.add(signal, this.#abort);
-    wait.event.begin(this.look, wait.units ?? 'one');
+    wait.event.begin(this.check, wait.units ?? 'one');
     park(wait.port);
     this.#wake(leftMs);
     wait.port.waitWatch?.begin(wait);
     if (ref !== false) hold();
   }
 
-  /** Looks at the condition; waits on when it is not true. */
-  readonly look = (): void => {
+  /** Probes the condition; waits on when it is not true. */
+  readonly check = (): void => {
     if (this.#isOver) return;
-    if (this.#lookTimer !== undefined) clearTimeout(this.#lookTimer);
+    if (this.#checkTimer !== undefined) clearTimeout(this.#checkTimer);
     try {
       const { event, port, units = 'one' } = this.#wait;
       ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
       catchUp(port);
       const armed = event.arm(units);
-      const result = look(this.#wait);
+      const result = probeOnce(this.#wait);
       if (result !== undefined) {
         this.#end(true);
         this.#resolve(result);
         return;
       }
-      // A look may have filled the cache: nothing stays there while the thread waits.
+      // A probe may have filled the cache: nothing stays there while the thread waits.
       port.engine.park();
-      if (!event.listen(armed, this.look) || units === 'none') {
-        this.#lookTimer = startTimer(this.look, this.#lookMs);
-        this.#lookMs = Math.min(this.#lookMs * 2, LOOK_MS_MAX);
+      if (!event.listen(armed, this.check) || units === 'none') {
+        this.#checkTimer = startTimer(this.check, this.#checkMs);
+        this.#checkMs = Math.min(this.#checkMs * 2, CHECK_MS_MAX);
       }
     } catch (error) {
       this.#fail(error);
@@ -207,12 +207,12 @@ class AsyncWait<T> {
     const { signal, ref } = this.#options;
     const { event, isPeek, port, units = 'one' } = this.#wait;
     this.#isOver = true;
-    if (isAnswered) event.looks?.slept(monotonicMs() - this.#sinceMs);
+    if (isAnswered) event.spin?.slept(monotonicMs() - this.#sinceMs);
     if (this.#timeout !== undefined) clearTimeout(this.#timeout);
-    if (this.#lookTimer !== undefined) clearTimeout(this.#lookTimer);
+    if (this.#checkTimer !== undefined) clearTimeout(this.#checkTimer);
     if (ref !== false) letGo();
     port.waitWatch?.end(this.#wait, isAnswered);
-    event.end(this.look, units);
+    event.end(this.check, units);
     unpark(port);
     event.settle?.(isAnswered && isPeek === true);
     if (signal !== undefined) port.signals.remove(signal, this.#abort);

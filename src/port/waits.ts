@@ -1,43 +1,43 @@
 // The waits of one thread: on one bell, for everything that it waits for in one pool.
 //
-// A thread has one waitAsync, on its bell, for as long as it is attached: it hears of news by it as well. When the bell
-// was raised each event is looked at: its bits are set again first, and its waits look in their order until one finds
-// nothing. Who waits in company looks every 20 ms, by one timer a thread: another waiter may have been chosen, and be
-// busy, dead and not reaped yet, or gone to wait elsewhere. The reaction of a waitAsync holds all of this weakly: in
-// Firefox an unsettled one keeps what it holds for good. Where waitAsync is missing, or memory is not shared, no bit is
-// set, since nobody could ring; there only timers look (waiting.ts).
+// A thread has one waitAsync, on its bell, for as long as it is attached: news wake it by the bell as well. When the
+// bell was raised each event is checked: its bits are set again first, and its waits probe in their order until one
+// finds nothing. Who waits in company probes every 20 ms, by one timer a thread: another waiter may have been chosen,
+// and be busy, dead and not reaped yet, or gone to wait elsewhere. The reaction of a waitAsync holds all of this
+// weakly: in Firefox an unsettled one keeps what it holds for good. Where waitAsync is missing, or memory is not
+// shared, no bit is set, since nobody could ring; there only timers probe (waiting.ts).
 
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { startTimer } from '../platform/timers.js';
 import { nextTurn, turnDue } from '../platform/turns.js';
 import type { Timer } from '../platform/types.js';
 import { type Awaited, arm, bellIndex, disarm, FREED, hasCompany, readBell, settle } from './bell.js';
-import { Looks } from './looks.js';
 import type { Port } from './port.js';
+import { Spin } from './spin.js';
 
-/** How often a thread looks that waits in company. */
+/** How often a thread probes that waits in company. */
 const COMPANY_MS = 20;
 
 /**
  * What a wait needs of an event: one unit, several at once, or none of its units. The last kind is woken by news alone,
- * and looks by its own timer: chosen for a unit it would only stand in the way.
+ * and probes by its own timer: chosen for a unit it would only stand in the way.
  */
 export type Units = 'one' | 'several' | 'none';
 
 /** What a wait asks of the event that it waits for. */
 export interface WaitEvent {
-  /** A wait begins; `look` is called when it may be worth it. */
-  begin(look: () => void, units: Units): void;
+  /** A wait begins; `check` is called when a probe may succeed. */
+  begin(check: () => void, units: Units): void;
   /** It is over. */
-  end(look: () => void, units: Units): void;
+  end(check: () => void, units: Units): void;
   /** Afterwards, when the thread caches again: whoever was woken and took nothing, or not all, passes it on. */
   settle?(isPeek: boolean): void;
-  /** Before each look: what to listen with after it. */
+  /** Before each probe: what to listen with after it. */
   arm(units: Units): number;
-  /** The look found nothing: `look` is called when there is something new. False where only a timer can tell. */
-  listen(armed: number, look: () => void): boolean;
-  /** How looking went so far; without, it is not worth the processor's time. */
-  readonly looks?: Looks | undefined;
+  /** The probe found nothing: `check` is called when there is something new. False where only a timer can find out. */
+  listen(armed: number, check: () => void): boolean;
+  /** Probes before the thread sleeps; without, they are not worth the processor's time. */
+  readonly spin?: Spin | undefined;
 }
 
 /** Threads' waits that may be rung: nothing else keeps them while a program has only promises of them. */
@@ -48,13 +48,14 @@ export class Waits {
   readonly #port: Port;
   readonly #onRung: () => boolean;
   readonly #events: PoolEvent[] = [];
-  /** Whether a waitAsync is under way, or a look that starts one. */
+  /** Whether a waitAsync is under way, or a check that starts one. */
   #isQueued = false;
   #isOver = false;
   #tick: Timer | undefined;
 
   /**
-   * @param onRung what the thread does whenever its bell was raised, before its waits look: true, and all of them look
+   * @param onRung what the thread does whenever its bell was raised, before its waits probe: true, and all of them
+   *   probe
    */
   constructor(port: Port, onRung: () => boolean) {
     this.#port = port;
@@ -73,15 +74,15 @@ export class Waits {
     return this.#port.memory.isShared && hasWaitAsync();
   }
 
-  /** From here on the thread hears its bell. */
+  /** From here on the thread listens to its bell. */
   start(): void {
-    this.#hear();
+    this.#answerBell();
     // Behind what may throw: nothing keeps a pool that could not be made.
     if (this.canListen) rooted.add(this);
   }
 
   /**
-   * The thread is done with the pool: its bits are others' from now on, and its waits look once more, which ends them.
+   * The thread is done with the pool: its bits are others' from now on, and its waits probe once more, which ends them.
    */
   end(): void {
     if (this.#isOver) return;
@@ -90,16 +91,16 @@ export class Waits {
     if (this.#tick !== undefined) clearTimeout(this.#tick); // worklets have neither
     if (!this.#port.isLost) this.withdraw();
     void Promise.resolve().then(() => {
-      for (const event of this.#events) event.lookAll();
+      for (const event of this.#events) event.checkAll();
     });
     // N1 no ordering needed: lets go of this thread's own waitAsync.
     if (this.#port.memory.isShared) Atomics.notify(this.#port.memory.i32, bellIndex(this.#port));
   }
 
-  /** Every wait looks again, soon: something has changed that no event tells of. */
-  lookAgain(): void {
+  /** Every wait probes again, soon: something has changed that no event announces. */
+  checkAgain(): void {
     void Promise.resolve().then(() => {
-      if (!this.#isOver) for (const event of this.#events) event.lookAll();
+      if (!this.#isOver) for (const event of this.#events) event.checkAll();
     });
   }
 
@@ -115,23 +116,23 @@ export class Waits {
     }
   }
 
-  /** The thread goes on: its waits set their bits again and look. */
+  /** The thread goes on: its waits set their bits again and probe. */
   resume(): void {
-    if (this.#events.some((event) => event.isAwaited)) void Promise.resolve().then(() => this.#hear());
+    if (this.#events.some((event) => event.isAwaited)) void Promise.resolve().then(() => this.#answerBell());
   }
 
-  /** For events: the bell is listened to from what it was before the look. */
+  /** For events: the bell is listened to from what it was before the probe. */
   listen(bell: number): void {
     if (!this.#isQueued && !this.#isOver) this.#queue(bell);
   }
 
-  /** For events: looks again after a while. */
+  /** For events: checks again after a while. */
   tick(): void {
     if (this.#isOver) return;
     this.#tick ??= startTimer(() => {
       this.#tick = undefined;
-      this.#hear();
-      for (const event of this.#events) event.lookAtTick();
+      this.#answerBell();
+      for (const event of this.#events) event.checkAtTick();
     }, COMPANY_MS);
   }
 
@@ -143,18 +144,18 @@ export class Waits {
   }
 
   /** The bell was raised, or may have been. */
-  #hear(): void {
+  #answerBell(): void {
     if (this.#isOver) return;
     const wasQueued = this.#isQueued;
-    // Waits that look meanwhile must not listen from a later bell than this: it may have been raised for others.
+    // Waits that probe meanwhile must not listen from a later bell than this: it may have been raised for others.
     this.#isQueued = true;
     const bell = readBell(this.#port);
     try {
       const isNews = this.#onRung();
       for (const event of this.#events) {
         if (this.#isOver) break;
-        if (isNews) event.lookAll();
-        else event.look();
+        if (isNews) event.checkAll();
+        else event.check();
       }
     } finally {
       this.#isQueued = wasQueued;
@@ -173,7 +174,7 @@ export class Waits {
   /** For the reaction of the thread's waitAsync. */
   rung(): void {
     this.#isQueued = false;
-    this.#hear();
+    this.#answerBell();
   }
 }
 
@@ -183,12 +184,12 @@ export class PoolEvent implements WaitEvent, Awaited {
   isArmed = false;
   isArmedForSeveral = false;
   owes = false;
-  readonly looks: Looks = new Looks();
+  readonly spin: Spin = new Spin();
   readonly #waits: Waits;
   readonly #port: Port;
   readonly #isLeft: () => boolean;
-  /** Looks of the waits, in their order. */
-  readonly #looks: Readonly<Record<Units, Set<() => void>>> = { one: new Set(), several: new Set(), none: new Set() };
+  /** By which each wait probes, in their order. */
+  readonly #checks: Readonly<Record<Units, Set<() => void>>> = { one: new Set(), several: new Set(), none: new Set() };
   #blocked = 0;
   #isSettling = false;
 
@@ -206,15 +207,15 @@ export class PoolEvent implements WaitEvent, Awaited {
 
   /** Whether a wait is under way. */
   get isAwaited(): boolean {
-    return this.#looks.one.size + this.#looks.several.size > 0;
+    return this.#checks.one.size + this.#checks.several.size > 0;
   }
 
-  begin(look: () => void, units: Units): void {
-    this.#looks[units].add(look);
+  begin(check: () => void, units: Units): void {
+    this.#checks[units].add(check);
   }
 
-  end(look: () => void, units: Units): void {
-    this.#looks[units].delete(look);
+  end(check: () => void, units: Units): void {
+    this.#checks[units].delete(check);
     if (!this.isAwaited && this.#blocked === 0 && !this.#port.isLost) disarm(this.#port.engine, this);
     this.#waits.ended();
   }
@@ -225,17 +226,17 @@ export class PoolEvent implements WaitEvent, Awaited {
     return bell;
   }
 
-  listen(bell: number, look: () => void): boolean {
-    // A look found nothing: there is nothing to pass on.
-    if (this.#looks.one.has(look)) this.owes = false;
+  listen(bell: number, check: () => void): boolean {
+    // A probe found nothing: there is nothing to pass on.
+    if (this.#checks.one.has(check)) this.owes = false;
     if (!this.#waits.canListen) return false;
     this.#waits.listen(bell);
-    if (!this.#looks.none.has(look) && this.#needsTick()) this.#waits.tick();
+    if (!this.#checks.none.has(check) && this.#needsTick()) this.#waits.tick();
     return true;
   }
 
   /**
-   * Pays what the thread owes here. A wait that only looked took nothing: its caller does that by the loop's next turn,
+   * Pays what the thread owes here. A wait that only probed took nothing: its caller does that by the loop's next turn,
    * as a rule.
    */
   settle(isPeek: boolean): void {
@@ -249,42 +250,42 @@ export class PoolEvent implements WaitEvent, Awaited {
     }
   }
 
-  /** The bell was raised: the bits are set, and the waits look in their order, while there is something. */
-  look(): void {
-    this.#lookWhile(this.#isLeft);
+  /** The bell was raised: the bits are set, and the waits probe in their order, while there is something. */
+  check(): void {
+    this.#checkWhile(this.#isLeft);
   }
 
   /** After a while: pages in other ports' caches are found by taking alone. */
-  lookAtTick(): void {
-    if (this.offset === FREED) this.#lookWhile(() => true);
+  checkAtTick(): void {
+    if (this.offset === FREED) this.#checkWhile(() => true);
   }
 
-  /** Every wait looks. */
-  lookAll(): void {
-    const { one, several, none } = this.#looks;
-    for (const look of [...one, ...several, ...none]) look();
+  /** Every wait probes. */
+  checkAll(): void {
+    const { one, several, none } = this.#checks;
+    for (const check of [...one, ...several, ...none]) check();
   }
 
-  #lookWhile(isLeft: () => boolean): void {
+  #checkWhile(isLeft: () => boolean): void {
     for (const units of ['one', 'several'] as const) {
-      const looks = this.#looks[units];
-      if (looks.size === 0) continue;
+      const checks = this.#checks[units];
+      if (checks.size === 0) continue;
       this.arm(units);
-      for (const look of looks) {
+      for (const check of checks) {
         if (!isLeft()) {
           if (units === 'one') this.owes = false;
           break;
         }
-        look();
-        if (looks.has(look)) break;
+        check();
+        if (checks.has(check)) break;
       }
       // Those that were not called wait on as they did.
-      if (looks.size > 0 && this.#needsTick()) this.#waits.tick();
+      if (checks.size > 0 && this.#needsTick()) this.#waits.tick();
     }
   }
 
   /**
-   * Pages in others' caches are found by looking alone; and in company another one may have been chosen, and be busy.
+   * Pages in others' caches are found by probing alone; and in company another one may have been chosen, and be busy.
    */
   #needsTick(): boolean {
     return this.offset === FREED || hasCompany(this.#port, this);

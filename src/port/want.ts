@@ -1,6 +1,6 @@
-// Where a call looks further that found no page: one order for all of them.
+// Where a call that found no page searches further: one order for all of them.
 //
-// The port's own thread only. What is looked for may be in the open fragment page of this very thread, or with a
+// The port's own thread only. A page may be left in the open fragment page of this very thread, or with a
 // provider. The engine knows neither: it asks its caches, the ring, the provider's side and the other ports.
 
 import { leaveWant, ringOwner } from '../control/owner.js';
@@ -8,7 +8,7 @@ import { returnIdleFragmentPage } from './fragment-page.js';
 import { exhausted, type Port } from './port.js';
 
 /**
- * Looks further for `count` pages, and asks the engine again wherever there may be some: the one way, for all calls.
+ * Searches further for `count` pages, and asks the engine again wherever there may be some: the one way, for all calls.
  * The last answer of `ask`, which is 0 as long as it lacks something.
  *
  * @throws PagePoolError POOL_ERR_CLOSING or POOL_ERR_DESTROYED when no page will ever come; POOL_ERR_PROVIDER when this

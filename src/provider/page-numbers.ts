@@ -1,7 +1,7 @@
 // Page numbers: where the areas of one context leave room for another one.
 //
 // An area needs numbers in a row, so what counts is the longest run that no area has, and not how many are left in all:
-// areas of several sizes leave gaps. Both sides of a context look at it in the same way.
+// areas of several sizes leave gaps. Both sides of a context read it in the same way.
 
 import type { Area, ProviderContext } from './provider.js';
 

@@ -40,7 +40,7 @@ export interface ProviderContext {
 export interface MemoryProvider {
   /** `'wasm-memory'`, or another provider's name. */
   readonly kind: string;
-  /** May the processor look at a page? */
+  /** May the processor read a page? */
   readonly readable: boolean;
   /** May a pinned page leave the pool? */
   readonly detachable: boolean;

@@ -208,7 +208,7 @@ class SlabProvider implements MemoryProvider {
 }
 
 /**
- * Pages from big shared buffers, which are given back when they are not used any more: on `trim()`, and when nothing
+ * Pages from big shared buffers, which are let go when they are not used any more: on `trim()`, and when nothing
  * was allocated or released for a while. Several pools may share one provider; each has slabs of its own.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown or outside its range

@@ -85,7 +85,7 @@ class UserAreaProvider implements MemoryProvider {
       try {
         if (waiting.wants > 0) this.#serve(other, waiting);
       } catch {
-        // Nothing of this pool's: the other one asks again, and is told then.
+        // Nothing of this pool's: the other one asks again, and is answered then.
       }
     }
   }

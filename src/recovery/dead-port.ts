@@ -114,7 +114,7 @@ export class DeadPort {
   /** A shared word, now. */
   *load(address: number): Steps<number> {
     yield;
-    // N1 no ordering of its own: callers say which step of the dead port they ask about.
+    // N1 no ordering of its own: callers name the step of the dead port they ask about.
     return Atomics.load(this.memory.i32, address >>> 2) >>> 0;
   }
 

@@ -1,8 +1,8 @@
 // Listing: what nobody uses can be found, by its bit and by the hint that does not stand behind it.
 //
 // A death may leave a page on the provider's side without its bit: that of a port between the page's state and the bit,
-// and that of the owner. The owner takes bits before it looks at pages, and sets them after it has written states. A
-// bit too many costs one look, so all of this may be done twice, also by a reaper that follows another one.
+// and that of the owner. The owner takes bits before it reads pages, and sets them after it has written states. A
+// bit too many costs one check, so all of this may be done twice, also by a reaper that follows another one.
 
 import {
   CONTROL_BASE,
@@ -14,15 +14,15 @@ import {
   HOME_STATE_MASK,
   RETIRED_WORD_SHIFT,
 } from '../../assembly/layout.js';
-import { PORT_MASK } from '../control/claims.js';
+import { portOfSeat } from '../control/claims.js';
 import { loweredHint } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
 import type { DeadPort } from './dead-port.js';
 
 /**
- * Makes pages of one state findable, the first one the first: HOME_FRESH where ports look for pages, HOME_RETIRED where
- * the owner does, as assembly/supply.ts list. The hint moves once, however many they are: its stamp comes back after a
- * few thousand moves, and who saw it before must not take it for the same.
+ * Makes pages of one state findable, the first one the first: HOME_FRESH where ports search for pages, HOME_RETIRED
+ * where the owner does, as assembly/supply.ts list. The hint moves once, however many they are: its stamp comes back
+ * after a few thousand moves, and who saw it before must not take it for the same.
  */
 export function* list(port: DeadPort, state: number, pages: readonly number[]): Steps<void> {
   const { retiredBitsOffset, supplyBitsOffset, supplyHintOffset } = port.geometry;
@@ -45,7 +45,7 @@ export function* list(port: DeadPort, state: number, pages: readonly number[]): 
 export function* listForOwner(port: DeadPort): Steps<void> {
   const { ownPages, pageCount } = port.geometry;
   // Plain: the word is written before anybody attaches. A later thread of the owner's port has left nothing to do here.
-  if ((port.word(CONTROL_BASE + HEADER_OWNER_OFFSET) & PORT_MASK) !== port.id + 1) return;
+  if (portOfSeat(port.word(CONTROL_BASE + HEADER_OWNER_OFFSET)) !== port.id) return;
   const byState: number[][] = [[], [], [], [], []];
   for (let page = ownPages + 1; page <= pageCount; page++) {
     const home = yield* port.load(port.descriptor(page) + DESCRIPTOR_HOME_OFFSET);

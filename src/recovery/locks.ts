@@ -1,9 +1,9 @@
-// Locks that end with their threads: what tells a death where there is no exit event.
+// Locks that end with their threads: what shows a death where there is no exit event.
 //
 // Each port's thread holds a Web Lock named after the pool, the port and the claim, from attaching to detaching, once
 // some thread of the pool watches by locks; a watcher asks for the same lock and is granted it when the holder has let
-// go or is gone. A port word says that the lock is held, so that nobody asks before. Nothing here keeps a program alive
-// in Node or a browser; in Deno a lock that is held or asked for does.
+// go or is gone. A port word records that the lock is held, so that nobody asks before. Nothing here keeps a program
+// alive in Node or a browser; in Deno a lock that is held or asked for does.
 
 import { CLAIM_SEQ_SHIFT, CLAIM_STATE_MASK, PORT_LOCK_OFFSET } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
@@ -22,7 +22,7 @@ export interface Locks {
   ): Promise<unknown>;
 }
 
-/** How often Node is asked to look at its locks. */
+/** How often Node is asked to check its locks. */
 const NUDGE_MS = 1000;
 
 /** The platform's locks, where it has some. */

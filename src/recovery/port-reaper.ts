@@ -1,4 +1,4 @@
-// The reaper of one attached thread: whose port may be reaped, in which order, and who is told afterwards.
+// The reaper of one attached thread: whose port may be reaped, in which order, and who is notified afterwards.
 //
 // The thread of an attached port only, never inside another call of its own: from the public call, from a worker's
 // exit, from a lock that was granted. The steps themselves stand in reap.ts and act through a TypeScript engine on the
@@ -128,7 +128,7 @@ export class PortReaper {
     return known !== undefined && isSameClaim(known, claim);
   }
 
-  /** Reaps a port that nobody has, its reaper's before. Undefined: its claim word has changed, look again. */
+  /** Reaps a port that nobody has, its reaper's before. Undefined: its claim word has changed, read it again. */
   #reapDead(id: number, seen: number): ReapReport[] | undefined {
     const { memory, geometry, id: own } = this.#port;
     if ((seen & CLAIM_STATE_MASK) === CLAIM_REAPING && reaperOf(seen) !== own) {
@@ -177,7 +177,7 @@ export class PortReaper {
     });
   }
 
-  /** A port whose thread may live. Undefined: its claim word has changed, look again. */
+  /** A port whose thread may live. Undefined: its claim word has changed, read it again. */
   #setAside(portId: number, seen: number, force: boolean): ReapReport | undefined {
     if (!isAttached(seen)) {
       const reaper = reaperOf(seen);

@@ -1,7 +1,7 @@
 // Quarantine: a port whose thread is not known to be dead is set aside, and nothing it has is touched.
 //
 // What only its thread writes is digested when the port is set aside. An audit that finds the pool quiet and the digest
-// as it was reaps the port; a thread that lives takes its port back as soon as it hears of it (src/port/port.ts
+// as it was reaps the port; a thread that lives takes its port back as soon as it finds that out (src/port/port.ts
 // keepClaim), or shows itself by another digest. Any attached thread may call.
 
 import {

@@ -1,7 +1,7 @@
 // Reaping: what a dead thread's port has goes back where it belongs, and the port is free again.
 //
 // The reaper claims the port and then is that port: it settles the operation record, tidies what the record does not
-// cover, and hands everything back with the port's own engine calls, as a thread does that detaches. So whatever the
+// cover, and returns everything with the port's own engine calls, as a thread does that detaches. So whatever the
 // reaper does has a record in the dead port's name, and a reaper that dies leaves a dead port: the next one goes on
 // where it stopped. Rejected: adopting row by row into the reaper's own ledger, which needs a redo record of its own
 // for each step.
@@ -86,7 +86,7 @@ export function emptyFindings(portId: number): Findings {
 
 /**
  * Claims a dead port for `reaper`. False: its claim word is not `seen` any more, and somebody else has it. The word
- * also says who goes on when this reaper dies: whoever reaps it.
+ * also names who goes on when this reaper dies: whoever reaps it.
  */
 export function* claimDead(port: DeadPort, seen: number, reaper: number): Steps<boolean> {
   // Of two reapers one wins; what the dead thread wrote came before its end, and its end before any reaper knew of it.
@@ -172,7 +172,7 @@ function* tidyFragmentPage(port: DeadPort): Steps<void> {
   port.set(PORT_FRAGMENT_PAGE_OFFSET, 0);
 }
 
-/** The page whose count was about to move: nobody can tell whether it did. */
+/** The page whose count was about to move: nobody can know whether it did. */
 function* markSuspect(port: DeadPort): Steps<number[]> {
   const page = port.get(PORT_COUNTING_OFFSET);
   if (page === 0) return [];
@@ -228,7 +228,7 @@ function* ringEveryBell({ geometry, memory }: DeadPort): Steps<void> {
   for (let id = 0; id < geometry.maxPorts; id++) {
     const bell = (portOffset(geometry, id) + PORT_BELL_OFFSET) >>> 2;
     yield;
-    // R1 pairs with A1 in src/port/bell.ts readBell: what was handed back is visible to whoever finds the bell raised.
+    // R1 pairs with A1 in src/port/bell.ts readBell: what was returned is visible to whoever finds the bell raised.
     Atomics.add(memory.i32, bell, 1);
     yield;
     // N2 no ordering needed: the bell was raised before.

@@ -2,7 +2,7 @@
 // is undone.
 //
 // Every record holds absolute values, so settling sets and never adds: a reaper that dies here is followed by one that
-// settles the same record again. What each kind means stands at RECORD_* in assembly/layout.ts; which word tells
+// settles the same record again. What each kind means stands at RECORD_* in assembly/layout.ts; which word shows
 // whether the step happened stands at each function here. Source: docs/architecture.md, the exchange ring (three
 // witnesses), explored in test/interleaving.
 
@@ -133,7 +133,7 @@ function* settleExchange(port: DeadPort, { address, seen, next, holder }: OpenRe
   port.setWord(holder, seen & nodeMask);
 }
 
-/** Whether another port's record says that it saw the word: then it was there. */
+/** Whether another port's record names the word: then it was there. */
 function* isSeenByOthers(port: DeadPort, address: number, word: number): Steps<boolean> {
   for (let id = 0; id < port.geometry.maxPorts; id++) {
     if (id === port.id) continue;
@@ -214,7 +214,7 @@ function isListed({ geometry }: DeadPort, page: number, state: number): boolean 
   return state === HOME_RETIRED || (state === HOME_FRESH && page > geometry.ownPages);
 }
 
-/** A retirement: it happened if the home word is not the one it had. The stamp tells, whatever flags others set. */
+/** A retirement: it happened if the home word is not the one it had. The stamp decides, whatever flags others set. */
 function* settleRetire(
   port: DeadPort,
   { page, index: leaves, address: before, value: releases }: OpenRecord,

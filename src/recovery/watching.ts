@@ -1,8 +1,8 @@
-// Watching: hearing of the end of other threads, and reaping what they leave.
+// Watching: noticing the end of other threads, and reaping what they leave.
 //
-// Two ways of hearing: a worker's exit event (Node, Bun, Deno) names its thread by the number that its ports carry, and
-// locks (locks.ts) tell of every port's thread, whoever started it. The watching port's own thread only; callbacks run
-// between its calls. Nothing is kept once the thread is done with the pool.
+// Two ways of noticing it: a worker's exit event (Node, Bun, Deno) names its thread by the number that its ports carry,
+// and locks (locks.ts) show the end of every port's thread, whoever started it. The watching port's own thread only;
+// callbacks run between its calls. Nothing is kept once the thread is done with the pool.
 
 import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
 import { loadWord } from '../control/nodes.js';
@@ -32,7 +32,7 @@ export class Watching {
   /**
    * Reaps the ports of the worker, or of all that the value holds, when they end, whatever they attach until then.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an end cannot be heard of here, or the worker has ended
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an end cannot be noticed here, or the worker has ended
    */
   watch(value: unknown): void {
     const workers = workersOf(value);
@@ -49,7 +49,7 @@ export class Watching {
     }
     const isOne = workers[0] === value;
     for (const worker of workers) {
-      // Of those that a pool holds, some may be on their way out: whoever watched them hears of it.
+      // Of those that a pool holds, some may be on their way out: whoever watched them is notified.
       if (!isOne && isExitingWorker(worker) && worker.threadId < 0) continue;
       if (isExitingWorker(worker)) this.#watchExit(worker);
       this.#port.areas?.carryTo(worker); // last: what is refused leaves no listener
@@ -72,7 +72,7 @@ export class Watching {
     };
     this.#listeners.set(worker, listener);
     worker.on('exit', listener);
-    // Deno and Bun do not say that a thread's workers end with it.
+    // Deno and Bun do not announce that a thread's workers end with it.
     if (!('Deno' in globalThis) && !('Bun' in globalThis)) noteWatched(this.#port, threadId);
   }
 
@@ -85,7 +85,7 @@ export class Watching {
   #watchLocks(): void {
     const { memory } = this.#port;
     const index = (CONTROL_BASE + HEADER_LOCKS_OFFSET) >>> 2;
-    // X1 of those who begin, one tells; the others find it done.
+    // X1 of those who begin, one notifies; the others find it done.
     if (Atomics.compareExchange(memory.i32, index, 0, 1) === 0) announce(memory);
     const locks = platformLocks();
     if (locks === undefined) return;
@@ -121,7 +121,7 @@ export class Watching {
   }
 }
 
-/** The workers in the value; none where looking runs the caller's code, and that throws. */
+/** The workers in the value; none where reading it runs code of the caller that throws. */
 function workersOf(value: unknown): ReturnType<typeof workersIn> {
   try {
     return workersIn(value);

@@ -1,8 +1,8 @@
 // The audit: counts every page and every reference anew, and compares them with what the pool believes.
 //
-// Exact on a quiet pool; it says when something moved. An exact one is also the moment to settle what cannot be known
-// while threads work: pages that a death left suspect, and ports that were set aside and have done nothing since. The
-// checks themselves stand in census.ts and census-ports.ts and read only.
+// Exact on a quiet pool; it reports when something moved. An exact one is also the moment to settle what cannot be
+// known while threads work: pages that a death left suspect, and ports that were set aside and have done nothing since.
+// The checks themselves stand in census.ts and census-ports.ts and read only.
 
 import { CONTROL_BASE, PORT_RECORD_KIND_OFFSET, RECORD_NONE, RING_BYTES } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
@@ -17,7 +17,9 @@ import { Census, type CensusFindings } from './census.js';
 
 /** What `audit()` found. */
 export interface AuditReport extends CensusFindings {
-  /** Nothing moved while the audit read, so what it says is so. Otherwise errors may come from the movement alone. */
+  /**
+   * Nothing moved while the audit read, so what it reports is so. Otherwise errors may come from the movement alone.
+   */
   readonly exact: boolean;
   /** Of the suspects, pages that had one reference too many, and have not any more. */
   readonly settled: readonly number[];
@@ -28,7 +30,7 @@ export interface AuditReport extends CensusFindings {
   readonly reaped: readonly number[];
 }
 
-/** One look at everything. */
+/** Everything, read once. */
 interface Snapshot {
   readonly census: Census;
   readonly isExact: boolean;
@@ -36,12 +38,12 @@ interface Snapshot {
 
 /** Audits the pool. Reads all of the control region: milliseconds for ten thousand pages. */
 export function auditPool(port: Port): AuditReport {
-  let look = takeSnapshot(port);
-  // A thread that is done with the pool only looks: it has no port to act by.
+  let snapshot = takeSnapshot(port);
+  // A thread that is done with the pool only reads: it has no port to act by.
   const mayAct = !port.isGone;
-  const reaped = mayAct && look.isExact && hasQuarantine(port) ? new PortReaper(port).reapQuiet() : [];
-  if (reaped.length > 0) look = takeSnapshot(port);
-  const { census, isExact } = look;
+  const reaped = mayAct && snapshot.isExact && hasQuarantine(port) ? new PortReaper(port).reapQuiet() : [];
+  if (reaped.length > 0) snapshot = takeSnapshot(port);
+  const { census, isExact } = snapshot;
   const settled = mayAct && isExact ? census.suspicions.filter((each) => settleSuspicion(port, each)) : [];
   return { ...census.findings(), exact: isExact, settled: settled.map(({ page }) => page), reaped };
 }

@@ -2,7 +2,7 @@
 // up.
 //
 // Reads only. The invariants by number: I5 what a port calls its own is its own, I8 a port that left has nothing and a
-// pool ends with its ports, I9 pages handed out against pages that came back.
+// pool ends with its ports, I9 pages that were allocated against pages that were recycled.
 
 import {
   CLAIM_FREE,
@@ -58,7 +58,7 @@ export function checkPorts(port: Port, report: Report): void {
 function checkNodes({ memory, geometry }: Port, id: number, report: Report): void {
   const check = (ring: RingGeometry, holder: number, what: string): void => {
     const node = loadWord(memory, holder);
-    if (node >= ring.nodeCount) return; // I2 says so
+    if (node >= ring.nodeCount) return; // I2 reports it
     const owner = loadWord(memory, nodeOffset(ring, node) + NODE_OWNER_OFFSET);
     if (owner !== id + 1) report(`I5 ${what} of port ${id} names owner ${owner} (expected ${id + 1}, the port itself)`);
   };
@@ -76,34 +76,34 @@ function checkNodes({ memory, geometry }: Port, id: number, report: Report): voi
 function checkFree(port: Port, id: number, report: Report): void {
   const { memory, geometry } = port;
   const block = portOffset(geometry, id);
-  const say = (what: string): void => report(`I8 port ${id} is free and ${what} (expected it to have nothing)`);
+  const reportIt = (what: string): void => report(`I8 port ${id} is free and ${what} (expected it to have nothing)`);
   const cached = cachedPages(memory, geometry, id);
-  if (cached !== 0) say(`caches ${cached} pages`);
+  if (cached !== 0) reportIt(`caches ${cached} pages`);
   const open = loadWord(memory, block + PORT_FRAGMENT_PAGE_OFFSET);
-  if (open !== 0) say(`has page ${open} open for fragments`);
-  for (const page of heldPages(port, id)) say(`holds page ${page}`);
+  if (open !== 0) reportIt(`has page ${open} open for fragments`);
+  for (const page of heldPages(port, id)) reportIt(`holds page ${page}`);
   for (const channel of geometry.channels) {
     for (const holder of [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET]) {
       const left = entryHandles(memory, channel, loadWord(memory, laneOffset(channel, id) + holder)).length;
-      if (left > 0) say(`has ${left} entries of channel "${channel.name}"`);
+      if (left > 0) reportIt(`has ${left} entries of channel "${channel.name}"`);
     }
   }
-  if (loadWord(memory, block + PORT_RECORD_KIND_OFFSET) !== RECORD_NONE) say('is inside a step');
-  if (loadWord(memory, block + PORT_COUNTING_OFFSET) !== 0) say('is about to move a count');
+  if (loadWord(memory, block + PORT_RECORD_KIND_OFFSET) !== RECORD_NONE) reportIt('is inside a step');
+  if (loadWord(memory, block + PORT_COUNTING_OFFSET) !== 0) reportIt('is about to move a count');
 }
 
 /**
- * Pages handed out are out, or came back (I9). Counted before the step or behind it, so a death leaves one of them
- * wrong: checked where no port was reaped. A pool that closes takes pages back without counting.
+ * Pages that were allocated are out, or were recycled (I9). Counted before the step or behind it, so a death leaves one
+ * of them wrong: checked where no port was reaped. A pool that closes takes pages back without counting.
  */
 export function checkAllocations(port: Port, used: number, report: Report): void {
   const { memory } = port;
   const reaps = loadWord(memory, CONTROL_BASE + HEADER_REAPS_OFFSET);
   if (poolState(memory) !== STATE_ACTIVE || reaps !== 0) return;
-  const handedOut = counterSum(port, [COUNTER_FAST, COUNTER_SLOW, COUNTER_REFILL]);
+  const allocated = counterSum(port, [COUNTER_FAST, COUNTER_SLOW, COUNTER_REFILL]);
   const [recycled, left] = [counterSum(port, [COUNTER_RECYCLED]), counterSum(port, [COUNTER_RELEASED_REFCNT])];
-  if (handedOut === recycled + left + used) return;
+  if (allocated === recycled + left + used) return;
   report(
-    `I9 alloc.fast + slow + refill = ${handedOut} (expected ${recycled + left + used}: ${recycled} recycled, ${left} left pinned, ${used} out)`,
+    `I9 alloc.fast + slow + refill = ${allocated} (expected ${recycled + left + used}: ${recycled} recycled, ${left} left pinned, ${used} out)`,
   );
 }

@@ -1,9 +1,9 @@
-// The census: visits every magazine, node, token and page, and says what does not fit together.
+// The census: visits every magazine, node, token and page, and reports what does not fit together.
 //
-// Reads only; what it finds is so if nothing moved meanwhile, which audit.ts tells. The invariants by number: I1 each
-// page is somewhere, I2 in one place, I3 counted 1 and without users in every container, I4 in-flight is the pages that
-// are out, I7 a page on the provider's side can be found there, I10 references against counts. Those of ports stand in
-// census-ports.ts.
+// Reads only; what it finds is so if nothing moved meanwhile, which audit.ts finds out. The invariants by number: I1
+// each page is somewhere, I2 in one place, I3 counted 1 and without users in every container, I4 in-flight is the pages
+// that are out, I7 a page on the provider's side can be found there, I10 references against counts. Those of ports
+// stand in census-ports.ts.
 
 import {
   BIAS,
@@ -179,7 +179,7 @@ export class Census {
   }
 
   /**
-   * Whether a retired page can be found: its bit, and the hint not past it. The reserve's are looked for by their
+   * Whether a retired page can be found: its bit, and the hint not past it. The reserve's are searched for by their
    * state.
    */
   #isListed(page: number): boolean {
@@ -260,7 +260,7 @@ export class Census {
   }
 
   /**
-   * What is not in circulation comes back: retired and fresh pages are looked for, a pinned one waits for its unpin.
+   * What is not in circulation comes back: retired and fresh pages are searched for, a pinned one waits for its unpin.
    */
   #checkFindable(page: number, state: number): void {
     if (state === HOME_RETIRED && !this.#isListed(page)) {
@@ -273,9 +273,7 @@ export class Census {
     }
     const fresh = this.#word(CONTROL_BASE + HEADER_FRESH_OFFSET);
     if (state === HOME_FRESH && !isFed && page < fresh) {
-      this.#error(
-        `I7 page ${page} was never given out and cannot be found (expected ${fresh} or more, where the search begins)`,
-      );
+      this.#error(`I7 page ${page} is fresh and cannot be found (expected ${fresh} or more, where the search begins)`);
     }
     if (state === HOME_LEFT && pinCount(this.#port, page) === 0)
       this.#error(`I7 page ${page} left the pool without a pin (expected a pin)`);
@@ -298,7 +296,7 @@ export class Census {
     }
   }
 
-  /** References on a fragment page that its opener has not left: its cuts, less what others gave back. */
+  /** References on a fragment page that its opener has not left: its cuts, less what others released. */
   #openReferences(page: number, home: number, count: number): number {
     const opener = ((home & HOME_OPENER_MASK) >>> HOME_OPENER_SHIFT) - 1;
     const block = portOffset(this.#port.geometry, opener);

@@ -1,6 +1,6 @@
 // Who keeps a closing pool from its end: by port, channel and token, with the first page numbers, and in a sentence.
 //
-// Reads the control region and writes nothing; approximate while threads work. What it says of a page is where its
+// Reads the control region and writes nothing; approximate while threads work. What it reports of a page is where its
 // references are, so a page that several hold is named with each of them.
 
 import {
@@ -190,7 +190,7 @@ function pageList(pages: readonly number[]): string {
 }
 
 /** `port 3 "encoder"`, and what is special about it. */
-/** `port 1 "parser"`, and what is to be said of its claim. */
+/** `port 1 "parser"`, and what is to be reported of its claim. */
 export function portName(id: number, label: string, claim: number): string {
   const state = claim & CLAIM_STATE_MASK;
   const name = label === '' ? `port ${id}` : `port ${id} ${JSON.stringify(label)}`;

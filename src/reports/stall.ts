@@ -1,7 +1,8 @@
-// Standstills: a wait for a page, for room or for the pool's end that nobody answers says so once, and what would help.
+// Standstills: a wait for a page, for room or for the pool's end that nobody answers is reported once, with what would
+// help.
 //
 // One thread's waits. A timer runs only while one of them sleeps, and never keeps a process alive. Now and then it
-// notes who has which pages, so that a report can say how long. What is read of other threads is approximate.
+// notes who has which pages, so that a report can state how long. What is read of other threads is approximate.
 
 import { CHANNEL_NOT_FULL_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
@@ -43,8 +44,8 @@ export interface StallReport {
 }
 
 export const STALL_MS = 10_000;
-/** Looks at the holders in the time of one report. */
-const LOOKS = 4;
+/** How often the holders are read in the time of one report. */
+const READINGS = 4;
 
 /** One thread's waits that sleep. */
 export class Stalls implements WaitWatch {
@@ -70,7 +71,7 @@ export class Stalls implements WaitWatch {
   begin(wait: WatchedWait): void {
     if (wait.isReported !== true || this.#stallMs === 0 || this.#stallMs === Infinity) return;
     this.#waits.set(wait, wait.startMs ?? monotonicMs());
-    this.#timer ??= startTimer(this.#look, this.#stallMs / LOOKS);
+    this.#timer ??= startTimer(this.#check, this.#stallMs / READINGS);
   }
 
   end(wait: WatchedWait, isAnswered: boolean): void {
@@ -90,8 +91,8 @@ export class Stalls implements WaitWatch {
     return places === '' ? remedy : `${places}; ${remedy}`;
   }
 
-  readonly #look = (): void => {
-    this.#timer = startTimer(this.#look, this.#stallMs / LOOKS);
+  readonly #check = (): void => {
+    this.#timer = startTimer(this.#check, this.#stallMs / READINGS);
     if (this.#isReported) return;
     const now = monotonicMs();
     // A reading takes in what was read before: who has the same pages still has them since then.

@@ -72,7 +72,7 @@ export interface AllocStats {
   /** Magazines taken from the ring or from another port. */
   readonly refill: number;
   /**
-   * Pages that a refill found in the ring and gave back, because their provider wants their area back; 0 with Wasm
+   * Pages that a refill found in the ring and returned, because their provider wants their area back; 0 with Wasm
    * memory.
    */
   readonly waive: number;
@@ -105,7 +105,7 @@ export interface PageStats {
   readonly used: number;
   readonly cached: number;
   readonly ring: number;
-  /** Never given out, or given back. */
+  /** Fresh, or retired. */
   readonly provider: number;
   /** Left the pool while pinned. */
   readonly pinned: number;
@@ -117,7 +117,7 @@ export interface CounterStats {
   readonly recycle: RecycleStats;
   /** Pages taken from the provider. */
   readonly hold: number;
-  /** Pages given back to it. */
+  /** Pages returned to it. */
   readonly release: number;
   /** Ours: handles that were refused. */
   readonly rejected: number;
@@ -202,7 +202,7 @@ export interface ProviderStats {
   readonly owner: SupplyReport | null;
 }
 
-/** Reads the statistics. Takes a look at every page's descriptor: microseconds for a thousand pages. */
+/** Reads the statistics, and every page's descriptor for it: microseconds for a thousand pages. */
 export function readStats(port: Port, engine: 'wasm' | 'typescript'): PoolStats {
   const { memory, geometry, name } = port;
   const totals = new Float64Array(COUNTER_COUNT);
@@ -336,7 +336,7 @@ function counterStats(counters: Float64Array, hold: number, release: number): Co
   };
 }
 
-/** Where the pages are: their home states tell who has them, the magazines tell which of the pool's own are idle. */
+/** Where the pages are: their home states show who has them, the magazines show which of the pool's own are idle. */
 function placePages(port: Port, cached: number): PageStats {
   const { memory, geometry } = port;
   let held = 0;

@@ -1,7 +1,7 @@
 // Areas: where a page of a provider lies, as one thread knows it.
 //
 // Buffers cannot lie in shared words, so each thread keeps its own table and follows changes that the owner posts
-// (carrier.ts). The header counts the changes, the epoch: a thread that looks at bytes compares it first, so a page
+// (carrier.ts). The header counts the changes, the epoch: a thread that reads bytes compares it first, so a page
 // number that was given to another area is never looked up in the old one. Threads that can fetch a posted change at
 // once do so then (pull); for the others the owner waits before any page of a new area circulates. Who missed a change
 // asks for all of them, and gets no page meanwhile; where nothing can be fetched it asks again, since an answer may get
@@ -25,7 +25,7 @@ import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { Carrier } from './carrier.js';
 
-/** An area as threads tell each other of it. */
+/** An area as threads announce it to each other. */
 export interface SharedArea {
   /** From 1; used again after the area's removal. */
   readonly index: number;
@@ -47,11 +47,11 @@ export interface AreasChange {
 
 /** What the table knows of its thread's port. */
 export interface AreasSeat extends Seat {
-  /** Tells the pool from every other. */
+  /** Distinguishes the pool from every other. */
   readonly identity: string;
 }
 
-/** Who has to hear of a table's changes. */
+/** Who is notified of a table's changes. */
 export interface AreasListener {
   /** Views of these pages are to be forgotten. */
   forget(firstPage: number, pages: number): void;
@@ -79,10 +79,10 @@ export class Areas {
    * Page -> what leads from where the engine counts it to where it lies in its area, modulo 2^32; 0 for the pool's own.
    */
   readonly #shifts: Int32Array;
-  /** Page -> its area's one view, once it was asked for. By page and not by index: the fast path saves a look. */
+  /** Page -> its area's one view, once it was asked for. By page and not by index: the fast path saves a read. */
   readonly #views: (Uint8Array | undefined)[];
   #words: Int32Array;
-  /** Undefined: nobody else can be told, or the thread is done with the pool. */
+  /** Undefined: nobody else can be notified, or the thread is done with the pool. */
   #carrier: Carrier | undefined;
   /** This thread has missed a change, and gets no page before it knows of it. */
   #isBehind = false;
@@ -105,7 +105,7 @@ export class Areas {
     this.#acknowledge(true);
   }
 
-  /** Tells `listener` of changes from now on, and at once where the table is behind. */
+  /** Notifies `listener` of changes from now on, and at once where the table is behind. */
   listen(listener: AreasListener): void {
     if (this.#listener !== undefined) throw new Error('there is a listener');
     this.#listener = listener;
@@ -150,7 +150,7 @@ export class Areas {
     return (pageOffset(this.#seat.geometry, page) + (this.#shifts[page] as number)) >>> 0;
   }
 
-  /** Whether the processor may look at the page. */
+  /** Whether the processor may read the page. */
   isReadable(page: number): boolean {
     this.#follow();
     return this.#known.get(this.#indexes[page] as number)?.buffer !== undefined;
@@ -168,7 +168,7 @@ export class Areas {
   }
 
   #follow(): void {
-    // Plain: whoever handed this thread a page of a new area was told so by an atomic after the epoch was stored.
+    // Plain: whoever passed a page of a new area to this thread knew of that by an atomic after the epoch was stored.
     if (this.#words[(CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2] !== this.epoch) this.#carrier?.pull();
   }
 
@@ -185,13 +185,13 @@ export class Areas {
   }
 
   /**
-   * Tells other threads of a change, which this thread has made.
+   * Announces a change to other threads, which this thread has made.
    *
    * @throws PagePoolError POOL_ERR_PROVIDER where the platform refuses
    */
   post(change: AreasChange): void {
     const carrier = this.#carrier;
-    if (carrier !== undefined) carried('its areas told to its threads', () => carrier.post(change));
+    if (carrier !== undefined) carried('its areas announced to its threads', () => carrier.post(change));
   }
 
   /** The worker may ask for what the channel does not bring it. */
@@ -215,7 +215,7 @@ export class Areas {
 
   #receive(message: unknown): void {
     const change = message as AreasChange | null;
-    // Where the platform delivers the message but not the memory in it, it says only that there is something to ask
+    // Where the platform delivers the message but not the memory in it, it shows only that there is something to ask
     // for.
     if (change === null && this.#carrier?.connect() === true) this.#ask();
     if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
@@ -224,7 +224,7 @@ export class Areas {
     else this.#ask();
   }
 
-  /** Says which epoch this thread knows. One that fell behind gets pages again when it knows the latest. */
+  /** Announces which epoch this thread knows. One that fell behind gets pages again when it knows the latest. */
   #acknowledge(isFirst = false): void {
     const canPull = this.#carrier?.canPull !== false;
     announceAreas(this.#seat, canPull ? AREAS_PULLED : this.epoch);
@@ -237,7 +237,7 @@ export class Areas {
 
   /**
    * Asks for all areas. No answer may come: a browser may bring a new thread's channel into being behind it, or the
-   * port of a thread that the channel does not reach. Who cannot look at once asks again.
+   * port of a thread that the channel does not reach. Who cannot fetch at once asks again.
    */
   #ask(): void {
     this.#setBehind(true);

@@ -35,7 +35,7 @@ export function quietly(run: () => void): void {
   try {
     run();
   } catch {
-    // The provider is out of the pool either way, and there is nobody to tell.
+    // The provider is out of the pool either way, and no caller could catch it.
   }
 }
 

@@ -1,9 +1,9 @@
 // The carrier: posts buffers to the other threads of a pool, since shared memory cannot be reached by address.
 //
-// A BroadcastChannel named after the pool, so that nobody has to hand ports around. In Node a thread can fetch what was
+// A BroadcastChannel named after the pool, so that nobody has to pass ports around. In Node a thread can fetch what was
 // posted at once (pull), wherever it stands; elsewhere a change arrives when the thread returns to its event loop.
 // Chromium delivers such messages empty: a worker that gets one sends a port to the thread that started it, where
-// `watch` listens for it, and which passes on what it hears. Nothing here keeps a program alive.
+// `watch` listens for it, and which passes on what it receives. Nothing here keeps a program alive.
 
 import { workerThreads } from '../platform/thread.js';
 
@@ -76,7 +76,7 @@ export class Carrier {
     this.#channel.unref?.();
   }
 
-  /** Hands over what was posted, oldest first. */
+  /** Delivers what was posted, oldest first. */
   pull(): void {
     if (this.#receive === undefined || this.#channel === undefined) return;
     for (;;) {

@@ -2,7 +2,7 @@
 //
 // The owner's thread only. Every call of a provider is checked here and collected into a step; the pool
 // (src/supply/supply.ts) carries a step out as a whole when the callback that made it returns, and drops it when the
-// callback throws. So what a failing provider took is given back before anybody else has seen it.
+// callback throws. So what a failing provider took is returned before anybody else has seen it.
 
 import type { Geometry } from '../control/geometry.js';
 import { callError, type PagePoolError, show } from '../errors.js';
@@ -125,10 +125,10 @@ export class Context implements ProviderContext {
     if (owned.isRetiring === isRetiring) return;
     owned.isRetiring = isRetiring;
     this.#add(({ kept, retired }) => {
-      const [said, opposite] = isRetiring ? [retired, kept] : [kept, retired];
+      const [stated, opposite] = isRetiring ? [retired, kept] : [kept, retired];
       // The last word counts; what takes back one of the same step is none.
       const at = opposite.indexOf(owned);
-      if (at < 0) said.push(owned);
+      if (at < 0) stated.push(owned);
       else opposite.splice(at, 1);
     });
   }
@@ -180,7 +180,7 @@ export class Context implements ProviderContext {
     }
     if (buffer === undefined) {
       if (this.provider.readable)
-        throw failed('addArea', 'buffer', buffer, 'a buffer, since the provider says that its pages are readable');
+        throw failed('addArea', 'buffer', buffer, 'a buffer, since pages of this provider are readable');
       return memory;
     }
     const isBuffer = isSharedBuffer(buffer) || (!isShared && isPlainBuffer(buffer));

@@ -30,7 +30,7 @@ const ACTIVITY = [
   COUNTER_RELEASED_REFCNT,
 ] as const;
 
-/** Looks whether a pool is idle, again and again. */
+/** Checks whether a pool is idle, again and again. */
 export class IdleWatch {
   readonly #words: SharedWords;
   readonly #idleMs: number;
@@ -39,7 +39,7 @@ export class IdleWatch {
   #activity = -1;
   #trims = 0;
 
-  /** @param trim gives back what lies idle; `isFirst`: also what was fed and not taken. It must not throw. */
+  /** @param trim retires what lies idle; `isFirst`: also what was fed and not taken. It must not throw. */
   constructor(words: SharedWords, idleMs: number, trim: (isFirst: boolean) => void) {
     this.#words = words;
     this.#idleMs = idleMs;
@@ -66,8 +66,8 @@ export class IdleWatch {
     this.#trims = activity === this.#activity ? this.#trims + 1 : 0;
     this.#activity = activity;
     if (this.#trims < 1 || poolState(memory) !== STATE_ACTIVE) return;
-    // The first look asks idle threads for their caches, the second takes what they handed back. Then it is quiet, but
-    // for what a busy thread hands back by and by, and for pages whose last pin is undone: nothing counts those.
+    // The first check asks idle threads for their caches, the second takes what they returned. Then it is quiet, but
+    // for what a busy thread returns by and by, and for pages whose last pin is undone: nothing counts those.
     const isAsking = this.#trims <= 2;
     if (isAsking) press(this.#words);
     if (isAsking) announce(memory);

@@ -64,7 +64,7 @@ export function takeWants({ geometry, memory }: OwnerSeat): number {
   let wanted = 0;
   for (let id = 0; id < geometry.maxPorts; id++) {
     const index = (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2;
-    // N5 no ordering needed: a look, so that a quiet port costs no exchange.
+    // N5 no ordering needed: read first, so that a quiet port costs no exchange.
     if (Atomics.load(memory.i32, index) === 0) continue;
     // X3 pairs with X5 in src/control/owner.ts leaveWant: a want that comes after this is taken next time.
     wanted += Atomics.exchange(memory.i32, index, 0);
@@ -72,7 +72,7 @@ export function takeWants({ geometry, memory }: OwnerSeat): number {
   return wanted;
 }
 
-/** The areas have changed: every thread is told of that by what it compares first. */
+/** The areas have changed: every thread finds that out by what it compares first. */
 export function setAreasEpoch({ memory }: OwnerSeat, epoch: number): void {
   // R1 pairs with A7 in src/control/owner.ts areasEpoch: posted before, so whoever sees the epoch can fetch the change.
   Atomics.store(memory.i32, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2, epoch);
@@ -84,9 +84,9 @@ export function unaware({ geometry, id: own, memory }: OwnerSeat, since: number)
   for (let id = 0; id < geometry.maxPorts; id++) {
     const state = claimOf(memory, geometry, id) & CLAIM_STATE_MASK;
     if (id === own || state === CLAIM_FREE || state === CLAIM_REAPING) continue;
-    // A2 pairs with R6 in src/control/owner.ts announceAreas: the port's table is as the word says.
+    // A2 pairs with R6 in src/control/owner.ts announceAreas: the port's table is of the word's epoch.
     const known = Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2) >>> 0;
-    // A thread that pulls looks by itself, and one that asks for the areas gets no page before it has them.
+    // A thread that pulls checks by itself, and one that asks for the areas gets no page before it has them.
     if (known >= AREAS_ANSWERED) continue;
     if ((known - since) << 1 < 0) ports.push(id);
   }
@@ -99,8 +99,8 @@ export function takeAsking({ geometry, memory }: OwnerSeat): number[] {
   for (let id = 0; id < geometry.maxPorts; id++) {
     const index = (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2;
     // N6 no ordering needed: whoever asks again is answered again.
-    const said = Atomics.compareExchange(memory.i32, index, AREAS_WANTED | 0, AREAS_ANSWERED | 0);
-    if (said >>> 0 === AREAS_WANTED) ports.push(id);
+    const known = Atomics.compareExchange(memory.i32, index, AREAS_WANTED | 0, AREAS_ANSWERED | 0);
+    if (known >>> 0 === AREAS_WANTED) ports.push(id);
   }
   return ports;
 }
@@ -109,7 +109,7 @@ export function takeAsking({ geometry, memory }: OwnerSeat): number[] {
 export function askAgain({ geometry, memory }: OwnerSeat, ports: readonly number[]): void {
   for (const id of ports) {
     const index = (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2;
-    // N23 no ordering needed: the next look answers.
+    // N23 no ordering needed: the next check answers.
     Atomics.compareExchange(memory.i32, index, AREAS_ANSWERED | 0, AREAS_WANTED | 0);
   }
 }
@@ -168,7 +168,7 @@ function setHome(owner: OwnerSeat, page: number, flagsAndState: number): void {
   Atomics.store(i32, index, stamp | flagsAndState);
 }
 
-/** Sets a page's retired bit, as assembly/supply.ts list. The owner looks from the start the next time. */
+/** Sets a page's retired bit, as assembly/supply.ts list. The owner searches from the start the next time. */
 function relist(owner: OwnerSeat, page: number): void {
   const { geometry, memory } = owner;
   if (geometry.ownPages !== 0) return; // found by its state, see takeRetired
@@ -184,7 +184,7 @@ function lowerHint({ memory }: OwnerSeat, offset: number, index: number): void {
   for (;;) {
     // N9 no ordering needed: the exchange decides.
     const seen = Atomics.load(i32, hint);
-    // X10 pairs with X13 in assembly/supply.ts takeListed, and in takeRetired: whoever looked before us does not move
+    // X10 pairs with X13 in assembly/supply.ts takeListed, and in takeRetired: whoever checked before us does not move
     // the hint past our bits.
     if (Atomics.compareExchange(i32, hint, seen, loweredHint(seen, index)) === seen) return;
   }
@@ -197,7 +197,7 @@ export function takeRetired(owner: OwnerSeat): number[] {
   const { geometry, memory } = owner;
   const taken: number[] = [];
   if (geometry.ownPages !== 0) {
-    // The bits are those of the pool's own pages: the reserve's few are looked at one by one.
+    // The bits are those of the pool's own pages: the reserve's few are checked one by one.
     for (let page = geometry.ownPages + 1; page <= geometry.pageCount; page++)
       if (takeBack(owner, page)) taken.push(page);
     return taken;
@@ -209,7 +209,7 @@ export function takeRetired(owner: OwnerSeat): number[] {
   const end = (geometry.pageCount >>> RETIRED_WORD_SHIFT) + 1;
   for (let index = seen & RETIRED_INDEX_MASK; index < end; index++) {
     const word = (geometry.retiredBitsOffset + 4 * index) >>> 2;
-    // N12 no ordering needed: a look, so that empty words cost no exchange.
+    // N12 no ordering needed: read first, so that empty words cost no exchange.
     if (Atomics.load(i32, word) === 0) continue;
     // X14 pairs with X9 in assembly/supply.ts list: a page's state is visible with its bit.
     for (let bits = Atomics.exchange(i32, word, 0); bits !== 0; bits &= bits - 1) {

@@ -3,7 +3,7 @@
 //
 // The owner's thread only, on its calls that find no page, in its waits, in poll() and when another thread calls it
 // (src/control/owner.ts). What it does with shared words is in owner-words.ts. Pages that a provider feeds are listed
-// as soon as every thread can look at them. A callback is one step: it happens as a whole or not at all. While one
+// as soon as every thread can read them. A callback is one step: it happens as a whole or not at all. While one
 // runs, the pool's calls are refused (callbacks.ts).
 
 import { AREAS_EPOCH_MASK, STATE_ACTIVE } from '../../assembly/layout.js';
@@ -36,12 +36,12 @@ import {
 } from './owner-words.js';
 import { Recall } from './recall.js';
 
-/** What a pool's statistics say of its provider. */
+/** What a pool's statistics have of its provider. */
 export interface SupplyReport {
   readonly areas: number;
   /** Ports that have not learned yet of an area whose pages wait for them. */
   readonly waitingFor: readonly number[];
-  /** What the provider says of itself. */
+  /** What the provider reports of itself. */
   readonly description: Record<string, unknown>;
   readonly reserve: Record<string, unknown> | null;
   /** Why the provider's last callback failed; null when it did not. */
@@ -120,7 +120,7 @@ export class Supply implements ContextHost {
   /**
    * Lets the providers reserve what they need. A promise where one of them returns one.
    *
-   * @throws PagePoolError POOL_ERR_PROVIDER when one refuses; what was taken before is given back
+   * @throws PagePoolError POOL_ERR_PROVIDER when one refuses; what was taken before is returned
    */
   start(call: string): void | Promise<void> {
     for (const [at, context] of this.#contexts().entries()) {
@@ -193,7 +193,7 @@ export class Supply implements ContextHost {
       await new Promise<void>((resolve) => startTimer(resolve, PINNED_LOOK_MS));
       this.#returnAll();
     }
-    // All before the first is told: while one takes its time another could feed what nobody would give back.
+    // All before the first is notified: while one takes its time another could feed what nobody would return.
     for (const context of this.#contexts()) context.end();
     for (const context of this.#contexts()) {
       try {
@@ -252,7 +252,7 @@ export class Supply implements ContextHost {
     }
   }
 
-  /** Hands the pages that left circulation to their providers, and those that were fed and not taken. */
+  /** Retires the pages that left circulation to their providers, and those that were fed and not taken. */
   trim(call: string): void {
     if (this.#isBusy || this.#isOver) return;
     for (const area of this.areas.values()) this.#withdraw(area);
@@ -272,7 +272,7 @@ export class Supply implements ContextHost {
       reserve: this.#describe(this.#reserve) ?? null,
       failure,
     };
-    this.#failure = failure; // of what it did, and not of what it says
+    this.#failure = failure; // of what it did, and not of what it reports
     return report;
   }
 
@@ -295,7 +295,7 @@ export class Supply implements ContextHost {
 
   /** Asks the provider, and the reserve where the provider feeds nothing, for whichever reason. */
   #grow(call: string, wanted: number): void {
-    const told = this.#failure;
+    const reported = this.#failure;
     let first: unknown;
     for (const context of this.#contexts()) {
       const out = this.#queue.length;
@@ -312,8 +312,8 @@ export class Supply implements ContextHost {
       }
       if (!isFed && this.#queue.length === out) continue;
       if (first === undefined) return;
-      // The caller has its pages, so this is said as where nobody called: once, and in the statistics.
-      this.#failure = told;
+      // The caller has its pages, so this is reported as where nobody called: once, and in the statistics.
+      this.#failure = reported;
       this.#warn(first);
       return;
     }
@@ -362,7 +362,7 @@ export class Supply implements ContextHost {
     for (const area of recalled) this.#callHome(area);
     for (const area of step.kept) this.recall.stop(area);
     this.#list();
-    // Asked for outside of a callback: what came home already is given back soon.
+    // Asked for outside of a callback: what came home already is retired soon.
     if (recalled.length > 0 && !this.#isBusy) void Promise.resolve().then(() => this.serveQuietly());
   }
 
@@ -371,7 +371,7 @@ export class Supply implements ContextHost {
     return [...indexes].map((index) => this.areas.get(index) as OwnedArea);
   }
 
-  /** Tells every thread of new areas and of those that are gone. */
+  /** Announces new areas, and those that are gone, to every thread. */
   #change(added: readonly OwnedArea[], removed: readonly OwnedArea[]): void {
     if (added.length === 0 && removed.length === 0) return;
     const since = this.#table.epoch;
@@ -435,13 +435,13 @@ export class Supply implements ContextHost {
       const pages = takeRetired(this.#owner);
       this.recall.done(pages);
       if (pages.length === 0) break;
-      this.#giveBack(call, pages);
+      this.#retire(call, pages);
     }
     const gone = [...this.areas.values()].filter(({ isRetiring, out }) => isRetiring && out === 0);
     this.#change([], gone);
   }
 
-  #giveBack(call: string, pages: readonly number[]): void {
+  #retire(call: string, pages: readonly number[]): void {
     for (const page of pages) {
       this.isOut[page] = 0;
       (this.areas.get(this.indexes[page] as number) as OwnedArea).out -= 1;
@@ -486,7 +486,7 @@ export class Supply implements ContextHost {
     }
     this.#queue = [];
     try {
-      if (pages.length > 0) this.#giveBack('close', pages);
+      if (pages.length > 0) this.#retire('close', pages);
     } catch (error) {
       this.#warn(error);
     }

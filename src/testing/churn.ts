@@ -1,6 +1,6 @@
 // Churn: one thread's random work on a pool, with every byte range stamped and checked before it is given up.
 //
-// Runs in any thread that is attached; several of them may work on one pool and hand pages to each other over one of
+// Runs in any thread that is attached; several of them may work on one pool and send pages to each other over one of
 // its channels. The stamp is the fragment's own place and a number of the thread, so a page that two users have at one
 // time shows in the bytes. Choices follow from the seed; it holds at most `hold` references.
 
@@ -16,7 +16,7 @@ export interface Churn {
   rounds: number;
   /** References held at one time; 32 if not given. */
   hold?: number | undefined;
-  /** The channel that pages are handed on over, and received from; none if not given. */
+  /** The channel that pages are sent over and received from; none if not given. */
   channel?: string | undefined;
 }
 

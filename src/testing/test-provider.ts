@@ -95,7 +95,7 @@ const CHECKS: readonly Check[] = [
       }),
   ],
   [
-    'pages that were given back can be had again',
+    'pages that were returned can be had again',
     (setting) =>
       withPool(setting, {}, async (pool) => {
         const first = takeAll(pool);
@@ -113,7 +113,7 @@ const CHECKS: readonly Check[] = [
       }),
   ],
   [
-    'pages that were given back can be had again though others of their areas are held',
+    'pages that were returned can be had again though others of their areas are held',
     (setting) =>
       withPool(setting, {}, async (pool) => {
         const first = takeAll(pool);
@@ -269,7 +269,7 @@ async function leaveBehind(setting: Setting, before: (watch: Witness) => void): 
   const other = port.memory.isShared ? PagePool.attach(pool.share()) : undefined;
   const held: number[] = [];
   if (other !== undefined) {
-    // Half of them, at least one: what the owner has in its cache it hands over when it is asked.
+    // Half of them, at least one: what the owner has in its cache it returns when it is asked.
     await until(() => {
       pool.poll();
       while (held.length < Math.ceil(handles.length / 2)) {
@@ -408,7 +408,7 @@ function checkBytes(pool: PagePool, handles: readonly number[]): void {
     );
     const area = pool.area(handle);
     const start = pool.offset(handle);
-    demand(area[start] === value && area[start + pool.pageBytes - 1] === value, `page ${i} is not where offset() says`);
+    demand(area[start] === value && area[start + pool.pageBytes - 1] === value, `page ${i} is not where offset() is`);
   }
 }
 

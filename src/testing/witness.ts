@@ -1,5 +1,5 @@
-// A witness: stands between a pool and a provider, checks the contract on every call, and fails calls where a test says
-// so.
+// A witness: stands between a pool and a provider, checks the contract on every call, and fails calls where a test asks
+// for it so.
 //
 // Both sides are the real ones; the witness passes everything on. What it finds wrong it remembers, since a provider
 // may swallow an error that is thrown into its callback.
@@ -78,7 +78,7 @@ class Watch implements Witness {
       retire: (context, pages) => {
         const seen = this.#of(context, 'retire');
         for (const page of pages) {
-          if (!seen.fed.delete(page)) this.faults.push(`I7 page ${page} was given back and had not been fed`);
+          if (!seen.fed.delete(page)) this.faults.push(`I7 page ${page} was returned and had not been fed`);
         }
         this.#during(seen, () => retire.call(provider, seen.context, pages));
       },
@@ -90,7 +90,7 @@ class Watch implements Witness {
       },
       destroy: (context) => {
         const seen = this.#of(context, 'destroy');
-        if (seen.fed.size > 0) this.faults.push(`I7 ${seen.fed.size} pages were not given back before destroy`);
+        if (seen.fed.size > 0) this.faults.push(`I7 ${seen.fed.size} pages were not returned before destroy`);
         this.#seen.delete(context);
         return destroy.call(provider, seen.context);
       },

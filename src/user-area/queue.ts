@@ -1,9 +1,9 @@
 // UserQueue: the pool's side towards one consumer that is not trusted; the zero-copy receive protocol of the kernel's
 // io_uring.
 //
-// `give` turns a reference of this thread into a user reference: it stays in this thread's row of the pool's ledger,
-// and a count beside it, in memory that the consumer cannot reach, says that the consumer has it. The consumer answers
-// with refills; an entry takes back what the count says is out, and nothing else. Whatever is out at the end is
+// `give` makes a reference of this thread a user reference: it stays in this thread's row of the pool's ledger,
+// and a count beside it, in memory that the consumer cannot reach, means that the consumer has it. The consumer answers
+// with refills; an entry takes back what is out by the count, and nothing else. Whatever is out at the end is
 // scrubbed. Owner only: the calls belong to the thread that made the queue; nothing waits for the consumer. If this
 // thread dies its row is reaped like any other.
 //
@@ -76,8 +76,8 @@ const NOT_POSTED = unclonable(
   'post queue.share(), and make the Receiver of it there',
 );
 const SLOTS = 256;
-/** How long a look at the refills waits for more to come. */
-const LOOK_MS = 1;
+/** How long the refills are left alone, so that several are taken at once. */
+const CHECK_MS = 1;
 
 /** What the queues of one thread and pool have given, by page. */
 const givenBy = new WeakMap<Port, Uint32Array>();
@@ -103,7 +103,7 @@ export class UserQueue {
   readonly #event: UserEvent;
   /** Bytes of the last copy that was refused for want of a page; 0 if none was. */
   #lackedBytes = 0;
-  /** Completions between two looks at the refills. */
+  /** Completions between two checks of the refills. */
   readonly #refillEvery: number;
   readonly #share: UserShare;
   readonly #counts = { given: 0, copied: 0, returned: 0, scrubbed: 0, lost: 0 };
@@ -204,21 +204,21 @@ export class UserQueue {
   giveBurst(entries: Uint32Array, count: number): number {
     if (!isWords(entries)) throw invalidArgument('giveBurst', 'entries', entries, 'a Uint32Array');
     requireInteger('giveBurst', 'count', count, 0, Math.floor(entries.length / ENTRY_WORDS));
-    let went = 0;
+    let sent = 0;
     try {
-      for (; went < count; went++) {
-        const at = went * ENTRY_WORDS;
+      for (; sent < count; sent++) {
+        const at = sent * ENTRY_WORDS;
         const offset = entries[at + 1] as number;
         const length = entries[at + 2] as number;
         if (!this.#give('giveBurst', entries[at] as number, offset, length, entries[at + 3] as number)) break;
       }
     } catch (error) {
       if (!(error instanceof PagePoolError)) throw error;
-      throw new PagePoolError(error.code, error.message, { index: went, cause: error });
+      throw new PagePoolError(error.code, error.message, { index: sent, cause: error });
     } finally {
-      if (went > 0) this.#publish(went);
+      if (sent > 0) this.#publish(sent);
     }
-    return went;
+    return sent;
   }
 
   /**
@@ -226,7 +226,7 @@ export class UserQueue {
    * tag. Returns how many bytes went: fewer when there is no room or no page.
    *
    * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_CLOSING when the pool closes. A
-   *   call of which some bytes went returns how many, and the next one is told
+   *   call of which some bytes went returns how many, and the next one throws
    */
   giveCopy(bytes: Uint8Array, tag = 0): number {
     if (!isBytes(bytes)) throw invalidArgument('giveCopy', 'bytes', bytes, 'a Uint8Array');
@@ -242,7 +242,7 @@ export class UserQueue {
         entries++;
       }
     } catch (error) {
-      if (entries === 0) throw error; // else the next call is told
+      if (entries === 0) throw error; // else the next call throws it
     }
     if (entries > 0) this.#publish(entries);
     return done;
@@ -270,7 +270,7 @@ export class UserQueue {
 
   /**
    * Resolves when there is room for an entry; where the last copy was refused for want of a page, when there is one as
-   * well. A wait for a page looks every 1 to 10 ms.
+   * well. A wait for a page probes every 1 to 10 ms.
    *
    * @throws PagePoolError POOL_ERR_CHANNEL_CLOSED when the queue has ended; POOL_ERR_DESTROYED when this thread has
    *   left the pool; POOL_ERR_CLOSING when the pool closes; POOL_ERR_TIMEOUT when `timeoutMs` is over
@@ -447,13 +447,13 @@ export class UserQueue {
   }
 
   /**
-   * Looks at the refills while anything is out, whenever this thread returns to its event loop, once a millisecond at
+   * Takes refills while anything is out, whenever this thread returns to its event loop, once a millisecond at
    * most.
    */
   #follow(): void {
     this.#isFollowing = true;
     this.#event.begin();
-    const look = (): void => {
+    const check = (): void => {
       const sequence = this.#event.arm();
       if (!this.#port.isGone) this.refill();
       if (this.#port.isGone || this.#references.outstanding === 0) {
@@ -461,7 +461,7 @@ export class UserQueue {
         this.#event.end(wake);
       } else if (!this.#event.listen(sequence, wake)) wake();
     };
-    const wake = (): void => void startTimer(look, LOOK_MS);
+    const wake = (): void => void startTimer(check, CHECK_MS);
     wake();
   }
 
@@ -485,7 +485,7 @@ export class UserQueue {
       'POOL_ERR_NOT_HELD',
       call,
       `handle=${handle}`,
-      'a fragment that this thread holds a reference on, and did not give away',
+      'a fragment that this thread holds a reference on, and did not pass on',
     );
   }
 }

@@ -1,8 +1,8 @@
 // User references: what the consumer of one queue holds, counted in the pool's thread and nowhere else.
 //
 // A unit belongs to one fragment as long as somebody holds a reference on it, so the unit in which a window starts
-// tells whose reference comes back. A count only goes down where it is not 0: an entry that names what was never given,
-// or was given back, takes nothing. Owner only; plain words that the consumer cannot reach. 6 bytes a unit.
+// decides whose reference comes back. A count only goes down where it is not 0: an entry that names what was never
+// given, or was given back, takes nothing. Owner only; plain words that the consumer cannot reach. 6 bytes a unit.
 //
 // Kernel: user_refs of an area (io_uring/zcrx.c), with one thread at it, so that nothing here has to be atomic.
 

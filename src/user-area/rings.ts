@@ -60,7 +60,7 @@ export class UserRings {
   readonly #u32: Uint32Array;
   readonly #refillsIndex: number;
   #completionTail = USER_START_POS;
-  /** The consumer's head as of the last look, never ahead of the tail nor a ring behind it. */
+  /** The consumer's head as it was read last, never ahead of the tail nor a ring behind it. */
   #completionHead = USER_START_POS;
   #refillHead = USER_START_POS;
   #event = 0;
@@ -89,7 +89,7 @@ export class UserRings {
     for (const [offset, value] of header) this.#u32[offset >>> 2] = value;
   }
 
-  /** Completions that can be written now. Looks at the consumer's head when the room that was known is used up. */
+  /** Completions that can be written now. Reads the consumer's head when the room that was known is used up. */
   room(): number {
     const { completions } = this.#plan;
     const known = completions - ((this.#completionTail - this.#completionHead) >>> 0);
@@ -98,7 +98,7 @@ export class UserRings {
 
   #roomAgain(): number {
     const { completions } = this.#plan;
-    // A2 pairs with R2 in src/user/receiver.ts took: the consumer has read what it says it has.
+    // A2 pairs with R2 in src/user/receiver.ts took: the consumer has read what it claims to have read.
     const head = Atomics.load(this.#i32, USER_COMPLETION_HEAD_OFFSET >>> 2) >>> 0;
     const used = (this.#completionTail - head) >>> 0;
     if (used > completions) {
@@ -129,7 +129,7 @@ export class UserRings {
     this.#wake(USER_WAITS_GIVEN | USER_WAITS_ROOM);
   }
 
-  /** Tells the consumer that the queue has ended: one of USER_STATE_*. */
+  /** Notifies the consumer that the queue has ended: one of USER_STATE_*. */
   setState(state: number): void {
     // R2 pairs with A1 in src/user/receiver.ts load: what was given last is seen with the end.
     Atomics.store(this.#i32, USER_STATE_OFFSET >>> 2, state);
@@ -141,13 +141,13 @@ export class UserRings {
     // X2 pairs with X1 in src/user/receiver.ts arm: of what was published and a wait that begins, one sees the other.
     if (waits !== undefined && (Atomics.load(this.#i32, USER_WAITS_OFFSET >>> 2) & waits) === 0) return;
     this.#event = (this.#event + 1) | 0;
-    // R3 pairs with A1 in src/user/receiver.ts load: what to look at is there before the event.
+    // R3 pairs with A1 in src/user/receiver.ts load: what is to be read is there before the event.
     Atomics.store(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, this.#event);
     // N1 no ordering needed: the event was raised before. Never all: whoever queues there is not trusted.
     Atomics.notify(this.#i32, USER_GIVEN_EVENT_OFFSET >>> 2, USER_WAKES_MAX);
   }
 
-  /** How many refills may be taken: never more than the ring has slots, whatever the tail says. */
+  /** How many refills may be taken: never more than the ring has slots, whatever the tail is. */
   takeTail(): number {
     const { refills } = this.#plan;
     // A1 pairs with R1 in src/user/receiver.ts flush: an honest consumer's refills are there.

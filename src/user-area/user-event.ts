@@ -1,9 +1,9 @@
 // The trusted side's wait on the word that an untrusted consumer raises: no oftener than the consumer could make it
 // suffer.
 //
-// The same face as the pool's events, so that the pool's waits take it. A wake-up tells nothing but that one may
-// look; for a moment after each, only timers look, so a consumer that raises the word without end costs a look a
-// millisecond. The consumer is no thread of this pool: nobody looks for it before sleeping. Owner only.
+// The same face as the pool's events, so that the pool's waits take it. A wake-up means nothing but that one may
+// check; for a moment after each, only timers check, so a consumer that raises the word without end costs a check a
+// millisecond. The consumer is no thread of this pool: nobody probes for it before sleeping. Owner only.
 
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { monotonicMs } from '../platform/clock.js';
@@ -11,7 +11,7 @@ import type { WaitEvent } from '../port/waits.js';
 import { USER_TAKEN_EVENT_OFFSET, USER_WANTS_OFFSET } from '../user/layout.js';
 
 const REST_MS = 1;
-/** A wait is let go after so long, whoever else waits there, and looks once more. */
+/** A wait is let go after so long, whoever else waits there, and checks once more. */
 const WAIT_MS = 1000;
 
 export class UserEvent implements WaitEvent {
@@ -31,12 +31,12 @@ export class UserEvent implements WaitEvent {
 
   end(listener: () => void): void {
     this.#listeners.delete(listener);
-    // N1 no ordering needed: one call too many costs a look.
+    // N1 no ordering needed: one call too many costs a check.
     if (--this.#waits === 0) Atomics.store(this.#i32, USER_WANTS_OFFSET >>> 2, 0);
   }
 
   arm(): number {
-    // X1 pairs with A1 in src/user/receiver.ts load: of this look and what the consumer does meanwhile, one sees the
+    // X1 pairs with A1 in src/user/receiver.ts load: of this check and what the consumer does meanwhile, one sees the
     // other.
     Atomics.store(this.#i32, USER_WANTS_OFFSET >>> 2, 1);
     // A3 pairs with R3 in src/user/receiver.ts notify: a word that moves after this ends the wait.
@@ -50,7 +50,7 @@ export class UserEvent implements WaitEvent {
   }
 
   /**
-   * Nothing more is expected of the consumer: whoever listens looks once more. The waitAsync ends by its own limit: a
+   * Nothing more is expected of the consumer: whoever listens checks once more. The waitAsync ends by its own limit: a
    * notify would have to go through all that the consumer has queued before it.
    */
   close(): void {

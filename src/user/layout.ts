@@ -43,14 +43,14 @@ export const USER_REFILL_HEAD_OFFSET = 132;
 /** Raised when something came while the consumer waits: the word it waits on. */
 export const USER_GIVEN_EVENT_OFFSET = 136;
 export const USER_STATE_OFFSET = 140;
-/** Not 0: the trusted side wants to hear of refills and of completions that were taken. */
+/** Not 0: the trusted side wants to be woken by refills and of completions that were taken. */
 export const USER_WANTS_OFFSET = 144;
 
 /** Completions that the consumer has taken. */
 export const USER_COMPLETION_HEAD_OFFSET = 256;
 /** Refills that the consumer ever wrote. */
 export const USER_REFILL_TAIL_OFFSET = 260;
-/** Raised when the trusted side wants to hear, and when the refill ring is full: the word it waits on. */
+/** Raised when the trusted side wants to be woken, and when the refill ring is full: the word it waits on. */
 export const USER_TAKEN_EVENT_OFFSET = 264;
 /** Not 0: the consumer waits; USER_WAITS_*. */
 export const USER_WAITS_OFFSET = 268;

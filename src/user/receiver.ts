@@ -39,11 +39,11 @@ import { after, type ReceiveOptions, refuse, sleep, turnDue } from './waiting.js
 
 const dispose: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
 
-/** What a wait knows before it looks. */
+/** What a wait knows before it checks. */
 interface Armed {
   /** The event as it was: wait for it to change. */
   readonly sequence: number;
-  /** Nothing comes any more, unless the look finds something. */
+  /** Nothing arrives any more, unless this check still finds something. */
   readonly isOver: boolean;
 }
 
@@ -185,7 +185,7 @@ export class Receiver {
 
   /**
    * Receives up to `maxCount` entries of 4 words each (0, offset, length, tag: a channel's, without its handle) and
-   * returns how many came. No garbage. Look at one with `bytes`, give them back with `releaseBurst`.
+   * returns how many there are. No garbage. Read one with `bytes`, release them with `releaseBurst`.
    */
   receiveBurst(entries: Uint32Array, maxCount: number): number {
     if (this.#kept.length > 0) this.flush();
@@ -210,7 +210,7 @@ export class Receiver {
    * goes with one of the next calls, or during a wait.
    */
   release(offset: number, length: number): void {
-    this.#giveBack('release', offset, length);
+    this.#returnWindow('release', offset, length);
     this.flush();
   }
 
@@ -220,13 +220,13 @@ export class Receiver {
       throw refuse('POOL_ERR_INVALID_ARGUMENT', `releaseBurst failed: count=${count}`);
     }
     for (let at = 0; at < count * USER_COMPLETION_WORDS; at += USER_COMPLETION_WORDS) {
-      this.#giveBack('releaseBurst', entries[at + 1] as number, entries[at + 2] as number);
+      this.#returnWindow('releaseBurst', entries[at + 1] as number, entries[at + 2] as number);
     }
     this.flush();
   }
 
   /**
-   * Tells the trusted side of what was given back, and hands on what its ring had no room for; how much of that is
+   * Notifies the trusted side of what was given back, and passes on what its ring had no room for; how much of that is
    * left.
    */
   flush(): number {
@@ -307,7 +307,7 @@ export class Receiver {
     this.#notify(false);
   }
 
-  #giveBack(call: string, offset: number, length: number): void {
+  #returnWindow(call: string, offset: number, length: number): void {
     this.#requireWindow(call, offset, length);
     if (this.#kept.length > 0 || !this.#push(offset, length)) this.#kept.push(offset, length);
   }
@@ -326,7 +326,7 @@ export class Receiver {
   /** Wakes the trusted side, if it asked for that or must make room. */
   #notify(isFull: boolean): void {
     if (!isFull && this.#load(USER_WANTS_OFFSET) === 0) return;
-    // R3 pairs with A3 in src/user-area/user-event.ts arm: what there is to hear of was written before.
+    // R3 pairs with A3 in src/user-area/user-event.ts arm: what is announced was written before.
     Atomics.add(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2, 1);
     // N1 no ordering needed: the word was raised before.
     Atomics.notify(this.#i32, USER_TAKEN_EVENT_OFFSET >>> 2);
@@ -336,11 +336,11 @@ export class Receiver {
     this.#waits++;
   }
 
-  /** Before each look of a wait. */
+  /** Before each check of a wait. */
   #arm(): Armed {
     const waits = USER_WAITS_GIVEN | (this.#kept.length > 0 ? USER_WAITS_ROOM : 0);
-    // X1 pairs with X2 in src/user-area/rings.ts wake: of the other side's step and the look that follows, one sees the
-    // other.
+    // X1 pairs with X2 in src/user-area/rings.ts wake: of the other side's step and the check that follows, one sees
+    // the other.
     Atomics.store(this.#i32, USER_WAITS_OFFSET >>> 2, waits);
     const sequence = this.#load(USER_GIVEN_EVENT_OFFSET);
     const state = this.#load(USER_STATE_OFFSET);

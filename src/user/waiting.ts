@@ -55,7 +55,7 @@ export function turnDue(): Promise<void> | undefined {
 
 /**
  * Resolves when the word may have changed from `seen`, when the time is over or the signal is aborted: whoever waits
- * looks again.
+ * checks again.
  */
 export async function sleep(
   words: Int32Array,
@@ -75,7 +75,7 @@ export async function sleep(
       // N1 no ordering needed: a waitAsync that nobody waits for any more would stay queued until something is given.
       if (waited !== undefined) Atomics.notify(words, index);
     };
-    // Where the word's change cannot be heard of a timer looks.
+    // Where nothing notifies this thread of the word's change, a timer checks it.
     const delayMs = waited === undefined ? Math.min(leftMs, pauseMs) : leftMs;
     const callOff = delayMs < Infinity ? after(delayMs, ring, ref) : undefined;
     signal?.addEventListener('abort', ring, { once: true });

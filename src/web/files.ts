@@ -46,10 +46,10 @@ function readInto(fragment: Fragment, handle: AccessHandle, at: number): Fragmen
   return fillRoom(fragment, () => {
     const copies = copiesFor('FileSystemSyncAccessHandle.read');
     const target = copies ? new Uint8Array(fragment.length) : fragment.bytes;
-    const came = handle.read(target as never, { at });
-    if (copies) fragment.bytes.set(target.subarray(0, came));
-    if (came === fragment.length) return fragment;
-    const part = fragment.slice(0, came);
+    const bytesRead = handle.read(target as never, { at });
+    if (copies) fragment.bytes.set(target.subarray(0, bytesRead));
+    if (bytesRead === fragment.length) return fragment;
+    const part = fragment.slice(0, bytesRead);
     fragment.release();
     return part;
   });
@@ -93,8 +93,8 @@ async function* readThrough(
 }
 
 /**
- * Writes all bytes at position `at`, and says how many; the reference stays the caller's. Fewer when the handle took
- * fewer: write the rest by another call, which is told why.
+ * Writes all bytes at position `at`, and returns how many; the reference stays the caller's. Fewer when the handle took
+ * fewer: write the rest by another call, which throws the reason.
  *
  * @throws what the handle throws, such as QuotaExceededError; nothing was written then
  */
@@ -106,15 +106,15 @@ export function writeAt(handle: AccessHandle, source: ByteSource, at: number): n
   for (const window of windowsOf('writeAt', source)) {
     const bytes = copies ? window.slice() : window;
     for (let done = 0; done < bytes.length; ) {
-      let went = 0;
+      let count = 0;
       try {
-        went = handle.write((done === 0 ? bytes : bytes.subarray(done)) as never, { at: at + written });
+        count = handle.write((done === 0 ? bytes : bytes.subarray(done)) as never, { at: at + written });
       } catch (error) {
-        if (written === 0) throw error; // else the next call is told
+        if (written === 0) throw error; // else the next call throws it
       }
-      if (went === 0) return written;
-      done += went;
-      written += went;
+      if (count === 0) return written;
+      done += count;
+      written += count;
     }
   }
   return written;

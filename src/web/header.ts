@@ -1,7 +1,7 @@
 // The header of media in a page: what it is, its time, its size and where its planes lie, in 128 bytes in front of the
 // bytes themselves.
 //
-// So a fragment says by itself what is in it, in whichever thread it arrives. Written once by who copied, read by any
+// So a fragment carries what describes it, in whichever thread it arrives. Written once by who copied, read by any
 // thread: the channel or the token publishes it. A header that does not fit its fragment is refused: somebody else
 // wrote there.
 //
@@ -30,7 +30,7 @@ const PRIMARIES = ['bt709', 'bt470bg', 'smpte170m', 'bt2020', 'smpte432'];
 const TRANSFERS = ['bt709', 'smpte170m', 'iec61966-2-1', 'linear', 'pq', 'hlg'];
 const MATRICES = ['rgb', 'bt709', 'bt470bg', 'smpte170m', 'bt2020-ncl'];
 
-/** Color space of a frame, as WebCodecs names it; null: not told. */
+/** Color space of a frame, as WebCodecs names it; null: unknown. */
 export interface ColorSpace {
   readonly primaries: string | null;
   readonly transfer: string | null;
@@ -38,7 +38,7 @@ export interface ColorSpace {
   readonly fullRange: boolean | null;
 }
 
-/** What a header says. */
+/** What a header has. */
 export interface Header {
   readonly kind: number;
   readonly isKey: boolean;

@@ -84,7 +84,7 @@ export interface ChunkView {
   readonly data: Uint8Array;
 }
 
-// The platform takes shared views here or it does not: its declarations say it never does.
+// The platform takes shared views here or it does not: by its declarations it never does.
 const own = (view: Uint8Array): Uint8Array<ArrayBuffer> => view as Uint8Array<ArrayBuffer>;
 
 /**

@@ -1,6 +1,6 @@
-// Room for bytes that come from the platform: a fragment to fill, given back when filling it fails.
+// Room for bytes that come from the platform: a fragment to fill, released when filling it fails.
 //
-// An empty pool is null, as everywhere; what does not fit a page is an error that says how large a page must be.
+// An empty pool is null, as everywhere; what does not fit a page is an error that names how large a page must be.
 
 import { invalidRange } from '../errors.js';
 import { dispose } from '../platform/symbols.js';

@@ -35,7 +35,7 @@ const MAX_BUFFERED_BYTES = 1024 * 1024;
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 
 /**
- * Sends a fragment or a packet as one message. True: it went, and the reference is given back; false: the socket is not
+ * Sends a fragment or a packet as one message. True: it went, and the reference is released; false: the socket is not
  * open, or too much waits in it, and the caller keeps the reference.
  */
 export function sendOver(socket: Socket, message: Fragment | Packet, options?: SocketSendOptions): boolean {
@@ -181,7 +181,7 @@ class Inbox {
   };
 
   readonly #onClose = ({ wasClean, code }: { wasClean: boolean; code: number }): void => {
-    // What came before is handed over first.
+    // What arrived before is delivered first.
     const broken = wasClean ? undefined : new Error(`messagesInto failed: the connection broke, code=${code}`);
     this.#ending = { broken };
     this.#wake?.();
@@ -191,7 +191,7 @@ class Inbox {
 
   #fail(reason: unknown): void {
     this.#failure ??= { reason };
-    this.close(); // also where nobody looks
+    this.close(); // also where nobody reads the result
     this.#wake?.();
   }
 }

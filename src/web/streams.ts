@@ -65,18 +65,18 @@ async function* readThrough(
   try {
     for (;;) {
       wait.signal?.throwIfAborted();
-      const came = await read();
+      const chunk = await read();
       wait.signal?.throwIfAborted();
-      if (came === undefined) {
+      if (chunk === undefined) {
         isOver = true;
         return;
       }
       // Asked for once: a chunk whose buffer somebody takes away meanwhile is an error, not a shorter chunk.
-      const bytes = came.length;
+      const bytes = chunk.length;
       for (let at = 0; at < bytes; at += chunkBytes) {
         const length = Math.min(chunkBytes, bytes - at);
         yield fillRoom(await pool.takeAsync(length, wait), (fragment) => {
-          copyBytes(fragment.bytes, new Uint8Array(came.buffer, came.byteOffset + at, length));
+          copyBytes(fragment.bytes, new Uint8Array(chunk.buffer, chunk.byteOffset + at, length));
           return fragment;
         });
       }

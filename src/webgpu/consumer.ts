@@ -3,14 +3,14 @@
 //
 // A token stands for one reference, which the owner's thread holds in the consumer's name. Tokens count up and are not
 // used again before 2^31 others, so one that comes twice frees nobody else's. What a consumer sends is not trusted: a
-// call looks at 1,024 tokens at most, whatever its ranges say. The owner's thread only. Source: SO_DEVMEM_DONTNEED and
+// call reads 1,024 tokens at most, whatever its ranges are. The owner's thread only. Source: SO_DEVMEM_DONTNEED and
 // the token table of a socket.
 
 import { invalidArgument, requireInteger } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
 import type { Custody } from './custody.js';
 
-/** Tokens that one call looks at, at most. */
+/** Tokens that one call reads, at most. */
 export const TOKENS_PER_CALL = 1024;
 const TOKEN_MAX = 2 ** 31 - 1;
 
@@ -22,7 +22,7 @@ export interface EndingWorker {
   off(event: 'exit', listener: () => void): unknown;
 }
 
-/** Who hears of what a consumer does. */
+/** Who is notified of what a consumer does. */
 export interface ConsumerHost {
   /** Called for each token that came back and was not out. */
   skipped(): void;
@@ -64,7 +64,7 @@ export class DeviceConsumer {
    * Gives the consumer the fragment: the caller's reference moves into the token. Tokens of one consumer follow each
    * other.
    *
-   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_NOT_HELD when the reference was handed over
+   * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_NOT_HELD when the reference was passed on
    *   before; POOL_ERR_INVALID_ARGUMENT when the consumer has gone
    */
   give(handle: number): number {
@@ -84,7 +84,7 @@ export class DeviceConsumer {
   }
 
   /**
-   * Takes tokens back: ranges of pairs, first token and count, in any order. Looks at 1,024 tokens at most and leaves
+   * Takes tokens back: ranges of pairs, first token and count, in any order. Reads 1,024 tokens at most and leaves
    * the rest; those that are not out are skipped and counted. Call it again with what is left. The ranges may lie in
    * memory that the consumer writes.
    *
@@ -95,12 +95,12 @@ export class DeviceConsumer {
   release(ranges: ArrayLike<number>): number {
     const words = copyOfRanges(ranges);
     let freed = 0;
-    let looked = 0;
-    for (let at = 0; at < words.length && looked < TOKENS_PER_CALL; at += 2) {
+    let read = 0;
+    for (let at = 0; at < words.length && read < TOKENS_PER_CALL; at += 2) {
       const first = words[at] as number;
-      // An empty range costs a look as well.
-      const count = Math.min(words[at + 1] as number, TOKENS_PER_CALL - looked);
-      looked += Math.max(1, count);
+      // An empty range counts as one token.
+      const count = Math.min(words[at + 1] as number, TOKENS_PER_CALL - read);
+      read += Math.max(1, count);
       for (let token = first; token < first + count; token++) {
         if (this.#free(token)) freed += 1;
         else this.#skip();
@@ -143,7 +143,7 @@ export class DeviceConsumer {
 }
 
 /**
- * The ranges as far as one call looks, checked. Each word is read once: they may lie in memory that the consumer writes
+ * The ranges as far as one call reads, checked. Each word is read once: they may lie in memory that the consumer writes
  * meanwhile, and a word that was checked and read again could be another.
  */
 function copyOfRanges(ranges: ArrayLike<number>): readonly number[] {

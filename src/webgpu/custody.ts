@@ -1,7 +1,7 @@
 // Custody: references that fences and tokens own, in this thread's name.
 //
-// The pool counts a thread's references by page and cannot tell the program's own from those that were handed over
-// here, so that is counted beside it: what was handed over once is refused the second time. The owner's thread only.
+// The pool counts a thread's references by page and cannot distinguish the program's own from those that were passed
+// on here, so that is counted beside it: what was passed on once is refused the second time. The owner's thread only.
 
 import { pageOfHandle, rowIndex } from '../control/places.js';
 import { invalidHandle, PagePoolError, REMEDIES } from '../errors.js';
@@ -25,7 +25,7 @@ export class Custody {
    * Takes one reference of the caller's over.
    *
    * @throws PagePoolError POOL_ERR_STALE_HANDLE and the like; POOL_ERR_NOT_HELD when this thread holds none that it has
-   *   not handed over
+   *   not passed on
    */
   take(call: string, handle: number): void {
     if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
@@ -41,12 +41,12 @@ export class Custody {
     }
     throw new PagePoolError(
       'POOL_ERR_NOT_HELD',
-      `${call} failed: handle=${handle} (expected a fragment that this thread holds a reference on, and did not hand over); ${REMEDIES.POOL_ERR_NOT_HELD}`,
+      `${call} failed: handle=${handle} (expected a fragment that this thread holds a reference on, and did not pass on); ${REMEDIES.POOL_ERR_NOT_HELD}`,
     );
   }
 
   /** The caller has its reference back. */
-  giveBack(handle: number): void {
+  restore(handle: number): void {
     const page = pageOfHandle(this.#port, handle);
     this.#owned[page] = (this.#owned[page] as number) - 1;
   }
@@ -56,7 +56,7 @@ export class Custody {
    * attached.
    */
   release(handle: number): boolean {
-    this.giveBack(handle);
+    this.restore(handle);
     const { engine, isGone, name } = this.#port;
     if (isGone) return true; // the pool took all this thread's references back
     if (engine.release(handle) >= 0) return true;

@@ -1,8 +1,8 @@
 // The GPUBuffers of one pool: each is an area, cut into pages.
 //
 // Which of their pages are with the provider, and which buffers nobody needs. A buffer is used only after the device
-// has said that it exists: createBuffer answers at once also where there is no memory, and pages of a buffer that is
-// none would look like any other. The owner's thread only.
+// has confirmed that it exists: createBuffer answers at once also where there is no memory, and pages of a buffer that
+// is none would be like any other. The owner's thread only.
 
 import { longestFreeRun } from '../provider/page-numbers.js';
 import type { Area, ProviderContext } from '../provider/provider.js';
@@ -174,22 +174,22 @@ export class DeviceAreas {
 }
 
 /**
- * A buffer that is there. Rejects with what the device said otherwise: out of memory, or an invalid request. The scopes
+ * A buffer that is there. Rejects with the device's error otherwise: out of memory, or an invalid request. The scopes
  * are opened and closed in one go, so the program's own are not in the way, also where createBuffer throws.
  */
 export async function createChecked(device: GpuDevice, size: number, usage: number, label: string): Promise<GpuBuffer> {
   let buffer: GpuBuffer;
-  let said: Promise<readonly ({ readonly message: string } | null)[]>;
+  let errors: Promise<readonly ({ readonly message: string } | null)[]>;
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
   try {
     buffer = device.createBuffer({ label, size, usage });
   } finally {
-    said = Promise.all([device.popErrorScope(), device.popErrorScope()]);
-    said.catch(() => {}); // nobody asks where createBuffer threw
+    errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    errors.catch(() => {}); // nobody asks where createBuffer threw
   }
   try {
-    const error = (await said).find((each) => each !== null);
+    const error = (await errors).find((each) => each !== null);
     if (error == null) return buffer;
     throw new Error(`createBuffer of ${size} bytes: ${error.message.trim()}`);
   } catch (error) {

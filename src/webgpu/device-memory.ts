@@ -36,7 +36,7 @@ export interface ConsumerOptions {
   worker?: EndingWorker | undefined;
 }
 
-/** What statistics say of one pool's device memory. */
+/** What statistics have of one pool's device memory. */
 export interface DeviceReport {
   readonly fences: { readonly pending: number; readonly handles: number; readonly refused: number };
   readonly tokens: { readonly consumers: number; readonly held: number; readonly skipped: number };
@@ -61,7 +61,7 @@ export class DeviceMemory {
   readonly #writes: QueueWrites;
   readonly #readbacks: Readbacks;
   readonly #consumers = new Set<DeviceConsumer>();
-  /** Page -> its binding when handed out whole. */
+  /** Page -> its binding when bound whole. */
   readonly #bindings: (DeviceBinding | undefined)[] = [];
   #skipped = 0;
 
@@ -141,8 +141,8 @@ export class DeviceMemory {
   /**
    * Somebody who is given fragments by number and gives them back in batches.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the worker tells nobody of its end: call close() then; or has
-   *   ended
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the worker announces its end to nobody: call close() then; or
+   *   has ended
    */
   consumer(options: ConsumerOptions = {}): DeviceConsumer {
     const { name = 'consumer', worker } = requireRecord('consumer', 'options', options, [

@@ -74,7 +74,7 @@ export class Fences {
     try {
       for (; index < handles.length; index++) this.#custody.take(call, handles[index] as number);
     } catch (error) {
-      for (const handle of handles.slice(0, index)) this.#custody.giveBack(handle);
+      for (const handle of handles.slice(0, index)) this.#custody.restore(handle);
       if (!(error instanceof PagePoolError)) throw error;
       throw new PagePoolError(error.code, `${error.message} (at index ${index})`, { index });
     }

@@ -1,9 +1,10 @@
 // The device provider: pages in GPUBuffers, which the processor cannot read.
 //
 // One provider serves any number of pools over one device, and keeps them apart. The thread that has the device creates
-// the pools; buffers are taken asynchronously, since only so the device says whether there is memory. When the device
-// is lost the provider says so once to everything that waits, and from then on takes pages back and feeds none. Source:
-// the dma-buf provider of the kernel's page_pool: memory without an address, bound for as long as somebody holds it.
+// the pools; buffers are taken asynchronously, since only so the device reports whether there is memory. When the
+// device is lost the provider notifies everything that waits, once, and from then on takes pages back and feeds none.
+// Source: the dma-buf provider of the kernel's page_pool: memory without an address, bound for as long as somebody
+// holds it.
 
 import { invalidArgument, reasonOf } from '../errors.js';
 import { portOf } from '../pool/enrolled.js';
@@ -146,7 +147,7 @@ class DeviceProvider implements WebGpuProvider {
     }
     const memory = new DeviceMemory(pool, port, this.#hostOf(mine.map(({ areas }) => areas)), options ?? {});
     this.#memories.set(id, memory);
-    // Made after the loss it did not hear of it, and nobody tells of it again.
+    // Made after the loss it missed it, and nobody announces it again.
     if (this.#lost !== undefined) memory.lose();
     return memory;
   }
@@ -191,7 +192,7 @@ class DeviceProvider implements WebGpuProvider {
 
   /**
    * Whether the queue takes shared memory. Asked with a buffer and not with a view: where the answer is no, one that
-   * takes views without looking whose memory they show would crash.
+   * takes views without checking whose memory they show would crash.
    */
   #probe(buffer: GpuBuffer): void {
     if (this.#takesSharedViews !== undefined || (this.#options.usage & COPY_DST) === 0) return;
@@ -206,7 +207,7 @@ class DeviceProvider implements WebGpuProvider {
 
   #lose(reason: string): void {
     this.#lost = reason;
-    // Each is told, whatever becomes of the others: nobody catches what this throws, and nobody tells again.
+    // Each is notified, whatever becomes of the others: nobody catches what this throws, and nobody notifies again.
     for (const { areas } of this.#pools.values()) this.#quietly(() => areas.abandon());
     for (const memory of this.#memories.values()) this.#quietly(() => memory.lose());
   }
@@ -249,7 +250,7 @@ class DeviceProvider implements WebGpuProvider {
 
 /**
  * Pages in a device's GPUBuffers. Several pools may share one provider; each has buffers of its own. Pools are created
- * with `PagePool.create`: the device takes its time to say whether there is memory. Their pages cannot be read
+ * with `PagePool.create`: the device takes its time to report whether there is memory. Their pages cannot be read
  * (`bytes()` throws) and not be pinned.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, outside its range, or more than the device

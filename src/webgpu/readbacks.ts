@@ -59,7 +59,7 @@ export class Readbacks {
       encoder.copyBufferToBuffer(window.buffer, window.offset, staging.buffer, 0, copied);
       this.#host.device.queue.submit([encoder.finish()]);
     } catch (error) {
-      if (staging !== undefined) this.#staging.giveBack(staging);
+      if (staging !== undefined) this.#staging.free(staging);
       throw error;
     } finally {
       if (!this.#port.isGone) this.#pool.release(handle);
@@ -71,7 +71,7 @@ export class Readbacks {
     return this.#staging.report();
   }
 
-  /** The device is gone: whoever waits for a staging buffer or a page is told. */
+  /** The device is gone: whoever waits for a staging buffer or a page is notified. */
   lose(): void {
     const error = lostError(this.#host, 'readback');
     this.#staging.end(error);
@@ -103,17 +103,19 @@ export class Readbacks {
     } catch (error) {
       const isMapping = staging.state !== 'submitted';
       if (isMapping) this.#staging.drop(staging);
-      else this.#staging.giveBack(staging);
+      else this.#staging.free(staging);
       fragment?.[dispose]();
       if (isMapping) await this.#onLoss();
       requireDevice(this.#host, 'readback', error);
       throw error;
     }
-    this.#staging.giveBack(staging);
+    this.#staging.free(staging);
     return fragment;
   }
 
-  /** A device that goes fails the maps first and tells of its end afterwards: waits until it would have told. */
+  /**
+   * A device that goes fails the maps first and announces its end afterwards: waits until it would have announced it.
+   */
   async #onLoss(): Promise<void> {
     const { lost, queue } = this.#host.device;
     await Promise.race([lost, queue.onSubmittedWorkDone().catch(() => lost)]);

@@ -4,7 +4,7 @@
 //   free ------------------> submitted --------------> mapping --------------> mapped ------------> free
 //
 // A buffer is mapped no longer than the copy out of it takes: it waits for a host page while it is not. Sizes are
-// powers of two. All buffers together stay below a ceiling; who finds it reached waits in turn. The owner's thread
+// powers of two. All buffers together stay below a ceiling; who finds it reached waits in a queue. The owner's thread
 // only.
 
 import type { Signal } from '../platform/types.js';
@@ -62,7 +62,7 @@ export class Staging {
   /** A buffer of at least `bytes` bytes, `submitted` from now on: the caller has a copy into it to submit. */
   acquire(bytes: number, signal: Signal | undefined): StagingBuffer | Promise<StagingBuffer> {
     const size = 2 ** Math.ceil(Math.log2(bytes));
-    // In turn: who came before and still waits goes first.
+    // In order: who asked before and still waits is served first.
     return (this.#waiters.size === 0 ? this.#take(size) : undefined) ?? this.#wait(size, signal);
   }
 
@@ -72,7 +72,7 @@ export class Staging {
   }
 
   /** The buffer can be used again; it is not mapped. */
-  giveBack(staging: StagingBuffer): void {
+  free(staging: StagingBuffer): void {
     if (this.#end === undefined) staging.state = 'free';
     else this.#destroy(staging);
     this.#serve();
@@ -84,7 +84,9 @@ export class Staging {
     this.#serve();
   }
 
-  /** Free buffers go now, the others when they are given back. Whoever waits is told why, and so is whoever comes. */
+  /**
+   * Free buffers go now, the others when they are free. Whoever waits gets the reason, and so does whoever asks later.
+   */
   end(reason: unknown): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
@@ -144,7 +146,7 @@ export class Staging {
     throw this.#end;
   }
 
-  /** Whoever waits, in turn, as far as there is room. */
+  /** Serves whoever waits, in order, as far as there is room. */
   #serve(): void {
     for (const waiter of this.#waiters) {
       const taken = this.#take(waiter.bytes);

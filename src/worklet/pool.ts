@@ -47,7 +47,7 @@ export class WorkletPool {
   // Made once: a closure a call would be garbage.
   readonly #alloc = (): number => this.#port.engine.alloc();
   readonly #allocFragment = (): number => this.#port.engine.allocFragment(this.#bytes);
-  /** Of the fragment that is looked for. */
+  /** Of the fragment that is searched for. */
   #bytes = 0;
 
   /** Of a pool that this thread created or attached to. */
@@ -132,12 +132,12 @@ export class WorkletPool {
     this.pool.detach({ release: true });
   }
 
-  /** Whether it is worth looking further for a page. */
+  /** Whether it is worth searching further for a page. */
   #canSeek(): boolean {
     const port = this.#port;
     if (port.isGone) return false;
     if (poolState(port.memory) !== STATE_ACTIVE) {
-      this.pool.poll(); // hands the cache back: nobody else does while this thread goes on
+      this.pool.poll(); // returns the cache: nobody else does while this thread goes on
       return false;
     }
     return true;

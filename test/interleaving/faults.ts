@@ -280,9 +280,9 @@ const wasmFaults: readonly SeededFault[] = [
     name: 'a bell is rung before the bit is taken',
     fault: {
       file: 'assembly/event.ts',
-      find: '    if ((aand(word, ~bit) & bit) == 0) continue;\n    store<u32>(port + PORT_TURN_OFFSET, id); // plain: owner only\n    return ring(id);',
+      find: '    if ((aand(word, ~bit) & bit) == 0) continue;\n    store<u32>(port + PORT_CHOSEN_OFFSET, id); // plain: owner only\n    return ring(id);',
       replace:
-        '    ring(id);\n    if ((aand(word, ~bit) & bit) == 0) continue;\n    store<u32>(port + PORT_TURN_OFFSET, id);\n    return;',
+        '    ring(id);\n    if ((aand(word, ~bit) & bit) == 0) continue;\n    store<u32>(port + PORT_CHOSEN_OFFSET, id);\n    return;',
     },
     scenario: 'two entries for two that wait, known to each other or not',
   },
@@ -530,12 +530,12 @@ const typescriptFaults: readonly SeededFault[] = [
       file: 'src/engine/typescript/event.ts',
       find:
         '      if ((this.aand(event + EVENT_ONE_OFFSET + ((id >>> 5) << 2), ~bit) & bit) === 0) continue;\n' +
-        '      i32[(port + PORT_TURN_OFFSET) >>> 2] = id; // plain: owner only\n' +
+        '      i32[(port + PORT_CHOSEN_OFFSET) >>> 2] = id; // plain: owner only\n' +
         '      this.ringBell(id);\n',
       replace:
         '      this.ringBell(id);\n' +
         '      if ((this.aand(event + EVENT_ONE_OFFSET + ((id >>> 5) << 2), ~bit) & bit) === 0) continue;\n' +
-        '      i32[(port + PORT_TURN_OFFSET) >>> 2] = id;\n',
+        '      i32[(port + PORT_CHOSEN_OFFSET) >>> 2] = id;\n',
     },
     scenario: 'two entries for two that wait, known to each other or not',
   },

@@ -219,14 +219,19 @@ export class ModelPool {
     return hash.value;
   }
 
+  /** What is as it was saved is the same in every state, so the other words tell one state from another. */
   private mixWords(hash: Hash): void {
+    const { saved } = this;
     const { u32 } = this.memory;
-    for (const [start, end] of this.ranges) hash.mixRange(u32, start, end);
+    for (const [start, end] of this.ranges) hash.mixChanges(u32, saved, start, end);
     for (const { id } of this.instances) {
       // A closed record is never read again; its words only say what the port did before.
       const record = (this.geometry.portsOffset + (id << PORT_SHIFT) + PORT_RECORD_KIND_OFFSET) >>> 2;
-      if (u32[record] !== RECORD_NONE) hash.mixRange(u32, record, record + RECORD_WORDS);
+      if (u32[record] === RECORD_NONE) continue;
+      hash.mix(record);
+      hash.mixChanges(u32, saved, record, record + RECORD_WORDS);
     }
+    hash.mix(0x9e3779b9);
   }
 
   /** The words that differ from `before`, named. */
@@ -262,18 +267,14 @@ class Hash {
     this.b ^= this.b >>> 15;
   };
 
-  /** The same for each of these words. Most of an exploration's time goes here. */
-  mixRange(words: Uint32Array, start: number, end: number): void {
-    let { a, b } = this;
+  /** Each of these words that is not as it was saved, with its place. */
+  mixChanges(words: Uint32Array, saved: Uint32Array, start: number, end: number): void {
     for (let i = start; i < end; i++) {
-      const word = words[i]!;
-      a = Math.imul(a ^ word, 0x85ebca6b);
-      a = (a << 13) | (a >>> 19);
-      b = Math.imul((b + word) | 0, 0xc2b2ae35);
-      b ^= b >>> 15;
+      const changed = words[i]! ^ saved[i]!;
+      if (changed === 0) continue;
+      this.mix(i);
+      this.mix(changed);
     }
-    this.a = a;
-    this.b = b;
   }
 
   get value(): number {

@@ -148,7 +148,7 @@ export function beginEndingAndDie(pool: ModelPool, id: number): void {
 
 /** Port `id` is written down as the creator, and leaves, all before schedules. */
 export function createAndLeave(pool: ModelPool, id: number): void {
-  straight.sayCreator(closerOf(pool, id));
+  straight.nameCreator(closerOf(pool, id));
   leaveStraight(pool, id);
 }
 

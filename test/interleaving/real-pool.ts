@@ -6,7 +6,7 @@ import type { Geometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
 import { announce, poolState } from '../../src/control/state.js';
 
-export { beginEnding, destroyIfHome, mayEnd, sayCreator, takeOver } from '../../src/control/ending.js';
+export { beginEnding, destroyIfHome, mayEnd, nameCreator, takeOver } from '../../src/control/ending.js';
 
 /**
  * What src/port/port.ts openPort does around the engine: the port's number + 1, or 0 when the pool takes nobody in any

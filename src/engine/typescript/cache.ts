@@ -2,7 +2,7 @@
 //
 // Owner only, but for the spare word and the limit, which others write to take pages or to ask for them. Three tiers:
 // the loaded magazine (fast, no atomics), the spare and the recycle ring (refill), the provider's side (slow). What a
-// thread killed here leaves: its magazines, which the reaper hands back, and at most one exchange in its record.
+// thread killed here leaves: its magazines, which the reaper returns, and at most one exchange in its record.
 
 import {
   CONTROL_BASE,
@@ -38,9 +38,9 @@ import { PinSteps } from './pin.js';
 
 /** The three tiers that magazines are filled from, and the way back. */
 export class CacheSteps extends PinSteps {
-  /** Whether pages are still handed out. */
+  /** Whether pages are still allocated. */
   protected isActive(): boolean {
-    // A1 pairs with R1 in src/control/ending.ts close: a port that sees the pool closing hands its pages back.
+    // A1 pairs with R1 in src/control/ending.ts close: a port that sees the pool closing returns its pages.
     return this.aload(CONTROL_BASE + HEADER_STATE_OFFSET) === STATE_ACTIVE;
   }
 
@@ -169,8 +169,8 @@ export class CacheSteps extends PinSteps {
   }
 
   /**
-   * Whether this port would find a page where it looks first: 1 or 0. What other ports have in their spares is found by
-   * `refill` alone, which looks at every port.
+   * Whether this port would find a page where it searches first: 1 or 0. What other ports have in their spares is found
+   * by `refill` alone, which reads every port.
    */
   hasPages(): number {
     if (this.filledOf() !== 0) return 1;
@@ -199,7 +199,7 @@ export class CacheSteps extends PinSteps {
       // N4 no ordering needed: a port that asked for nothing since keeps its request.
       // R5 pairs with A6 in answer: the request is seen at the port's next release.
       if (this.rload(other + PORT_LIMIT_OFFSET) !== 0) this.astore(other + PORT_LIMIT_OFFSET, 0);
-      // Plain: another thread's words, and any value that ever stood there serves. A bell too many costs a look.
+      // Plain: another thread's words, and any value that ever stood there serves. A bell too many costs a probe.
       const node = ring.nodeAddress(i32[(other + PORT_LOADED_OFFSET) >>> 2]!);
       if (i32[(node + NODE_COUNT_OFFSET) >>> 2] !== 0) this.ringBell((portId + i) % maxPorts);
     }
@@ -250,7 +250,7 @@ export class CacheSteps extends PinSteps {
     if (this.filledOf() !== 0) this.countMany(COUNTER_RING, this.returnMagazine(port + PORT_LOADED_OFFSET));
   }
 
-  /** Hands both magazines to the ring. */
+  /** Pushes both magazines into the ring. */
   protected flush(): void {
     const { port } = this;
     this.returnMagazine(port + PORT_LOADED_OFFSET);
@@ -275,7 +275,7 @@ export class CacheSteps extends PinSteps {
   unpark(): void {
     const { i32, port, magazineCapacity } = this;
     i32[(port + PORT_PARKED_OFFSET) >>> 2] = 0; // plain: owner only
-    // R8 pairs with A1 in isActive: this store is ordered before the look at the state.
+    // R8 pairs with A1 in isActive: this store is ordered before the read of the state.
     this.astore(port + PORT_LIMIT_OFFSET, magazineCapacity);
     const isOpen = this.isActive();
     if (isOpen && !this.isAwaited(CONTROL_BASE + HEADER_FREED_OFFSET)) return;

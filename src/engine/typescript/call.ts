@@ -64,7 +64,7 @@ export class CallSteps extends TokenSteps {
       // R2 pairs with X2 in typescript/reply.ts claimCall: out before anybody can receive it.
       this.astore(place, (seen & REPLY_SEQ_MASK) | REPLY_OUT);
       if (this.sendBurst(channel, address, count, count - 1) === count) return call;
-      // N3 no ordering needed: nobody has heard of the call.
+      // N3 no ordering needed: nobody knows of the call.
       this.astore(place, seen);
       return this.lastCode;
     }
@@ -73,7 +73,7 @@ export class CallSteps extends TokenSteps {
 
   /**
    * Takes the oldest call: its entries are written at `address`, each with a reference. How many, 1 or 2. 0: there is
-   * none, or `lastCode` says why not. Calls that were cancelled meanwhile are dropped on the way.
+   * none, and `lastCode` has the reason. Calls that were cancelled meanwhile are dropped on the way.
    */
   accept(channel: number, address: number): number {
     const { i32 } = this;
@@ -179,7 +179,7 @@ export class CallSteps extends TokenSteps {
   }
 
   /**
-   * Gives a call of this port up: whoever serves it hears of it. OK; ERR_CALL_OVER: it is answered, and can be
+   * Gives a call of this port up: whoever serves it is notified. OK; ERR_CALL_OVER: it is answered, and can be
    * collected.
    */
   cancel(call: number): number {

@@ -5,7 +5,7 @@
 // channel: an outbox that it fills, an inbox that it empties. Nodes count against the capacity, each with up to `batch`
 // entries; bursts also count entries, by credit: exact for one sender, late by what other senders sent meanwhile. A
 // message of several entries is in one node from the sender's row to the receiver's, so it travels by one exchange; the
-// node says which entries go on.
+// node marks the entries that go on.
 
 import {
   CHANNEL_CALLS_OFFSET,
@@ -57,7 +57,7 @@ export class ChannelSteps extends ReplySteps {
 
   /** Bytes reserved for the fragment that starts at the unit. */
   protected extentBytes(unit: number): number {
-    const units = this.u16[this.extentAddress(unit) >>> 1]!; // plain: written before the handle was handed on
+    const units = this.u16[this.extentAddress(unit) >>> 1]!; // plain: written before the handle was passed on
     return (units === 0 ? 1 << this.unitsPerPageShift : units) << this.unitBytesShift;
   }
 
@@ -257,8 +257,8 @@ export class ChannelSteps extends ReplySteps {
   }
 
   /**
-   * Sends entries of 4 words each; how many went, from the front. `lastCode` says why it stopped early. With `more`
-   * they are messages, a bit an entry as in a node: all go in one node or none does, and a full channel is FULL
+   * Sends entries of 4 words each; how many went, from the front. `lastCode` has the reason why it stopped early. With
+   * `more` they are messages, a bit an entry as in a node: all go in one node or none does, and a full channel is FULL
    * whichever is dropped as the newest.
    */
   sendBurst(number: number, address: number, count: number, more: number): number {
@@ -311,7 +311,9 @@ export class ChannelSteps extends ReplySteps {
     return sent;
   }
 
-  /** Fills the outbox from the entries at `address`; how many were taken. `lastCode` says why it was fewer. */
+  /**
+   * Fills the outbox from the entries at `address`; how many were taken. `lastCode` has the reason why it was fewer.
+   */
   protected fill({ ring, lane }: Lane, address: number, count: number): number {
     const { i32 } = this;
     const node = this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET);

@@ -4,7 +4,7 @@
 // A port has one bell, a word that is only ever raised, and its thread waits on that word for everything. An event
 // keeps bits of the ports that wait there for one unit (a node, room, a page), and in words of their own of those that
 // need several. Whoever makes something true publishes first, then takes one bit and rings that port; all who need
-// several are rung. A waiter reads its bell, then sets its bits, then looks, and sleeps only if its bell is as it was
+// several are rung. A waiter reads its bell, then sets its bits, then probes, and sleeps only if its bell is as it was
 // read. A waiter that finds its bit gone has been chosen: it owes a wake-up to the others, should it leave something
 // behind (src/port/bell.ts). What a thread killed here leaves: a bit that is gone, and a bell that was not rung. So a
 // reaper rings every bell, last. Explored: docs/verification.md.
@@ -14,14 +14,14 @@ import {
   EVENT_ONE_OFFSET,
   EVENT_SEVERAL_OFFSET,
   PORT_BELL_OFFSET,
+  PORT_CHOSEN_OFFSET,
   PORT_SHIFT,
-  PORT_TURN_OFFSET,
 } from '../../../assembly/layout.js';
 import { Context } from './context.js';
 
 /** Waiting, and waking who waits for something. */
 export class EventSteps extends Context {
-  /** Raises a port's bell: its thread looks again, wherever it waits. */
+  /** Raises a port's bell: its thread probes again, wherever it waits. */
   protected ringBell(id: number): void {
     const bell = this.ports + (id << PORT_SHIFT) + PORT_BELL_OFFSET;
     // R1 pairs with A1 in src/port/bell.ts readBell: what was published before is visible to whoever finds the bell
@@ -53,7 +53,7 @@ export class EventSteps extends Context {
     const own = 1 << (portId & 31);
     const [l, h] = portId < 32 ? [low & ~own, high] : [low, high & ~own];
     if ((l | h) === 0) return portId;
-    const start = i32[(port + PORT_TURN_OFFSET) >>> 2]! + 1; // plain: owner only
+    const start = i32[(port + PORT_CHOSEN_OFFSET) >>> 2]! + 1; // plain: owner only
     const laterLow = start < 32 ? l & (-1 << start) : 0;
     if (laterLow !== 0) return 31 - Math.clz32(laterLow & -laterLow);
     const laterHigh = start < 32 ? h : start < 64 ? h & (-1 << (start & 31)) : 0;
@@ -76,7 +76,7 @@ export class EventSteps extends Context {
       const bit = 1 << (id & 31);
       // X8 pairs with X4 in arm: the bit is taken by one thread, which rings. Where it was not, the bits are read anew.
       if ((this.aand(event + EVENT_ONE_OFFSET + ((id >>> 5) << 2), ~bit) & bit) === 0) continue;
-      i32[(port + PORT_TURN_OFFSET) >>> 2] = id; // plain: owner only
+      i32[(port + PORT_CHOSEN_OFFSET) >>> 2] = id; // plain: owner only
       this.ringBell(id);
       return;
     }
@@ -112,8 +112,8 @@ export class EventSteps extends Context {
   }
 
   /**
-   * This port waits there from now on, for one unit or for `several`. Its bell was read before; it looks after this. 1:
-   * its bit was there already.
+   * This port waits there from now on, for one unit or for `several`. Its bell was read before; it probes after this.
+   * 1: its bit was there already.
    */
   arm(event: number, several: number): number {
     const half = (this.portId >>> 5) << 2;
@@ -122,12 +122,12 @@ export class EventSteps extends Context {
     if ((this.aload(event + EVENT_KNOWN_OFFSET + half) & bit) === 0) this.greet(event, half, bit);
     const word = event + (several !== 0 ? EVENT_SEVERAL_OFFSET : EVENT_ONE_OFFSET) + half;
     // X4 pairs with A6 in pass: whoever publishes after this sees the bit, and whoever published before is seen by the
-    // look that follows.
+    // probe that follows.
     return (this.aor(word, bit) & bit) !== 0 ? 1 : 0;
   }
 
   /**
-   * The port waits there for the first time: those who thought that they were alone hear of it, and look on a timer
+   * The port waits there for the first time: those who were alone until now are rung, and probe by a timer
    * from now on.
    */
   protected greet(event: number, half: number, bit: number): void {

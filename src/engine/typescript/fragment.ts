@@ -1,7 +1,7 @@
 // Fragments: parts of one open page a port, cut without atomics.
 //
 // Owner only. The open page's count carries a bias of 2^29; cuts are counted in the port, `users`, and releases by
-// others take the count down as they take any. Leaving the page gives back BIAS - users in one step, and what remains
+// others take the count down as they take any. Leaving the page takes off BIAS - users in one step, and what remains
 // is exactly the references that are out; if none is, the page is reused in place. {offset, users} is one store.
 
 import {
@@ -35,7 +35,7 @@ export class FragmentSteps extends RefcountSteps {
   allocFragment(bytes: number): number {
     const { i32, port, unitBytesShift, unitsPerPageShift } = this;
     const units = (bytes + (1 << unitBytesShift) - 1) >>> unitBytesShift;
-    // Plain throughout: the open page, its offset and its words are this thread's until the handle is handed on.
+    // Plain throughout: the open page, its offset and its words are this thread's until the handle is passed on.
     const page = i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2]!;
     const cut = i32[(port + PORT_FRAGMENT_OFFSET) >>> 2]!;
     const first = cut >>> 16;
@@ -118,7 +118,7 @@ export class FragmentSteps extends RefcountSteps {
         // A7 pairs with X6 in typescript/pin.ts unpin: an outsider that is done with the page is done before it is used
         // again.
         if (reuse && (special | this.rload(descriptor + DESCRIPTOR_PINS_OFFSET)) === 0) {
-          // The port's word first: it tells a reaper that the count is to be BIAS.
+          // The port's word first: by it a reaper knows that the count is to be BIAS.
           i32[fragment >>> 2] = 0;
           // N4 no ordering needed: sole owner.
           this.astore(counter, BIAS);
@@ -126,7 +126,7 @@ export class FragmentSteps extends RefcountSteps {
           this.count(COUNTER_RECYCLED);
           return true;
         }
-        // the page becomes an ordinary one with one holder, and goes home as such; the row tells a reaper so
+        // the page becomes an ordinary one with one holder, and is recycled as such; by the row a reaper knows
         this.setHeld(page, 1);
         // N5 no ordering needed: sole owner.
         this.astore(counter, 1);

@@ -1,7 +1,7 @@
 // Pins: references of outsiders that the pool does not count as users, one word a page: {LEFT, pins}.
 //
 // Any thread; lock-free. A page whose last user leaves while it is pinned leaves the pool: LEFT is set, in-flight goes
-// down, and the unpin that finds LEFT and nothing else gives it back to its provider. Pins survive the death of the
+// down, and the unpin that finds LEFT and nothing else returns it to its provider. Pins survive the death of the
 // thread that took them.
 
 import {
@@ -62,8 +62,8 @@ export class PinSteps extends SupplySteps {
         const home = this.i32[(this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET) >>> 2]!;
         this.recordPrivate(RECORD_RETIRE, page, 0, home, 0);
         // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The
-        // mark and this port's number stay until the page is taken again: they tell a reaper that the page had left,
-        // and who ends it.
+        // mark and this port's number stay until the page is taken again: by them a reaper knows that the page had
+        // left, and who ends it.
         if (this.acas(word, seen, PIN_LEFT | ((this.portId + 1) << PIN_LAST_SHIFT)) !== seen) {
           this.recordDone();
           continue;

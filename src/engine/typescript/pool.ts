@@ -34,7 +34,7 @@ export class PoolSteps extends CallSteps {
       const end = done + Math.min(filled, count - done);
       this.countMany(COUNTER_FAST, end - done);
       for (; done < end; done++) {
-        i32[(address + (done << 2)) >>> 2] = this.handOut(node, filled);
+        i32[(address + (done << 2)) >>> 2] = this.takeTop(node, filled);
         filled -= 1;
       }
     }
@@ -72,7 +72,7 @@ export class PoolSteps extends CallSteps {
     return this.lastCode;
   }
 
-  /** Hands the magazines and the fragment page back; releases go through to the ring until `unpark`. */
+  /** Returns the magazines and the fragment page; releases go through to the ring until `unpark`. */
   park(): void {
     const { i32, port } = this;
     i32[(port + PORT_PARKED_OFFSET) >>> 2] = 1; // plain: owner only
@@ -82,10 +82,10 @@ export class PoolSteps extends CallSteps {
     this.flush();
   }
 
-  /** Does what others asked of this port: hands its pages back under pressure, parks when the pool closes. */
+  /** Does what others asked of this port: returns its pages under pressure, parks when the pool closes. */
   poll(): void {
     const { i32, port } = this;
-    // By the state, not by the limit: who hears of the end before the limit was lowered may not be called again.
+    // By the state, not by the limit: who read the end before the limit was lowered may not be called again.
     if (!this.isActive()) this.park();
     // A2 pairs with R5 in typescript/cache.ts press: a request made before is seen.
     else if (this.aload(port + PORT_LIMIT_OFFSET) === 0 && i32[(port + PORT_PARKED_OFFSET) >>> 2] === 0) this.answer();
@@ -95,16 +95,16 @@ export class PoolSteps extends CallSteps {
   trim(): number {
     const wasParked = this.i32[(this.port + PORT_PARKED_OFFSET) >>> 2] !== 0;
     this.park();
-    const given = this.drainRing();
+    const returned = this.drainRing();
     if (!wasParked) this.unpark();
-    return given;
+    return returned;
   }
 
   protected drainRing(): number {
     const holder = this.port + PORT_MERGE_OFFSET;
-    let given = 0;
-    while (this.ringPop(this.ring, holder, 0) !== EMPTY) given += this.retireMagazine(holder);
-    return given;
+    let returned = 0;
+    while (this.ringPop(this.ring, holder, 0) !== EMPTY) returned += this.retireMagazine(holder);
+    return returned;
   }
 
   /**

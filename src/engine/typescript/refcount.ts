@@ -37,8 +37,8 @@ import { CacheSteps } from './cache.js';
 
 /** References on pages and fragments. */
 export class RefcountSteps extends CacheSteps {
-  /** Hands out the page on top of a magazine with `filled` pages: ledger up, then pop. */
-  protected handOut(node: number, filled: number): number {
+  /** Takes the page on top of a magazine with `filled` pages: ledger up, then pop. */
+  protected takeTop(node: number, filled: number): number {
     const { i32 } = this;
     // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
     const page = i32[(node + NODE_PAGES_OFFSET - 4 + (filled << 2)) >>> 2]!;
@@ -56,12 +56,12 @@ export class RefcountSteps extends CacheSteps {
     const filled = this.i32[(node + NODE_COUNT_OFFSET) >>> 2]!; // plain: owner only
     if (filled === 0) return this.allocRefill();
     this.count(COUNTER_FAST);
-    return this.handOut(node, filled);
+    return this.takeTop(node, filled);
   }
 
   protected allocRefill(): number {
     if (!this.refill()) return 0;
-    return this.handOut(this.loaded, this.i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]!);
+    return this.takeTop(this.loaded, this.i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]!);
   }
 
   /**
@@ -110,7 +110,7 @@ export class RefcountSteps extends CacheSteps {
     return OK;
   }
 
-  /** Gives one reference back, whatever it takes, or says why not. */
+  /** Releases one reference, whatever it takes, or returns why not. */
   protected releaseChecked(handle: number): number {
     const unit = this.unitOf(handle);
     // N18 no ordering needed: as N1.
@@ -191,11 +191,11 @@ export class RefcountSteps extends CacheSteps {
       this.setHeld(page, row); // it was the last after all: restored, so that a death before the page is home is seen
       i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
     }
-    this.goHome(page);
+    this.recycle(page);
   }
 
   /** The page has no user but the caller, whose row is 1: to the cache, or wherever it belongs. */
-  protected goHome(page: number): void {
+  protected recycle(page: number): void {
     const { i32, port } = this;
     const descriptor = this.descriptorAddress(page);
     // N9 no ordering needed: one holder, this thread.

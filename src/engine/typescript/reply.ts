@@ -61,7 +61,7 @@ export class ReplySteps extends FragmentSteps {
     return ((call ^ word) & REPLY_SEQ_MASK) === 0;
   }
 
-  /** Tells the asker that something became of its call. */
+  /** Notifies the asker that something became of its call. */
   protected wakeAsker(call: number): void {
     this.ringBell((call & CALL_PORT_MASK) >>> CALL_PORT_SHIFT);
   }

@@ -2,7 +2,7 @@
 //
 // Any thread may call; lock-free, no slot is ever claimed but unpublished, and nobody waits for anybody. Progress: a
 // failed exchange means that another one succeeded. What a thread killed here leaves is in its operation record, which
-// says what it was about to exchange; whether it happened is found from the slot, the other ports' records, or the
+// names what it was about to exchange; whether it happened is found from the slot, the other ports' records, or the
 // node's owner.
 //
 //   slot: | lap | full | node |      push at t: {lap,0,m} -> {lap,1,mine}      pop at h: {lap,1,m} -> {lap+1,0,mine}
@@ -54,8 +54,8 @@ export class RingSteps extends LedgerSteps {
 
   /**
    * Marks a node that goes to the position after `previous`: how many entries came up to its end, so that two nodes
-   * tell what is inside from one to the other. It counts on from the node before it, and anew where that was taken
-   * already. False: look again.
+   * show what is inside from one to the other. It counts on from the node before it, and anew where that was taken
+   * already. False: read it again.
    */
   protected markEnd({ full, nodeMask, nodes, nodeBytes }: Ring, node: number, previous: number): boolean {
     const { i32 } = this;
@@ -63,7 +63,7 @@ export class RingSteps extends LedgerSteps {
     const w = this.aload(previous);
     let start = 0;
     if ((w & full) !== 0) {
-      // A14 pairs with X1 in exchange: read before the slot is looked at again; while a node is in a slot its mark
+      // A14 pairs with X1 in exchange: read before the slot is read again; while a node is in a slot its mark
       // stays.
       start = this.aload(((nodes + Math.imul(w & nodeMask, nodeBytes)) | 0) + NODE_END_OFFSET);
       // A15 pairs with X1 in exchange: as it was, so the mark was of that node.
@@ -111,8 +111,8 @@ export class RingSteps extends LedgerSteps {
   /**
    * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
    * `replace` is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked
-   * operations. With `counted` the node is marked by how many entries came. Without a holder (0) it only says what it
-   * would do: OK or FULL.
+   * operations. With `counted` the node is marked by how many entries came. Without a holder (0) it only returns what
+   * it would do: OK or FULL.
    */
   protected ringPush(ring: Ring, holder: number, replace: boolean, counted: boolean): number {
     const { i32 } = this;
@@ -123,7 +123,7 @@ export class RingSteps extends LedgerSteps {
       const index = t & indexMask;
       const lap = t >>> indexBits;
       const slot = (ring.slots + (index << 2)) | 0;
-      // A3 pairs with X1 in exchange: the word says where the slot is in its laps.
+      // A3 pairs with X1 in exchange: the word has the slot's place in its laps.
       const w = this.aload(slot);
       const age = ((w >>> lapShift) - lap) & lapMask;
       const next = ring.following(t, index);
@@ -159,8 +159,8 @@ export class RingSteps extends LedgerSteps {
 
   /**
    * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations.
-   * Without a holder (0) it only says which. With `own` it takes that node alone, which this port pushed, if it is the
-   * oldest and nobody had it since.
+   * Without a holder (0) it only returns which. With `own` it takes that node alone, which this port pushed, if it is
+   * the oldest and nobody had it since.
    */
   protected ringPop(ring: Ring, holder: number, own: number): number {
     const { i32 } = this;

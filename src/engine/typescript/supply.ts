@@ -1,7 +1,7 @@
 // Fresh and retired pages: where magazines get pages that are not in circulation, and where pages leave it.
 //
 // Any port; lock-free. A page is taken by a compare-exchange of its home state, which is the truth; the fresh hint, the
-// bits and their hints only say where to look, so a bit too many costs a look, and a reaper that is not sure sets it
+// bits and their hints only name places to check, so a bit too many costs a check, and a reaper in doubt sets it
 // again. Pages that retire in the pool's own memory are taken again by any port: retired bits and supply bits are the
 // same. Elsewhere the owner takes them out of the retired bits, for their provider, and lists those that it feeds in
 // the supply bits. What a thread killed here leaves: its record names the page.
@@ -83,14 +83,14 @@ export class SupplySteps extends RingSteps {
     return (state & HOME_STATE_MASK) === HOME_FRESH || state === ((this.flags >> 2) & HOME_RETIRED);
   }
 
-  /** Takes one page from the provider's side into the magazine, if it is there; `listed`: its bit says so. */
+  /** Takes one page from the provider's side into the magazine, if it is there; `listed`: its bit is set. */
   protected claim(node: number, page: number, listed: boolean): void {
     const { i32, port } = this;
     const descriptor = this.descriptorAddress(page);
     const home = descriptor + DESCRIPTOR_HOME_OFFSET;
     const hold = i32[(port + PORT_HOLD_OFFSET) >>> 2]!;
     this.recordPrivate(RECORD_CLAIM, page, 0, 0, hold);
-    // X7 pairs with X4 in retire: the bit goes before the state is looked at, so that a page retired from here on has
+    // X7 pairs with X4 in retire: the bit goes before the state is read, so that a page retired from here on has
     // its own.
     if (listed) this.aand(this.bitsOf(this.supplyBits, page), ~(1 << (page & 31)));
     // A1 pairs with X4 in retire: whoever retired the page is done with it.
@@ -99,7 +99,7 @@ export class SupplySteps extends RingSteps {
     i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = next;
     // X2 pairs with X2 of other threads: one port takes the page. LP of entering circulation.
     if (this.isSupply(seen) && this.acas(home, seen, next) === seen) {
-      // plain: owner only; in-flight counts it before it can be handed out
+      // plain: owner only; in-flight counts it before it can be taken
       i32[(port + PORT_HOLD_OFFSET) >>> 2] = hold + 1;
       // Plain: the mark of its last leaving goes, which is this thread's to clear. A fresh page has none, and may get a
       // pin by which the owner calls it back; those that retire here are never called back.
@@ -109,7 +109,7 @@ export class SupplySteps extends RingSteps {
     this.recordDone();
   }
 
-  /** Fills the magazine with pages that were never given out. */
+  /** Fills the magazine with fresh pages. */
   protected takeFresh(node: number): void {
     const { i32, pageCount, magazineCapacity } = this;
     const hint = CONTROL_BASE + HEADER_FRESH_OFFSET;
@@ -129,13 +129,13 @@ export class SupplySteps extends RingSteps {
     return bits + ((page >>> RETIRED_WORD_SHIFT) << 2);
   }
 
-  /** Whether there may be a page that was never given out. */
+  /** Whether there may be a fresh page. */
   protected hasFresh(): boolean {
     // N6 no ordering needed: see N3.
     return this.rload(CONTROL_BASE + HEADER_FRESH_OFFSET) <= this.pageCount;
   }
 
-  /** Whether a bit says that a page is there; moves the hint on to it. */
+  /** Whether a bit of a page is set; moves the hint on to it. */
   protected hasListed(): boolean {
     const { pageCount, supplyBits, supplyHint: hint } = this;
     // A15 pairs with X8 in list: see A11.
@@ -150,7 +150,7 @@ export class SupplySteps extends RingSteps {
     return index <= last;
   }
 
-  /** Fills the magazine with pages whose bits say that they are there. */
+  /** Fills the magazine with pages whose bits are set. */
   protected takeListed(node: number): void {
     const { i32, pageCount, magazineCapacity, supplyBits } = this;
     const hint = this.supplyHint;
@@ -158,7 +158,7 @@ export class SupplySteps extends RingSteps {
     const seen = this.aload(hint);
     let index = seen & RETIRED_INDEX_MASK;
     while (index <= pageCount >>> RETIRED_WORD_SHIFT && i32[(node + NODE_COUNT_OFFSET) >>> 2]! < magazineCapacity) {
-      // N12 no ordering needed: a bit says where to look; the home states decide.
+      // N12 no ordering needed: a bit names a place to check; the home states decide.
       const bits = this.rload(supplyBits + (index << 2));
       if (bits === 0) index += 1;
       else this.claim(node, (index << RETIRED_WORD_SHIFT) + 31 - Math.clz32(bits & -bits), true);
@@ -178,7 +178,7 @@ export class SupplySteps extends RingSteps {
       const seen = this.rload(hint);
       const at = seen & RETIRED_INDEX_MASK;
       const next = (((seen >>> RETIRED_INDEX_BITS) + 1) << RETIRED_INDEX_BITS) | (index < at ? index : at);
-      // X8 pairs with X13 in takeListed: whoever looked before us does not move the hint past our bit.
+      // X8 pairs with X13 in takeListed: whoever checked before us does not move the hint past our bit.
       if (this.acas(hint, seen, next) === seen) return;
     }
   }

@@ -1,7 +1,7 @@
 // Tokens: references on their way outside any channel, each good for one adoption.
 //
 // Any thread; lock-free. A token's word {sequence, port, state} is claimed by compare-exchange before its other words
-// are written or read, so of two adopters one wins and the other is told that the token is spent. What a thread killed
+// are written or read, so of two adopters one wins and the other is refused: the token is spent. What a thread killed
 // here leaves is a token in a state that names its port.
 
 import {
@@ -66,9 +66,9 @@ export class TokenSteps extends ChannelSteps {
     if (offset >>> 0 > extent || length >>> 0 > extent - offset) return ERR_RANGE;
     const count = this.tokenCount();
     const hint = (CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET) >>> 2;
-    // Plain: a hint; any value that was ever stored there is good enough, since all tokens are looked at.
+    // Plain: a hint; any value that was ever stored there is good enough, since all tokens are read.
     let index = i32[hint]!;
-    for (let looks = 0; looks < count; looks++, index++) {
+    for (let reads = 0; reads < count; reads++, index++) {
       if (index >= count) index = 0;
       const token = this.tokenAddress(index);
       // N1 no ordering needed: the exchange decides.
