@@ -31,7 +31,7 @@ export function records(message: Fragment | Packet): IterableIterator<Uint8Array
   if (isFragment(message)) {
     const port = portOfFragment(message, 'records');
     if (tag === 1) return [message.bytes].values();
-    return new Records(message.bytes, lengthsOf(port, message.handle, message.offset, message.length, tag as number));
+    return each(message.bytes, lengthsOf(port, message.handle, message.offset, message.length, tag as number));
   }
   if (!isPacket(message)) throw invalidArgument('records', 'message', message, 'a Packet or a Fragment');
   const [first, second] = partsOf(message);
@@ -40,7 +40,7 @@ export function records(message: Fragment | Packet): IterableIterator<Uint8Array
   if (second === undefined) {
     if (tag === 1) return [view as Uint8Array].values();
     const port = portOfPacket(message) as Port;
-    return new Records(view as Uint8Array, lengthsOf(port, first.handle, first.offset, first.length, tag as number));
+    return each(view as Uint8Array, lengthsOf(port, first.handle, first.offset, first.length, tag as number));
   }
   if (tag !== 1) throw notWhole(`parts=${message.parts}, tag=${tag}`);
   const copy = new Uint8Array(message.length);
@@ -62,29 +62,12 @@ function lengthsOf(port: Port, handle: number, offset: number, bytes: number, co
   return lengths;
 }
 
-/** Views of the records, one behind the other. No generator: a step of one costs more than a record's view. */
-class Records implements IterableIterator<Uint8Array> {
-  readonly #view: Uint8Array;
-  readonly #lengths: Uint32Array;
-  #next = 0;
-  #at: number;
-
-  constructor(view: Uint8Array, lengths: Uint32Array) {
-    this.#view = view;
-    this.#lengths = lengths;
-    this.#at = view.byteOffset;
-  }
-
-  next(): IteratorResult<Uint8Array, undefined> {
-    if (this.#next === this.#lengths.length) return { done: true, value: undefined };
-    const length = this.#lengths[this.#next++] as number;
-    const value = new Uint8Array(this.#view.buffer, this.#at, length);
-    this.#at += length;
-    return { done: false, value };
-  }
-
-  [Symbol.iterator](): this {
-    return this;
+function* each(view: Uint8Array, lengths: Uint32Array): Generator<Uint8Array, void, undefined> {
+  let at = view.byteOffset;
+  for (const length of lengths) {
+    // Half the time of subarray().
+    yield new Uint8Array(view.buffer, at, length);
+    at += length;
   }
 }
 
