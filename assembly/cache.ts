@@ -196,7 +196,7 @@ function steal(): bool {
  * Asks every other port for its cached pages: each answers at its next release. Where it has some its bell is rung, so
  * that an idle thread answers as well.
  */
-function press(): void {
+export function press(): void {
   for (let i: u32 = 1; i < maxPorts; i++) {
     const id = (portId + i) % maxPorts;
     const other = ports + <usize>id * PORT_BYTES;

@@ -2,7 +2,7 @@
 
 export { alloc, refCount, release, releaseHeld, retain } from './refcount';
 export { allocFragment } from './fragment';
-export { hasPages, unpark } from './cache';
+export { hasPages, press, unpark } from './cache';
 export {
   allocBurst,
   extent,

@@ -15,12 +15,13 @@ export const CONTROL_BASE: u32 = 1024;
 /** "pgpl" in little-endian order. */
 export const MAGIC: u32 = 0x6c706770;
 /** Raised whenever a word of this file changes its place or its meaning. */
-export const ABI_VERSION: u32 = 6;
+export const ABI_VERSION: u32 = 7;
 
 // ------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
 //   0    geometry and places, written once before the first attach, read plainly by everybody
 //   256  state, closer     384  fresh             512  retired           640  freed event             768  demand
+//   896  taker  1408  tokens
 //        each on two cache lines of its own (128 bytes: adjacent-line prefetchers pull lines in pairs)
 
 export const HEADER_BYTES: u32 = 1536;
@@ -84,7 +85,7 @@ export const HEADER_NEWS_OFFSET: u32 = 260;
  * place.
  */
 export const HEADER_CLOSER_OFFSET: u32 = 264;
-/** 1: some thread watches by locks, so every port's thread holds one. */
+/** 1: some thread watches, so every port's thread holds a lock where it can. */
 export const HEADER_LOCKS_OFFSET: u32 = 268;
 /** Ports that were reaped, ever. */
 export const HEADER_REAPS_OFFSET: u32 = 272;
@@ -106,8 +107,17 @@ export const HEADER_FREED_OFFSET: u32 = 640;
 export const HEADER_DEMAND_OFFSET: u32 = 768;
 /** How often the provider's areas have changed. Who reads bytes knows the areas as of this epoch. */
 export const HEADER_AREAS_OFFSET: u32 = 832;
+/** An event: no port is the taker, so one that waits for that may be. */
+export const HEADER_TAKER_FREE_OFFSET: u32 = 896;
+/**
+ * {claim of the port that takes several pages, all or none, its number + 1}: 0 = nobody does. It is held from the
+ * probe until the pages are taken, and never while a thread sleeps. A reaper clears that of its dead port.
+ */
+export const HEADER_TAKER_OFFSET: u32 = 928;
 /** Where the search for a free token begins; a hint that anybody moves. */
 export const HEADER_TOKEN_HINT_OFFSET: u32 = 1408;
+/** An event: a token is free again. */
+export const HEADER_TOKEN_FREED_OFFSET: u32 = 1440;
 
 export const FLAG_ZERO_ON_RELEASE: u32 = 1;
 /** A page that somebody pinned may leave the pool. */
@@ -236,6 +246,10 @@ export const PORT_WANT_OFFSET: u32 = 20;
 export const PORT_AREAS_OFFSET: u32 = 24;
 /** The bell: raised by whoever has something for the port's thread, which waits on it; never lowered. */
 export const PORT_BELL_OFFSET: u32 = 32;
+/** The lifeline: what its thread waits on without being rung, so that its waits tell that it lives; never changed. */
+export const PORT_LIFELINE_OFFSET: u32 = 36;
+/** {claim without its state, strands}: waits on the lifeline that nobody has taken, for that claim. */
+export const PORT_STRANDS_OFFSET: u32 = 40;
 /** {stamp, full, node}: the spare magazine; any port may exchange it. */
 export const PORT_SPARE_OFFSET: u32 = 64;
 /** Pages the loaded magazine may hold; others store 0 to ask for it (pressure, closing, parking). */
@@ -337,6 +351,8 @@ export const CLAIM_REAPER_SHIFT: u32 = 3;
 export const CLAIM_REAPER_MASK: u32 = 0x3f8;
 /** Counts claims: a port's identity over time. */
 export const CLAIM_SEQ_SHIFT: u32 = 10;
+export const STRANDS_MASK: u32 = 0xff;
+export const STRANDS_SEQ_SHIFT: u32 = 8;
 
 // counters: 64-bit floats (exact to 2^53, and no BigInt), the port's thread only
 export const PORT_COUNTERS_OFFSET: u32 = 256;

@@ -12,6 +12,7 @@ import {
   ERR_REF_OVERFLOW,
   ERR_TOKEN_SPENT,
   HEADER_TOKEN_COUNT_OFFSET,
+  HEADER_TOKEN_FREED_OFFSET,
   HEADER_TOKEN_HINT_OFFSET,
   HEADER_TOKENS_OFFSET,
   LOAN_INDEX_BITS,
@@ -34,6 +35,7 @@ import {
 import { acas, astore, rload } from './atomic';
 import { extentBytes } from './channel';
 import { portId } from './context';
+import { wake } from './event';
 import { inspect, pageOf, unitOf } from './handle';
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
 
@@ -136,5 +138,6 @@ export function adopt(index: u32, sequence: u32, address: usize): i32 {
   if (index < load<u32>(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET)) {
     store<u32>(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET, index);
   }
+  wake(CONTROL_BASE + HEADER_TOKEN_FREED_OFFSET);
   return OK;
 }

@@ -24,7 +24,8 @@ worker.postMessage({ share: pool.share(), rate: RATE });
 
 const context = new OfflineAudioContext(1, SECONDS * RATE, RATE);
 await context.audioWorklet.addModule(new URL('recorder.js', import.meta.url));
-const recorder = new AudioWorkletNode(context, 'recorder', { processorOptions: { share: pool.share() } });
+const processorOptions = { share: pool.share(), blocks: (SECONDS * RATE) / 128 };
+const recorder = new AudioWorkletNode(context, 'recorder', { processorOptions });
 const finished = new Promise((resolve) => {
   recorder.port.onmessage = ({ data }) => resolve(data);
 });
@@ -32,7 +33,6 @@ const tone = new OscillatorNode(context, { frequency: 440 });
 tone.connect(recorder).connect(context.destination);
 tone.start();
 await context.startRendering();
-recorder.port.postMessage('stop');
 
 const { recorded, lost } = await finished;
 const { blocks, peak, frequency } = await answer;

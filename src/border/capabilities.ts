@@ -35,8 +35,14 @@ export interface Capabilities {
   readonly waitAsync: boolean;
   /** Whether this thread may block: `waitSync`. */
   readonly canBlock: boolean;
-  /** Web Locks, which show that threads died. */
+  /** Web Locks that are granted, which show that threads died. */
   readonly locks: boolean;
+  /** Why there are none; empty where there are. */
+  readonly locksReason: string;
+  /** What a sandbox takes away here: a frame of an opaque origin, Node's permissions; empty where there is none. */
+  readonly sandbox: string;
+  /** Whether the platform's objects are of another realm than this one's classes: in jest, in `node:vm`. */
+  readonly isForeignRealm: boolean;
   readonly memory64: boolean;
   /** By API. */
   readonly views: Readonly<Record<BorderApi, ViewSupport>>;
@@ -55,6 +61,7 @@ export function capabilities(): Promise<Capabilities> {
 
 async function detect(): Promise<Capabilities> {
   const { kind, reason } = chooseMemory();
+  const locksReason = await whyNoLocks();
   const rows = await Promise.all(
     apis.map(async (api): Promise<[BorderApi, ViewSupport]> => {
       const verdict = await verdictOf(api);
@@ -69,7 +76,10 @@ async function detect(): Promise<Capabilities> {
     wasm: compilesWasm(),
     waitAsync: hasWaitAsync(),
     canBlock: canBlock(),
-    locks: hasLocks(),
+    locks: locksReason === '',
+    locksReason,
+    sandbox: sandbox(),
+    isForeignRealm: isForeignRealm(),
     memory64: hasMemory64(),
     views: Object.fromEntries(rows) as Record<BorderApi, ViewSupport>,
   };
@@ -108,9 +118,32 @@ function canBlock(): boolean {
   }
 }
 
-function hasLocks(): boolean {
-  const { navigator } = globalThis as { navigator?: { locks?: { request?: unknown } } };
-  return typeof navigator?.locks?.request === 'function';
+/** By asking: a frame of an opaque origin has them, and is refused. */
+async function whyNoLocks(): Promise<string> {
+  const { navigator } = globalThis as { navigator?: { locks?: { query?: () => Promise<unknown> } } };
+  if (typeof navigator?.locks?.query !== 'function') return 'this realm has none';
+  try {
+    await navigator.locks.query();
+    return '';
+  } catch (error) {
+    return `they are refused: ${(error as Error).name}`;
+  }
+}
+
+function sandbox(): string {
+  const { origin, process } = globalThis as {
+    origin?: unknown;
+    process?: { permission?: { has(right: string): boolean } };
+  };
+  if (process?.permission?.has('worker') === false) return 'Node may not make workers: --allow-worker';
+  return origin === 'null' && process === undefined ? 'this frame has an opaque origin: allow-same-origin' : '';
+}
+
+/** Node's Buffers are Uint8Arrays of the realm that the process began with. */
+function isForeignRealm(): boolean {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
+  const module = process?.getBuiltinModule?.('node:buffer') as { Buffer: { prototype: object } } | undefined;
+  return module !== undefined && !(module.Buffer.prototype instanceof Uint8Array);
 }
 
 function hasMemory64(): boolean {

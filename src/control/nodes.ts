@@ -13,7 +13,11 @@ import {
   ENTRY_SHIFT,
   EVENT_ONE_OFFSET,
   EVENT_SEVERAL_OFFSET,
+  HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
+  HEADER_TAKER_FREE_OFFSET,
+  HEADER_TOKEN_FREED_OFFSET,
+  HEADER_TOKEN_HINT_OFFSET,
   HOME_STATE_MASK,
   LANE_INBOX_OFFSET,
   LANE_SHIFT,
@@ -31,6 +35,7 @@ import {
   REPLY_HANDLE_OFFSET,
   REPLY_SHIFT,
   REPLY_STATE_MASK,
+  TOKEN_FREE,
   TOKEN_HANDLE_OFFSET,
   TOKEN_LENT,
   TOKEN_SHIFT,
@@ -65,6 +70,12 @@ export function counterSum({ memory, geometry }: SharedWords, counters: readonly
     for (const counter of counters) sum += memory.f64[(first + counter) >>> 3] as number;
   }
   return sum;
+}
+
+/** Every event of a pool. */
+export function poolEvents(geometry: Geometry): number[] {
+  const ofHeader = [HEADER_FREED_OFFSET, HEADER_TAKER_FREE_OFFSET, HEADER_TOKEN_FREED_OFFSET];
+  return [...ofHeader.map((offset) => CONTROL_BASE + offset), ...channelEvents(geometry)];
 }
 
 /** The events of all channels. */
@@ -177,21 +188,37 @@ export function ringPages(memory: PoolMemory, geometry: Geometry): number {
 }
 
 /**
- * Whether `count` pages seem to be where port `id` would find them, as far as that is known without reading each page.
+ * Whether port `id` could take `count` pages, one after the other: from its cache, the ring, fresh and listed pages,
+ * and the spares of others. Counts no further than it has to.
  */
 export function hasFreePages({ id, memory, geometry }: Omit<Seat, 'claim'>, count: number): boolean {
-  const { maxPorts, ownPages, ring } = geometry;
+  const { maxPorts, ownPages, pageCount, ring, supplyBitsOffset } = geometry;
   const [loaded] = portMagazines(memory, geometry, id);
   let found = magazineCount(memory, geometry, loaded);
-  found += Math.max(0, ownPages + 1 - loadWord(memory, CONTROL_BASE + HEADER_FRESH_OFFSET));
-  for (const node of filledNodes(memory, ring)) {
-    found += magazineCount(memory, geometry, node);
-    if (found >= count) return true;
+  // Fresh pages of the pool's own memory have no bits.
+  found += Math.max(0, ownPages + 1 - Math.max(1, loadWord(memory, CONTROL_BASE + HEADER_FRESH_OFFSET)));
+  for (let slot = 0; slot < ring.slotCount && found < count; slot++) {
+    const { isFull, node } = slotParts(ring, loadWord(memory, ring.slotsOffset + 4 * slot));
+    if (isFull) found += magazineCount(memory, geometry, node);
   }
   for (let other = 0; other < maxPorts && found < count; other++) {
     found += magazineCount(memory, geometry, portMagazines(memory, geometry, other)[2]);
   }
+  for (let word = 0; word <= pageCount >>> 5 && found < count; word++) {
+    for (let bits = loadWord(memory, supplyBitsOffset + 4 * word); bits !== 0; bits &= bits - 1) found++;
+  }
   return found >= count;
+}
+
+/** Whether a token is free. */
+export function hasFreeToken({ memory, geometry }: SharedWords): boolean {
+  const { tokenCount, tokensOffset } = geometry;
+  const first = loadWord(memory, CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET);
+  for (let i = 0; i < tokenCount; i++) {
+    const token = tokensOffset + (((first + i) % tokenCount) << TOKEN_SHIFT);
+    if ((loadWord(memory, token) & TOKEN_STATE_MASK) === TOKEN_FREE) return true;
+  }
+  return false;
 }
 
 /** Where a port's lane in a channel lies. */

@@ -44,6 +44,7 @@ export const closedEngine: Pick<Engine, CallName> = {
   cancel: refuse,
   park: nothing,
   unpark: nothing,
+  press: nothing,
   poll: nothing,
   trim: none,
   scrub: none,

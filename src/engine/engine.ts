@@ -88,6 +88,8 @@ export interface Engine {
   /** Returns magazines and the fragment page to the ring; releases go through at once until `unpark`. */
   park(): void;
   unpark(): void;
+  /** Asks every other port for its cached pages, as `alloc` does that finds none anywhere. */
+  press(): void;
   /** Serves what others asked of this port: pressure, closing. */
   poll(): void;
   /** Gives the pages in the ring to the provider; how many. Parks first. */

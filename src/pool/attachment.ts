@@ -5,6 +5,7 @@
 // port, the memory.
 
 import { STATE_DESTROYED } from '../../assembly/layout.js';
+import { hasFreeToken } from '../control/nodes.js';
 import { ownerState, ringOwner } from '../control/owner.js';
 import { requireSound, withSoundWords } from '../control/sound.js';
 import { announce, newsCount, poolState } from '../control/state.js';
@@ -17,11 +18,12 @@ import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
 import { warn } from '../platform/console.js';
 import { hold, letGo } from '../platform/timers.js';
-import { FREED } from '../port/bell.js';
+import { FREED, TOKENS } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import {
   destroyedError,
+  exhausted,
   followLeaks,
   leave,
   listen,
@@ -30,6 +32,7 @@ import {
   type PortListener,
   watchWaits,
 } from '../port/port.js';
+import { Takers } from '../port/takers.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
 import { PortReaper } from '../recovery/port-reaper.js';
@@ -67,6 +70,10 @@ export class Attachment {
   readonly waits: Waits;
   /** There are pages. */
   readonly freed: PoolEvent;
+  /** Waits for several pages at one time. */
+  readonly takers: Takers;
+  /** There are tokens. */
+  readonly #tokens: PoolEvent;
   /** Waits for what becomes of calls that this thread has asked, or serves. */
   readonly replies: Replies;
   readonly reaper: PortReaper;
@@ -88,9 +95,11 @@ export class Attachment {
     this.watching = new Watching(port, this.reaper);
     this.waits = new Waits(port, () => this.#rung());
     this.freed = this.waits.event(FREED, () => port.engine.hasPages() !== 0);
+    this.takers = new Takers(port, this.waits, this.freed);
+    this.#tokens = this.waits.event(TOKENS, () => hasFreeToken(port), null);
     this.replies = new Replies(port, this.waits);
-    const { freed, replies, waits } = this;
-    const seat = { port, freed, replies, waits, take: (bytes: number) => calls.take(bytes) };
+    const { replies, takers, waits } = this;
+    const seat = { port, replies, takers, waits, take: (bytes: number) => calls.take(bytes) };
     port.geometry.channels.forEach((channel, index) => {
       if (channel.isCalls) this.calls.set(channel.name, new Calls(seat, index));
       else this.channels.set(channel.name, new Channel(port, index, waits));
@@ -188,9 +197,15 @@ export class Attachment {
 
   async lend(fragment: Fragment, options: WaitOptions): Promise<FragmentToken> {
     const call = 'lendAsync';
-    const probe = (): FragmentToken | undefined => lendFragment(fragment, this.port, call);
-    const what = `a token (${this.port.geometry.tokenCount} are out)`;
-    return waitFor({ call, port: this.port, event: this.freed, probe, units: 'none', what }, options);
+    const { port } = this;
+    const probe = (): FragmentToken | undefined => {
+      const token = lendFragment(fragment, port, call);
+      // A pool that closes waits for the fragment: who has it hears of that, and may release it.
+      if (token === undefined) exhausted(port, call);
+      return token;
+    };
+    const what = `a token (${port.geometry.tokenCount} are out)`;
+    return waitFor({ call, port, event: this.#tokens, probe, what }, options);
   }
 
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
@@ -214,9 +229,9 @@ export class Attachment {
     return withSoundWords(this.port, 'audit', () => auditPool(this.port));
   }
 
-  watch(worker: unknown): void {
+  watch(worker: unknown): PromiseLike<void> {
     if (this.port.isGone) throw destroyedError('watch');
-    this.watching.watch(worker);
+    return this.watching.watch(worker);
   }
 
   reap(portId: number, force: boolean): ReapReport {

@@ -28,13 +28,14 @@ import {
 import { replyOfCall, replyOffset } from '../control/calls.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
-import { hasFreePages, laneOffset, loadWord } from '../control/nodes.js';
+import { laneOffset, loadWord } from '../control/nodes.js';
 import { poolState } from '../control/state.js';
 import { callError, invalidArgument, type PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
 import { dispose } from '../platform/symbols.js';
 import type { Signal } from '../platform/types.js';
 import { destroyedError, type Port, refusal } from '../port/port.js';
+import type { Takers } from '../port/takers.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import type { PoolEvent, Waits } from '../port/waits.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
@@ -79,14 +80,11 @@ export interface CallsSeat {
   readonly port: Port;
   readonly waits: Waits;
   readonly replies: Replies;
-  readonly freed: PoolEvent;
+  readonly takers: Takers;
   take(bytes: number): Fragment | null;
 }
 
 const CONCURRENCY_MAX = 1024;
-/** How far attempts to take two pages are apart, where the last one failed: with pages enough, and without. */
-const ATTEMPT_MS_MIN = 0.1;
-const ATTEMPT_MS_MAX = 10;
 
 /**
  * One thread's end of the calls of one name. Any thread of the pool may ask, and any may serve. A call is answered by
@@ -157,29 +155,20 @@ export class Calls {
 
   /**
    * Takes a request and the room for its reply, both or neither: who waits holds nothing. This thread's cached pages go
-   * to the others meanwhile.
+   * to the others meanwhile. It may wait for as long as others take single pages.
    *
    * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; POOL_ERR_CLOSING when the pool closes; an aborted
    *   signal's reason
    */
   async take(requestBytes: number, replyBytes: number, options?: WaitOptions): Promise<CallRoom> {
-    const { port, freed: event } = this.#seat;
+    const { port, takers } = this.#seat;
     const { pageBytes } = port.geometry;
     requireInteger('take', 'requestBytes', requestBytes, 1, pageBytes);
     requireInteger('take', 'replyBytes', replyBytes, 1, pageBytes);
-    let failedMs = -Infinity;
-    const probe = (): CallRoom | undefined => {
-      // Who takes one page and returns it wakes others, and itself: two of them would go on so for ever. So while
-      // there seem to be too few, an attempt is made now and then only, and never two at once.
-      const sinceMs = monotonicMs() - failedMs;
-      if (sinceMs < ATTEMPT_MS_MIN || (sinceMs < ATTEMPT_MS_MAX && !hasFreePages(port, 2))) return undefined;
-      const room = this.#takeBoth(requestBytes, replyBytes);
-      if (room === undefined) failedMs = monotonicMs();
-      return room;
-    };
-    const wait = { call: 'take', port, event, probe, units: 'several' } as const;
-    const what = 'two pages at one time';
-    return waitFor({ ...wait, what, isReported: true }, requireWaitOptions('take', options));
+    const take = (): CallRoom | undefined => this.#takeBoth(requestBytes, replyBytes);
+    // Fragments of at most half a page fit into one.
+    const pages = Math.max(requestBytes, replyBytes) * 2 <= pageBytes ? 1 : 2;
+    return takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {

@@ -304,7 +304,7 @@ export class Channel {
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
-    if (this.#notEmpty.spin.until(() => isReady() || undefined) === true) return true;
+    if (this.#notEmpty.spin?.until(() => isReady() || undefined) === true) return true;
     const probe = (): boolean | undefined => {
       if (!ownsPort(this.#port)) throw destroyedError('waitSync');
       const { isClosed } = this;

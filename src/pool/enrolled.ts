@@ -3,13 +3,13 @@
 
 import { invalidArgument } from '../errors.js';
 import type { Port } from '../port/port.js';
-import type { PoolEvent } from '../port/waits.js';
+import type { Takers } from '../port/takers.js';
 
 /** What the other entries use of a pool. */
 interface Enrolled {
   readonly port: Port;
-  /** Raised when pages come back. */
-  readonly freed: PoolEvent;
+  /** Waits for several pages at one time. */
+  readonly takers: Takers;
 }
 
 const pools = new WeakMap<object, Enrolled>();
@@ -31,7 +31,7 @@ export function portOf(call: string, pool: object): Port {
   return enrolled.port;
 }
 
-/** What is raised when pages come back to the pool. Ask `portOf` first. */
-export function freedOf(pool: object): PoolEvent {
-  return (pools.get(pool) as Enrolled).freed;
+/** This thread's waits for several pages of the pool. Ask `portOf` first. */
+export function takersOf(pool: object): Takers {
+  return (pools.get(pool) as Enrolled).takers;
 }

@@ -120,21 +120,24 @@ export function makeShare(
 }
 
 /**
- * Checks a share against its memory without writing to it.
+ * Checks a share against its memory without writing to it, for `call`.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the value is not a share at all
  * @throws PagePoolError POOL_ERR_ABI_MISMATCH when another version of the package made it
  * @throws PagePoolError POOL_ERR_CORRUPT when share and memory differ, or the memory is too short
  */
-export function openShare(value: unknown, layoutHash: number): OpenedShare {
-  const share = requireShape(value);
+export function openShare(value: unknown, layoutHash: number, call = 'attach'): OpenedShare {
+  const requireSame: RequireSame = (code, name, found, expected) => {
+    if (found !== expected) throw corrupt(call, code, name, found, show(expected));
+  };
+  const share = requireShape(call, value, requireSame);
   requireSame('POOL_ERR_ABI_MISMATCH', 'abi', share.abi, ABI_VERSION);
   requireSame('POOL_ERR_ABI_MISMATCH', 'layoutHash', share.layoutHash, layoutHash);
-  const geometry = planShared(share);
+  const geometry = planShared(call, share);
   const memory = new PoolMemory(share.memory);
   const firstBytes = geometry.scratchOffset + geometry.maxPorts * geometry.scratchBytes;
   if (memory.bytes.byteLength < firstBytes) {
-    throw corrupt('POOL_ERR_CORRUPT', 'memory.byteLength', memory.bytes.byteLength, `at least ${firstBytes}`);
+    throw corrupt(call, 'POOL_ERR_CORRUPT', 'memory.byteLength', memory.bytes.byteLength, `at least ${firstBytes}`);
   }
   const read = (address: number): number => memory.u32[address >>> 2] as number;
   requireSame('POOL_ERR_CORRUPT', 'magic', read(CONTROL_BASE + HEADER_MAGIC_OFFSET), MAGIC);
@@ -152,18 +155,18 @@ export function openShare(value: unknown, layoutHash: number): OpenedShare {
     requireSame('POOL_ERR_CORRUPT', `word ${address}`, read(address), expected);
   }
   if (geometry.ownPages < geometry.pageCount && !isAreasSnapshot(share.areas, { geometry })) {
-    throw corrupt('POOL_ERR_CORRUPT', 'areas', share.areas, 'the areas that the pool had');
+    throw corrupt(call, 'POOL_ERR_CORRUPT', 'areas', share.areas, 'the areas that the pool had');
   }
   return { share, memory, geometry };
 }
 
-function requireShape(value: unknown): PoolShare {
+function requireShape(call: string, value: unknown, requireSame: RequireSame): PoolShare {
   const isShare = is(
     () => typeof value === 'object' && value !== null && (value as Partial<PoolShare>).kind === 'pagepool',
   );
   if (!isShare) {
     throw invalidArgument(
-      'attach',
+      call,
       'share',
       value,
       'what share() returned',
@@ -171,7 +174,7 @@ function requireShape(value: unknown): PoolShare {
     );
   }
   // Read once: what is used is what was checked.
-  const share = requireRecord('attach', 'share', value) as unknown as PoolShare;
+  const share = requireRecord(call, 'share', value) as unknown as PoolShare;
   const isComplete = is(
     () =>
       Array.isArray(share.identity) &&
@@ -187,31 +190,36 @@ function requireShape(value: unknown): PoolShare {
   // A share of another version may lack what this one has: its version explains more than what is missing.
   if (!isComplete) {
     requireSame('POOL_ERR_ABI_MISMATCH', 'abi', share.abi, ABI_VERSION);
-    throw corrupt('POOL_ERR_CORRUPT', 'share', Object.keys(share).join(' '), 'every part of what share() returned');
+    throw corrupt(
+      call,
+      'POOL_ERR_CORRUPT',
+      'share',
+      Object.keys(share).join(' '),
+      'every part of what share() returned',
+    );
   }
   return share;
 }
 
 /** The geometry that the share's options give; bad options mean that the share was changed. */
-function planShared(share: PoolShare): Geometry {
+function planShared(call: string, share: PoolShare): Geometry {
   const byName = (plans: readonly (ChannelPlan | CallsPlan)[]): object =>
     Object.fromEntries(plans.map(({ name, ...plan }) => [name, plan]));
   try {
     const { channels, calls, source, ...rest } = share.options;
     const named = { channels: byName(channels), calls: byName(calls) };
-    const resolved = resolveOptions('attach', { ...rest, name: share.name, ...named });
-    return planGeometry('attach', { ...resolved, source: describedSource('attach', source) });
+    const resolved = resolveOptions(call, { ...rest, name: share.name, ...named });
+    return planGeometry(call, { ...resolved, source: describedSource(call, source) });
   } catch (cause) {
-    throw callError('POOL_ERR_CORRUPT', 'attach', 'share.options=object', 'the options of a pool', undefined, {
+    throw callError('POOL_ERR_CORRUPT', call, 'share.options=object', 'the options of a pool', undefined, {
       cause,
     });
   }
 }
 
-function requireSame(code: PagePoolErrorCode, name: string, value: unknown, expected: unknown): void {
-  if (value !== expected) throw corrupt(code, name, value, show(expected));
-}
+/** Throws an error of that code unless the two are the same. */
+type RequireSame = (code: PagePoolErrorCode, name: string, found: unknown, expected: unknown) => void;
 
-function corrupt(code: PagePoolErrorCode, name: string, value: unknown, rule: string): PagePoolError {
-  return callError(code, 'attach', `${name}=${show(value)}`, rule);
+function corrupt(call: string, code: PagePoolErrorCode, name: string, value: unknown, rule: string): PagePoolError {
+  return callError(code, call, `${name}=${show(value)}`, rule);
 }

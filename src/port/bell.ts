@@ -5,8 +5,16 @@
 // published: it owes one wake-up there, until a probe finds nothing, or it has passed on. It keeps that in mind from
 // wait to wait. Only debtors check whether something is left, so a hot path pays nothing.
 
-import { CONTROL_BASE, EVENT_KNOWN_OFFSET, HEADER_FREED_OFFSET, PORT_BELL_OFFSET } from '../../assembly/layout.js';
-import type { Seat } from '../control/claims.js';
+import {
+  CONTROL_BASE,
+  EVENT_KNOWN_OFFSET,
+  HEADER_FREED_OFFSET,
+  HEADER_TAKER_FREE_OFFSET,
+  HEADER_TAKER_OFFSET,
+  HEADER_TOKEN_FREED_OFFSET,
+  PORT_BELL_OFFSET,
+} from '../../assembly/layout.js';
+import { type Seat, seatWord } from '../control/claims.js';
 import type { PoolMemory } from '../control/memory.js';
 import { portOffset } from '../control/places.js';
 import type { Engine } from '../engine/engine.js';
@@ -76,5 +84,34 @@ function knownAt({ i32 }: PoolMemory, offset: number): number {
   return Atomics.load(i32, (offset + EVENT_KNOWN_OFFSET) >>> 2);
 }
 
+/**
+ * From here on this port alone takes several pages, until `endTaking`. False: another port does now, and rings
+ * whoever waits at `TAKER_FREE` when it is done. Never held while a thread sleeps: only one that ends meanwhile keeps
+ * others waiting, until its port is reaped.
+ */
+export function beginTaking({ claim, id, memory }: Omit<Seat, 'geometry'>): boolean {
+  // X3 pairs with X4 in endTaking: the probe that follows sees what the last taker returned.
+  return Atomics.compareExchange(memory.i32, TAKER, 0, seatWord({ claim, id })) === 0;
+}
+
+/** This port has taken, or found too few: the next one may. */
+export function endTaking(engine: Bits, { claim, id, memory }: Omit<Seat, 'geometry'>): void {
+  // X4 pairs with X3 in beginTaking: whoever finds the word held has set its bit before, and this comes before the
+  // bits are read. By exchange: a thread that was taken for dead meanwhile clears nobody else's name.
+  Atomics.compareExchange(memory.i32, TAKER, seatWord({ claim, id }), 0);
+  engine.pass(TAKER_FREE);
+}
+
+/** Whether no port takes several pages now. */
+export function isTakerFree({ i32 }: PoolMemory): boolean {
+  // A5 pairs with X4 in endTaking: whoever finds the word held is rung when it is free.
+  return Atomics.load(i32, TAKER) === 0;
+}
+
+const TAKER = (CONTROL_BASE + HEADER_TAKER_OFFSET) >>> 2;
 /** The event of pages that come back. */
 export const FREED: number = CONTROL_BASE + HEADER_FREED_OFFSET;
+/** The event of a taker that is done. */
+export const TAKER_FREE: number = CONTROL_BASE + HEADER_TAKER_FREE_OFFSET;
+/** The event of tokens that come back. */
+export const TOKENS: number = CONTROL_BASE + HEADER_TOKEN_FREED_OFFSET;

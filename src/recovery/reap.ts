@@ -20,7 +20,7 @@ import {
   EVENT_KNOWN_OFFSET,
   EVENT_ONE_OFFSET,
   EVENT_SEVERAL_OFFSET,
-  HEADER_FREED_OFFSET,
+  HEADER_TAKER_OFFSET,
   LANE_CREDIT_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
@@ -51,10 +51,10 @@ import {
   TOKEN_STATE_MASK,
   TOKEN_TAKING,
 } from '../../assembly/layout.js';
-import { reaperOf, reapingClaim } from '../control/claims.js';
+import { portOfSeat, reaperOf, reapingClaim } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { leaveCalls, returnInbox } from '../control/messages.js';
-import { channelEvents, laneOffset } from '../control/nodes.js';
+import { laneOffset, poolEvents } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
 import type { Steps } from '../control/steps.js';
 import { DeadPort } from './dead-port.js';
@@ -212,12 +212,15 @@ function* makeRoom(port: DeadPort, page: number): Steps<void> {
   if (port.row(page) === LEDGER_MAX) yield { call: ['releaseHeld', page, 1] };
 }
 
-/** Nobody wakes a dead thread any more. */
+/** Nobody wakes a dead thread any more, or waits for it to have looked. */
 function* clearWaiters(port: DeadPort): Steps<void> {
-  for (const event of [CONTROL_BASE + HEADER_FREED_OFFSET, ...channelEvents(port.geometry)]) {
+  for (const event of poolEvents(port.geometry)) {
     for (const bits of [EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET, EVENT_KNOWN_OFFSET])
       yield* port.clearBits(event + bits + 4 * (port.id >>> 5), 1 << (port.id & 31));
   }
+  const taker = CONTROL_BASE + HEADER_TAKER_OFFSET;
+  const seen = yield* port.load(taker);
+  if (portOfSeat(seen) === port.id) yield* port.exchange(taker, seen, 0);
 }
 
 /**

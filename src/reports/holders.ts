@@ -13,7 +13,7 @@ import {
   LANE_OUTBOX_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
 } from '../../assembly/layout.js';
-import { claimOf, reaperOf } from '../control/claims.js';
+import { claimOf, reaperOf, type SharedWords } from '../control/claims.js';
 import { type ChannelGeometry, titleOf } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
 import {
@@ -30,7 +30,6 @@ import {
 } from '../control/nodes.js';
 import { pageOfHandle, portOffset } from '../control/places.js';
 import { isRunning } from '../control/state.js';
-import type { Port } from '../port/port.js';
 
 /** Somebody, or something, that keeps a closing pool from its end. */
 export interface Holder {
@@ -59,23 +58,23 @@ export interface Holder {
 const FIRST_PAGES = 10;
 
 /** Everybody who keeps the pool from its end. */
-export function findHolders(port: Port): Holder[] {
-  return new Search(port).run();
+export function findHolders(words: SharedWords): Holder[] {
+  return new Search(words).run();
 }
 
 /** One search under way. */
 class Search {
-  readonly #port: Port;
+  readonly #words: SharedWords;
   readonly #holders: Holder[] = [];
   /** Pages that somebody was found to have. */
   readonly #found = new Set<number>();
 
-  constructor(port: Port) {
-    this.#port = port;
+  constructor(words: SharedWords) {
+    this.#words = words;
   }
 
   run(): Holder[] {
-    const { geometry, memory } = this.#port;
+    const { geometry, memory } = this.#words;
     for (let id = 0; id < geometry.maxPorts; id++) {
       if (claimOf(memory, geometry, id) !== 0) this.#visitPort(id);
     }
@@ -87,7 +86,7 @@ class Search {
   }
 
   #word(address: number): number {
-    return loadWord(this.#port.memory, address);
+    return loadWord(this.#words.memory, address);
   }
 
   #add(
@@ -97,7 +96,7 @@ class Search {
     pages: readonly number[],
     verb: string,
   ): void {
-    const { memory, geometry } = this.#port;
+    const { memory, geometry } = this.#words;
     for (const page of pages) this.#found.add(page);
     if (pages.length === 0 && kind !== 'running') return;
     const claim = portId === null ? 0 : claimOf(memory, geometry, portId);
@@ -116,10 +115,10 @@ class Search {
   }
 
   #visitPort(id: number): void {
-    const { memory, geometry } = this.#port;
+    const { memory, geometry } = this.#words;
     const isBusy = isRunning(memory, geometry, id);
     const since = isBusy ? ' and has not run since' : '';
-    this.#add('references', id, null, heldPages(this.#port, id), 'holds %');
+    this.#add('references', id, null, heldPages(this.#words, id), 'holds %');
     for (const channel of geometry.channels) {
       const pages = [LANE_INBOX_OFFSET, LANE_OUTBOX_OFFSET].flatMap((holder) =>
         this.#pagesIn(channel, this.#word(laneOffset(channel, id) + holder)),
@@ -132,24 +131,24 @@ class Search {
   }
 
   #cacheOf(id: number): number[] {
-    const { memory, geometry } = this.#port;
-    const pages = portMagazines(memory, geometry, id).flatMap((node) => magazinePages(this.#port, node));
+    const { memory, geometry } = this.#words;
+    const pages = portMagazines(memory, geometry, id).flatMap((node) => magazinePages(this.#words, node));
     const open = this.#word(portOffset(geometry, id) + PORT_FRAGMENT_PAGE_OFFSET);
     return open === 0 ? pages : [...pages, open];
   }
 
   #visitRing(channel: ChannelGeometry): void {
-    const pages = [...filledNodes(this.#port.memory, channel.ring)].flatMap((node) => this.#pagesIn(channel, node));
+    const pages = [...filledNodes(this.#words.memory, channel.ring)].flatMap((node) => this.#pagesIn(channel, node));
     this.#add('channel', null, channel.name, unique(pages), `${titleOf(channel)} has %, not received`);
   }
 
   /** Pages of a node's entries that nobody has taken. */
   #pagesIn(channel: ChannelGeometry, node: number): number[] {
-    return entryHandles(this.#port.memory, channel, node).map((handle) => pageOfHandle(this.#port, handle));
+    return entryHandles(this.#words.memory, channel, node).map((handle) => pageOfHandle(this.#words, handle));
   }
 
   #visitTokens(): void {
-    const pages = lentHandles(this.#port).map((handle) => pageOfHandle(this.#port, handle));
+    const pages = lentHandles(this.#words).map((handle) => pageOfHandle(this.#words, handle));
     this.#add(
       'token',
       null,
@@ -160,19 +159,19 @@ class Search {
   }
 
   #visitReplies(): void {
-    const pages = answeredHandles(this.#port).map((handle) => pageOfHandle(this.#port, handle));
+    const pages = answeredHandles(this.#words).map((handle) => pageOfHandle(this.#words, handle));
     this.#add('reply', null, null, unique(pages), 'answers that nobody has collected have %');
   }
 
   /** Pages in circulation that nobody was found to have. */
   #visitRest(): void {
-    const { memory, geometry } = this.#port;
+    const { memory, geometry } = this.#words;
     for (const node of filledNodes(memory, geometry.ring)) {
-      for (const page of magazinePages(this.#port, node)) this.#found.add(page);
+      for (const page of magazinePages(this.#words, node)) this.#found.add(page);
     }
     const rest: number[] = [];
     for (let page = 1; page <= geometry.pageCount; page++) {
-      if (homeState(this.#port, page) === HOME_HELD && !this.#found.has(page)) rest.push(page);
+      if (homeState(this.#words, page) === HOME_HELD && !this.#found.has(page)) rest.push(page);
     }
     this.#add('nobody', null, null, rest, 'nobody has %: audit() settles what a death left, when nothing moves');
   }
@@ -189,7 +188,6 @@ function pageList(pages: readonly number[]): string {
   return `${pages.length} ${pages.length === 1 ? 'page' : 'pages'} (${first}${more})`;
 }
 
-/** `port 3 "encoder"`, and what is special about it. */
 /** `port 1 "parser"`, and what is to be reported of its claim. */
 export function portName(id: number, label: string, claim: number): string {
   const state = claim & CLAIM_STATE_MASK;

@@ -41,7 +41,7 @@ import {
   REPLY_STATE_MASK,
 } from '../../assembly/layout.js';
 import { replyOffset } from '../control/calls.js';
-import { claimOf } from '../control/claims.js';
+import { claimOf, type SharedWords } from '../control/claims.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
 import {
@@ -233,7 +233,8 @@ export function readStats(port: Port, engine: 'wasm' | 'typescript'): PoolStats 
   };
 }
 
-function readCalls({ memory, geometry }: Port): CallsStats[] {
+/** What goes on in the calls of each name. */
+export function readCalls({ memory, geometry }: SharedWords): CallsStats[] {
   const states = geometry.channels.map(() => ({ waiting: 0, serving: 0 }));
   for (let id = 0; id < geometry.maxPorts; id++) {
     for (let slot = 0; slot < geometry.replyCount; slot++) {
@@ -269,8 +270,9 @@ function readProvider(port: Port): ProviderStats {
   };
 }
 
-function readChannel(port: Port, channel: ChannelGeometry): ChannelStats {
-  const { memory, geometry } = port;
+/** What goes on in a channel. */
+export function readChannel(words: SharedWords, channel: ChannelGeometry): ChannelStats {
+  const { memory, geometry } = words;
   const sum = (counter: number): number => laneSum(memory, geometry, channel, counter);
   const dropped = sum(LANE_DROPPED_OFFSET);
   // What is dropped from inside was taken out by whoever dropped it; what a full channel does not take never was
@@ -280,15 +282,15 @@ function readChannel(port: Port, channel: ChannelGeometry): ChannelStats {
     name: channel.name,
     capacity: channel.capacity,
     pending: pendingEntries(memory, geometry, channel),
-    waiting: waitingThreads(port, channel),
+    waiting: waitingThreads(words, channel),
     sent: sum(LANE_SENT_OFFSET),
     received: taken >>> 0,
     dropped,
   };
 }
 
-function readPort(port: Port, id: number, totals: Float64Array): PortStats {
-  const { memory, geometry } = port;
+/** One port's part; its counters are added to `totals`. */
+export function readPort({ memory, geometry }: SharedWords, id: number, totals: Float64Array): PortStats {
   const block = portOffset(geometry, id);
   const first = (block + PORT_COUNTERS_OFFSET) >>> 3;
   const counters = memory.f64.slice(first, first + COUNTER_COUNT);
@@ -307,7 +309,8 @@ function readPort(port: Port, id: number, totals: Float64Array): PortStats {
   };
 }
 
-function counterStats(counters: Float64Array, hold: number, release: number): CounterStats {
+/** Counters by their names. */
+export function counterStats(counters: Float64Array, hold: number, release: number): CounterStats {
   const get = (counter: number): number => counters[counter >>> 3] as number;
   return {
     alloc: {

@@ -117,7 +117,7 @@ describe('the guide', () => {
 /** Files that a tool starts, named by no other file. */
 const STARTED = ['server.mjs', 'vite.config.js'];
 const FOLLOWED_HEADERS = ['nginx', 'static-host', 'credentialless', 'document-isolation', 'csp', 'csp-strict'];
-const ISOLATED_SCRIPTS = ['page.js', 'main-thread.js', 'lend.js', 'copies.js', 'audio.js', 'memory.js'];
+const ISOLATED_SCRIPTS = ['page.js', 'watch.js', 'main-thread.js', 'lend.js', 'copies.js', 'audio.js', 'memory.js'];
 
 describe.each([
   ['Chromium', launchChromium],

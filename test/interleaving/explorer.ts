@@ -100,6 +100,7 @@ export interface ExploreOptions {
 }
 
 const LONGEST_SCHEDULE = 2000;
+const NO_END = `no end after ${LONGEST_SCHEDULE} steps`;
 const COMES_BACK = 'a state comes back: threads can run for ever without finishing anything';
 
 interface Choice {
@@ -231,7 +232,8 @@ class Explorer {
     const { results } = this.end([]);
     lines.push(`results: ${JSON.stringify(results)}`);
     if (this.isOver()) lines.push(`outcome: ${this.outcomeOrError()}`);
-    else lines.push(seen.has(this.key(used)) ? COMES_BACK : 'not over: more steps could follow');
+    else if (seen.has(this.key(used))) lines.push(COMES_BACK);
+    else lines.push(schedule.length >= LONGEST_SCHEDULE ? NO_END : 'not over: more steps could follow');
     return lines;
   }
 
@@ -259,7 +261,7 @@ class Explorer {
         return;
       }
       if (this.onPath.has(key)) throw new Error(COMES_BACK);
-      if (path.length >= LONGEST_SCHEDULE) throw new Error(`no end after ${path.length} steps`);
+      if (path.length >= LONGEST_SCHEDULE) throw new Error(NO_END);
       const node: Node = { key, choices: this.choices(used), used, at: 0, schedules: 0, outcomes: new Map() };
       path.push(node);
       this.onPath.add(key);

@@ -351,6 +351,24 @@ const wasmFaults: readonly SeededFault[] = [
     },
     scenario: 'a page that an idle thread has cached, and one that waits for it',
   },
+  {
+    name: 'nobody is woken where a token comes back',
+    fault: {
+      file: 'src/engine/typescript/token.ts',
+      find: '    this.wake(CONTROL_BASE + HEADER_TOKEN_FREED_OFFSET);\n',
+      replace: '',
+    },
+    scenario: 'a token that comes back, for one of two that wait to lend, one of which gives up',
+  },
+  {
+    name: 'whoever adopts a token wakes nobody',
+    fault: {
+      file: 'assembly/token.ts',
+      find: '  wake(CONTROL_BASE + HEADER_TOKEN_FREED_OFFSET);\n',
+      replace: '',
+    },
+    scenario: 'a token that comes back, for one of two that wait to lend, one of which gives up',
+  },
 ];
 
 const typescriptFaults: readonly SeededFault[] = [

@@ -16,10 +16,10 @@ import {
   HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
   HEADER_FED_OFFSET,
-  HEADER_FREED_OFFSET,
   HEADER_FRESH_OFFSET,
   HEADER_RETIRED_OFFSET,
   HEADER_STATE_OFFSET,
+  HEADER_TAKER_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_RECORD_KIND_OFFSET,
@@ -34,7 +34,7 @@ import { claimPort, reaperOf } from '../../src/control/claims.js';
 import { writeControl } from '../../src/control/format.js';
 import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
 import { PoolMemory } from '../../src/control/memory.js';
-import { loanParts } from '../../src/control/nodes.js';
+import { loanParts, poolEvents } from '../../src/control/nodes.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 import type { Engines } from './engines.js';
 import { type Reap, ReaperThread } from './reaper.js';
@@ -307,7 +307,8 @@ function stateRanges(geometry: Geometry): [number, number][] {
   add(CONTROL_BASE + HEADER_STATE_OFFSET, 12); // with its sequence, and who closes
   add(CONTROL_BASE + HEADER_FRESH_OFFSET, 4);
   add(CONTROL_BASE + HEADER_RETIRED_OFFSET, 4);
-  add(CONTROL_BASE + HEADER_FREED_OFFSET, EVENT_BYTES);
+  for (const event of poolEvents({ ...geometry, channels: [] })) add(event, EVENT_BYTES);
+  add(CONTROL_BASE + HEADER_TAKER_OFFSET, 4);
   add(CONTROL_BASE + HEADER_DEMAND_OFFSET, 8);
   for (let id = 0; id < maxPorts; id++) {
     const port = portsOffset + (id << PORT_SHIFT);

@@ -1,21 +1,36 @@
 // How one thread waits, as the explorer's threads run it.
 //
 // What is called is the shipped code: src/port/bell.ts, and the engine. The order in which PoolEvent and Waits
-// (src/port/waits.ts) and AsyncWait (src/port/waiting.ts) call it, around promises and timers, is written out here:
-// each function names the method whose order it has. To sleep is a call of its own, which goes on when the bell has
-// moved, or when the wait is given up.
+// (src/port/waits.ts), Takers (src/port/takers.ts) and AsyncWait (src/port/waiting.ts) call it, around promises and
+// timers, is written out here: each function names the method whose order it has. To sleep is a call of its own, which
+// goes on when the bell has moved, or when the wait is given up.
 
 import {
   CHANNEL_CLOSED_OFFSET,
   CHANNEL_NOT_EMPTY_OFFSET,
   CHANNEL_NOT_FULL_OFFSET,
+  ERR_NO_TOKEN,
   FULL,
   OK,
 } from '../../assembly/layout.js';
 import type { Seat } from '../../src/control/claims.js';
 import type { ChannelGeometry } from '../../src/control/geometry.js';
+import { hasFreePages, hasFreeToken } from '../../src/control/nodes.js';
 import type { Engine } from '../../src/engine/engine.js';
-import { type Awaited, arm, bellIndex, disarm, FREED, readBell, settle } from '../../src/port/bell.js';
+import {
+  type Awaited,
+  arm,
+  beginTaking,
+  bellIndex,
+  disarm,
+  endTaking,
+  FREED,
+  isTakerFree,
+  readBell,
+  settle,
+  TAKER_FREE,
+  TOKENS,
+} from '../../src/port/bell.js';
 
 /** What a wait brought: something, or one of these. */
 export const GIVEN_UP = -1;
@@ -24,7 +39,9 @@ export const CLOSED = -2;
 /** An engine, and the sleep of its thread: 0 when the word has moved, 1 when the wait is given up. */
 type WaiterEngine = Engine & { sleep(index: number, seen: number): number };
 
-export type Kind = 'entries' | 'room' | 'pages';
+export type Kind = 'entries' | 'room' | 'pages' | 'tokens' | 'taker';
+
+const OF_POOL: Partial<Record<Kind, number>> = { pages: FREED, tokens: TOKENS, taker: TAKER_FREE };
 
 /** One event as one thread of the model waits there. */
 export class ModelEvent implements Awaited {
@@ -32,18 +49,24 @@ export class ModelEvent implements Awaited {
   isArmed = false;
   isArmedForSeveral = false;
   owes = false;
+  /** How many units it waits for. */
+  units = 1;
   readonly engine: WaiterEngine;
   readonly kind: Kind;
+  readonly seat: Seat;
 
-  constructor(engine: WaiterEngine, kind: Kind, { offset }: Pick<ChannelGeometry, 'offset'>) {
+  constructor(engine: WaiterEngine, kind: Kind, seat: Seat) {
     this.engine = engine;
     this.kind = kind;
-    if (kind === 'pages') this.offset = FREED;
-    else this.offset = offset + (kind === 'room' ? CHANNEL_NOT_FULL_OFFSET : CHANNEL_NOT_EMPTY_OFFSET);
+    this.seat = seat;
+    const ofChannel = kind === 'room' ? CHANNEL_NOT_FULL_OFFSET : CHANNEL_NOT_EMPTY_OFFSET;
+    this.offset = OF_POOL[kind] ?? (seat.geometry.channels[0] as ChannelGeometry).offset + ofChannel;
   }
 
   isLeft(): boolean {
-    const { engine } = this;
+    const { engine, seat } = this;
+    if (this.kind === 'tokens') return hasFreeToken(seat);
+    if (this.kind === 'taker') return isTakerFree(seat.memory);
     if (this.kind === 'pages') return engine.hasPages() !== 0;
     if (this.kind === 'room') return engine.canSend(0, 1) !== 0;
     return engine.canReceive(0) !== 0;
@@ -54,7 +77,7 @@ export class ModelEvent implements Awaited {
 export interface Wanted {
   /** Where an entry is written. */
   readonly address: number;
-  /** What is sent where there is room. */
+  /** What is sent where there is room, or lent where there is a token. */
   readonly handle: number;
   readonly tag: number;
   /** It only looks, as waitSync and waitRoom do: the next call takes. */
@@ -64,6 +87,7 @@ export interface Wanted {
 /** The call that is waited for: above 0 when it brought something. */
 function take(seat: Seat, engine: WaiterEngine, event: ModelEvent, wanted: Wanted): number {
   if (event.kind === 'pages') return engine.alloc();
+  if (event.kind === 'tokens') return engine.lend(wanted.handle, 0, 0, 0) === ERR_NO_TOKEN ? 0 : 1;
   if (wanted.isPeek) return event.isLeft() ? 1 : 0;
   if (event.kind === 'room') {
     const code = engine.send(0, wanted.handle, 0, 0, wanted.tag);
@@ -133,6 +157,61 @@ export function waitForEither(
   engine.unpark();
   settle(engine, first);
   settle(engine, second);
+  return got;
+}
+
+/** AsyncWait.look with the event of Takers: `count` pages at one time, whose handles are written at `address`. */
+export function waitForSeveral(
+  seat: Seat,
+  engine: WaiterEngine,
+  freed: ModelEvent,
+  taker: ModelEvent,
+  count: number,
+  address: number,
+): number {
+  freed.units = count;
+  let got = 0;
+  engine.park();
+  for (;;) {
+    const bell = readBell(seat);
+    arm(engine, freed, true);
+    got = takeAlone(seat, engine, taker, count, address);
+    if (got !== 0) break;
+    engine.park();
+    if (engine.sleep(bellIndex(seat), bell) !== 0) {
+      got = GIVEN_UP;
+      break;
+    }
+  }
+  disarm(engine, taker);
+  disarm(engine, freed);
+  engine.unpark();
+  settle(engine, taker);
+  return got;
+}
+
+/** Takers.#alone with the look of Takers.take: all of them, or 0. */
+function takeAlone(seat: Seat, engine: WaiterEngine, taker: ModelEvent, count: number, address: number): number {
+  if (!beginTaking(seat)) {
+    arm(engine, taker, false);
+    if (!beginTaking(seat)) return 0;
+  }
+  disarm(engine, taker);
+  taker.owes = false;
+  let got = 0;
+  let isThere = hasFreePages(seat, count);
+  if (!isThere) {
+    engine.press();
+    isThere = hasFreePages(seat, count);
+  }
+  if (isThere) {
+    got = engine.allocBurst(address, count);
+    if (got < count) {
+      engine.releaseBulk(address, got);
+      got = 0;
+    }
+  }
+  endTaking(engine, seat);
   return got;
 }
 

@@ -11,6 +11,7 @@ import {
   EVENT_ONE_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_STATE_OFFSET,
+  HEADER_TOKEN_FREED_OFFSET,
   STATE_CLOSING,
 } from '../../assembly/layout.js';
 import { claimPort } from '../../src/control/claims.js';
@@ -142,6 +143,7 @@ class Pair {
       ['adopt', [loanParts(loan).index, loanParts(loan).sequence, scratch]],
       ['park', []],
       ['unpark', []],
+      ['press', []],
       ['poll', []],
       ['trim', []],
       ['releaseHeld', [1 + (random() % this.geometry.pageCount), few]],
@@ -163,9 +165,10 @@ class Pair {
   private wait(channel: number, waiters: number): void {
     const events = [
       CONTROL_BASE + HEADER_FREED_OFFSET,
+      CONTROL_BASE + HEADER_TOKEN_FREED_OFFSET,
       (this.geometry.channels[channel]?.offset as number) + CHANNEL_NOT_EMPTY_OFFSET,
     ];
-    for (const { u32 } of this.memories) u32[((events[waiters % 2] as number) + EVENT_ONE_OFFSET) >>> 2] = waiters & 7;
+    for (const { u32 } of this.memories) u32[((events[waiters % 3] as number) + EVENT_ONE_OFFSET) >>> 2] = waiters & 7;
   }
 
   private keep(who: number, name: CallName, result: number, args: readonly number[]): void {

@@ -13,9 +13,9 @@ import {
 } from '../../assembly/layout.js';
 import { replyOffset } from '../../src/control/calls.js';
 import { claimOf } from '../../src/control/claims.js';
-import { channelEvents, loadWord } from '../../src/control/nodes.js';
+import { hasFreeToken, loadWord, poolEvents } from '../../src/control/nodes.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
-import { FREED } from '../../src/port/bell.js';
+import { isTakerFree } from '../../src/port/bell.js';
 import type { Patch } from './build-model.js';
 import type { End } from './explorer.js';
 import type { ModelPool } from './model.js';
@@ -60,7 +60,7 @@ function eventOf(pool: ModelPool, id: number, kind: Kind): ModelEvent {
   const events = thread.kept as Map<Kind, ModelEvent>;
   let event = events.get(kind);
   if (event === undefined) {
-    event = new code.ModelEvent(NO_ENGINE, kind, pool.geometry.channels[0] ?? { offset: 0 });
+    event = new code.ModelEvent(NO_ENGINE, kind, seatOf(pool, id));
     events.set(kind, event);
   }
   return event;
@@ -85,6 +85,20 @@ export const waitForEntry: Run = waiting('wait for an entry', 'entries', { isPee
 export const waitToSend = (handle: number, tag: number): Run => waiting('wait to send', 'room', { handle, tag });
 /** Waits for a page: its handle, or -1. */
 export const waitForPage: Run = waiting('wait for a page', 'pages');
+
+/** Waits until the page is lent: 1, or -1. */
+export const waitToLend = (handle: number): Run => waiting('wait to lend', 'tokens', { handle });
+
+/** Waits for that many pages at one time: how many, or -1; their handles are in the port's scratch. */
+export const waitForPages = (count: number): Run => ({
+  name: 'wait for several pages',
+  isContinued: true,
+  run: (pool, id) => {
+    const [pages, taker] = [eventOf(pool, id, 'pages'), eventOf(pool, id, 'taker')];
+    const address = pool.scratch(id);
+    return code.waitForSeveral(seatOf(pool, id), NO_ENGINE, pages, taker, count, address) as unknown as Steps;
+  },
+});
 
 /** Waits for an entry or a page: 1 or 2, or -1. */
 export const waitForEither: Run = {
@@ -130,18 +144,21 @@ export function requireNoneMissed({ pool, asleep, dead, places }: End): void {
     }
     const engine = createTypeScriptEngine({ memory, portId: id });
     for (const event of ((pool.instances[id]!.kept as Map<Kind, ModelEvent>) ?? new Map()).values()) {
-      if (!event.isArmed) continue;
-      const { kind } = event;
-      const isThere =
-        kind === 'pages'
-          ? places.some((place) => /^(?:cache|ring|retired|fresh)/.test(place))
-          : kind === 'room'
-            ? engine.canSend(0, 1) !== 0
-            : engine.canReceive(0) !== 0;
-      if (isThere) throw new Error(`lost wake-up: thread ${id} sleeps, and there are ${kind}`);
+      if (!(event.isArmed || event.isArmedForSeveral)) continue;
+      const { kind, units } = event;
+      const free = places.filter((place) => /^(?:cache|ring|retired|fresh)/.test(place)).length;
+      const isThere: Record<Kind, () => boolean> = {
+        pages: () => free >= units,
+        room: () => engine.canSend(0, 1) !== 0,
+        entries: () => engine.canReceive(0) !== 0,
+        tokens: () => hasFreeToken(pool),
+        taker: () => isTakerFree(memory),
+      };
+      if (isThere[kind]()) throw new Error(`lost wake-up: thread ${id} sleeps, and there are ${kind}`);
     }
   }
-  for (const event of [FREED, ...channelEvents(geometry)]) {
+  if (!isTakerFree(memory)) throw new Error('nobody looks for several pages, and the taker word names a port');
+  for (const event of poolEvents(geometry)) {
     for (const word of [EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET]) {
       const bits = loadWord(memory, event + word);
       const others = pool.instances.filter(({ id }) => !asleep.includes(id) && !dead.includes(id)).map(({ id }) => id);

@@ -23,6 +23,7 @@ import {
   HEADER_FREED_OFFSET,
   HEADER_GROW_STEP_OFFSET,
   HEADER_STATE_OFFSET,
+  HEADER_TOKEN_FREED_OFFSET,
   LEDGER_MAX,
   OK,
   PORT_SHIFT,
@@ -250,11 +251,12 @@ class Twins {
     for (const { memory } of this.pools) memory.reach(offset + extent).fill(byte, offset, offset + extent);
   }
 
-  /** One of the events of a channel, or that of pages. */
+  /** One of the events of a channel, or of those of pages and of tokens. */
   eventOf(channel: number, choice: number): number {
     const at = this.geometry.channels[channel]?.offset as number;
-    const events = [at + CHANNEL_NOT_EMPTY_OFFSET, at + CHANNEL_NOT_FULL_OFFSET, CONTROL_BASE + HEADER_FREED_OFFSET];
-    return events[choice % 3] as number;
+    const ofPool = [HEADER_FREED_OFFSET, HEADER_TOKEN_FREED_OFFSET].map((offset) => CONTROL_BASE + offset);
+    const events = [at + CHANNEL_NOT_EMPTY_OFFSET, at + CHANNEL_NOT_FULL_OFFSET, ...ofPool];
+    return events[choice % 4] as number;
   }
 
   /** Sets or clears waiters of an event, as threads do that wait: whoever wakes them raises a bell. */
@@ -453,6 +455,7 @@ const calls: Record<string, fc.Arbitrary<Call>> = {
   park: call('park', [], (w, p) => w.call(p, 'park', (e) => e.park())),
   unpark: call('unpark', [], (w, p) => w.call(p, 'unpark', (e) => e.unpark())),
   poll: call('poll', [], (w, p) => w.call(p, 'poll', (e) => e.poll())),
+  press: call('press', [], (w, p) => w.call(p, 'press', (e) => e.press())),
   trim: call('trim', [], (w, p) => w.call(p, 'trim', (e) => e.trim())),
   releaseHeld: call('releaseHeld', [choice, few], (w, p, c, n) => {
     const page = 1 + ((c as number) % w.geometry.pageCount);

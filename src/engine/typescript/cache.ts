@@ -192,7 +192,7 @@ export class CacheSteps extends PinSteps {
    * Asks every other port for its cached pages: each answers at its next release. Where it has some its bell is rung,
    * so that an idle thread answers as well.
    */
-  protected press(): void {
+  press(): void {
     const { i32, maxPorts, portId, ring } = this;
     for (let i = 1; i < maxPorts; i++) {
       const other = this.neighbour(i);

@@ -12,6 +12,7 @@ import {
   ERR_REF_OVERFLOW,
   ERR_TOKEN_SPENT,
   HEADER_TOKEN_COUNT_OFFSET,
+  HEADER_TOKEN_FREED_OFFSET,
   HEADER_TOKEN_HINT_OFFSET,
   HEADER_TOKENS_OFFSET,
   LEDGER_MAX,
@@ -131,6 +132,7 @@ export class TokenSteps extends ChannelSteps {
     // Plain: a hint; a token that it passes over is found after all others.
     const hint = (CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET) >>> 2;
     if (index < i32[hint]!) i32[hint] = index;
+    this.wake(CONTROL_BASE + HEADER_TOKEN_FREED_OFFSET);
     return OK;
   }
 }

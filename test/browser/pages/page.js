@@ -10,6 +10,7 @@ import { engines } from './engines.js';
 import { frames } from './frames.js';
 import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
+import { kills } from './kills.js';
 import { lateAreas } from './late-areas.js';
 import { local } from './local.js';
 import { mainThread } from './main-thread.js';
@@ -18,6 +19,8 @@ import { nestedAreas } from './nested-areas.js';
 import { otherWorkers } from './other-workers.js';
 import { posting, stalls } from './posting.js';
 import { providerChurn, providerConformance } from './provider-churn.js';
+import { realm } from './realm.js';
+import { sandbox } from './sandbox.js';
 import { slabGrowth } from './slab-growth.js';
 import { files, pictures, sockets, streams } from './sources.js';
 import { tokens } from './tokens.js';
@@ -35,6 +38,7 @@ globalThis.tests = {
   frames,
   growth,
   handOff,
+  kills,
   lateAreas,
   local,
   mainThread,
@@ -45,6 +49,8 @@ globalThis.tests = {
   posting,
   providerChurn,
   providerConformance,
+  realm,
+  sandbox,
   slabGrowth,
   sockets,
   stalls,

@@ -2,8 +2,8 @@
 // died.
 
 import { CHANNEL_NOT_EMPTY_OFFSET, EVENT_KNOWN_OFFSET } from '../../../assembly/layout.js';
-import { channelEvents } from '../../../src/control/nodes.js';
-import { FREED, hasCompany } from '../../../src/port/bell.js';
+import { loanParts, poolEvents } from '../../../src/control/nodes.js';
+import { hasCompany } from '../../../src/port/bell.js';
 import type { End, Scenario } from '../explorer.js';
 import type { ModelPool } from '../model.js';
 import { leave } from '../pool-code.js';
@@ -16,15 +16,17 @@ import {
   waitForEither,
   waitForEntry,
   waitForPage,
+  waitForPages,
+  waitToLend,
   waitToReceive,
   waitToSend,
 } from '../waiter-code.js';
-import { allocPages, channelOf, fillChannel, receive } from './common.js';
+import { allocPages, channelOf, fillChannel, receive, releaseAll } from './common.js';
 
 /** The ports have waited there before: they know that they are not alone. */
 function acquaint(pool: ModelPool, ports: readonly number[]): void {
   const bits = ports.reduce((sum, id) => sum | (1 << id), 0);
-  for (const event of [FREED, ...channelEvents(pool.geometry)]) pool.write(event + EVENT_KNOWN_OFFSET, bits);
+  for (const event of poolEvents(pool.geometry)) pool.write(event + EVENT_KNOWN_OFFSET, bits);
 }
 
 /** What each thread got by its first call; `asleep` where it sleeps. */
@@ -53,6 +55,13 @@ const oneEntry: Pick<Scenario, 'threads' | 'options' | 'setup'> = {
     acquaint(pool, [1, 2]);
     return [sender(pool, 0), [waitToReceive], [waitToReceive]];
   },
+};
+
+/** Few preemptions: each look counts the pages, which takes many steps. */
+const severalPages: Pick<Scenario, 'threads' | 'options' | 'bound'> = {
+  threads: 3,
+  options: { pageCount: 2, maxPorts: 3, channels: {} },
+  bound: 1,
 };
 
 const reaper: Scenario['reaper'] = (pool, dead, by) => reaperCode().reapPort(pool.memory, pool.geometry, dead, by);
@@ -256,5 +265,125 @@ export const waitingScenarios: readonly Scenario[] = [
     },
     outcome: (end) => told(end, [1, 2]),
     outcomes: { 'got, asleep': 'port 1 was first, or chosen', 'asleep, got': 'port 2 was' },
+  },
+  {
+    ...severalPages,
+    name: 'two pages for two that need both, one after the other',
+    bound: 0,
+    bounds: { typescript: 1 },
+    setup(pool) {
+      const [one, two] = allocPages(pool, 0, 2);
+      acquaint(pool, [1, 2]);
+      const takeAndGiveBack = (id: number): Program => [
+        waitForPages(2),
+        ['releaseBulk', pool.scratch(id), 2],
+        ['park'],
+      ];
+      return [[['release', one!], ['release', two!], ['park']], takeAndGiveBack(1), takeAndGiveBack(2)];
+    },
+    outcome: (end) => told(end, [1, 2]),
+    outcomes: { 'got, got': 'both, one after the other, whoever looked first' },
+  },
+  {
+    ...severalPages,
+    name: 'two pages for two that need both, one of which dies',
+    bound: 0,
+    kills: 1,
+    victims: [1],
+    reaper,
+    setup(pool) {
+      const [one, two] = allocPages(pool, 0, 2);
+      acquaint(pool, [1, 2]);
+      return [[['release', one!], ['release', two!], ['park']], [waitForPages(2)], [waitForPages(2)]];
+    },
+    outcome: (end) => told(end, [1, 2]),
+    outcomes: {
+      'got, asleep': 'port 1 was first',
+      'asleep, got': 'port 2 was',
+      'dead, got': 'port 1 died, as the taker or not: its reaper cleared the word, and gave back what it had',
+    },
+  },
+  {
+    ...severalPages,
+    name: 'two pages for one that needs both and one that needs one',
+    setup(pool) {
+      const [one, two] = allocPages(pool, 0, 2);
+      acquaint(pool, [1, 2]);
+      return [[['release', one!], ['release', two!], ['park']], [waitForPages(2)], [waitForPage]];
+    },
+    outcome: (end) => told(end, [1, 2]),
+    outcomes: {
+      'got, asleep': 'port 1 was first',
+      'asleep, got': 'port 2 has one, so that port 1 has too few',
+    },
+  },
+  {
+    ...severalPages,
+    name: 'one page for two that need two each',
+    setup(pool) {
+      const [one] = allocPages(pool, 0, 2);
+      acquaint(pool, [1, 2]);
+      return [[['release', one!], ['park']], [waitForPages(2)], [waitForPages(2)]];
+    },
+    outcome: (end) => told(end, [1, 2]),
+    outcomes: { 'asleep, asleep': 'neither takes what it cannot use: nobody is woken again' },
+  },
+  {
+    ...severalPages,
+    name: 'a taker that is done, and two that wait for that, one of which gives up',
+    aborts: 1,
+    setup(pool) {
+      const [, ...two] = allocPages(pool, 0, 3);
+      pool.port(0).park();
+      releaseAll(pool, 0, two);
+      pool.port(0).unpark();
+      acquaint(pool, [0, 1, 2]);
+      return [[waitForPages(3)], [waitForPages(2)], [waitForPages(2)]];
+    },
+    options: { pageCount: 3, maxPorts: 3, channels: {} },
+    outcome: (end) => told(end, [1, 2]),
+    outcomes: {
+      'got, asleep': 'port 1 was first, and has both',
+      'asleep, got': 'port 2 was',
+      'got, gave up': 'port 2 gave up, chosen or not',
+      'gave up, got': 'the same the other way round',
+    },
+  },
+  {
+    name: 'a taker that is done, and one that comes meanwhile',
+    threads: 2,
+    options: { pageCount: 3, maxPorts: 2, channels: {} },
+    bound: 2,
+    setup(pool) {
+      const [, ...two] = allocPages(pool, 0, 3);
+      pool.port(0).park();
+      releaseAll(pool, 0, two);
+      pool.port(0).unpark();
+      acquaint(pool, [0, 1]);
+      return [[waitForPages(3)], [waitForPages(2)]];
+    },
+    outcome: (end) => told(end, [0, 1]),
+    outcomes: { 'asleep, got': 'port 1 looked when port 0 had found too few' },
+  },
+  {
+    name: 'a token that comes back, for one of two that wait to lend, one of which gives up',
+    threads: 3,
+    options: { pageCount: 3, tokens: 1, channels: {} },
+    bound: 2,
+    aborts: 1,
+    setup(pool) {
+      const [lent] = allocPages(pool, 0, 1);
+      const { index, sequence } = loanParts(pool.port(0).lend(lent!, 0, 0, 0));
+      const [a, b] = [allocPages(pool, 1, 1)[0]!, allocPages(pool, 2, 1)[0]!];
+      acquaint(pool, [1, 2]);
+      return [[['adopt', index, sequence, pool.scratch(0)]], [waitToLend(a)], [waitToLend(b)]];
+    },
+    outcome: (end) => told(end, [1, 2]),
+    outcomes: {
+      'got, asleep': 'port 1 was first, or chosen',
+      'asleep, got': 'port 2 was',
+      'got, gave up': 'port 2 gave up, chosen or not: port 1 was woken instead',
+      'gave up, got': 'the same the other way round',
+    },
   },
 ];

@@ -41,6 +41,7 @@ import {
   type Verdict,
 } from 'pagepool/border';
 import { type FragmentTransferHandler, fragmentHandler } from 'pagepool/comlink';
+import { LINTS, type Lint, type LintName, observe, type PoolSnapshot } from 'pagepool/inspect';
 import {
   delimited,
   type FramingOptions,
@@ -352,6 +353,15 @@ export async function web(
   toStream(pool.channel('work'));
   // @ts-expect-error what is in the page is read, not replaced
   if (frame !== null) frame.width = 3;
+}
+
+export function look(share: PoolShare, pool: PagePool): string[] {
+  const snapshot: PoolSnapshot = observe(share).snapshot();
+  const found: Lint[] = observe(pool).lints({ stallMs: 1000, leakMs: undefined });
+  const names: readonly LintName[] = LINTS;
+  // @ts-expect-error pages have no such place
+  snapshot.places.lost;
+  return [...names, ...found.map(({ what }) => what), ...snapshot.ports.map(({ label }) => label)];
 }
 
 export function worklet(share: PoolShare, samples: Float32Array): void {

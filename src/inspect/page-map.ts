@@ -1,0 +1,187 @@
+// Where every page is: one byte a page for the place, one for whose it is.
+//
+// Reads the control region alone, plainly and once: a word that moves meanwhile gives a page of a moment before or
+// after, and the snapshot says that something moved. Nothing is written, and nothing here needs a port. Most passes
+// are over short lists and two over long ones, so that a pool of 100,000 pages is read in about a millisecond: the
+// descriptors, and the rows of those ports that are claimed, two rows a load.
+
+import {
+  CLAIM_FREE,
+  CLAIM_STATE_MASK,
+  DESCRIPTOR_HOME_OFFSET,
+  DESCRIPTOR_SHIFT,
+  HOME_FRESH,
+  HOME_HELD,
+  HOME_LEFT,
+  HOME_RETIRED,
+  HOME_STATE_MASK,
+  LANE_INBOX_OFFSET,
+  LANE_OUTBOX_OFFSET,
+  NODE_COUNT_OFFSET,
+  NODE_PAGES_OFFSET,
+  PORT_FRAGMENT_PAGE_OFFSET,
+  REPLY_ANSWERED,
+  REPLY_HANDLE_OFFSET,
+  REPLY_SHIFT,
+  REPLY_STATE_MASK,
+} from '../../assembly/layout.js';
+import { claimOf, type SharedWords } from '../control/claims.js';
+import {
+  entryHandles,
+  filledNodes,
+  laneOffset,
+  lentHandles,
+  loadWord,
+  nodeOffset,
+  portMagazines,
+} from '../control/nodes.js';
+import { pageOfHandle, portOffset, rowIndex } from '../control/places.js';
+
+/**
+ * The places that a page can be in, by their numbers in `PageMap.places`.
+ *
+ * `fresh`: never in circulation, ready to be taken. `retired`: taken out of circulation, and ready. `provider`: with
+ * its provider, which feeds it when it is wanted. `reserve`: of the reserve, and not in use. `cached`: in the cache of
+ * a port. `ring`: in the recycle ring. `used`: a port has references. `open`: a port cuts fragments from it, and nobody
+ * has one. `channel`: in an entry that nobody received. `token`: lent, and not adopted. `reply`: an answer that nobody
+ * collected. `pinned`: left the pool while pinned. `nobody`: in circulation, and nobody was found to have it.
+ */
+export const PLACES = [
+  'fresh',
+  'retired',
+  'provider',
+  'reserve',
+  'cached',
+  'ring',
+  'used',
+  'open',
+  'channel',
+  'token',
+  'reply',
+  'pinned',
+  'nobody',
+] as const;
+
+/** One of the places. */
+export type Place = (typeof PLACES)[number];
+
+/** Where every page is: page `n` at index `n - 1`. */
+export interface PageMap {
+  /** Indexes into `PLACES`. */
+  readonly places: Uint8Array;
+  /**
+   * Whose the page is: the number of a port (`cached`, `used`, `open`, `reply`), the index of a channel in the
+   * snapshot's list, or of calls behind them (`channel`); 255 where it is nobody's. Of several ports, the first one.
+   */
+  readonly owners: Uint8Array;
+}
+
+/** No owner. */
+export const NOBODY = 255;
+
+const code = (place: Place): number => PLACES.indexOf(place);
+const CACHED = code('cached');
+const CHANNEL = code('channel');
+const FRESH = code('fresh');
+const NOT_FOUND = code('nobody');
+const OPEN = code('open');
+const PINNED = code('pinned');
+const PROVIDER = code('provider');
+const REPLY = code('reply');
+const RESERVE = code('reserve');
+const RETIRED = code('retired');
+const RING = code('ring');
+const TOKEN = code('token');
+const USED = code('used');
+
+/** Reads where every page is. */
+export function mapPages(words: SharedWords): PageMap {
+  const { memory, geometry } = words;
+  const { channels, maxPorts, pageCount, ring } = geometry;
+  const places = new Uint8Array(pageCount);
+  const owners = new Uint8Array(pageCount).fill(NOBODY);
+  const put = (page: number, place: number, owner: number): void => {
+    if (page < 1 || page > pageCount || places[page - 1] !== NOT_FOUND) return;
+    places[page - 1] = place;
+    owners[page - 1] = owner;
+  };
+  mapHomes(words, places);
+  const putNode = (node: number, place: number, owner: number): void => {
+    const address = nodeOffset(ring, node);
+    const count = Math.min(loadWord(memory, address + NODE_COUNT_OFFSET), geometry.magazineCapacity);
+    for (let i = 0; i < count; i++) put(loadWord(memory, address + NODE_PAGES_OFFSET + 4 * i), place, owner);
+  };
+  for (const node of filledNodes(memory, ring)) putNode(node, RING, NOBODY);
+  for (let id = 0; id < maxPorts; id++) {
+    for (const node of portMagazines(memory, geometry, id)) putNode(node, CACHED, id);
+  }
+  for (let id = 0; id < maxPorts; id++) {
+    if ((claimOf(memory, geometry, id) & CLAIM_STATE_MASK) !== CLAIM_FREE) mapRow(words, id, put);
+  }
+  const putHandle = (handle: number, place: number, owner: number): void =>
+    put(pageOfHandle(words, handle), place, owner);
+  channels.forEach((channel, index) => {
+    const nodes = [...filledNodes(memory, channel.ring)];
+    for (let id = 0; id < maxPorts; id++) {
+      const lane = laneOffset(channel, id);
+      nodes.push(loadWord(memory, lane + LANE_INBOX_OFFSET), loadWord(memory, lane + LANE_OUTBOX_OFFSET));
+    }
+    for (const node of nodes) {
+      for (const handle of entryHandles(memory, channel, node)) putHandle(handle, CHANNEL, index);
+    }
+  });
+  for (const handle of lentHandles(words)) putHandle(handle, TOKEN, NOBODY);
+  mapReplies(words, putHandle);
+  // Last: an open page that somebody has a fragment of is theirs.
+  for (let id = 0; id < maxPorts; id++) {
+    put(loadWord(memory, portOffset(geometry, id) + PORT_FRAGMENT_PAGE_OFFSET), OPEN, id);
+  }
+  return { places, owners };
+}
+
+/** What the descriptors say: pages in circulation are nobody's so far. */
+function mapHomes({ memory, geometry }: SharedWords, places: Uint8Array): void {
+  const { u32 } = memory;
+  const step = (1 << DESCRIPTOR_SHIFT) >>> 2;
+  const firstOfReserve = geometry.pageCount - geometry.reservePages;
+  let index = ((geometry.descriptorsOffset + DESCRIPTOR_HOME_OFFSET) >>> 2) + step;
+  for (let i = 0; i < places.length; i++, index += step) {
+    const home = u32[index] as number;
+    const state = home & HOME_STATE_MASK;
+    if (state === HOME_HELD) places[i] = NOT_FOUND;
+    else if (state === HOME_LEFT) places[i] = PINNED;
+    else if (i >= firstOfReserve) places[i] = RESERVE;
+    else if (state === HOME_FRESH) places[i] = FRESH;
+    else places[i] = state === HOME_RETIRED ? RETIRED : PROVIDER;
+  }
+}
+
+/** The pages on which port `id` has references: two of its 16-bit words at a time, most of which are 0. */
+function mapRow(
+  { memory, geometry }: SharedWords,
+  id: number,
+  put: (page: number, place: number, owner: number) => void,
+) {
+  const { u32 } = memory;
+  // Rows are as long as a multiple of 64 bytes, and begin at page 0, which is none.
+  const first = rowIndex(geometry, id, 0) >>> 1;
+  for (let pair = 0; pair <= geometry.pageCount >>> 1; pair++) {
+    const counts = u32[first + pair] as number;
+    if (counts === 0) continue;
+    if ((counts & 0xffff) !== 0) put(2 * pair, USED, id);
+    if (counts >>> 16 !== 0) put(2 * pair + 1, USED, id);
+  }
+}
+
+/** Answers that wait to be collected, each in a slot of the port that asked. */
+function mapReplies(
+  { memory, geometry }: SharedWords,
+  put: (handle: number, place: number, owner: number) => void,
+): void {
+  const { maxPorts, repliesOffset, replyCount } = geometry;
+  for (let i = 0; i < maxPorts * replyCount; i++) {
+    const reply = repliesOffset + (i << REPLY_SHIFT);
+    if ((loadWord(memory, reply) & REPLY_STATE_MASK) !== REPLY_ANSWERED) continue;
+    put(loadWord(memory, reply + REPLY_HANDLE_OFFSET), REPLY, Math.floor(i / replyCount));
+  }
+}
