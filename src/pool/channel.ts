@@ -315,7 +315,7 @@ export class Channel {
     const sinceMs = monotonicMs();
     try {
       const isAnswered = this.#notEmpty.block(probe, () => endMs - monotonicMs());
-      if (isAnswered) this.#notEmpty.spin.slept(monotonicMs() - sinceMs);
+      if (isAnswered) this.#notEmpty.spin?.slept(monotonicMs() - sinceMs);
       return isAnswered;
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;
