@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Spin } from '../../src/port/spin.js';
 
 /** Microseconds from one probe to the next. */
-const PROBE_US = 1;
+const PROBE_US = 0.25;
 
 let nowMs = 0;
 
