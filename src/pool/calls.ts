@@ -289,7 +289,7 @@ export class Calls {
         const number = await waitFor(wait, options);
         if (number !== ERR_NO_REPLY_SLOT) return number;
         const event = replies.event(hasSlot);
-        await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs }, options);
+        await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs, what: 'a reply slot' }, options);
       }
     } catch (error) {
       for (const fragment of fragments) fragment[dispose]();

@@ -293,7 +293,9 @@ export class Channel {
    * closed and empty, so that `while (channel.waitSync())` ends. Another thread may be faster: receive() can still
    * return null.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT where a thread may not block (a browser's main thread): use next()
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT where a thread may not block (a browser's main thread): use next();
+   *   POOL_ERR_PROVIDER without `timeoutMs`, when memory was added while this thread attached, and only its event loop
+   *   brings that here
    */
   waitSync(timeoutMs?: number): boolean {
     requireTimeout('waitSync', timeoutMs);
@@ -304,6 +306,7 @@ export class Channel {
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
+    if (endMs === Infinity) this.#port.areas?.requireAll('waitSync');
     if (this.#notEmpty.spin?.until(() => isReady() || undefined) === true) return true;
     const probe = (): boolean | undefined => {
       if (!ownsPort(this.#port)) throw destroyedError('waitSync');

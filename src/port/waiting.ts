@@ -220,7 +220,7 @@ class AsyncWait<T> {
 }
 
 function timeoutError(wait: Wait<unknown>, timeoutMs: number): PagePoolError {
-  const { call, isReported, port, what = 'what was waited for' } = wait;
+  const { call, isReported, port, what = 'an answer' } = wait;
   const rule = `${what} of pool ${JSON.stringify(port.name)} within that time`;
   const isWorth = isReported === true && timeoutMs >= DESCRIBED_MS_MIN && !port.isGone;
   const todo = isWorth ? port.waitWatch?.describe(wait) : undefined;
