@@ -66,9 +66,9 @@ const NO_WRITER: TextWriter = () => 0;
 
 /**
  * Packs records into pages and sends each page when it is full, or after `flushMs`. What is sent is read by `records`,
- * or as plain bytes, by any thread of the pool. Bytes are copied at once; strings are kept until they are encoded, which
- * is before their page is sent. Some tenths of a microsecond for a record of 120 bytes. It belongs to the thread that
- * made it, and any number of writers may share a channel.
+ * or as plain bytes, by any thread of the pool. Bytes are copied at once; strings are kept until they are encoded,
+ * which is before their page is sent. Some tenths of a microsecond for a record of 120 bytes. It belongs to the thread
+ * that made it, and any number of writers may share a channel.
  *
  * A page that is being filled is this thread's: `await flush()` before `pool.detach()`. A pool that closes gets it at
  * the next call or after `flushMs`, and its records are counted in `dropped`.

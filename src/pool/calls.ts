@@ -247,53 +247,46 @@ export class Calls {
   async #ask(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<Fragment> {
     const { port, replies } = this.#seat;
     const startMs = monotonicMs();
-    const number = this.#sendNow(call, fragments, options) ?? (await this.#sendLater(call, fragments, options));
+    let number: number | undefined;
+    try {
+      // Usually there is room; the wait for the answer gives the event loop its turns.
+      if (options.signal?.aborted !== true) number = this.#trySend(call, fragments);
+      if (number === undefined || number === ERR_NO_REPLY_SLOT) {
+        number = await this.#sendLater(call, fragments, options);
+      }
+    } catch (error) {
+      for (const fragment of fragments) fragment[dispose]();
+      throw error;
+    }
+    const asked = number;
     for (const fragment of fragments) spendFragment(fragment);
     this.#count(LANE_ASKED_OFFSET);
-    const probe = (): readonly number[] | undefined => this.#collect(call, number);
+    const probe = (): readonly number[] | undefined => this.#collect(call, asked);
     let answer: readonly number[];
     try {
-      const event = replies.event(() => isOver(port, number), replies.spin);
+      const event = replies.event(() => isOver(port, asked), replies.spin);
       const what = `an answer of calls ${this.#quoted}`;
       answer = await waitFor({ call, port, event, probe, startMs, what }, options);
     } catch (error) {
-      this.#giveUp(number);
+      this.#giveUp(asked);
       throw error;
     }
     return this.#read(call, answer);
   }
 
-  /** The number of the call, where there is room as usual; the fragments are released where it can never be sent. */
-  #sendNow(call: string, fragments: readonly Fragment[], { signal }: WaitOptions): number | undefined {
-    // The wait for the answer gives the event loop its turns.
-    if (signal?.aborted === true) return undefined;
-    try {
-      const number = this.#trySend(call, fragments);
-      return number === ERR_NO_REPLY_SLOT ? undefined : number;
-    } catch (error) {
-      for (const fragment of fragments) fragment[dispose]();
-      throw error;
-    }
-  }
-
-  /** The same, waiting for room. */
+  /** The number of the call, when there is room. */
   async #sendLater(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<number> {
     const { port, replies } = this.#seat;
     const startMs = monotonicMs();
     const probe = (): number | undefined => this.#trySend(call, fragments);
     const hasSlot = (): boolean => this.#hasSlot();
-    try {
-      for (;;) {
-        const what = `room in calls ${this.#quoted}`;
-        const wait = { call, port, event: this.#notFull, probe, startMs, what, isReported: true };
-        const number = await waitFor(wait, options);
-        if (number !== ERR_NO_REPLY_SLOT) return number;
-        const event = replies.event(hasSlot);
-        await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs, what: 'a reply slot' }, options);
-      }
-    } catch (error) {
-      for (const fragment of fragments) fragment[dispose]();
-      throw error;
+    for (;;) {
+      const what = `room in calls ${this.#quoted}`;
+      const wait = { call, port, event: this.#notFull, probe, startMs, what, isReported: true };
+      const number = await waitFor(wait, options);
+      if (number !== ERR_NO_REPLY_SLOT) return number;
+      const event = replies.event(hasSlot);
+      await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs, what: 'a reply slot' }, options);
     }
   }
 

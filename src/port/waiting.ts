@@ -162,7 +162,7 @@ class AsyncWait<T> {
   /** Probes the condition; waits on when it is not true. */
   readonly check = (): void => {
     if (this.#isOver) return;
-    if (this.#checkTimer !== undefined) clearTimeout(this.#checkTimer);
+    clearTimeout(this.#checkTimer);
     try {
       const { event, port, units = 'one' } = this.#wait;
       ownsPort(port); // a thread that was taken for dead meanwhile: its calls refuse from here on
@@ -208,8 +208,8 @@ class AsyncWait<T> {
     const { event, isPeek, port, units = 'one' } = this.#wait;
     this.#isOver = true;
     if (isAnswered) event.spin?.slept(monotonicMs() - this.#sinceMs);
-    if (this.#timeout !== undefined) clearTimeout(this.#timeout);
-    if (this.#checkTimer !== undefined) clearTimeout(this.#checkTimer);
+    clearTimeout(this.#timeout);
+    clearTimeout(this.#checkTimer);
     if (ref !== false) letGo();
     port.waitWatch?.end(this.#wait, isAnswered);
     event.end(this.check, units);
