@@ -33,6 +33,8 @@ export interface ChannelEnd {
   readonly port: Port;
   readonly index: number;
   readonly geometry: ChannelGeometry;
+  /** The channel's name as messages have it. */
+  readonly quoted: string;
   readonly notEmpty: PoolEvent;
   readonly notFull: PoolEvent;
   /** The sends of this thread that wait. */
@@ -64,6 +66,8 @@ export class Channel {
   /** Entries that the channel has room for, each sent by itself. */
   readonly capacity: number;
   protected readonly notPosted: Unclonable = CHANNEL_NOT_POSTED;
+  /** The name as messages have it. */
+  readonly #quoted: string;
   readonly #port: Port;
   readonly #index: number;
   readonly #channel: ChannelGeometry;
@@ -82,6 +86,7 @@ export class Channel {
     this.#notEmpty = waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, this.#mayReceive);
     this.#notFull = waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, this.#maySend);
     this.name = channel.name;
+    this.#quoted = JSON.stringify(channel.name);
     this.capacity = channel.capacity;
   }
 
@@ -168,7 +173,7 @@ export class Channel {
 
   /** A wait for room for one entry. */
   #roomFor<T>(call: string, probe: () => T | undefined): Wait<T> {
-    const what = `room in channel ${JSON.stringify(this.name)}`;
+    const what = `room in channel ${this.#quoted}`;
     return { call, port: this.#port, event: this.#notFull, probe, ask: this.#maySend, what, isReported: true };
   }
 
@@ -264,7 +269,7 @@ export class Channel {
       event: this.#notEmpty,
       probe: this.#receiveOrEnd,
       ask: this.#mayReceive,
-      what: `an entry of channel ${JSON.stringify(this.name)}`,
+      what: `an entry of channel ${this.#quoted}`,
     };
     return waitFor(wait, requireWaitOptions('next', options));
   }
@@ -310,8 +315,11 @@ export class Channel {
       return isReady() ? true : isClosed ? false : undefined;
     };
     park(this.#port);
+    const sinceMs = monotonicMs();
     try {
-      return this.#notEmpty.block(probe, () => endMs - monotonicMs());
+      const isAnswered = this.#notEmpty.block(probe, () => endMs - monotonicMs());
+      if (isAnswered) this.#notEmpty.spin?.slept(monotonicMs() - sinceMs);
+      return isAnswered;
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;
       throw invalidArgument(
@@ -364,6 +372,7 @@ export class Channel {
       port: channel.#port,
       index: channel.#index,
       geometry: channel.#channel,
+      quoted: channel.#quoted,
       notEmpty: channel.#notEmpty,
       notFull: channel.#notFull,
       line: channel.#line,

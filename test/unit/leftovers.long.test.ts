@@ -1,2 +1,3 @@
-// What 10,000 pools of each kind leave behind: LONG=1 sets the number, npm run test:long picks this file.
+// What 5000 pools of each kind leave behind, twice: LONG=1 sets the number (POOLS=2000 makes it 10,000), npm run
+// test:long picks this file.
 import './leftovers.test.js';
