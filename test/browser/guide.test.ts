@@ -206,7 +206,9 @@ describe.each([
       const server = await createServer({ root: bundled, logLevel: 'error', server: { port: 0, host: '127.0.0.1' } });
       try {
         await server.listen();
-        await shows(new URL(server.resolvedUrls?.local[0] ?? '').origin, '', promised);
+        const { origin } = new URL(server.resolvedUrls?.local[0] ?? '');
+        await shows(origin, '', promised);
+        await shows(origin, pageFor('audio.js'), promisesOf('audio.js'));
       } finally {
         await server.close();
       }
