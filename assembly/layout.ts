@@ -85,7 +85,7 @@ export const HEADER_NEWS_OFFSET: u32 = 260;
  * place.
  */
 export const HEADER_CLOSER_OFFSET: u32 = 264;
-/** 1: some thread watches by locks, so every port's thread holds one. */
+/** 1: some thread watches, so every port's thread holds a lock where it can. */
 export const HEADER_LOCKS_OFFSET: u32 = 268;
 /** Ports that were reaped, ever. */
 export const HEADER_REAPS_OFFSET: u32 = 272;
@@ -246,6 +246,10 @@ export const PORT_WANT_OFFSET: u32 = 20;
 export const PORT_AREAS_OFFSET: u32 = 24;
 /** The bell: raised by whoever has something for the port's thread, which waits on it; never lowered. */
 export const PORT_BELL_OFFSET: u32 = 32;
+/** The lifeline: what its thread waits on without being rung, so that its waits tell that it lives; never changed. */
+export const PORT_LIFELINE_OFFSET: u32 = 36;
+/** {claim without its state, strands}: waits on the lifeline that nobody has taken, for that claim. */
+export const PORT_STRANDS_OFFSET: u32 = 40;
 /** {stamp, full, node}: the spare magazine; any port may exchange it. */
 export const PORT_SPARE_OFFSET: u32 = 64;
 /** Pages the loaded magazine may hold; others store 0 to ask for it (pressure, closing, parking). */
@@ -347,6 +351,8 @@ export const CLAIM_REAPER_SHIFT: u32 = 3;
 export const CLAIM_REAPER_MASK: u32 = 0x3f8;
 /** Counts claims: a port's identity over time. */
 export const CLAIM_SEQ_SHIFT: u32 = 10;
+export const STRANDS_MASK: u32 = 0xff;
+export const STRANDS_SEQ_SHIFT: u32 = 8;
 
 // counters: 64-bit floats (exact to 2^53, and no BigInt), the port's thread only
 export const PORT_COUNTERS_OFFSET: u32 = 256;

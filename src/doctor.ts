@@ -52,7 +52,9 @@ function print(found: Capabilities): void {
     ['Wasm compiles', yes(found.wasm)],
     ['Atomics.waitAsync', yes(found.waitAsync)],
     ['this thread may block', yes(found.canBlock)],
-    ['Web Locks', yes(found.locks)],
+    ['Web Locks', found.locks ? 'yes' : `no: ${found.locksReason}`],
+    ['sandbox', found.sandbox === '' ? 'no' : `yes: ${found.sandbox}`],
+    ["objects of this realm's classes", yes(!found.isForeignRealm)],
     ['64-bit Wasm memory', yes(found.memory64)],
   ];
   const views = Object.entries(found.views)

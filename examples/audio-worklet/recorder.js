@@ -4,38 +4,37 @@
 import { WorkletPool } from '/pagepool/worklet.js';
 
 class Recorder extends AudioWorkletProcessor {
-  constructor({ processorOptions: { share } }) {
+  constructor({ processorOptions: { share, blocks } }) {
     super();
     this.pool = WorkletPool.attach(share);
-    this.blocks = this.pool.channel('blocks');
+    this.channel = this.pool.channel('blocks');
+    this.left = blocks; // Firefox hands a processor no message once an offline context has rendered: it ends by itself
     this.recorded = 0;
     this.lost = 0;
-    this.isOver = false;
-    this.port.onmessage = () => this.stop();
   }
 
   process(inputs, outputs) {
     const samples = inputs[0][0];
-    if (this.isOver || samples === undefined) return !this.isOver;
+    if (samples === undefined) return true;
     outputs[0][0].set(samples);
+    if (this.record(samples)) this.recorded++;
+    else this.lost++; // this block is skipped, and sound goes on
+    if (--this.left > 0) return true;
+    this.stop();
+    return false;
+  }
+
+  record(samples) {
     const part = this.pool.tryAllocFragment(4 * samples.length);
-    if (part === 0) {
-      this.lost++; // the pool is empty: this block is skipped, and sound goes on
-      return true;
-    }
+    if (part === 0) return false; // the pool is empty
     this.pool.write(part, samples);
-    if (this.blocks.trySend(part, 0, 4 * samples.length, this.recorded)) {
-      this.recorded++;
-    } else {
-      this.pool.release(part); // full: the reference is still ours
-      this.lost++;
-    }
-    return true;
+    const isSent = this.channel.trySend(part, 0, 4 * samples.length, this.recorded);
+    if (!isSent) this.pool.release(part); // full: the reference is still ours
+    return isSent;
   }
 
   stop() {
-    this.isOver = true;
-    this.blocks.close();
+    this.channel.close();
     this.pool.detach();
     this.port.postMessage({ recorded: this.recorded, lost: this.lost });
   }

@@ -33,7 +33,7 @@ export function advice(found: Capabilities): string[] {
   if (typeof runtime?.version !== 'string' || typeof views !== 'object' || views === null) {
     throw invalidArgument('advice', 'found', found, 'what capabilities() resolved with');
   }
-  return [...adviceOnMemory(found), ...adviceOnThreads(found), ...adviceOnViews(found)];
+  return [...adviceOnMemory(found), ...adviceOnRealm(found), ...adviceOnThreads(found), ...adviceOnViews(found)];
 }
 
 function adviceOnMemory({ memory, reason, isIsolated, runtime, wasm }: Capabilities): string[] {
@@ -57,11 +57,26 @@ function adviceOnMemory({ memory, reason, isIsolated, runtime, wasm }: Capabilit
   return sentences;
 }
 
-function adviceOnThreads({ waitAsync, canBlock, locks, runtime }: Capabilities): string[] {
+function adviceOnRealm({ isForeignRealm, sandbox }: Capabilities): string[] {
+  const sentences: string[] = [];
+  if (sandbox !== '') sentences.push(`This is a sandbox: ${sandbox} lifts that.`);
+  if (isForeignRealm) {
+    sentences.push(
+      "The platform's objects are of another realm (jest, node:vm): instanceof is false for them. pagepool takes both.",
+    );
+  }
+  return sentences;
+}
+
+function adviceOnThreads({ waitAsync, canBlock, locks, locksReason, runtime }: Capabilities): string[] {
   const sentences: string[] = [];
   if (!waitAsync) sentences.push('There is no Atomics.waitAsync: waits probe by a timer every 1 to 10 ms.');
   if (!canBlock) sentences.push('This thread may not block: use next() and takeAsync(), and waitSync() in workers.');
-  if (!locks) {
+  if (!locks && runtime.name === 'browser') {
+    sentences.push(
+      `No Web Locks, ${locksReason}: pool.watch(worker) asks whether threads live, and does not hear of pages.`,
+    );
+  } else if (!locks) {
     const newer = runtime.name === 'node' ? ', or use Node 24 or newer' : '';
     sentences.push(
       `There are no Web Locks to show that threads died: call pool.watch(worker) for each worker${newer}.`,

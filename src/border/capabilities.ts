@@ -3,7 +3,7 @@
 // Found out by trying, in the first call; versions are named for the reader and decide nothing. Any thread: answers
 // differ between a page and its workers.
 
-import { chooseMemory, hasWaitAsync, type MemoryKind } from '../platform/capabilities.js';
+import { chooseMemory, hasWaitAsync, type MemoryKind, takesSharedWasmMemory } from '../platform/capabilities.js';
 import { apis, verdictOf } from './known.js';
 import { type BorderApi, needsCopy, type Verdict } from './verdict.js';
 
@@ -35,8 +35,14 @@ export interface Capabilities {
   readonly waitAsync: boolean;
   /** Whether this thread may block: `waitSync`. */
   readonly canBlock: boolean;
-  /** Web Locks, which show that threads died. */
+  /** Web Locks that are granted, which show that threads died. */
   readonly locks: boolean;
+  /** Why there are none; empty where there are. */
+  readonly locksReason: string;
+  /** What a sandbox takes away here: a frame of an opaque origin, Node's permissions; empty where there is none. */
+  readonly sandbox: string;
+  /** Whether the platform's objects are of another realm than this one's classes: in jest, in `node:vm`. */
+  readonly isForeignRealm: boolean;
   readonly memory64: boolean;
   /** By API. */
   readonly views: Readonly<Record<BorderApi, ViewSupport>>;
@@ -55,6 +61,7 @@ export function capabilities(): Promise<Capabilities> {
 
 async function detect(): Promise<Capabilities> {
   const { kind, reason } = chooseMemory();
+  const locksReason = await whyNoLocks();
   const rows = await Promise.all(
     apis.map(async (api): Promise<[BorderApi, ViewSupport]> => {
       const verdict = await verdictOf(api);
@@ -69,8 +76,11 @@ async function detect(): Promise<Capabilities> {
     wasm: compilesWasm(),
     waitAsync: hasWaitAsync(),
     canBlock: canBlock(),
-    locks: hasLocks(),
-    memory64: hasMemory64(),
+    locks: locksReason === '',
+    locksReason,
+    sandbox: sandbox(),
+    isForeignRealm: isForeignRealm(),
+    memory64: takesSharedWasmMemory(true),
     views: Object.fromEntries(rows) as Record<BorderApi, ViewSupport>,
   };
 }
@@ -108,17 +118,30 @@ function canBlock(): boolean {
   }
 }
 
-function hasLocks(): boolean {
-  const { navigator } = globalThis as { navigator?: { locks?: { request?: unknown } } };
-  return typeof navigator?.locks?.request === 'function';
+/** By asking: a frame of an opaque origin has them, and is refused. */
+async function whyNoLocks(): Promise<string> {
+  const { navigator } = globalThis as { navigator?: { locks?: { query?: () => Promise<unknown> } } };
+  if (typeof navigator?.locks?.query !== 'function') return 'this realm has none';
+  try {
+    await navigator.locks.query();
+    return '';
+  } catch (error) {
+    return `they are refused: ${(error as Error).name}`;
+  }
 }
 
-function hasMemory64(): boolean {
-  try {
-    const descriptor = { initial: 1n, maximum: 1n, shared: true, address: 'i64' };
-    new WebAssembly.Memory(descriptor as unknown as WebAssembly.MemoryDescriptor);
-    return true;
-  } catch {
-    return false;
-  }
+function sandbox(): string {
+  const { origin, process } = globalThis as {
+    origin?: unknown;
+    process?: { permission?: { has(right: string): boolean } };
+  };
+  if (process?.permission?.has('worker') === false) return 'Node may not make workers: --allow-worker';
+  return origin === 'null' && process === undefined ? 'this frame has an opaque origin: allow-same-origin' : '';
+}
+
+/** Node's Buffers are Uint8Arrays of the realm that the process began with. */
+function isForeignRealm(): boolean {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
+  const module = process?.getBuiltinModule?.('node:buffer') as { Buffer: { prototype: object } } | undefined;
+  return module !== undefined && !(module.Buffer.prototype instanceof Uint8Array);
 }

@@ -229,9 +229,9 @@ export class Attachment {
     return withSoundWords(this.port, 'audit', () => auditPool(this.port));
   }
 
-  watch(worker: unknown): void {
+  watch(worker: unknown): PromiseLike<void> {
     if (this.port.isGone) throw destroyedError('watch');
-    this.watching.watch(worker);
+    return this.watching.watch(worker);
   }
 
   reap(portId: number, force: boolean): ReapReport {

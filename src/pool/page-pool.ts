@@ -475,16 +475,18 @@ export class PagePool<Names extends PoolNames = PoolNames> {
 
   /**
    * Reaps the worker's port when the worker ends, whatever way: what its thread held goes back. Call it as soon as the
-   * worker is made. Workers of Node, Bun and Deno announce their end; where there are Web Locks, every thread of the
-   * pool is watched from the first call on, and that is how a page notices the end of its workers.
+   * worker is made. Workers of Node, Bun and Deno announce their end; where there are Web Locks, and on the web, every
+   * thread of the pool is watched from the first call on, and that is how a page notices the end of its workers.
    *
    * @param worker a Worker, or what holds Workers: a pool of piscina, tinypool or workerpool, or what these pass on.
    *   Workers that are watched already, and those of a pool that have ended, are left alone: call it again for new ones
+   * @returns what resolves when they are watched; it need not be awaited. It rejects, or warns where nobody awaits it,
+   *   when the platform refuses later what it needs
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is and holds no worker, it has ended, or its end cannot
    *   be noticed here
    */
-  watch(worker: unknown): void {
-    this.#attachment.watch(worker);
+  watch(worker: unknown): PromiseLike<void> {
+    return this.#attachment.watch(worker);
   }
 
   /**

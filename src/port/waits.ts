@@ -7,6 +7,7 @@
 // weakly: in Firefox an unsettled one keeps what it holds for good. Where waitAsync is missing, or memory is not
 // shared, no bit is set, since nobody could ring; there only timers probe (waiting.ts).
 
+import { holdLifeline, needsLifeline } from '../control/lifeline.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { startTimer } from '../platform/timers.js';
 import { nextTurn, turnDue } from '../platform/turns.js';
@@ -52,6 +53,7 @@ export class Waits {
   #isQueued = false;
   #isOver = false;
   #tick: Timer | undefined;
+  readonly #hasLifeline: boolean;
 
   /**
    * @param onRung what the thread does whenever its bell was raised, before its waits probe: true, and all of them
@@ -60,6 +62,7 @@ export class Waits {
   constructor(port: Port, onRung: () => boolean) {
     this.#port = port;
     this.#onRung = onRung;
+    this.#hasLifeline = needsLifeline(port.memory);
   }
 
   /**
@@ -124,6 +127,11 @@ export class Waits {
     if (this.#events.some((event) => event.isAwaited)) void Promise.resolve().then(() => this.#answerBell());
   }
 
+  /** For events: the thread came by. */
+  live(): void {
+    if (this.#hasLifeline && !this.#isOver) holdLifeline(this.#port);
+  }
+
   /** For events: the bell is listened to from what it was before the probe. */
   listen(bell: number): void {
     if (!this.#isQueued && !this.#isOver) this.#queue(bell);
@@ -155,6 +163,7 @@ export class Waits {
     const bell = readBell(this.#port);
     try {
       const isNews = this.#onRung();
+      this.live();
       for (const event of this.#events) {
         if (this.#isOver) break;
         if (isNews) event.checkAll();
@@ -303,6 +312,7 @@ export class PoolEvent implements WaitEvent, Awaited {
     try {
       for (;;) {
         const bell = readBell(this.#port);
+        this.#waits.live();
         arm(engine, this, false);
         const result = probe();
         if (result !== undefined) return result;

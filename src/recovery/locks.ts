@@ -1,9 +1,9 @@
 // Locks that end with their threads: what shows a death where there is no exit event.
 //
 // Each port's thread holds a Web Lock named after the pool, the port and the claim, from attaching to detaching, once
-// some thread of the pool watches by locks; a watcher asks for the same lock and is granted it when the holder has let
-// go or is gone. A port word records that the lock is held, so that nobody asks before. Nothing here keeps a program
-// alive in Node or a browser; in Deno a lock that is held or asked for does.
+// some thread of the pool watches; a watcher asks for the same lock and is granted it when the holder has let go or is
+// gone. A port word records that the lock is held, so that nobody asks before. Nothing here keeps a program alive in
+// Node or a browser; in Deno a lock that is held or asked for does.
 
 import { CLAIM_SEQ_SHIFT, CLAIM_STATE_MASK, PORT_LOCK_OFFSET } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
@@ -39,25 +39,38 @@ function nameOf(port: Port, id: number, claim: number): string {
 export class OwnLock {
   readonly #abort = new AbortController();
   #letGo: () => void = () => {};
+  /** Resolves when it is held, or let go; rejects where locks are refused: an opaque origin. */
+  readonly held: Promise<void>;
+  #settle: () => void = () => {};
 
   constructor(port: Port, locks: Locks) {
     const { claim, geometry, id, memory } = port;
     const held = new Promise<void>((resolve) => {
       this.#letGo = resolve;
     });
+    let refuse: (reason: unknown) => void = () => {};
+    this.held = new Promise((resolve, reject) => {
+      this.#settle = resolve;
+      refuse = reject;
+    });
+    this.held.catch(() => {}); // for whoever asks
     const granted = (): Promise<void> => {
+      this.#settle();
       // R1 pairs with A2 in follow: whoever sees the word asks for a lock that is held.
       Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LOCK_OFFSET) >>> 2, claim >>> CLAIM_SEQ_SHIFT);
       announce(memory);
       return held;
     };
-    // Refused where locks are not allowed (an opaque origin), and given up by `release`: nobody can wait for it then.
-    locks.request(nameOf(port, id, claim), { signal: this.#abort.signal }, granted).catch(() => {});
+    const { signal } = this.#abort;
+    locks.request(nameOf(port, id, claim), { signal }, granted).catch((reason: unknown) => {
+      if (!signal.aborted) refuse(reason);
+    });
   }
 
   /** Lets go. The port is freed before: whoever is granted the lock then finds the claim gone. */
   release(): void {
     this.#abort.abort();
+    this.#settle();
     this.#letGo();
   }
 }
@@ -89,6 +102,11 @@ export class LockWatch {
       const isHeld = (claim & CLAIM_STATE_MASK) !== 0 && held === claim >>> CLAIM_SEQ_SHIFT;
       if (id !== own && isHeld && this.#asked.get(id) !== held) this.#ask(id, claim, held);
     }
+  }
+
+  /** Whether the lock of that claim is waited for. */
+  covers(id: number, claim: number): boolean {
+    return this.#asked.get(id) === claim >>> CLAIM_SEQ_SHIFT;
   }
 
   #ask(id: number, claim: number, sequence: number): void {

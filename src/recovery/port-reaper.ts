@@ -21,6 +21,7 @@ import {
 } from '../../assembly/layout.js';
 import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
 import { writeLabel } from '../control/label.js';
+import { canAskLives, dropLifeline } from '../control/lifeline.js';
 import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
 import { findUnsound, requireSound } from '../control/sound.js';
@@ -150,6 +151,7 @@ export class PortReaper {
   #act(dead: DeadPort): ReapReport[] {
     const { memory, geometry, id: own } = this.#port;
     const findings = emptyFindings(dead.id);
+    if (canAskLives(memory)) dropLifeline({ memory, geometry, id: dead.id, claim: claimOf(memory, geometry, dead.id) });
     writeLabel(memory, geometry, dead.id, ''); // the next thread's label comes a little after its claim
     const scratch = geometry.scratchOffset + dead.id * geometry.scratchBytes;
     let engine: Engine | undefined;

@@ -1,17 +1,20 @@
 // Watching: noticing the end of other threads, and reaping what they leave.
 //
-// Two ways of noticing it: a worker's exit event (Node, Bun, Deno) names its thread by the number that its ports carry,
-// and locks (locks.ts) show the end of every port's thread, whoever started it. The watching port's own thread only;
-// callbacks run between its calls. Nothing is kept once the thread is done with the pool.
+// Three ways of noticing it: a worker's exit event (Node, Bun, Deno) names its thread by the number that its ports
+// carry; locks (locks.ts) show the end of every port's thread, whoever started it; and threads of the web that hold no
+// lock, since they block, or are not allowed to, are asked (lives.ts). The watching port's own thread only; callbacks
+// run between its calls. Nothing is kept once the thread is done with the pool.
 
 import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
+import { canAskLives, needsLifeline } from '../control/lifeline.js';
 import { loadWord } from '../control/nodes.js';
 import { announce } from '../control/state.js';
 import { clearWatched, forgetWatched, noteWatched } from '../control/watched.js';
-import { invalidArgument, show } from '../errors.js';
+import { invalidArgument, type PagePoolError, reasonOf, show } from '../errors.js';
 import { warn } from '../platform/console.js';
 import type { Port } from '../port/port.js';
-import { LockWatch, OwnLock, platformLocks } from './locks.js';
+import { LifeWatch } from './lives.js';
+import { type Locks, LockWatch, OwnLock, platformLocks } from './locks.js';
 import type { PortReaper } from './port-reaper.js';
 import { type ExitingWorker, isExitingWorker, workersIn } from './workers.js';
 
@@ -21,6 +24,9 @@ export class Watching {
   readonly #reaper: PortReaper;
   #ownLock: OwnLock | undefined;
   #lockWatch: LockWatch | undefined;
+  #lifeWatch: LifeWatch | undefined;
+  /** The watchers were notified of this thread. */
+  #isAnnounced = false;
   /** Worker -> the listener that it calls when it ends. */
   readonly #listeners = new Map<ExitingWorker, () => void>();
 
@@ -34,19 +40,15 @@ export class Watching {
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an end cannot be noticed here, or the worker has ended
    */
-  watch(value: unknown): void {
+  watch(value: unknown): PromiseLike<void> {
     const workers = workersOf(value);
     if (workers === undefined) throw invalidArgument('watch', 'worker', value, 'a Worker, or what holds Workers');
-    const locks = this.#port.memory.isShared ? platformLocks() : undefined;
-    if (locks === undefined && !workers.every(isExitingWorker)) {
-      throw invalidArgument(
-        'watch',
-        'worker',
-        value,
-        'a Worker with an exit event, or a realm with Web Locks',
-        'reap its port by hand when it has ended: reap(portId, { force: true }), then audit()',
-      );
-    }
+    const { memory } = this.#port;
+    const canExit = workers.every(isExitingWorker);
+    // In Deno a lock keeps the program alive, and the event is enough.
+    const locks = memory.isShared && !('Deno' in globalThis && canExit) ? platformLocks() : undefined;
+    const canAsk = canAskLives(memory);
+    if (locks === undefined && !canExit && !canAsk) throw unnoticed(value, 'a realm with Web Locks');
     const isOne = workers[0] === value;
     for (const worker of workers) {
       // Of those that a pool holds, some may be on their way out: whoever watched them is notified.
@@ -54,8 +56,20 @@ export class Watching {
       if (isExitingWorker(worker)) this.#watchExit(worker);
       this.#port.areas?.carryTo(worker); // last: what is refused leaves no listener
     }
-    // In Deno a lock keeps the program alive, and the event is enough.
-    if (locks !== undefined && !('Deno' in globalThis && workers.every(isExitingWorker))) this.#watchLocks();
+    if (locks !== undefined) this.#watchLocks(locks);
+    if (canAsk) this.#watchLives();
+    if (locks !== undefined || canAsk) this.#begin();
+    return new Watched(this.#noticed(value, canExit || canAsk), (reason) => warn(this.#port.name, reasonOf(reason)));
+  }
+
+  /** Resolves when every end is noticed from then on. */
+  async #noticed(value: unknown, isEnough: boolean): Promise<undefined> {
+    try {
+      await this.#ownLock?.held;
+    } catch (cause) {
+      if (!isEnough) throw unnoticed(value, `a realm whose locks are not refused (${String(cause)})`);
+    }
+    return undefined;
   }
 
   #watchExit(worker: ExitingWorker): void {
@@ -82,22 +96,42 @@ export class Watching {
   }
 
   /** From here on every port's thread holds a lock, and this one waits for all of them. */
-  #watchLocks(): void {
+  #watchLocks(locks: Locks): void {
+    this.#lockWatch ??= new LockWatch(this.#port, locks, (id, claim) => {
+      this.#guard(() => this.#reaper.reapClaim(id, claim));
+    });
+  }
+
+  /** From here on this thread asks those that hold no lock. */
+  #watchLives(): void {
+    this.#lifeWatch ??= new LifeWatch(
+      this.#port,
+      (id, claim) => this.#lockWatch?.covers(id, claim) === true,
+      (id, claim) => this.#guard(() => this.#reaper.reapClaim(id, claim)),
+    );
+  }
+
+  /** Announces to all threads that somebody watches, those too that attach later. */
+  #begin(): void {
     const { memory } = this.#port;
     const index = (CONTROL_BASE + HEADER_LOCKS_OFFSET) >>> 2;
     // X1 of those who begin, one notifies; the others find it done.
     if (Atomics.compareExchange(memory.i32, index, 0, 1) === 0) announce(memory);
-    const locks = platformLocks();
-    if (locks === undefined) return;
-    this.#lockWatch ??= new LockWatch(this.#port, locks, (id, claim) => {
-      this.#guard(() => this.#reaper.reapClaim(id, claim));
-    });
     this.follow();
   }
 
-  /** Something was announced: takes the own lock when locks are wanted, and asks for those of new ports. */
+  /**
+   * Something was announced: notifies the watchers of this thread, if it may never hold its lock; takes the lock, and
+   * asks for those of new ports.
+   */
   follow(): void {
-    if (loadWord(this.#port.memory, CONTROL_BASE + HEADER_LOCKS_OFFSET) === 0) return;
+    const { memory } = this.#port;
+    this.#lifeWatch?.follow();
+    if (loadWord(memory, CONTROL_BASE + HEADER_LOCKS_OFFSET) === 0) return;
+    if (!this.#isAnnounced) {
+      this.#isAnnounced = true;
+      if (needsLifeline(memory)) announce(memory);
+    }
     const locks = platformLocks();
     if (locks !== undefined) this.#ownLock ??= new OwnLock(this.#port, locks);
     this.#lockWatch?.follow();
@@ -117,8 +151,36 @@ export class Watching {
     for (const [worker, listener] of this.#listeners) worker.off('exit', listener);
     this.#listeners.clear();
     this.#lockWatch?.stop();
+    this.#lifeWatch?.stop();
     this.#ownLock?.release();
   }
+}
+
+/** "Watched from here on", for who awaits it: what fails and nobody awaits is a warning. */
+class Watched implements PromiseLike<undefined> {
+  readonly #noticed: Promise<undefined>;
+  #isAwaited = false;
+
+  constructor(noticed: Promise<undefined>, warnOf: (reason: unknown) => void) {
+    this.#noticed = noticed;
+    noticed.catch((reason) => {
+      if (!this.#isAwaited) warnOf(reason);
+    });
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: whoever awaits it is told, and nobody is warned then
+  then<Result = undefined, Failure = never>(
+    onWatched?: ((value: undefined) => Result | PromiseLike<Result>) | null,
+    onFailed?: ((reason: unknown) => Failure | PromiseLike<Failure>) | null,
+  ): Promise<Result | Failure> {
+    this.#isAwaited = true;
+    return this.#noticed.then(onWatched, onFailed);
+  }
+}
+
+function unnoticed(value: unknown, place: string): PagePoolError {
+  const remedy = 'reap its port by hand when it has ended: reap(portId, { force: true }), then audit()';
+  return invalidArgument('watch', 'worker', value, `a Worker with an exit event, or ${place}`, remedy);
 }
 
 /** The workers in the value; none where reading it runs code of the caller that throws. */

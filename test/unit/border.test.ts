@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { PagePool } from 'pagepool';
 import {
   advice,
@@ -19,7 +20,7 @@ import {
   toUnshared,
 } from 'pagepool/border';
 import { Packet } from 'pagepool/packet';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { lateVerdict, readVerdict, sampleBytes, writeVerdict } from '../../src/border/sample.js';
 import { needsCopy, verdictFrom } from '../../src/border/verdict.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
@@ -117,6 +118,9 @@ describe('capabilities()', () => {
       waitAsync: true,
       canBlock: true,
       locks: major >= 24,
+      locksReason: major >= 24 ? '' : 'this realm has none',
+      sandbox: '',
+      isForeignRealm: false,
     });
     const expected: Partial<Record<BorderApi, string>> = {
       'TextDecoder.decode': 'taken',
@@ -133,6 +137,38 @@ describe('capabilities()', () => {
     expect(Object.fromEntries(verdicts)).toMatchObject(expected);
     expect(found.views['fs.write'].copies).toBe(false);
     expect(found.views.structuredClone.copies).toBe(true);
+  });
+
+  test('finds a sandbox, locks that are refused, and objects of another realm', async () => {
+    const { Buffer } = runInNewContext('({ Buffer: class extends Uint8Array {} })');
+    vi.stubGlobal('navigator', {
+      locks: { query: async () => Promise.reject(new DOMException('no', 'SecurityError')) },
+    });
+    vi.spyOn(process, 'getBuiltinModule').mockImplementation(((name: string) =>
+      name === 'node:buffer' ? { Buffer } : undefined) as never);
+    Object.assign(process, { permission: { has: (right: string) => right !== 'worker' } });
+    try {
+      vi.resetModules();
+      const border = await import('pagepool/border');
+      const found = await border.capabilities();
+      expect(found).toMatchObject({
+        locks: false,
+        locksReason: 'they are refused: SecurityError',
+        sandbox: 'Node may not make workers: --allow-worker',
+        isForeignRealm: true,
+      });
+      const sentences = border.advice(found).join('\n');
+      expect(sentences).toContain('This is a sandbox: Node may not make workers: --allow-worker lifts that.');
+      expect(sentences).toContain('instanceof is false for them');
+      const page = { ...found, runtime: { name: 'browser', version: 'x' } } as const;
+      expect(border.advice(page).join('\n')).toContain(
+        'No Web Locks, they are refused: SecurityError: pool.watch(worker)',
+      );
+    } finally {
+      delete (process as { permission?: unknown }).permission;
+      vi.unstubAllGlobals();
+      vi.restoreAllMocks();
+    }
   });
 
   test('advice names what to do about each', async () => {
@@ -293,6 +329,14 @@ describe('the doctor', () => {
     expect(code).toBe(0);
     const found = await capabilities();
     expect(JSON.parse(stdout)).toEqual({ ...found, advice: advice(found) });
+  });
+
+  test('tells of a sandbox', async () => {
+    const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+    const args = [flag, '--allow-fs-read=*', doctor, 'doctor'];
+    const { stdout } = await promisify(execFile)(process.execPath, args).catch((error) => error);
+    expect(stdout).toMatch(/^ {2}sandbox +yes: Node may not make workers/m);
+    expect(stdout).toContain('- This is a sandbox: Node may not make workers: --allow-worker lifts that.\n');
   });
 
   test('says how it is called', async () => {

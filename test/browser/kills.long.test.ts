@@ -1,0 +1,2 @@
+// The same with 300 kills for each browser.
+import './kills.test.js';

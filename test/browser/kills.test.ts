@@ -1,0 +1,48 @@
+// Workers that are terminated where no lock tells of them: they block at once and for good, compute, or have just
+// begun. All are reaped.
+//
+// Random choices follow from the seed that is printed; SEED=n replays them (not the scheduling).
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
+import { HOME, launchSharingWebKit, openStage, type Stage } from '../support/pages.js';
+import { chooseSeed } from '../support/ports.js';
+import { ISOLATION } from '../support/serve.js';
+
+const isLong = process.env.LONG === '1';
+const seed = chooseSeed('browser kills');
+
+interface Kills {
+  readonly failures: readonly string[];
+  readonly killed: number;
+  /** Of each way of living, how long it took at most until the port was reaped. */
+  readonly slowest: Readonly<Record<string, number>>;
+  readonly attached: number;
+  readonly end: object;
+}
+
+describe.each([
+  ['Chromium', launchChromium],
+  ['Firefox', launchFirefox],
+  ['WebKitGTK with shared memory switched on', launchSharingWebKit],
+] as const)('%s', (_, launch) => {
+  let browser: Browser;
+  let stage: Stage;
+  beforeAll(async () => {
+    browser = await launch();
+    stage = await openStage(browser, ISOLATION);
+  });
+  afterAll(async () => {
+    await stage?.close();
+    await browser?.close();
+  });
+
+  test.each([
+    ['wasm', isLong ? 300 : 20],
+    ['typescript', isLong ? 100 : 10],
+  ] as const)('engine %s: %i workers that block, compute or have just begun are reaped', async (engine, count) => {
+    const { slowest, ...found } = await stage.play<Kills>('kills', { engine, seed, count });
+    console.log(`${browser.name}, ${engine}: reaped after ms at most ${JSON.stringify(slowest)}`);
+    expect(found).toEqual({ failures: [], killed: count, attached: 1, end: HOME });
+  });
+});

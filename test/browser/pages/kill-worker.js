@@ -1,0 +1,45 @@
+// Attaches and lives as it is told, until it is terminated. Nothing is given back.
+
+import { PagePool } from '../pagepool/index.js';
+
+const held = [];
+
+function hold(fragment) {
+  if (fragment === null) return;
+  held.push(fragment);
+  self.postMessage({});
+}
+
+const lives = {
+  /** Blocks at once and for good: never again in its event loop. */
+  block(channel) {
+    while (channel.waitSync()) hold(channel.receive());
+  },
+  /** Returns to its event loop once, and blocks then. */
+  async later(channel) {
+    await new Promise((resolve) => setTimeout(resolve));
+    lives.block(channel);
+  },
+  async async(channel) {
+    for await (const fragment of channel) hold(fragment);
+  },
+  /** Computes, and makes no call. */
+  spin(_, pool) {
+    held.push(pool.take());
+    for (const words = new Int32Array(1); words[0] === 0; ) Atomics.load(words, 0);
+  },
+  /** Takes and gives back. */
+  churn(channel, pool) {
+    for (;;) {
+      const fragment = pool.take(100);
+      if (fragment !== null && !channel.sendFragment(fragment)) fragment.release();
+      channel.receive()?.release();
+    }
+  },
+};
+
+self.onmessage = ({ data: { share, label, how } }) => {
+  const pool = PagePool.attach(share, { label });
+  self.postMessage({ portId: pool.portId });
+  void lives[how](pool.channel('frames'), pool);
+};
