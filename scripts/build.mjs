@@ -45,18 +45,18 @@ function sourceOf(path) {
   return path.replace(/^(?:\.\/)?build\//, 'src/').replace(/\.js$/, '.ts');
 }
 
-async function buildWasm() {
-  const outputs = wasmTargets.map((target) => `build/wasm/core.${target}.wasm`);
+async function buildWasm(targets) {
+  const outputs = targets.map((target) => `build/wasm/core.${target}.wasm`);
   const inputs = ['assembly', 'asconfig.json', 'package-lock.json'];
   return unlessFresh('wasm', { inputs, outputs }, async () => {
     mkdirSync(join(buildDir, 'wasm'), { recursive: true });
     const runs = await Promise.all(
-      wasmTargets.map((target) => runNode([tools.asc, '--target', target], { capture: true })),
+      targets.map((target) => runNode([tools.asc, '--target', target], { capture: true })),
     );
     for (const [i, { code, output }] of runs.entries()) {
       // `--converge` says so when the last round made the binary larger; it keeps the smaller one.
       const message = output.replace('Last converge was suboptimal.', '').trim();
-      if (code !== 0) throw new Refusal(`asc --target ${wasmTargets[i]} failed:\n${message}`);
+      if (code !== 0) throw new Refusal(`asc --target ${targets[i]} failed:\n${message}`);
       if (message !== '') console.log(message);
     }
     verifyWasm();
@@ -108,12 +108,15 @@ async function declare() {
   });
 }
 
-/** Builds what is out of date. Says one line for each part that it made. */
-export async function buildAll() {
+/**
+ * Builds what is out of date. Says one line for each part that it made.
+ * @param {{ targets?: string[], isTyped?: boolean }} [parts] fewer than all of them, for `npm run mutants`
+ */
+export async function buildAll({ targets = wasmTargets, isTyped = true } = {}) {
   await withBuildLock(async () => {
     const started = performance.now();
     const made = [];
-    if (await buildWasm()) made.push('wasm');
+    if (await buildWasm(targets)) made.push('wasm');
     const core = join(buildDir, 'generated/core-wasm.js');
     const inlined = await inlineCore();
     if (!existsSync(core) || readFileSync(core, 'utf8') !== inlined.js) {
@@ -123,9 +126,9 @@ export async function buildAll() {
       made.push('core-wasm');
     }
     if (await bundle()) made.push('bundle');
-    if (await declare()) made.push('types');
+    if (isTyped && (await declare())) made.push('types');
     if (made.length > 0) console.log(`built ${made.join(', ')} in ${Math.round(performance.now() - started)} ms`);
   });
 }
 
-if (isMain(import.meta.url)) await runScript(buildAll);
+if (isMain(import.meta.url)) await runScript(() => buildAll());

@@ -4,60 +4,73 @@
 //
 // A fault is one that happens: a condition turned, a comparison off by one, a statement or a store left out, an early
 // return left out, one condition of two ignored. The sources of the core are among them, which is why this is a tool of
-// the package: Stryker knows no AssemblyScript. The same seed chooses the same faults of the same sources. What
-// survives is printed with its line: either a test is missing, or the change means nothing.
+// the package: Stryker knows no AssemblyScript. The same seed chooses the same faults of the same sources. A fault that
+// does not build is no fault: another one is drawn. The tests of a file run in stages, the quick ones first, one at a
+// time, until one fails. A run that says nothing for a while hangs: it is killed, and counts as seen. What survives is
+// printed with its line: a test is missing, or the change means nothing, and which of both is for the reader to find.
 
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { filesBelow, isMain, Refusal, root, runScript } from './support.mjs';
 
-/** The tests near a folder of sources, the longest prefix counts; a fault that hangs is one that is seen. */
-const NEAR = [
-  [
-    'assembly',
-    ['unit/conformance', 'unit/core-wasm', 'unit/tiers', 'unit/pins', 'unit/pool', 'property', 'kernel/bugs'],
+/**
+ * The tests near a folder of sources, in the stages in which they run, the quick ones first; the first prefix that fits
+ * counts. Tests that explore schedules, start browsers or other programs take minutes each, and are not among them.
+ */
+const NEAR = {
+  assembly: [
+    ['unit/{core-wasm,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
+    ['unit/{pins,bells,wraps}', 'property/engines', 'kernel/bugs'],
   ],
-  [
-    'src/engine',
-    ['unit/conformance', 'unit/guarded', 'unit/tiers', 'unit/pins', 'unit/pool', 'property', 'kernel/bugs'],
+  'src/engine': [
+    ['unit/{guarded,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
+    ['unit/{pins,bells,wraps}', 'property/engines', 'kernel/bugs'],
   ],
-  ['src/recovery', ['unit/reaping', 'unit/locks', 'unit/audit', 'unit/refusals', 'fault']],
-  ['src/control', ['unit/ports', 'unit/closing', 'unit/audit', 'unit/reaping', 'unit/geometry', 'unit/modes', 'fault']],
-  [
-    'src/pool',
-    [
-      'unit/pool',
-      'unit/channel',
-      'unit/fragment',
-      'unit/closing',
-      'unit/share',
-      'unit/options',
-      'unit/refusals',
-      'fuzz/arguments',
-    ],
+  'src/recovery': [
+    ['unit/{reaping,settling,locks,audit,refusals,closing,afterwards}'],
+    ['fault/{calls,who-ends,watching}'],
   ],
-  [
-    'src/port',
-    ['unit/ports', 'unit/partial', 'unit/tiers', 'unit/waiting', 'unit/waits-end', 'unit/bells', 'unit/channel'],
+  'src/control': [
+    ['unit/{ports,closing,audit,reaping,settling,geometry,modes,attacks,calls,channel,share,providers/*,slabs}'],
+    ['unit/{waits-end,afterwards,sending,stalls}', 'fuzz/share', 'fault/{calls,areas}'],
   ],
-  ['src/reports', ['unit/audit', 'unit/closing', 'unit/pool']],
-  ['src/supply', ['unit/providers', 'unit/provider-owners', 'unit/slabs', 'fault']],
-  ['src/provider', ['unit/slabs', 'unit/providers', 'user/user-area', 'unit/options']],
-  ['src/leaks', ['unit/leaks', 'unit/leaks-dropped', 'packet/leaks']],
-  ['src/packet', ['packet', 'unit/refusals', 'fuzz/arguments']],
-  ['src/node', ['node']],
-  ['src/user', ['user']],
-  ['src/border', ['unit/border']],
-  ['src/web', ['unit/web', 'fuzz/arguments']],
-  ['src/worklet', ['unit/worklet', 'unit/tiers']],
-  ['src/webgpu', ['webgpu/node']],
-  ['src/platform', ['unit/modes', 'unit/leftovers', 'unit/pool']],
-  ['src', ['unit/errors', 'unit/pool', 'unit/options', 'fuzz/arguments']],
-];
-/** What a run may take before it counts as hung, which is a fault that is seen. */
-const HUNG_MS = 240_000;
+  'src/pool': [
+    ['unit/{pool,channel,fragment,closing,share,options,ports,calls,sending,refusals,posting,leaks,provider-owners}'],
+    ['unit/{waits-end,afterwards,local,waiting}', 'fuzz/{arguments,share}'],
+  ],
+  'src/port': [
+    ['unit/{ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
+    ['unit/{waits-end,bells,waiting}', 'packet/waits'],
+  ],
+  'src/reports': [['unit/{audit,closing,pool,stalls,attacks,providers/*,calls}']],
+  'src/supply': [['unit/{providers/*,provider-owners,slabs,afterwards,closing}'], ['fault/{areas,provider-steps}']],
+  'src/provider': [['unit/{slabs,providers/*,options}', 'user/user-area'], ['unit/address-limit']],
+  'src/leaks': [['unit/leaks', 'packet/leaks'], ['unit/leaks-dropped']],
+  'src/packet': [
+    ['packet/{channel,framing,text-lines,record-writer,refusals,parts,kernel-bugs,waits,leaks}'],
+    ['packet/{property,records.property}', 'unit/waits-end', 'fuzz/arguments'],
+  ],
+  'src/node': [['node/{intake,ends,targets,streams,files,sockets,requests}'], ['fuzz/arguments']],
+  'src/user': [['user/{rings,queue,waits,user-area}'], ['user/{conformance,kernel-bugs}']],
+  'src/user-area': [['user/{queue,rings,waits,user-area}'], ['user/{conformance,kernel-bugs}']],
+  'src/border': [['unit/{border,brands}']],
+  'src/web': [['unit/web'], ['fuzz/arguments']],
+  'src/worklet': [['unit/{worklet,tiers}']],
+  'src/webgpu': [['webgpu/node']],
+  'src/testing': [['unit/{providers/*,slabs}'], ['unit/conformance']],
+  'src/platform': [['unit/{modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
+  src: [['unit/{errors,pool,options,refusals}'], ['fuzz/arguments']],
+};
+/** What a run may be silent before it counts as hung: ticks of one second in which this program ran, too. */
+const SILENT_TICKS_MAX = 90;
+/** What those tests load of the core; the model and the debug build take as long again. */
+const WASM_TARGETS = ['release', 'checked'];
+/** Parts of the tree that the copy needs not. */
+const SKIPPED = ['node_modules', '.git', 'build/tools', 'build/test-reports', 'build/release', 'bench'];
+/** Declarations, constants, assertions of the checked build, texts: nothing in them runs in the package. */
+const WORDS_ONLY = /(([/-])(types|report|layout)|\.d|assembly\/debug|border\/advice)\.ts$/;
 
 /** Every fault that can be put into a text: [offset, length, instead, what it is]. */
 export function faultsOf(text) {
@@ -97,13 +110,19 @@ export function faultsOf(text) {
       bare.endsWith(';')
     )
       drop('a store is left out');
-    else if (/^(this|[a-zA-Z_.#?]+)(\.[#a-zA-Z_?.]+)* [+-]?= .*;$/.test(bare) && !bare.startsWith('const'))
+    else if (/^(this|[a-zA-Z_.#?]+)(\.[#a-zA-Z_?.]+)* [+-]?= .*;$/.test(bare) && !isField(text, offset, bare))
       drop('an assignment is left out');
     else if (/^(?:void )?[#a-zA-Z_][#\w.?]*\(.*\);$/.test(bare) && !/^(super|describe|expect|throw)/.test(bare))
       drop('a call is left out');
     offset += line.length + 1;
   }
   return found;
+}
+
+/** Whether a line gives a field of a class its first value: a name at the class's own level. */
+function isField(text, offset, bare) {
+  const [, around = ''] = text.slice(0, offset).match(/\n(?=\S)([^\n]*)\n(?:(?!\S)[^\n]*\n)*$/) ?? [];
+  return /^(export )?(abstract )?class /.test(around) && /^ {2}\S/.test(text.slice(offset)) && !bare.startsWith('this');
 }
 
 /** The text with comments and strings blanked, as long as it was. */
@@ -143,7 +162,7 @@ export function faultsBelow(folder) {
   const folders = folder === undefined ? ['assembly', 'src'] : [folder];
   return folders
     .flatMap((each) => filesBelow(join(root, each)))
-    .filter((file) => file.endsWith('.ts') && !/(types|report|layout)\.ts$/.test(file))
+    .filter((file) => file.endsWith('.ts') && !WORDS_ONLY.test(relative(root, file)))
     .flatMap((file) => {
       const text = readFileSync(file, 'utf8');
       return faultsOf(text).map((fault) => ({
@@ -154,38 +173,128 @@ export function faultsBelow(folder) {
     });
 }
 
-function testsNear(file) {
-  const [, near] = NEAR.find(([prefix]) => file.startsWith(`${prefix}/`)) ?? NEAR[NEAR.length - 1];
-  return near.map((each) => `test/${each}`);
-}
-
+/** The group of a file. */
 function groupOf(file) {
-  const [group] = NEAR.find(([prefix]) => file.startsWith(`${prefix}/`)) ?? ['src'];
-  return group;
+  return Object.keys(NEAR).find((prefix) => file.startsWith(`${prefix}/`));
 }
 
-/** Runs a program in the copy: whether it ended well in time. */
+/** The files of tests that a pattern names: `unit/{pool,providers/*}`. */
+function testsOf(pattern) {
+  const [, before, list, after] = /^(.*)\{(.*)\}(.*)$/.exec(pattern) ?? [undefined, pattern, '', ''];
+  return list.split(',').flatMap((each) => {
+    const path = join(root, 'test', `${before}${each}${after}`);
+    const files = path.endsWith('*') ? filesBelow(dirname(path)) : [`${path}.test.ts`];
+    return files.filter((file) => existsSync(file)).map((file) => relative(root, file));
+  });
+}
+
+/** Runs a program in the copy, and tells how it ended: 'well', 'failed', 'hung'. */
 function run(folder, args) {
   return new Promise((done) => {
-    const child = spawn(process.execPath, args, { cwd: folder, stdio: 'ignore', detached: true });
-    const hung = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), HUNG_MS);
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    let [silent, isHung, output] = [0, false, ''];
+    const hear = (chunk) => {
+      silent = 0;
+      output = (output + chunk).slice(-4000);
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+    // Counted and not measured: a machine that stood still meanwhile has hung nobody.
+    const watch = setInterval(() => {
+      if (++silent <= SILENT_TICKS_MAX || isHung) return;
+      isHung = true;
+      process.kill(-child.pid, 'SIGKILL');
+    }, 1000);
     child.on('exit', (code) => {
-      clearTimeout(hung);
-      done(code === 0);
+      clearInterval(watch);
+      // What a test started and did not end would hold the machine.
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // nothing of it is left
+      }
+      done({ end: isHung ? 'hung' : code === 0 ? 'well' : 'failed', output });
     });
   });
 }
 
-async function isCaught(folder, file) {
-  if (!(await run(folder, ['scripts/build.mjs']))) return 'the build';
-  const tests = testsNear(file);
-  const isWell = await run(folder, ['node_modules/vitest/vitest.mjs', 'run', '--bail', '1', ...tests]);
-  return isWell ? undefined : 'a test';
+const BUILD = `import { buildAll } from './scripts/build.mjs';
+await buildAll({ targets: ${JSON.stringify(WASM_TARGETS)}, isTyped: false });`;
+const build = (folder) => run(folder, ['--input-type=module', '-e', BUILD]);
+
+/** Runs the tests, those files alone, and one file at a time. */
+function test(folder, files) {
+  const how = ['--bail', '1', '--no-file-parallelism', '--reporter', 'verbose'];
+  return run(folder, ['node_modules/vitest/vitest.mjs', 'run', ...how, ...files]);
 }
+
+/** Files of tests that pass without a fault, and those that do not: nothing is told by these. */
+const sound = new Set();
+const unsound = new Set();
+
+/** Who saw the fault: 'no build', 'hung', the name of a failed test; undefined: nobody. */
+async function seenBy(folder, file) {
+  if ((await build(folder)).end !== 'well') return 'no build';
+  for (const patterns of NEAR[groupOf(file)]) {
+    const files = patterns.flatMap(testsOf).filter((each) => !unsound.has(each));
+    const { end, output } = await test(folder, files);
+    if (end === 'hung') return 'hung';
+    if (end === 'failed') return / FAIL {2}(.*)/.exec(stripColours(output))?.[1]?.trim() ?? 'a file of tests';
+  }
+  return undefined;
+}
+
+/** Whether the test that saw a fault passes without one. */
+async function isSound(folder, by) {
+  const [file] = /test\/\S+\.test\.ts/.exec(by) ?? [];
+  if (file === undefined || sound.has(file)) return true;
+  await build(folder);
+  const { end, output } = await test(folder, [file]);
+  if (end === 'well') {
+    sound.add(file);
+    return true;
+  }
+  unsound.add(file);
+  console.log(`left out: without a fault, ${file} fails:\n${stripColours(output)}`);
+  return false;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+const stripColours = (text) => text.replace(/\u001b\[\d*m/g, '');
 
 function option(name) {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? undefined : process.argv[at + 1];
+}
+
+/** A copy of the tree, built. */
+async function copyTree() {
+  const folder = mkdtempSync(join(tmpdir(), 'pagepool-mutants-'));
+  const skipped = new Set(SKIPPED.map((name) => join(root, name)));
+  const isCopied = (path) => !skipped.has(path) && !path.endsWith('/node_modules');
+  cpSync(root, folder, { recursive: true, filter: isCopied });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const { end, output } = await build(folder);
+  if (end !== 'well') throw new Refusal(`mutants failed: without a fault, the build fails:\n${output}`);
+  cpSync(join(folder, 'build'), join(folder, 'build.clean'), { recursive: true });
+  return folder;
+}
+
+/** Puts the fault in, asks who sees it, and takes it out again. */
+async function tryFault(folder, { file, offset, length, instead }) {
+  const path = join(folder, file);
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.slice(0, offset) + instead + text.slice(offset + length));
+  try {
+    return await seenBy(folder, file);
+  } finally {
+    writeFileSync(path, text);
+    // The core takes longest to build, so it is put back as it was.
+    if (file.startsWith('assembly/')) {
+      rmSync(join(folder, 'build'), { recursive: true, force: true });
+      cpSync(join(folder, 'build.clean'), join(folder, 'build'), { recursive: true });
+    }
+  }
 }
 
 async function main() {
@@ -195,41 +304,40 @@ async function main() {
     throw new Refusal('mutants failed: --sample and --seed must be integers');
   }
   const all = faultsBelow(option('under'));
-  const chosen = choose(all, sample, seed);
-  console.log(`mutants: ${chosen.length} of ${all.length} faults, --seed ${seed}`);
-  const folder = mkdtempSync(join(tmpdir(), 'pagepool-mutants-'));
-  const skipped = new Set(['node_modules', '.git'].map((name) => join(root, name)));
-  cpSync(root, folder, { recursive: true, filter: (path) => !skipped.has(path) });
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const drawn = choose(all, all.length, seed);
+  console.log(`mutants: ${Math.min(sample, all.length)} of ${all.length} faults, --seed ${seed}`);
+  const folder = await copyTree();
   const groups = new Map();
   const survivors = [];
   try {
-    for (const group of new Set(chosen.map(({ file }) => groupOf(file)))) {
-      const by = await isCaught(folder, `${group}/x.ts`);
-      if (by !== undefined) throw new Refusal(`mutants failed: without a fault, ${by} of ${group} fails`);
-    }
-    for (const { file, line, offset, length, instead, what } of chosen) {
-      const path = join(folder, file);
-      const text = readFileSync(path, 'utf8');
-      writeFileSync(path, text.slice(0, offset) + instead + text.slice(offset + length));
-      const by = await isCaught(folder, file);
-      writeFileSync(path, text);
-      const group = groups.get(groupOf(file)) ?? { caught: 0, all: 0 };
+    let tried = 0;
+    for (const fault of drawn) {
+      if (tried === sample) break;
+      const { file, line, what } = fault;
+      let by = await tryFault(folder, fault);
+      while (by !== undefined && !(await isSound(folder, by))) by = await tryFault(folder, fault);
+      const text = readFileSync(join(root, file), 'utf8').split('\n')[line - 1].trim();
+      const told = `${file}:${line}: ${what}: ${text.slice(0, 100)}`;
+      if (by === 'no build') {
+        console.log(`NO FAULT  ${told} (does not build)`);
+        continue;
+      }
+      tried++;
+      const name = groupOf(file);
+      const group = groups.get(name) ?? { caught: 0, hung: 0, all: 0 };
       group.all++;
       if (by !== undefined) group.caught++;
-      groups.set(groupOf(file), group);
-      const told = `${file}:${line}: ${what}: ${text
-        .slice(offset, offset + length)
-        .replace(/\s+/g, ' ')
-        .slice(0, 80)}`;
-      console.log(`${by === undefined ? 'SURVIVES' : `caught by ${by}`}  ${told}`);
+      if (by === 'hung') group.hung++;
+      groups.set(name, group);
+      console.log(by === undefined ? `${tried} SURVIVES  ${told}` : `${tried} caught    ${told}\n    by ${by}`);
       if (by === undefined) survivors.push(told);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  for (const [group, { caught, all: count }] of [...groups].sort()) {
-    console.log(`${group}: ${caught} of ${count} caught, ${Math.round((100 * caught) / count)} %`);
+  for (const [group, { caught, hung, all: count }] of [...groups].sort()) {
+    const hangs = hung > 0 ? ` (${hung} hung)` : '';
+    console.log(`${group}: ${caught} of ${count} caught${hangs}, ${Math.round((100 * caught) / count)} %`);
   }
   if (survivors.length > 0) console.log(`survivors:\n${survivors.join('\n')}`);
 }

@@ -88,7 +88,7 @@ const CAUSES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_TOKEN_SPENT: 'the token was used before, or its reference was reclaimed',
   POOL_ERR_PEER_GONE: 'the thread that served the call ended, or left, before it answered',
   POOL_ERR_CALL_FAILED: 'the handler of a call threw, or gave what is no answer',
-  POOL_ERR_TIMEOUT: 'what was waited for did not happen in timeoutMs',
+  POOL_ERR_TIMEOUT: 'the wait was not answered within timeoutMs',
 };
 
 /** The row of every code, with cause and remedy: what docs/errors.md is made from. */

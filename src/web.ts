@@ -18,7 +18,16 @@ export {
   toChunk,
   toVideoFrame,
 } from './web/media.js';
-export { copyImage, drawFrame, toBitmap, uploadBuffer, uploadTexture } from './web/pictures.js';
+export {
+  copyImage,
+  drawFrame,
+  type TextureOptions,
+  toBitmap,
+  uploadBuffer,
+  uploadTexture,
+} from './web/pictures.js';
 export type { Socket } from './web/platform-types.js';
+export { type FrameSource, pagesFor } from './web/sizes.js';
 export { type MessageOptions, messagesInto, type SocketSendOptions, sendOver } from './web/sockets.js';
 export { readStreamInto, type StreamOptions, toStream } from './web/streams.js';
+export { workletUrl } from './web/worklet-url.js';

@@ -1,6 +1,6 @@
 // The command lines of `npm run bench` and `npm run bench:browser`.
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { ENGINES, type EngineName } from '../rows/row.js';
 import type { Settings } from './results.js';
 
@@ -15,6 +15,12 @@ export interface Options {
   readonly docsFolder: string;
   /** Whether docs/performance.md is made anew. */
   readonly isWriting: boolean;
+}
+
+/** What is measured of flow: a run of its own. */
+export interface Flow {
+  /** The folder of another build of pagepool, to be compared with. */
+  readonly other: string | null;
 }
 
 /** One case of one engine in the main thread, instead of a run. */
@@ -80,7 +86,9 @@ export function optionsOf(command: Command, sampleUs: number): Options {
   };
 }
 
-export function parseCommand(argv: readonly string[]): Options & { readonly isolation: Isolation | null } {
+export function parseCommand(
+  argv: readonly string[],
+): Options & { readonly isolation: Isolation | null; readonly flow: Flow | null } {
   const command = benchCommand(
     'bench',
     'Measures every operation of pagepool against what else there is, and writes a table and a JSON file.',
@@ -88,7 +96,15 @@ export function parseCommand(argv: readonly string[]): Options & { readonly isol
     .option('--isolate', 'run exactly one case of one engine in the main thread, in a bare loop, for a profiler', false)
     .option('--engine <engine>', 'with --isolate: wasm or typescript', engineName, 'wasm')
     .option('--seconds <count>', 'with --isolate: how long', positive, 5)
+    .addOption(
+      new Option('--group <name>', 'flow: records, calls, waiting and the demo, and their budgets').choices(['flow']),
+    )
+    .option('--other <folder>', 'with --group flow: another build of pagepool, for the threads that are blocked')
     .parse([...argv], { from: 'user' });
-  const { isolate, engine, seconds } = command.opts();
-  return { ...optionsOf(command, 0), isolation: isolate ? { engine, seconds } : null };
+  const { isolate, engine, seconds, group, other = null } = command.opts();
+  return {
+    ...optionsOf(command, 0),
+    isolation: isolate ? { engine, seconds } : null,
+    flow: group === 'flow' ? { other } : null,
+  };
 }

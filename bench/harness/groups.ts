@@ -15,6 +15,8 @@ export const groupTitles: Readonly<Record<GroupId, string>> = {
   source: 'sources: sockets and files',
   record: 'records to another thread, and lines of text',
   call: 'calls: requests that other threads answer',
+  flow: 'waiting: threads that are blocked, and event loops',
+  demo: 'the demo: TCP to workers',
   garbage: 'garbage',
   contention: '05 contention',
   'handoff-rate': '06 hand-off to another thread: nanoseconds a message',

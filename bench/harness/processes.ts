@@ -9,13 +9,26 @@ import { fileURLToPath } from 'node:url';
 import type { Lane } from './lanes.js';
 import type { Round, Settings } from './results.js';
 
+/** What a program timed itself in a round, instead of how long all of it took. */
+export interface Timed {
+  readonly operations: number;
+  /** Nanoseconds. */
+  readonly median: number;
+  readonly p99: number | null;
+  readonly samples: number;
+}
+
 /** What one round of a variant took: all threads of its process together. */
 export interface Run {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly collectionMs: number;
   readonly operations: number;
+  readonly timed?: Timed;
 }
+
+/** Rounds before the ones that count: compilers and the page cache. */
+const WARM_UPS = 2;
 
 /** Opens a lane: `program` is what is bundled beside the bench, `sizes` what a round of each profile has. */
 export async function openProcess(
@@ -23,14 +36,14 @@ export async function openProcess(
   args: readonly string[],
   sizes: Readonly<Record<Settings['profile'], number>>,
   { profile }: Settings,
+  warmUps: number = WARM_UPS,
 ): Promise<Lane> {
   const child = fork(fileURLToPath(new URL(program, import.meta.url)), args, { execArgv: ['--expose-gc'] });
   const ask = async (size: number): Promise<Run> => {
     child.send(size);
     return answer(child);
   };
-  // Compilers and the page cache.
-  for (let i = 0; i < 2; i++) await ask(sizes[profile]);
+  for (let i = 0; i < warmUps; i++) await ask(sizes[profile]);
   return {
     round: async () => roundOf(await ask(sizes[profile])),
     end: () => void child.kill(),
@@ -46,12 +59,12 @@ async function answer(child: ChildProcess): Promise<Run> {
   return run;
 }
 
-function roundOf({ seconds, cpuSeconds, collectionMs, operations }: Run): Round {
+function roundOf({ seconds, cpuSeconds, collectionMs, operations, timed }: Run): Round {
   const nanoseconds = (value: number) => (value * 1e9) / operations;
   return {
-    median: nanoseconds(seconds),
-    p99: null,
-    samples: 1,
+    median: timed?.median ?? nanoseconds(seconds),
+    p99: timed?.p99 ?? null,
+    samples: timed?.samples ?? 1,
     processor: nanoseconds(cpuSeconds),
     collection: nanoseconds(collectionMs / 1000),
   };
@@ -64,15 +77,22 @@ export function countCollections(counters: Int32Array, index: number): void {
   }).observe({ entryTypes: ['gc'] });
 }
 
-/** In the main thread of a lane's program: answers each size with what `run` took, which returns its operations. */
-export function answerRuns(counters: Int32Array, collected: number, run: (size: number) => Promise<number>): void {
+/**
+ * In the main thread of a lane's program: answers each size with what `run` took, which returns its operations, or what
+ * it timed itself.
+ */
+export function answerRuns(
+  counters: Int32Array,
+  collected: number,
+  run: (size: number) => Promise<number | Timed>,
+): void {
   process.on('message', async (size: number) => {
     (globalThis as { gc?: () => void }).gc?.();
     await new Promise((resolve) => setTimeout(resolve, 20));
     Atomics.store(counters, collected, 0);
     const before = process.cpuUsage();
     const started = performance.now();
-    const operations = await run(size);
+    const result = await run(size);
     const seconds = (performance.now() - started) / 1000;
     const { user, system } = process.cpuUsage(before);
     await new Promise((resolve) => setTimeout(resolve, 50)); // collections are heard of a moment later
@@ -80,7 +100,7 @@ export function answerRuns(counters: Int32Array, collected: number, run: (size: 
       seconds,
       cpuSeconds: (user + system) / 1e6,
       collectionMs: Atomics.load(counters, collected) / 1000,
-      operations,
+      ...(typeof result === 'number' ? { operations: result } : { operations: result.operations, timed: result }),
     } satisfies Run);
   });
 }

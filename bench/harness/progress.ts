@@ -1,15 +1,16 @@
 // Progress: a live bar on a terminal, one plain line a family elsewhere.
 
 import { SingleBar } from 'cli-progress';
-import type { Progress } from './lanes.js';
+import { type Family, type Progress, runFamily, stepsOf } from './lanes.js';
+import type { RowResult, Settings } from './results.js';
 
-export interface RunProgress extends Progress {
+interface RunProgress extends Progress {
   /** A family begins. */
   family(label: string): void;
   stop(): void;
 }
 
-export function showProgress(steps: number): RunProgress {
+function showProgress(steps: number): RunProgress {
   return process.stdout.isTTY ? liveProgress(steps) : plainProgress(steps);
 }
 
@@ -30,4 +31,16 @@ function plainProgress(steps: number): RunProgress {
     step: () => void done++,
     stop: () => {},
   };
+}
+
+/** Runs the families one after the other, and shows how far it is. */
+export async function runFamilies(families: readonly Family[], settings: Settings): Promise<RowResult[]> {
+  const progress = showProgress(families.reduce((sum, family) => sum + stepsOf(family, settings), 0));
+  const rows: RowResult[] = [];
+  for (const family of families) {
+    progress.family(family[0]?.row.name ?? '');
+    rows.push(...(await runFamily(family, settings, progress)));
+  }
+  progress.stop();
+  return rows;
 }

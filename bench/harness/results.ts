@@ -18,6 +18,8 @@ export type GroupId =
   | 'source'
   | 'record'
   | 'call'
+  | 'flow'
+  | 'demo'
   | 'channel'
   | 'garbage'
   | 'contention'

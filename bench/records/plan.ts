@@ -20,6 +20,9 @@ export const LINE_BYTES = 80;
 /** Bytes of a piece of the text: what a file or a socket brings at a time. */
 export const PIECE_BYTES = 65_536;
 
+/** The variant that writes nothing: what the turns cost. */
+export const TURNS_ALONE = 'baseline';
+
 /** Records of one turn of the event loop, where turns are measured. */
 const PER_TURN = 4;
 
@@ -37,8 +40,8 @@ export const CASES: readonly RecordCase[] = [
     name: `the same, ${PER_TURN} records a turn of the event loop`,
     per: 'record',
     perTurn: PER_TURN,
-    variants: ['wasm', 'wasm, read one by one', 'thread-stream', "pino's transport", 'sonic-boom'],
-    note: 'As a server writes that does something else as well. The turns themselves, by setImmediate, are in every figure.',
+    variants: ['wasm', 'wasm, read one by one', 'thread-stream', "pino's transport", 'sonic-boom', TURNS_ALONE],
+    note: 'As a server writes that does something else as well. The turns themselves, by setImmediate, are in every figure; the last variant writes nothing.',
   },
   {
     id: 'record.lines',

@@ -9,7 +9,7 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { type Fragment, PagePool, type PoolShare } from 'pagepool';
 import { packets, RecordWriter, records, textLines } from 'pagepool/packet';
 import { answerRuns, countCollections } from '../harness/processes.js';
-import { CASES, COLLECTED, DONE, LINE_BYTES, PIECE_BYTES, RECORD_BYTES } from './plan.js';
+import { CASES, COLLECTED, DONE, LINE_BYTES, PIECE_BYTES, RECORD_BYTES, TURNS_ALONE } from './plan.js';
 
 /** Sends that many records, or reads that many lines, to the end. */
 type Round = (count: number) => Promise<unknown>;
@@ -97,6 +97,7 @@ async function streamed(target: Target, perTurn: number, end: (count: number) =>
 }
 
 async function startRecords(variant: string, perTurn: number, counters: Int32Array): Promise<Round> {
+  if (variant === TURNS_ALONE) return (count) => writeAll(count, perTurn, () => undefined);
   if (variant.startsWith('wasm')) return pooled(counters, variant !== 'wasm', perTurn);
   if (variant === 'thread-stream') {
     const { default: ThreadStream } = await import('thread-stream');

@@ -1,6 +1,6 @@
 // Looks things up in results, for budgets and losses: rows and variants by their names, and differences round by round.
 
-import type { Results, RowResult, VariantResult } from '../harness/results.js';
+import type { Results, Round, RowResult, VariantResult } from '../harness/results.js';
 import { medianOf, pairs, ratioOf } from '../harness/statistics.js';
 
 export function findRow({ rows }: Results, id: string): RowResult | undefined {
@@ -24,6 +24,25 @@ export function nsOf(results: Results, [id, name]: Source): number | undefined {
 export function ratioBetween(results: Results, a: Source, b: Source): number | undefined {
   const [x, y] = [findVariant(results, ...a), findVariant(results, ...b)];
   return x && y && ratioOf(x, y);
+}
+
+/** Nanoseconds of processor time, the median over the rounds; undefined where a variant shares its process. */
+export function processorOf(results: Results, [id, name]: Source): number | undefined {
+  const rounds = findVariant(results, id, name)?.rounds.flatMap(({ processor }) => processor ?? []);
+  return rounds === undefined || rounds.length === 0 ? undefined : medianOf(rounds);
+}
+
+/** `a / b` of a figure of each round, the median over the rounds. */
+export function ratioOfRounds(
+  results: Results,
+  a: Source,
+  b: Source,
+  figure: (round: Round) => number | null | undefined,
+): number | undefined {
+  const [x, y] = [findVariant(results, ...a), findVariant(results, ...b)];
+  if (x === undefined || y === undefined) return undefined;
+  const ratios = pairs(x.rounds, y.rounds).map(([p, q]) => (figure(p) ?? Number.NaN) / (figure(q) ?? Number.NaN));
+  return ratios.length === 0 || ratios.some(Number.isNaN) ? undefined : medianOf(ratios);
 }
 
 /** `a - b`, the median over the rounds. */

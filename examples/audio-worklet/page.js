@@ -5,6 +5,7 @@
 // and a microphone in place of the tone.
 
 import { PagePool } from '/pagepool/index.js';
+import { workletUrl } from '/pagepool/web.js';
 
 const SECONDS = 2;
 const RATE = 48000;
@@ -23,7 +24,9 @@ const answer = new Promise((resolve, reject) => {
 worker.postMessage({ share: pool.share(), rate: RATE });
 
 const context = new OfflineAudioContext(1, SECONDS * RATE, RATE);
-await context.audioWorklet.addModule(new URL('recorder.js', import.meta.url));
+// Named as a worker, so that bundlers find it with all that it imports.
+const start = () => new Worker(new URL('./recorder.js', import.meta.url), { type: 'module' });
+await context.audioWorklet.addModule(workletUrl(start));
 const processorOptions = { share: pool.share(), blocks: (SECONDS * RATE) / 128 };
 const recorder = new AudioWorkletNode(context, 'recorder', { processorOptions });
 const finished = new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// The command line of the demo: three options, each checked.
+// The command line of the demo: its options, each checked.
 
 import { accessSync, constants, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -10,6 +10,7 @@ export interface Arguments {
   workers: number;
   record: number;
   rounds: number;
+  json?: string;
 }
 
 const fileBytesMax = 1024 ** 3;
@@ -22,6 +23,7 @@ export function parseArguments(argv: string[]): Arguments {
     .option('--workers <n>', 'threads that hash', integer(1, 32), Math.min(4, Math.max(1, availableParallelism() - 1)))
     .option('--record <bytes>', 'bytes of a record in the first part', integer(64, blockBytes), 2048)
     .option('--rounds <n>', 'how often every variant runs; the medians are shown', integer(1, 100), 5)
+    .option('--json <path>', 'also writes what every run measured into this file')
     .allowExcessArguments(false)
     .exitOverride();
   try {

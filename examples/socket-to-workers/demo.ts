@@ -3,7 +3,7 @@
 // Each run is a process of its own, so that its processor time, collections and memory are its alone.
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Arguments } from './arguments.js';
@@ -45,16 +45,19 @@ export async function runDemo(options: Arguments): Promise<number> {
   );
   const faults: string[] = [];
   const tables: string[] = [];
+  const runs: Run[] = [];
   try {
     for (const [recordBytes, digest] of expected) {
       const job = { port, recordBytes, workerCount: options.workers, warmups, passes };
       const all = await runRounds(job, options.rounds, digest, progress, faults);
       tables.push(titleOf(recordBytes, digest), tableOf(all), cpuLineOf(all));
+      runs.push(...[...all.values()].flat());
     }
   } finally {
     progress.stop();
     sender.disconnect();
   }
+  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(runs));
   for (const text of tables) console.log(text);
   console.log(legend);
   for (const fault of faults) console.error(`FAILED ${fault}`);

@@ -7,6 +7,9 @@ const CODEC = 'vp8';
 const WIDTH = 320;
 const HEIGHT = 180;
 
+/** What its decoder is configured with. */
+export const camera = { codec: CODEC, codedWidth: WIDTH, codedHeight: HEIGHT };
+
 /** How bright picture number `i` is, 16 to 235 as video has it. */
 export function brightnessOf(i) {
   return 40 + ((i * 37) % 160);
@@ -15,7 +18,7 @@ export function brightnessOf(i) {
 /** Decodes `count` pictures, 10 ms apart; `onFrame` has to close each. */
 export async function record(count, onFrame) {
   const decoder = new VideoDecoder({ output: onFrame, error: (error) => reportError(error) });
-  decoder.configure({ codec: CODEC, codedWidth: WIDTH, codedHeight: HEIGHT });
+  decoder.configure(camera);
   const encoder = new VideoEncoder({
     output: (chunk) => decoder.decode(chunk),
     error: (error) => reportError(error),

@@ -1,17 +1,17 @@
 // Decoded frames go to two workers that are slower than the camera: each looks at the newest there is, and the oldest
 // are dropped.
 //
-// A page has room for one frame, the pool for eight: whatever happens, no more memory is used, and each frame is closed
-// at once, so that the decoder never waits for its own.
+// A page has room for one frame, as this browser's decoder makes it, and the pool for eight: whatever happens, no more
+// memory is used, and each frame is closed at once, so that the decoder never waits for its own.
 
 import { PagePool } from '/pagepool/index.js';
-import { copyFrame } from '/pagepool/web.js';
-import { record } from './camera.js';
+import { copyFrame, pagesFor } from '/pagepool/web.js';
+import { camera, record } from './camera.js';
 
 const FRAMES = 90;
 
 const pool = await PagePool.create({
-  pageBytes: 131072, // a frame of 320 x 180 in I420 has 86,400 bytes
+  pageBytes: await pagesFor(camera), // 128 KiB for I420, 256 KiB where the decoder makes pixels of four bytes
   pageCount: 8,
   channels: { frames: { capacity: 3, batch: 1, whenFull: 'drop-oldest' } },
 });
@@ -33,15 +33,13 @@ const total = { decoded: 0, without: 0 };
 const copies = [];
 await record(FRAMES, (frame) => {
   total.decoded++;
-  copies.push(
-    copyFrame(pool, frame)
-      .then((fragment) => {
-        if (fragment === null)
-          total.without++; // all eight pages are in use: this frame is skipped
-        else channel.sendFragment(fragment);
-      })
-      .finally(() => frame.close()),
-  );
+  const copying = copyFrame(pool, frame).then((fragment) => {
+    if (fragment === null)
+      total.without++; // all eight pages are in use: this frame is skipped
+    else channel.sendFragment(fragment);
+  });
+  frame.close(); // the copy goes on
+  copies.push(copying);
 });
 await Promise.all(copies);
 channel.close();

@@ -3,7 +3,7 @@
 // Found out by trying, in the first call; versions are named for the reader and decide nothing. Any thread: answers
 // differ between a page and its workers.
 
-import { chooseMemory, hasWaitAsync, type MemoryKind } from '../platform/capabilities.js';
+import { chooseMemory, hasWaitAsync, type MemoryKind, takesSharedWasmMemory } from '../platform/capabilities.js';
 import { apis, verdictOf } from './known.js';
 import { type BorderApi, needsCopy, type Verdict } from './verdict.js';
 
@@ -80,7 +80,7 @@ async function detect(): Promise<Capabilities> {
     locksReason,
     sandbox: sandbox(),
     isForeignRealm: isForeignRealm(),
-    memory64: hasMemory64(),
+    memory64: takesSharedWasmMemory(true),
     views: Object.fromEntries(rows) as Record<BorderApi, ViewSupport>,
   };
 }
@@ -144,14 +144,4 @@ function isForeignRealm(): boolean {
   const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
   const module = process?.getBuiltinModule?.('node:buffer') as { Buffer: { prototype: object } } | undefined;
   return module !== undefined && !(module.Buffer.prototype instanceof Uint8Array);
-}
-
-function hasMemory64(): boolean {
-  try {
-    const descriptor = { initial: 1n, maximum: 1n, shared: true, address: 'i64' };
-    new WebAssembly.Memory(descriptor as unknown as WebAssembly.MemoryDescriptor);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -4,6 +4,7 @@
 // takes the buffer away takes the pool's memory away. An API that did right is asked again while the bytes are
 // overwritten right after its call: that shows whether it reads them later.
 
+import { spareAddresses, WASM_ADDRESS_BYTES } from '../platform/addresses.js';
 import { chooseMemory } from '../platform/capabilities.js';
 import type { Verdict } from './verdict.js';
 
@@ -21,7 +22,9 @@ function sampleBuffer(): ArrayBufferLike {
   const { kind } = chooseMemory();
   if (kind === 'local') return new ArrayBuffer(BUFFER_BYTES);
   const wasm = (): ArrayBufferLike => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer;
-  shared = kind === 'wasm' ? wasm() : new SharedArrayBuffer(BUFFER_BYTES);
+  // Where addresses are few a pool has a plain buffer as well, and is not to lose them to a sample.
+  const isWasm = kind === 'wasm' && spareAddresses() >= 2 * WASM_ADDRESS_BYTES;
+  shared = isWasm ? wasm() : new SharedArrayBuffer(BUFFER_BYTES);
   return shared;
 }
 

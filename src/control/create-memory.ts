@@ -3,15 +3,13 @@
 
 import { callError } from '../errors.js';
 import { align, WASM_PAGE_BYTES } from '../numbers.js';
-import { spareAddresses } from '../platform/addresses.js';
+import { addressLimit, spareAddresses, WASM_ADDRESS_BYTES } from '../platform/addresses.js';
 import type { MemoryKind } from '../platform/capabilities.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Geometry } from './geometry.js';
 import { PoolMemory } from './memory.js';
 
 const STEP_PAGES_MIN = 16;
-/** What V8 reserves for a shared Wasm memory, whatever its size: 8 GiB, and guards around them. */
-const WASM_ADDRESS_BYTES = 10 * 2 ** 30;
 
 /**
  * Wasm pages that one growth step adds: the default provider may ask for a number of bytes, others have nothing to
@@ -60,7 +58,8 @@ export function createMemory(
       cause = error;
     }
   }
-  const addresses = kind === 'wasm' ? ', or allow more addresses (ulimit -v): a shared Wasm memory takes 10 GiB' : '';
+  const limit = addressLimit() || (kind === 'wasm' ? ', or close other pools' : '');
+  const addresses = kind === 'wasm' ? `${limit}; a shared Wasm memory takes 10 GiB of addresses` : limit;
   throw callError(
     'POOL_ERR_MEMORY_LIMIT',
     call,

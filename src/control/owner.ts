@@ -15,7 +15,7 @@ import {
   PORT_WANT_OFFSET,
 } from '../../assembly/layout.js';
 import { ringPort } from './bells.js';
-import { isSeated, portOfSeat, type Seat, type SharedWords } from './claims.js';
+import { isSeated, portOfSeat, type Seat, type SharedWords, threadOf } from './claims.js';
 import type { PoolMemory } from './memory.js';
 import { loadWord } from './nodes.js';
 import { portOffset } from './places.js';
@@ -56,4 +56,11 @@ export function ownerState(words: SharedWords): 'none' | 'serving' | 'gone' {
   const owner = loadWord(words.memory, CONTROL_BASE + HEADER_OWNER_OFFSET);
   if (owner === 0) return 'none';
   return isSeated(words, owner) ? 'serving' : 'gone';
+}
+
+/** The number + 1 of the thread that serves wants; 0 where nobody does, or threads have no numbers. */
+export function ownerThread(words: SharedWords): number {
+  const { geometry, memory } = words;
+  const owner = loadWord(memory, CONTROL_BASE + HEADER_OWNER_OFFSET);
+  return isSeated(words, owner) ? threadOf(memory, geometry, portOfSeat(owner), owner) : 0;
 }

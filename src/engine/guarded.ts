@@ -25,6 +25,17 @@ export function reentrantEngine(kind: Engine['kind'], callback: string): Engine 
   return { ...Object.fromEntries(calls), kind };
 }
 
+/** The error of a call that lacks memory which only the event loop brings to this thread. */
+export function lateError(call: string, remedy: string): PagePoolError {
+  return callError(
+    'POOL_ERR_PROVIDER',
+    call,
+    'this thread waits for memory of the pool that was added while it attached',
+    'it to have arrived: the thread that created the pool has not answered for a second',
+    remedy,
+  );
+}
+
 /**
  * An engine that allocates and receives nothing: all else works.
  *
@@ -65,13 +76,7 @@ export function waitingEngine(engine: Engine, fetchNow: () => boolean): Engine {
     adopt: (...args) => {
       // A token cannot be waited for: whoever has it would have to keep it and come again.
       if (fetchNow() || blockUntil(fetchNow)) return engine.adopt(...args);
-      throw callError(
-        'POOL_ERR_PROVIDER',
-        'adopt',
-        'this thread waits for memory of the pool that was added while it attached',
-        'it to have arrived: the thread that created the pool has not answered for a second',
-        'return to the event loop first; the token stays good',
-      );
+      throw lateError('adopt', 'return to the event loop first; the token stays good');
     },
   };
 }

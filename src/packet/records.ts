@@ -63,9 +63,10 @@ function lengthsOf(port: Port, handle: number, offset: number, bytes: number, co
 }
 
 function* each(view: Uint8Array, lengths: Uint32Array): Generator<Uint8Array, void, undefined> {
-  let at = 0;
+  let at = view.byteOffset;
   for (const length of lengths) {
-    yield view.subarray(at, at + length);
+    // Half the time of subarray().
+    yield new Uint8Array(view.buffer, at, length);
     at += length;
   }
 }

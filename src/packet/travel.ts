@@ -130,7 +130,7 @@ export async function sendPacketAsync(
 /** A wait for room for the packet. */
 function roomFor<T>(
   call: string,
-  { port, index, geometry, notFull: event }: ChannelEnd,
+  { port, index, geometry, quoted, notFull: event }: ChannelEnd,
   channel: AnyChannel,
   packet: Packet,
   probe: () => T | undefined,
@@ -138,7 +138,7 @@ function roomFor<T>(
   // A channel that drops messages takes one at any time: sendPacket drops for it what the engine refuses.
   const isPatient = geometry.whenFull === 'refuse';
   const ask = (): boolean => !isPatient || channel.isClosed || port.engine.canSend(index, partsOf(packet).length) !== 0;
-  const what = `room in channel ${JSON.stringify(geometry.name)}`;
+  const what = `room in channel ${quoted}`;
   const units: Units = partsOf(packet).length > 1 ? 'several' : 'one';
   return { call, port, event, probe, ask, units, what, isReported: true };
 }
@@ -209,7 +209,7 @@ export function receivePacket(channel: AnyChannel): Packet | null {
 export function nextPacket(channel: Channel, options?: WaitOptions): Promise<Packet | null>;
 export function nextPacket(channel: UnreadableChannel, options?: WaitOptions): Promise<UnreadablePacket | null>;
 export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Promise<Packet | null> {
-  const { port, index, notEmpty: event } = endOf(channel, 'nextPacket');
+  const { port, index, quoted, notEmpty: event } = endOf(channel, 'nextPacket');
   const ask = (): boolean => port.engine.canReceive(index) !== 0 || channel.isClosed;
   const probe = (): Packet | null | undefined => {
     // Closed first: what was sent before the close is still received.
@@ -217,7 +217,7 @@ export async function nextPacket(channel: AnyChannel, options?: WaitOptions): Pr
     if (isClosed && port.isGone) return null;
     return receivePacket(channel as Channel) ?? (isClosed ? null : undefined);
   };
-  const what = `a message of channel ${JSON.stringify(channel.name)}`;
+  const what = `a message of channel ${quoted}`;
   const wait = { call: 'nextPacket', port, event, probe, ask, what };
   return waitFor(wait, requireWaitOptions('nextPacket', options));
 }

@@ -7,6 +7,9 @@
 /** What is left to the platform for its own heap and threads. */
 export const RESERVED_BYTES: number = 512 * 1024 * 1024;
 
+/** What V8 reserves for a shared Wasm memory, whatever its size: 8 GiB, and guards around them. */
+export const WASM_ADDRESS_BYTES: number = 10 * 2 ** 30;
+
 const PAGE_BYTES = 4096;
 
 interface Files {
@@ -29,6 +32,12 @@ export function spareAddresses(): number {
   } catch {
     return Infinity;
   }
+}
+
+/** For messages, where the system limits addresses: which limit it is, and what is left. */
+export function addressLimit(): string {
+  const left = spareAddresses();
+  return left === Infinity ? '' : `, or allow more addresses: ulimit -v leaves ${Math.max(0, left)} bytes`;
 }
 
 /** The soft limit, as the table of limits has it. */

@@ -46,13 +46,11 @@ function choose(): MemoryChoice {
   return { kind: 'shared-buffer', reason: 'WebAssembly has no shared memory here' };
 }
 
-/** A module that imports a shared memory: (import "" "" (memory 1 1 shared)). */
-const SHARED_MEMORY = [0, 97, 115, 109, 1, 0, 0, 0, 2, 7, 1, 0, 0, 2, 3, 1, 1];
-
-/** Whether Wasm knows shared memory; nothing is made for it. */
-function takesSharedWasmMemory(): boolean {
+/** Whether Wasm knows shared memory, of 64-bit addresses or of 32: nothing is made for it, since that may take much. */
+export function takesSharedWasmMemory(has64 = false): boolean {
   try {
-    return WebAssembly.validate(Uint8Array.from(SHARED_MEMORY));
+    // A module that imports one: (import "" "" (memory 1 1 shared)).
+    return WebAssembly.validate(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 2, 7, 1, 0, 0, 2, has64 ? 7 : 3, 1, 1));
   } catch {
     return false;
   }

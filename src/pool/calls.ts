@@ -102,6 +102,7 @@ export class Calls {
   readonly name: string;
   /** Calls that may wait to be served. */
   readonly capacity: number;
+  readonly #quoted: string;
   readonly #seat: CallsSeat;
   readonly #index: number;
   readonly #channel: ChannelGeometry;
@@ -121,6 +122,7 @@ export class Calls {
     this.#notEmpty = waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, mayServe);
     this.#notFull = waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, maySend);
     this.name = channel.name;
+    this.#quoted = JSON.stringify(channel.name);
     this.capacity = channel.capacity;
   }
 
@@ -245,43 +247,46 @@ export class Calls {
   async #ask(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<Fragment> {
     const { port, replies } = this.#seat;
     const startMs = monotonicMs();
-    const number = await this.#send(call, fragments, options);
+    let number: number | undefined;
+    try {
+      // Usually there is room; the wait for the answer gives the event loop its turns.
+      if (options.signal?.aborted !== true) number = this.#trySend(call, fragments);
+      if (number === undefined || number === ERR_NO_REPLY_SLOT) {
+        number = await this.#sendLater(call, fragments, options);
+      }
+    } catch (error) {
+      for (const fragment of fragments) fragment[dispose]();
+      throw error;
+    }
+    const asked = number;
     for (const fragment of fragments) spendFragment(fragment);
     this.#count(LANE_ASKED_OFFSET);
-    const probe = (): readonly number[] | undefined => this.#collect(call, number);
+    const probe = (): readonly number[] | undefined => this.#collect(call, asked);
     let answer: readonly number[];
     try {
-      const event = replies.event(() => isOver(port, number), replies.spin);
-      const what = `an answer of calls ${JSON.stringify(this.name)}`;
+      const event = replies.event(() => isOver(port, asked), replies.spin);
+      const what = `an answer of calls ${this.#quoted}`;
       answer = await waitFor({ call, port, event, probe, startMs, what }, options);
     } catch (error) {
-      this.#giveUp(number);
+      this.#giveUp(asked);
       throw error;
     }
     return this.#read(call, answer);
   }
 
-  /** The number of the call, when it is sent; the fragments are released where it is not. */
-  async #send(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<number> {
+  /** The number of the call, when there is room. */
+  async #sendLater(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<number> {
     const { port, replies } = this.#seat;
     const startMs = monotonicMs();
     const probe = (): number | undefined => this.#trySend(call, fragments);
     const hasSlot = (): boolean => this.#hasSlot();
-    try {
-      // Usually there is room; the wait for the answer gives the event loop its turns.
-      const first = options.signal?.aborted === true ? undefined : probe();
-      if (first !== undefined && first !== ERR_NO_REPLY_SLOT) return first;
-      for (;;) {
-        const what = `room in calls ${JSON.stringify(this.name)}`;
-        const wait = { call, port, event: this.#notFull, probe, startMs, what, isReported: true };
-        const number = await waitFor(wait, options);
-        if (number !== ERR_NO_REPLY_SLOT) return number;
-        const event = replies.event(hasSlot);
-        await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs }, options);
-      }
-    } catch (error) {
-      for (const fragment of fragments) fragment[dispose]();
-      throw error;
+    for (;;) {
+      const what = `room in calls ${this.#quoted}`;
+      const wait = { call, port, event: this.#notFull, probe, startMs, what, isReported: true };
+      const number = await waitFor(wait, options);
+      if (number !== ERR_NO_REPLY_SLOT) return number;
+      const event = replies.event(hasSlot);
+      await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs, what: 'a reply slot' }, options);
     }
   }
 
@@ -289,10 +294,12 @@ export class Calls {
   #trySend(call: string, fragments: readonly Fragment[]): number | undefined {
     const { port } = this.#seat;
     const { own, ownAddress } = port.scratch;
-    for (const [i, { handle, offset, length }] of fragments.entries()) {
-      own[i * ENTRY_WORDS] = handle;
-      own[i * ENTRY_WORDS + 1] = offset;
-      own[i * ENTRY_WORDS + 2] = length;
+    let at = 0;
+    for (const { handle, offset, length } of fragments) {
+      own[at] = handle;
+      own[at + 1] = offset;
+      own[at + 2] = length;
+      at += ENTRY_WORDS;
     }
     const number = port.engine.ask(this.#index, ownAddress, fragments.length);
     if (number >= 0 || number === ERR_NO_REPLY_SLOT) return number;
@@ -313,7 +320,8 @@ export class Calls {
   #collect(call: string, number: number): readonly number[] | undefined {
     const { engine, isGone, scratch } = this.#seat.port;
     const code = engine.collect(number, scratch.ownAddress);
-    if (code === OK) return [...scratch.own.subarray(0, ENTRY_WORDS)];
+    const { own } = scratch;
+    if (code === OK) return [own[0] as number, own[1] as number, own[2] as number, own[3] as number];
     if (code === EMPTY || isGone) return undefined;
     throw refusal(code, call, 'calls', this.name);
   }

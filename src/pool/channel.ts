@@ -33,6 +33,8 @@ export interface ChannelEnd {
   readonly port: Port;
   readonly index: number;
   readonly geometry: ChannelGeometry;
+  /** The channel's name as messages have it. */
+  readonly quoted: string;
   readonly notEmpty: PoolEvent;
   readonly notFull: PoolEvent;
   /** The sends of this thread that wait. */
@@ -64,6 +66,8 @@ export class Channel {
   /** Entries that the channel has room for, each sent by itself. */
   readonly capacity: number;
   protected readonly notPosted: Unclonable = CHANNEL_NOT_POSTED;
+  /** The name as messages have it. */
+  readonly #quoted: string;
   readonly #port: Port;
   readonly #index: number;
   readonly #channel: ChannelGeometry;
@@ -82,6 +86,7 @@ export class Channel {
     this.#notEmpty = waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, this.#mayReceive);
     this.#notFull = waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, this.#maySend);
     this.name = channel.name;
+    this.#quoted = JSON.stringify(channel.name);
     this.capacity = channel.capacity;
   }
 
@@ -168,7 +173,7 @@ export class Channel {
 
   /** A wait for room for one entry. */
   #roomFor<T>(call: string, probe: () => T | undefined): Wait<T> {
-    const what = `room in channel ${JSON.stringify(this.name)}`;
+    const what = `room in channel ${this.#quoted}`;
     return { call, port: this.#port, event: this.#notFull, probe, ask: this.#maySend, what, isReported: true };
   }
 
@@ -264,7 +269,7 @@ export class Channel {
       event: this.#notEmpty,
       probe: this.#receiveOrEnd,
       ask: this.#mayReceive,
-      what: `an entry of channel ${JSON.stringify(this.name)}`,
+      what: `an entry of channel ${this.#quoted}`,
     };
     return waitFor(wait, requireWaitOptions('next', options));
   }
@@ -288,7 +293,9 @@ export class Channel {
    * closed and empty, so that `while (channel.waitSync())` ends. Another thread may be faster: receive() can still
    * return null.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT where a thread may not block (a browser's main thread): use next()
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT where a thread may not block (a browser's main thread): use next();
+   *   POOL_ERR_PROVIDER without `timeoutMs`, when memory was added while this thread attached, and only its event loop
+   *   brings that here
    */
   waitSync(timeoutMs?: number): boolean {
     requireTimeout('waitSync', timeoutMs);
@@ -299,6 +306,7 @@ export class Channel {
     if (isReady()) return true;
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
+    if (endMs === Infinity) this.#port.areas?.requireAll('waitSync');
     if (this.#notEmpty.spin?.until(() => isReady() || undefined) === true) return true;
     const probe = (): boolean | undefined => {
       if (!ownsPort(this.#port)) throw destroyedError('waitSync');
@@ -307,8 +315,11 @@ export class Channel {
       return isReady() ? true : isClosed ? false : undefined;
     };
     park(this.#port);
+    const sinceMs = monotonicMs();
     try {
-      return this.#notEmpty.block(probe, () => endMs - monotonicMs());
+      const isAnswered = this.#notEmpty.block(probe, () => endMs - monotonicMs());
+      if (isAnswered) this.#notEmpty.spin?.slept(monotonicMs() - sinceMs);
+      return isAnswered;
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;
       throw invalidArgument(
@@ -361,6 +372,7 @@ export class Channel {
       port: channel.#port,
       index: channel.#index,
       geometry: channel.#channel,
+      quoted: channel.#quoted,
       notEmpty: channel.#notEmpty,
       notFull: channel.#notFull,
       line: channel.#line,

@@ -116,7 +116,7 @@ export function openPort(plan: PortPlan): Port {
   writeLabel(memory, geometry, id, label);
   let areas: Areas | undefined;
   try {
-    if (geometry.ownPages < geometry.pageCount) areas = new Areas(seat, plan.areas);
+    if (geometry.ownPages < geometry.pageCount) areas = new Areas(seat, plan.areas, providers !== undefined);
     const port: Open = {
       ...seat,
       name,

@@ -1,8 +1,10 @@
 // Probing for a moment before a thread sleeps: a thread that is about to publish is faster than sleep and wake-up.
 //
-// At most as long as sleep and wake-up take, some 50 microseconds, which is never worse than twice the best choice
-// (Karlin and others, competitive spinning, SODA 1990). Where that did not help lately, less. The number of probes is
-// limited as well: there are clocks that stand still for milliseconds.
+// At most as long as sleep and wake-up cost both threads in processor time, which is never worse than twice the best
+// choice (Karlin and others, competitive spinning, SODA 1990). How long is learned from the sleeps: one that was over
+// so soon that probes would have met its end asks for longer spinning, any other one for shorter (as a hypervisor
+// learns how long to poll for a halted guest: halt_poll_ns of Linux's KVM). The number of probes is limited as well:
+// there are clocks that stand still for milliseconds.
 
 import { monotonicMs } from '../platform/clock.js';
 
@@ -12,29 +14,33 @@ export type Probe<T> = () => T | undefined;
 /** Lets the processor know that this is a loop that waits, where the platform can (`Atomics.pause`). */
 const { pause } = Atomics as { readonly pause?: () => void };
 
-const SPIN_MS = 0.05;
+const SPIN_MS = 0.025;
+const SPIN_MS_MIN = 0.002;
+/** A sleep that is over after so long had its wake-up within `SPIN_MS`: the rest is the way to this thread. */
+const SHORT_SLEEP_MS = 0.06;
 const PROBES_MAX = 1024;
-const PROBES_MIN = 64;
 /** Probes from one reading of the clock to the next. */
 const PROBES_PER_READING = 16;
 
 /** What one thread has learned about spinning for one event. */
 export class Spin {
-  #most = PROBES_MAX;
+  #mostMs = SPIN_MS;
 
   /** Probes until there is a result, or for a moment: undefined then. */
   until<T>(probe: Probe<T>): T | undefined {
-    const endMs = monotonicMs() + SPIN_MS;
-    for (let probes = 1; probes <= this.#most; probes++) {
+    const endMs = monotonicMs() + this.#mostMs;
+    for (let probes = 1; probes <= PROBES_MAX; probes++) {
       pause?.();
       const result = probe();
-      if (result !== undefined) {
-        this.#most = PROBES_MAX;
-        return result;
-      }
+      if (result !== undefined) return result;
       if (probes % PROBES_PER_READING === 0 && monotonicMs() >= endMs) break;
     }
-    this.#most = Math.max(this.#most >> 1, PROBES_MIN);
     return undefined;
+  }
+
+  /** What was waited for came when the thread slept, `ms` milliseconds after it went to sleep. */
+  slept(ms: number): void {
+    const isShort = ms <= SHORT_SLEEP_MS;
+    this.#mostMs = isShort ? Math.min(2 * this.#mostMs, SPIN_MS) : Math.max(this.#mostMs / 2, SPIN_MS_MIN);
   }
 }

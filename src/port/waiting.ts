@@ -98,7 +98,8 @@ export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<
   }
   const { ask, event, probe } = wait;
   let first = probeOnce(wait);
-  if (first === undefined && timeoutMs > 0) {
+  // A thread that waits for something else as well goes on to that at once.
+  if (first === undefined && timeoutMs > 0 && wait.port.waits === 0) {
     first = event.spin?.until(ask === undefined ? probe : () => (ask() ? probe() : undefined));
   }
   if (first !== undefined) return first;
@@ -134,6 +135,7 @@ class AsyncWait<T> {
   #timeout: Timer | undefined;
   #checkTimer: Timer | undefined;
   #checkMs = CHECK_MS_MIN;
+  readonly #sinceMs = monotonicMs();
   #isOver = false;
 
   constructor(
@@ -205,6 +207,7 @@ class AsyncWait<T> {
     const { signal, ref } = this.#options;
     const { event, isPeek, port, units = 'one' } = this.#wait;
     this.#isOver = true;
+    if (isAnswered) event.spin?.slept(monotonicMs() - this.#sinceMs);
     clearTimeout(this.#timeout);
     clearTimeout(this.#checkTimer);
     if (ref !== false) letGo();
@@ -217,7 +220,7 @@ class AsyncWait<T> {
 }
 
 function timeoutError(wait: Wait<unknown>, timeoutMs: number): PagePoolError {
-  const { call, isReported, port, what = 'what was waited for' } = wait;
+  const { call, isReported, port, what = 'an answer' } = wait;
   const rule = `${what} of pool ${JSON.stringify(port.name)} within that time`;
   const isWorth = isReported === true && timeoutMs >= DESCRIBED_MS_MIN && !port.isGone;
   const todo = isWorth ? port.waitWatch?.describe(wait) : undefined;

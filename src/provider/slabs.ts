@@ -7,7 +7,7 @@
 // huge-page providers of the kernel's page_pool (never merged): one mapping, many pages.
 
 import { invalidArgument, requireRecord } from '../errors.js';
-import { spareAddresses } from '../platform/addresses.js';
+import { addressLimit, spareAddresses } from '../platform/addresses.js';
 import { longestFreeRun } from './page-numbers.js';
 import type { Area, MemoryProvider, ProviderContext } from './provider.js';
 
@@ -67,7 +67,9 @@ class SlabProvider implements MemoryProvider {
     while (bytesOf(pool) < this.#keepBytes && numbersLeft(context, pool) > 0) {
       if (this.#cutSmaller(context, pool) !== undefined) continue;
       if (pool.slabs.size === 0)
-        throw new RangeError('the platform has no memory for a slab (expected at least a page)');
+        throw new RangeError(
+          `the platform has no memory for a slab (expected at least a page): close other pools${addressLimit()}`,
+        );
       break; // what there is has to do
     }
     this.#pools.set(context, pool);

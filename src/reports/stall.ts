@@ -111,7 +111,7 @@ export class Stalls implements WaitWatch {
     readonly places: string;
     readonly remedy: string;
   } {
-    const { geometry, id: portId, label, leaks, name: pool } = this.#port;
+    const { geometry, id: portId, label, leaks, memory, name: pool, supply } = this.#port;
     const now = monotonicMs();
     const waits = late.map(([{ call, what = '' }, startMs]) => ({ call, what, ms: now - startMs }));
     const others = otherWaits(this.#port);
@@ -129,11 +129,16 @@ export class Stalls implements WaitWatch {
         : [`page ${oldest.page} came to this thread ${seconds(oldest.ageMs)} ago${at(oldest)}`]),
     ];
     const places = sentences.join('; ');
-    const remedy = remedyOf(
-      holders,
-      geometry,
-      late.map(([wait]) => wait),
-    );
+    const unaware = supply?.waitingFor() ?? [];
+    const named = unaware.map((id) => portName(id, readLabel(memory, geometry, id), 0)).join(', ');
+    const remedy =
+      named === ''
+        ? remedyOf(
+            holders,
+            geometry,
+            late.map(([wait]) => wait),
+          )
+        : `let ${named} return to the event loop: new memory waits until every thread has learned of it`;
     const [first] = waits;
     const more = waits.length > 1 ? ` (and ${waits.length - 1} more)` : '';
     const text = `pool ${JSON.stringify(pool)} stands still: ${first?.call} has waited ${seconds(first?.ms ?? 0)} for ${first?.what}${more}; ${places}; ${remedy}`;

@@ -5,7 +5,8 @@
 // number that was given to another area is never looked up in the old one. Threads that can fetch a posted change at
 // once do so then (pull); for the others the owner waits before any page of a new area circulates. Who missed a change
 // asks for all of them, and gets no page meanwhile; where nothing can be fetched it asks again, since an answer may get
-// lost. What is removed is let go of at once: views that the program keeps show the old bytes, never another area's.
+// lost, and may not block for ever. What is removed is let go of at once: views that the program keeps show the old
+// bytes, never another area's.
 
 import {
   AREAS_EPOCH_MASK,
@@ -17,9 +18,12 @@ import {
 } from '../../assembly/layout.js';
 import type { Seat } from '../control/claims.js';
 import { pageOffset } from '../control/geometry.js';
-import { announceAreas, areasEpoch, ringOwner } from '../control/owner.js';
+import { announceAreas, areasEpoch, ownerThread, ringOwner } from '../control/owner.js';
 import { pageOfHandle } from '../control/places.js';
+import { announce } from '../control/state.js';
+import { lateError } from '../engine/guarded.js';
 import { callError, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
+import { blockUntil } from '../platform/blocking.js';
 import { isSharedBuffer } from '../platform/buffers.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
@@ -86,10 +90,13 @@ export class Areas {
   #carrier: Carrier | undefined;
   /** This thread has missed a change, and gets no page before it knows of it. */
   #isBehind = false;
+  /** The owner was told that this thread pulls. */
+  #isPulling = false;
   #askTimer: Timer | undefined;
   #isClosed = false;
 
-  constructor(seat: AreasSeat, first: AreasChange) {
+  /** @param isOwner this thread calls the providers, and says what changes */
+  constructor(seat: AreasSeat, first: AreasChange, isOwner = false) {
     const { geometry, identity, memory } = seat;
     this.#seat = seat;
     this.#ownPages = geometry.ownPages;
@@ -102,7 +109,15 @@ export class Areas {
     // Opened before the epoch is compared: a change after that arrives.
     const open = (): Carrier => new Carrier(`pagepool ${identity}`, (change) => this.#receive(change));
     this.#carrier = memory.isShared ? carried('a channel for its areas', open) : undefined;
+    if (isOwner) this.#carrier?.takeLines((post) => this.#answer(post));
+    else this.#carrier?.openLine(ownerThread(seat) - 1, seat.id);
     this.#acknowledge(true);
+  }
+
+  /** A thread that can pull from its line has sent it: from here on it gets all changes by it. */
+  #answer(post: (first: AreasChange) => void): void {
+    post(this.snapshot());
+    announce(this.#seat.memory);
   }
 
   /** Notifies `listener` of changes from now on, and at once where the table is behind. */
@@ -167,6 +182,21 @@ export class Areas {
     return !this.#isBehind;
   }
 
+  /**
+   * Before this thread blocks: while it lacks an area it gets no page, and receives none. Waits a second at most.
+   *
+   * @throws PagePoolError POOL_ERR_PROVIDER where only the event loop brings what is missing
+   */
+  requireAll(call: string): void {
+    const look = (): boolean => this.catchUp();
+    if (!this.#isBehind || look() || blockUntil(look)) return;
+    throw lateError(call, 'return to the event loop first, or use next() here');
+  }
+
+  get #canPull(): boolean {
+    return this.#carrier?.canPull !== false;
+  }
+
   #follow(): void {
     // Plain: whoever passed a page of a new area to this thread knew of that by an atomic after the epoch was stored.
     if (this.#words[(CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2] !== this.epoch) this.#carrier?.pull();
@@ -219,16 +249,19 @@ export class Areas {
     // for.
     if (change === null && this.#carrier?.connect() === true) this.#ask();
     if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
-    if (((change.epoch - this.epoch) | 0) <= 0) return;
-    if (change.since === null || change.since === this.epoch) this.apply(change);
+    if (((change.epoch - this.epoch) | 0) <= 0) {
+      // Nothing new, but the owner's answer by the line.
+      if (this.#canPull !== this.#isPulling) this.#acknowledge();
+    } else if (change.since === null || change.since === this.epoch) this.apply(change);
     else this.#ask();
   }
 
   /** Announces which epoch this thread knows. One that fell behind gets pages again when it knows the latest. */
   #acknowledge(isFirst = false): void {
-    const canPull = this.#carrier?.canPull !== false;
+    const canPull = this.#canPull;
     announceAreas(this.#seat, canPull ? AREAS_PULLED : this.epoch);
-    if (!canPull) ringOwner(this.#seat);
+    if (!canPull || (canPull !== this.#isPulling && !isFirst)) ringOwner(this.#seat);
+    this.#isPulling = canPull;
     if (!isFirst && !this.#isBehind) return;
     if (areasEpoch(this.#seat.memory) === this.epoch) this.#setBehind(false);
     else if (isFirst) this.#ask();
@@ -243,7 +276,7 @@ export class Areas {
     this.#setBehind(true);
     announceAreas(this.#seat, AREAS_WANTED);
     ringOwner(this.#seat);
-    if (this.#carrier?.canPull !== false || !hasTimers()) return;
+    if (this.#canPull || !hasTimers()) return;
     this.#stopAsking();
     this.#askTimer = startTimer(() => this.#ask(), ASK_AGAIN_MS);
   }

@@ -1,9 +1,11 @@
 // The carrier: posts buffers to the other threads of a pool, since shared memory cannot be reached by address.
 //
 // A BroadcastChannel named after the pool, so that nobody has to pass ports around. In Node a thread can fetch what was
-// posted at once (pull), wherever it stands; elsewhere a change arrives when the thread returns to its event loop.
-// Chromium delivers such messages empty: a worker that gets one sends a port to the thread that started it, where
-// `watch` listens for it, and which passes on what it receives. Nothing here keeps a program alive.
+// posted at once (pull), wherever it stands; elsewhere a change arrives when the thread returns to its event loop. Bun
+// and Deno fetch at once from message ports alone: there a thread sends the owner one, its line, as a message between
+// threads, and pulls once the owner has answered by it. Chromium delivers what is broadcast empty: a worker that gets
+// such a message sends a port to the thread that started it, where `watch` listens for it, and which passes on what it
+// receives. Nothing here keeps a program alive.
 
 import { workerThreads } from '../platform/thread.js';
 
@@ -41,18 +43,45 @@ interface Greeting {
   readonly name: string;
 }
 
+/** By which a thread sends its line to the owner. */
+interface LineGreeting {
+  readonly kind: 'pagepool-line';
+  readonly name: string;
+  /** The thread's port of the pool. */
+  readonly id: number;
+  readonly line: Port;
+}
+
 /** What is used of node:worker_threads. */
 interface Pulling {
+  readonly threadId: number;
   BroadcastChannel?: new (name: string) => Broadcast;
-  receiveMessageOnPort?: (port: Broadcast) => { message: unknown } | undefined;
+  MessageChannel?: new () => { port1: Port; port2: Port };
+  receiveMessageOnPort?: (port: Broadcast | Port) => { message: unknown } | undefined;
+  postMessageToThread?: (thread: number, message: LineGreeting, transfer: unknown[], ms: number) => Promise<void>;
+}
+
+/** What is used of the process, where threads are sent messages. */
+interface Listening {
+  on?(event: 'workerMessage', listener: (message: unknown) => void): void;
+  off?(event: 'workerMessage', listener: (message: unknown) => void): void;
+}
+
+/** For so long a thread that is about to end may wait for the owner to have heard of its line. */
+const GREETING_MS = 1000;
+
+/** Name -> what takes lines: of this thread's pools. One listener for all, however many they are. */
+const takers = new Map<string, (greeting: LineGreeting) => void>();
+
+function heed(message: unknown): void {
+  const greeting = (message ?? {}) as Partial<LineGreeting>;
+  if (greeting.kind === 'pagepool-line') takers.get(String(greeting.name))?.(greeting as LineGreeting);
 }
 
 /** One thread's end. */
 export class Carrier {
-  /** What was posted before this moment can be had at once. */
-  readonly canPull: boolean;
   readonly #channel: Broadcast | undefined;
-  readonly #receive: ((port: Broadcast) => { message: unknown } | undefined) | undefined;
+  readonly #threads: Pulling | undefined;
   readonly #onMessage: (message: unknown) => void;
   readonly #name: string;
   /** Worker -> what listens for its port. */
@@ -61,29 +90,68 @@ export class Carrier {
   readonly #ports = new Set<Port>();
   /** To the thread that started this one, where the channel does not reach this one. */
   #parent: Port | undefined;
+  /** To the owner. */
+  #line: Port | undefined;
+  /** The owner's: by the port of the pool that the thread at the other end has. */
+  readonly #lines = new Map<number, Port>();
+  #canPull: boolean;
 
   constructor(name: string, onMessage: (message: unknown) => void) {
-    const threads = isNode() ? (workerThreads() as Pulling | undefined) : undefined;
+    this.#threads = workerThreads() as Pulling | undefined;
     const host = globalThis as { BroadcastChannel?: new (name: string) => Broadcast };
-    const Channel = threads?.BroadcastChannel ?? host.BroadcastChannel;
+    const Channel = (isNode() ? this.#threads?.BroadcastChannel : undefined) ?? host.BroadcastChannel;
     this.#name = name;
     this.#onMessage = onMessage;
-    this.#receive = threads?.receiveMessageOnPort;
-    this.canPull = this.#receive !== undefined;
+    this.#canPull = isNode() && this.#threads?.receiveMessageOnPort !== undefined;
     if (Channel === undefined) return; // audio worklets: they know the areas that their share had
     this.#channel = new Channel(name);
-    this.#channel.onmessage = ({ data }) => this.#relay(data);
+    this.#channel.onmessage = ({ data }) => {
+      // What lies in the line came by the channel as well: nothing stays there.
+      if (this.#line !== undefined) this.pull();
+      this.#relay(data);
+    };
     this.#channel.unref?.();
+  }
+
+  /** What was posted before this moment can be had at once. */
+  get canPull(): boolean {
+    return this.#canPull;
   }
 
   /** Delivers what was posted, oldest first. */
   pull(): void {
-    if (this.#receive === undefined || this.#channel === undefined) return;
+    const from = this.#line ?? (this.#canPull ? this.#channel : undefined);
+    if (from === undefined) return;
     for (;;) {
-      const received = this.#receive(this.#channel);
+      const received = this.#threads?.receiveMessageOnPort?.(from);
       if (received === undefined) return;
+      this.#canPull = true;
       this.#onMessage(received.message);
     }
+  }
+
+  /** The owner: threads that can fetch at once from a line alone send it theirs. `begin` answers each. */
+  takeLines(begin: (post: (message: unknown) => void) => void): void {
+    if (isNode()) return;
+    if (takers.size === 0) hostProcess()?.on?.('workerMessage', heed);
+    takers.set(this.#name, ({ id, line }) => {
+      this.#lines.get(id)?.close(); // of a thread that has left
+      this.#lines.set(id, line);
+      begin((first) => line.postMessage(first));
+    });
+  }
+
+  /** Sends the owner a line, where this thread could fetch from it, and has a number as the owner's thread has. */
+  openLine(owner: number, id: number): void {
+    const { MessageChannel, postMessageToThread, receiveMessageOnPort, threadId } = this.#threads ?? {};
+    if (isNode() || MessageChannel === undefined || receiveMessageOnPort === undefined) return;
+    // Workers of the web have no number of their own.
+    if (owner < 0 || owner === threadId) return;
+    const { port1, port2: line } = new MessageChannel();
+    this.#line = port1;
+    const greeting: LineGreeting = { kind: 'pagepool-line', name: this.#name, id, line };
+    // Where nobody listens nothing is fetched: what is broadcast arrives all the same.
+    postMessageToThread?.(owner, greeting, [line], GREETING_MS).catch(() => {});
   }
 
   post(message: unknown): void {
@@ -93,6 +161,13 @@ export class Carrier {
 
   #pass(message: unknown): void {
     for (const port of this.#ports) port.postMessage(message);
+    for (const [id, line] of this.#lines) {
+      try {
+        line.postMessage(message);
+      } catch {
+        this.#lines.delete(id); // its thread has ended
+      }
+    }
   }
 
   /** What came, for this thread and for the workers behind it. Who gets it twice does not mind. */
@@ -135,14 +210,21 @@ export class Carrier {
   close(): void {
     this.#channel?.close();
     this.#parent?.close();
-    for (const port of this.#ports) port.close();
+    this.#line?.close();
+    for (const port of [...this.#ports, ...this.#lines.values()]) port.close();
     this.#ports.clear();
+    this.#lines.clear();
+    if (takers.delete(this.#name) && takers.size === 0) hostProcess()?.off?.('workerMessage', heed);
     for (const [worker, listener] of this.#workers) worker.removeEventListener?.('message', listener);
     this.#workers.clear();
   }
 }
 
-/** Bun and Deno have the same modules, and receive by their event loops alone. */
+/** Bun and Deno have the same modules, and receive what is broadcast by their event loops alone. */
 function isNode(): boolean {
   return !('Bun' in globalThis) && !('Deno' in globalThis);
+}
+
+function hostProcess(): Listening | undefined {
+  return (globalThis as { process?: Listening }).process;
 }

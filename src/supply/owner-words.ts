@@ -93,6 +93,19 @@ export function unaware({ geometry, id: own, memory }: OwnerSeat, since: number)
   return ports;
 }
 
+/** Ports whose threads have asked for all areas and do not know them yet: they get no page, and receive none. */
+export function lacking({ geometry, memory }: OwnerSeat): number[] {
+  const ports: number[] = [];
+  for (let id = 0; id < geometry.maxPorts; id++) {
+    const state = claimOf(memory, geometry, id) & CLAIM_STATE_MASK;
+    if (state === CLAIM_FREE || state === CLAIM_REAPING) continue;
+    // N26 no ordering needed: a look, for reports.
+    const known = Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2) >>> 0;
+    if (known === AREAS_WANTED || known === AREAS_ANSWERED) ports.push(id);
+  }
+  return ports;
+}
+
 /** Ports whose threads ask for all areas: they count as answered from here on. */
 export function takeAsking({ geometry, memory }: OwnerSeat): number[] {
   const ports: number[] = [];

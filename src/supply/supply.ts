@@ -23,6 +23,7 @@ import {
   askAgain,
   demandCount,
   hide,
+  lacking,
   type OwnerSeat,
   publish,
   setAreasEpoch,
@@ -39,7 +40,7 @@ import { Recall } from './recall.js';
 /** What a pool's statistics have of its provider. */
 export interface SupplyReport {
   readonly areas: number;
-  /** Ports that have not learned yet of an area whose pages wait for them. */
+  /** Ports that have not learned of an area yet: its pages wait for them, or they get none themselves. */
   readonly waitingFor: readonly number[];
   /** What the provider reports of itself. */
   readonly description: Record<string, unknown>;
@@ -267,13 +268,19 @@ export class Supply implements ContextHost {
     const failure = this.#failure;
     const report = {
       areas: this.areas.size,
-      waitingFor: this.#queue.length === 0 ? [] : unaware(this.#owner, (this.#queue.at(-1) as Queued).since),
+      waitingFor: this.waitingFor(),
       description: this.#describe(this.#main) ?? {},
       reserve: this.#describe(this.#reserve) ?? null,
       failure,
     };
     this.#failure = failure; // of what it did, and not of what it reports
     return report;
+  }
+
+  /** As the report has it. */
+  waitingFor(): number[] {
+    const since = this.#queue.at(-1)?.since;
+    return [...(since === undefined ? [] : unaware(this.#owner, since)), ...lacking(this.#owner)];
   }
 
   #describe(context: Context | undefined): Record<string, unknown> | undefined {

@@ -5,7 +5,7 @@
 // thread: the channel or the token publishes it. A header that does not fit its fragment is refused: somebody else
 // wrote there.
 //
-//   0 magic      4 kind, flags, planes, -      8 timestamp f64     16 duration f64
+//   0 magic      4 kind, flags, planes, turns  8 timestamp f64     16 duration f64
 //  24 bytes     28 width | channels   32 height | frames   36 display width   40 display height   44 sample rate f32
 //  48 format, 8 characters   56 color: primaries, transfer, matrix, range   60 -   64 planes: offset, stride, 4 of them
 
@@ -24,6 +24,9 @@ const MAGIC = 0x4d475050;
 const FORMAT_CHARACTERS = 8;
 const FLAG_KEY = 1;
 const FLAG_DURATION = 2;
+/** Of the byte of turns: quarter turns in the low bits, and whether the frame is mirrored behind them. */
+const TURNS = 3;
+const FLAG_FLIP = 4;
 const KIND_NAMES = ['', 'a VideoFrame', 'an AudioData', 'an encoded video chunk', 'an encoded audio chunk'];
 
 const PRIMARIES = ['bt709', 'bt470bg', 'smpte170m', 'bt2020', 'smpte432'];
@@ -52,6 +55,9 @@ export interface Header {
   readonly height: number;
   readonly displayWidth: number;
   readonly displayHeight: number;
+  /** Degrees clockwise: 0, 90, 180 or 270. */
+  readonly rotation: number;
+  readonly flip: boolean;
   readonly sampleRate: number;
   readonly colorSpace: ColorSpace | undefined;
   readonly layout: readonly { readonly offset: number; readonly stride: number }[];
@@ -74,6 +80,7 @@ export function writeHeader({ bytes }: Fragment, given: Given): void {
   view.setUint8(4, given.kind);
   view.setUint8(5, (given.isKey === true ? FLAG_KEY : 0) | (duration === null ? 0 : FLAG_DURATION));
   view.setUint8(6, layout.length);
+  view.setUint8(7, (given.rotation ?? 0) / 90 + (given.flip === true ? FLAG_FLIP : 0));
   view.setFloat64(8, given.timestamp, true);
   view.setFloat64(16, duration ?? 0, true);
   view.setUint32(24, bytes.length - HEADER_BYTES, true);
@@ -138,6 +145,8 @@ export function readHeader(call: string, fragment: Fragment, ...kinds: number[])
     height: view.getUint32(32, true),
     displayWidth: view.getUint32(36, true),
     displayHeight: view.getUint32(40, true),
+    rotation: 90 * (view.getUint8(7) & TURNS),
+    flip: (view.getUint8(7) & FLAG_FLIP) !== 0,
     sampleRate: view.getFloat32(44, true),
     colorSpace: readColorSpace(view),
     layout,

@@ -2,9 +2,9 @@
 //
 // copyTo() writes into the page itself where the platform takes its view (it does in Chromium and Firefox), else
 // through one copy. What is made from a page has its own bytes: the platform copies, and the fragment may be released.
-// Who copies closes the frame.
+// Who copies closes the frame, and may do so when the call is back: the platform's own copy begins within it.
 
-import { copiesFor, copiesForSure } from '../border/known.js';
+import { copiesFor } from '../border/known.js';
 import { invalidArgument, requireRecord } from '../errors.js';
 import { isKind } from '../platform/buffers.js';
 import { portOf } from '../pool/enrolled.js';
@@ -28,7 +28,10 @@ import { fillRoom, fillRoomLater, requireAttached, takeRoom } from './room.js';
 export interface FrameCopyOptions {
   /** The part of it, in pixels; what is visible if not given. */
   rect?: { x: number; y: number; width: number; height: number } | undefined;
-  /** A format of pixels to convert into, such as `'RGBA'`, where the platform can; the frame's own if not given. */
+  /**
+   * A format of pixels to convert into, such as `'RGBA'`, where the platform can; the frame's own if not given, and
+   * RGBA for a frame that has none to name.
+   */
   format?: string | undefined;
 }
 
@@ -52,6 +55,10 @@ export interface FrameView {
   readonly height: number;
   readonly displayWidth: number;
   readonly displayHeight: number;
+  /** How it is to be turned when it is shown: degrees clockwise, 0, 90, 180 or 270. */
+  readonly rotation: number;
+  /** Whether it is to be mirrored when it is shown, behind the turn. */
+  readonly flip: boolean;
   /** Microseconds. */
   readonly timestamp: number;
   readonly duration: number | null;
@@ -87,12 +94,16 @@ export interface ChunkView {
 // The platform takes shared views here or it does not: by its declarations it never does.
 const own = (view: Uint8Array): Uint8Array<ArrayBuffer> => view as Uint8Array<ArrayBuffer>;
 
+/** How a frame is turned, where the browser tells. */
+type Turned = { readonly rotation?: number; readonly flip?: boolean };
+
 /**
- * Copies a frame into a page, its layout and times with it; null when the pool is empty. The frame stays the caller's
- * to close.
+ * Copies a frame into a page, its layout, orientation and times with it; null when the pool is empty. The frame stays
+ * the caller's to close, also as soon as the call is back: the copy goes on. The page is the copy's until the promise
+ * is settled, so await it before `detach`.
  *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for a frame of unknown format, or one that is closed; RangeError with
- *   that code when it does not fit a page. What the platform throws; the page is back then
+ * @throws {@link PagePoolError} POOL_ERR_INVALID_ARGUMENT for a frame that is closed; RangeError with that code when it
+ *   does not fit a page. What the platform throws; the page is back then
  */
 export async function copyFrame(
   pool: PagePool,
@@ -101,29 +112,29 @@ export async function copyFrame(
 ): Promise<Fragment | null> {
   portOf('copyFrame', pool);
   const given = requireRecord('copyFrame', 'options', options ?? {}, ['rect', 'format']) as FrameCopyOptions;
-  const source = frame as VideoFrame;
+  const source = frame as VideoFrame & Turned;
   if (!isKind(source, 'VideoFrame')) {
     throw invalidArgument('copyFrame', 'frame', frame, 'a VideoFrame');
   }
-  if (source.format === null) {
-    const rule = 'a frame that is open and has a known format';
-    throw invalidArgument('copyFrame', 'frame.format', null, rule, 'draw it to a canvas and copy that: copyImage()');
+  const { visibleRect: visible } = source;
+  if (visible === null) {
+    throw invalidArgument('copyFrame', 'frame', 'closed', 'a frame that is open', 'close it behind the call');
   }
-  const rect = given.rect ?? source.visibleRect;
-  const format = given.format ?? source.format;
-  const copyOptions = { ...given } as VideoFrameCopyToOptions;
+  // Canvases of floats, and frames of some decoders, have no format to name; they can be converted.
+  const named = given.format ?? (source.format === null ? 'RGBA' : undefined);
+  const format = named ?? (source.format as string);
+  const { rect = visible } = given;
+  const copyOptions = (named === undefined ? given : { ...given, format }) as VideoFrameCopyToOptions;
   const bytes = source.allocationSize(copyOptions);
   const fragment = takeRoom('copyFrame', pool, HEADER_BYTES + bytes);
   if (fragment === null) return null;
-  const isWhole = given.rect === undefined;
-  const { timestamp, duration, displayWidth, displayHeight } = source;
-  const colorSpace = given.format === undefined ? source.colorSpace.toJSON() : undefined;
-  const width = rect?.width ?? source.codedWidth;
-  const height = rect?.height ?? source.codedHeight;
+  const { timestamp, duration, rotation = 0, flip = false } = source;
+  const colorSpace = named === undefined ? source.colorSpace.toJSON() : undefined;
+  const shown = shownSize(source, rect, visible);
   return fillRoomLater(fragment, async () => {
-    const copies = await copiesForSure('VideoFrame.copyTo');
-    requireAttached('copyFrame', pool);
+    const copies = copiesFor('VideoFrame.copyTo');
     const target = copies ? new Uint8Array(bytes) : own(fragment.bytes.subarray(HEADER_BYTES));
+    // Nothing is awaited before this: the caller may close the frame.
     const layout = await source.copyTo(target, copyOptions);
     requireAttached('copyFrame', pool); // the page is somebody else's otherwise
     if (copies) fragment.bytes.set(target, HEADER_BYTES);
@@ -135,15 +146,33 @@ export async function copyFrame(
       timestamp,
       duration,
       format,
-      width,
-      height,
-      displayWidth: isWhole ? displayWidth : width,
-      displayHeight: isWhole ? displayHeight : height,
+      width: rect.width,
+      height: rect.height,
+      ...shown,
+      rotation,
+      flip,
       ...(colorSpace === undefined ? {} : { colorSpace: colorSpace as ColorSpace }),
       layout,
     });
     return fragment;
   });
+}
+
+type Size = { readonly width: number; readonly height: number };
+
+/** The size in which a part of the frame is shown: its pixels have the shape of the frame's, and turn with it. */
+function shownSize(
+  frame: VideoFrame & Turned,
+  part: Size,
+  whole: Size,
+): Pick<FrameView, 'displayWidth' | 'displayHeight'> {
+  const { displayWidth, displayHeight, rotation = 0 } = frame;
+  const isOnSide = rotation % 180 !== 0;
+  const [x, y] = isOnSide
+    ? [part.height / whole.height, part.width / whole.width]
+    : [part.width / whole.width, part.height / whole.height];
+  const scaled = (size: number, share: number): number => Math.max(1, Math.round(size * share));
+  return { displayWidth: scaled(displayWidth, x), displayHeight: scaled(displayHeight, y) };
 }
 
 /**
@@ -153,33 +182,38 @@ export async function copyFrame(
  */
 export function frameOf(fragment: Fragment): FrameView {
   const { data, layout, ...header } = readHeader('frameOf', fragment, KIND_FRAME);
-  const { format, width, height, displayWidth, displayHeight, timestamp, duration, colorSpace } = header;
+  const { kind, isKey, sampleRate, ...described } = header;
   const planes = layout.map(({ offset, stride }, i) => ({
     bytes: data.subarray(offset, layout[i + 1]?.offset ?? data.length),
     stride,
   }));
-  return { format, width, height, displayWidth, displayHeight, timestamp, duration, colorSpace, planes, data };
+  return { ...described, planes, data };
 }
 
 /**
- * A VideoFrame of the frame in a page, which the caller closes. The platform copies the bytes: the fragment may be
- * released.
+ * A VideoFrame of the frame in a page, which the caller closes, turned as the one it was copied from where the browser
+ * keeps that. The platform copies the bytes: the fragment may be released.
  */
 export function toVideoFrame(fragment: Fragment): VideoFrameOf {
   const { data, layout, ...header } = readHeader('toVideoFrame', fragment, KIND_FRAME);
-  const { format, width, height, displayWidth, displayHeight, timestamp, duration, colorSpace } = header;
+  const { format, width, height, duration, colorSpace, kind, isKey, sampleRate, ...shown } = header;
   const init = {
+    ...shown,
     format: format as VideoPixelFormat,
     codedWidth: width,
     codedHeight: height,
-    displayWidth,
-    displayHeight,
-    timestamp,
     layout: layout.map((plane) => ({ ...plane })),
     ...(duration === null ? {} : { duration }),
     ...(colorSpace === undefined ? {} : { colorSpace: colorSpace as VideoColorSpaceInit }),
   };
-  return new VideoFrame(copiesFor('VideoFrame') ? data.slice() : own(data), init);
+  const bytes = copiesFor('VideoFrame') ? data.slice() : own(data);
+  const frame = new VideoFrame(bytes, init);
+  const { displayWidth, displayHeight, rotation } = shown;
+  if (rotation % 180 === 0 || (frame.displayWidth === displayWidth && frame.displayHeight === displayHeight))
+    return frame;
+  // Chromium takes the size as it is before the turn, and tells it as it is behind it.
+  frame.close();
+  return new VideoFrame(bytes, { ...init, displayWidth: displayHeight, displayHeight: displayWidth });
 }
 
 /**

@@ -70,26 +70,108 @@ export function drawFrame(
   }
 }
 
+/** How a frame becomes a texture. */
+export interface TextureOptions {
+  /** Which level of its mipmaps, 0 if not given. */
+  level?: number | undefined;
+  /**
+   * Where in storage that the texture has: nothing is allocated then. An immutable texture, of `texStorage2D`, takes
+   * no frame without it.
+   */
+  at?: { readonly x: number; readonly y: number } | undefined;
+  /** Whether the last row comes first. */
+  flipY?: boolean | undefined;
+  premultiplyAlpha?: boolean | undefined;
+}
+
 /**
- * Loads the frame in a page into the texture that is bound to TEXTURE_2D: the page itself where its pixels are RGBA
- * without a gap, else by a VideoFrame, which the platform converts. The fragment may be released.
+ * Loads the frame in a page into the texture that is bound to TEXTURE_2D of the active unit: the page itself where its
+ * pixels are RGBA without a gap, else by a VideoFrame, which the platform converts, and turns where it knows turned
+ * frames. A texel is a pixel, also of a frame that is shown in another shape. How the context unpacks plays no part,
+ * and stays as it was. The fragment may be released.
+ *
+ * @throws {@link PagePoolError} POOL_ERR_INVALID_ARGUMENT when there is no frame in the page, or an option is wrong
+ * @example
+ * gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, width, height); // once
+ * uploadTexture(gl, fragment, { at: { x: 0, y: 0 } }); // for each frame
  */
-export function uploadTexture(gl: GlContext, fragment: Fragment, level = 0): void {
+export function uploadTexture(gl: GlContext, fragment: Fragment, options?: TextureOptions): void {
   requireContext('uploadTexture', gl);
+  const names = ['level', 'at', 'flipY', 'premultiplyAlpha'];
+  const given = requireRecord('uploadTexture', 'options', options ?? {}, names) as TextureOptions;
+  const { level = 0, at, flipY = false, premultiplyAlpha = false } = given;
   requireInteger('uploadTexture', 'level', level, 0, 32);
-  const context = gl as unknown as WebGLRenderingContext;
-  const { format, width, height, data, planes } = frameOf(fragment);
+  const place = at === undefined ? undefined : requireRecord('uploadTexture', 'at', at, ['x', 'y']);
+  const [x, y] = [place?.x ?? 0, place?.y ?? 0] as [number, number];
+  requireInteger('uploadTexture', 'at.x', x, 0, MAX_TEXTURE);
+  requireInteger('uploadTexture', 'at.y', y, 0, MAX_TEXTURE);
+  const context = gl as unknown as WebGL2RenderingContext;
   const { TEXTURE_2D, RGBA, UNSIGNED_BYTE } = context;
-  if (format === 'RGBA' && planes[0]?.stride === 4 * width) {
+  const { format, width, height, rotation, flip, data, planes } = frameOf(fragment);
+  const isPlain = format === 'RGBA' && planes[0]?.stride === 4 * width && rotation === 0 && !flip;
+  const unpacking = {
+    UNPACK_FLIP_Y_WEBGL: flipY === true,
+    UNPACK_PREMULTIPLY_ALPHA_WEBGL: premultiplyAlpha === true,
+  };
+  if (isPlain) {
     const bytes = copiesFor('WebGL.texImage2D') ? data.slice() : data;
-    context.texImage2D(TEXTURE_2D, level, RGBA, width, height, 0, RGBA, UNSIGNED_BYTE, bytes);
+    whileUnpacking(context, unpacking, () => {
+      if (at === undefined) context.texImage2D(TEXTURE_2D, level, RGBA, width, height, 0, RGBA, UNSIGNED_BYTE, bytes);
+      else context.texSubImage2D(TEXTURE_2D, level, x, y, width, height, RGBA, UNSIGNED_BYTE, bytes);
+    });
     return;
   }
   const frame = toVideoFrame(fragment) as VideoFrame;
   try {
-    context.texImage2D(TEXTURE_2D, level, RGBA, RGBA, UNSIGNED_BYTE, frame);
+    whileUnpacking(context, unpacking, () => {
+      if (at === undefined) context.texImage2D(TEXTURE_2D, level, RGBA, RGBA, UNSIGNED_BYTE, frame);
+      else context.texSubImage2D(TEXTURE_2D, level, x, y, RGBA, UNSIGNED_BYTE, frame);
+    });
   } finally {
     frame.close();
+  }
+}
+
+/** No texture is as large. */
+const MAX_TEXTURE = 0xffff;
+
+/** How bytes are unpacked if nobody says otherwise; what WebGL 1 lacks is left out. */
+const UNPACKING = {
+  UNPACK_ALIGNMENT: 4,
+  UNPACK_ROW_LENGTH: 0,
+  UNPACK_IMAGE_HEIGHT: 0,
+  UNPACK_SKIP_PIXELS: 0,
+  UNPACK_SKIP_ROWS: 0,
+  UNPACK_SKIP_IMAGES: 0,
+} as const;
+
+type Unpacking = Partial<Record<keyof WebGL2RenderingContext, number | boolean>>;
+
+/**
+ * Calls `load` while the context unpacks as said, from memory of this thread, and puts back what it found. A browser
+ * keeps these values where it is asked for them: nothing waits for the device.
+ */
+function whileUnpacking(gl: WebGL2RenderingContext, wanted: Unpacking, load: () => void): void {
+  const values: Unpacking = {
+    ...UNPACKING,
+    UNPACK_COLORSPACE_CONVERSION_WEBGL: gl.BROWSER_DEFAULT_WEBGL,
+    ...wanted,
+  };
+  const names = (Object.keys(values) as (keyof WebGL2RenderingContext)[]).filter((name) => gl[name] !== undefined);
+  const found = names.map((name) => gl.getParameter(gl[name] as number) as number | boolean);
+  const { PIXEL_UNPACK_BUFFER } = gl;
+  const bound = PIXEL_UNPACK_BUFFER === undefined ? null : gl.getParameter(gl.PIXEL_UNPACK_BUFFER_BINDING);
+  const set = (name: keyof WebGL2RenderingContext, value: number | boolean): void =>
+    gl.pixelStorei(gl[name] as number, value);
+  for (const name of names) set(name, values[name] as number | boolean);
+  if (bound !== null) gl.bindBuffer(PIXEL_UNPACK_BUFFER, null);
+  try {
+    load();
+  } finally {
+    names.forEach((name, i) => {
+      set(name, found[i] as number | boolean);
+    });
+    if (bound !== null) gl.bindBuffer(PIXEL_UNPACK_BUFFER, bound);
   }
 }
 

@@ -45,7 +45,8 @@ function promisesOf(script: string): string[] {
   return [...(files.get(script) ?? '').matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map((match) => match[1] as string);
 }
 
-const PATH_OF_PACKAGE = './node_modules/pagepool/build/index.js';
+const PATH_OF_PACKAGE = /\.\/node_modules\/pagepool\/build\/(\w+)\.js/g;
+const byName = (_: string, entry: string): string => (entry === 'index' ? 'pagepool' : `pagepool/${entry}`);
 /** Folders of build/ that are not part of the package. */
 const NOT_SHIPPED = ['generated', 'tools', 'test-reports'];
 
@@ -60,7 +61,7 @@ function makeFolder(name: string, importBy: 'path' | 'name'): string {
     cpSync(join(root, 'build', part), join(installed, 'build', part), { recursive: true });
   }
   for (const [file, text] of files) {
-    writeFileSync(join(folder, file), importBy === 'path' ? text : text.replace(PATH_OF_PACKAGE, 'pagepool'));
+    writeFileSync(join(folder, file), importBy === 'path' ? text : text.replace(PATH_OF_PACKAGE, byName));
     if (isPageScript(file)) writeFileSync(join(folder, pageFor(file)), pageText(file));
   }
   return folder;

@@ -13,8 +13,8 @@ import { ISOLATION } from '../support/serve.js';
 
 const isLong = process.env.LONG === '1';
 /** Fragments that each of two workers makes; every eighth is handed on twice. */
-const QUOTA = isLong ? 450_000 : 90_000;
-const HAND_OFFS = isLong ? 1_000_000 : 200_000;
+const QUOTA = isLong ? 450_000 : 24_000;
+const HAND_OFFS = isLong ? 1_000_000 : 50_000;
 const seed = chooseSeed('browser threads');
 
 interface HandOff {
@@ -136,7 +136,7 @@ describe.each([
     });
 
     test('workers that end at any moment are reaped by their locks, and nothing is missing', async () => {
-      const count = 24;
+      const count = 20;
       const result = await stage.play<Deaths>('deaths', { engine, seed, count });
       console.log(summaryOfDeaths(browser.name, engine, result));
       expectNothingLost(result, count);

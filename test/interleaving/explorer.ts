@@ -66,6 +66,8 @@ export interface Scenario {
   outcome(end: End): string;
   /** Each allowed outcome and how it comes about. */
   readonly outcomes: Readonly<Record<string, string>>;
+  /** The end is checked once for all threads' results: it follows from the pool's words and from who is dead. */
+  readonly isOfWords?: boolean;
 }
 
 /** What exploring a scenario found. */
@@ -117,8 +119,11 @@ interface Node {
   readonly used: Used;
   at: number;
   schedules: number;
-  outcomes: Map<string, number>;
+  readonly outcomes: Counts;
 }
+
+/** How many schedules end in each outcome, by the outcome's number. Most states lead to few: no number, no entry. */
+type Counts = number[];
 
 /** What a schedule has used up, and the thread that ran last. */
 interface Used {
@@ -152,7 +157,11 @@ class Explorer {
   private readonly programs: readonly Program[];
   private readonly path: Node[] = [];
   private readonly onPath = new Set<number>();
-  private readonly done = new Map<number, { schedules: number; outcomes: Map<string, number> }>();
+  private readonly done = new Map<number, Pick<Node, 'schedules' | 'outcomes'>>();
+  /** Outcomes by number. */
+  private readonly named: string[] = [];
+  /** The outcome of ends that were checked, by what it follows from. */
+  private readonly checked = new Map<number, string>();
   private readonly maxRuns: number;
   private readonly bound: number | undefined;
   private readonly maxKills: number;
@@ -178,7 +187,7 @@ class Explorer {
   explore(): Exploration {
     const started = performance.now();
     let failure: Failure | undefined;
-    let total: Pick<Node, 'schedules' | 'outcomes'> = { schedules: 0, outcomes: new Map() };
+    let total: Pick<Node, 'schedules' | 'outcomes'> = { schedules: 0, outcomes: [] };
     try {
       for (;;) {
         this.runs += 1;
@@ -202,7 +211,7 @@ class Explorer {
       runs: this.runs,
       longest: this.longest,
       seconds: (performance.now() - started) / 1000,
-      outcomes: total.outcomes,
+      outcomes: new Map(this.named.flatMap((name, i) => (total.outcomes[i] ? [[name, total.outcomes[i]]] : []))),
       failure,
     };
   }
@@ -253,8 +262,7 @@ class Explorer {
         return;
       }
       if (isOver) {
-        const outcome = this.outcome();
-        const end = { schedules: 1, outcomes: new Map([[outcome, 1]]) };
+        const end = this.ended();
         this.longest = Math.max(this.longest, path.length);
         this.done.set(key, end);
         this.add(1, end.outcomes);
@@ -262,7 +270,7 @@ class Explorer {
       }
       if (this.onPath.has(key)) throw new Error(COMES_BACK);
       if (path.length >= LONGEST_SCHEDULE) throw new Error(NO_END);
-      const node: Node = { key, choices: this.choices(used), used, at: 0, schedules: 0, outcomes: new Map() };
+      const node: Node = { key, choices: this.choices(used), used, at: 0, schedules: 0, outcomes: [] };
       path.push(node);
       this.onPath.add(key);
       const choice = node.choices[0]!;
@@ -276,7 +284,7 @@ class Explorer {
     const { path } = this;
     for (;;) {
       const node = path.at(-1);
-      if (node === undefined) return { schedules: 1, outcomes: new Map([[this.outcome(), 1]]) };
+      if (node === undefined) return this.ended();
       node.at += 1;
       if (node.at < node.choices.length) return undefined;
       path.pop();
@@ -287,11 +295,21 @@ class Explorer {
     }
   }
 
-  private add(schedules: number, outcomes: Map<string, number>): void {
+  private add(schedules: number, outcomes: Counts): void {
     const node = this.path.at(-1);
     if (node === undefined) return;
     node.schedules += schedules;
-    for (const [outcome, count] of outcomes) node.outcomes.set(outcome, (node.outcomes.get(outcome) ?? 0) + count);
+    for (let i = 0; i < outcomes.length; i++) node.outcomes[i] = (node.outcomes[i] ?? 0) + outcomes[i]!;
+  }
+
+  /** One schedule that has come to its end. */
+  private ended(): Pick<Node, 'schedules' | 'outcomes'> {
+    const outcome = this.outcome();
+    const known = this.named.indexOf(outcome);
+    const index = known < 0 ? this.named.push(outcome) - 1 : known;
+    const outcomes: Counts = Array(index + 1).fill(0);
+    outcomes[index] = 1;
+    return { schedules: 1, outcomes };
   }
 
   private reset(): void {
@@ -392,6 +410,14 @@ class Explorer {
   }
 
   private outcome(): string {
+    if (this.scenario.isOfWords !== true) return this.check();
+    const key = this.pool.hashWords(this.pool.threads.reduce((dead, { id, isDead }) => dead | (isDead ? 1 << id : 0), 0));
+    const outcome = this.checked.get(key) ?? this.check();
+    this.checked.set(key, outcome);
+    return outcome;
+  }
+
+  private check(): string {
     const { reaper, finish } = this.scenario;
     const hasDeath = this.pool.instances.some(({ isDead }) => isDead);
     finish?.(this.pool);

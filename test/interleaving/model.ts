@@ -213,8 +213,8 @@ export class ModelPool {
   }
 
   /** A number for every word that matters. */
-  hashWords(): number {
-    const hash = new Hash(0);
+  hashWords(salt = 0): number {
+    const hash = new Hash(salt);
     this.mixWords(hash);
     return hash.value;
   }

@@ -35,6 +35,7 @@ export function reapedAfterwards({ finish, ...scenario }: Scenario, bound: numbe
     kills: 1,
     bound,
     bounds: {},
+    isOfWords: finish === undefined,
     outcome: ({ pool, dead }) => {
       if (dead.length === 0) return 'nobody died';
       for (const id of dead) reapStraight(pool, id, new Set(dead));
@@ -76,6 +77,7 @@ export function reaped(scenario: Scenario, kills: number, bound: number): Scenar
     kills,
     bound,
     bounds: {},
+    isOfWords: scenario.finish === undefined,
     reaper: (pool, dead, reaper) => reaperCode().reapPort(pool.memory, pool.geometry, dead, reaper),
     finish: (pool) => {
       settleSuspects(pool);

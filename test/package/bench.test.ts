@@ -12,6 +12,7 @@ import { readResults } from '../../bench/harness/files.js';
 import type { Results, Round, RowResult } from '../../bench/harness/results.js';
 import { marginPercent, quantileOf, ratioOf } from '../../bench/harness/statistics.js';
 import { budgets, judge } from '../../bench/report/budgets.js';
+import { flowBudgets } from '../../bench/report/flow-budgets.js';
 import { engineLossesOf, lossesOf } from '../../bench/report/losses.js';
 import { explanationList } from '../../bench/report/tables.js';
 
@@ -41,6 +42,17 @@ describe('a quick run', () => {
     expect(page).toContain('**Provisional:**');
     for (const [, plot] of page.matchAll(/\]\((plots\/.+?)\)/g))
       expect(existsSync(join(docs, plot as string)), plot).toBe(true);
+  });
+
+  test('of flow measures each of its budgets', async () => {
+    // The other build is this one.
+    const to = ['--results', folder, '--name', 'flow', '--other', '.'];
+    const output = await runTs('--expose-gc', 'bench/main.ts', '--quick', '--group', 'flow', ...to);
+    const lines = judge(readResults(join(folder, 'flow.json')), flowBudgets);
+    for (const { id, operation, verdict } of lines) {
+      expect(verdict, id).not.toBe('not measured');
+      expect(output).toContain(operation);
+    }
   });
 
   test('refuses rows that do not exist', async () => {

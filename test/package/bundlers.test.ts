@@ -2,12 +2,13 @@
 // Chromium.
 //
 // Each bundler gets an entry and a place for its output and nothing more, from its own command line in the consumer's
-// project. Each result is served as a site of its own, with COOP and COEP; page and worker hand fragments to each
-// other.
+// project; webpack has the configuration of docs/web.md for worklets. Each result is served as a site of its own, with
+// COOP and COEP; page and worker hand fragments to each other, and an audio worklet hands its blocks to the page.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toolPath } from '../../scripts/toolchain.mjs';
 import { type Browser, launchChromium } from '../support/browsers.js';
@@ -19,72 +20,98 @@ import { openSite } from './support/sites.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** A page, and the script that it starts in another thread. */
+interface Program {
+  readonly main: string;
+  readonly second: string;
+}
+
 interface Bundler {
   readonly name: string;
-  /** How the page gets its worker. */
+  /** How the page gets its worker, and its worklet by `workletUrl`. */
   readonly worker: string;
   readonly manifest: string;
-  readonly command: readonly [string, ...string[]];
+  /** The folder below sites/. */
+  readonly folder: string;
+  /** The page with its worker, and the page with its worklet. */
+  readonly programs?: { readonly exchange: Program; readonly worklet: Program };
+  command(program: Program, site: string): readonly [string, ...string[]];
   /** What the command prints when all is well. */
   readonly prints?: string;
-  /** The folder with the result, and the page to put there; none where the bundler writes one. */
-  readonly site: string;
-  readonly page?: string;
+  /** The page for the result; a bundler that makes its own of one that is there says where in the site. */
+  readonly page?: (program: Program) => string;
+  readonly result?: string;
 }
 
 const STANDARD = "`new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })`";
 const moduleScript = (path: string): string => `<script type="module" src="${path}"></script>`;
+const PROGRAMS = {
+  exchange: { main: 'web-main', second: 'web-worker' },
+  worklet: { main: 'worklet-main', second: 'worklet-processor' },
+};
+const vite = (site: string): readonly [string, ...string[]] => [
+  process.execPath,
+  toolPath('vite/bin/vite.js'),
+  ...['build', site, '--logLevel=warn'],
+];
 
 const bundlers: Bundler[] = [
   {
     name: 'esbuild',
     worker: `${STANDARD}, the worker as a second entry`,
     manifest: join(root, 'node_modules/esbuild/package.json'),
-    command: [
+    folder: 'esbuild',
+    command: ({ main, second }, site) => [
       join(root, 'node_modules/.bin/esbuild'),
-      ...['src/web-main.js', 'src/web-worker.js', '--bundle', '--format=esm', '--outdir=sites/esbuild'],
+      ...[`src/${main}.js`, `src/${second}.js`, '--bundle', '--format=esm', `--outdir=${site}`],
       '--log-level=warning',
     ],
-    site: 'sites/esbuild',
-    page: moduleScript('./web-main.js'),
+    page: ({ main }) => moduleScript(`./${main}.js`),
   },
   {
     name: 'Vite',
     worker: STANDARD,
     manifest: toolPath('vite/package.json'),
-    command: [process.execPath, toolPath('vite/bin/vite.js'), 'build', 'sites/vite', '--logLevel=warn'],
-    site: 'sites/vite/dist',
+    folder: 'vite',
+    command: (_, site) => vite(site),
+    result: 'dist',
   },
   {
     name: 'Vite',
     worker: "`import ExchangeWorker from './worker.js?worker'`",
     manifest: toolPath('vite/package.json'),
-    command: [process.execPath, toolPath('vite/bin/vite.js'), 'build', 'sites/vite-query', '--logLevel=warn'],
-    site: 'sites/vite-query/dist',
+    folder: 'vite-query',
+    programs: {
+      exchange: { main: 'vite-query-main', second: '' },
+      worklet: { main: 'vite-query-worklet', second: '' },
+    },
+    command: (_, site) => vite(site),
+    result: 'dist',
   },
   {
     name: 'webpack',
     worker: STANDARD,
     manifest: toolPath('webpack/package.json'),
-    command: [
+    folder: 'webpack',
+    command: (program, site) => [
       ...([process.execPath, toolPath('webpack-cli/bin/cli.js')] as const),
-      ...['./src/web-main.js', '--output-path=sites/webpack', '--mode=production', '--stats=errors-warnings'],
+      ...[`./src/${program.main}.js`, `--output-path=${site}`, '--mode=production', '--stats=errors-warnings'],
+      ...(program === PROGRAMS.worklet ? ['--config=sites/webpack.config.js'] : []),
     ],
     prints: 'webpack compiled successfully',
-    site: 'sites/webpack',
-    page: '<script src="./main.js"></script>',
+    page: () => '<script src="./main.js"></script>',
   },
   {
     name: 'Rollup',
     worker: `${STANDARD}, the worker as a second entry`,
     manifest: toolPath('rollup/package.json'),
-    command: [
+    folder: 'rollup',
+    command: ({ main, second }, site) => [
       ...([process.execPath, toolPath('rollup/dist/bin/rollup')] as const),
-      ...['src/web-main.js', 'src/web-worker.js', '--dir=sites/rollup', '--plugin=node-resolve'],
+      ...[`src/${main}.js`, `src/${second}.js`, `--dir=${site}`, '--plugin=node-resolve'],
       ...['--silent', '--failAfterWarnings'],
     ],
-    site: 'sites/rollup',
-    page: moduleScript('./web-main.js'),
+    page: ({ main }) => moduleScript(`./${main}.js`),
   },
 ];
 
@@ -100,24 +127,32 @@ function writePage(folder: string, content: string): void {
 }
 
 beforeAll(async () => {
+  const guide = readFileSync(join(root, 'docs/web.md'), 'utf8');
+  const [, config = ''] = /^```js file=webpack\.config\.js\n([\s\S]*?)^```$/m.exec(guide) ?? [];
+  mkdirSync(join(consumer, 'sites'), { recursive: true });
+  writeFileSync(join(consumer, 'sites/webpack.config.js'), config);
   browser = await launchChromium();
 });
 afterAll(() => browser?.close());
 
 describe.each(bundlers)('$name, $worker', (bundler) => {
-  const { name, worker, manifest, command, prints = '', site, page } = bundler;
+  const { name, worker, manifest, folder, programs = PROGRAMS, command, prints = '', result = '', page } = bundler;
 
-  test('bundles with an entry and an output, without a warning', async () => {
-    writePage('sites/vite', moduleScript('../../src/web-main.js'));
-    writePage('sites/vite-query', moduleScript('../../src/vite-query-main.js'));
-    const { stdout, stderr, end } = await run(command[0], command.slice(1), consumer);
-    const output = (stdout + stderr).replace(SLOW_MACHINE, '').trim();
+  /** Bundles the program with an entry and an output, without a warning, and opens what came out. */
+  async function bundle(program: Program, site: string): Promise<unknown> {
+    if (page === undefined) writePage(site, moduleScript(`../../src/${program.main}.js`));
+    const [file, ...args] = command(program, site);
+    const { stdout, stderr, end } = await run(file, args, consumer);
+    const output = stripVTControlCharacters(stdout + stderr)
+      .replace(SLOW_MACHINE, '')
+      .trim();
     expect({ end, output }).toEqual({ end: 0, output: prints });
-  });
+    if (page !== undefined) writePage(site, page(program));
+    return openSite(browser, join(consumer, site, result), '/');
+  }
 
-  test('works in Chromium: page and worker hand fragments to each other', async () => {
-    if (page !== undefined) writePage(site, page);
-    const { exchange, features } = (await openSite(browser, join(consumer, site), '/')) as ExchangeResult;
+  test('page and worker hand fragments to each other in Chromium', async () => {
+    const { exchange, features } = (await bundle(programs.exchange, `sites/${folder}`)) as ExchangeResult;
     expect(exchange).toEqual(expectedExchange);
     expect(features).toEqual({ waitAsync: true, locks: true, dispose: true });
     const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
@@ -126,6 +161,12 @@ describe.each(bundlers)('$name, $worker', (bundler) => {
       version,
       worker,
       browser: browser.version.replace(/^\w+\//, 'Chromium '),
+    });
+  });
+
+  test('an audio worklet, by workletUrl, sends its blocks to the page in Chromium', async () => {
+    expect(await bundle(programs.worklet, `sites/${folder}-worklet`)).toEqual({
+      worklet: { blocks: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], balanced: true, isDestroyed: true },
     });
   });
 });

@@ -15,7 +15,7 @@ const file = join(folder, 'file.bin');
 mkdirSync(folder, { recursive: true });
 writeFileSync(
   file,
-  Uint8Array.from({ length: 3_000_001 }, (_, i) => (i * 7 + (i >>> 9)) & 255),
+  Uint8Array.from({ length: 1_000_001 }, (_, i) => (i * 7 + (i >>> 9)) & 255),
 );
 
 /** Runs the demo with the arguments; `preload` is a module that runs first in each of its processes and threads. */
@@ -65,7 +65,7 @@ describe('the demo', () => {
       `import { Socket } from 'node:net';
       const { end } = Socket.prototype;
       Socket.prototype.end = function (bytes, ...rest) {
-        if (bytes?.length === 3000001) bytes[1234567] ^= 1;
+        if (bytes?.length === 1000001) bytes[434567] ^= 1;
         return end.call(this, bytes, ...rest);
       };`,
     );

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { toolPath } from '../../scripts/toolchain.mjs';
+import { compile } from './support/compile.js';
 import { consumer } from './support/consumer.js';
 import { record } from './support/record.js';
-import { run } from './support/run.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -51,8 +51,7 @@ async function check(folder: string, name: string, options: object, file: string
   const checked = { strict: true, skipLibCheck: false, skipDefaultLibCheck: true };
   const compilerOptions = { ...checked, noEmit: true, target: 'ES2022', ...options };
   writeFileSync(config, JSON.stringify({ compilerOptions, files: [`src/${file}`] }));
-  const { stdout, stderr, end } = await run(process.execPath, [join(folder, 'bin/tsc'), '--project', config], consumer);
-  return `${stdout}${stderr}exit code ${end}`;
+  return compile(folder, config);
 }
 
 function libraryOptions({ lib, hasNodeTypes }: Libraries): object {

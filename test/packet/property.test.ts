@@ -281,7 +281,7 @@ function run(pool: PagePool, sequence: readonly Call[]): void {
 }
 
 const seed = chooseSeed('packets');
-const numRuns = Number(process.env.RUNS ?? 10_000);
+const numRuns = Number(process.env.RUNS ?? (process.env.LONG === '1' ? 30_000 : 3000));
 
 describe.each(KINDS)('packets with the %s engine', (kind: EngineKind) => {
   const channels = { work: { batch: BATCH, capacity: 9 } };

@@ -99,6 +99,34 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
         expect(texts.length).toBe(most + 1 + PAGE_BYTES / 4 + 1);
       }));
 
+    it('writes each text as it is by itself, whatever stands before and behind it', () =>
+      withPool({ pageBytes: 1024, log: { capacity: 16, batch: 1 } }, async (_, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 60_000 });
+        // The halves of a character in two records are no character: each becomes U+FFFD.
+        const halves = ['a\ud83d', '\ude00b', '\ud83d', '\ud83d\ude00', '\ude00'];
+        const kinds = ['', 'plain', 'é', '€uro', '😀', `${'x'.repeat(30)}ÿ`, '\u0141', ...halves];
+        const records = kinds.flatMap((first) => kinds.flatMap((second) => [first, second]));
+        for (const [i, text] of records.entries()) {
+          // Bytes between texts; plain pages behind others; pages that are sent half full.
+          const record = i % 7 === 3 ? Buffer.from(text) : text;
+          while (!writer.write(record)) throw new Error('the channel is full');
+          if (i % 36 !== 35) continue; // the records are eight times as many
+          for (const plain of numbered(3)) writer.write(plain);
+          await writer.flush();
+          const all = [...records.slice(i - 35, i + 1).map((each) => Buffer.from(each).toString()), ...numbered(3)];
+          expect(received(channel)).toEqual(all);
+        }
+      }));
+
+    it('writes text of one byte a character and others in turn, page by page', () =>
+      withPool({ log: { capacity: 64 }, pageCount: 64 }, async (_, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 60_000 });
+        const texts = Array.from({ length: 600 }, (_, i) => (i % 97 === 5 ? `über ${i}` : `record ${i}`));
+        for (const text of texts) expect(writer.write(text)).toBe(true);
+        await writer.flush();
+        expect(received(channel)).toEqual(texts);
+      }));
+
     it('keeps nothing of the caller’s memory, and takes bytes of another realm', () =>
       withPool({}, async (_, channel) => {
         const { runInNewContext } = await import('node:vm');

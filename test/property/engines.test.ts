@@ -525,7 +525,7 @@ const pools: fc.Arbitrary<PoolOptions> = fc.record({
 });
 
 const seed = chooseSeed('engines');
-const numRuns = Number(process.env.RUNS ?? 150);
+const numRuns = Number(process.env.RUNS ?? (process.env.LONG === '1' ? 500 : 60));
 
 describe('both engines', () => {
   it('return the same and write the same words, call by call', () => {

@@ -104,7 +104,7 @@ const pools: fc.Arbitrary<PoolOptions> = fc.record({
 });
 
 const seed = chooseSeed('model');
-const numRuns = Number(process.env.RUNS ?? 300);
+const numRuns = Number(process.env.RUNS ?? (process.env.LONG === '1' ? 1000 : 100));
 
 describe.each(MATRIX)('a pool with %s', (_, kinds) => {
   it('is what a plain model says after every step, and gives every page back', () => {

@@ -23,6 +23,8 @@ export interface Churn {
   run(): void;
   /** Takes over a token that another thread lent. */
   adopt(token: FragmentToken, value: number): void;
+  /** One step, whose error the caller gets: for threads that end by one. */
+  step(): void;
 }
 
 const CHECKED = 0;
@@ -54,16 +56,16 @@ export function createChurn({ pool, seed, counts, lend: pass, fail }: Host): Chu
   }
 
   /**
-   * All of the pool's pages as words: no view is made for each fragment, so that most of the time is spent inside the
-   * pool.
+   * The memory that the last fragment lies in, as words: no view is made for each fragment, so that most of the time is
+   * spent inside the pool.
    */
   let area: Uint32Array = new Uint32Array(0);
 
   /** Where the fragment's words begin in the area, which reaches to its end. */
   function firstWord(handle: number): number {
-    const end = pool.offset(handle) + pool.extent(handle);
-    if (end > area.byteLength) area = new Uint32Array(pool.area(handle).buffer);
-    return pool.offset(handle) >>> 2;
+    const { buffer, byteOffset } = pool.area(handle);
+    if (buffer !== area.buffer) area = new Uint32Array(buffer);
+    return (byteOffset + pool.offset(handle)) >>> 2;
   }
 
   /** Writes a stamp all over the fragment. */
@@ -143,9 +145,15 @@ export function createChurn({ pool, seed, counts, lend: pass, fail }: Host): Chu
   function pin(): void {
     const handle = pool.alloc();
     if (handle === 0) return;
-    const token = pool.pin(handle);
+    let token = 0;
+    try {
+      token = pool.pin(handle);
+    } catch (error) {
+      // All pages of a user area have to come back.
+      if ((error as { code?: string }).code !== 'POOL_ERR_NOT_DETACHABLE') throw error;
+    }
     pool.release(handle);
-    pool.unpin(token);
+    if (token !== 0) pool.unpin(token);
   }
 
   function lend(): void {
@@ -212,5 +220,6 @@ export function createChurn({ pool, seed, counts, lend: pass, fail }: Host): Chu
         for (let i = 0; i < stepsInARow; i++) step();
       }),
     adopt: (token, value) => guard(() => adopt(token, value)),
+    step,
   };
 }

@@ -1,13 +1,13 @@
 // Creates and closes many pools one after the other, all pages touched, and prints the resident memory after each.
 //
-//   node --expose-gc close-many.mjs <entry> <engine> <count> <what is kept: nothing | objects | memory>
+//   node --expose-gc close-many.mjs <entry> <engine> <count> <what is kept: nothing | objects | memory> <MiB of each>
 //
 // `objects` keeps every closed PagePool, which must hold no pages any more; `memory` keeps the memories themselves: the
 // control.
 
-const [, , entry, engine, count, kept] = process.argv;
+const [, , entry, engine, count, kept, mib] = process.argv;
 const { PagePool } = await import(entry);
-const PAGES = 64;
+const PAGES = Number(mib);
 const keepers = [];
 const residentBytes = [];
 

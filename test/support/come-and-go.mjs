@@ -1,15 +1,15 @@
-// Creates and closes pools in rounds, and prints what the process has after each: handles, mappings, listeners.
+// Creates and closes pools in rounds, and prints what the process has after each: handles, mappings, listeners,
+// resident bytes.
 //
-//   node --expose-gc come-and-go.mjs <build> <kind> <awaited | at once> <pools a round>
+//   node --expose-gc come-and-go.mjs <build> <kind> <awaited | at once> <pools a round> <rounds>
 //
 // `at once`: without ever returning to the event loop within a round.
 
 import { readFileSync } from 'node:fs';
 
-const [, , build, kind, way, count] = process.argv;
+const [, , build, kind, way, count, rounds] = process.argv;
 const { PagePool, slabs } = await import(`${build}index.js`);
 const { userArea } = await import(`${build}user-area.js`);
-const ROUNDS = 3;
 
 const area = new SharedArrayBuffer(16 * 4096);
 const OPTIONS = {
@@ -31,8 +31,8 @@ function mappings() {
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
-const found = { pools: [], handles: [], listeners: [], mappings: [] };
-for (let round = 0; round < ROUNDS; round++) {
+const found = { pools: [], handles: [], listeners: [], mappings: [], residentBytes: [] };
+for (let round = 0; round < Number(rounds); round++) {
   let pools = 0;
   for (; pools < Number(count); pools++) {
     const pool = PagePool.createSync(options);
@@ -50,6 +50,7 @@ for (let round = 0; round < ROUNDS; round++) {
   found.handles.push(process.report.getReport().libuv.length);
   found.listeners.push(process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0));
   found.mappings.push(mappings());
+  found.residentBytes.push(process.memoryUsage.rss());
 }
 console.log(JSON.stringify(found));
 process.exit(0);

@@ -5,8 +5,12 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type Fragment, PagePool, type PoolOptions, type StallReport } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { PORT_AREAS_OFFSET } from '../../assembly/layout.js';
+import { freePort } from '../../src/control/claims.js';
+import { portOffset } from '../../src/control/places.js';
 import { publish, warnOf } from '../../src/platform/console.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
+import { portBeside } from '../support/shared-ports.js';
 import { HUNG_MS, turns, until } from '../support/waiting.js';
 
 const STALL_MS = 40;
@@ -33,6 +37,22 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
+});
+
+describe('new memory that waits for a thread', () => {
+  it('is said, with the thread that has not learned of it', async () => {
+    const { pool, reports } = create({ pageCount: 4, maxPorts: 2, provider: 'slab' });
+    const other = portBeside(pool, 'typescript'); // as a thread that hears of areas by its event loop alone
+    const areas = (portOffset(other.geometry, other.id) + PORT_AREAS_OFFSET) >>> 2;
+    const waiting = pool.takeAsync();
+    await until(() => reports.length > 0);
+    expect(reports[0]?.text).toMatch(/let port 1.* return to the event loop: new memory waits/);
+    Atomics.store(other.memory.i32, areas, 1);
+    (await waiting).release();
+    other.engine.park();
+    freePort(other);
+    expect(await pool.close()).toMatchObject({ isDestroyed: true });
+  });
 });
 
 describe('requests and answers on one pool of 64 pages, with room for all of them in the channel of requests', () => {

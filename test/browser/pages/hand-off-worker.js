@@ -5,6 +5,7 @@
 // beforehand. A fault that the page asks for is committed once, to show that the checks see it.
 
 import { PagePool } from '../pagepool/index.js';
+import { HUNG_MS } from '../support/waiting.js';
 import { randomFrom, Stamper } from './stamp.js';
 
 const BURST = 32;
@@ -61,7 +62,7 @@ class Exchange {
       }
       // Everything that can be sent is sent: the thread stands still until something comes.
       total.waits++;
-      if (!this.inbox.waitSync(1000) && ++idle > 30) break;
+      if (!this.inbox.waitSync(1000) && ++idle * 1000 > HUNG_MS) break;
     }
     const missing = this.countMissing();
     const { engine } = this.pool;

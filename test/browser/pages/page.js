@@ -7,6 +7,7 @@ import { border } from './border.js';
 import { deaths } from './deaths.js';
 import { device } from './device.js';
 import { engines } from './engines.js';
+import { floats, formats, orientation, pageSizes } from './formats.js';
 import { frames } from './frames.js';
 import { growth } from './growth.js';
 import { handOff } from './hand-off.js';
@@ -23,6 +24,7 @@ import { realm } from './realm.js';
 import { sandbox } from './sandbox.js';
 import { slabGrowth } from './slab-growth.js';
 import { files, pictures, sockets, streams } from './sources.js';
+import { unpacking } from './textures.js';
 import { tokens } from './tokens.js';
 import { tryWorklet } from './try-worklet.js';
 import { userArea } from './user-area.js';
@@ -35,6 +37,8 @@ globalThis.tests = {
   device,
   engines,
   files,
+  floats,
+  formats,
   frames,
   growth,
   handOff,
@@ -44,7 +48,9 @@ globalThis.tests = {
   mainThread,
   media,
   nestedAreas,
+  orientation,
   otherWorkers,
+  pageSizes,
   pictures,
   posting,
   providerChurn,
@@ -57,6 +63,7 @@ globalThis.tests = {
   streams,
   tokens,
   tryWorklet,
+  unpacking,
   userArea,
   views,
   worklet,

@@ -8,12 +8,14 @@ import {
   copyImage,
   drawFrame,
   messagesInto,
+  pagesFor,
   readStreamInto,
   toBitmap,
   toStream,
   toVideoFrame,
   uploadBuffer,
   uploadTexture,
+  workletUrl,
 } from 'pagepool/web';
 
 export async function use(module: WebAssembly.Module, signal: AbortSignal): Promise<void> {
@@ -48,8 +50,19 @@ export async function useWeb(
   const gl = canvas.getContext('webgl2');
   if (gl !== null) {
     uploadTexture(gl, fragment);
+    uploadTexture(gl, fragment, { level: 1, at: { x: 0, y: 0 }, flipY: true, premultiplyAlpha: true });
     uploadBuffer(gl, gl.ARRAY_BUFFER, fragment, gl.STATIC_DRAW);
   }
+  const decoder: VideoDecoderConfig & { codedWidth: number; codedHeight: number } = {
+    codec: 'vp8',
+    codedWidth: 320,
+    codedHeight: 180,
+    hardwareAcceleration: 'prefer-software',
+  };
+  await PagePool.create({ pageBytes: await pagesFor(decoder) });
+  await pagesFor({ codedWidth: 320, codedHeight: 180, format: 'I420' });
+  const url: string = workletUrl(() => new Worker(new URL('processor.js', location.href), { type: 'module' }));
+  await new AudioContext().audioWorklet.addModule(url);
   const response = await fetch('/', { method: 'POST', body: sendable(fragment, 'fetch body') });
   if (response.body !== null) for await (using part of readStreamInto(pool, response.body)) part.bytes.fill(0);
   const stream: ReadableStream<Uint8Array> = toStream(pool.channel('work'));

@@ -27,8 +27,14 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     expect(handle).not.toBe(0);
     expect(pool.stats().provider.owner?.waitingFor).toEqual([]);
     pool.release(handle);
+    // One that asks for all areas gets no page before it has them, whatever it is sent: it is named as well.
+    for (const word of [AREAS_WANTED, AREAS_ANSWERED]) {
+      Atomics.store(other.memory.i32, known, word | 0);
+      expect(pool.stats().provider.owner?.waitingFor).toEqual([other.id]);
+    }
     other.engine.park();
     freePort(other);
+    expect(pool.stats().provider.owner?.waitingFor).toEqual([]);
     expectAllHome(pool);
   });
 

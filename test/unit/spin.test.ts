@@ -1,0 +1,70 @@
+// How long a thread spins before it sleeps: as long as sleeps taught it that it helps, by a clock that a test moves.
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Spin } from '../../src/port/spin.js';
+
+/** Microseconds from one probe to the next. */
+const PROBE_US = 0.25;
+
+let nowMs = 0;
+
+beforeEach(() => {
+  nowMs = 1000;
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** How long it spins for what never comes, microseconds. */
+function spunUs(spin: Spin): number {
+  let count = 0;
+  const found = spin.until(() => {
+    count++;
+    nowMs += PROBE_US / 1000;
+    return undefined;
+  });
+  expect(found).toBeUndefined();
+  return count * PROBE_US;
+}
+
+describe('a thread that spins before it sleeps', () => {
+  it('stops when there is something, and returns it', () => {
+    let count = 0;
+    expect(new Spin().until(() => (++count === 3 ? 'found' : undefined))).toBe('found');
+    expect(count).toBe(3);
+  });
+
+  it('spins for 50 us at most, and also where the clock stands still it ends', () => {
+    const spin = new Spin();
+    expect(spunUs(spin)).toBeLessThanOrEqual(50);
+    let count = 0;
+    expect(spin.until(() => void count++)).toBeUndefined();
+    expect(count).toBe(1024);
+  });
+
+  it('spins less after long sleeps, and longer again after short ones', () => {
+    const spin = new Spin();
+    const first = spunUs(spin);
+    spin.slept(1);
+    const second = spunUs(spin);
+    expect(second).toBeLessThan(first);
+    for (let i = 0; i < 20; i++) spin.slept(1000);
+    const least = spunUs(spin);
+    expect(least).toBeLessThan(second);
+    expect(least).toBeGreaterThan(0);
+    spin.slept(0.03);
+    spin.slept(0.03);
+    expect(spunUs(spin)).toBeGreaterThan(least);
+    for (let i = 0; i < 20; i++) spin.slept(0.03);
+    expect(spunUs(spin)).toBe(first);
+  });
+
+  it('throws what a probe throws', () => {
+    expect(() =>
+      new Spin().until(() => {
+        throw new Error('closed');
+      }),
+    ).toThrow('closed');
+  });
+});
