@@ -43,6 +43,26 @@ export interface WaitEvent {
 
 /** Threads' waits that may be rung: nothing else keeps them while a program has only promises of them. */
 const rooted = new Set<Waits>();
+let isHiding = false;
+
+/**
+ * Keeps the waits until they end. In Firefox the reaction of an unsettled waitAsync is kept for good, and reaches what
+ * this module holds: so a page that goes leaves them to a listener, which the browser drops with the page. A page that
+ * comes back from the history has them again.
+ */
+function root(waits: Waits): void {
+  rooted.add(waits);
+  if (isHiding || !('document' in globalThis)) return;
+  isHiding = true;
+  addEventListener('pagehide', () => {
+    const left = [...rooted];
+    rooted.clear();
+    const take = (): void => {
+      for (const each of left) if (!each.isOver) rooted.add(each);
+    };
+    addEventListener('pageshow', take, { once: true });
+  });
+}
 
 /** The waits of one port. */
 export class Waits {
@@ -75,6 +95,10 @@ export class Waits {
     return event;
   }
 
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Whether other threads can call this one while it stands in its event loop. */
   get canListen(): boolean {
     return this.#port.memory.isShared && hasWaitAsync();
@@ -84,7 +108,7 @@ export class Waits {
   start(): void {
     this.#answerBell();
     // Behind what may throw: nothing keeps a pool that could not be made.
-    if (this.canListen) rooted.add(this);
+    if (this.canListen) root(this);
   }
 
   /**

@@ -181,6 +181,12 @@ export async function soakWakes({ engine, entries, kills, rests, seed }: WakesSo
     for (let left = channel.receive(); left !== null; left = channel.receive()) left.release();
   }
   pool.reclaimTokens(0);
+  // Calls that nobody wants any more stay where they are until a server takes them.
+  const draining = new AbortController();
+  const drained = pool.calls('work').serve(() => 1, { signal: draining.signal });
+  await until(() => pool.stats().calls[0]?.waiting === 0);
+  draining.abort();
+  await drained;
   const audit = pool.audit();
   expect(audit, `SEED=${seed}`).toMatchObject({ errors: [], exact: true, balanced: true, pages: { used: 0 } });
   const closed = await pool.close();

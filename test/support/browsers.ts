@@ -20,6 +20,12 @@ export interface Page {
   readonly printed: readonly string[];
   /** Errors that nobody caught in the page; always empty in WebKitGTK. */
   readonly errors: readonly string[];
+  /** Loads it again, and waits until that is done. */
+  reload(): Promise<void>;
+  /** To another page. */
+  leaveTo(url: string): Promise<void>;
+  /** Begins to go back to where it was, from the history. */
+  goBack(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,6 +33,8 @@ export interface Page {
 export interface Browser {
   readonly name: 'chromium' | 'firefox' | 'webkit';
   readonly version: string;
+  /** The browser's first process. */
+  readonly pid: number;
   /** Loads a page in a new tab; in WebKitGTK in the only one, so that the page before ends. */
   open(url: string): Promise<Page>;
   close(): Promise<void>;
@@ -79,6 +87,7 @@ async function puppetBrowser(name: 'chromium' | 'firefox', browser: Puppet): Pro
   return {
     name,
     version: await browser.version(),
+    pid: browser.process()?.pid ?? 0,
     open: async (url) => {
       const page = await browser.newPage();
       const printed: string[] = [];
@@ -90,6 +99,10 @@ async function puppetBrowser(name: 'chromium' | 'firefox', browser: Puppet): Pro
         printed,
         errors,
         evaluate: async (expression) => parseResult((await page.evaluate(asJson(expression))) as string),
+        reload: async () => void (await page.reload({ waitUntil: 'load', timeout: HUNG_MS })),
+        leaveTo: async (next) => void (await page.goto(next, { waitUntil: 'load', timeout: HUNG_MS })),
+        // A page that was kept is not loaded: nothing would come to wait for.
+        goBack: async () => void (await page.evaluate('history.back()').catch(() => {})),
         close: () => page.close(),
       };
     },
@@ -134,6 +147,7 @@ export async function launchWebKit(env: NodeJS.ProcessEnv = {}): Promise<Browser
     return {
       name: 'webkit',
       version,
+      pid: driverProgram.child.pid ?? 0,
       open: async (url) => {
         await driver.get(url);
         // A page that needed another process is given back before its modules ran.
@@ -147,6 +161,9 @@ export async function launchWebKit(env: NodeJS.ProcessEnv = {}): Promise<Browser
             parseResult(
               await driver.executeAsyncScript<string>(`${asJson(expression)}.then(arguments[arguments.length - 1])`),
             ),
+          reload: () => driver.navigate().refresh(),
+          leaveTo: (next) => driver.get(next),
+          goBack: () => driver.navigate().back(),
           close: () => driver.get('about:blank'),
         };
       },

@@ -21,7 +21,7 @@ export const BODY: Uint8Array = Uint8Array.from({ length: 200_000 }, (_, i) => (
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
-async function servePages(headers: Site['headers'] = {}): Promise<Server> {
+export async function servePages(headers: Site['headers'] = {}): Promise<Server> {
   return serve({
     folders: { ...builtPackage, '/pages/': folder('../browser/pages') },
     files: {

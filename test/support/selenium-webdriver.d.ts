@@ -9,6 +9,7 @@ declare module 'selenium-webdriver' {
     get(url: string): Promise<void>;
     executeAsyncScript<T>(script: string): Promise<T>;
     getCapabilities(): Promise<Capabilities>;
+    navigate(): { refresh(): Promise<void>; back(): Promise<void> };
     manage(): { setTimeouts(timeouts: { script?: number; pageLoad?: number }): Promise<void> };
     quit(): Promise<void>;
   }

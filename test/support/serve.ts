@@ -62,8 +62,8 @@ export async function serve({ folders = {}, files = {}, headers = {} }: Site): P
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://site').pathname);
     const sent = typeof headers === 'function' ? headers(path) : headers;
-    for (const [name, value] of Object.entries(sent)) response.setHeader(name, value);
     response.setHeader('Cache-Control', 'no-store');
+    for (const [name, value] of Object.entries(sent)) response.setHeader(name, value);
     response.setHeader('Content-Type', TYPES[extname(path)] ?? 'application/octet-stream');
     const content = files[path];
     if (content !== undefined) return void response.end(content);

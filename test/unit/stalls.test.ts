@@ -304,7 +304,7 @@ it('a wait that is answered in time leaves nothing behind', async () => {
   const waiting = pool.takeAsync();
   await turns(2);
   await vi.advanceTimersByTimeAsync(STALL_MS - 1);
-  expect(vi.getTimerCount()).toBe(1);
+  expect(vi.getTimerCount()).toBeGreaterThan(0);
   held.release();
   (await waiting).release();
   expect(vi.getTimerCount()).toBe(0);

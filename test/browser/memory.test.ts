@@ -1,0 +1,48 @@
+// The memory of pages that are gone, in the browser's processes as they really are: a page with 64 MiB in a pool is
+// loaded again and again, and the memory does not grow.
+
+import { describe, expect, test } from 'vitest';
+import { launchChromium, launchFirefox } from '../support/browsers.js';
+import { servePages } from '../support/pages.js';
+import { residentBytes } from '../support/resident.js';
+import { ISOLATION } from '../support/serve.js';
+import { until } from '../support/waiting.js';
+
+const MiB = 1024 * 1024;
+const POOL_MIB = 64;
+/** Loads before the memory is looked at, and behind them. */
+const EARLY = 5;
+const LATE = 10;
+/** Growth that is taken for a leak: of each page that came later, a third is still there. */
+const LEAK_MIB = (LATE * POOL_MIB) / 3;
+
+describe.each([
+  ['Chromium', launchChromium],
+  ['Firefox', launchFirefox],
+] as const)('%s', (_, launch) => {
+  test.each(['', 'typescript', 'slabs', 'busy', 'busy&blocking'])('a page is loaded again: %s', async (flags) => {
+    const server = await servePages(ISOLATION);
+    const browser = await launch();
+    try {
+      const page = await browser.open(`${server.origin}/pages/reload.html?${flags}`);
+      const used = () => Math.round(residentBytes(browser.pid) / MiB);
+      const load = async (times: number) => {
+        for (let i = 0; i < times; i++) {
+          await page.reload();
+          expect(await page.evaluate('globalThis.written')).toBe(POOL_MIB);
+        }
+      };
+      await load(EARLY);
+      const early = used();
+      await load(LATE);
+      const late = used();
+      // Collections take their time; what leaks never goes.
+      await until(() => used() < early + LEAK_MIB);
+      console.log(`${browser.name} ${flags}: ${early} MiB, ${late} MiB at once, ${used()} MiB afterwards`);
+      expect(page.errors).toEqual([]);
+    } finally {
+      await browser.close();
+      await server.close();
+    }
+  });
+});
