@@ -411,7 +411,9 @@ class Explorer {
 
   private outcome(): string {
     if (this.scenario.isOfWords !== true) return this.check();
-    const key = this.pool.hashWords(this.pool.threads.reduce((dead, { id, isDead }) => dead | (isDead ? 1 << id : 0), 0));
+    const key = this.pool.hashWords(
+      this.pool.threads.reduce((dead, { id, isDead }) => dead | (isDead ? 1 << id : 0), 0),
+    );
     const outcome = this.checked.get(key) ?? this.check();
     this.checked.set(key, outcome);
     return outcome;

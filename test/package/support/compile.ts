@@ -17,7 +17,11 @@ interface Api {
     config: unknown,
     host: object,
     folder: string,
-  ): { readonly options: { readonly module?: number }; readonly fileNames: readonly string[]; readonly errors: readonly unknown[] };
+  ): {
+    readonly options: { readonly module?: number };
+    readonly fileNames: readonly string[];
+    readonly errors: readonly unknown[];
+  };
   createCompilerHost(options: object): Host;
   createProgram(fileNames: readonly string[], options: object, host: Host): object;
   getPreEmitDiagnostics(program: object): readonly unknown[];
