@@ -6,7 +6,8 @@
 // limit are for waiting: bells, sends that wait, iterators, and the reports of standstills, which every program gets
 // unasked. 6 KB are for calls, whose steps stand in both engines and whose reaping every thread can do; `pool.calls` is
 // a call of the pool, so they cannot be an entry of their own. 3 KB are for refusals: what looks at words that were
-// overwritten, and at arguments without running their code. Until a smaller shape is found the limit below keeps it
+// overwritten, and at arguments without running their code. 1 KB is for the lives of threads that block in a page, and for
+// takers of several pages at a time. Until a smaller shape is found the limit below keeps it
 // from growing, and the line that is printed says by how much the budget is missed. --json prints the sizes in bytes
 // for other programs.
 //
@@ -23,7 +24,7 @@ import { build } from 'esbuild';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
-const CORE_LIMIT_BYTES = 66 * 1024;
+const CORE_LIMIT_BYTES = 67 * 1024;
 const USER_LIMIT_BYTES = 3 * 1024;
 /** What an entry adds to a program that uses the core. Packets of new memory, and sends that wait, are 0.7 KB. */
 const ADDED_LIMIT_BYTES = { packet: 11.5 * 1024, border: 6 * 1024, web: 15 * 1024, worklet: 2 * 1024 };
