@@ -6,10 +6,9 @@
 // limit are for waiting: bells, sends that wait, iterators, and the reports of standstills, which every program gets
 // unasked. 6 KB are for calls, whose steps stand in both engines and whose reaping every thread can do; `pool.calls` is
 // a call of the pool, so they cannot be an entry of their own. 3 KB are for refusals: what looks at words that were
-// overwritten, and at arguments without running their code. 1 KB is for the lives of threads that block in a page, and for
-// takers of several pages at a time. Until a smaller shape is found the limit below keeps it
-// from growing, and the line that is printed says by how much the budget is missed. --json prints the sizes in bytes
-// for other programs.
+// overwritten, and at arguments without running their code. 1 KB is for the lives of threads that block in a page, and
+// for takers of several pages at a time. Until a smaller shape is found the limit below keeps it from growing, and the
+// line that is printed says by how much the budget is missed. --json prints the sizes in bytes for other programs.
 //
 // pagepool/packet has two things that a program rarely uses together: packets, 7 KB, and records with lines of text, 3
 // KB. A bundler leaves out what is not imported. Half a KB of each entry that copies is the choice of the way to copy.
