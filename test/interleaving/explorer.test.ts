@@ -12,7 +12,7 @@ import {
 } from '../../assembly/layout.js';
 import { buildEngines, ENGINES } from './engines.js';
 import { type End, explore, type Scenario, trace } from './explorer.js';
-import type { ModelPool } from './model.js';
+import { ModelPool } from './model.js';
 import type { Steps } from './procedure.js';
 import { scenarioNamed } from './scenarios/all.js';
 import type { Run } from './thread.js';
@@ -49,6 +49,27 @@ const killed: Scenario = {
     'released: holders 1, row 0, count 1': 'not killed',
   },
 };
+
+test('states have different numbers that differ in one word, in its place, or in what was used up', async () => {
+  const pool = new ModelPool(await buildEngines('typescript'), 2, {});
+  pool.save();
+  const { descriptorsOffset, pageCount } = pool.geometry;
+  const numbers = new Set<number>();
+  let states = 0;
+  for (let salt = 0; salt < 4096; salt += 64) {
+    for (let word = 0; word < 4 * pageCount; word++) {
+      const address = descriptorsOffset + 4 * word;
+      const before = pool.read(address);
+      for (const bit of [1, 2, 0x10000, 0x80000000]) {
+        pool.write(address, before ^ bit);
+        numbers.add(pool.hash(salt));
+        states += 1;
+      }
+      pool.write(address, before);
+    }
+  }
+  expect(numbers.size).toBe(states);
+});
 
 describe.each(ENGINES)('%s', (engine) => {
   test.each(names)('%s: states seen before lead to nothing new', async (name) => {

@@ -260,11 +260,19 @@ class Hash {
     this.b = ~salt;
   }
 
+  /**
+   * The rounds of MurmurHash3 with two lanes, one of which goes into the other. A word is scrambled before it meets
+   * what is there: with the few words that are mixed in, a salt and a place would stand for each other otherwise.
+   */
   readonly mix: Mix = (word) => {
-    this.a = Math.imul(this.a ^ word, 0x85ebca6b);
-    this.a = (this.a << 13) | (this.a >>> 19);
-    this.b = Math.imul((this.b + word) | 0, 0xc2b2ae35);
-    this.b ^= this.b >>> 15;
+    let one = Math.imul(word, 0xcc9e2d51);
+    one = Math.imul((one << 15) | (one >>> 17), 0x1b873593) ^ this.a;
+    one = (Math.imul((one << 13) | (one >>> 19), 5) + 0xe6546b64) | 0;
+    let other = Math.imul(word ^ 0x5bd1e995, 0x239b961b);
+    other = Math.imul((other << 16) | (other >>> 16), 0xab0e9789) ^ this.b;
+    other = (Math.imul(((other << 17) | (other >>> 15)) + one, 5) + 0x561ccd1b) | 0;
+    this.a = (one + other) | 0;
+    this.b = other;
   };
 
   /** Each of these words that is not as it was saved, with its place. */
