@@ -24,7 +24,6 @@ import {
 import { callError } from '../errors.js';
 import { threadWord } from '../platform/thread.js';
 import type { Geometry } from './geometry.js';
-import { dropLifeline, holdLifeline, needsLifeline } from './lifeline.js';
 import type { PoolMemory } from './memory.js';
 import { portOffset } from './places.js';
 
@@ -67,7 +66,6 @@ export function claimPort(memory: PoolMemory, geometry: Geometry): number {
     u32[(port + PORT_PARKED_OFFSET) >>> 2] = 0;
     // R3 pairs with A2 in assembly/pool.ts poll: caching starts now.
     Atomics.store(i32, (port + PORT_LIMIT_OFFSET) >>> 2, geometry.magazineCapacity);
-    if (needsLifeline(memory)) holdLifeline({ memory, geometry, id, claim: next });
     return id;
   }
   throw callError(
@@ -120,7 +118,6 @@ export function freePort(seat: Seat): void {
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_AREAS_OFFSET) >>> 2, 0);
     // N13 no ordering needed: a want of nobody would only be one page too many.
     Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_WANT_OFFSET) >>> 2, 0);
-    if (needsLifeline(memory)) dropLifeline(seat);
   }
   moveClaim(seat, (seat.claim & ~CLAIM_STATE_MASK) | CLAIM_FREE);
 }

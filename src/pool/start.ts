@@ -5,12 +5,13 @@
 
 import { layoutHash } from '#core-wasm';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE, STATE_DESTROYED } from '../../assembly/layout.js';
-import { freePort } from '../control/claims.js';
+import { freePort, keepClaim } from '../control/claims.js';
 import { createMemory, growStepPages } from '../control/create-memory.js';
 import { nameCreator } from '../control/ending.js';
 import { identityKey, writeControl } from '../control/format.js';
 import { planGeometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
+import { dropLifeline, needsLifeline } from '../control/lifeline.js';
 import { poolState } from '../control/state.js';
 import { type EngineRequest, type PreparedEngine, prepareEngineSync } from '../engine/open.js';
 import { invalidArgument } from '../errors.js';
@@ -127,6 +128,7 @@ export function endAttachment(port: Port): void {
   attached.delete(port.identity);
   if (poolState(port.memory) === STATE_DESTROYED) return;
   if (!port.isLost) writeLabel(port.memory, port.geometry, port.id, '');
+  if (needsLifeline(port.memory) && keepClaim(port)) dropLifeline(port);
   freePort(port);
 }
 

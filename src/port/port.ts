@@ -8,6 +8,7 @@ import { claimOf, claimPort, freePort, keepClaim } from '../control/claims.js';
 import { identityKey } from '../control/format.js';
 import type { Geometry } from '../control/geometry.js';
 import { writeLabel } from '../control/label.js';
+import { holdLifeline, needsLifeline } from '../control/lifeline.js';
 import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { ERR_CLOSED } from '../engine/closed.js';
@@ -143,6 +144,7 @@ export function openPort(plan: PortPlan): Port {
     if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
     if (areas !== undefined && providers !== undefined)
       port.supply = new Supply(port, areas, providers.main, providers.reserve);
+    if (needsLifeline(memory)) holdLifeline(seat);
     return port;
   } catch (error) {
     areas?.close();
