@@ -52,10 +52,10 @@ export interface Lint {
   /** What helps. */
   readonly remedy: string;
   /** Whom it is about, where it is about one. */
-  readonly portId?: number;
-  readonly channel?: string;
+  readonly portId?: number | undefined;
+  readonly channel?: string | undefined;
   /** Pages that it is about, at most 10. */
-  readonly pages?: readonly number[];
+  readonly pages?: readonly number[] | undefined;
 }
 
 /** From when on something is wrong. */
