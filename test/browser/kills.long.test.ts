@@ -1,2 +1,2 @@
-// The same with 300 kills for each browser.
+// The same with 300 kills in Chromium and in Firefox.
 import './kills.test.js';

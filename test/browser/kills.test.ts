@@ -22,10 +22,10 @@ interface Kills {
 }
 
 describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-  ['WebKitGTK with shared memory switched on', launchSharingWebKit],
-] as const)('%s', (_, launch) => {
+  ['Chromium', launchChromium, 300],
+  ['Firefox', launchFirefox, 300],
+  ['WebKitGTK with shared memory switched on', launchSharingWebKit, 50],
+] as const)('%s', (_, launch, longCount) => {
   let browser: Browser;
   let stage: Stage;
   beforeAll(async () => {
@@ -38,8 +38,8 @@ describe.each([
   });
 
   test.each([
-    ['wasm', isLong ? 300 : 20],
-    ['typescript', isLong ? 100 : 10],
+    ['wasm', isLong ? longCount : 20],
+    ['typescript', isLong ? 30 : 10],
   ] as const)('engine %s: %i workers that block, compute or have just begun are reaped', async (engine, count) => {
     const { slowest, ...found } = await stage.play<Kills>('kills', { engine, seed, count });
     console.log(`${browser.name}, ${engine}: reaped after ms at most ${JSON.stringify(slowest)}`);

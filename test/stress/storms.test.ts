@@ -2,7 +2,7 @@
 // threads, several deaths at once, threads that end for want of stack or memory.
 //
 // Each storm has a pool of its own. At its end nobody lives but the pool's creator: no page is missing, none is torn,
-// and the pool closes by itself. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1 ends 500
+// and the pool closes by itself. Prints its seed; SEED=n replays the choices (not the scheduling). LONG=1 ends 200
 // threads with each engine, DEATHS=n as many.
 
 import { Worker } from 'node:worker_threads';
@@ -22,7 +22,7 @@ type EngineName = 'wasm' | 'typescript';
 type Choose = <T>(list: readonly T[]) => T;
 
 const isLong = process.env.LONG === '1';
-const DEATHS = Number(process.env.DEATHS ?? (isLong ? 500 : 16));
+const DEATHS = Number(process.env.DEATHS ?? (isLong ? 200 : 16));
 /** Deaths of one storm, before its last threads end all at once. */
 const DEATHS_A_STORM = isLong ? 24 : 8;
 const PAGE_BYTES = [256, 1024, 4096];
