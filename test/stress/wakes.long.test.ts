@@ -1,2 +1,3 @@
-// A hundred thousand entries and 60 deaths with each engine: LONG=1 sets the numbers, npm run test:long picks this file.
+// A hundred thousand entries and 60 deaths with each engine: LONG=1 sets the numbers, npm run test:long picks this
+// file.
 import './wakes.test.js';
