@@ -62,7 +62,7 @@ function adviceOnRealm({ isForeignRealm, sandbox }: Capabilities): string[] {
   if (sandbox !== '') sentences.push(`This is a sandbox: ${sandbox} lifts that.`);
   if (isForeignRealm) {
     sentences.push(
-      "The platform's objects are of another realm (jest, node:vm): instanceof is false for them. pagepool takes both.",
+      "The platform's objects are of another realm (jest, node:vm): their classes are not those of this realm. pagepool takes both.",
     );
   }
   return sentences;

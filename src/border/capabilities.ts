@@ -143,5 +143,5 @@ function sandbox(): string {
 function isForeignRealm(): boolean {
   const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
   const module = process?.getBuiltinModule?.('node:buffer') as { Buffer: { prototype: object } } | undefined;
-  return module !== undefined && !(module.Buffer.prototype instanceof Uint8Array);
+  return module !== undefined && Object.getPrototypeOf(module.Buffer.prototype) !== Uint8Array.prototype;
 }

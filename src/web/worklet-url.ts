@@ -33,5 +33,5 @@ export function workletUrl(start: () => unknown): string {
     realm.Worker = Worker;
   }
   if (address !== undefined) return address;
-  throw invalidArgument('workletUrl', 'start', 'no worker', 'one that is made by new Worker(new URL(...))');
+  throw invalidArgument('workletUrl', 'start', 'no worker', 'one that is constructed from a URL');
 }

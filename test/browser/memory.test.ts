@@ -9,6 +9,8 @@ import { ISOLATION } from '../support/serve.js';
 import { until } from '../support/waiting.js';
 
 const MiB = 1024 * 1024;
+/** What the page does: a pool alone, and in the long run each of its kinds, and a worker that waits or blocks. */
+const FLAGS = process.env.LONG === '1' ? ['typescript', 'slabs', 'busy', 'busy&blocking'] : [''];
 const POOL_MIB = 64;
 /** Loads before the memory is looked at, and behind them. */
 const EARLY = 5;
@@ -20,7 +22,7 @@ describe.each([
   ['Chromium', launchChromium],
   ['Firefox', launchFirefox],
 ] as const)('%s', (_, launch) => {
-  test.each(['', 'typescript', 'slabs', 'busy', 'busy&blocking'])('a page is loaded again: %s', async (flags) => {
+  test.each(FLAGS)('a page is loaded again: %s', async (flags) => {
     const server = await servePages(ISOLATION);
     const browser = await launch();
     try {
@@ -29,6 +31,8 @@ describe.each([
       const load = async (times: number) => {
         for (let i = 0; i < times; i++) {
           await page.reload();
+          // The page is there before its script has come to its end: a worker attaches meanwhile.
+          await until(async () => (await page.evaluate('globalThis.written')) !== undefined);
           expect(await page.evaluate('globalThis.written')).toBe(POOL_MIB);
         }
       };

@@ -148,6 +148,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       expect(messageOf(() => pool.watch(value))).toContain('(expected a Worker, or what holds Workers)');
     }
     vi.stubGlobal('navigator', {});
+    vi.stubGlobal('Atomics', Object.create(Atomics, { waitAsync: { value: undefined } })); // nor can its thread be asked
     vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never);
     const ofTheWeb = { postMessage: () => {}, terminate: () => {} };
     expect(messageOf(() => pool.watch(ofTheWeb))).toContain('reap(portId, { force: true })');

@@ -159,7 +159,7 @@ describe('capabilities()', () => {
       });
       const sentences = border.advice(found).join('\n');
       expect(sentences).toContain('This is a sandbox: Node may not make workers: --allow-worker lifts that.');
-      expect(sentences).toContain('instanceof is false for them');
+      expect(sentences).toContain('their classes are not those of this realm');
       const page = { ...found, runtime: { name: 'browser', version: 'x' } } as const;
       expect(border.advice(page).join('\n')).toContain(
         'No Web Locks, they are refused: SecurityError: pool.watch(worker)',

@@ -184,6 +184,8 @@ describe('memory', () => {
     vi.stubGlobal('WebAssembly', { Memory, validate: () => true });
     const create = (): PagePool => PagePool.createSync({ ...options, engine: 'wasm' });
     expect(codeOf(create)).toBe('POOL_ERR_MEMORY_LIMIT');
-    expect(messageOf(create)).toContain('pageCount=16, pageBytes=4096, or allow more addresses (ulimit -v)');
+    expect(messageOf(create)).toContain(
+      'pageCount=16, pageBytes=4096, or close other pools; a shared Wasm memory takes 10 GiB of addresses',
+    );
   });
 });
