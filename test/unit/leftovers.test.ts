@@ -9,7 +9,7 @@ import { loadAnotherRealm } from '../support/realm.js';
 
 const isLong = process.env.LONG === '1';
 /** Rounds, and pools of each. */
-const [ROUNDS, POOLS] = isLong ? [5, Number(process.env.POOLS ?? 300)] : [3, 150];
+const [ROUNDS, POOLS] = isLong ? [5, Number(process.env.POOLS ?? 1000)] : [3, 150];
 const BYTES_A_POOL = isLong ? 8192 : 65_536;
 
 afterEach(() => vi.unstubAllGlobals());
