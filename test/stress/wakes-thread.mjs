@@ -45,9 +45,8 @@ const ENDS = ['POOL_ERR_TIMEOUT', 'POOL_ERR_PEER_GONE'];
 /** Waits by `start`, as a wait of that kind: what it brings, undefined where it was given up. */
 async function wait(kind, start, isBySignal = false) {
   const { aborter, options } = chooseEnd(isBySignal);
-  const place = 1 + kinds.indexOf(kind);
   if (aborter !== undefined) aborters.add(aborter);
-  count(place, 1);
+  const leave = enter(kind);
   count(0, -1);
   try {
     return await start(options);
@@ -56,9 +55,30 @@ async function wait(kind, start, isBySignal = false) {
     return undefined;
   } finally {
     count(0, 1);
-    count(place, -1);
+    leave();
     aborters.delete(aborter);
   }
+}
+
+/** Kinds of this thread's waits for packets' room, in their line: a small packet behind a large one waits with it. */
+const line = [];
+
+/** One more waits for that kind; of a line, the first one alone. Returns what ends it. */
+function enter(kind) {
+  const place = { word: 1 + kinds.indexOf(kind) };
+  if (!kind.startsWith('room ')) {
+    count(place.word, 1);
+    return () => count(place.word, -1);
+  }
+  line.push(place);
+  if (line[0] === place) count(place.word, 1);
+  return () => {
+    const wasFirst = line[0] === place;
+    line.splice(line.indexOf(place), 1);
+    if (!wasFirst) return;
+    if (line.length > 0) count(line[0].word, 1);
+    count(place.word, -1);
+  };
 }
 
 /** One thing was handed over. */
