@@ -106,7 +106,7 @@ export function faultsOf(text) {
     const drop = (what) => put(offset + indent, line.length - indent, '', what);
     if (/^return;$|^if \(.*\) (return|continue|break)\b.*;$/.test(bare)) drop('an early return is left out');
     else if (
-      /^(store<|astore\(|this\.astore\(|Atomics\.|[iu](16|32)\[.*\] = |f64\[.*\] = )/.test(bare) &&
+      /^(store<|astore\(|this\.astore\(|Atomics\.|[iu](16|32)\[.*\] = )/.test(bare) &&
       bare.endsWith(';')
     )
       drop('a store is left out');
