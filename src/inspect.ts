@@ -9,3 +9,4 @@ export type {
   ObservedWait,
   PoolSnapshot,
 } from './inspect/snapshot.js';
+export type { Holder } from './reports/holders.js';
