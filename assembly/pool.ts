@@ -25,13 +25,13 @@ import {
   port,
   portId,
   ring,
-  unitMask,
   unitBytesShift,
+  unitLimit,
   unitsPerPageShift,
 } from './context';
 import { leaveFragmentPage } from './fragment';
 import { inspect, pageOf, unitOf } from './handle';
-import { alloc, takeTop, releaseChecked, releaseFast } from './refcount';
+import { alloc, release, releaseFast, takeTop } from './refcount';
 import { countMany } from './stats';
 import { ringPop } from './ring';
 
@@ -70,8 +70,9 @@ export function releaseBulk(address: usize, count: u32): u32 {
   let recycled: u32 = 0;
   for (; done < count; done++) {
     const handle = load<u32>(address + ((<usize>done) << 2));
-    if (releaseFast(handle)) recycled += 1;
-    else if (releaseChecked(handle) != OK) break;
+    const unit = unitOf(handle);
+    if (unit < unitLimit && releaseFast(handle, unit, pageOf(unit))) recycled += 1;
+    else if (release(handle) != OK) break;
   }
   countMany(COUNTER_RECYCLED, recycled);
   return done;

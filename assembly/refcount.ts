@@ -105,10 +105,7 @@ function allocRefill(): u32 {
  */
 // @ts-ignore: decorator
 @inline
-export function releaseFast(handle: u32): bool {
-  const unit = unitOf(handle);
-  if (unit >= unitLimit) return false;
-  const page = pageOf(unit);
+export function releaseFast(handle: u32, unit: u32, page: u32): bool {
   const descriptor = descriptorAddress(page);
   // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
   const word = rload(wordAddress(unit));
@@ -138,16 +135,38 @@ export function releaseFast(handle: u32): bool {
 
 /** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
 export function release(handle: u32): i32 {
-  if (!releaseFast(handle)) return releaseChecked(handle);
+  const unit = unitOf(handle);
+  if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
+  const page = pageOf(unit);
+  // Plain: owner only. Asked first: a page that is open for fragments never passes the fast check.
+  if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET)) return releaseCut(handle, unit, page);
+  if (!releaseFast(handle, unit, page)) return releaseChecked(handle, unit, page);
   count(COUNTER_RECYCLED);
   return OK;
 }
 
-/** Releases one reference, whatever it takes, or returns why not. */
-export function releaseChecked(handle: u32): i32 {
-  const unit = unitOf(handle);
-  if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
-  const page = pageOf(unit);
+/**
+ * Takes a cut back on the own open page: users down instead of the count, so no atomics. What is none, or was cut into
+ * others' users, goes the long way.
+ */
+function releaseCut(handle: u32, unit: u32, page: u32): i32 {
+  // N22 no ordering needed: as N1.
+  const word = rload(wordAddress(unit));
+  const row = held(page);
+  const cut = load<u32>(port + PORT_FRAGMENT_OFFSET); // plain: owner only
+  // The generation, to the handle's last bit, and one holder, as in releaseFast.
+  const wrong = rotl<u32>(word ^ 1, WORD_GENERATION_SHIFT) ^ generationSeed ^ (handle >>> unitBits);
+  if (wrong != 0 || row == 0 || (cut & 0xffff) == 0) return releaseChecked(handle, unit, page);
+  recordCut(row, cut);
+  store<u32>(wordAddress(unit), vacated(word)); // plain: the fragment's only holder
+  setHeld(page, row - 1);
+  store<u32>(port + PORT_FRAGMENT_OFFSET, cut - 1);
+  recordDone();
+  return OK;
+}
+
+/** Releases one reference, whatever it takes, or returns why not. The unit is one of the pool's. */
+function releaseChecked(handle: u32, unit: u32, page: u32): i32 {
   // A20 pairs with X8 in releaseShared: no reference of another port counts, so its word was written. Before the word.
   const references = aload(descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);
   // N18 no ordering needed: as N1; where the count is not the row, the exchange decides.
@@ -182,7 +201,6 @@ function releaseOwn(unit: u32, word: u32, page: u32, row: u32): i32 {
 /** A page of which others have references, too, or which is open for fragments. The handle was checked. */
 function releaseSlow(unit: u32, word: u32, page: u32, row: u32): i32 {
   if ((word & WORD_HOLDERS_MASK) == 1) {
-    if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET) && uncut(unit, word, page, row)) return OK;
     // Plain: the fragment's only holder; nobody else may write its word.
     store<u32>(wordAddress(unit), vacated(word));
   } else {
@@ -199,20 +217,6 @@ function releaseSlow(unit: u32, word: u32, page: u32, row: u32): i32 {
   }
   releaseShared(page, row);
   return OK;
-}
-
-/**
- * Takes a cut back on the own open page: users down instead of the count, so no atomics. False: its users are others'.
- */
-function uncut(unit: u32, word: u32, page: u32, row: u32): bool {
-  const cut = load<u32>(port + PORT_FRAGMENT_OFFSET); // plain: owner only
-  if ((cut & 0xffff) == 0) return false;
-  recordCut(row, cut);
-  store<u32>(wordAddress(unit), vacated(word)); // plain: the fragment's only holder
-  setHeld(page, row - 1);
-  store<u32>(port + PORT_FRAGMENT_OFFSET, cut - 1);
-  recordDone();
-  return true;
 }
 
 /** One reference of this port on the page goes: row down, then the count, or home when it was the last. */

@@ -48,8 +48,9 @@ export class PoolSteps extends CallSteps {
     let recycled = 0;
     for (; done < count; done++) {
       const handle = i32[(address + (done << 2)) >>> 2]!;
-      if (this.releaseFast(handle)) recycled += 1;
-      else if (this.releaseChecked(handle) !== OK) break;
+      const unit = this.unitOf(handle);
+      if (unit < this.unitLimit && this.releaseFast(handle, unit, this.pageOf(unit))) recycled += 1;
+      else if (this.release(handle) !== OK) break;
     }
     this.countMany(COUNTER_RECYCLED, recycled);
     return done;

@@ -73,11 +73,8 @@ export class RefcountSteps extends CacheSteps {
    * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing
    * changed, and `releaseChecked` finds out. No atomics.
    */
-  protected releaseFast(handle: number): boolean {
+  protected releaseFast(handle: number, unit: number, page: number): boolean {
     const { i32 } = this;
-    const unit = this.unitOf(handle);
-    if (unit >= this.unitLimit) return false;
-    const page = this.pageOf(unit);
     const descriptor = this.descriptorAddress(page);
     // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is
     // read.
@@ -110,16 +107,41 @@ export class RefcountSteps extends CacheSteps {
    * Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room.
    */
   release(handle: number): number {
-    if (!this.releaseFast(handle)) return this.releaseChecked(handle);
+    const unit = this.unitOf(handle);
+    if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
+    const page = this.pageOf(unit);
+    // Plain: owner only. Asked first: a page that is open for fragments never passes the fast check.
+    if (page === this.i32[(this.port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2]) return this.releaseCut(handle, unit, page);
+    if (!this.releaseFast(handle, unit, page)) return this.releaseChecked(handle, unit, page);
     this.count(COUNTER_RECYCLED);
     return OK;
   }
 
-  /** Releases one reference, whatever it takes, or returns why not. */
-  protected releaseChecked(handle: number): number {
-    const unit = this.unitOf(handle);
-    if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
-    const page = this.pageOf(unit);
+  /**
+   * Takes a cut back on the own open page: users down instead of the count, so no atomics. What is none, or was cut
+   * into others' users, goes the long way.
+   */
+  protected releaseCut(handle: number, unit: number, page: number): number {
+    const { i32 } = this;
+    const fragment = this.port + PORT_FRAGMENT_OFFSET;
+    // N22 no ordering needed: as N1.
+    const word = this.rload(this.wordAddress(unit));
+    const row = this.held(page);
+    const cut = i32[fragment >>> 2]!; // plain: owner only
+    // The generation, to the handle's last bit, and one holder, as in releaseFast.
+    const swapped = ((word ^ 1) << WORD_GENERATION_SHIFT) | (word >>> WORD_GENERATION_SHIFT);
+    const wrong = swapped ^ this.generationSeed ^ (handle >>> this.unitBits);
+    if (wrong !== 0 || row === 0 || (cut & 0xffff) === 0) return this.releaseChecked(handle, unit, page);
+    this.recordCut(row, cut);
+    i32[this.wordAddress(unit) >>> 2] = this.vacated(word); // plain: the fragment's only holder
+    this.setHeld(page, row - 1);
+    i32[fragment >>> 2] = cut - 1;
+    this.recordDone();
+    return OK;
+  }
+
+  /** Releases one reference, whatever it takes, or returns why not. The unit is one of the pool's. */
+  protected releaseChecked(handle: number, unit: number, page: number): number {
     // A20 pairs with X8 in releaseShared: no reference of another port counts, so its word was written. Before the
     // word.
     const references = this.aload(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);
@@ -155,11 +177,10 @@ export class RefcountSteps extends CacheSteps {
 
   /** A page of which others have references, too, or which is open for fragments. The handle was checked. */
   protected releaseSlow(unit: number, found: number, page: number, row: number): number {
-    const { i32, port } = this;
+    const { i32 } = this;
     const address = this.wordAddress(unit);
     let word = found;
     if ((word & WORD_HOLDERS_MASK) === 1) {
-      if (page === i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2] && this.uncut(unit, word, page, row)) return OK;
       // Plain: the fragment's only holder; nobody else may write its word.
       i32[address >>> 2] = this.vacated(word);
     } else {
@@ -176,23 +197,6 @@ export class RefcountSteps extends CacheSteps {
     }
     this.releaseShared(page, row);
     return OK;
-  }
-
-  /**
-   * Takes a cut back on the own open page: users down instead of the count, so no atomics. False: its users are
-   * others'.
-   */
-  protected uncut(unit: number, word: number, page: number, row: number): boolean {
-    const { i32 } = this;
-    const fragment = this.port + PORT_FRAGMENT_OFFSET;
-    const cut = i32[fragment >>> 2]!; // plain: owner only
-    if ((cut & 0xffff) === 0) return false;
-    this.recordCut(row, cut);
-    i32[this.wordAddress(unit) >>> 2] = this.vacated(word); // plain: the fragment's only holder
-    this.setHeld(page, row - 1);
-    i32[fragment >>> 2] = cut - 1;
-    this.recordDone();
-    return true;
   }
 
   /** One reference of this port on the page goes: row down, then the count, or home when it was the last. */
