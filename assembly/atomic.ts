@@ -38,6 +38,14 @@ export function rload(address: usize): u32 {
   return load<u32>(address);
 }
 
+/** Plain load of two neighbouring words, the one at the address in the low half: as `rload` of each. */
+// @ts-ignore: decorator
+@inline
+export function rload64(address: usize): u64 {
+  step(address);
+  return load<u64>(address);
+}
+
 /** Atomic store: a locked operation. */
 // @ts-ignore: decorator
 @inline

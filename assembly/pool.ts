@@ -26,12 +26,11 @@ import {
   portId,
   ring,
   unitBytesShift,
-  unitLimit,
   unitsPerPageShift,
 } from './context';
 import { leaveFragmentPage } from './fragment';
-import { inspect, pageOf, unitOf } from './handle';
-import { alloc, release, releaseFast, takeTop } from './refcount';
+import { inspect, unitOf } from './handle';
+import { alloc, release, releaseRun, takeRun } from './refcount';
 import { countMany } from './stats';
 import { ringPop } from './ring';
 
@@ -44,8 +43,7 @@ export function open(id: u32): void {
 export function allocBurst(address: usize, count: u32): u32 {
   let done: u32 = 0;
   while (done < count) {
-    const node = loaded;
-    let filled = load<u32>(node + NODE_COUNT_OFFSET); // plain: owner only
+    const filled = load<u32>(loaded + NODE_COUNT_OFFSET); // plain: owner only
     if (filled == 0) {
       const handle = alloc();
       if (handle == 0) break;
@@ -54,12 +52,9 @@ export function allocBurst(address: usize, count: u32): u32 {
       continue;
     }
     const run = filled < count - done ? filled : count - done;
-    for (let i: u32 = 0; i < run; i++) {
-      store<u32>(address + ((<usize>(done + i)) << 2), takeTop(node, filled));
-      filled -= 1;
-    }
-    done += run;
+    takeRun(address + ((<usize>done) << 2), filled, run);
     countMany(COUNTER_FAST, run);
+    done += run;
   }
   return done;
 }
@@ -67,15 +62,13 @@ export function allocBurst(address: usize, count: u32): u32 {
 /** Releases handles from the front until one is refused; how many. */
 export function releaseBulk(address: usize, count: u32): u32 {
   let done: u32 = 0;
-  let recycled: u32 = 0;
-  for (; done < count; done++) {
-    const handle = load<u32>(address + ((<usize>done) << 2));
-    const unit = unitOf(handle);
-    if (unit < unitLimit && releaseFast(handle, unit, pageOf(unit))) recycled += 1;
-    else if (release(handle) != OK) break;
+  while (true) {
+    const run = releaseRun(address + ((<usize>done) << 2), count - done);
+    countMany(COUNTER_RECYCLED, run);
+    done += run;
+    if (done == count || release(load<u32>(address + ((<usize>done) << 2))) != OK) return done;
+    done += 1;
   }
-  countMany(COUNTER_RECYCLED, recycled);
-  return done;
 }
 
 /** The fragment's first byte in this memory, or 0 when the handle is refused. */

@@ -18,7 +18,7 @@ import {
   COUNTER_RELEASED_REFCNT,
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
-  DESCRIPTOR_PINS_OFFSET,
+  DESCRIPTOR_SHIFT,
   ERR_FOREIGN_HANDLE,
   ERR_NOT_HELD,
   ERR_REF_OVERFLOW,
@@ -40,9 +40,11 @@ import {
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from './layout';
-import { aadd, acas, aload, aor, astore, rload } from './atomic';
+import { aadd, acas, aload, aor, astore, rload, rload64 } from './atomic';
 import { answer, flush, isActive, refill, spill } from './cache';
 import {
+  descriptors,
+  generationMask,
   generationSeed,
   ledger,
   loaded,
@@ -50,7 +52,9 @@ import {
   port,
   unitBits,
   unitLimit,
+  unitMask,
   unitsPerPageShift,
+  words,
 } from './context';
 import { invariant } from './debug';
 import {
@@ -85,6 +89,37 @@ export function takeTop(node: usize, filled: u32): u32 {
   return handleOf(unit, word);
 }
 
+/**
+ * Takes `run` pages from the top of the loaded magazine, which has `filled`, and writes their handles at `address`.
+ * What takeTop does to one, for all at a time: the rows, the magazine's count once, then the words.
+ */
+export function takeRun(address: usize, filled: u32, run: u32): void {
+  // In locals: a global is read again in each turn.
+  const node = loaded;
+  const rows = ledger;
+  const allWords = words;
+  const unitShift = unitsPerPageShift;
+  const handleBits = unitBits;
+  const seed = generationSeed;
+  // Plain throughout, as in takeTop. A page with a row that is in the magazine yet was given to nobody.
+  const top = node + NODE_PAGES_OFFSET - 4 + ((<usize>filled) << 2);
+  const end = top - ((<usize>run) << 2);
+  for (let at = top; at != end; at -= 4) {
+    const page = load<u32>(at);
+    requireSpoiled(page, <u32>((at - node - NODE_PAGES_OFFSET) >>> 2) + 1);
+    store<u16>(rows + ((<usize>page) << 1), 1);
+  }
+  store<u32>(node + NODE_COUNT_OFFSET, filled - run);
+  for (let at = top; at != end; at -= 4) {
+    const unit = load<u32>(at) << unitShift;
+    const word = load<u32>(allWords + ((<usize>unit) << 2));
+    invariant((word & WORD_HOLDERS_MASK) == 0);
+    store<u32>(allWords + ((<usize>unit) << 2), word + 1);
+    store<u32>(address, (((word >>> WORD_GENERATION_SHIFT) ^ seed) << handleBits) | unit);
+    address += 4;
+  }
+}
+
 /** A whole page, or 0 when there is none. Any port's thread. No atomics when the cache hits. */
 export function alloc(): u32 {
   const node = loaded;
@@ -100,25 +135,33 @@ function allocRefill(): u32 {
 }
 
 /**
+ * Whether the handle is the one reference of a plain page, and this port's. `word` is the one of its unit. `bits` and
+ * `seed` are unitBits and generationSeed.
+ */
+// @ts-ignore: decorator
+@inline
+function isPlain(handle: u32, word: u32, descriptor: usize, row: u32, bits: u32, seed: u32): bool {
+  // A2 pairs with X8 in releaseShared, and X6 in pin.ts unpin: whoever gave its reference or its pin back is done with
+  // the bytes. Only stores follow, and they depend on the value read, which no machine lets them overtake; a count of 1
+  // seen by a holder stays 1, and with one holder no pin can come.
+  const countAndPins = rload64(descriptor + DESCRIPTOR_COUNT_OFFSET);
+  // Plain: the home state of a page with one holder is written by nobody else.
+  const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & HOME_SLOW_MASK;
+  // The generation, to the handle's last bit, and one holder: one comparison.
+  const wrong = rotl<u32>(word ^ 1, WORD_GENERATION_SHIFT) ^ seed ^ (handle >>> bits);
+  return ((countAndPins ^ 1) | <u64>(wrong | special | (row ^ 1))) == 0;
+}
+
+/**
  * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing
  * changed, and `releaseChecked` finds out. No atomics.
  */
 // @ts-ignore: decorator
 @inline
-export function releaseFast(handle: u32, unit: u32, page: u32): bool {
-  const descriptor = descriptorAddress(page);
+function releaseFast(handle: u32, unit: u32, page: u32): bool {
   // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
   const word = rload(wordAddress(unit));
-  // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow, and
-  // they depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
-  const references = rload(descriptor + DESCRIPTOR_COUNT_OFFSET);
-  // A3 pairs with X6 in pin.ts unpin: likewise for a pin; with one holder no pin can come.
-  const pins = rload(descriptor + DESCRIPTOR_PINS_OFFSET);
-  // Plain: the home state of a page with one holder is written by nobody else.
-  const special = load<u32>(descriptor + DESCRIPTOR_HOME_OFFSET) & HOME_SLOW_MASK;
-  // The generation, to the handle's last bit, and one holder: one comparison.
-  const wrong = rotl<u32>(word ^ 1, WORD_GENERATION_SHIFT) ^ generationSeed ^ (handle >>> unitBits);
-  if ((wrong | (references ^ 1) | pins | special | (held(page) ^ 1)) != 0) return false;
+  if (!isPlain(handle, word, descriptorAddress(page), held(page), unitBits, generationSeed)) return false;
   const node = loaded;
   const filled = load<u32>(node + NODE_COUNT_OFFSET);
   // N4 no ordering needed: a request that is not seen now is seen at the next release.
@@ -131,6 +174,51 @@ export function releaseFast(handle: u32, unit: u32, page: u32): bool {
   store<u32>(node + NODE_COUNT_OFFSET, filled + 1);
   setHeld(page, 0);
   return true;
+}
+
+/**
+ * Recycles the plain pages that the `count` handles at `address` start with, as far as the cache has room; how many.
+ * What releaseFast does to one, for all at a time: words and pages, the magazine's count once, then the rows.
+ */
+export function releaseRun(address: usize, count: u32): u32 {
+  // In locals: a global is read again in each turn.
+  const node = loaded;
+  const rows = ledger;
+  const allWords = words;
+  const allDescriptors = descriptors;
+  const unitShift = unitsPerPageShift;
+  const handleBits = unitBits;
+  const units = unitLimit;
+  const mask = unitMask;
+  const seed = generationSeed;
+  const generations = generationMask;
+  const filled = load<u32>(node + NODE_COUNT_OFFSET);
+  // N23 no ordering needed: a request that is not seen now is seen at the next release.
+  const limit = rload(port + PORT_LIMIT_OFFSET);
+  const first = node + NODE_PAGES_OFFSET + ((<usize>filled) << 2);
+  const room = limit > filled ? limit - filled : 0;
+  const last = first + ((<usize>(count < room ? count : room)) << 2);
+  let end = first;
+  for (; end != last; end += 4) {
+    const handle = load<u32>(address);
+    const unit = handle & mask;
+    if (unit >= units) break;
+    const page = unit >>> unitShift;
+    const place = allWords + ((<usize>unit) << 2);
+    // N24 no ordering needed: as N1. A handle that stands here twice is stale the second time.
+    const word = rload(place);
+    const descriptor = allDescriptors + ((<usize>page) << DESCRIPTOR_SHIFT);
+    if (!isPlain(handle, word, descriptor, load<u16>(rows + ((<usize>page) << 1)), handleBits, seed)) break;
+    spoil(page);
+    // Plain, as in releaseFast.
+    store<u32>(place, (((word >>> WORD_GENERATION_SHIFT) + 1) & generations) << WORD_GENERATION_SHIFT);
+    store<u32>(end, page);
+    address += 4;
+  }
+  const run = <u32>((end - first) >>> 2);
+  store<u32>(node + NODE_COUNT_OFFSET, filled + run);
+  for (let at = first; at != end; at += 4) store<u16>(rows + ((<usize>load<u32>(at)) << 1), 0);
+  return run;
 }
 
 /** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */

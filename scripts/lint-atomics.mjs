@@ -17,7 +17,7 @@ import { readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { filesBelow, isMain, Refusal, root, runScript } from './support.mjs';
 
-const WRAPPER = /\b(?:aload|rload|astore|acas|aadd|asub|aand|aor|axor|axchg|await32|anotify)(?:8|16|32)?\s*\(/g;
+const WRAPPER = /\b(?:aload|rload|astore|acas|aadd|asub|aand|aor|axor|axchg|await32|anotify)(?:8|16|32|64)?\s*\(/g;
 const RAW = /\b(?:atomic|Atomics)\s*\.\s*\w+/g;
 const WAITING = /^Atomics\s*\.\s*(?:wait|waitAsync|pause|isLockFree)$/;
 const LABEL = /^([ARXN])(\d+)\b[\s,:.]*/;

@@ -14,12 +14,11 @@ export const lockedBudget = {
   releaseBulk: { max: 0, descend: ['release'], what: 'burst, cache has room' },
   allocFragment: { max: 0, what: 'cut of the open fragment page' },
   'assembly/refcount/releaseShared': { max: 1, what: 'a fragment while others of its page live: the count' },
-  'assembly/refcount/releaseSlow': {
+  'assembly/refcount/releaseChecked': {
     max: 2,
     descend: ['assembly/refcount/releaseShared'],
-    what: 'a fragment held twice: word and count',
+    what: 'a fragment held twice: word and count; none while all references of the page are the own',
   },
-  'assembly/refcount/releaseChecked': { max: 0, what: 'all references of the page are the own' },
   retain: { max: 2, what: 'word and count; none while all references of the page are the own' },
   pin: { max: 1, what: 'one a call' },
   unpin: { max: 2, what: 'one a call: an earlier one, or the last' },

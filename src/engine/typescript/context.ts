@@ -37,6 +37,7 @@ import {
   LANE_SHIFT,
   OK,
   PORT_COUNTERS_OFFSET,
+  PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LOADED_OFFSET,
   PORT_SHIFT,
   RING_HEAD_OFFSET,
@@ -168,6 +169,8 @@ export class Context extends Words {
   readonly maxPorts: number;
   /** This port's counters, as an index of words. */
   readonly counters: number;
+  /** This port's word that names its open fragment page, as an index. */
+  readonly openPage: number;
   /** This port's row of the ledger. */
   readonly ledger: number;
   readonly descriptors: number;
@@ -211,6 +214,7 @@ export class Context extends Words {
     this.port = (this.ports + (portId << PORT_SHIFT)) | 0;
     this.maxPorts = header(HEADER_MAX_PORTS_OFFSET);
     this.counters = (this.port + PORT_COUNTERS_OFFSET) >>> 2;
+    this.openPage = (this.port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2;
     this.ledger = (header(HEADER_LEDGERS_OFFSET) + Math.imul(portId, header(HEADER_LEDGER_BYTES_OFFSET))) | 0;
     this.descriptors = header(HEADER_DESCRIPTORS_OFFSET);
     this.words = header(HEADER_WORDS_OFFSET);

@@ -22,8 +22,7 @@ export class PoolSteps extends CallSteps {
     const { i32 } = this;
     let done = 0;
     while (done < count) {
-      const node = this.loaded;
-      let filled = i32[(node + NODE_COUNT_OFFSET) >>> 2]!; // plain: owner only
+      const filled = i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]!; // plain: owner only
       if (filled === 0) {
         const handle = this.alloc();
         if (handle === 0) break;
@@ -31,12 +30,10 @@ export class PoolSteps extends CallSteps {
         done += 1;
         continue;
       }
-      const end = done + Math.min(filled, count - done);
-      this.countMany(COUNTER_FAST, end - done);
-      for (; done < end; done++) {
-        i32[(address + (done << 2)) >>> 2] = this.takeTop(node, filled);
-        filled -= 1;
-      }
+      const run = Math.min(filled, count - done);
+      this.takeRun(address + (done << 2), filled, run);
+      this.countMany(COUNTER_FAST, run);
+      done += run;
     }
     return done;
   }
@@ -45,15 +42,13 @@ export class PoolSteps extends CallSteps {
   releaseBulk(address: number, count: number): number {
     const { i32 } = this;
     let done = 0;
-    let recycled = 0;
-    for (; done < count; done++) {
-      const handle = i32[(address + (done << 2)) >>> 2]!;
-      const unit = this.unitOf(handle);
-      if (unit < this.unitLimit && this.releaseFast(handle, unit, this.pageOf(unit))) recycled += 1;
-      else if (this.release(handle) !== OK) break;
+    while (true) {
+      const run = this.releaseRun(address + (done << 2), count - done);
+      this.countMany(COUNTER_RECYCLED, run);
+      done += run;
+      if (done === count || this.release(i32[(address + (done << 2)) >>> 2]!) !== OK) return done;
+      done += 1;
     }
-    this.countMany(COUNTER_RECYCLED, recycled);
-    return done;
   }
 
   /** The fragment's first byte in this memory, as an int32, or 0 when the handle is refused. */

@@ -32,7 +32,6 @@ import {
   OK,
   PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_OFFSET,
-  PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
   WORD_GENERATION_SHIFT,
@@ -48,11 +47,33 @@ export class RefcountSteps extends CacheSteps {
     // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
     const page = i32[(node + NODE_PAGES_OFFSET - 4 + (filled << 2)) >>> 2]!;
     const unit = page << this.unitsPerPageShift;
-    const word = i32[this.wordAddress(unit) >>> 2]!;
+    const place = this.wordAddress(unit) >>> 2;
+    const word = i32[place]!;
     this.setHeld(page, 1);
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
-    i32[this.wordAddress(unit) >>> 2] = word + 1;
+    i32[place] = word + 1;
     return this.handleOf(unit, word);
+  }
+
+  /**
+   * Takes `run` pages from the top of the loaded magazine, which has `filled`, and writes their handles at `address`.
+   * What takeTop does to one, for all at a time: the rows, the magazine's count once, then the words.
+   */
+  protected takeRun(address: number, filled: number, run: number): void {
+    const { i32, u16, unitsPerPageShift, unitBits, generationSeed, loaded } = this;
+    const row = this.ledger >>> 1;
+    const words = this.words >>> 2;
+    const to = address >>> 2;
+    // Plain throughout, as in takeTop. A page with a row that is in the magazine yet was given to nobody.
+    const top = ((loaded + NODE_PAGES_OFFSET) >>> 2) + filled - 1;
+    for (let i = 0; i < run; i++) u16[row + i32[top - i]!] = 1;
+    i32[(loaded + NODE_COUNT_OFFSET) >>> 2] = filled - run;
+    for (let i = 0; i < run; i++) {
+      const unit = i32[top - i]! << unitsPerPageShift;
+      const word = i32[words + unit]!;
+      i32[words + unit] = word + 1;
+      i32[to + i] = (((word >>> WORD_GENERATION_SHIFT) ^ generationSeed) << unitBits) | unit;
+    }
   }
 
   /** A whole page, or 0 when there is none. Any port's thread. No atomics when the cache hits. */
@@ -69,34 +90,40 @@ export class RefcountSteps extends CacheSteps {
     return this.takeTop(this.loaded, this.i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]!);
   }
 
-  /**
-   * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing
-   * changed, and `releaseChecked` finds out. No atomics.
-   */
-  protected releaseFast(handle: number, unit: number, page: number): boolean {
-    const { i32 } = this;
+  /** Whether the handle is the one reference of a plain page, and this port's. `word` is the one of its unit. */
+  protected isPlain(handle: number, word: number, page: number): boolean {
     const descriptor = this.descriptorAddress(page);
-    // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is
-    // read.
-    const word = this.rload(this.wordAddress(unit));
     // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow,
     // and they depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
     const references = this.rload(descriptor + DESCRIPTOR_COUNT_OFFSET);
     // A3 pairs with X6 in typescript/pin.ts unpin: likewise for a pin; with one holder no pin can come.
     const pins = this.rload(descriptor + DESCRIPTOR_PINS_OFFSET);
     // Plain: the home state of a page with one holder is written by nobody else.
-    const special = i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & HOME_SLOW_MASK;
+    const special = this.i32[(descriptor + DESCRIPTOR_HOME_OFFSET) >>> 2]! & HOME_SLOW_MASK;
     // The generation, to the handle's last bit, and one holder: one comparison of the word with its halves swapped.
     const swapped = ((word ^ 1) << WORD_GENERATION_SHIFT) | (word >>> WORD_GENERATION_SHIFT);
     const wrong = swapped ^ this.generationSeed ^ (handle >>> this.unitBits);
-    if ((wrong | (references ^ 1) | pins | special | (this.held(page) ^ 1)) !== 0) return false;
+    return (wrong | (references ^ 1) | pins | special | (this.held(page) ^ 1)) === 0;
+  }
+
+  /**
+   * Recycles a plain page into a cache with room, if the handle is its one reference and this port's. False: nothing
+   * changed, and `releaseChecked` finds out. No atomics.
+   */
+  protected releaseFast(handle: number, unit: number, page: number): boolean {
+    const { i32 } = this;
+    const address = this.wordAddress(unit);
+    // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is
+    // read.
+    const word = this.rload(address);
+    if (!this.isPlain(handle, word, page)) return false;
     const node = this.loaded;
     const filled = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
     // N4 no ordering needed: a request that is not seen now is seen at the next release.
     if (filled >= this.rload(this.port + PORT_LIMIT_OFFSET)) return false;
     // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead
     // port's magazine counts as row 0.
-    i32[this.wordAddress(unit) >>> 2] = this.vacated(word);
+    i32[address >>> 2] = this.vacated(word);
     i32[(node + NODE_PAGES_OFFSET + (filled << 2)) >>> 2] = page;
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled + 1;
     this.setHeld(page, 0);
@@ -104,14 +131,44 @@ export class RefcountSteps extends CacheSteps {
   }
 
   /**
+   * Recycles the plain pages that the `count` handles at `address` start with, as far as the cache has room; how many.
+   * What releaseFast does to one, for all at a time: words and pages, the magazine's count once, then the rows.
+   */
+  protected releaseRun(address: number, count: number): number {
+    const { i32, u16, loaded, unitLimit } = this;
+    const row = this.ledger >>> 1;
+    const from = address >>> 2;
+    const filled = i32[(loaded + NODE_COUNT_OFFSET) >>> 2]!;
+    // N23 no ordering needed: a request that is not seen now is seen at the next release.
+    const room = this.rload(this.port + PORT_LIMIT_OFFSET) - filled;
+    const first = ((loaded + NODE_PAGES_OFFSET) >>> 2) + filled;
+    const most = Math.min(count, room);
+    let run = 0;
+    for (; run < most; run++) {
+      const handle = i32[from + run]!;
+      const unit = this.unitOf(handle);
+      if (unit >= unitLimit) break;
+      const page = this.pageOf(unit);
+      // N24 no ordering needed: as N1. A handle that stands here twice is stale the second time.
+      const word = this.rload(this.wordAddress(unit));
+      if (!this.isPlain(handle, word, page)) break;
+      // Plain, as in releaseFast.
+      i32[this.wordAddress(unit) >>> 2] = this.vacated(word);
+      i32[first + run] = page;
+    }
+    i32[(loaded + NODE_COUNT_OFFSET) >>> 2] = filled + run;
+    for (let i = 0; i < run; i++) u16[row + i32[first + i]!] = 0;
+    return run;
+  }
+
+  /**
    * Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room.
    */
   release(handle: number): number {
     const unit = this.unitOf(handle);
-    if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
     const page = this.pageOf(unit);
     // Plain: owner only. Asked first: a page that is open for fragments never passes the fast check.
-    if (page === this.i32[(this.port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2]) return this.releaseCut(handle, unit, page);
+    if (unit >= this.unitLimit || page === this.i32[this.openPage]) return this.releaseCut(handle, unit, page);
     if (!this.releaseFast(handle, unit, page)) return this.releaseChecked(handle, unit, page);
     this.count(COUNTER_RECYCLED);
     return OK;
@@ -123,6 +180,7 @@ export class RefcountSteps extends CacheSteps {
    */
   protected releaseCut(handle: number, unit: number, page: number): number {
     const { i32 } = this;
+    if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
     // N22 no ordering needed: as N1.
     const word = this.rload(this.wordAddress(unit));

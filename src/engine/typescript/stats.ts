@@ -12,9 +12,8 @@ export class StatsSteps extends EventSteps {
   protected count(counter: number): void {
     const { i32, counters } = this;
     const at = counters + (counter >>> 2);
-    const low = (i32[at]! + 1) | 0;
-    i32[at] = low; // plain: owner only
-    if (low === 0) i32[at + 1]! += 1;
+    // Plain: owner only. Kept short: V8 inlines by bytes of code.
+    if (++i32[at]! === 0) i32[at + 1]!++;
   }
 
   /** Counts several events. */

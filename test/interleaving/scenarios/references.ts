@@ -121,6 +121,30 @@ export const referenceScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'a burst given back and another one taken, one page of it shared, against its release',
+    threads: 2,
+    // Magazines of two pages.
+    options: { pageCount: 16 },
+    setup(pool) {
+      const pages = allocPages(pool, 0, 3);
+      pool.port(0).retain(pages[1]!, 1);
+      pool.give(0, 1, pages[1]!);
+      for (const [i, handle] of pages.entries()) pool.write(pool.scratch(0) + 4 * i, handle);
+      return [
+        [
+          ['releaseBulk', pool.scratch(0), 3],
+          ['allocBurst', pool.scratch(0), 2],
+        ],
+        [['release', pages[1]!]],
+      ];
+    },
+    outcome: ({ results, places }) => `${results[0]!.join(', ')}: ${places.slice(0, 3).join(', ')}`,
+    outcomes: {
+      '3, 2: cache 1, held by port 0, cache 0': 'port 1 released the shared page last',
+      '3, 2: held by port 0, cache 0, cache 0': 'port 0 did, and took it again',
+    },
+  },
+  {
     name: 'last releases of two fragments of a page',
     threads: 2,
     setup(pool) {
