@@ -15,7 +15,7 @@ export const CONTROL_BASE: u32 = 1024;
 /** "pgpl" in little-endian order. */
 export const MAGIC: u32 = 0x6c706770;
 /** Raised whenever a word of this file changes its place or its meaning. */
-export const ABI_VERSION: u32 = 7;
+export const ABI_VERSION: u32 = 8;
 
 // ------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
@@ -354,7 +354,7 @@ export const CLAIM_SEQ_SHIFT: u32 = 10;
 export const STRANDS_MASK: u32 = 0xff;
 export const STRANDS_SEQ_SHIFT: u32 = 8;
 
-// counters: 64-bit floats (exact to 2^53, and no BigInt), the port's thread only
+// counters: 64-bit integers, the low word first (TypeScript adds to the two words, no BigInt), the port's thread only
 export const PORT_COUNTERS_OFFSET: u32 = 256;
 export const COUNTER_FAST: u32 = 0;
 export const COUNTER_SLOW: u32 = 8;

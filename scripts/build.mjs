@@ -1,6 +1,7 @@
 // Builds the package: Wasm binaries, their gate, the bundles and the declarations, each only when its inputs changed.
 //
 //   assembly/ --asc--> build/wasm/core.<target>.wasm --gate--> build/generated/core-wasm.js --+
+//   src/inspector/ --esbuild--> build/generated/inspector-files.js ---------------------------+
 //   src/ -----------------------------------------------------------------------esbuild-------+--> build/*.js
 //   src/ -------------------------------------------------------------------------tsc------------> build/*.d.ts
 //
@@ -10,6 +11,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { inlineCore } from './inline-core.mjs';
+import { inlineInspector } from './inline-inspector.mjs';
 import { publishTypes } from './publish-types.mjs';
 import {
   buildDir,
@@ -63,10 +65,27 @@ async function buildWasm(targets) {
   });
 }
 
+/** The inspector's page and thread, as one module. */
+async function inspectorFiles() {
+  const inputs = [
+    ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'package-lock.json'],
+    'scripts/inline-inspector.mjs',
+  ];
+  const outputs = ['build/generated/inspector-files.js', 'build/generated/inspector-files.d.ts'];
+  return unlessFresh('inspector', { inputs, outputs }, async () => {
+    const { js, types } = await inlineInspector();
+    writeFileSync(join(root, outputs[0]), js);
+    writeFileSync(join(root, outputs[1]), types);
+  });
+}
+
 async function bundle() {
   const entries = [...entryPoints(), ...commands()].filter((path) => existsSync(join(root, path)));
   const outputs = entries.map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.js'));
-  const inputs = ['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'package.json', 'scripts/build.mjs'];
+  const inputs = [
+    ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'build/generated/inspector-files.js'],
+    ...['package.json', 'scripts/build.mjs'],
+  ];
   return unlessFresh('bundle', { inputs, outputs }, async () => {
     for (const file of filesBelow(join(buildDir, 'chunks'))) rmSync(file);
     await build({
@@ -125,6 +144,7 @@ export async function buildAll({ targets = wasmTargets, isTyped = true } = {}) {
       writeFileSync(core.replace(/\.js$/, '.d.ts'), inlined.types);
       made.push('core-wasm');
     }
+    if (await inspectorFiles()) made.push('inspector');
     if (await bundle()) made.push('bundle');
     if (isTyped && (await declare())) made.push('types');
     if (made.length > 0) console.log(`built ${made.join(', ')} in ${Math.round(performance.now() - started)} ms`);

@@ -20,11 +20,14 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { pageFiles } from './inline-inspector.mjs';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
 const CORE_LIMIT_BYTES = 67 * 1024;
 const USER_LIMIT_BYTES = 3 * 1024;
+/** The inspector's page, as a browser loads it. */
+const PAGE_LIMIT_BYTES = 60 * 1024;
 /** What an entry adds to a program that uses the core. Packets of new memory, and sends that wait, are 0.7 KB. */
 const ADDED_LIMIT_BYTES = { packet: 11.5 * 1024, border: 6 * 1024, web: 15 * 1024, worklet: 2 * 1024 };
 
@@ -96,6 +99,8 @@ await runScript(async () => {
   const foreign = user.inputs.filter((path) => !/^src\/user(?:\/|\.ts$)/.test(path));
   if (foreign.length > 0) throw new Refusal(`pagepool/user contains ${foreign} (expected nothing of the core)`);
   if (user.text.includes('WebAssembly')) throw new Refusal('pagepool/user names WebAssembly (expected none of it)');
+  const page = Object.values(await pageFiles()).reduce((sum, [, text]) => sum + gzipSync(text, { level: 9 }).length, 0);
+  hold("the inspector's page", page, PAGE_LIMIT_BYTES);
   for (const [entry, limit] of Object.entries(ADDED_LIMIT_BYTES)) {
     hold(`what pagepool/${entry} adds`, added[entry], limit);
   }

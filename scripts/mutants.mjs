@@ -105,10 +105,7 @@ export function faultsOf(text) {
     const indent = line.length - line.trimStart().length;
     const drop = (what) => put(offset + indent, line.length - indent, '', what);
     if (/^return;$|^if \(.*\) (return|continue|break)\b.*;$/.test(bare)) drop('an early return is left out');
-    else if (
-      /^(store<|astore\(|this\.astore\(|Atomics\.|[iu](16|32)\[.*\] = |f64\[.*\] = )/.test(bare) &&
-      bare.endsWith(';')
-    )
+    else if (/^(store<|astore\(|this\.astore\(|Atomics\.|[iu](16|32)\[.*\] = )/.test(bare) && bare.endsWith(';'))
       drop('a store is left out');
     else if (/^(this|[a-zA-Z_.#?]+)(\.[#a-zA-Z_?.]+)* [+-]?= .*;$/.test(bare) && !isField(text, offset, bare))
       drop('an assignment is left out');

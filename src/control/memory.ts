@@ -16,7 +16,6 @@ export class PoolMemory {
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
   readonly u16: Uint16Array;
-  readonly f64: Float64Array;
   /** The whole memory as far as it is known to reach; ask `reach` first where it may be too short. */
   bytes: Uint8Array;
   #byteLength: number;
@@ -28,7 +27,6 @@ export class PoolMemory {
     this.i32 = new Int32Array(buffer);
     this.u32 = new Uint32Array(buffer);
     this.u16 = new Uint16Array(buffer);
-    this.f64 = new Float64Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.#byteLength = buffer.byteLength;
   }

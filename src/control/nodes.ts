@@ -62,12 +62,23 @@ export function pinCount({ memory, geometry }: SharedWords, page: number): numbe
   return loadWord(memory, descriptorAt(geometry, page) + DESCRIPTOR_PINS_OFFSET) & PIN_COUNT_MASK;
 }
 
+/** One counter of the port whose block is given, exact to 2^53. Plain: for reports. */
+export function counterAt({ u32 }: PoolMemory, block: number, counter: number): number {
+  const low = (block + PORT_COUNTERS_OFFSET + counter) >>> 2;
+  // A carry between the reads of the two words would show one from before it and one from after.
+  for (;;) {
+    const high = u32[low + 1] as number;
+    const value = high * 2 ** 32 + (u32[low] as number);
+    if (u32[low + 1] === high) return value;
+  }
+}
+
 /** The sum of some counters over all ports. Plain: for reports. */
 export function counterSum({ memory, geometry }: SharedWords, counters: readonly number[]): number {
   let sum = 0;
   for (let id = 0; id < geometry.maxPorts; id++) {
-    const first = portOffset(geometry, id) + PORT_COUNTERS_OFFSET;
-    for (const counter of counters) sum += memory.f64[(first + counter) >>> 3] as number;
+    const block = portOffset(geometry, id);
+    for (const counter of counters) sum += counterAt(memory, block, counter);
   }
   return sum;
 }

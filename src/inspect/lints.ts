@@ -164,7 +164,9 @@ function queuesCanHoldAll({ last, observed }: Evidence): Lint[] {
   return [
     {
       name: 'queue-can-hold-all',
-      what: `channels have room for ${entries} entries together, ${titleOf(largest)} for ${largest.capacity}, and the pool has ${last.pageCount} pages: all of them can wait in queues, with none left to answer in`,
+      what:
+        `channels have room for ${entries} entries together, ${titleOf(largest)} for ${largest.capacity}, and the ` +
+        `pool has ${last.pageCount} pages: all of them can wait in queues, with none left to answer in`,
       remedy: `give each a capacity of ${each} or less, or create the pool with more than ${entries} pages`,
       channel: largest.name,
     },
@@ -179,7 +181,9 @@ function portsNotReaped(evidence: Evidence): Lint[] {
       return {
         name: 'port-not-reaped' as const,
         what: `${nameOf(port)} was reported dead and is set aside: its thread might live, so nobody takes what it has`,
-        remedy: `audit() takes it back when nothing moves; reap(${port.portId}, { force: true }) when the thread is known to be dead`,
+        remedy:
+          `audit() takes it back when nothing moves; reap(${port.portId}, { force: true }) when the thread is known ` +
+          'to be dead',
         portId: port.portId,
       };
     }
@@ -191,7 +195,9 @@ function portsNotReaped(evidence: Evidence): Lint[] {
     if (port.state !== 'attached' || !isStill) return [];
     return {
       name: 'port-not-reaped' as const,
-      what: `${nameOf(port)} was in the middle of a step in each of the last ${history.length} snapshots, with no count moved: its thread has stopped there, or is dead`,
+      what:
+        `${nameOf(port)} was in the middle of a step in each of the last ${history.length} snapshots, with no count ` +
+        'moved: its thread has stopped there, or is dead',
       remedy: `watch() workers when they are started, or reap(${port.portId}) when the thread is dead`,
       portId: port.portId,
     };
@@ -240,7 +246,8 @@ function neverRecycled(evidence: Evidence): Lint[] {
       name: 'never-recycled',
       what: 'at least half of what is allocated comes from the provider and goes back to it, instead of being recycled',
       remedy:
-        'release pages before they are unpinned, call trim() less often, and size the first provider so that the reserve is for peaks alone',
+        'release pages before they are unpinned, call trim() less often, and size the first provider so that the ' +
+        'reserve is for peaks alone',
     },
   ];
 }
@@ -257,7 +264,9 @@ function pagesTooLarge({ last, observed }: Evidence): Lint[] {
   return [
     {
       name: 'pages-too-large',
-      what: `${entries} messages in channels have ${Math.round(mean)} bytes on average, and a whole page of ${last.pageBytes} each`,
+      what:
+        `${entries} messages in channels have ${Math.round(mean)} bytes on average, and a whole page of ` +
+        `${last.pageBytes} each`,
       remedy: 'cut them with allocFragment(bytes) or take(bytes), or create the pool with smaller pages',
     },
   ];
@@ -274,7 +283,9 @@ function manyParts({ last, observed }: Evidence): Lint[] {
   return [
     {
       name: 'pages-too-small',
-      what: `${messages} messages in channels have ${mean.toFixed(1)} fragments each on average, on pages of ${last.pageBytes} bytes`,
+      what:
+        `${messages} messages in channels have ${mean.toFixed(1)} fragments each on average, on pages of ` +
+        `${last.pageBytes} bytes`,
       remedy: 'create the pool with larger pages',
     },
   ];
@@ -326,7 +337,9 @@ function leftOver({ last, observed }: Evidence): Lint[] {
   return [
     {
       name: 'pages-too-small',
-      what: `${fragments} fragments have ${Math.round(mean)} bytes on average, so a page of ${last.pageBytes} has ${perPage} of them, and ${Math.round(100 * waste)} % of it is left over`,
+      what:
+        `${fragments} fragments have ${Math.round(mean)} bytes on average, so a page of ${last.pageBytes} has ` +
+        `${perPage} of them, and ${Math.round(100 * waste)} % of it is left over`,
       remedy: 'create the pool with larger pages',
     },
   ];
@@ -353,7 +366,9 @@ function leakSuspects({ held, last, leakMs }: Evidence): Lint[] {
     const port = last.ports[portId] as ObservedPort;
     return {
       name: 'leak-suspect' as const,
-      what: `${nameOf(port)} has held ${pages.length} ${pages.length === 1 ? 'page' : 'pages'} without a move for ${((last.atMs - sinceMs) / 1000).toFixed(1)} s or longer`,
+      what:
+        `${nameOf(port)} has held ${pages.length} ${pages.length === 1 ? 'page' : 'pages'} without a move for ` +
+        `${((last.atMs - sinceMs) / 1000).toFixed(1)} s or longer`,
       remedy: "release what is not needed; leaks: 'all' in that thread has the stacks of what it holds",
       portId,
       pages: pages.slice(0, FIRST_PAGES),
@@ -383,7 +398,9 @@ function laggingOwner(evidence: Evidence): Lint[] {
     const isGone = last.provider.state === 'gone';
     return {
       name: 'lagging-owner' as const,
-      what: `${nameOf(port)} has asked for ${port.wanted} pages, and the thread that calls the provider ${isGone ? 'is gone' : 'has not answered'}`,
+      what:
+        `${nameOf(port)} has asked for ${port.wanted} pages, and the thread that calls the provider ` +
+        `${isGone ? 'is gone' : 'has not answered'}`,
       remedy: isGone
         ? 'create the pool in a thread that lives as long as the pool: no other one can call its provider'
         : 'let the thread that created the pool return to its event loop, or call poll() there',
@@ -407,7 +424,9 @@ function slowConsumers(evidence: Evidence): Lint[] {
     const isIdle = waiting.receivers > 0;
     return {
       name: 'slow-consumer' as const,
-      what: `channel ${JSON.stringify(name)} was full in each of the last snapshots: ${pending} of ${capacity} entries, ${waiting.senders} threads wait for room${dropsAgain ? ', and entries are dropped' : ''}`,
+      what:
+        `channel ${JSON.stringify(name)} was full in each of the last snapshots: ${pending} of ${capacity} entries, ` +
+        `${waiting.senders} threads wait for room${dropsAgain ? ', and entries are dropped' : ''}`,
       remedy: isIdle
         ? 'a receiver waits there all the same: let it return to its event loop'
         : 'receive in more threads, or with receiveBurst; or send less',

@@ -4,10 +4,13 @@
 // is bounded by the pool: the last readings, and a mark a page that is held.
 
 import { layoutHash } from '#core-wasm';
+import { STATE_ACTIVE } from '../../assembly/layout.js';
+import { poolState } from '../control/state.js';
 import { monotonicMs } from '../platform/clock.js';
 import { isPagePool, portOf } from '../pool/enrolled.js';
 import type { PagePool } from '../pool/page-pool.js';
 import { openShare, type PoolShare } from '../pool/share.js';
+import { findHolders, type Holder } from '../reports/holders.js';
 import { HeldPages } from './held-pages.js';
 import { type Lint, type LintOptions, lintsOf, resolveLintOptions } from './lints.js';
 import { type Observed, type ObservedRates, type PoolSnapshot, readPool } from './snapshot.js';
@@ -72,6 +75,19 @@ export class Observer {
     const snapshot = { ...reading, rates: before === undefined ? null : ratesBetween(before, reading) };
     this.#history = [...this.#history, snapshot].slice(-HISTORY);
     return snapshot;
+  }
+
+  /**
+   * Who has pages now: threads with references or a cache, channels with entries, tokens, answers not collected;
+   * each with its first pages and as a sentence. Approximate while threads work. Some ten nanoseconds a page.
+   */
+  holders(): Holder[] {
+    const holders = findHolders(this.#observed);
+    // Who has not run since the closing began is news of a pool that closes.
+    if (poolState(this.#observed.memory) !== STATE_ACTIVE) return holders;
+    return holders
+      .filter(({ kind }) => kind !== 'running')
+      .map((holder) => ({ ...holder, text: holder.text.replace(/ and has not run since$/, '') }));
   }
 
   /**

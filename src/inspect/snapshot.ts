@@ -14,6 +14,8 @@ import {
   COUNTER_COUNT,
   HEADER_BYTES,
   HEADER_FREED_OFFSET,
+  LANE_RECEIVED_OFFSET,
+  LANE_SENT_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   PORT_WANT_OFFSET,
   RECORD_NONE,
@@ -23,7 +25,7 @@ import {
 import { claimOf, reaperOf, type SharedWords, threadOf } from '../control/claims.js';
 import { digestOf } from '../control/digest.js';
 import { titleOf } from '../control/geometry.js';
-import { loadWord, waitingPorts } from '../control/nodes.js';
+import { laneOffset, loadWord, waitingPorts } from '../control/nodes.js';
 import { ownerState } from '../control/owner.js';
 import { portOffset } from '../control/places.js';
 import { inflight, poolState } from '../control/state.js';
@@ -64,6 +66,11 @@ export interface ObservedPort extends PortStats {
   readonly wanted: number;
   /** It was in the middle of a step. */
   readonly isInStep: boolean;
+  /**
+   * Entries that it sent and took out, in the order of `channels`, modulo 2^32, dropped ones included. They go
+   * on when another thread claims the port.
+   */
+  readonly lanes: readonly { readonly sent: number; readonly received: number }[];
   readonly waits: readonly ObservedWait[];
 }
 
@@ -206,6 +213,12 @@ function observePort(words: SharedWords, id: number, totals: Float64Array, since
     held: 0,
     wanted: isFree ? 0 : loadWord(memory, block + PORT_WANT_OFFSET),
     isInStep: loadWord(memory, block + PORT_RECORD_KIND_OFFSET) !== RECORD_NONE,
+    lanes: geometry.channels
+      .filter(({ isCalls }) => !isCalls)
+      .map((channel) => ({
+        sent: loadWord(memory, laneOffset(channel, id) + LANE_SENT_OFFSET),
+        received: loadWord(memory, laneOffset(channel, id) + LANE_RECEIVED_OFFSET),
+      })),
     waits: whats.map((what) => ({ what, forMs: since(`port ${id}, claim ${claim}: ${what}`) })),
   };
 }

@@ -276,8 +276,10 @@ function* releaseRows(port: DeadPort, findings: Findings): Steps<void> {
 }
 
 function addToCounter({ memory, offset }: DeadPort, counter: number, amount: number): void {
-  const index = (offset + PORT_COUNTERS_OFFSET + counter) >>> 3;
-  memory.f64[index] = (memory.f64[index] as number) + amount;
+  const low = (offset + PORT_COUNTERS_OFFSET + counter) >>> 2;
+  const sum = (memory.u32[low] as number) + amount;
+  memory.u32[low] = sum;
+  if (sum >= 2 ** 32) memory.u32[low + 1] = (memory.u32[low + 1] as number) + 1;
 }
 
 /** Takes over the ports that the dead thread was reaping. */

@@ -32,7 +32,6 @@ import {
   LANE_FAILED_OFFSET,
   LANE_RECEIVED_OFFSET,
   LANE_SENT_OFFSET,
-  PORT_COUNTERS_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
   REPLY_CHANNEL_OFFSET,
@@ -46,6 +45,7 @@ import type { ChannelGeometry } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
 import {
   cachedPages,
+  counterAt,
   homeState,
   laneSum,
   loadWord,
@@ -292,8 +292,7 @@ export function readChannel(words: SharedWords, channel: ChannelGeometry): Chann
 /** One port's part; its counters are added to `totals`. */
 export function readPort({ memory, geometry }: SharedWords, id: number, totals: Float64Array): PortStats {
   const block = portOffset(geometry, id);
-  const first = (block + PORT_COUNTERS_OFFSET) >>> 3;
-  const counters = memory.f64.slice(first, first + COUNTER_COUNT);
+  const counters = Float64Array.from({ length: COUNTER_COUNT }, (_, i) => counterAt(memory, block, i << 3));
   for (const [i, count] of counters.entries()) totals[i] = (totals[i] as number) + count;
   const isClaimed = (claimOf(memory, geometry, id) & CLAIM_STATE_MASK) !== CLAIM_FREE;
   return {

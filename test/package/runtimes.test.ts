@@ -143,7 +143,7 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
   });
 
   test.skipIf(!isHere)('is told by the doctor what to do', async () => {
-    const args = ['node_modules/pagepool/build/doctor.js', 'doctor'];
+    const args = ['node_modules/pagepool/build/command.js', 'doctor'];
     const table = await run(program, [...prefix, ...args], consumer);
     expect(table).toMatchObject({ stderr: '', end: 0 });
     expect(table.stdout).toContain(`pagepool on ${name.split(' ')[0]?.toLowerCase()} ${found.version}`);

@@ -26,7 +26,7 @@ import { needsCopy, verdictFrom } from '../../src/border/verdict.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { HUNG_MS } from '../support/waiting.js';
 
-const doctor = fileURLToPath(new URL('../../build/doctor.js', import.meta.url));
+const doctor = fileURLToPath(new URL('../../build/command.js', import.meta.url));
 const seed = chooseSeed('border');
 
 let pool: PagePool;

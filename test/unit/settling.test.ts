@@ -820,8 +820,8 @@ describe('what stands half done beside the record', () => {
     expect(scene.reap().suspects).toEqual([PAGE]);
     expect(scene.get(scene.descriptor() + DESCRIPTOR_SUSPECT_OFFSET)).toBe(1);
     expect(scene.get(scene.block + PORT_COUNTING_OFFSET)).toBe(0);
-    const counters = new Float64Array(scene.port.memory.bytes.buffer, scene.block + PORT_COUNTERS_OFFSET, 16);
-    expect([counters[COUNTER_SUSPECT / 8], counters[COUNTER_REPAIRED / 8]]).toEqual([1, 0]);
+    const counters = new BigUint64Array(scene.port.memory.bytes.buffer, scene.block + PORT_COUNTERS_OFFSET, 16);
+    expect([counters[COUNTER_SUSPECT / 8], counters[COUNTER_REPAIRED / 8]]).toEqual([1n, 0n]);
   });
 
   it.each([

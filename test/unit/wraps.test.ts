@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest';
 import {
   CHANNEL_NOT_EMPTY_OFFSET,
   CONTROL_BASE,
+  COUNTER_FAST,
+  COUNTER_RECYCLED,
   EMPTY,
   ERR_STALE_HANDLE,
   ERR_TOKEN_SPENT,
@@ -20,6 +22,7 @@ import {
   PORT_BELL_OFFSET,
   PORT_BYTES,
   PORT_CLAIM_OFFSET,
+  PORT_COUNTERS_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RELEASE_OFFSET,
   PORT_SPARE_OFFSET,
@@ -31,7 +34,7 @@ import {
 import { freePort } from '../../src/control/claims.js';
 import type { ChannelGeometry, Geometry, RingGeometry } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
-import { laneOffset, laneSum, loadWord, loanParts, pendingEntries } from '../../src/control/nodes.js';
+import { counterAt, laneOffset, laneSum, loadWord, loanParts, pendingEntries } from '../../src/control/nodes.js';
 import { portOffset } from '../../src/control/places.js';
 import { inflight } from '../../src/control/state.js';
 import type { Port } from '../../src/port/port.js';
@@ -110,6 +113,31 @@ describe.each(combinations)('with the engines %s', (_, kinds) => {
       expect(lapOf(a, ring, RING_HEAD_OFFSET)).toBeLessThan(start);
     },
   );
+
+  it.each([0, 1])('the counters of port %i carry into their high word', (id) => {
+    const from = 2 ** 32 - 3;
+    const prepare = (memory: PoolMemory, geometry: Geometry) => {
+      const counters = portOffset(geometry, id) + PORT_COUNTERS_OFFSET;
+      // Alike, since the audit compares them.
+      for (const counter of [COUNTER_FAST, COUNTER_RECYCLED]) put(memory, counters + counter, from);
+    };
+    const ports = open(prepare, { pageCount: 96 });
+    const { engine, geometry, memory, scratch } = ports[id] as Port;
+    const read = (counter: number) => counterAt(memory, portOffset(geometry, id), counter);
+    expect(engine.release(engine.alloc())).toBe(OK); // fills the cache
+    const before = read(COUNTER_FAST);
+    for (let i = 1; i <= 4; i++) {
+      expect(engine.release(engine.alloc())).toBe(OK);
+      expect([read(COUNTER_FAST), read(COUNTER_RECYCLED)]).toEqual([before + i, from + 1 + i]);
+    }
+    requireBalance(ports[0]);
+    prepare(memory, geometry);
+    const [fast, recycled] = [read(COUNTER_FAST), read(COUNTER_RECYCLED)];
+    expect(engine.allocBurst(scratch.ownAddress, 4)).toBe(4);
+    expect(engine.releaseBulk(scratch.ownAddress, 4)).toBe(4);
+    expect([read(COUNTER_FAST) - fast, read(COUNTER_RECYCLED) - recycled]).toEqual([4, 4]);
+    expect(read(COUNTER_FAST)).toBeGreaterThan(2 * 2 ** 32 - 1);
+  });
 
   it.each([
     ['both', 0xfffffffa, 0xfffffffa],

@@ -54,7 +54,6 @@ import { Words } from './atomic.js';
 export interface EngineMemory {
   readonly i32: Int32Array;
   readonly u16: Uint16Array;
-  readonly f64: Float64Array;
   /** The whole memory, as a view that reaches at least to `end`. */
   reach(end: number): Uint8Array;
 }
@@ -156,7 +155,6 @@ export class Lane {
 /** One port of one pool: the state that assembly/context.ts keeps in module globals. */
 export class Context extends Words {
   readonly u16: Uint16Array;
-  readonly f64: Float64Array;
   readonly memory: EngineMemory;
   readonly grow: ((end: number) => boolean) | undefined;
   readonly clear: (page: number) => void;
@@ -168,7 +166,7 @@ export class Context extends Words {
   /** Port 0's block. */
   readonly ports: number;
   readonly maxPorts: number;
-  /** This port's counters. */
+  /** This port's counters, as an index of words. */
   readonly counters: number;
   /** This port's row of the ledger. */
   readonly ledger: number;
@@ -204,7 +202,6 @@ export class Context extends Words {
     // Plain: the geometry was written once, before the first attach.
     const header = (offset: number): number => i32[(CONTROL_BASE + offset) >>> 2]!;
     this.u16 = memory.u16;
-    this.f64 = memory.f64;
     this.memory = memory;
     this.grow = grow;
     this.clear = clear ?? nothingElsewhere;
@@ -213,7 +210,7 @@ export class Context extends Words {
     this.ports = header(HEADER_PORTS_OFFSET);
     this.port = (this.ports + (portId << PORT_SHIFT)) | 0;
     this.maxPorts = header(HEADER_MAX_PORTS_OFFSET);
-    this.counters = (this.port + PORT_COUNTERS_OFFSET) | 0;
+    this.counters = (this.port + PORT_COUNTERS_OFFSET) >>> 2;
     this.ledger = (header(HEADER_LEDGERS_OFFSET) + Math.imul(portId, header(HEADER_LEDGER_BYTES_OFFSET))) | 0;
     this.descriptors = header(HEADER_DESCRIPTORS_OFFSET);
     this.words = header(HEADER_WORDS_OFFSET);

@@ -18,7 +18,7 @@ export interface TransformOptions {
 /** What a plain write has before it. */
 export const DEATH = '$.deaths && (yield "plain")';
 /** Names of views of shared words. */
-export const VIEWS = new Set(['i32', 'u32', 'u16', 'u8', 'f64']);
+export const VIEWS = new Set(['i32', 'u32', 'u16', 'u8']);
 
 /** The node that is visited, the bundle around it, and its new text. */
 export class Place {

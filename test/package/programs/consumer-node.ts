@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Fragment, PagePool } from 'pagepool';
+import { type Inspector, type InspectorOptions, serveInspector } from 'pagepool/inspector';
 import {
   connectInto,
   fragments,
@@ -38,4 +39,13 @@ export async function use(pool: PagePool): Promise<number> {
   );
   await writePacket(process.stdout, new Packet());
   return received + dropped + (await plain.finished);
+}
+
+export async function show(pool: PagePool): Promise<string> {
+  const options: InspectorOptions = { port: 0, host: 'localhost', token: undefined, ref: false };
+  const inspector: Inspector = await serveInspector(pool, options);
+  // @ts-expect-error only the loopback is served, and so there is no list of hosts
+  await serveInspector(pool.share(), { hosts: ['a'] });
+  await inspector[Symbol.asyncDispose]();
+  return `${inspector.url} ${inspector.port} ${inspector.token}`;
 }

@@ -1,19 +1,7 @@
-#!/usr/bin/env node
-// `npx pagepool doctor`: what the runtime that runs it allows, what each API does with pages, and what to do.
-//
-// The command of the package, not a module to import. Ends with 0 where pools are shared, with 1 where they are not,
-// with 2 when it was called wrongly.
+// `pagepool doctor`: what the runtime that runs it allows, what each API does with pages, and what to do.
 
-import { parseArgs } from 'node:util';
-import { advice } from './border/advice.js';
-import { type Capabilities, capabilities } from './border/capabilities.js';
-
-const USAGE = `Usage: pagepool doctor [--json]
-
-Tries what this runtime allows, and what its APIs do with views on shared pages.
-
-  --json   the same as one JSON object, for programs
-  --help   this text`;
+import { advice } from '../border/advice.js';
+import { type Capabilities, capabilities } from '../border/capabilities.js';
 
 /** What each verdict means for the reader. */
 const MEANINGS: Record<string, string> = {
@@ -23,25 +11,6 @@ const MEANINGS: Record<string, string> = {
   corrupted: 'takes pages and sees WRONG bytes',
   untried: 'not tried',
 };
-
-function request(): { json: boolean } {
-  try {
-    const { values, positionals } = parseArgs({
-      options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
-      allowPositionals: true,
-    });
-    if (values.help) {
-      console.log(USAGE);
-      process.exit(0);
-    }
-    const [command, ...others] = positionals;
-    if (command === 'doctor' && others.length === 0) return { json: values.json };
-    console.error(`${command === undefined ? 'no command' : `unknown: ${positionals.join(' ')}`}\n\n${USAGE}`);
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${USAGE}`);
-  }
-  process.exit(2);
-}
 
 const yes = (fact: boolean): string => (fact ? 'yes' : 'no');
 
@@ -72,8 +41,10 @@ function print(found: Capabilities): void {
   for (const sentence of sentences) console.log(`- ${sentence}`);
 }
 
-const { json } = request();
-const found = await capabilities();
-if (json) console.log(JSON.stringify({ ...found, advice: advice(found) }, null, 2));
-else print(found);
-process.exitCode = found.memory === 'local' ? 1 : 0;
+/** Prints it, as text or as JSON. The exit code: 0 where pools are shared, 1 where they are not. */
+export async function doctor(isJson: boolean): Promise<number> {
+  const found = await capabilities();
+  if (isJson) console.log(JSON.stringify({ ...found, advice: advice(found) }, null, 2));
+  else print(found);
+  return found.memory === 'local' ? 1 : 0;
+}
