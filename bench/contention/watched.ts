@@ -1,5 +1,5 @@
-// What an inspector costs the threads that work: the same crew alone, with an inspector that nobody looks at, and with a
-// client that takes every look.
+// What an inspector costs the threads that work: the same crew alone, with an inspector that nobody looks at, and with
+// a client that takes every look.
 //
 // The variants are crews of their own and take their rounds in turn; a client looks only while its crew's round lasts.
 // On a machine of two cores the inspector's thread takes its time from the crew's.
