@@ -82,7 +82,7 @@ rmSync(join(buildDir, 'test-reports', 'interleaving'), { recursive: true, force:
 if (await step('build', ['scripts/build.mjs'])) {
   if (isLong) {
     await step('browsers', ['scripts/browsers.mjs']);
-    await suite('long', ['--project', 'long'], { LONG: '1' });
+    await suite('long', [], { LONG: '1' });
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   } else {
     await steps([['browsers', ['scripts/browsers.mjs']], toolchainStep, ...builtSteps, ...lintSteps]);
