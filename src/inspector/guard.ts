@@ -42,8 +42,7 @@ export class Guard {
     const host = headers.host ?? '';
     if (!isLoopback(nameOf(host))) return refused(403, 'Host is not a name of this machine');
     const { origin } = headers;
-    if (origin !== undefined && origin !== `http:/${'/'}${host}`)
-      return refused(403, 'the request is of another origin');
+    if (origin !== undefined && origin !== `http://${host}`) return refused(403, 'the request is of another origin');
     const site = headers['sec-fetch-site'];
     const isFollowed = headers['sec-fetch-mode'] === 'navigate';
     if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isFollowed) {

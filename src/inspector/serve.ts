@@ -76,7 +76,7 @@ export async function serveInspector(source: PoolShare | PagePool, options: Insp
   if (!ref) worker.unref();
   const at = host.includes(':') ? `[${host}]` : host;
   const close = (): Promise<void> => thread.close();
-  return { url: `http:/${'/'}${at}:${bound}/?token=${token}`, port: bound, token, close, [asyncDispose]: close };
+  return { url: `http://${at}:${bound}/?token=${token}`, port: bound, token, close, [asyncDispose]: close };
 }
 
 /** This thread's end of it. */

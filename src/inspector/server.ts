@@ -164,9 +164,7 @@ function send(request: IncomingMessage, response: ServerResponse, { body, header
 
 function parse(url = ''): URL | null {
   // In front of any address a name is put, so that `//host` is a path.
-  return URL.canParse(`http:/${'/'}localhost${url}`) && url.startsWith('/')
-    ? new URL(`http:/${'/'}localhost${url}`)
-    : null;
+  return URL.canParse(`http://localhost${url}`) && url.startsWith('/') ? new URL(`http://localhost${url}`) : null;
 }
 
 /** `Promise.withResolvers`, which Node 20 does not have. */
