@@ -42,10 +42,9 @@ export function requireWaitOptions(call: string, options: unknown): WaitOptions 
 /** Whether it is a signal, of whatever realm; other targets of events are not. */
 function isSignal(signal: Signal): boolean {
   if (typeof signal !== 'object' || signal === null) return false;
-  const { aborted, addEventListener, removeEventListener } = signal;
-  return (
-    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
-  );
+  const { aborted, throwIfAborted, addEventListener, removeEventListener } = signal as Partial<Signal>;
+  const isAsked = typeof aborted === 'boolean' || typeof throwIfAborted === 'function';
+  return isAsked && typeof addEventListener === 'function' && typeof removeEventListener === 'function';
 }
 
 /** Throws unless `timeoutMs` is undefined, Infinity, or a number of milliseconds. */
@@ -124,6 +123,8 @@ function probeOnce<T>({ call, port, probe }: Wait<T>): T | undefined {
 
 function requireUnaborted(signal: Signal | undefined): void {
   if (signal?.aborted === true) throw signal.reason;
+  // One that can only be asked this way.
+  if (signal !== undefined && typeof signal.aborted !== 'boolean') signal.throwIfAborted();
 }
 
 /** One wait under way: woken by its event, its timers and its signal, whichever is first. */
