@@ -8,10 +8,12 @@ import {
   CLAIM_REAPING,
   CLAIM_SEQ_SHIFT,
   CLAIM_STATE_MASK,
+  CONTROL_BASE,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
   ERR_PIN,
+  HEADER_TAKER_OFFSET,
   HOME_HELD,
   HOME_PORT_SHIFT,
   HOME_STAMP_SHIFT,
@@ -26,7 +28,7 @@ import {
   RECORD_CLAIM,
   RECORD_CUT,
 } from '../../assembly/layout.js';
-import { claimOf, freePort, keepClaim } from '../../src/control/claims.js';
+import { claimOf, freePort, keepClaim, seatWord } from '../../src/control/claims.js';
 import { portOffset } from '../../src/control/places.js';
 import type { Port } from '../../src/port/port.js';
 import { PortReaper } from '../../src/recovery/port-reaper.js';
@@ -60,6 +62,16 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     pool.trim();
     expect(pool.inflight).toBe(0);
   }
+
+  it('clears the name of a dead taker, and nobody else’s', () => {
+    const taker = (CONTROL_BASE + HEADER_TAKER_OFFSET) >>> 2;
+    const other = portBeside(pool, kind);
+    Atomics.store(dead.memory.i32, taker, seatWord(other));
+    reapKnown(dead);
+    expect(Atomics.load(dead.memory.i32, taker)).toBe(seatWord(other));
+    reapKnown(other);
+    expect(Atomics.load(dead.memory.i32, taker)).toBe(0);
+  });
 
   it('takes back pages, fragments, the cache, entries and waiting bits of a dead port, and frees it', () => {
     const { engine, scratch } = dead;
