@@ -5,6 +5,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { sep } from 'node:path';
+import { cwd } from 'node:process';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
 import { assets, workerCode } from '#inspector-files';
@@ -79,6 +82,12 @@ export async function serveInspector(source: PoolShare | PagePool, options: Insp
   return { url: `http://${at}:${bound}/?token=${token}`, port: bound, token, close, [asyncDispose]: close };
 }
 
+/** A stack whose paths lead from the working directory: shorter, and a picture of it names nobody's folders. */
+function fromHere(stack: string): string {
+  const here = `${cwd()}${sep}`;
+  return stack.replaceAll(pathToFileURL(here).href, '').replaceAll(here, '');
+}
+
 /** This thread's end of it. */
 class InspectorThread {
   /** The port that it listens on. */
@@ -132,7 +141,9 @@ class InspectorThread {
   };
 
   #tellLeaks(pool: PagePool | undefined): void {
-    if (pool !== undefined) this.#say({ kind: 'leaks', leaks: pool.leaks().slice(0, LEAKS_MAX) });
+    if (pool === undefined) return;
+    const leaks = pool.leaks().slice(0, LEAKS_MAX);
+    this.#say({ kind: 'leaks', leaks: leaks.map((leak) => ({ ...leak, stack: fromHere(leak.stack) })) });
   }
 
   #say(message: ToInspector): void {

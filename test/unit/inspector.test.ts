@@ -235,6 +235,8 @@ describe('what is served', () => {
     })();
     const { looks, stop } = listen(inspector);
     await until(() => (looks.at(-1)?.leaks.length ?? 0) > 0);
+    // From the working directory on.
+    expect(looks.at(-1)?.leaks[0]?.stack).not.toContain(process.cwd());
     expect(looks.at(-1)?.leaks[0]).toMatchObject({
       page: expect.any(Number),
       stack: expect.stringContaining('takeForTheReport'),
