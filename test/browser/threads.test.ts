@@ -139,7 +139,7 @@ describe.each(isLong ? EVERY_BROWSER : EVERY_BROWSER.slice(0, 2))('%s', (_, laun
     });
 
     test('workers that end at any moment are reaped by their locks, and nothing is missing', async () => {
-      const count = isLong ? 20 : 8;
+      const count = 20;
       const result = await stage.play<Deaths>('deaths', { engine, seed, count });
       console.log(summaryOfDeaths(browser.name, engine, result));
       expectNothingLost(result, count);
