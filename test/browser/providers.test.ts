@@ -10,7 +10,7 @@ import { chooseSeed } from '../support/ports.js';
 import { ISOLATION } from '../support/serve.js';
 
 const isLong = process.env.LONG === '1';
-const KILLS = isLong ? 60 : 3;
+const KILLS = isLong ? 20 : 3;
 /** The providers, each with the engines that a short run takes; a long one takes both. */
 const CHURNS: readonly (readonly [provider: string, reserve: string | undefined, engines: readonly string[]])[] = [
   ['wasm-memory', undefined, ['wasm']],
