@@ -73,9 +73,10 @@ import {
 import { wake, wakeAll } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
 import { held, recordDone, recordEntry, recordNode, setHeld } from './ledger';
-import { release } from './refcount';
+import { releaseWithin } from './refcount';
 import { failCall } from './reply';
 import { entriesInside, nodeAddress, REPLACED, ringPop, ringPush } from './ring';
+import { touchStack } from './stack';
 
 /** The block of a channel, by its number: addresses of all blocks stand in a table. */
 // @ts-ignore: decorator
@@ -192,11 +193,11 @@ export function drop(lane: usize, node: usize): u32 {
     const handle = load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>taken) << ENTRY_SHIFT));
     // Where the row is full one reference goes first, then the entry's takes its place.
     const first = held(pageOf(unitOf(handle))) == LEDGER_MAX;
-    if (first) release(handle);
+    if (first) releaseWithin(handle);
     recordNode(node);
     take(node, taken, handle);
     recordDone();
-    if (!first) release(handle);
+    if (!first) releaseWithin(handle);
     taken += 1;
   }
   empty(node);
@@ -266,6 +267,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   const code = sendable(handle, offset, length);
   if (code != OK) return code;
   const lane = laneOf(block);
+  touchStack();
   const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
   while (load<u32>(lane + LANE_CREDIT_OFFSET) == 0 && room(block, lane) == 0) {
     if (policy != POLICY_DROP_OLDEST) return refuse(lane, policy, handle);
@@ -292,7 +294,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
 /** A full channel: the policy decides whether the sender keeps its reference. */
 function refuse(lane: usize, policy: u32, handle: u32): i32 {
   if (policy == POLICY_REFUSE) return FULL;
-  release(handle);
+  releaseWithin(handle);
   add(lane + LANE_DROPPED_OFFSET, 1);
   return OK;
 }
@@ -411,7 +413,7 @@ function dropEntry(lane: usize, entry: usize): i32 {
   const handle = load<u32>(entry);
   const code = sendable(handle, load<u32>(entry + ENTRY_OFFSET_OFFSET), load<u32>(entry + ENTRY_LENGTH_OFFSET));
   if (code == OK) {
-    release(handle);
+    releaseWithin(handle);
     add(lane + LANE_DROPPED_OFFSET, 1);
   }
   return code;

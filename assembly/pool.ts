@@ -71,7 +71,7 @@ export function releaseBulk(address: usize, count: u32): u32 {
   for (; done < count; done++) {
     const handle = load<u32>(address + ((<usize>done) << 2));
     if (releaseFast(handle)) recycled += 1;
-    else if (releaseChecked(handle) != OK) break;
+    else if (releaseChecked(handle, false) != OK) break;
   }
   countMany(COUNTER_RECYCLED, recycled);
   return done;

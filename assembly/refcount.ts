@@ -61,6 +61,7 @@ import {
 } from './handle';
 import { held, recordCut, recordDone, setHeld } from './ledger';
 import { leave } from './pin';
+import { touchStack } from './stack';
 import { count } from './stats';
 import { magazineAdd, requireSpoiled, retire, spoil, zero } from './supply';
 
@@ -90,6 +91,7 @@ export function alloc(): u32 {
 }
 
 function allocRefill(): u32 {
+  touchStack();
   if (!refill()) return 0;
   return takeTop(loaded, load<u32>(loaded + NODE_COUNT_OFFSET));
 }
@@ -133,13 +135,20 @@ export function releaseFast(handle: u32): bool {
 
 /** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
 export function release(handle: u32): i32 {
-  if (!releaseFast(handle)) return releaseChecked(handle);
+  if (!releaseFast(handle)) return releaseChecked(handle, true);
   count(COUNTER_RECYCLED);
   return OK;
 }
 
-/** Releases one reference, whatever it takes, or returns why not. */
-export function releaseChecked(handle: u32): i32 {
+/** The same in the middle of a call that has room on the stack already. */
+export function releaseWithin(handle: u32): i32 {
+  if (!releaseFast(handle)) return releaseChecked(handle, false);
+  count(COUNTER_RECYCLED);
+  return OK;
+}
+
+/** Releases one reference, whatever it takes, or returns why not. `touches`: it asks for room on the stack. */
+export function releaseChecked(handle: u32, touches: bool): i32 {
   const unit = unitOf(handle);
   // N18 no ordering needed: as N1.
   const word = unit < unitLimit ? rload(wordAddress(unit)) : 0;
@@ -147,7 +156,7 @@ export function releaseChecked(handle: u32): i32 {
   const page = pageOf(unit);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
-  return releaseSlow(unit, word, page, row);
+  return releaseSlow(unit, word, page, row, touches);
 }
 
 function reject(code: i32): i32 {
@@ -156,12 +165,14 @@ function reject(code: i32): i32 {
 }
 
 /** Everything but the sole holder of a plain page with room in the cache. The handle was checked. */
-function releaseSlow(unit: u32, word: u32, page: u32, row: u32): i32 {
+function releaseSlow(unit: u32, word: u32, page: u32, row: u32, touches: bool): i32 {
   if ((word & WORD_HOLDERS_MASK) == 1) {
     if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET) && uncut(unit, word, page, row)) return OK;
+    if (touches) touchStack();
     // Plain: the fragment's only holder; nobody else may write its word.
     store<u32>(wordAddress(unit), vacated(word));
   } else {
+    if (touches) touchStack();
     while (true) {
       // X5 pairs with X5 of other holders: one of them reads 1.
       const seen = acas(wordAddress(unit), word, word - 1);

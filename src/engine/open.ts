@@ -4,6 +4,7 @@
 // one pool at the same time, so the choice is each thread's own.
 
 import { callError, invalidArgument, type PagePoolError, REMEDIES } from '../errors.js';
+import { prepareStack, touchStack } from '../platform/stack.js';
 import type { Engine } from './engine.js';
 import type { GrowableMemory } from './typescript/context.js';
 import { createTypeScriptEngine } from './typescript.js';
@@ -79,5 +80,6 @@ function wasmEngine({ memory }: EngineRequest, module: WebAssembly.Module): Prep
 
 function typescriptEngine({ memory, module, stepPages }: EngineRequest): PreparedEngine {
   const grow = (end: number): boolean => memory.grow(end, stepPages);
-  return { module, open: (portId, clear) => createTypeScriptEngine({ memory, portId, grow, clear }) };
+  prepareStack();
+  return { module, open: (portId, clear) => createTypeScriptEngine({ memory, portId, grow, clear, touchStack }) };
 }

@@ -5,6 +5,7 @@
 // caller gives. An instance belongs to its thread: its globals are the port's private state.
 
 import { wasmBytes } from '#core-wasm';
+import { prepareStack } from '../platform/stack.js';
 import type { Engine } from './engine.js';
 
 /** What the core exports beside the engine's calls. */
@@ -30,7 +31,8 @@ export async function compileCore(given: WebAssembly.Module | undefined): Promis
  * An instance of the core over the pool's memory; it serves no port until `openWasmEngine`. Throws for another module.
  */
 export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.Memory): CoreExports {
-  const core = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CoreExports;
+  const core = new WebAssembly.Instance(module, { env: { memory, touchStack: prepareStack() } })
+    .exports as unknown as CoreExports;
   if (typeof core.open !== 'function') throw new TypeError('the module is not the core');
   return core;
 }

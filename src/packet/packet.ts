@@ -11,6 +11,7 @@ import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger 
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
+import { touchDeepStack, touchStack } from '../platform/stack.js';
 import { dispose } from '../platform/symbols.js';
 import { requestSources } from '../pool/calls.js';
 import { Fragment, foreignError, portOfFragment, spendFragment } from '../pool/fragment.js';
@@ -104,6 +105,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    *   other not; POOL_ERR_STALE_HANDLE for a spent fragment; nothing changed then
    */
   append(part: Fragment | Packet): this {
+    touchDeepStack();
     if (isPacket(part)) this.#list.appendFrom(this.#join('append', part));
     else this.#list.append(this.#take('append', part));
     return this;
@@ -111,6 +113,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
 
   /** The same in front of the first byte. @throws PagePoolError as `append` */
   prepend(part: Fragment | Packet): this {
+    touchDeepStack();
     if (isPacket(part)) this.#list.prependFrom(this.#join('prepend', part));
     else this.#list.prepend(this.#take('prepend', part));
     return this;
@@ -152,6 +155,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   }
 
   #shared(call: string, offset: number, length: number): Packet {
+    touchDeepStack();
     const copy = new Packet();
     copy.#tag = this.#tag;
     copy.#list.shareFrom(this.#list, call, offset, length);
@@ -166,6 +170,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @see skb_split
    */
   split(offset: number): Packet {
+    touchDeepStack();
     requireInteger('split', 'offset', offset, 0, this.length);
     // An empty side has a window, too, so that it can be sent.
     if (offset === this.length) return this.#shared('split', offset, 0);
@@ -185,6 +190,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @see pskb_pull
    */
   consume(bytes: number): void {
+    touchDeepStack();
     requireInteger('consume', 'bytes', bytes, 0, this.length);
     this.#refuseReentry('consume');
     if (bytes === this.length && bytes > 0) this.release();
@@ -203,6 +209,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
 
   /** The first window as a fragment, which has its reference from now on; null when the packet has none. */
   shift(): Fragment | null {
+    touchStack();
     const part = this.#list.shift();
     if (part === undefined) return null;
     const port = this.#list.port as Port;
@@ -224,6 +231,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @see pskb_expand_head
    */
   expandHead(bytes: number, length = 0): Uint8Array | null {
+    touchDeepStack();
     const port = this.#requirePort('expandHead');
     const { pageBytes } = port.geometry;
     requireInteger('expandHead', 'length', length, 0, this.length);
@@ -244,6 +252,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @see skb_linearize
    */
   coalesce(): boolean {
+    touchDeepStack();
     const { parts, port } = this.#list;
     if (port === undefined || parts.length < 2) return true;
     this.#requireReadable('coalesce');
@@ -326,6 +335,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @throws PagePoolError POOL_ERR_STALE_HANDLE when one of them was released by its number; the others are released
    */
   release(): void {
+    touchDeepStack();
     this.#refuseReentry('release');
     const parts = this.#list.clear();
     if (parts.length > 0) this.#list.release('release', parts);
@@ -375,6 +385,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
       for (const part of list.clear()) forgetPart(list.port as Port, part);
     };
     cutFront = (packet, skip, length, drop) => {
+      touchDeepStack();
       const list = packet.#list;
       const [first] = list.parts;
       if (first !== undefined && first.length > skip + length + drop) {
@@ -393,7 +404,10 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
       packet.#drop('append', drop);
       return message;
     };
-    mergeSmall = (packet, from) => mergeSmallParts(packet.#list, packet.#list.port as Port, from);
+    mergeSmall = (packet, from) => {
+      touchDeepStack();
+      mergeSmallParts(packet.#list, packet.#list.port as Port, from);
+    };
     requestSources.push((value, call, own) => {
       if (!(value instanceof Packet)) return undefined;
       const { parts, port } = value.#list;

@@ -17,6 +17,7 @@ import type { LeakOptions, LeakReport } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
 import { warn } from '../platform/console.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { hold, letGo } from '../platform/timers.js';
 import { FREED, TOKENS } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
@@ -210,6 +211,7 @@ export class Attachment {
 
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
   trim(): number {
+    touchDeepStack();
     const { port } = this;
     const { areas, supply } = port;
     if (areas !== undefined && !port.isGone && ownerState(port) === 'gone') return 0;
@@ -225,16 +227,19 @@ export class Attachment {
   }
 
   audit(): AuditReport {
+    touchDeepStack();
     this.port.supply?.refuseReentry('audit');
     return withSoundWords(this.port, 'audit', () => auditPool(this.port));
   }
 
   watch(worker: unknown): PromiseLike<void> {
+    touchDeepStack();
     if (this.port.isGone) throw destroyedError('watch');
     return this.watching.watch(worker);
   }
 
   reap(portId: number, force: boolean): ReapReport {
+    touchDeepStack();
     if (this.port.isGone) throw destroyedError('reap');
     this.port.supply?.refuseReentry('reap');
     return withSoundWords(this.port, 'reap', () => this.reaper.reap(portId, force));
@@ -248,6 +253,7 @@ export class Attachment {
 
   /** Does what other threads asked of this one. */
   poll(): void {
+    touchDeepStack();
     withSoundWords(this.port, 'poll', () => this.#poll());
   }
 
@@ -265,6 +271,7 @@ export class Attachment {
 
   /** @param release whether references that the thread holds are released */
   detach(release: boolean): void {
+    touchDeepStack();
     this.port.supply?.refuseReentry('detach');
     if (!ownsPort(this.port)) return;
     if (!this.isDestroyed) this.#empty(release);
@@ -287,6 +294,7 @@ export class Attachment {
   }
 
   destroy(): void {
+    touchDeepStack();
     this.port.supply?.refuseReentry('destroy');
     const isEnding = withSoundWords(this.port, 'destroy', () => !ownsPort(this.port) || this.#closing.start());
     if (!isEnding) this.detach(false);

@@ -32,6 +32,7 @@ import { laneOffset, loadWord } from '../control/nodes.js';
 import { poolState } from '../control/state.js';
 import { callError, invalidArgument, type PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { dispose } from '../platform/symbols.js';
 import type { Signal } from '../platform/types.js';
 import { destroyedError, type Port, refusal } from '../port/port.js';
@@ -139,6 +140,7 @@ export class Calls {
    *   changed then
    */
   async call(request: Fragment | RequestPacket, options?: WaitOptions): Promise<Fragment> {
+    touchDeepStack();
     const waiting = requireWaitOptions('call', options);
     const fragment = this.#fragmentOf(request);
     requireOwnFragment(fragment, this.#seat.port, 'call');
@@ -172,6 +174,7 @@ export class Calls {
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {
+    touchDeepStack();
     const request = this.#seat.take(requestBytes);
     if (request === null) return undefined;
     let reply: Fragment | null = null;
@@ -183,12 +186,14 @@ export class Calls {
     if (reply === null) return undefined;
     const room = reply;
     const releaseBoth = (): void => {
+      touchDeepStack();
       room[dispose]();
       request[dispose]();
     };
     return {
       request,
       send: async (options) => {
+        touchDeepStack();
         const waiting = requireWaitOptions('send', options);
         for (const each of [request, room]) requireOwnFragment(each, this.#seat.port, 'send');
         return this.#ask('send', [request, room], waiting);
@@ -233,6 +238,7 @@ export class Calls {
 
   /** A call; null at the end; undefined while there is neither. */
   readonly #acceptOrEnd = (): ServedCall | null | undefined => {
+    touchDeepStack();
     const { port, replies } = this.#seat;
     // Closed first: what was sent before is still received.
     const isClosed = port.isGone || loadWord(port.memory, this.#channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;

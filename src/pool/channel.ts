@@ -20,6 +20,7 @@ import { callError, invalidArgument, invalidHandle, type PagePoolError } from '.
 import { isHandleNumber, isWord } from '../numbers.js';
 import { monotonicMs } from '../platform/clock.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
+import { touchDeepStack, touchStack, touchStackFor } from '../platform/stack.js';
 import { Line } from '../port/line.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
 import { catchUp, requireTimeout, requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
@@ -144,6 +145,7 @@ export class Channel {
   }
 
   #sendFragment(call: string, fragment: Fragment, tag: number): boolean {
+    touchStack();
     requireOwnFragment(fragment, this.#port, call);
     if (!this.#send(call, fragment.handle, fragment.offset, fragment.length, tag)) return false;
     spendFragment(fragment);
@@ -185,13 +187,17 @@ export class Channel {
    */
   sendBurst(entries: Uint32Array, count: number): number {
     const { engine, scratch } = this.#port;
+    touchStackFor(engine.kind);
     const address = scratch.addressOf('sendBurst', 'entries', entries, count, ENTRY_WORDS);
     const sent = address !== 0 ? engine.sendBurst(this.#index, address, count, 0) : this.#sendCopied(entries, count);
-    if (sent < count) this.#requireFull('sendBurst', entries, sent);
-    return sent;
+    if (sent === count) return sent;
+    const code = engine.lastError();
+    if (code === FULL || code === OK) return sent;
+    throw this.#refusal(code, 'sendBurst', entries[sent * ENTRY_WORDS], sent);
   }
 
   #sendCopied(entries: Uint32Array, count: number): number {
+    touchStack();
     const { engine, scratch } = this.#port;
     const chunk = scratch.own.length / ENTRY_WORDS;
     for (let sent = 0; sent < count; ) {
@@ -204,11 +210,6 @@ export class Channel {
     return count;
   }
 
-  #requireFull(call: string, entries: Uint32Array, index: number): void {
-    const code = this.#port.engine.lastError();
-    if (code !== FULL && code !== OK) throw this.#refusal(code, call, entries[index * ENTRY_WORDS], index);
-  }
-
   /**
    * Receives up to `maxCount` entries of 4 words each and returns how many came; each brings a reference that the
    * caller holds from now on. No garbage, and no copy when `entries` are the pool's `words()`.
@@ -218,6 +219,8 @@ export class Channel {
    */
   receiveBurst(entries: Uint32Array, maxCount: number): number {
     const { engine, scratch } = this.#port;
+    if (this.#notEmpty.owes) touchStack();
+    else touchStackFor(engine.kind);
     const address = scratch.addressOf('receiveBurst', 'entries', entries, maxCount, ENTRY_WORDS);
     const received =
       address !== 0 ? engine.receiveBurst(this.#index, address, maxCount) : this.#receiveCopied(entries, maxCount);
@@ -227,6 +230,7 @@ export class Channel {
   }
 
   #receiveCopied(entries: Uint32Array, maxCount: number): number {
+    touchStack();
     const { engine, scratch } = this.#port;
     const chunk = scratch.own.length / ENTRY_WORDS;
     for (let done = 0; done < maxCount; ) {
@@ -241,6 +245,7 @@ export class Channel {
 
   /** The oldest entry as a fragment that the caller releases, or null when the channel is empty. */
   receive(): Fragment | null {
+    touchStack();
     const { engine, scratch } = this.#port;
     const received = engine.receiveBurst(this.#index, scratch.ownAddress, 1);
     if (this.#notEmpty.owes) this.#notEmpty.settle(false);
@@ -298,6 +303,7 @@ export class Channel {
    *   brings that here
    */
   waitSync(timeoutMs?: number): boolean {
+    touchDeepStack();
     requireTimeout('waitSync', timeoutMs);
     const endMs = monotonicMs() + (timeoutMs ?? Infinity);
     if (this.#port.isGone && !this.isClosed) throw destroyedError('waitSync');
@@ -382,6 +388,7 @@ export class Channel {
 
   /** Ends the channel for every thread: nothing more is sent, what is inside can still be received, waits end. */
   close(): void {
+    touchStack();
     this.#port.engine.closeChannel(this.#index);
   }
 

@@ -4,11 +4,13 @@
 // The results are the same, at the price of the copy. A bulk that needs several chunks stays all or nothing:
 // what the first chunks brought is released when a later one fails.
 
+import { touchDeepStack, touchStack } from '../platform/stack.js';
 import { type Port, refusal } from './port.js';
 import { seekPages } from './want.js';
 
 /** Allocates `count` pages into `out`, or none. */
 export function allocBulk(port: Port, call: string, out: Uint32Array, count: number): boolean {
+  touchDeepStack();
   const address = port.scratch.addressOf(call, 'out', out, count, 1);
   const isDone = address !== 0 ? allocBulkAt(port, address, count) : allocBulkCopied(port, out, count);
   return isDone || seekPages(port, call, count, () => (allocBulkCopied(port, out, count) ? count : 0)) !== 0;
@@ -16,6 +18,7 @@ export function allocBulk(port: Port, call: string, out: Uint32Array, count: num
 
 /** Allocates up to `count` pages into `out`; how many. */
 export function allocBurst(port: Port, out: Uint32Array, count: number): number {
+  touchDeepStack();
   const address = port.scratch.addressOf('allocBurst', 'out', out, count, 1);
   const got = address !== 0 ? port.engine.allocBurst(address, count) : allocCopied(port, out, count);
   return got === count ? got : allocMore(port, out, got, count);
@@ -23,6 +26,7 @@ export function allocBurst(port: Port, out: Uint32Array, count: number): number 
 
 /** Releases the handles from the front; throws at the first one that is refused. */
 export function releaseBulk(port: Port, handles: Uint32Array, count: number): void {
+  touchStack();
   const { engine, scratch } = port;
   const address = scratch.addressOf('releaseBulk', 'handles', handles, count, 1);
   const done = address !== 0 ? engine.releaseBulk(address, count) : releaseCopied(port, handles, count);

@@ -4,6 +4,7 @@
 // costs the same however many stand in line. The port's own thread only; nothing is shared.
 
 import { monotonicMs } from '../platform/clock.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { type Wait, type WaitOptions, waitFor } from './waiting.js';
 import type { WaitEvent } from './waits.js';
 
@@ -37,6 +38,7 @@ export class Line {
 
   /** As `waitFor`, behind all that wait here already. */
   async waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
+    touchDeepStack();
     const place = new Place();
     const startMs = monotonicMs();
     this.#places.add(place);

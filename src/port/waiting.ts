@@ -5,6 +5,7 @@
 
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
+import { touchStack } from '../platform/stack.js';
 import { hold, letGo, startTimer } from '../platform/timers.js';
 import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
@@ -86,6 +87,7 @@ export interface Wait<T> extends WatchedWait {
  *   POOL_ERR_DESTROYED when this thread is done with the pool, and the probe has no other result; what the probe throws
  */
 export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<T> {
+  touchStack();
   const { signal, timeoutMs = Infinity } = options;
   const startMs = given.startMs ?? monotonicMs();
   requireUnaborted(signal);

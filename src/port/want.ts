@@ -4,6 +4,7 @@
 // provider. The engine knows neither: it asks its caches, the ring, the provider's side and the other ports.
 
 import { leaveWant, ringOwner } from '../control/owner.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { returnIdleFragmentPage } from './fragment-page.js';
 import { exhausted, type Port } from './port.js';
 
@@ -15,6 +16,7 @@ import { exhausted, type Port } from './port.js';
  *   thread is the owner, and the provider failed
  */
 export function seekPages(port: Port, call: string, count: number, ask: () => number): number {
+  touchDeepStack();
   exhausted(port, call);
   if (returnIdleFragmentPage(port)) {
     const found = ask();

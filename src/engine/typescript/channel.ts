@@ -158,11 +158,11 @@ export class ChannelSteps extends ReplySteps {
       const handle = this.handleIn(node, taken);
       // Where the row is full one reference goes first, then the entry's takes its place.
       const first = this.held(this.pageOf(this.unitOf(handle))) === LEDGER_MAX;
-      if (first) this.release(handle);
+      if (first) this.releaseWithin(handle);
       this.recordNode(node);
       this.take(node, taken, handle);
       this.recordDone();
-      if (!first) this.release(handle);
+      if (!first) this.releaseWithin(handle);
       taken += 1;
     }
     this.empty(node);
@@ -226,6 +226,8 @@ export class ChannelSteps extends ReplySteps {
     const code = this.sendable(handle, offset, length);
     if (code !== OK) return code;
     const { lane } = channel;
+    const { touchStack } = this;
+    touchStack();
     while (this.room(channel, 1) === 0) {
       if (channel.policy !== POLICY_DROP_OLDEST) return this.refuse(channel, handle);
       if (!this.dropOldest(channel)) break;
@@ -251,7 +253,7 @@ export class ChannelSteps extends ReplySteps {
   /** A full channel: the policy decides whether the sender keeps its reference. */
   protected refuse({ lane, policy }: Lane, handle: number): number {
     if (policy === POLICY_REFUSE) return FULL;
-    this.release(handle);
+    this.releaseWithin(handle);
     this.add(lane + LANE_DROPPED_OFFSET, 1);
     return OK;
   }
@@ -347,7 +349,7 @@ export class ChannelSteps extends ReplySteps {
     const offset = i32[(entry + ENTRY_OFFSET_OFFSET) >>> 2]!;
     const code = this.sendable(handle, offset, i32[(entry + ENTRY_LENGTH_OFFSET) >>> 2]!);
     if (code === OK) {
-      this.release(handle);
+      this.releaseWithin(handle);
       this.add(lane + LANE_DROPPED_OFFSET, 1);
     }
     return code;

@@ -49,7 +49,7 @@ export class PoolSteps extends CallSteps {
     for (; done < count; done++) {
       const handle = i32[(address + (done << 2)) >>> 2]!;
       if (this.releaseFast(handle)) recycled += 1;
-      else if (this.releaseChecked(handle) !== OK) break;
+      else if (this.releaseChecked(handle, false) !== OK) break;
     }
     this.countMany(COUNTER_RECYCLED, recycled);
     return done;

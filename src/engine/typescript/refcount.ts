@@ -2,8 +2,9 @@
 //
 // Any thread, each with rows of its own; lock-free. The page count is the authority on when a page goes home. It is 1
 // in every container and never 0: it only moves by compare-exchange from c >= 2 to c - 1, and whoever reads 1 is the
-// last holder. What a thread killed between "ledger down" and the count's exchange leaves is one reference too many on
-// that page: a reaper marks it suspect.
+// last holder. The shortest ways call nothing once they have begun to store, and all others ask for room on the stack
+// first: an overflow that the program catches leaves nothing half done. What a thread killed between "ledger down" and
+// the count's exchange leaves is one reference too many on that page: a reaper marks it suspect.
 
 import {
   COUNTER_FAST,
@@ -30,6 +31,8 @@ import {
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  RECORD_NONE,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from '../../../assembly/layout.js';
@@ -39,15 +42,19 @@ import { CacheSteps } from './cache.js';
 export class RefcountSteps extends CacheSteps {
   /** Takes the page on top of a magazine with `filled` pages: ledger up, then pop. */
   protected takeTop(node: number, filled: number): number {
-    const { i32 } = this;
+    const { i32, u16 } = this;
     // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
     const page = i32[(node + NODE_PAGES_OFFSET - 4 + (filled << 2)) >>> 2]!;
     const unit = page << this.unitsPerPageShift;
-    const word = i32[this.wordAddress(unit) >>> 2]!;
-    this.setHeld(page, 1);
+    const address = this.wordAddress(unit);
+    const word = i32[address >>> 2]!;
+    const handle = this.handleOf(unit, word);
+    const row = this.rowIndex(page);
+    // No call from here on: the stack cannot end between these stores.
+    u16[row] = 1;
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
-    i32[this.wordAddress(unit) >>> 2] = word + 1;
-    return this.handleOf(unit, word);
+    i32[address >>> 2] = word + 1;
+    return handle;
   }
 
   /** A whole page, or 0 when there is none. Any port's thread. No atomics when the cache hits. */
@@ -60,6 +67,8 @@ export class RefcountSteps extends CacheSteps {
   }
 
   protected allocRefill(): number {
+    const { touchStack } = this;
+    touchStack();
     if (!this.refill()) return 0;
     return this.takeTop(this.loaded, this.i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]!);
   }
@@ -69,14 +78,15 @@ export class RefcountSteps extends CacheSteps {
    * changed, and `releaseChecked` finds out. No atomics.
    */
   protected releaseFast(handle: number): boolean {
-    const { i32 } = this;
+    const { i32, u16 } = this;
     const unit = this.unitOf(handle);
     if (unit >= this.unitLimit) return false;
     const page = this.pageOf(unit);
     const descriptor = this.descriptorAddress(page);
+    const address = this.wordAddress(unit);
     // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is
     // read.
-    const word = this.rload(this.wordAddress(unit));
+    const word = this.rload(address);
     // A2 pairs with X8 in releaseShared: whoever gave its reference back is done with the bytes. Only stores follow,
     // and they depend on the value read, which no machine lets them overtake; a count of 1 seen by a holder stays 1.
     const references = this.rload(descriptor + DESCRIPTOR_COUNT_OFFSET);
@@ -87,17 +97,19 @@ export class RefcountSteps extends CacheSteps {
     // The generation, to the handle's last bit, and one holder: one comparison of the word with its halves swapped.
     const swapped = ((word ^ 1) << WORD_GENERATION_SHIFT) | (word >>> WORD_GENERATION_SHIFT);
     const wrong = swapped ^ this.generationSeed ^ (handle >>> this.unitBits);
-    if ((wrong | (references ^ 1) | pins | special | (this.held(page) ^ 1)) !== 0) return false;
+    const row = this.rowIndex(page);
+    if ((wrong | (references ^ 1) | pins | special | (u16[row]! ^ 1)) !== 0) return false;
     const node = this.loaded;
     const filled = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
     // N4 no ordering needed: a request that is not seen now is seen at the next release.
     if (filled >= this.rload(this.port + PORT_LIMIT_OFFSET)) return false;
+    const vacated = this.vacated(word);
     // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead
-    // port's magazine counts as row 0.
-    i32[this.wordAddress(unit) >>> 2] = this.vacated(word);
+    // port's magazine counts as row 0. No call from here on.
+    i32[address >>> 2] = vacated;
     i32[(node + NODE_PAGES_OFFSET + (filled << 2)) >>> 2] = page;
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled + 1;
-    this.setHeld(page, 0);
+    u16[row] = 0;
     return true;
   }
 
@@ -105,13 +117,25 @@ export class RefcountSteps extends CacheSteps {
    * Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room.
    */
   release(handle: number): number {
-    if (!this.releaseFast(handle)) return this.releaseChecked(handle);
+    if (!this.releaseFast(handle)) return this.releaseChecked(handle, true);
+    // As `count`, and no call: the page is in the cache.
+    const { i32, counters } = this;
+    const at = counters + (COUNTER_RECYCLED >>> 2);
+    const low = (i32[at]! + 1) | 0;
+    i32[at] = low;
+    if (low === 0) i32[at + 1]! += 1;
+    return OK;
+  }
+
+  /** The same in the middle of a call that has room on the stack already. */
+  protected releaseWithin(handle: number): number {
+    if (!this.releaseFast(handle)) return this.releaseChecked(handle, false);
     this.count(COUNTER_RECYCLED);
     return OK;
   }
 
-  /** Releases one reference, whatever it takes, or returns why not. */
-  protected releaseChecked(handle: number): number {
+  /** Releases one reference, whatever it takes, or returns why not. `touches`: it asks for room on the stack. */
+  protected releaseChecked(handle: number, touches: boolean): number {
     const unit = this.unitOf(handle);
     // N18 no ordering needed: as N1.
     const word = unit < this.unitLimit ? this.rload(this.wordAddress(unit)) : 0;
@@ -119,7 +143,7 @@ export class RefcountSteps extends CacheSteps {
     const page = this.pageOf(unit);
     const row = this.held(page);
     if (row === 0) return this.reject(ERR_NOT_HELD);
-    return this.releaseSlow(unit, word, page, row);
+    return this.releaseSlow(unit, word, page, row, touches);
   }
 
   protected reject(code: number): number {
@@ -128,15 +152,17 @@ export class RefcountSteps extends CacheSteps {
   }
 
   /** Everything but the sole holder of a plain page with room in the cache. The handle was checked. */
-  protected releaseSlow(unit: number, found: number, page: number, row: number): number {
-    const { i32, port } = this;
+  protected releaseSlow(unit: number, found: number, page: number, row: number, touches: boolean): number {
+    const { i32, port, touchStack } = this;
     const address = this.wordAddress(unit);
     let word = found;
     if ((word & WORD_HOLDERS_MASK) === 1) {
       if (page === i32[(port + PORT_FRAGMENT_PAGE_OFFSET) >>> 2] && this.uncut(unit, word, page, row)) return OK;
+      if (touches) touchStack();
       // Plain: the fragment's only holder; nobody else may write its word.
       i32[address >>> 2] = this.vacated(word);
     } else {
+      if (touches) touchStack();
       while (true) {
         // X5 pairs with X5 of other holders: one of them reads 1.
         const seen = this.acas(address, word, word - 1);
@@ -157,15 +183,19 @@ export class RefcountSteps extends CacheSteps {
    * others'.
    */
   protected uncut(unit: number, word: number, page: number, row: number): boolean {
-    const { i32 } = this;
-    const fragment = this.port + PORT_FRAGMENT_OFFSET;
+    const { i32, u16, port } = this;
+    const fragment = port + PORT_FRAGMENT_OFFSET;
     const cut = i32[fragment >>> 2]!; // plain: owner only
     if ((cut & 0xffff) === 0) return false;
+    const address = this.wordAddress(unit);
+    const vacated = this.vacated(word);
+    const index = this.rowIndex(page);
     this.recordCut(row, cut);
-    i32[this.wordAddress(unit) >>> 2] = this.vacated(word); // plain: the fragment's only holder
-    this.setHeld(page, row - 1);
+    // No call from here on; a record that was opened, and nothing behind it, changes nothing.
+    i32[address >>> 2] = vacated; // plain: the fragment's only holder
+    u16[index] = row - 1;
     i32[fragment >>> 2] = cut - 1;
-    this.recordDone();
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = RECORD_NONE;
     return true;
   }
 
@@ -255,6 +285,10 @@ export class RefcountSteps extends CacheSteps {
     // One comparison for 0 and for more than the row can hold.
     if ((references - 1) >>> 0 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
     const address = this.wordAddress(unit);
+    const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+    const index = this.rowIndex(page);
+    const { touchStack } = this;
+    touchStack(); // the Wasm core calls nothing from here on, and does not ask
     // N12 no ordering needed: the exchange decides.
     let word = this.rload(address);
     while (true) {
@@ -268,8 +302,8 @@ export class RefcountSteps extends CacheSteps {
     // Plain: owner only. From the count to the row the new references are in neither.
     this.i32[(this.port + PORT_COUNTING_OFFSET) >>> 2] = page;
     // X14 pairs with X8 in releaseShared: the caller's own reference keeps the count above 0 meanwhile.
-    this.aadd(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET, references);
-    this.setHeld(page, row + references);
+    this.aadd(counter, references);
+    this.u16[index] = row + references;
     this.i32[(this.port + PORT_COUNTING_OFFSET) >>> 2] = 0;
     return OK;
   }
