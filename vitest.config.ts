@@ -1,4 +1,4 @@
-// The suites: one project for each folder of test/; *.long.test.ts run in `npm run test:long` alone.
+// The suites: one project for each folder of test/; *.long.test.ts run in `npm run test:long` alone, in three projects.
 
 import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
@@ -40,22 +40,41 @@ function alone(name: string) {
   return { ...rest, test: { ...test, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } } };
 }
 
-const { test: longTest, ...longRest } = alone('long');
-const long = {
-  ...longRest,
-  test: {
-    ...longTest,
-    include: ['test/**/*.long.test.ts'],
-    exclude: [...trials, '**/node_modules/**'],
-    testTimeout: 8 * TEST_HUNG_MS,
-  },
-};
+/** Long tests whose threads need processors of their own, or that measure memory. */
+const LONG_ALONE = ['test/{litmus,stress}/**/*.long.test.ts', 'test/{browser,unit}/{memory,leftovers}*.long.test.ts'];
+const LONG_PACKAGE = ['test/package/**/*.long.test.ts'];
+
+/** As many files at a time as there are processors. */
+function inPairs<Project extends ReturnType<typeof project>>({ test, ...rest }: Project) {
+  return { ...rest, test: { ...test, maxWorkers: availableParallelism() } };
+}
+
+/** A part of the long run, of the files that `include` names and `exclude` does not; by `LONG=1`. */
+function long({ test, ...rest }: ReturnType<typeof project>, include: string[], exclude: string[] = []) {
+  const files = { include, exclude: [...exclude, ...trials, '**/node_modules/**'] };
+  return { ...rest, test: { ...test, ...files, testTimeout: 8 * TEST_HUNG_MS } };
+}
 
 const { test: packageTest, ...packageRest } = project('package');
 const packaged = { ...packageRest, test: { ...packageTest, globalSetup: ['test/package/support/setup.ts'] } };
+/** Two at a time: most of them compute all the time. */
+const longProjects = [
+  long(inPairs(project('long')), ['test/**/*.long.test.ts'], [...LONG_ALONE, ...LONG_PACKAGE]),
+  long(inPairs({ ...packaged, test: { ...packaged.test, name: 'long-package' } }), LONG_PACKAGE),
+  long(alone('long-alone'), LONG_ALONE),
+];
 
 /** Files that take longest, the longest first: begun last, one of them would go on when everything else is done. */
 const LONGEST = [
+  'interleaving/deaths.typescript.long',
+  'interleaving/deaths.mixed.long',
+  'interleaving/deaths.wasm.long',
+  'interleaving/larger.long',
+  'package/bench.long',
+  'browser/threads.long',
+  'browser/deaths.long',
+  'fuzz/words.long',
+  'browser/providers.long',
   'package/bench',
   'browser/isolation',
   'browser/threads',
@@ -111,7 +130,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects:
       process.env.LONG === '1'
-        ? [long]
+        ? longProjects
         : [
             project('unit'),
             project('property'),

@@ -4,7 +4,11 @@
 // in every container and never 0: it only moves by compare-exchange from c >= 2 to c - 1, and whoever reads 1 is the
 // last holder. (A subtraction that may reach 0 cannot be recovered from a ledger.) What a thread killed between "ledger
 // down" and the count's exchange leaves is one reference too many on that page: a reaper marks it suspect. Source:
-// page_pool's pp_ref_count and netmem_is_recyclable; the read-then-skip trick for a sole holder.
+// page_pool's pp_ref_count and netmem_is_recyclable; the read-then-skip trick for a sole holder, here for a sole port.
+//
+// A port whose row is the page count has all references there are: nobody else may write the count or a fragment word
+// of the page, so the port writes them plainly. It reads the count first, and the word then. Whoever gives a reference
+// back lowers the word before the count, so a word read behind a count without the others is without them, too.
 
 import {
   BIAS_THRESHOLD,
@@ -15,6 +19,7 @@ import {
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
+  ERR_FOREIGN_HANDLE,
   ERR_NOT_HELD,
   ERR_REF_OVERFLOW,
   ERR_STALE_HANDLE,
@@ -150,13 +155,18 @@ export function releaseWithin(handle: u32): i32 {
 /** Releases one reference, whatever it takes, or returns why not. `touches`: it asks for room on the stack. */
 export function releaseChecked(handle: u32, touches: bool): i32 {
   const unit = unitOf(handle);
-  // N18 no ordering needed: as N1.
-  const word = unit < unitLimit ? rload(wordAddress(unit)) : 0;
-  if (!matches(handle, word)) return reject(inspect(handle));
+  if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
   const page = pageOf(unit);
+  // A20 pairs with X8 in releaseShared: no reference of another port counts, so its word was written. Before the word.
+  const references = aload(descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);
+  // N18 no ordering needed: as N1; where the count is not the row, the exchange decides.
+  const word = rload(wordAddress(unit));
+  if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
-  return releaseSlow(unit, word, page, row, touches);
+  return references == row
+    ? releaseOwn(unit, word, page, row, touches)
+    : releaseSlow(unit, word, page, row, touches);
 }
 
 function reject(code: i32): i32 {
@@ -164,7 +174,24 @@ function reject(code: i32): i32 {
   return code;
 }
 
-/** Everything but the sole holder of a plain page with room in the cache. The handle was checked. */
+/** All references of the page are this port's. No atomics while it has others. The handle was checked. */
+function releaseOwn(unit: u32, word: u32, page: u32, row: u32, touches: bool): i32 {
+  if (touches && row == 1) touchStack(); // else nothing is entered behind the first store
+  // Plain throughout: nobody else holds the page, so nobody else writes its words.
+  store<u32>(wordAddress(unit), (word & WORD_HOLDERS_MASK) == 1 ? vacated(word) : word - 1);
+  if (row == 1) {
+    recycle(page);
+    return OK;
+  }
+  // The row last: a reaper that finds it ahead of the count releases down to a count of 1, and then all of the page.
+  store<u32>(port + PORT_COUNTING_OFFSET, page);
+  store<u32>(descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET, row - 1);
+  setHeld(page, row - 1);
+  store<u32>(port + PORT_COUNTING_OFFSET, 0);
+  return OK;
+}
+
+/** A page of which others have references, too, or which is open for fragments. The handle was checked. */
 function releaseSlow(unit: u32, word: u32, page: u32, row: u32, touches: bool): i32 {
   if ((word & WORD_HOLDERS_MASK) == 1) {
     if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET) && uncut(unit, word, page, row)) return OK;
@@ -270,26 +297,41 @@ function clean(page: u32, descriptor: usize, home: u32): void {
   astore(descriptor + DESCRIPTOR_HOME_OFFSET, home & ~HOME_USE_MASK);
 }
 
-/** Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations. */
+/**
+ * Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. No atomics while all
+ * references of the page are this port's, two locked operations otherwise.
+ */
 export function retain(handle: u32, references: u32): i32 {
-  const code = inspect(handle);
-  if (code != OK) return reject(code);
   const unit = unitOf(handle);
+  if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
   const page = pageOf(unit);
+  const counter = descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+  // A21 pairs with X8 in releaseShared: as A20, and as there before the word.
+  const total = aload(counter);
+  // N12 no ordering needed: where the count is not the row, the exchange decides.
+  let word = rload(wordAddress(unit));
+  if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
   // One comparison for 0 and for more than the row can hold.
   if (references - 1 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
-  const counter = descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
-  // N12 no ordering needed: the exchange decides.
-  let word = rload(wordAddress(unit));
+  if (total == row) {
+    if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
+    // Plain throughout, as in releaseOwn; here the row comes before the count, for the same reason.
+    store<u32>(wordAddress(unit), word + references);
+    store<u32>(port + PORT_COUNTING_OFFSET, page);
+    setHeld(page, row + references);
+    store<u32>(counter, row + references);
+    store<u32>(port + PORT_COUNTING_OFFSET, 0);
+    return OK;
+  }
   while (true) {
-    if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
     if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
     // X13 pairs with X5 in releaseSlow: the holder that would read 1 reads more. LP of the retain.
     const seen = acas(wordAddress(unit), word, word + references);
     if (seen == word) break;
     word = seen;
+    if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
   }
   // Plain: owner only. From the count to the row the new references are in neither.
   store<u32>(port + PORT_COUNTING_OFFSET, page);

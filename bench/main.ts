@@ -5,6 +5,7 @@ import { cpus } from 'node:os';
 import { Command } from 'commander';
 import { planCalls } from './calls/lane.js';
 import { planContention } from './contention/lane.js';
+import { watched } from './contention/watched.js';
 import { runDemoRows } from './flow/demo.js';
 import { planFlow } from './flow/lane.js';
 import { planHandoff } from './handoff/lane.js';
@@ -37,6 +38,7 @@ function planAll(where: Where): Family[] {
     ...planRecords(),
     ...planCalls(),
     ...planContention(cpus().length, where.isQuick),
+    watched,
     ...planHandoff(where.isQuick),
     ...planned(sizeFamilies),
   ];

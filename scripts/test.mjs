@@ -6,12 +6,14 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { builtSteps, lintSteps, toolchainStep } from './steps.mjs';
-import { buildDir, packageJson, runNode, tools } from './support.mjs';
+import { buildDir, packageJson, root, runNode, tools } from './support.mjs';
 
 const isLong = process.argv.includes('--long');
 const total = { passed: 0, failed: 0 };
+/** What failed, a line each: said once more at the end, where the end of a long log is all that is kept. */
+const failures = [];
 
 function count(name, passed, failed) {
   total.passed += passed;
@@ -28,6 +30,7 @@ async function step(name, args, how = {}) {
   const { code, output } = await runNode(args, how);
   if (how.capture) console.log(`\n== ${name}\n${output.trimEnd()}`);
   count(name, code === 0 ? 1 : 0, code === 0 ? 0 : 1);
+  if (code !== 0) failures.push(name);
   return code === 0;
 }
 
@@ -47,16 +50,30 @@ async function suite(name, args, env) {
   rmSync(report, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const { code } = await runNode([tools.vitest, 'run', ...args, ...reporters], { env: { ...process.env, ...env } });
-  if (!existsSync(report)) return count(name, 0, 1);
+  if (!existsSync(report)) {
+    failures.push(`${name}: no report`);
+    return count(name, 0, 1);
+  }
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
     readFileSync(report, 'utf8'),
   );
   const unloaded = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+  for (const { name: path, status, message, assertionResults } of testResults) {
+    const file = relative(root, path);
+    const failed = assertionResults.filter((result) => result.status === 'failed');
+    for (const { fullName, failureMessages } of failed)
+      failures.push(`${file}: ${fullName}: ${firstLine(failureMessages[0])}`);
+    if (status === 'failed' && failed.length === 0) failures.push(`${file}: ${firstLine(message)}`);
+  }
   const skipped = numPendingTests + numTodoTests;
   if (skipped > 0) console.log(`${skipped} skipped`);
   let failed = numFailedTests + unloaded + (process.env.CI === 'true' ? skipped : 0);
   if (code !== 0 && failed === 0) failed = 1;
   count(name, numPassedTests, failed);
+}
+
+function firstLine(message = '') {
+  return message.split('\n', 1)[0];
 }
 
 const started = performance.now();
@@ -65,7 +82,7 @@ rmSync(join(buildDir, 'test-reports', 'interleaving'), { recursive: true, force:
 if (await step('build', ['scripts/build.mjs'])) {
   if (isLong) {
     await step('browsers', ['scripts/browsers.mjs']);
-    await suite('long', ['--project', 'long'], { LONG: '1' });
+    await suite('long', [], { LONG: '1' });
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   } else {
     await steps([['browsers', ['scripts/browsers.mjs']], toolchainStep, ...builtSteps, ...lintSteps]);
@@ -74,5 +91,6 @@ if (await step('build', ['scripts/build.mjs'])) {
   }
 }
 console.log(`\n${packageJson.name} ${packageJson.version}: ${Math.round((performance.now() - started) / 1000)} s`);
+for (const failure of failures) console.log(`failed: ${failure}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -35,7 +35,13 @@ function planCrews(item: ContentionCase, threads: number, cores: number): LanePl
   }));
 }
 
-async function openCrew(id: string, variant: string, count: number, settings: Settings): Promise<Lane> {
+/** A crew that can be looked into. */
+export interface CrewLane extends Lane {
+  /** Null for the baseline, which has no pool. */
+  readonly share: PoolShare | null;
+}
+
+export async function openCrew(id: string, variant: string, count: number, settings: Settings): Promise<CrewLane> {
   const control = new SharedArrayBuffer(CONTROL_BYTES);
   const threads = Array.from({ length: count }, startThread);
   let share: PoolShare | null = null;
@@ -51,6 +57,7 @@ async function openCrew(id: string, variant: string, count: number, settings: Se
   await round(settings.warmUpMs);
   return {
     round,
+    share,
     end: () => {
       for (const thread of threads) thread.end();
     },

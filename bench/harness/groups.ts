@@ -19,6 +19,7 @@ export const groupTitles: Readonly<Record<GroupId, string>> = {
   demo: 'the demo: TCP to workers',
   garbage: 'garbage',
   contention: '05 contention',
+  watched: '05 contention, looked at by an inspector',
   'handoff-rate': '06 hand-off to another thread: nanoseconds a message',
   'handoff-latency': '06 hand-off to another thread: a message there and back',
   pages: '07 cost against the number of pages',

@@ -23,6 +23,7 @@ export type GroupId =
   | 'channel'
   | 'garbage'
   | 'contention'
+  | 'watched'
   | 'handoff-rate'
   | 'handoff-latency'
   | 'pages'

@@ -39,6 +39,7 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
   const threads = new Map<string, Worker>();
   let isEnding = false;
   const start = (label: string, role: Role): void => {
+    if (isEnding) return;
     const workerData: DemoStart = { share: pool.share(), label };
     const env = { ...process.env, PAGEPOOL_DEMO_ROLE: role };
     const worker = new Worker(realpathSync(process.argv[1] as string), { workerData, env, name: label });
@@ -47,7 +48,7 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
     worker.once('error', (error) => console.error(`${label}: ${error}`));
     worker.once('exit', () => {
       threads.delete(label);
-      if (!isEnding) setTimeout(start, AGAIN_MS, label, role);
+      if (!isEnding) setTimeout(start, AGAIN_MS, label, role).unref();
     });
   };
   for (const [label, role] of THREADS) start(label, role);

@@ -426,7 +426,7 @@ function slowConsumers(evidence: Evidence): Lint[] {
       name: 'slow-consumer' as const,
       what:
         `channel ${JSON.stringify(name)} was full in each of the last snapshots: ${pending} of ${capacity} entries, ` +
-        `${waiting.senders} threads wait for room${dropsAgain ? ', and entries are dropped' : ''}`,
+        `${waiting.senders} ${waiting.senders === 1 ? 'thread waits' : 'threads wait'} for room${dropsAgain ? ', and entries are dropped' : ''}`,
       remedy: isIdle
         ? 'a receiver waits there all the same: let it return to its event loop'
         : 'receive in more threads, or with receiveBurst; or send less',

@@ -16,8 +16,9 @@ import { type Look, type PoolEvent, packMap } from './wire.js';
 
 const LOOK_MS = 250;
 const LINTS_MS = 1000;
-/** A look may take one part in so many of the time. */
-const REST = 20;
+/** A look may take one part in so many of the time, as long as it comes once a second. */
+const REST = 10;
+const LATE_MS = 1000;
 /** Frames after which a map is whole again, so that a recording can be wound back. */
 const WHOLE_AFTER = 40;
 /** A whole map needs a look of its own: a pool of very many pages is looked at less often. */
@@ -108,7 +109,8 @@ export class Watcher {
     this.#map = map;
     const tookMs = monotonicMs() - startMs;
     const slower = Math.ceil(look.pageCount / PAGES_A_LOOK);
-    if (this.#clients.size > 0) this.#timer = startTimer(this.#tick, Math.max(LOOK_MS * slower, REST * tookMs));
+    const restMs = Math.max(LOOK_MS * slower, Math.min(LATE_MS, REST * tookMs));
+    if (this.#clients.size > 0) this.#timer = startTimer(this.#tick, restMs);
   };
 
   #look(): Look {

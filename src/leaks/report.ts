@@ -39,10 +39,15 @@ export interface LeakReport {
   readonly stack: string;
 }
 
-/** What is done with a report when nobody asked for it. */
-export function warnOfLeak({ pool, handle, page, bytes, ageMs, portId, label, origin, stack }: LeakReport): void {
-  globalThis.console?.warn(
-    `pagepool "${pool}": a Fragment was collected with its reference: handle=${handle} (expected release() before); ` +
-      `page ${page}, ${bytes} bytes, ${origin} ${ageMs} ms ago by port ${portId} "${label}"; the page stays out\n${stack}`,
+/** A Fragment object that was collected with its reference, as a sentence. */
+export function leakText({ handle, page, bytes, ageMs, portId, label, origin }: LeakReport): string {
+  return (
+    `a Fragment was collected with its reference: handle=${handle} (expected release() before); ` +
+    `page ${page}, ${bytes} bytes, ${origin} ${ageMs} ms ago by port ${portId} "${label}"; the page stays out`
   );
+}
+
+/** What is done with a report when nobody asked for it. */
+export function warnOfLeak(report: LeakReport): void {
+  globalThis.console?.warn(`pagepool "${report.pool}": ${leakText(report)}\n${report.stack}`);
 }

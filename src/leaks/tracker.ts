@@ -7,8 +7,9 @@
 import type { Seat } from '../control/claims.js';
 import { pageOfHandle, rowIndex } from '../control/places.js';
 import type { Engine } from '../engine/engine.js';
+import { publish } from '../platform/console.js';
 import { captureStack } from './call-stack.js';
-import { type LeakOptions, type LeakReport, warnOfLeak } from './report.js';
+import { type LeakOptions, type LeakReport, leakText, warnOfLeak } from './report.js';
 
 /** The public calls that bring references, or wait for them, by the engine's call below them; the innermost first. */
 export type Entrances = Readonly<
@@ -203,5 +204,7 @@ function objectGone({ entry, tracker }: Trace): void {
   // Released by its number, or the reference left is another object's.
   if (entry.references <= entry.objects || owner?.isHeld(entry) === false) return;
   entry.isDropped = true;
-  (owner?.options.onLeak ?? warnOfLeak)(reportOf(entry));
+  const report = reportOf(entry);
+  publish('pagepool:leak', { ...report, text: leakText(report) });
+  (owner?.options.onLeak ?? warnOfLeak)(report);
 }

@@ -140,7 +140,8 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
 
   /**
    * A packet of the bytes from `offset` on, all of them if no length is given. It shares the fragments and has
-   * references of its own: two locked operations a window.
+   * references of its own: two locked operations a window, or none while this thread has all references of
+   * its page.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT outside this packet; POOL_ERR_REF_OVERFLOW at 65,535 references
    */

@@ -22,11 +22,42 @@ export function warnOf(code: string, text: string): void {
   else globalThis.console?.warn(`${code}: ${text}`);
 }
 
-/** Publishes on a diagnostics channel, where the platform has them and somebody has subscribed. */
-export function publish(channel: string, message: object): void {
-  const module = host()?.getBuiltinModule?.('node:diagnostics_channel') as
-    | { channel(name: string): { readonly hasSubscribers: boolean; publish(message: object): void } }
-    | undefined;
-  const target = module?.channel(channel);
+/** What somebody who listens gets, at least: the pool's name, and what happened as a sentence. */
+export interface Told {
+  readonly pool: string;
+  readonly text: string;
+}
+
+interface DiagnosticsChannel {
+  readonly hasSubscribers: boolean;
+  publish(message: Told): void;
+}
+
+/** What prints with NODE_DEBUG=pagepool, and nothing without. */
+type Debug = ((format: string, ...values: string[]) => void) & { readonly enabled?: boolean };
+
+const channels = new Map<string, DiagnosticsChannel>();
+let debug: Debug | undefined;
+
+function diagnosticsChannel(name: string): DiagnosticsChannel | undefined {
+  const known = channels.get(name);
+  const load = host()?.getBuiltinModule;
+  if (known !== undefined || load === undefined) return known;
+  debug ??= (load('node:util') as { debuglog?(name: string): Debug } | undefined)?.debuglog?.('pagepool');
+  const module = load('node:diagnostics_channel') as { channel(name: string): DiagnosticsChannel } | undefined;
+  const made = module?.channel(name);
+  if (made !== undefined) channels.set(name, made);
+  return made;
+}
+
+/** Whether somebody listens: to the diagnostics channel of that name, or with NODE_DEBUG=pagepool. */
+export function isHeard(channel: string): boolean {
+  return diagnosticsChannel(channel)?.hasSubscribers === true || debug?.enabled === true;
+}
+
+/** Publishes on a diagnostics channel, where the platform has them, and prints with NODE_DEBUG=pagepool. */
+export function publish<Message extends Told>(channel: string, message: Message): void {
+  const target = diagnosticsChannel(channel);
   if (target?.hasSubscribers === true) target.publish(message);
+  debug?.('%s: %s: %s', channel, message.pool, message.text);
 }

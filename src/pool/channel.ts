@@ -15,10 +15,11 @@ import {
 } from '../../assembly/layout.js';
 import type { ChannelGeometry } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
-import { laneSum, loadWord, pendingEntries, waitingThreads } from '../control/nodes.js';
+import { laneOffset, laneSum, loadWord, pendingEntries, waitingThreads } from '../control/nodes.js';
 import { callError, invalidArgument, invalidHandle, type PagePoolError } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { monotonicMs } from '../platform/clock.js';
+import { isHeard, publish } from '../platform/console.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { touchDeepStack, touchStack, touchStackFor } from '../platform/stack.js';
 import { Line } from '../port/line.js';
@@ -74,6 +75,10 @@ export class Channel {
   readonly #channel: ChannelGeometry;
   readonly #notEmpty: PoolEvent;
   readonly #notFull: PoolEvent;
+  /** Its policy drops entries. */
+  readonly #drops: boolean;
+  /** Drops of this port's lane that were told. */
+  #toldDrops = 0;
   /** The sends of this thread that wait. */
   readonly #line = new Line();
 
@@ -89,6 +94,7 @@ export class Channel {
     this.name = channel.name;
     this.#quoted = JSON.stringify(channel.name);
     this.capacity = channel.capacity;
+    this.#drops = channel.whenFull !== 'refuse';
   }
 
   /** Entries inside now, late by what other threads do meanwhile. */
@@ -129,7 +135,9 @@ export class Channel {
   #send(call: string, handle: number, offset: number, length: number, tag: number): boolean {
     if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
     if (!isWord(offset) || !isWord(length) || !isWord(tag)) throw badEntry(call, offset, length, tag);
+    if (this.#drops) touchDeepStack();
     const code = this.#port.engine.send(this.#index, handle, offset, length, tag);
+    if (this.#drops) this.#tellDrops();
     if (code === OK) return true;
     if (code === FULL) return false;
     throw this.#refusal(code, call, handle);
@@ -187,13 +195,27 @@ export class Channel {
    */
   sendBurst(entries: Uint32Array, count: number): number {
     const { engine, scratch } = this.#port;
-    touchStackFor(engine.kind);
+    if (this.#drops) touchDeepStack();
+    else touchStackFor(engine.kind);
     const address = scratch.addressOf('sendBurst', 'entries', entries, count, ENTRY_WORDS);
     const sent = address !== 0 ? engine.sendBurst(this.#index, address, count, 0) : this.#sendCopied(entries, count);
+    if (this.#drops) this.#tellDrops();
     if (sent === count) return sent;
     const code = engine.lastError();
     if (code === FULL || code === OK) return sent;
     throw this.#refusal(code, 'sendBurst', entries[sent * ENTRY_WORDS], sent);
+  }
+
+  /** Tells those who listen what this thread's sends have dropped since it told last. */
+  #tellDrops(): void {
+    if (!isHeard('pagepool:drop')) return;
+    const { id, memory, name: pool } = this.#port;
+    const dropped = loadWord(memory, laneOffset(this.#channel, id) + LANE_DROPPED_OFFSET);
+    const entries = (dropped - this.#toldDrops) >>> 0;
+    if (entries === 0) return;
+    this.#toldDrops = dropped;
+    const text = `channel ${this.#quoted} dropped ${entries} ${entries === 1 ? 'entry' : 'entries'}`;
+    publish('pagepool:drop', { pool, channel: this.name, entries, text });
   }
 
   #sendCopied(entries: Uint32Array, count: number): number {

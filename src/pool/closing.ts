@@ -17,7 +17,7 @@ import { loadWord } from '../control/nodes.js';
 import { requireSound, withSoundWords } from '../control/sound.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
 import { PagePoolError, reasonOf } from '../errors.js';
-import { warn } from '../platform/console.js';
+import { publish, warn } from '../platform/console.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import type { Port } from '../port/port.js';
@@ -78,6 +78,7 @@ export class Closing {
     if (!mayEnd(this.#port)) return false;
     this.#isCloser = true;
     if (poolState(this.#port.memory) === STATE_ACTIVE) beginEnding(this.#port);
+    this.#tell('closing');
     this.#retry();
     return true;
   }
@@ -119,8 +120,13 @@ export class Closing {
     withSoundWords(this.#port, 'close', () => engine.scrub());
     if (isThorough) this.#settleDeaths();
     if (!destroyIfHome(this.#port)) return false;
+    this.#tell('destroyed');
     this.#onDestroyed();
     return true;
+  }
+
+  #tell(state: 'closing' | 'destroyed'): void {
+    publish('pagepool:close', { pool: this.#port.name, state, text: `the pool is ${state}` });
   }
 
   /** What deaths left is settled by an audit while nothing moves; ports that were set aside are reaped by it. */

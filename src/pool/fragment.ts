@@ -94,7 +94,8 @@ export class Fragment {
   }
 
   /**
-   * A second object on the same window, with a reference of its own. Two locked operations.
+   * A second object on the same window, with a reference of its own. Two locked operations, or none while this thread
+   * has all references of the page.
    *
    * @throws PagePoolError POOL_ERR_STALE_HANDLE when this one was released; POOL_ERR_REF_OVERFLOW at 65,535 references
    */

@@ -237,7 +237,8 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   }
 
   /**
-   * Takes `count` more references on the fragment, which this thread holds. Two locked operations.
+   * Takes `count` more references on the fragment, which this thread holds. Two locked operations, or none
+   * while this thread has all references of the page.
    *
    * @throws PagePoolError POOL_ERR_REF_OVERFLOW above 65,535; POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing changed
    *   then

@@ -20,7 +20,7 @@ import {
   PORT_MERGE_OFFSET,
 } from '../../assembly/layout.js';
 import { claimOf, isAttached, isSameClaim, reaperOf, threadOf } from '../control/claims.js';
-import { writeLabel } from '../control/label.js';
+import { readLabel, writeLabel } from '../control/label.js';
 import { canAskLives, dropLifeline } from '../control/lifeline.js';
 import { laneOffset, loadWord, nodeOffset } from '../control/nodes.js';
 import { portOffset } from '../control/places.js';
@@ -31,6 +31,7 @@ import { threadsMarked, watchedBy } from '../control/watched.js';
 import type { Engine } from '../engine/engine.js';
 import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
+import { publish } from '../platform/console.js';
 import type { Port } from '../port/port.js';
 import { clearPage } from '../supply/areas.js';
 import { DeadPort } from './dead-port.js';
@@ -151,6 +152,7 @@ export class PortReaper {
   #act(dead: DeadPort): ReapReport[] {
     const { memory, geometry, id: own } = this.#port;
     const findings = emptyFindings(dead.id);
+    const label = readLabel(memory, geometry, dead.id);
     if (canAskLives(memory)) dropLifeline({ memory, geometry, id: dead.id, claim: claimOf(memory, geometry, dead.id) });
     writeLabel(memory, geometry, dead.id, ''); // the next thread's label comes a little after its claim
     const scratch = geometry.scratchOffset + dead.id * geometry.scratchBytes;
@@ -162,6 +164,9 @@ export class PortReaper {
     this.#dead.delete(dead.id);
     // N1 no ordering needed: a count for reports.
     Atomics.add(memory.i32, (CONTROL_BASE + HEADER_REAPS_OFFSET) >>> 2, 1);
+    const { cachedPages, pages } = findings;
+    const text = `port ${dead.id} "${label}" was reaped: ${pages} pages held, ${cachedPages} cached`;
+    publish('pagepool:reap', { pool: this.#port.name, ...findings, label, text });
     return [
       findings,
       ...findings.inherited.flatMap((id) => this.#act(new DeadPort(memory, geometry, id, clearPage(this.#port)))),

@@ -12,7 +12,7 @@ import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { reentryError } from '../engine/guarded.js';
 import { PagePoolError, reasonOf, show } from '../errors.js';
-import { warn } from '../platform/console.js';
+import { publish as tell, warn } from '../platform/console.js';
 import { startTimer } from '../platform/timers.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Areas, AreasChange } from './areas.js';
@@ -318,6 +318,8 @@ export class Supply implements ContextHost {
         continue;
       }
       if (!isFed && this.#queue.length === out) continue;
+      const { kind } = context.provider;
+      tell('pagepool:grow', { pool: this.pool.name, text: `provider "${kind}" was asked for ${count} pages` });
       if (first === undefined) return;
       // The caller has its pages, so this is reported as where nobody called: once, and in the statistics.
       this.#failure = reported;

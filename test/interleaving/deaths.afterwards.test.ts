@@ -1,13 +1,11 @@
-// Every scenario on the model binary with a death at every atomic, and the shipped recovery when all others are done.
+// Scenarios on the model binary with a death at every atomic, and the shipped recovery when all others are done.
 
+import { shortWithDeath } from './lanes.js';
 import { reapedAfterwards } from './reaping.js';
-import { scenarios } from './scenarios/all.js';
 import { testScenarios } from './suite.js';
-
-const own = scenarios.filter(({ reaper }) => reaper === undefined);
 
 testScenarios(
   'wasm',
-  own.map((scenario) => reapedAfterwards(scenario, 1)),
+  shortWithDeath('wasm').map((scenario) => reapedAfterwards(scenario, 1)),
   'reaped afterwards',
 );

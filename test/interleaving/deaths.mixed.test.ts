@@ -1,13 +1,11 @@
-// Every scenario on both engines at once with a death at any point, and the shipped recovery as one more thread.
+// Scenarios on both engines at once with a death at any point, and the shipped recovery as one more thread.
 
+import { shortWithDeath } from './lanes.js';
 import { reaped } from './reaping.js';
-import { scenarios } from './scenarios/all.js';
 import { testScenarios } from './suite.js';
-
-const own = scenarios.filter(({ reaper }) => reaper === undefined);
 
 testScenarios(
   'mixed',
-  own.map((scenario) => reaped(scenario, 1, 0)),
+  shortWithDeath('mixed').map((scenario) => reaped(scenario, 1, 0)),
   'deaths',
 );

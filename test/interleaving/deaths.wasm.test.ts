@@ -1,14 +1,12 @@
-// Every scenario on the model binary of the Wasm core with a death at any point, and the shipped recovery as one more
+// Scenarios on the model binary of the Wasm core with a death at any point, and the shipped recovery as one more
 // thread.
 
+import { shortWithDeath } from './lanes.js';
 import { reaped } from './reaping.js';
-import { scenarios } from './scenarios/all.js';
 import { testScenarios } from './suite.js';
-
-const own = scenarios.filter(({ reaper }) => reaper === undefined);
 
 testScenarios(
   'wasm',
-  own.map((scenario) => reaped(scenario, 1, 0)),
+  shortWithDeath('wasm').map((scenario) => reaped(scenario, 1, 0)),
   'deaths',
 );

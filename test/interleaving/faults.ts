@@ -52,6 +52,29 @@ const wasmFaults: readonly SeededFault[] = [
     scenario: 'retain and two releases against last release',
   },
   {
+    name: 'retain reads the word before the count',
+    fault: {
+      file: 'assembly/refcount.ts',
+      find: 'const total = aload(counter);\n  // N12 no ordering needed: where the count is not the row, the exchange decides.\n  let word = rload(wordAddress(unit));',
+      replace: 'let word = rload(wordAddress(unit));\n  const total = aload(counter);',
+    },
+    scenario: 'retain and two releases against last release',
+  },
+  {
+    name: 'a release reads the word before the count',
+    fault: {
+      file: 'assembly/refcount.ts',
+      find:
+        'const references = aload(descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);\n' +
+        '  // N18 no ordering needed: as N1; where the count is not the row, the exchange decides.\n' +
+        '  const word = rload(wordAddress(unit));',
+      replace:
+        'const word = rload(wordAddress(unit));\n' +
+        '  const references = aload(descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);',
+    },
+    scenario: 'last release against last release',
+  },
+  {
     name: 'a fragment page is left by load and store',
     fault: {
       file: 'assembly/fragment.ts',
@@ -465,12 +488,33 @@ const typescriptFaults: readonly SeededFault[] = [
     name: 'retain raises the page count by load and store',
     fault: {
       file: 'src/engine/typescript/refcount.ts',
-      find: 'this.aadd(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET, references);',
-      replace:
-        'const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;\n' +
-        '    this.astore(counter, this.aload(counter) + references);',
+      find: 'this.aadd(counter, references);',
+      replace: 'this.astore(counter, this.aload(counter) + references);',
     },
     scenario: 'retain and two releases against last release',
+  },
+  {
+    name: 'retain reads the word before the count',
+    fault: {
+      file: 'src/engine/typescript/refcount.ts',
+      find: 'const total = this.aload(counter);\n    // N12 no ordering needed: where the count is not the row, the exchange decides.\n    let word = this.rload(address);',
+      replace: 'let word = this.rload(address);\n    const total = this.aload(counter);',
+    },
+    scenario: 'retain and two releases against last release',
+  },
+  {
+    name: 'a release reads the word before the count',
+    fault: {
+      file: 'src/engine/typescript/refcount.ts',
+      find:
+        'const references = this.aload(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);\n' +
+        '    // N18 no ordering needed: as N1; where the count is not the row, the exchange decides.\n' +
+        '    const word = this.rload(this.wordAddress(unit));',
+      replace:
+        'const word = this.rload(this.wordAddress(unit));\n' +
+        '    const references = this.aload(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);',
+    },
+    scenario: 'last release against last release',
   },
   {
     name: 'a token is free before its words are read',

@@ -1,8 +1,9 @@
-// Larger bounds and more deaths than the suites of every run have time for.
+// Larger bounds and more deaths than the suites of every run have time for, and the scenarios that these leave out.
 
 import { describe } from 'vitest';
 import { ENGINES } from './engines.js';
 import type { Scenario } from './explorer.js';
+import { longScenarios } from './lanes.js';
 import { scenarioNamed } from './scenarios/all.js';
 import { wandering } from './scenarios/owner.js';
 import { testScenarios } from './suite.js';
@@ -22,4 +23,7 @@ const larger: readonly Scenario[] = [
   wandering,
 ];
 
-describe.each(ENGINES)('%s', (engine) => testScenarios(engine, larger, 'long, larger bounds'));
+describe.each(ENGINES)('%s', (engine) => {
+  testScenarios(engine, larger, 'long, larger bounds');
+  testScenarios(engine, longScenarios(engine), 'long, scenarios');
+});

@@ -1,6 +1,6 @@
-// Every scenario on both engines at once, thread by thread in turns.
+// The scenarios on both engines at once, thread by thread in turns, but for those that the long run explores.
 
-import { scenarios } from './scenarios/all.js';
+import { shortScenarios } from './lanes.js';
 import { testScenarios } from './suite.js';
 
-testScenarios('mixed', scenarios, 'scenarios');
+testScenarios('mixed', shortScenarios('mixed'), 'scenarios');

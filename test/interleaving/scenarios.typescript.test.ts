@@ -1,6 +1,6 @@
-// Every scenario on the rewritten TypeScript engine.
+// The scenarios on the rewritten TypeScript engine, but for those that the long run explores.
 
-import { scenarios } from './scenarios/all.js';
+import { shortScenarios } from './lanes.js';
 import { testScenarios } from './suite.js';
 
-testScenarios('typescript', scenarios, 'scenarios');
+testScenarios('typescript', shortScenarios('typescript'), 'scenarios');

@@ -1,6 +1,6 @@
-// Every scenario on the model binary of the Wasm core.
+// The scenarios on the model binary of the Wasm core, but for those that the long run explores.
 
-import { scenarios } from './scenarios/all.js';
+import { shortScenarios } from './lanes.js';
 import { testScenarios } from './suite.js';
 
-testScenarios('wasm', scenarios, 'scenarios');
+testScenarios('wasm', shortScenarios('wasm'), 'scenarios');

@@ -7,7 +7,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import puppeteer, { type Browser as Puppet } from 'puppeteer-core';
+import puppeteer, { type Browser as Puppet, type Page as Puppeteer } from 'puppeteer-core';
 import { Builder, Capabilities } from 'selenium-webdriver';
 import { requireProgram } from '../../scripts/browsers.mjs';
 import { HUNG_MS, TEST_HUNG_MS, until } from './waiting.js';
@@ -27,6 +27,8 @@ export interface Page {
   /** Begins to go back to where it was, from the history. */
   goBack(): Promise<void>;
   close(): Promise<void>;
+  /** The same page with all that puppeteer does; none in WebKitGTK. */
+  readonly puppet?: Puppeteer;
 }
 
 /** A browser that runs. */
@@ -98,6 +100,7 @@ async function puppetBrowser(name: 'chromium' | 'firefox', browser: Puppet): Pro
       return {
         printed,
         errors,
+        puppet: page,
         evaluate: async (expression) => parseResult((await page.evaluate(asJson(expression))) as string),
         reload: async () => void (await page.reload({ waitUntil: 'load', timeout: HUNG_MS })),
         leaveTo: async (next) => void (await page.goto(next, { waitUntil: 'load', timeout: HUNG_MS })),

@@ -278,7 +278,7 @@ describe('a wait that nobody answers', () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
     vi.stubGlobal('process', undefined);
     warnOf('PAGEPOOL_STALL', 'text');
-    publish('pagepool:stall', {});
+    publish('pagepool:stall', { pool: 'pool', text: 'text' });
     vi.unstubAllGlobals();
     expect(warn.mock.calls).toEqual([['PAGEPOOL_STALL: text']]);
   });

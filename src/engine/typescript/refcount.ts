@@ -5,6 +5,10 @@
 // last holder. The shortest ways call nothing once they have begun to store, and all others ask for room on the stack
 // first: an overflow that the program catches leaves nothing half done. What a thread killed between "ledger down" and
 // the count's exchange leaves is one reference too many on that page: a reaper marks it suspect.
+//
+// A port whose row is the page count has all references there are: nobody else may write the count or a fragment word
+// of the page, so the port writes them plainly. It reads the count first, and the word then. Whoever gives a reference
+// back lowers the word before the count, so a word read behind a count without the others is without them, too.
 
 import {
   COUNTER_FAST,
@@ -14,6 +18,7 @@ import {
   DESCRIPTOR_COUNT_OFFSET,
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
+  ERR_FOREIGN_HANDLE,
   ERR_NOT_HELD,
   ERR_REF_OVERFLOW,
   ERR_STALE_HANDLE,
@@ -137,13 +142,19 @@ export class RefcountSteps extends CacheSteps {
   /** Releases one reference, whatever it takes, or returns why not. `touches`: it asks for room on the stack. */
   protected releaseChecked(handle: number, touches: boolean): number {
     const unit = this.unitOf(handle);
-    // N18 no ordering needed: as N1.
-    const word = unit < this.unitLimit ? this.rload(this.wordAddress(unit)) : 0;
-    if (!this.matches(handle, word)) return this.reject(this.inspect(handle));
+    if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
     const page = this.pageOf(unit);
+    // A20 pairs with X8 in releaseShared: no reference of another port counts, so its word was written. Before the
+    // word.
+    const references = this.aload(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);
+    // N18 no ordering needed: as N1; where the count is not the row, the exchange decides.
+    const word = this.rload(this.wordAddress(unit));
+    if (!this.matches(handle, word)) return this.reject(ERR_STALE_HANDLE);
     const row = this.held(page);
     if (row === 0) return this.reject(ERR_NOT_HELD);
-    return this.releaseSlow(unit, word, page, row, touches);
+    return references === row
+      ? this.releaseOwn(unit, word, page, row, touches)
+      : this.releaseSlow(unit, word, page, row, touches);
   }
 
   protected reject(code: number): number {
@@ -151,7 +162,29 @@ export class RefcountSteps extends CacheSteps {
     return code;
   }
 
-  /** Everything but the sole holder of a plain page with room in the cache. The handle was checked. */
+  /** All references of the page are this port's. No atomics while it has others. The handle was checked. */
+  protected releaseOwn(unit: number, word: number, page: number, row: number, touches: boolean): number {
+    const { i32, u16, port, touchStack } = this;
+    const address = this.wordAddress(unit);
+    const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+    const index = this.rowIndex(page);
+    const next = (word & WORD_HOLDERS_MASK) === 1 ? this.vacated(word) : word - 1;
+    if (touches && row === 1) touchStack(); // else nothing is entered behind the first store
+    // Plain throughout: nobody else holds the page, so nobody else writes its words.
+    i32[address >>> 2] = next;
+    if (row === 1) {
+      this.recycle(page);
+      return OK;
+    }
+    // The row last: a reaper that finds it ahead of the count releases down to a count of 1, and then all of the page.
+    i32[(port + PORT_COUNTING_OFFSET) >>> 2] = page;
+    i32[counter >>> 2] = row - 1;
+    u16[index] = row - 1;
+    i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
+    return OK;
+  }
+
+  /** A page of which others have references, too, or which is open for fragments. The handle was checked. */
   protected releaseSlow(unit: number, found: number, page: number, row: number, touches: boolean): number {
     const { i32, port, touchStack } = this;
     const address = this.wordAddress(unit);
@@ -273,38 +306,51 @@ export class RefcountSteps extends CacheSteps {
   }
 
   /**
-   * Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. Two locked operations.
+   * Takes `references` more on a fragment this port holds. OK, or a code and nothing changed. No atomics while all
+   * references of the page are this port's, two locked operations otherwise.
    */
   retain(handle: number, references: number): number {
-    const code = this.inspect(handle);
-    if (code !== OK) return this.reject(code);
+    const { i32, u16, port, touchStack } = this;
     const unit = this.unitOf(handle);
+    if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
     const page = this.pageOf(unit);
+    const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+    const address = this.wordAddress(unit);
+    // A21 pairs with X8 in releaseShared: as A20, and as there before the word.
+    const total = this.aload(counter);
+    // N12 no ordering needed: where the count is not the row, the exchange decides.
+    let word = this.rload(address);
+    if (!this.matches(handle, word)) return this.reject(ERR_STALE_HANDLE);
     const row = this.held(page);
     if (row === 0) return this.reject(ERR_NOT_HELD);
     // One comparison for 0 and for more than the row can hold.
     if ((references - 1) >>> 0 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
-    const address = this.wordAddress(unit);
-    const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
     const index = this.rowIndex(page);
-    const { touchStack } = this;
-    touchStack(); // the Wasm core calls nothing from here on, and does not ask
-    // N12 no ordering needed: the exchange decides.
-    let word = this.rload(address);
+    if (total === row) {
+      if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
+      // Plain throughout, as in releaseOwn; here the row comes before the count, for the same reason.
+      i32[address >>> 2] = word + references;
+      i32[(port + PORT_COUNTING_OFFSET) >>> 2] = page;
+      u16[index] = row + references;
+      i32[counter >>> 2] = row + references;
+      i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
+      return OK;
+    }
+    touchStack(); // the Wasm core enters nothing from here on, and does not ask
     while (true) {
-      if (!this.matches(handle, word)) return this.reject(ERR_STALE_HANDLE);
       if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
       // X13 pairs with X5 in releaseSlow: the holder that would read 1 reads more. LP of the retain.
       const seen = this.acas(address, word, word + references);
       if (seen === word) break;
       word = seen;
+      if (!this.matches(handle, word)) return this.reject(ERR_STALE_HANDLE);
     }
     // Plain: owner only. From the count to the row the new references are in neither.
-    this.i32[(this.port + PORT_COUNTING_OFFSET) >>> 2] = page;
+    i32[(port + PORT_COUNTING_OFFSET) >>> 2] = page;
     // X14 pairs with X8 in releaseShared: the caller's own reference keeps the count above 0 meanwhile.
     this.aadd(counter, references);
-    this.u16[index] = row + references;
-    this.i32[(this.port + PORT_COUNTING_OFFSET) >>> 2] = 0;
+    u16[index] = row + references;
+    i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
     return OK;
   }
 

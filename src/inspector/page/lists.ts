@@ -96,7 +96,7 @@ export class HoldersView {
   readonly element: HTMLElement;
   readonly #none = h('p', { class: 'pp-calm' }, 'Nobody has pages.');
   readonly #rows: Rows<Holder>;
-  readonly #leaks: Rows<LeakReport>;
+  readonly #leaks: Rows<readonly LeakReport[]>;
   readonly #leaksTitle = h('h3', { hidden: true }, 'With their stacks, the oldest first');
 
   constructor() {
@@ -106,15 +106,14 @@ export class HoldersView {
       return { element, update: ({ text }) => setText(element, text) };
     });
     const leaks = h('div', { class: 'pp-leaks' });
-    this.#leaks = new Rows<LeakReport>(leaks, () => {
+    this.#leaks = new Rows<readonly LeakReport[]>(leaks, () => {
       const summary = h('summary');
       const stack = h('pre');
       return {
         element: h('details', {}, summary, stack),
-        update: (leak) => {
-          const lost = leak.isDropped ? ', its Fragment was collected' : '';
-          setText(summary, `page ${leak.page}: ${bytes(leak.bytes)}, ${leak.origin} ${span(leak.ageMs)} ago${lost}`);
-          setText(stack, leak.stack);
+        update: (group) => {
+          setText(summary, textOfGroup(group));
+          setText(stack, group[0]?.stack ?? '');
         },
       };
     });
@@ -125,8 +124,25 @@ export class HoldersView {
     this.#none.hidden = holders.length > 0;
     this.#rows.set(holders.map((holder, i) => [`${holder.kind} ${holder.portId} ${holder.channel} ${i}`, holder]));
     this.#leaksTitle.hidden = leaks.length === 0;
-    this.#leaks.set(leaks.map((leak) => [String(leak.handle), leak]));
+    const groups = new Map<string, LeakReport[]>();
+    for (const leak of leaks) {
+      const key = `${leak.origin} ${leak.isDropped} ${leak.stack}`;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [leak]);
+      else group.push(leak);
+    }
+    this.#leaks.set([...groups]);
   }
+}
+
+/** What came the same way, the oldest first. */
+function textOfGroup(group: readonly LeakReport[]): string {
+  const [{ ageMs, isDropped, origin, page, stack }] = group as [LeakReport];
+  const total = group.reduce((sum, leak) => sum + leak.bytes, 0);
+  const what = group.length === 1 ? `page ${page}` : `${count(group.length)} fragments`;
+  const lost = isDropped ? ', collected with the reference' : '';
+  const at = stack.split('\n')[0]?.trim() ?? '';
+  return `${what}, ${bytes(total)}, ${origin} up to ${span(ageMs)} ago${lost} ${at}`;
 }
 
 /** What happened, the newest first. */

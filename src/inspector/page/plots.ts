@@ -160,7 +160,10 @@ export class Plots {
       legend: { show: false },
       cursor: { sync: { key: 'pagepool' }, points: { size: 5 }, drag: { x: false, y: false } },
       scales: {
-        x: { time: false, range: (_, min, max) => [Math.min(min ?? 0, (max ?? 0) - SPAN_S), max ?? 0] },
+        x: {
+          time: false,
+          range: ({ data: [at] }) => [Math.min(at[0] ?? 0, (at.at(-1) ?? 0) - SPAN_S), at.at(-1) ?? 0],
+        },
         y: { range: (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
       },
       axes: [

@@ -2,7 +2,7 @@
 
 import { CONTROL_BASE, HEADER_TOKEN_HINT_OFFSET } from '../../../assembly/layout.js';
 import type { Scenario } from '../explorer.js';
-import { allocPages, codeName, pageName, requireAllOk, requireOk } from './common.js';
+import { allocPages, channelOf, codeName, pageName, requireAllOk, requireOk } from './common.js';
 
 export const referenceScenarios: readonly Scenario[] = [
   {
@@ -70,6 +70,54 @@ export const referenceScenarios: readonly Scenario[] = [
       'cache 0, second release stale': "port 0 last; port 1's second came when the fragment was gone",
       'cache 0, second release not held': "port 0 last; port 1's second came while port 0 still held the page",
       'cache 1, second release stale': 'port 1 last',
+    },
+  },
+  {
+    name: 'release, retain and two releases of one port against the release of another',
+    threads: 2,
+    setup(pool) {
+      const [a] = allocPages(pool, 0, 1);
+      pool.port(0).retain(a!, 2);
+      pool.give(0, 1, a!);
+      return [
+        [
+          ['release', a!],
+          ['retain', a!, 1],
+          ['release', a!],
+          ['release', a!],
+        ],
+        [['release', a!]],
+      ];
+    },
+    outcome: (end) => {
+      requireAllOk(end.results);
+      return end.places[0]!;
+    },
+    outcomes: {
+      'cache 0': 'port 1 released first, whenever that was',
+      'cache 1': 'port 0 released first',
+    },
+  },
+  {
+    name: 'two references of a page, one of them sent, against receive and release',
+    threads: 2,
+    options: channelOf(1),
+    setup(pool) {
+      const [a] = allocPages(pool, 0, 1);
+      return [
+        [
+          ['retain', a!, 1],
+          ['send', 0, a!, 0, 1, 7],
+          ['release', a!],
+        ],
+        [['receiveBurst', 0, pool.scratch(1), 1], { ifPositive: 0, call: ['release', a!] }],
+      ];
+    },
+    outcome: (end) => `${end.results[1]![0]} received: ${end.places[0]!}`,
+    outcomes: {
+      '0 received: held by entries': 'nothing was there yet',
+      '1 received: cache 0': 'port 1 released first',
+      '1 received: cache 1': 'port 0 released first',
     },
   },
   {

@@ -1,0 +1,276 @@
+// The inspector's page in real browsers: four states of a real pool, each looked at, with figures that are those of
+// stats(); a recording of a kill, saved, loaded and gone through; keys, both schemes, and a narrow screen.
+//
+// PICTURES=1 keeps the pictures in docs/pictures.
+
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { PagePool } from 'pagepool';
+import { type Inspector, serveInspector } from 'pagepool/inspector';
+import type { Page as Puppeteer } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Browser, launchChromium, launchFirefox, type Page } from '../support/browsers.js';
+import { until } from '../support/waiting.js';
+
+const command = fileURLToPath(new URL('../../build/command.js', import.meta.url));
+const kept = fileURLToPath(new URL('../../docs/pictures', import.meta.url));
+const downloads = mkdtempSync(join(tmpdir(), 'pagepool-inspector-'));
+
+type Pool = PagePool<{ channels: 'lines' | 'rows' }>;
+
+/** A pool with threads of the demo. */
+class Scene {
+  readonly pool: Pool;
+  readonly workers: Worker[] = [];
+  inspector!: Inspector;
+
+  constructor(name: string, capacity = 96) {
+    const channels = { lines: { capacity }, rows: { capacity } };
+    this.pool = PagePool.createSync({ name, pageCount: 512, channels, leaks: 'all', stallMs: 0 }) as Pool;
+  }
+
+  start(label: string, role: string): Worker {
+    const workerData = { share: this.pool.share(), label };
+    const worker = new Worker(command, { workerData, env: { ...process.env, PAGEPOOL_DEMO_ROLE: role } });
+    this.pool.watch(worker);
+    this.workers.push(worker);
+    return worker;
+  }
+
+  async end(): Promise<void> {
+    await this.inspector.close();
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+    expect((await this.pool.close()).isDestroyed).toBe(true);
+  }
+}
+
+/** The figures of the page, exact. */
+const figure = (page: Page, name: string): Promise<number> =>
+  page.evaluate(`Number(document.querySelector('[data-figure="${name}"]').dataset.value)`);
+const pagesIn = (page: Page, place: string): Promise<number> =>
+  page.evaluate(`Number(document.querySelector('[data-place="${place}"]').dataset.value)`);
+const texts = (page: Page, selector: string): Promise<string[]> =>
+  page.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((element) => element.innerText)`);
+const click = (page: Page, text: string): Promise<void> =>
+  page.evaluate(
+    `[...document.querySelectorAll('button')].find((each) => each.innerText.startsWith('${text}')).click()`,
+  );
+
+/** Waits until the page has had another look, and shows these figures of a quiet pool. */
+async function untilSame(page: Page, pool: Pool): Promise<void> {
+  const { inflight, pages } = pool.stats();
+  const wanted = [inflight, pages.used, pages.cached, pages.ring].join();
+  const seen = async (): Promise<string> => {
+    const found = [await figure(page, 'In flight')];
+    let used = 0;
+    for (const place of ['used', 'open', 'channel', 'token', 'reply', 'nobody']) used += await pagesIn(page, place);
+    found.push(used);
+    for (const place of ['cached', 'ring']) found.push(await pagesIn(page, place));
+    return found.join();
+  };
+  await until(async () => (await seen()) === wanted, seen);
+}
+
+/** The number of colours that the map has: a blank one has none. */
+const mapColours = (page: Page): Promise<number> =>
+  page.evaluate(`(() => {
+    const canvas = document.querySelector('.pp-canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const colours = new Map();
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i + 3] !== 255) continue;
+      const colour = data[i] << 16 | data[i + 1] << 8 | data[i + 2];
+      colours.set(colour, (colours.get(colour) ?? 0) + 1);
+    }
+    return [...colours.values()].filter((count) => count > 20).length;
+  })()`);
+
+/** A picture of the whole page, which is not blank, and fits its width. */
+async function look(page: Page, name: string, width = 1280, scheme = 'light'): Promise<void> {
+  const puppet = page.puppet as Puppeteer;
+  await puppet.setViewport({ width, height: 900 });
+  await puppet.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]).catch(() => {});
+  await until(() => page.evaluate(`innerWidth === ${width} && document.querySelectorAll('.uplot canvas').length >= 4`));
+  expect(await page.evaluate('document.documentElement.scrollWidth'), `${name} at ${width}`).toBeLessThanOrEqual(width);
+  expect(await mapColours(page), name).toBeGreaterThan(1);
+  const folder = process.env.PICTURES === '1' ? kept : downloads;
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `inspector-${name}.png`) as `${string}.png`;
+  const picture = await puppet.screenshot({ path, fullPage: true });
+  expect(picture.length, name).toBeGreaterThan(30_000);
+}
+
+afterAll(() => rmSync(downloads, { recursive: true, force: true }));
+
+describe.each([
+  ['Chromium', launchChromium],
+  ['Firefox', launchFirefox],
+] as const)('%s', (name, launch) => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser?.close());
+
+  const picture = (page: Page, state: string, width?: number, scheme?: string): Promise<void> =>
+    name === 'Chromium' ? look(page, state, width, scheme) : Promise.resolve();
+
+  async function open(scene: Scene): Promise<Page> {
+    scene.inspector = await serveInspector(scene.pool);
+    const page = await browser.open(scene.inspector.url);
+    await until(() => page.evaluate(`document.querySelector('.pp-state').innerText === 'active'`));
+    expect(await page.evaluate('location.search')).toBe('');
+    return page;
+  }
+
+  test('idle: the figures are those of stats(), keys tell what a page is', async () => {
+    const scene = new Scene('idle');
+    const held = Array.from({ length: 7 }, () => scene.pool.take(1000));
+    const page = await open(scene);
+    await untilSame(page, scene.pool);
+    expect(await figure(page, 'Waiting')).toBe(0);
+    expect(await texts(page, '.pp-lints-list li')).toEqual([]);
+    await picture(page, 'idle');
+    await page.evaluate(`document.querySelector('.pp-canvas').focus()`);
+    const told: string[] = [];
+    for (const key of ['Home', 'End', 'ArrowLeft']) {
+      await page.evaluate(
+        `document.querySelector('.pp-canvas').dispatchEvent(new KeyboardEvent('keydown', { key: '${key}', bubbles: true }))`,
+      );
+      told.push(...(await texts(page, '.pp-tells')));
+    }
+    expect(told.map((text) => text.split(':')[0])).toEqual(['Page 1', 'Page 512', 'Page 511']);
+    expect(told[2]).toBe('Page 511: fresh, never used');
+    await picture(page, 'narrow', 360, 'dark');
+    expect(page.errors).toEqual([]);
+    for (const fragment of held) fragment?.release();
+    await untilSame(page, scene.pool);
+    await page.close();
+    await scene.end();
+  });
+
+  test('busy: threads, channels and rates', async () => {
+    const scene = new Scene('busy');
+    scene.start('reader', 'reader');
+    for (const label of ['parser-1', 'parser-2']) scene.start(label, 'parser');
+    scene.start('store', 'store');
+    const page = await open(scene);
+    await until(
+      async () => (await figure(page, 'Hand-offs')) > 0 && (await pagesIn(page, 'used')) > 100,
+      () => figure(page, 'In flight'),
+    );
+    const labels = await texts(page, '.pp-threads tbody th');
+    expect(labels.sort()).toEqual(['creator', 'parser-1', 'parser-2', 'reader', 'store']);
+    // Some looks more, so that the plots have something to show.
+    const before = scene.pool.stats();
+    await until(
+      () => scene.pool.channel('rows').pending + scene.pool.stats().alloc.fragments > before.alloc.fragments + 4000,
+    );
+    expect(await figure(page, 'Allocations')).toBeGreaterThan(0);
+    await picture(page, 'busy');
+    await picture(page, 'busy-dark', 1280, 'dark');
+    expect(page.errors).toEqual([]);
+    await page.close();
+    await scene.end();
+  });
+
+  test('a standstill: who waits, and the lints with their remedies', async () => {
+    const scene = new Scene('standstill', 512);
+    const held = Array.from({ length: 512 }, () => scene.pool.take(4096));
+    const rows = scene.pool.channel('rows');
+    for (const fragment of held.splice(0, 400)) rows.sendFragment(fragment as never);
+    const waiting = scene.pool.takeAsync(100);
+    const page = await open(scene);
+    await untilSame(page, scene.pool);
+    const names = (): Promise<string[]> => texts(page, '.pp-lints-list code');
+    await until(
+      async () => (await names()).includes('stalled-wait'),
+      () => figure(page, 'Findings'),
+    );
+    expect(await names()).toEqual(expect.arrayContaining(['queue-can-hold-all', 'stalled-wait']));
+    expect(await figure(page, 'Waiting')).toBe(1);
+    expect((await texts(page, '.pp-lints-list li')).join()).toContain('port 0 "creator" has waited for a page for');
+    expect(await texts(page, '.pp-remedy')).toContainEqual(expect.stringContaining('create the pool with more pages'));
+    expect((await texts(page, '.pp-holders-list')).join()).toContain('channel "rows" has 400 pages');
+    await picture(page, 'stall');
+    expect(page.errors).toEqual([]);
+    for (const fragment of held) fragment?.release();
+    (await waiting).release();
+    await page.close();
+    await scene.end();
+  });
+
+  test('a recording of a kill shows the port reaped and its pages home', async () => {
+    const scene = new Scene('killed');
+    scene.start('reader', 'reader');
+    const parser = scene.start('parser', 'parser');
+    const page = await open(scene);
+    const heldBy = async (label: string): Promise<number> => {
+      const rows = await texts(page, '.pp-threads tbody tr');
+      return Number(rows.find((row) => row.startsWith(label))?.split('\t')[3] ?? -1);
+    };
+    await until(
+      async () => (await heldBy('parser')) > 20,
+      () => figure(page, 'In flight'),
+    );
+    await click(page, 'Record');
+    await until(async () => (await texts(page, '.pp-record'))[0] !== 'Stop · 0');
+    await parser.terminate();
+    await until(async () => (await heldBy('parser')) === -1);
+    const said = async (): Promise<string> => (await texts(page, '.pp-events-list li')).join('\n');
+    await until(async () => (await said()).includes('is free'), said);
+    expect(await said()).toMatch(/"parser" is free; it had held \d+ pages/);
+    await picture(page, 'killed');
+    if (name === 'Chromium') await replay(page, click);
+    else await click(page, 'Stop');
+    expect(page.errors).toEqual([]);
+    await page.close();
+    await scene.end();
+  });
+
+  test('a pool that closes, and an inspector that does: the page says so', async () => {
+    const scene = new Scene('ending');
+    const page = await open(scene);
+    await scene.pool.close();
+    const banner = async (): Promise<string> => (await texts(page, '.pp-banner')).join();
+    await until(async () => (await banner()).includes('has been closed'), banner);
+    expect(await texts(page, '.pp-state')).toEqual(['destroyed']);
+    await scene.inspector.close();
+    await until(async () => (await banner()).startsWith('The inspector was closed.'), banner);
+    expect(await banner()).toContain('What you see is the last look');
+    await page.close();
+    await scene.end();
+  });
+});
+
+/** Saves the recording, loads it again, and goes through it. */
+async function replay(page: Page, press: (page: Page, text: string) => Promise<void>): Promise<void> {
+  const puppet = page.puppet as Puppeteer;
+  const session = await puppet.createCDPSession();
+  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads });
+  await press(page, 'Stop');
+  const files = (): string[] => readdirSync(downloads).filter((file) => file.endsWith('.json'));
+  await until(() => files().length === 1);
+  const input = await puppet.$('input[type=file]');
+  await input?.uploadFile(join(downloads, files()[0] as string));
+  await until(() => page.evaluate(`document.querySelector('.pp-state').innerText === 'recording'`));
+  const seek = (to: string): Promise<void> =>
+    page.evaluate(`(() => {
+      const slider = document.querySelector('input[type=range]');
+      slider.value = ${to};
+      slider.dispatchEvent(new Event('input'));
+    })()`);
+  const labels = (): Promise<string[]> => texts(page, '.pp-threads tbody th');
+  await seek('0');
+  expect(await labels()).toContain('parser');
+  expect((await texts(page, '.pp-events-list')).join()).not.toContain('is free');
+  await seek('slider.max');
+  expect(await labels()).not.toContain('parser');
+  expect((await texts(page, '.pp-events-list')).join()).toContain('"parser" is free');
+  expect((await texts(page, '.pp-holders-list')).join()).not.toContain('parser');
+  await press(page, 'Back to live');
+  await until(() => page.evaluate(`document.querySelector('.pp-state').innerText === 'active'`));
+}
