@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox, untilPrinted } from '../support/browsers.js';
+import { casesOfRun } from '../support/lane.js';
 
 let origin: string;
 let stopServer: () => Promise<unknown>;
@@ -20,10 +21,13 @@ afterAll(async () => {
   await stopServer?.();
 });
 
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-] as const)('%s', (_, launch) => {
+/** What a page does is a rule of the package: Chromium shows it. Firefox is asked by the long run. */
+const BROWSERS = casesOfRun({
+  short: [['Chromium', launchChromium] as const],
+  long: [['Firefox', launchFirefox] as const],
+});
+
+describe.each(BROWSERS)('%s', (_, launch) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launch();

@@ -13,6 +13,7 @@ import { build as bundle } from 'esbuild';
 import { build, createServer, preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox, type Page, untilPrinted } from '../support/browsers.js';
+import { casesOfRun } from '../support/lane.js';
 import { HOME, play } from '../support/pages.js';
 import { type Headers, ISOLATION, serve } from '../support/serve.js';
 
@@ -120,10 +121,13 @@ const STARTED = ['server.mjs', 'vite.config.js'];
 const FOLLOWED_HEADERS = ['nginx', 'static-host', 'credentialless', 'document-isolation', 'csp', 'csp-strict'];
 const ISOLATED_SCRIPTS = ['page.js', 'watch.js', 'main-thread.js', 'lend.js', 'copies.js', 'audio.js', 'memory.js'];
 
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-] as const)('in %s', (name, launch) => {
+/** What a page does is a rule of the package: Chromium shows it. Firefox is asked by the long run. */
+const BROWSERS = casesOfRun({
+  short: [['Chromium', launchChromium] as const],
+  long: [['Firefox', launchFirefox] as const],
+});
+
+describe.each(BROWSERS)('in %s', (name, launch) => {
   let browser: Browser;
   let folder: string;
   beforeAll(async () => {

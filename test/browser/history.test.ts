@@ -2,14 +2,18 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
+import { casesOfRun } from '../support/lane.js';
 import { HOME, servePages } from '../support/pages.js';
 import { ISOLATION } from '../support/serve.js';
 import { until } from '../support/waiting.js';
 
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-] as const)('%s', (name, launch) => {
+/** What a page does is a rule of the package: Chromium shows it. Firefox is asked by the long run. */
+const BROWSERS = casesOfRun({
+  short: [['Chromium', launchChromium] as const],
+  long: [['Firefox', launchFirefox] as const],
+});
+
+describe.each(BROWSERS)('%s', (name, launch) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launch();

@@ -38,8 +38,8 @@ describe.each([
   });
 
   test.each([
-    ['wasm', isLong ? longCount : 20],
-    ['typescript', isLong ? 30 : 10],
+    ['wasm', isLong ? longCount : 8],
+    ['typescript', isLong ? 30 : 5],
   ] as const)('engine %s: %i workers that block, compute or have just begun are reaped', async (engine, count) => {
     const { slowest, ...found } = await stage.play<Kills>('kills', { engine, seed, count });
     console.log(`${browser.name}, ${engine}: reaped after ms at most ${JSON.stringify(slowest)}`);

@@ -2,16 +2,20 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
+import { casesOfRun } from '../support/lane.js';
 import { BODY, HOME, play } from '../support/pages.js';
 import { ISOLATION } from '../support/serve.js';
 
 /** A frame of an opaque origin loads its modules from another origin. */
 const SHARED = { ...ISOLATION, 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' };
 
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-] as const)('%s', (_, launch) => {
+/** What a page does is a rule of the package: Chromium shows it. Firefox is asked by the long run. */
+const BROWSERS = casesOfRun({
+  short: [['Chromium', launchChromium] as const],
+  long: [['Firefox', launchFirefox] as const],
+});
+
+describe.each(BROWSERS)('%s', (_, launch) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launch();

@@ -4,6 +4,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
+import { casesOfRun } from '../support/lane.js';
 import { openStage, type Stage } from '../support/pages.js';
 import { chooseSeed } from '../support/ports.js';
 import { ISOLATION } from '../support/serve.js';
@@ -13,10 +14,13 @@ const ENTRIES = 100_000;
 const TIMES = 50;
 const seed = chooseSeed('browser user areas');
 
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-] as const)('%s', (_, launch) => {
+/** What a page does is a rule of the package: Chromium shows it. Firefox is asked by the long run. */
+const BROWSERS = casesOfRun({
+  short: [['Chromium', launchChromium] as const],
+  long: [['Firefox', launchFirefox] as const],
+});
+
+describe.each(BROWSERS)('%s', (_, launch) => {
   let browser: Browser;
   let stage: Stage;
   beforeAll(async () => {

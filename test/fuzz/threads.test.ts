@@ -11,7 +11,7 @@ import { startThreads } from '../support/threads.js';
 import { HUNG_MS } from '../support/waiting.js';
 
 const isLong = process.env.LONG === '1';
-const RUNS = process.env.SEED !== undefined ? 1 : isLong ? 60 : 10;
+const RUNS = process.env.SEED !== undefined ? 1 : isLong ? 60 : 5;
 const STEPS = isLong ? 10_000 : 3000;
 const file = new URL('./thread.ts', import.meta.url);
 const seed = chooseSeed('threads');

@@ -1,4 +1,4 @@
-// All words of the control region, six values each: as words.test.ts, which takes one of nineteen.
+// All words of the control region, six values each: as words.test.ts, which takes one of 41.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

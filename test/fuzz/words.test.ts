@@ -46,10 +46,10 @@ function overwrite(engine: string, first: number, step: number): Promise<Result>
 
 describe.each(['typescript', 'wasm'])('with the %s engine', (engine) => {
   it('no overwritten word hangs a call or ends the program', async () => {
-    // One word of nineteen, another residue by each seed; all of them in the long run.
-    const { cases, corrupt, wrong } = await overwrite(engine, seed % 19, 19);
+    // One word of 41, another residue by each seed; all of them in the long run.
+    const { cases, corrupt, wrong } = await overwrite(engine, seed % 41, 41);
     expect(wrong).toEqual([]);
-    expect(cases).toBeGreaterThan(1000);
-    expect(corrupt).toBeGreaterThan(20);
+    expect(cases).toBeGreaterThan(400);
+    expect(corrupt).toBeGreaterThan(9);
   });
 });

@@ -1,58 +1,35 @@
-// The bench itself: a quick run leaves figures for every budget, budgets are judged by them, and docs/performance.md is
-// what the generator makes of the results that are kept.
+// The bench itself: a quick run of one row leaves figures and a page, budgets are judged by figures, and
+// docs/performance.md is what the generator makes of the results that are kept. bench.long.test.ts runs every row.
 
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readResults } from '../../bench/harness/files.js';
 import type { Results, Round, RowResult } from '../../bench/harness/results.js';
 import { marginPercent, quantileOf, ratioOf } from '../../bench/harness/statistics.js';
 import { budgets, judge } from '../../bench/report/budgets.js';
-import { flowBudgets } from '../../bench/report/flow-budgets.js';
 import { engineLossesOf, lossesOf } from '../../bench/report/losses.js';
 import { explanationList } from '../../bench/report/tables.js';
+import { runTs } from './support/run-ts.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function runTs(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, ['scripts/run-ts.mjs', ...args], { cwd: root });
-  return stdout;
-}
-
 describe('a quick run', () => {
   const docs = join(folder, 'quick');
 
-  test('writes results for every budget and the page made from them', async () => {
+  test('of one row writes its results, and the page made from them has every budget', async () => {
     const to = ['--results', folder, '--docs', docs, '--name', 'quick'];
-    const output = await runTs('--expose-gc', 'bench/main.ts', '--quick', '--write', ...to);
+    const row = ['--case', 'fast.pair'];
+    const output = await runTs('--expose-gc', 'bench/main.ts', '--quick', '--write', ...row, ...to);
     expect(output).toContain('01 fast path');
-    const results = readResults(join(folder, 'quick.json'));
-    const hasDpdk = !results.machine.native.includes('left out');
-    for (const { id, verdict } of judge(results)) {
-      if (hasDpdk || !['pair', 'channel.single'].includes(id)) expect(verdict, id).not.toBe('not measured');
-    }
+    expect(readResults(join(folder, 'quick.json')).rows.map(({ id }) => id)).toEqual(['fast.pair']);
     const page = readFileSync(join(docs, 'performance.md'), 'utf8');
     for (const { id } of budgets) expect(page).toContain(`(\`${id}\`)`);
     expect(page).toContain('**Provisional:**');
-    for (const [, plot] of page.matchAll(/\]\((plots\/.+?)\)/g))
-      expect(existsSync(join(docs, plot as string)), plot).toBe(true);
-  });
-
-  test('of flow measures each of its budgets', async () => {
-    // The other build is this one.
-    const to = ['--results', folder, '--name', 'flow', '--other', '.'];
-    const output = await runTs('--expose-gc', 'bench/main.ts', '--quick', '--group', 'flow', ...to);
-    const lines = judge(readResults(join(folder, 'flow.json')), flowBudgets);
-    for (const { id, operation, verdict } of lines) {
-      expect(verdict, id).not.toBe('not measured');
-      expect(output).toContain(operation);
-    }
   });
 
   test('refuses rows that do not exist', async () => {

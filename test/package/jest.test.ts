@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runtimes, toolPath } from '../../scripts/toolchain.mjs';
+import { casesOfRun } from '../support/lane.js';
 import { HUNG_MS } from '../support/waiting.js';
 import { consumer } from './support/consumer.js';
 import { run } from './support/run.js';
@@ -20,10 +21,10 @@ const KINDS = ['a test in CommonJS, import()', 'a test in CommonJS, require()', 
 const environments = { node: 'node', jsdom: toolPath('jest-environment-jsdom') };
 
 /** Node with what jest needs of it: require() of a module came to its realms in 24.9. */
-const nodes = [
-  { name: `Node ${process.versions.node.split('.')[0]}`, program: process.execPath },
-  ...runtimes.filter(({ name }) => /^Node 2[46]$/.test(name)),
-];
+const own = { name: `Node ${process.versions.node.split('.')[0]}`, program: process.execPath };
+const others = runtimes.filter(({ name }) => /^Node 2[46]$/.test(name));
+/** This one, and the newest; the one between them in the long run. */
+const nodes = casesOfRun({ short: [own, ...others.slice(-1)], long: others.slice(0, -1) });
 
 describe.each(nodes)('$name', ({ name, program }) => {
   test.skipIf(!existsSync(program)).each(Object.entries(environments))('jest with %s', async (_, environment) => {

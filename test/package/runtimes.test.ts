@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runtimes, toolchainDir } from '../../scripts/toolchain.mjs';
 import { borderColumn } from '../support/border-table.js';
-import { expectLimited } from '../support/limits.js';
 import { until } from '../support/waiting.js';
 import { consumer } from './support/consumer.js';
 import { type ExchangeResult, expectedExchange, type Features } from './support/expected.js';
@@ -71,22 +70,6 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
     const all = { received: 300, isRight: true, isNamed: true, stray: [], isDestroyed: true };
     expect(JSON.parse(stdout)).toEqual({ ...all, refused: [] });
-  });
-
-  test.skipIf(!isHere)('makes pools under limits of addresses, or says which limit it is', async () => {
-    const limits = [];
-    for (const gib of LIMITS_GIB) {
-      const under = (what: string): Promise<Run> => {
-        const script = `ulimit -v ${gib * 2 ** 20}; exec "$0" "$@"`;
-        return run('bash', ['-c', script, program, ...prefix, 'src/under-limit.js', what], consumer);
-      };
-      if ((await under('start')).end !== 0) continue; // the runtime itself lacks addresses
-      const { stdout, stderr, end } = await under('pools');
-      expect({ gib, stderr, end }).toEqual({ gib, stderr: '', end: 0 });
-      expectLimited(JSON.parse(stdout));
-      limits.push(gib);
-    }
-    expect(limits).toContain(LIMITS_GIB.at(-1));
   });
 
   // Node has no web Worker.
@@ -219,9 +202,6 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     );
   });
 });
-
-/** GiB of addresses. Bun takes far more than others for itself. */
-const LIMITS_GIB = [5, 11, 15, 200];
 
 /** A key and a certificate of its own, for `localhost`. */
 function makeCertificate(key: string, cert: string): void {

@@ -12,7 +12,7 @@ import { HUNG_MS } from '../support/waiting.js';
 const program = fileURLToPath(new URL('../support/close-many.mjs', import.meta.url));
 const entry = new URL('../../build/index.js', import.meta.url).href;
 const isLong = process.env.LONG === '1';
-const POOL_MIB = isLong ? 64 : 16;
+const POOL_MIB = isLong ? 64 : 8;
 const POOL_BYTES = POOL_MIB * 2 ** 20;
 /** More than V8 has addresses for at a time: it takes 10 GiB of some 1 TiB for each Wasm memory, whatever its size. */
 const WASM_POOLS = isLong ? 200 : 120;

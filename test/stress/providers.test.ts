@@ -13,7 +13,7 @@ import { witness } from '../../src/testing/witness.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { HUNG_MS, until } from '../support/waiting.js';
 
-const KILLS = process.env.LONG === '1' ? 100 : 5;
+const KILLS = process.env.LONG === '1' ? 100 : 3;
 /**
  * Turns of work that all threads together do before the next kill, at most; and those that each does before the end.
  */

@@ -1,2 +1,2 @@
-// The stress of workers.test.ts, twenty times as much: LONG=1 sets that, npm run test:long picks this file.
+// The stress of workers.test.ts, forty times as much: LONG=1 sets that, npm run test:long picks this file.
 import './workers.test.js';

@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, it } from 'vitest';
+import { casesOfRun } from '../support/lane.js';
 import { expectLimited } from '../support/limits.js';
 
 const program = fileURLToPath(new URL('../package/programs/under-limit.js', import.meta.url));
@@ -18,7 +19,7 @@ async function under(gib: number): Promise<Record<string, string>> {
 }
 
 describe.runIf(process.platform === 'linux')('pools in a process with limited addresses', () => {
-  it.each([5, 8, 11, 12, 15, 22, 30])('of %i GiB', async (gib) => {
+  it.each(casesOfRun({ short: [5, 12, 30], long: [8, 11, 15, 22] }))('of %i GiB', async (gib) => {
     expectLimited(await under(gib));
   });
 });

@@ -9,7 +9,7 @@ import { loadAnotherRealm } from '../support/realm.js';
 
 const isLong = process.env.LONG === '1';
 /** Rounds, and pools of each. */
-const [ROUNDS, POOLS] = isLong ? [5, Number(process.env.POOLS ?? 1000)] : [3, 150];
+const [ROUNDS, POOLS] = isLong ? [5, Number(process.env.POOLS ?? 1000)] : [5, 60];
 const BYTES_A_POOL = isLong ? 8192 : 65_536;
 
 afterEach(() => vi.unstubAllGlobals());
@@ -84,11 +84,12 @@ describe('pools that were created and closed', () => {
       expect([way, pools]).toEqual([way, Array(ROUNDS).fill(POOLS)]);
       expect(new Set(handles).size).toBe(1);
       expect(new Set(listeners).size).toBe(1);
-      // The first rounds grow what V8 and malloc keep; a memory that stays would be a mapping each, and a megabyte
-      // several.
-      const grown = (values: readonly number[]): number => (values.at(-1) as number) - (values.at(1) as number);
-      expect(grown(mappings)).toBeLessThan(100);
-      expect(grown(residentBytes) / POOLS).toBeLessThan(BYTES_A_POOL);
+      // The first rounds grow what V8 and malloc keep; a memory that stays would be a mapping each.
+      expect((mappings.at(-1) as number) - (mappings.at(1) as number)).toBeLessThan(100);
+      // It would also be several megabytes of resident memory in every round. What else grows does so now and then: V8
+      // takes megabytes at a time for its heap, and malloc for its arenas.
+      const growths = residentBytes.slice(1).map((bytes, i) => bytes - (residentBytes[i] as number));
+      expect(Math.min(...growths) / POOLS).toBeLessThan(BYTES_A_POOL);
     }
   });
 });

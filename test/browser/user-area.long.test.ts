@@ -1,0 +1,2 @@
+// The cases of user-area.test.ts in Firefox: LONG=1 picks them.
+import './user-area.test.js';
