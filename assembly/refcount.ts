@@ -164,9 +164,7 @@ export function releaseChecked(handle: u32, touches: bool): i32 {
   if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
-  return references == row
-    ? releaseOwn(unit, word, page, row, touches)
-    : releaseSlow(unit, word, page, row, touches);
+  return references == row ? releaseOwn(unit, word, page, row, touches) : releaseSlow(unit, word, page, row, touches);
 }
 
 function reject(code: i32): i32 {
