@@ -13,8 +13,8 @@ const MiB = 1024 * 1024;
 const FLAGS = process.env.LONG === '1' ? ['typescript', 'slabs', 'busy', 'busy&blocking'] : [''];
 const POOL_MIB = 64;
 /** Loads before the memory is looked at, and behind them. */
-const EARLY = 3;
-const LATE = 6;
+const EARLY = 5;
+const LATE = 10;
 /** Growth that is taken for a leak: of each page that came later, a third is still there. */
 const LEAK_MIB = (LATE * POOL_MIB) / 3;
 
