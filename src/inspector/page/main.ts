@@ -8,6 +8,7 @@ import { View } from './view.js';
 /** A page that hears nothing for so long has lost its server. */
 const SILENT_MS = 3000;
 const SCHEMES = ['system', 'light', 'dark'] as const;
+const systemDark = matchMedia('(prefers-color-scheme: dark)');
 
 const root = document.getElementById('inspector') as HTMLElement;
 const view = new View(root);
@@ -191,9 +192,12 @@ function leave(): void {
   if (last !== null) show(last);
 }
 
-/** As the system has it, or as the user chose here. */
+/** As the system has it, or as the user chose here; the style sheet goes by what is shown. */
 function setScheme(chosen: string): void {
-  document.documentElement.dataset.scheme = chosen;
+  const { dataset } = document.documentElement;
+  dataset.scheme = chosen;
+  const isDark = chosen === 'dark' || (chosen !== 'light' && systemDark.matches);
+  dataset.shown = isDark ? 'dark' : 'light';
   scheme.textContent = chosen === 'light' ? 'Light' : chosen === 'dark' ? 'Dark' : 'Auto';
   view.recolour();
 }
@@ -206,6 +210,7 @@ function nextScheme(): void {
 }
 
 setScheme(localStorage.getItem('pagepool-scheme') ?? 'system');
+systemDark.addEventListener('change', () => setScheme(document.documentElement.dataset.scheme as string));
 
 document.addEventListener('keydown', (event) => {
   const target = event.target as HTMLElement;

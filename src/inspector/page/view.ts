@@ -62,7 +62,6 @@ export class View {
       h('div', { class: 'pp-two' }, this.#holders.element, this.#events.element),
     );
     root.replaceChildren(this.element);
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.recolour());
   }
 
   /** Shows a look. */
