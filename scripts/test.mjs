@@ -1,8 +1,8 @@
 // Runs every suite and adds up: `npm test`, or with --long the longer ones. The last line is `N passed, N failed`.
 //
 // The build, the browsers, lint, types and gates count as one test each. A suite that ends badly without a failed test
-// of its own (a file that does not load, an error nobody caught) counts as one failed test; with CI=true so does every
-// skipped test.
+// of its own (a file that does not load) counts as one failed test, and so does each error that no test caught; with
+// CI=true so does every skipped test.
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -48,8 +48,17 @@ async function suite(name, args, env) {
   const report = join(buildDir, 'test-reports', `${name}.json`);
   mkdirSync(join(buildDir, 'test-reports'), { recursive: true });
   rmSync(report, { force: true });
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const { code } = await runNode([tools.vitest, 'run', ...args, ...reporters], { env: { ...process.env, ...env } });
+  const ERRORS_REPORT = join(buildDir, 'test-reports', `${name}-errors.json`);
+  rmSync(ERRORS_REPORT, { force: true });
+  const reporters = [
+    '--reporter=default',
+    `--reporter=${join(root, 'scripts/errors-reporter.mjs')}`,
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
+  const { code } = await runNode([tools.vitest, 'run', ...args, ...reporters], {
+    env: { ...process.env, ...env, ERRORS_REPORT },
+  });
   if (!existsSync(report)) {
     failures.push(`${name}: no report`);
     return count(name, 0, 1);
@@ -68,7 +77,15 @@ async function suite(name, args, env) {
   const skipped = numPendingTests + numTodoTests;
   if (skipped > 0) console.log(`${skipped} skipped`);
   let failed = numFailedTests + unloaded + (process.env.CI === 'true' ? skipped : 0);
-  if (code !== 0 && failed === 0) failed = 1;
+  const uncaught = existsSync(ERRORS_REPORT)
+    ? JSON.parse(readFileSync(ERRORS_REPORT, 'utf8'))
+    : ['no report of errors'];
+  for (const error of uncaught) failures.push(`${name}: caught by no test: ${error}`);
+  failed += uncaught.length;
+  if (code !== 0 && failed === 0) {
+    failures.push(`${name}: the runner ended with code ${code}`);
+    failed = 1;
+  }
   count(name, numPassedTests, failed);
 }
 

@@ -8,7 +8,7 @@ import { planGeometry } from '../../src/control/geometry.js';
 import { portOffset } from '../../src/control/places.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { RealmLocks } from '../support/locks.js';
-import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';
+import { loadAnotherRealm } from '../support/realm.js';
 import { PATIENCE, turns } from '../support/waiting.js';
 
 const OPTIONS = { pageCount: 16, maxPorts: 4, channels: { work: {} } };
@@ -132,29 +132,10 @@ describe('a thread that holds no lock', () => {
     await soon(() => expect(isClaimed(last.portId)).toBe(true));
   });
 
-  it('is watched where locks are refused; where nothing else tells, watch says so', async () => {
+  it('is watched where locks are refused', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
     await pool.watch(ofTheWeb);
     expect(warn).not.toHaveBeenCalled();
-    // No life is asked in a pool whose threads cannot wait: they would have no strands.
-    const { waitAsync } = Atomics;
-    Object.defineProperty(Atomics, 'waitAsync', { value: undefined, configurable: true });
-    try {
-      const next = PagePool.createSync(OPTIONS);
-      const refused = await Promise.resolve(next.watch(ofTheWeb)).catch((error: unknown) => error);
-      expect(refused).toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
-      expect(String(refused)).toMatch(/locks are not refused \(SecurityError.*reap\(portId, \{ force: true \}\)/);
-      expect(warn).not.toHaveBeenCalled();
-      next.watch(ofTheWeb);
-      await soon(() => expect(warn).toHaveBeenCalledWith(expect.stringContaining('watch failed')));
-      vi.stubGlobal('navigator', {});
-      const none = PagePool.createSync(OPTIONS);
-      expect(codeOf(() => none.watch(ofTheWeb))).toBe('POOL_ERR_INVALID_ARGUMENT');
-      expect(messageOf(() => none.watch(ofTheWeb))).toContain('a realm with Web Locks');
-      for (const each of [next, none]) each.destroy();
-    } finally {
-      Object.defineProperty(Atomics, 'waitAsync', { value: waitAsync, configurable: true, writable: true });
-    }
   });
 
   it('is not asked any more when a lock tells of it', async () => {
