@@ -48,6 +48,12 @@ function ownProcess() {
   return { ...rest, test: { ...test, include: OWN_PROCESS, exclude, isolate: true } };
 }
 
+/** A process for each file: explored schedules fill the memory of theirs. */
+function apart(name: string) {
+  const { test, ...rest } = project(name);
+  return { ...rest, test: { ...test, isolate: true } };
+}
+
 /**
  * Tests whose threads must meet on processors of their own, or that measure memory: one file at a time, behind the
  * others.
@@ -157,7 +163,7 @@ export default defineConfig({
             ownProcess(),
             project('property'),
             project('fuzz'),
-            project('interleaving'),
+            apart('interleaving'),
             project('fault'),
             project('user'),
             project('packet'),
