@@ -106,8 +106,8 @@ describe('/metrics', () => {
     expect(value('pagepool_pages', { place: 'channel' })).toBe(pages.used - 2);
     expect(value('pagepool_pages_limit')).toBe(64);
     expect(value('pagepool_pages_inflight')).toBe(inflight);
-    expect(value('pagepool_allocations_total', { tier: 'fast' })).toBe(alloc.fast);
-    expect(value('pagepool_allocations_total', { tier: 'slow' })).toBe(alloc.slow);
+    expect(value('pagepool_allocations_total', { tier: 'cache' })).toBe(alloc.fast);
+    expect(value('pagepool_allocations_total', { tier: 'provider' })).toBe(alloc.slow);
     expect(value('pagepool_channel_entries', { channel: 'a "b"\\' })).toBe(4);
     expect(value('pagepool_channel_dropped_total', { channel: 'a "b"\\' })).toBe(2);
     expect(value('pagepool_lints', { lint: 'stalled-wait', pool: 'scraped "1"\\' })).toBe(0);
