@@ -129,9 +129,12 @@ describe('the tarball', () => {
 
 describe('package.json', () => {
   test('asks for no other package and runs nothing when it is installed', () => {
-    for (const field of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies']) {
+    for (const field of ['dependencies', 'optionalDependencies', 'bundleDependencies']) {
       expect(manifest, field).not.toHaveProperty(field);
     }
+    // Whoever registers metrics has it; nothing of it is imported.
+    expect(manifest.peerDependencies).toEqual({ '@opentelemetry/api': expect.any(String) });
+    expect(manifest.peerDependenciesMeta).toEqual({ '@opentelemetry/api': { optional: true } });
     for (const hook of ['preinstall', 'install', 'postinstall', 'prepare']) {
       expect(manifest.scripts, hook).not.toHaveProperty(hook);
     }
