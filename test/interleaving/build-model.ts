@@ -10,6 +10,10 @@ import { fileURLToPath } from 'node:url';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const CACHE = join(ROOT, 'build/interleaving');
 
+/** What an instance keeps from call to call, beside what follows from the pool and the port: the model exports it. */
+export const KEPT = ['lastCode', 'loaded'] as const;
+const KEPT_FILE = 'assembly/kept.ts';
+
 /** A change of one place of one file. */
 export interface Patch {
   /** Below the root. */
@@ -41,26 +45,22 @@ function patchedSources(patches: readonly Patch[]): Map<string, string> {
     }
     sources.set(file, pieces.join(replace));
   }
+  sources.set(KEPT_FILE, `export { ${KEPT.join(', ')} } from './context';\n`);
+  // Threads of the model take turns in one JavaScript thread.
+  const config = JSON.parse(sources.get('asconfig.json')!);
+  config.options.sharedMemory = false;
+  sources.set('asconfig.json', JSON.stringify(config));
   return sources;
 }
 
 async function compile(sources: ReadonlyMap<string, string>): Promise<Uint8Array> {
   const { default: asc } = await import('assemblyscript/asc');
   let binary: Uint8Array | undefined;
-  const files = [
-    '--config',
-    'asconfig.json',
-    '--target',
-    'model',
-    '--outFile',
-    'model.wasm',
-    '--textFile',
-    'model.wat',
-  ];
-  const { error, stderr } = await asc.main(['assembly/index.ts', ...files], {
+  const options = ['--config', 'asconfig.json', '--target', 'model', '--outFile', 'model.wasm'];
+  const { error, stderr } = await asc.main(['assembly/index.ts', KEPT_FILE, ...options], {
     readFile: (name: string) => sources.get(name.replace(/^\.\//, '')) ?? null,
     writeFile: (name: string, contents: string | Uint8Array) => {
-      if (name.endsWith('.wasm')) binary = contents as Uint8Array;
+      if (name === 'model.wasm') binary = contents as Uint8Array;
     },
     listFiles: () => [],
   });

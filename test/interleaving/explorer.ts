@@ -2,10 +2,13 @@
 //
 // Depth first over choices: at each point either some thread takes its next step, or (with `kills`) some thread is
 // killed and never steps again. A schedule is the string of its choices: a digit steps that thread, a letter kills it
-// (a = thread 0), a point ends a schedule in which somebody could still be killed. Every schedule is replayed from the
-// saved memory, so a failure's string is all that is needed to see it again:
+// (a = thread 0), a point ends a schedule in which somebody could still be killed. A failure's string is all that is
+// needed to see it again:
 //
 //   PAGEPOOL_ENGINE=wasm PAGEPOOL_SCHEDULE='scenario name: 0101100' npx vitest run --project interleaving schedule
+//
+// To take another choice, the explorer goes back to where it was made: the words are set to what they were, and each
+// thread to where it stood (model.ts, course.ts). Nothing is done again from the start.
 //
 // States that were seen before are not explored again: what follows depends on the state alone (memory, what decides
 // how each thread goes on, results; with a bound, the preemptions used and who ran last). The number of schedules is
@@ -25,6 +28,7 @@ import { checkConservation, type Places } from './conservation.js';
 import type { EngineName, Engines } from './engines.js';
 import { ModelPool } from './model.js';
 import { type Reap, ReaperThread } from './reaper.js';
+import { States } from './states.js';
 import { suspension } from './suspend/suspension.js';
 import type { Program, Results } from './thread.js';
 
@@ -117,13 +121,22 @@ interface Node {
   readonly choices: readonly Choice[];
   /** What was used up before the choice. */
   readonly used: Used;
+  /** Where each thread stands. */
+  readonly states: readonly unknown[];
+  readonly reapers: readonly ReaperThread[];
   at: number;
-  schedules: number;
+  /** Of the choices that were tried. */
+  total: Total;
+}
+
+/** The schedules from a state on. */
+interface Total {
+  readonly schedules: number;
   readonly outcomes: Counts;
 }
 
 /** How many schedules end in each outcome, by the outcome's number. Most states lead to few: no number, no entry. */
-type Counts = number[];
+type Counts = readonly number[];
 
 /** What a schedule has used up, and the thread that ran last. */
 interface Used {
@@ -136,6 +149,23 @@ interface Used {
 }
 
 const START: Used = { preemptions: 0, kills: 0, aborts: 0, last: -1, isEnded: false };
+const NONE: Total = { schedules: 0, outcomes: [] };
+/** The states of threads that nobody goes back to. */
+const NOWHERE: readonly unknown[] = [];
+/** The value of a state that is on the path. */
+const ON_PATH = 0;
+
+/** Threads, a bit for each. */
+interface Able {
+  /** Those that can take a step. */
+  readonly running: number;
+  /** Those that may be killed. */
+  readonly mortal: number;
+  /** Those whose wait may be given up. */
+  readonly waiting: number;
+  /** The one that stands before a plain write: the writes up to its next atomic belong to the same step. Or -1. */
+  readonly alone: number;
+}
 
 /** The bound of a scenario for an engine. */
 export function boundOf({ bound, bounds }: Scenario, engine: EngineName): number | undefined {
@@ -156,8 +186,14 @@ class Explorer {
   private readonly pool: ModelPool;
   private readonly programs: readonly Program[];
   private readonly path: Node[] = [];
-  private readonly onPath = new Set<number>();
-  private readonly done = new Map<number, Pick<Node, 'schedules' | 'outcomes'>>();
+  /** States that were seen: the place of their total, or that they are on the path. */
+  private readonly seen = new States();
+  /** Each total that a state has; the first is of none. */
+  private readonly totals: Total[] = [NONE];
+  /** Choices, by all that they follow from. */
+  private readonly known = new Map<number, readonly Choice[]>();
+  /** One schedule that ends in each outcome. */
+  private readonly ends: Total[] = [];
   /** Outcomes by number. */
   private readonly named: string[] = [];
   /** The outcome of ends that were checked, by what it follows from. */
@@ -187,7 +223,7 @@ class Explorer {
   explore(): Exploration {
     const started = performance.now();
     let failure: Failure | undefined;
-    let total: Pick<Node, 'schedules' | 'outcomes'> = { schedules: 0, outcomes: [] };
+    let total = NONE;
     try {
       for (;;) {
         this.runs += 1;
@@ -207,7 +243,8 @@ class Explorer {
       engine: this.engines.name,
       bound: this.bound,
       schedules: total.schedules,
-      states: this.done.size,
+      // A state that is on the path when an error ends everything is not done.
+      states: this.seen.size - this.path.length,
       runs: this.runs,
       longest: this.longest,
       seconds: (performance.now() - started) / 1000,
@@ -222,7 +259,7 @@ class Explorer {
     let used = START;
     this.reset();
     for (const [i, char] of [...schedule].entries()) {
-      const choices = this.choices(used);
+      const choices = this.choices(used, this.look());
       const choice = choiceOf(char, choices);
       const before = this.pool.copy();
       seen.add(this.key(used));
@@ -240,47 +277,73 @@ class Explorer {
     }
     const { results } = this.end([]);
     lines.push(`results: ${JSON.stringify(results)}`);
-    if (this.isOver()) lines.push(`outcome: ${this.outcomeOrError()}`);
+    if (this.look().running === 0) lines.push(`outcome: ${this.outcomeOrError()}`);
     else if (seen.has(this.key(used))) lines.push(COMES_BACK);
     else lines.push(schedule.length >= LONGEST_SCHEDULE ? NO_END : 'not over: more steps could follow');
     return lines;
   }
 
-  /** Replays the path, then goes on with first choices to an end or to a state that was seen. */
+  /** Goes back to the path's end, then on with first choices to an end or to a state that was seen. */
   private run(): void {
-    const { path } = this;
-    this.reset();
-    for (const { choices, at, used } of path) this.take(choices[at]!, used);
-    const last = path.at(-1);
-    let used = last === undefined ? START : this.after(last.used, last.choices, last.choices[last.at]!);
+    const { path, seen } = this;
+    let used = path.length === 0 ? this.start() : this.goOnFrom(path.at(-1)!);
     for (;;) {
-      const isOver = this.isOver() && (used.isEnded || !(this.mayStillDie(used) || this.mayStillAbort(used)));
+      const able = this.look();
       const key = this.key(used);
-      const seen = this.options.everySchedule ? undefined : this.done.get(key);
-      if (seen !== undefined) {
-        this.add(seen.schedules, seen.outcomes);
+      const value = seen.get(key);
+      if (value > ON_PATH && this.options.everySchedule !== true) {
+        this.add(this.totals[value]!);
         return;
       }
+      const isOver = able.running === 0 && (used.isEnded || !this.mayStillChange(used, able));
       if (isOver) {
         const end = this.ended();
         this.longest = Math.max(this.longest, path.length);
-        this.done.set(key, end);
-        this.add(1, end.outcomes);
+        seen.set(key, this.placeOf(end));
+        this.add(end);
         return;
       }
-      if (this.onPath.has(key)) throw new Error(COMES_BACK);
+      if (value === ON_PATH) throw new Error(COMES_BACK);
       if (path.length >= LONGEST_SCHEDULE) throw new Error(NO_END);
-      const node: Node = { key, choices: this.choices(used), used, at: 0, schedules: 0, outcomes: [] };
+      const node = this.nodeHere(key, used, this.choices(used, able));
       path.push(node);
-      this.onPath.add(key);
+      seen.set(key, ON_PATH);
       const choice = node.choices[0]!;
       this.take(choice, used);
       used = this.after(used, node.choices, choice);
     }
   }
 
+  private start(): Used {
+    this.reset();
+    return START;
+  }
+
+  /** From a node's state, which everything goes back to, by the choice that is its next one. */
+  private goOnFrom({ choices, at, used, states, reapers }: Node): Used {
+    const { pool } = this;
+    pool.reapers = reapers;
+    pool.words.load(this.path.length - 1);
+    for (let i = 0; i < states.length; i++) pool.threads[i]!.restore(states[i]);
+    const choice = choices[at]!;
+    this.take(choice, used);
+    return this.after(used, choices, choice);
+  }
+
+  /** The next node of the path. Where everything stands is remembered if there is a choice to go back for. */
+  private nodeHere(key: number, used: Used, choices: readonly Choice[]): Node {
+    const { path, pool } = this;
+    const { reapers } = pool;
+    if (choices.length === 1) {
+      pool.words.begin(path.length);
+      return { key, choices, used, states: NOWHERE, reapers, at: 0, total: NONE };
+    }
+    pool.words.save(path.length);
+    return { key, choices, used, states: pool.threads.map((thread) => thread.save()), reapers, at: 0, total: NONE };
+  }
+
   /** Goes on to the next choice that is left. Returns the root's sums when there is none. */
-  private backtrack(): Pick<Node, 'schedules' | 'outcomes'> | undefined {
+  private backtrack(): Total | undefined {
     const { path } = this;
     for (;;) {
       const node = path.at(-1);
@@ -288,28 +351,38 @@ class Explorer {
       node.at += 1;
       if (node.at < node.choices.length) return undefined;
       path.pop();
-      this.onPath.delete(node.key);
-      this.done.set(node.key, { schedules: node.schedules, outcomes: node.outcomes });
-      if (path.length === 0) return node;
-      this.add(node.schedules, node.outcomes);
+      this.seen.set(node.key, this.placeOf(node.total));
+      if (path.length === 0) return node.total;
+      this.add(node.total);
     }
   }
 
-  private add(schedules: number, outcomes: Counts): void {
+  /** Most states have one state that follows, and its total. */
+  private placeOf(total: Total): number {
+    if (this.totals.at(-1) === total) return this.totals.length - 1;
+    return this.totals.push(total) - 1;
+  }
+
+  private add(total: Total): void {
     const node = this.path.at(-1);
     if (node === undefined) return;
-    node.schedules += schedules;
-    for (let i = 0; i < outcomes.length; i++) node.outcomes[i] = (node.outcomes[i] ?? 0) + outcomes[i]!;
+    if (node.total === NONE) {
+      node.total = total;
+      return;
+    }
+    const { schedules, outcomes } = node.total;
+    const sums = outcomes.slice();
+    for (let i = 0; i < total.outcomes.length; i++) sums[i] = (sums[i] ?? 0) + total.outcomes[i]!;
+    node.total = { schedules: schedules + total.schedules, outcomes: sums };
   }
 
   /** One schedule that has come to its end. */
-  private ended(): Pick<Node, 'schedules' | 'outcomes'> {
+  private ended(): Total {
     const outcome = this.outcome();
     const known = this.named.indexOf(outcome);
     const index = known < 0 ? this.named.push(outcome) - 1 : known;
-    const outcomes: Counts = Array(index + 1).fill(0);
-    outcomes[index] = 1;
-    return { schedules: 1, outcomes };
+    this.ends[index] ??= { schedules: 1, outcomes: [...Array(index).fill(0), 1] };
+    return this.ends[index];
   }
 
   private reset(): void {
@@ -334,72 +407,67 @@ class Explorer {
     this.pool.addReaper(reaper, [...new Set(ports)]);
   }
 
-  /** What may come next: first the thread that ran last, so that the first failures found have few switches. */
-  private choices({ preemptions, kills, aborts, last }: Used): Choice[] {
+  /** Who can do what. */
+  private look(): Able {
     const { threads } = this.pool;
-    // A thread that stands before a plain write is alone: the writes up to its next atomic belong to the same step.
-    const alone = threads.find(({ isAtPlain, isFinished, isDead }) => isAtPlain && !isFinished && !isDead);
-    const running = threads
-      .filter(({ isFinished, isDead, isAsleep }) => !isFinished && !isDead && !isAsleep)
-      .map(({ id }) => id);
-    const canGoOn = running.includes(last);
-    const order = canGoOn ? [last, ...running.filter((id) => id !== last)] : running;
+    let running = 0;
+    let mortal = 0;
+    let waiting = 0;
+    let alone = -1;
+    for (let i = 0; i < threads.length; i++) {
+      const thread = threads[i]!;
+      if (thread.isDead) continue;
+      const { isFinished } = thread;
+      if (!isFinished && !thread.isAsleep) running |= 1 << i;
+      if (!isFinished && alone < 0 && thread.isAtPlain) alone = i;
+      if (thread.isAtSleep) waiting |= 1 << i;
+      if (this.isMortal(i, isFinished)) mortal |= 1 << i;
+    }
+    return { running, mortal, waiting, alone };
+  }
+
+  /** A program's thread even when it is over, if there is somebody to reap its port. */
+  private isMortal(id: number, isFinished: boolean): boolean {
+    const { victims, reaper, threads } = this.scenario;
+    const isProgram = id < threads;
+    if (isProgram && victims !== undefined && !victims.includes(id)) return false;
+    return !isFinished || (isProgram && reaper !== undefined);
+  }
+
+  /** What may come next: first the thread that ran last, so that the first failures found have few switches. */
+  private choices({ preemptions, kills, aborts, last }: Used, able: Able): readonly Choice[] {
+    const { alone, running } = able;
     const isBound = this.bound !== undefined && preemptions >= this.bound;
-    const steps = alone !== undefined ? [alone.id] : canGoOn && isBound ? [last] : order;
-    const mortals = kills < this.maxKills ? this.mortals().filter((id) => alone === undefined || id === alone.id) : [];
-    return [
-      ...steps.map((thread): Choice => ({ thread, act: 'step', isAlone: alone !== undefined })),
-      ...(steps.length === 0 ? [{ thread: -1, act: 'end' } as const] : []),
-      ...mortals.map((thread): Choice => ({ thread, act: 'kill' })),
-      ...(alone === undefined && aborts < this.maxAborts ? this.waiters() : []).map(
-        (thread): Choice => ({ thread, act: 'abort' }),
-      ),
-    ];
+    const mortal = kills < this.maxKills ? (alone < 0 ? able.mortal : able.mortal & (1 << alone)) : 0;
+    const waiting = alone < 0 && aborts < this.maxAborts ? able.waiting : 0;
+    const threads = (running * 0x400 + mortal) * 0x400 + waiting;
+    const key = (threads * 16 + alone + 1) * 32 + (last + 1) * 2 + (isBound ? 1 : 0);
+    let choices = this.known.get(key);
+    if (choices === undefined) {
+      if (this.pool.threads.length > 10) throw new Error(`threads=${this.pool.threads.length} (expected at most 10)`);
+      choices = choicesOf(running, mortal, waiting, alone, last, isBound);
+      this.known.set(key, choices);
+    }
+    return choices;
   }
 
-  /** Threads that may be killed: a program's even when it is over, if there is somebody to reap its port. */
-  private mortals(): number[] {
-    const { victims, reaper } = this.scenario;
-    return this.pool.threads
-      .filter(({ id, isFinished, isDead }) => {
-        if (isDead) return false;
-        const isProgram = id < this.scenario.threads;
-        if (isProgram && victims !== undefined && !victims.includes(id)) return false;
-        return !isFinished || (isProgram && reaper !== undefined);
-      })
-      .map(({ id }) => id);
+  /** Somebody may be killed, or give up, where nobody goes on. */
+  private mayStillChange({ aborts, kills }: Used, { mortal, waiting }: Able): boolean {
+    return (kills < this.maxKills && mortal !== 0) || (aborts < this.maxAborts && waiting !== 0);
   }
 
-  /** Threads whose wait may be given up, woken or not. */
-  private waiters(): number[] {
-    return this.pool.threads.filter(({ isDead, isAtSleep }) => !isDead && isAtSleep).map(({ id }) => id);
-  }
-
-  private mayStillAbort({ aborts }: Used): boolean {
-    return aborts < this.maxAborts && this.waiters().length > 0;
-  }
-
-  private mayStillDie({ kills }: Used): boolean {
-    return kills < this.maxKills && this.mortals().length > 0;
-  }
-
-  private after(used: Used, choices: readonly Choice[], { thread, act, isAlone }: Choice): Used {
+  private after(used: Used, choices: readonly Choice[], { thread, act, isAlone = false }: Choice): Used {
     if (act === 'end') return { ...used, isEnded: true };
     if (act === 'kill') return { ...used, kills: used.kills + 1, last: used.last === thread ? -1 : used.last };
     if (act === 'abort') return { ...used, aborts: used.aborts + 1 };
-    if (isAlone) return used;
-    const isPreemption =
-      thread !== used.last && choices.some((choice) => choice.act === 'step' && choice.thread === used.last);
+    if (isAlone || thread === used.last) return used;
+    const isPreemption = choices.some((choice) => choice.act === 'step' && choice.thread === used.last);
     return { ...used, preemptions: used.preemptions + (isPreemption ? 1 : 0), last: thread };
   }
 
   private key({ preemptions, kills, aborts, last, isEnded }: Used): number {
     const salt = this.bound === undefined ? 0 : (preemptions * 16 + last + 1) * 64;
     return this.pool.hash(salt + (aborts * 4 + kills) * 2 + (isEnded ? 1 : 0));
-  }
-
-  private isOver(): boolean {
-    return this.pool.threads.every(({ isFinished, isDead, isAsleep }) => isFinished || isDead || isAsleep);
   }
 
   private end(places: Places): End {
@@ -422,6 +490,9 @@ class Explorer {
   private check(): string {
     const { reaper, finish } = this.scenario;
     const hasDeath = this.pool.instances.some(({ isDead }) => isDead);
+    // What follows is no step, and changes what it likes.
+    this.pool.words.touch();
+    for (const thread of this.pool.threads) thread.forget();
     finish?.(this.pool);
     const places = hasDeath && reaper === undefined ? [] : checkConservation(this.pool, hasDeath);
     const outcome = this.scenario.outcome(this.end(places));
@@ -440,6 +511,31 @@ class Explorer {
   private schedule(): string {
     return this.path.map((node) => charOf(node.choices[node.at]!)).join('');
   }
+}
+
+function choicesOf(
+  running: number,
+  mortal: number,
+  waiting: number,
+  alone: number,
+  last: number,
+  isBound: boolean,
+): readonly Choice[] {
+  const canGoOn = last >= 0 && ((running >>> last) & 1) === 1;
+  const order = canGoOn ? [last, ...threadsOf(running & ~(1 << last))] : threadsOf(running);
+  const steps = alone >= 0 ? [alone] : canGoOn && isBound ? [last] : order;
+  return [
+    ...steps.map((thread): Choice => ({ thread, act: 'step', isAlone: alone >= 0 })),
+    ...(steps.length === 0 ? [{ thread: -1, act: 'end' } as const] : []),
+    ...threadsOf(mortal).map((thread): Choice => ({ thread, act: 'kill' })),
+    ...threadsOf(waiting).map((thread): Choice => ({ thread, act: 'abort' })),
+  ];
+}
+
+function threadsOf(bits: number): number[] {
+  const threads: number[] = [];
+  for (let id = 0; bits >>> id !== 0; id++) if (((bits >>> id) & 1) === 1) threads.push(id);
+  return threads;
 }
 
 function charOf({ thread, act }: Choice): string {

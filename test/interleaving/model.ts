@@ -43,6 +43,7 @@ import type { Reads } from './suspend/suspension.js';
 import { type Instance, type Program, ProgramThread } from './thread.js';
 import { TypeScriptStepper } from './typescript-stepper.js';
 import { STACK_BYTES, WasmStepper } from './wasm-stepper.js';
+import { Words } from './words.js';
 
 const WASM_PAGE_BYTES = 65536;
 /** Enough for every scenario; the rest of the table stays unused. */
@@ -51,6 +52,8 @@ const TOKEN_COUNT = 2;
 const REPLY_COUNT = 2;
 /** Scratch that calls may write: a few entries. */
 const SCRATCH_WORDS = 24;
+/** Of one port: no more than that, since what schedules change is copied at every step. */
+const SCRATCH_BYTES = 128;
 const RECORD_WORDS = 8;
 const RECORD_END_OFFSET = PORT_RECORD_KIND_OFFSET + 4 * RECORD_WORDS;
 /** As many as the memory behind the pool has room for. */
@@ -61,14 +64,21 @@ export class ModelPool {
   readonly memory: PoolMemory;
   readonly geometry: Geometry;
   readonly instances: readonly ProgramThread[];
+  /** The words that schedules change. */
+  readonly words: Words;
   /** Threads that reap, in the order of the deaths. */
-  reapers: readonly ReaperThread[] = [];
-  private readonly ranges: readonly (readonly [start: number, end: number])[];
-  private readonly resetEnd: number;
+  private reaping: readonly ReaperThread[] = [];
+  /** Every thread: those with programs, then those that reap. */
+  threads: readonly Instance[] = [];
+  /** The words that decide what may happen next: places of four at a time. */
+  private readonly deciding: Int32Array;
+  /** All bits of each of the four that does. */
+  private readonly decidingBits: Int32Array;
   private readonly wasm: WebAssembly.Memory;
-  private readonly wasmReapers: WasmStepper[] = [];
-  private usedWasmReapers = 0;
-  private saved = new Uint32Array(0);
+  /** By thread and port. */
+  private readonly wasmReapers = new Map<string, WasmStepper>();
+  private readonly hashed = new Hash();
+  private saved: Int32Array = new Int32Array(0);
 
   constructor(
     private readonly engines: Engines,
@@ -85,30 +95,42 @@ export class ModelPool {
     });
     const planned = planGeometry('ModelPool', resolved);
     const replyCount = Math.min(planned.replyCount, REPLY_COUNT);
-    this.geometry = { ...planned, replyCount };
+    this.geometry = { ...planned, replyCount, scratchBytes: SCRATCH_BYTES };
     const pages = this.geometry.totalBytes / WASM_PAGE_BYTES + 1;
-    this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    // Not shared: threads take turns in one JavaScript thread, and shared words are copied four times as slowly.
+    this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.memory = new PoolMemory(this.wasm);
     writeControl(this.memory, this.geometry, { words: [1, 2, 3, 4], seed: 0 }, 0, 1);
+    this.words = new Words(this.memory.u32, (this.geometry.scratchOffset + ports * SCRATCH_BYTES) >>> 2);
     this.instances = Array.from({ length: ports }, (_, id) => {
       const port = claimPort(this.memory, this.geometry);
       const isWasm = engines.kindOf(id) === 'wasm';
-      const stepper = isWasm ? this.wasmStepper(id) : new TypeScriptStepper(engines.model!, this.memory);
+      const stepper = isWasm ? this.wasmStepper(id) : new TypeScriptStepper(engines.model!, this.memory, this.words);
       stepper.open(port);
       return new ProgramThread(port, stepper, this);
     });
-    this.ranges = stateRanges(this.geometry);
-    this.resetEnd = this.scratch(ports - 1) + 4 * SCRATCH_WORDS;
+    this.threads = this.instances;
+    const words = decidingWords(this.geometry);
+    this.deciding = Int32Array.from(new Set([...words].map((word) => word & ~3)));
+    this.decidingBits = Int32Array.from({ length: 4 * this.deciding.length }, (_, i) =>
+      words.has(this.deciding[i >>> 2]! + (i & 3)) ? -1 : 0,
+    );
   }
 
   private wasmStepper(stack: number): WasmStepper {
     if (stack >= MAX_STACKS) throw new Error(`stacks=${stack + 1} (expected <= ${MAX_STACKS})`);
-    return new WasmStepper(this.engines.module!, this.wasm, this.geometry.totalBytes + stack * STACK_BYTES);
+    const address = this.geometry.totalBytes + stack * STACK_BYTES;
+    return new WasmStepper(this.engines.module!, this.wasm, this.words, address);
   }
 
-  /** Every thread: those with programs, then those that reap. */
-  get threads(): readonly Instance[] {
-    return this.reapers.length === 0 ? this.instances : [...this.instances, ...this.reapers];
+  get reapers(): readonly ReaperThread[] {
+    return this.reaping;
+  }
+
+  set reapers(reapers: readonly ReaperThread[]) {
+    if (this.reaping === reapers) return;
+    this.reaping = reapers;
+    this.threads = [...this.instances, ...reapers];
   }
 
   /** One more thread, which reaps the ports and knows of all deaths so far. */
@@ -130,16 +152,19 @@ export class ModelPool {
   /** A new engine by which a thread acts for a dead port. */
   openEngine(thread: number, port: number, reads: Reads): Stepper {
     const isWasm = this.engines.kindOf(thread) === 'wasm';
-    const stepper = isWasm ? this.wasmReaper() : new TypeScriptStepper(this.engines.model!, this.memory, reads);
+    const stepper = isWasm
+      ? this.wasmReaper(thread, port)
+      : new TypeScriptStepper(this.engines.model!, this.memory, this.words, reads);
     stepper.open(port);
     return stepper;
   }
 
   /** Instances are kept from schedule to schedule: opened anew they are as new ones. */
-  private wasmReaper(): WasmStepper {
-    const index = this.usedWasmReapers++;
-    this.wasmReapers[index] ??= this.wasmStepper(this.instances.length + index);
-    return this.wasmReapers[index];
+  private wasmReaper(thread: number, port: number): WasmStepper {
+    const key = `${thread} ${port}`;
+    const stepper = this.wasmReapers.get(key) ?? this.wasmStepper(thread);
+    this.wasmReapers.set(key, stepper);
+    return stepper;
   }
 
   /** The calls of one port, for setup: every call runs to its end. */
@@ -185,16 +210,16 @@ export class ModelPool {
 
   /** Remembers the memory as it is: what every schedule starts from. */
   save(): void {
-    this.saved = this.memory.u32.slice(0, this.resetEnd >>> 2);
+    this.saved = new Int32Array(this.words.copy().buffer);
   }
 
   /**
    * Back to what was saved, every program before its first step; `atStart`: before anything, where it can already die.
    */
   reset(programs: readonly Program[], atStart: boolean): void {
-    this.memory.u32.set(this.saved);
+    this.memory.i32.set(this.saved);
+    this.words.touch();
     this.reapers = [];
-    this.usedWasmReapers = 0;
     for (const instance of this.instances) {
       // Wasm dies before atomics alone.
       instance.begin(programs[instance.id] ?? [], atStart && instance.stepper.kind === 'typescript');
@@ -203,7 +228,8 @@ export class ModelPool {
 
   /** A number for the whole state: every word that matters, and what decides how each thread goes on. */
   hash(salt: number): number {
-    const hash = new Hash(salt);
+    const hash = this.hashed;
+    hash.begin(salt);
     this.mixWords(hash);
     for (const thread of this.threads) {
       thread.fingerprint(hash.mix);
@@ -214,22 +240,23 @@ export class ModelPool {
 
   /** A number for every word that matters. */
   hashWords(salt = 0): number {
-    const hash = new Hash(salt);
+    const hash = this.hashed;
+    hash.begin(salt);
     this.mixWords(hash);
     return hash.value;
   }
 
   /** What is as it was saved is the same in every state, so the other words tell one state from another. */
   private mixWords(hash: Hash): void {
-    const { saved } = this;
-    const { u32 } = this.memory;
-    for (const [start, end] of this.ranges) hash.mixChanges(u32, saved, start, end);
+    const { deciding, decidingBits, saved } = this;
+    const { i32, u32 } = this.memory;
+    hash.mixChanges(i32, saved, deciding, decidingBits);
     for (const { id } of this.instances) {
       // A closed record is never read again; its words only say what the port did before.
       const record = (this.geometry.portsOffset + (id << PORT_SHIFT) + PORT_RECORD_KIND_OFFSET) >>> 2;
       if (u32[record] === RECORD_NONE) continue;
       hash.mix(record);
-      hash.mixChanges(u32, saved, record, record + RECORD_WORDS);
+      for (let i = record; i < record + RECORD_WORDS; i++) hash.mixChange(i, i32[i]! ^ saved[i]!);
     }
     hash.mix(0x9e3779b9);
   }
@@ -246,16 +273,16 @@ export class ModelPool {
 
   /** A copy of what `changes` compares with. */
   copy(): Uint32Array {
-    return this.memory.u32.slice(0, this.resetEnd >>> 2);
+    return this.words.copy();
   }
 }
 
 /** 53 bits of whatever is mixed in. */
 class Hash {
-  private a: number;
-  private b: number;
+  private a = 0;
+  private b = 0;
 
-  constructor(salt: number) {
+  begin(salt: number): void {
     this.a = salt | 0;
     this.b = ~salt;
   }
@@ -275,14 +302,26 @@ class Hash {
     this.b = other;
   };
 
-  /** Each of these words that is not as it was saved, with its place. */
-  mixChanges(words: Uint32Array, saved: Uint32Array, start: number, end: number): void {
-    for (let i = start; i < end; i++) {
-      const changed = words[i]! ^ saved[i]!;
-      if (changed === 0) continue;
-      this.mix(i);
-      this.mix(changed);
+  /** Each word that is not as it was saved, with its place: four from each of the places, as far as their bits say. */
+  mixChanges(words: Int32Array, saved: Int32Array, places: Int32Array, bits: Int32Array): void {
+    for (let i = 0; i < places.length; i++) {
+      const at = places[i]!;
+      const a = (words[at]! ^ saved[at]!) & bits[4 * i]!;
+      const b = (words[at + 1]! ^ saved[at + 1]!) & bits[4 * i + 1]!;
+      const c = (words[at + 2]! ^ saved[at + 2]!) & bits[4 * i + 2]!;
+      const d = (words[at + 3]! ^ saved[at + 3]!) & bits[4 * i + 3]!;
+      if ((a | b | c | d) === 0) continue;
+      this.mixChange(at, a);
+      this.mixChange(at + 1, b);
+      this.mixChange(at + 2, c);
+      this.mixChange(at + 3, d);
     }
+  }
+
+  mixChange(place: number, changed: number): void {
+    if (changed === 0) return;
+    this.mix(place);
+    this.mix(changed);
   }
 
   get value(): number {
@@ -301,11 +340,13 @@ function hex(word: number): string {
 }
 
 /** The words that decide what may happen next; counters are left out: nothing depends on them. */
-function stateRanges(geometry: Geometry): [number, number][] {
+function decidingWords(geometry: Geometry): Set<number> {
   const { maxPorts, pageCount, unitsPerPageShift, portsOffset, ledgersOffset, ledgerBytes, descriptorsOffset } =
     geometry;
-  const ranges: [number, number][] = [];
-  const add = (address: number, bytes: number) => ranges.push([address >>> 2, (address + bytes + 3) >>> 2]);
+  const words = new Set<number>();
+  const add = (address: number, bytes: number): void => {
+    for (let i = address >>> 2; i < (address + bytes + 3) >>> 2; i++) words.add(i);
+  };
   const ring = (shape: RingGeometry) => {
     add(shape.offset + RING_HEAD_OFFSET, 4);
     add(shape.offset + RING_TAIL_OFFSET, 4);
@@ -338,7 +379,7 @@ function stateRanges(geometry: Geometry): [number, number][] {
     ring(channel.ring);
   }
   if (geometry.ownPages < pageCount) addAreaRanges(geometry, add);
-  return ranges;
+  return words;
 }
 
 /** What a pool has whose pages lie in areas: their epoch, and bits of their own for the pages that were fed. */

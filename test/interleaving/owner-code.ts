@@ -214,8 +214,9 @@ function runStraight(pool: ModelPool, id: number, begun: unknown): number {
   const steps = begun as Generator<Request, number, number>;
   const engine = createTypeScriptEngine({ memory: pool.memory, portId: id });
   const reads = nothingRead();
+  const calls: number[] = [];
   for (let answer: number | undefined; ; ) {
-    suspension.enter(reads);
+    suspension.enter(reads, calls);
     const { done, value } = steps.next(answer as number);
     suspension.leave(reads);
     answer = undefined;

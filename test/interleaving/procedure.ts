@@ -7,6 +7,7 @@
 //   yield { call: ['sleep', index, seen] }   it sleeps until the word has changed (0), or its wait is given up (1)
 //   yield { actFor }            the procedure acts for that port from now on
 
+import { Course, type Point } from './course.js';
 import type { ModelPool } from './model.js';
 import type { CallName, Mix, Stepper } from './stepper.js';
 import { nothingRead, PLAIN, type Reads, suspension } from './suspend/suspension.js';
@@ -21,27 +22,69 @@ export type Request =
 /** The steps of a procedure and, at last, its result. */
 export type Steps<Result = unknown> = Generator<Request, Result, number>;
 
+/** Where a procedure stands. */
+export interface ProcedureState {
+  readonly result: unknown;
+  readonly port: number;
+  readonly call: Stepper | undefined;
+  readonly isStandingAtPlain: boolean;
+  readonly sleep: Sleep | undefined;
+  readonly isGivenUp: boolean;
+  readonly name: string;
+  readonly at: Point | undefined;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** The word that a procedure sleeps on, and as what it was seen. */
+interface Sleep {
+  readonly index: number;
+  readonly seen: number;
+}
+
 /** A procedure under way. */
 export class Procedure {
   result: unknown;
   private call: Stepper | undefined;
   private isStandingAtPlain = false;
-  /** The word that it sleeps on, and as what it was seen. */
-  private sleep: { readonly index: number; readonly seen: number } | undefined;
+  private sleep: Sleep | undefined;
   private isGivenUp = false;
   private name = 'begins';
+  private readonly isRewritten: boolean;
 
   /**
-   * `port`: for which it acts at first; `engineOf` gives the engine that does; `reads`: what the thread has read
-   * before.
+   * `begin`: makes its steps; `port`: for which it acts at first; `engineOf` gives the engine that does; `reads`: what
+   * the thread has read before; `course`: of the procedures that it goes on with.
    */
   constructor(
     private readonly pool: ModelPool,
-    private readonly steps: Steps,
+    begin: () => Steps,
     private port: number,
     private readonly engineOf: (port: number) => Stepper,
     private readonly reads: Reads = nothingRead(),
-  ) {}
+    private readonly course = new Course(pool.words, reads),
+  ) {
+    this.isRewritten = suspension.isRewritten(course.begin(begin) as Steps);
+  }
+
+  save(): ProcedureState {
+    const { result, port, call, isStandingAtPlain, sleep, isGivenUp, name } = this;
+    const { a, b } = this.reads;
+    return { result, port, call, isStandingAtPlain, sleep, isGivenUp, name, at: this.course.at, a, b };
+  }
+
+  restore({ result, port, call, isStandingAtPlain, sleep, isGivenUp, name, at, a, b }: ProcedureState): void {
+    this.result = result;
+    this.port = port;
+    this.call = call;
+    this.isStandingAtPlain = isStandingAtPlain;
+    this.sleep = sleep;
+    this.isGivenUp = isGivenUp;
+    this.name = name;
+    this.course.at = at;
+    this.reads.a = a;
+    this.reads.b = b;
+  }
 
   get isAtPlain(): boolean {
     return this.call?.isAtPlain ?? this.isStandingAtPlain;
@@ -119,14 +162,13 @@ export class Procedure {
   }
 
   private next(sent: number | undefined): IteratorResult<Request, unknown> {
-    suspension.enter(this.reads);
-    if (!suspension.isRewritten(this.steps)) {
+    if (!this.isRewritten) {
       // Code that is not rewritten does not tell what it reads: then it has read everything.
+      suspension.enter(this.reads);
       suspension.read(this.pool.hashWords());
       suspension.read(sent);
+      suspension.leave(this.reads);
     }
-    const next = this.steps.next(sent as number);
-    suspension.leave(this.reads);
-    return next;
+    return this.course.next(sent) as IteratorResult<Request, unknown>;
   }
 }

@@ -4,10 +4,10 @@
 // thread. A reaper that is killed leaves the same ports to the next reaper, and those that it acted for itself.
 
 import type { ModelPool } from './model.js';
-import { Procedure, type Steps } from './procedure.js';
+import { Procedure, type ProcedureState, type Steps } from './procedure.js';
 import type { Mix, Stepper } from './stepper.js';
 import { nothingRead, type Reads } from './suspend/suspension.js';
-import type { Instance } from './thread.js';
+import { type Engines, type Instance, restoreEngines, saveEngines } from './thread.js';
 
 /** Who reaps: the number that its claims name, and the threads that it knows to be dead. */
 export interface Reaper {
@@ -18,6 +18,18 @@ export interface Reaper {
 /** Reaps a port whose thread is dead. */
 export type Reap = (pool: ModelPool, dead: number, reaper: Reaper) => Steps;
 
+/** Where a thread that reaps stands. */
+interface State {
+  readonly isFinished: boolean;
+  readonly isDead: boolean;
+  readonly reports: readonly unknown[];
+  readonly reads: Reads;
+  readonly engines: Engines;
+  readonly left: readonly number[];
+  readonly procedure: Procedure | undefined;
+  readonly procedureState: ProcedureState | undefined;
+}
+
 /** A thread that reaps. */
 export class ReaperThread implements Instance {
   isFinished = false;
@@ -25,10 +37,11 @@ export class ReaperThread implements Instance {
   readonly isAtSleep = false;
   readonly isAsleep = false;
   /** What the reaper returned, a value for each port. */
-  readonly reports: unknown[] = [];
+  reports: readonly unknown[] = [];
   private readonly reads: Reads = nothingRead();
   private readonly engines = new Map<number, Stepper>();
-  private readonly left: number[];
+  private left: readonly number[];
+  private saved: State | undefined;
   private procedure: Procedure | undefined;
 
   /**
@@ -42,7 +55,7 @@ export class ReaperThread implements Instance {
     readonly known: ReadonlySet<number>,
     private readonly openEngine: (port: number, reads: Reads) => Stepper,
   ) {
-    this.left = [...ports];
+    this.left = ports;
   }
 
   /** Dead ports that are not reaped to the end, and those that this thread acted for. */
@@ -59,17 +72,18 @@ export class ReaperThread implements Instance {
   }
 
   step(): void {
+    this.saved = undefined;
     for (let dead = this.left[0]; dead !== undefined; dead = this.left[0]) {
       this.procedure ??= new Procedure(
         this.pool,
-        this.reap(this.pool, dead, this),
+        () => this.reap(this.pool, dead as number, this),
         dead,
         (other) => this.engineOf(other),
         this.reads,
       );
       if (!this.procedure.goOn()) return;
-      this.reports.push(this.procedure.result);
-      this.left.shift();
+      this.reports = [...this.reports, this.procedure.result];
+      this.left = this.left.slice(1);
       this.procedure = undefined;
     }
     this.isFinished = true;
@@ -78,7 +92,37 @@ export class ReaperThread implements Instance {
   giveUp(): void {}
 
   kill(): void {
+    this.saved = undefined;
     this.isDead = true;
+  }
+
+  save(): State {
+    if (this.saved === undefined) {
+      const { isFinished, isDead, reports, left, procedure } = this;
+      const engines = saveEngines(this.engines);
+      const procedureState = procedure?.save();
+      this.saved = { isFinished, isDead, reports, reads: { ...this.reads }, engines, left, procedure, procedureState };
+    }
+    return this.saved;
+  }
+
+  restore(given: unknown): void {
+    const state = given as State;
+    if (state === this.saved) return;
+    this.saved = state;
+    this.isFinished = state.isFinished;
+    this.isDead = state.isDead;
+    this.reports = state.reports;
+    restoreEngines(this.engines, state.engines);
+    this.left = state.left;
+    this.procedure = state.procedure;
+    if (state.procedureState !== undefined) this.procedure?.restore(state.procedureState);
+    this.reads.a = state.reads.a;
+    this.reads.b = state.reads.b;
+  }
+
+  forget(): void {
+    this.saved = undefined;
   }
 
   fingerprint(mix: Mix): void {

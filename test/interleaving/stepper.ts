@@ -7,6 +7,8 @@ import type { Reads } from './suspend/suspension.js';
 /** What an engine does, each call run to its end. */
 export type Calls = Omit<Engine, 'kind'>;
 export type CallName = keyof Calls;
+/** Where an instance stands: what its `restore` takes. */
+export type StepperState = unknown;
 /** Takes in one word of a state. */
 export type Mix = (word: number) => void;
 
@@ -22,6 +24,8 @@ export interface Stepper {
   /** Performs the step before which the call stands, and what follows up to the next one. True: the call is over. */
   resume(): boolean;
   readonly result: number;
+  save(): StepperState;
+  restore(state: StepperState): void;
   /** The call stands before a plain write, where it can only die or go on. */
   readonly isAtPlain: boolean;
   /** Adds what the instance keeps from call to call, apart from the pool's words. */

@@ -28,6 +28,7 @@ import type { CallName, Calls } from './stepper.js';
 import { buildTypeScriptModel, load, type TypeScriptModel } from './suspend/bundle.js';
 import { nothingRead, suspension } from './suspend/suspension.js';
 import { TypeScriptStepper } from './typescript-stepper.js';
+import { Words as PoolWords } from './words.js';
 
 const PORTS = 3;
 const CALLS_A_RUN = 300;
@@ -66,7 +67,7 @@ class Pair {
     const [shipped, rewritten] = this.memories;
     this.ports = Array.from({ length: PORTS }, () => {
       const portId = claimPort(shipped, this.geometry);
-      const stepper = new TypeScriptStepper(model, rewritten);
+      const stepper = new TypeScriptStepper(model, rewritten, new PoolWords(rewritten.u32, 0));
       stepper.open(claimPort(rewritten, this.geometry));
       return [createTypeScriptEngine({ memory: shipped, portId }), stepper.calls];
     });
@@ -243,10 +244,11 @@ describe('what a thread has read', () => {
     const A = exports.A as new (i32: Int32Array) => { run(): Generator };
     const steps = new A(new Int32Array([first, 0, 0])).run();
     const reads = nothingRead();
+    const calls: number[] = [];
     const found: string[] = [];
     for (let isOver = false; !isOver; ) {
       found.push(`${reads.a} ${reads.b}`);
-      suspension.enter(reads);
+      suspension.enter(reads, calls);
       isOver = steps.next().done === true;
       suspension.leave(reads);
     }

@@ -1,9 +1,10 @@
 // A thread of explored schedules: a program of engine calls on one port, and of code around the engine, performed step
 // by step.
 
+import { Course, type Point } from './course.js';
 import type { ModelPool } from './model.js';
-import { Procedure, type Steps } from './procedure.js';
-import type { CallName, Mix, Stepper } from './stepper.js';
+import { Procedure, type ProcedureState, type Steps } from './procedure.js';
+import type { CallName, Mix, Stepper, StepperState } from './stepper.js';
 import { nothingRead, type Reads } from './suspend/suspension.js';
 
 /**
@@ -58,19 +59,55 @@ export interface Instance {
   step(): void;
   /** The thread never steps again. */
   kill(): void;
+  /** Where the thread stands: what its `restore` takes. */
+  save(): unknown;
+  restore(state: unknown): void;
+  /** Whatever was done with the thread since, it is not where it was saved. */
+  forget(): void;
   /** Everything that decides how the thread goes on, apart from the pool's words. */
   fingerprint(mix: Mix): void;
+}
+
+/** Engines by which a thread acts for other ports, and where each stands. */
+export type Engines = readonly (readonly [port: number, engine: Stepper, state: StepperState])[];
+
+export function saveEngines(engines: ReadonlyMap<number, Stepper>): Engines {
+  return [...engines].map(([port, engine]) => [port, engine, engine.save()]);
+}
+
+export function restoreEngines(engines: Map<number, Stepper>, saved: Engines): void {
+  engines.clear();
+  for (const [port, engine, state] of saved) {
+    engines.set(port, engine);
+    engine.restore(state);
+  }
+}
+
+/** Where a thread with a program stands. */
+interface State {
+  readonly results: Results;
+  readonly isFinished: boolean;
+  readonly isDead: boolean;
+  readonly call: number;
+  readonly isBegun: boolean;
+  readonly keptReads: Reads;
+  readonly keptAt: Point | undefined;
+  readonly stepper: StepperState;
+  readonly engines: Engines;
+  readonly procedure: Procedure | undefined;
+  readonly procedureState: ProcedureState | undefined;
 }
 
 /** A thread with a program. */
 export class ProgramThread implements Instance {
   program: Program = [];
-  results: (number | null)[] = [];
+  results: Results = [];
   isFinished = true;
   isDead = false;
-  /** What code around the engine keeps from run to run: it follows from what these runs have read, and begins anew. */
-  kept: unknown;
-  private keptReads: Reads = nothingRead();
+  private keptNow: unknown;
+  private readonly keptReads: Reads = nothingRead();
+  private readonly keptCourse: Course;
+  private saved: State | undefined;
   private call = 0;
   private isBegun = true;
   private procedure: Procedure | undefined;
@@ -80,7 +117,21 @@ export class ProgramThread implements Instance {
     readonly id: number,
     readonly stepper: Stepper,
     private readonly pool: ModelPool,
-  ) {}
+  ) {
+    this.keptCourse = new Course(pool.words, this.keptReads, () => {
+      this.keptNow = undefined;
+    });
+  }
+
+  /** What code around the engine keeps from run to run: it follows from what these runs have read, and begins anew. */
+  get kept(): unknown {
+    this.keptCourse.show();
+    return this.keptNow;
+  }
+
+  set kept(kept: unknown) {
+    this.keptNow = kept;
+  }
 
   /**
    * Starts the program and stops before its first step; `atStart`: before anything, where the thread can already die.
@@ -94,8 +145,10 @@ export class ProgramThread implements Instance {
     this.stepper.open(this.id);
     this.procedure = undefined;
     this.engines.clear();
-    this.kept = undefined;
-    this.keptReads = nothingRead();
+    this.keptNow = undefined;
+    this.keptCourse.at = undefined;
+    Object.assign(this.keptReads, nothingRead());
+    this.saved = undefined;
     this.isBegun = this.isFinished || !atStart;
     if (this.isBegun) this.next();
   }
@@ -113,7 +166,50 @@ export class ProgramThread implements Instance {
   }
 
   giveUp(): void {
+    this.saved = undefined;
     this.procedure?.giveUp();
+  }
+
+  save(): State {
+    if (this.saved === undefined) {
+      const { results, isFinished, isDead, call, isBegun, procedure } = this;
+      this.saved = {
+        results,
+        isFinished,
+        isDead,
+        call,
+        isBegun,
+        keptReads: { ...this.keptReads },
+        keptAt: this.keptCourse.at,
+        stepper: this.stepper.save(),
+        engines: saveEngines(this.engines),
+        procedure,
+        procedureState: procedure?.save(),
+      };
+    }
+    return this.saved;
+  }
+
+  restore(given: unknown): void {
+    const state = given as State;
+    if (state === this.saved) return;
+    this.saved = state;
+    this.results = state.results;
+    this.isFinished = state.isFinished;
+    this.isDead = state.isDead;
+    this.call = state.call;
+    this.isBegun = state.isBegun;
+    this.stepper.restore(state.stepper);
+    restoreEngines(this.engines, state.engines);
+    this.keptCourse.at = state.keptAt;
+    this.keptReads.a = state.keptReads.a;
+    this.keptReads.b = state.keptReads.b;
+    this.procedure = state.procedure;
+    if (state.procedureState !== undefined) this.procedure?.restore(state.procedureState);
+  }
+
+  forget(): void {
+    this.saved = undefined;
   }
 
   get doing(): string {
@@ -124,6 +220,7 @@ export class ProgramThread implements Instance {
   }
 
   step(): void {
+    this.saved = undefined;
     if (!this.isBegun) {
       this.isBegun = true;
       this.next();
@@ -133,6 +230,7 @@ export class ProgramThread implements Instance {
   }
 
   kill(): void {
+    this.saved = undefined;
     this.isDead = true;
   }
 
@@ -154,7 +252,7 @@ export class ProgramThread implements Instance {
 
   private take(result: number | null): void {
     this.procedure = undefined;
-    this.results.push(result);
+    this.results = [...this.results, result];
     this.call += 1;
   }
 
@@ -181,9 +279,11 @@ export class ProgramThread implements Instance {
 
   private begun({ run, port: about = this.id, isContinued = false }: Run): Procedure {
     const reads = isContinued ? this.keptReads : nothingRead();
+    const course = isContinued ? this.keptCourse : new Course(this.pool.words, reads);
     // Also what the thread's engine remembers from the calls before.
     this.stepper.remember(reads);
-    return new Procedure(this.pool, run(this.pool, this.id), about, (port) => this.engineOf(port, reads), reads);
+    const begin = () => run(this.pool, this.id);
+    return new Procedure(this.pool, begin, about, (port) => this.engineOf(port, reads), reads, course);
   }
 
   private engineOf(port: number, reads: Reads): Stepper {

@@ -4,17 +4,29 @@
 // (asyncify); `resume` winds it back, performs the atomic and runs to the next one. The unwound stack has the locals of
 // every frame, so it is what the rest of the call depends on. Outside explored calls yields are ignored.
 
+import { KEPT } from './build-model.js';
 import type { CallName, Calls, Mix, Stepper } from './stepper.js';
+import type { Words } from './words.js';
 
 /** Bytes of memory behind the pool that an instance needs for its stack. */
 export const STACK_BYTES = 4096;
 
-interface ModelExports extends Calls {
+interface ModelExports extends Calls, Record<(typeof KEPT)[number], WebAssembly.Global> {
   open(port: number): void;
   asyncify_start_unwind(stack: number): void;
   asyncify_stop_unwind(): void;
   asyncify_start_rewind(stack: number): void;
   asyncify_stop_rewind(): void;
+}
+
+/** Where an instance stands. */
+interface State {
+  readonly name: CallName;
+  readonly args: readonly number[];
+  readonly result: number;
+  /** The unwound stack; undefined: no call. */
+  readonly stack: Uint32Array | undefined;
+  readonly kept: readonly number[];
 }
 
 /** An instance of the model binary. */
@@ -28,13 +40,15 @@ export class WasmStepper implements Stepper {
   private isExploring = false;
   private isRewinding = false;
   private isUnwinding = false;
+  private isCalled = false;
   private name: CallName = 'alloc';
   private args: readonly number[] = [];
 
-  /** `stack`: where the instance's stack goes, STACK_BYTES long. */
+  /** `stack`: where the instance's stack goes, STACK_BYTES long; instances share it of which one has a call. */
   constructor(
     module: WebAssembly.Module,
     memory: WebAssembly.Memory,
+    private readonly words: Words,
     private readonly stack: number,
   ) {
     this.u32 = new Uint32Array(memory.buffer);
@@ -47,16 +61,17 @@ export class WasmStepper implements Stepper {
   }
 
   open(port: number): void {
-    this.u32[this.stack >>> 2] = this.stack + 8;
-    this.u32[(this.stack >>> 2) + 1] = this.stack + STACK_BYTES;
     this.isRewinding = false;
     this.isUnwinding = false;
+    this.isCalled = false;
     this.exports.open(port);
   }
 
   call(name: CallName, args: readonly number[]): boolean {
     this.name = name;
     this.args = args;
+    this.u32[this.stack >>> 2] = this.stack + 8;
+    this.u32[(this.stack >>> 2) + 1] = this.stack + STACK_BYTES;
     return this.run();
   }
 
@@ -64,6 +79,23 @@ export class WasmStepper implements Stepper {
     this.isRewinding = true;
     this.exports.asyncify_start_rewind(this.stack);
     return this.run();
+  }
+
+  save(): State {
+    const { name, args, result, u32 } = this;
+    const first = this.stack >>> 2;
+    const stack = this.isCalled ? u32.slice(first, u32[first]! >>> 2) : undefined;
+    return { name, args, result, stack, kept: KEPT.map((global) => this.exports[global].value as number) };
+  }
+
+  restore(state: unknown): void {
+    const { name, args, result, stack, kept } = state as State;
+    this.name = name;
+    this.args = args;
+    this.result = result;
+    this.isCalled = stack !== undefined;
+    for (const [i, global] of KEPT.entries()) this.exports[global].value = kept[i];
+    if (stack !== undefined) this.u32.set(stack, this.stack >>> 2);
   }
 
   /** All that it keeps follows from the port and from why its last burst stopped, which no explored code asks for. */
@@ -75,10 +107,12 @@ export class WasmStepper implements Stepper {
   }
 
   private run(): boolean {
+    this.words.touch();
     this.isExploring = true;
     const call = this.exports[this.name] as (...args: number[]) => number | undefined;
     const result = call(...this.args);
     this.isExploring = false;
+    this.isCalled = this.isUnwinding;
     if (this.isUnwinding) {
       this.isUnwinding = false;
       this.exports.asyncify_stop_unwind();

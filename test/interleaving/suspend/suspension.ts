@@ -15,16 +15,15 @@
  */
 export const PLAIN = 'plain';
 
-/** What a thread has read, as two words, and what it had read when the calls that it is in began. */
+/** What a thread has read, as two words. */
 export interface Reads {
   a: number;
   b: number;
-  readonly calls: number[];
 }
 
 /** A thread that has read nothing. Not 0: a 0 that is read would change nothing then, as if the thread stood still. */
 export function nothingRead(): Reads {
-  return { a: 0x9e3779b9, b: 0x7f4a7c15, calls: [] };
+  return { a: 0x9e3779b9, b: 0x7f4a7c15 };
 }
 
 /** What a thread had read when a loop began. */
@@ -61,11 +60,11 @@ class Suspension {
     return this.rewritten.has(generator);
   }
 
-  /** The thread with these reads goes on. */
-  enter(reads: Reads): void {
+  /** The thread with these reads goes on. `calls`: its own, what the calls that it is in began with. */
+  enter(reads: Reads, calls: number[] = []): void {
     this.a = reads.a;
     this.b = reads.b;
-    this.calls = reads.calls;
+    this.calls = calls;
     this.isArmed = false;
   }
 
