@@ -23,13 +23,15 @@ export interface Patch {
   readonly replace: string;
 }
 
-/** The model binary of the sources with the patches. */
+/** The model binary of the sources; with patches not optimised, which would take longer than to find the fault. */
 export async function buildModel(patches: readonly Patch[] = []): Promise<WebAssembly.Module> {
   const sources = patchedSources(patches);
   const hash = createHash('sha256');
   for (const [name, text] of sources) hash.update(`\0${name}\0${text}`);
+  const level = patches.length === 0 ? [] : ['--optimizeLevel', '0'];
+  hash.update(level.join(' '));
   const path = join(CACHE, `${hash.digest('hex').slice(0, 24)}.wasm`);
-  if (!existsSync(path)) keep(path, await compile(sources));
+  if (!existsSync(path)) keep(path, await compile(sources, level));
   return new WebAssembly.Module(readFileSync(path));
 }
 
@@ -53,10 +55,10 @@ function patchedSources(patches: readonly Patch[]): Map<string, string> {
   return sources;
 }
 
-async function compile(sources: ReadonlyMap<string, string>): Promise<Uint8Array> {
+async function compile(sources: ReadonlyMap<string, string>, level: readonly string[]): Promise<Uint8Array> {
   const { default: asc } = await import('assemblyscript/asc');
   let binary: Uint8Array | undefined;
-  const options = ['--config', 'asconfig.json', '--target', 'model', '--outFile', 'model.wasm'];
+  const options = ['--config', 'asconfig.json', '--target', 'model', '--outFile', 'model.wasm', ...level];
   const { error, stderr } = await asc.main(['assembly/index.ts', KEPT_FILE, ...options], {
     readFile: (name: string) => sources.get(name.replace(/^\.\//, '')) ?? null,
     writeFile: (name: string, contents: string | Uint8Array) => {
