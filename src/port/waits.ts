@@ -74,6 +74,7 @@ export class Waits {
   #isOver = false;
   #tick: Timer | undefined;
   readonly #hasLifeline: boolean;
+  readonly #weak = new WeakRef(this);
 
   /**
    * @param onRung what the thread does whenever its bell was raised, before its waits probe: true, and all of them
@@ -202,7 +203,7 @@ export class Waits {
   #queue(bell: number): void {
     const { async, value } = Atomics.waitAsync(this.#port.memory.i32, bellIndex(this.#port), bell);
     this.#isQueued = true;
-    const weak = new WeakRef(this);
+    const weak = this.#weak;
     // Always on a fresh stack; and where the bell is raised again and again, the event loop runs now and then.
     void (async ? value : (turnDue() ?? Promise.resolve())).then(() => weak.deref()?.rung());
   }
