@@ -12,9 +12,18 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 /** Tests that have not proven themselves yet, or look for a fault that is not understood: by hand, with TRIAL=1. */
 const trials = process.env.TRIAL === '1' ? [] : ['test/**/*.trial.*'];
 
+/** Tests that look at all timers, warnings or memory of their process, or take something of the platform out of it. */
+const OWN_PROCESS = [
+  ...['afterwards', 'bells', 'closing', 'every-wait', 'leaks', 'leaks-dropped', 'leftovers', 'lifelines'],
+  ...['lifelines-without', 'providers/failing', 'slabs', 'stalls'],
+].map((name) => `test/unit/${name}.test.ts`);
+
 /**
  * Tests that share the machine with others: whatever they need they wait for. One file more than there are processors,
  * since many of them wait for programs to start, pages to load and threads to be told.
+ *
+ * The files of a suite also share processes, one after the other in each: most of what a small file costs is the start
+ * of a process and the loading of modules.
  */
 function project(name: string) {
   return {
@@ -22,7 +31,8 @@ function project(name: string) {
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      exclude: ['test/**/*.long.test.ts', ...trials, '**/node_modules/**'],
+      exclude: [...OWN_PROCESS, 'test/**/*.long.test.ts', ...trials, '**/node_modules/**'],
+      isolate: false,
       testTimeout: TEST_HUNG_MS,
       hookTimeout: TEST_HUNG_MS,
       maxWorkers: availableParallelism() + 1,
@@ -31,13 +41,27 @@ function project(name: string) {
   };
 }
 
+/** The files that must not share a process. */
+function ownProcess() {
+  const { test, ...rest } = project('own-process');
+  const exclude = [...trials, '**/node_modules/**'];
+  return { ...rest, test: { ...test, include: OWN_PROCESS, exclude, isolate: true } };
+}
+
+/** A process for each file: explored schedules fill the memory of theirs. */
+function apart(name: string) {
+  const { test, ...rest } = project(name);
+  return { ...rest, test: { ...test, isolate: true } };
+}
+
 /**
  * Tests whose threads must meet on processors of their own, or that measure memory: one file at a time, behind the
  * others.
  */
 function alone(name: string) {
   const { test, ...rest } = project(name);
-  return { ...rest, test: { ...test, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } } };
+  const limits = { isolate: true, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } };
+  return { ...rest, test: { ...test, ...limits } };
 }
 
 /** Long tests whose threads need processors of their own, or that measure memory. */
@@ -52,7 +76,7 @@ function inPairs<Project extends ReturnType<typeof project>>({ test, ...rest }: 
 /** A part of the long run, of the files that `include` names and `exclude` does not; by `LONG=1`. */
 function long({ test, ...rest }: ReturnType<typeof project>, include: string[], exclude: string[] = []) {
   const files = { include, exclude: [...exclude, ...trials, '**/node_modules/**'] };
-  return { ...rest, test: { ...test, ...files, testTimeout: 8 * TEST_HUNG_MS } };
+  return { ...rest, test: { ...test, ...files, isolate: true, testTimeout: 8 * TEST_HUNG_MS } };
 }
 
 const { test: packageTest, ...packageRest } = project('package');
@@ -109,9 +133,12 @@ const LONGEST = [
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // Of the others one suite after the other: a process that is shared goes on with files of its own suite alone.
+    const suites = [...new Set(files.map(({ project }) => project))];
     const place = ({ moduleId, project }: TestSpecification): number => {
       const at = LONGEST.indexOf(relative(project.config.root, moduleId));
-      return 1000 * project.config.sequence.groupOrder + (at < 0 ? LONGEST.length : at);
+      const behind = at < 0 ? LONGEST.length + suites.indexOf(project) : at;
+      return 1000 * project.config.sequence.groupOrder + behind;
     };
     return (await super.sort(files)).sort((one, other) => place(one) - place(other));
   }
@@ -133,9 +160,10 @@ export default defineConfig({
         ? longProjects
         : [
             project('unit'),
+            ownProcess(),
             project('property'),
             project('fuzz'),
-            project('interleaving'),
+            apart('interleaving'),
             project('fault'),
             project('user'),
             project('packet'),

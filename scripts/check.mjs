@@ -31,7 +31,7 @@ async function lane(left) {
 if (await part('build', ['scripts/build.mjs'])) {
   const left = [...builtSteps, ...lintSteps];
   await Promise.all([lane(left), lane(left)]);
-  const suites = ['--project', 'unit', '--project', 'property'];
+  const suites = ['unit', 'own-process', 'property'].flatMap((name) => ['--project', name]);
   // What passing tests print of themselves is for the whole run.
   await part('tests', [tools.vitest, 'run', ...suites, '--silent=passed-only']);
 }

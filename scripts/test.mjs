@@ -34,11 +34,13 @@ async function step(name, args, how = {}) {
   return code === 0;
 }
 
+const CAPTURED = { capture: true };
+
 /** Runs the steps, as many at a time as there are processors. */
 async function steps(list) {
   const left = [...list];
   const lane = async () => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) await step(...next, { capture: true });
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await step(...next, CAPTURED);
   };
   await Promise.all(Array.from({ length: availableParallelism() }, lane));
 }
@@ -102,7 +104,9 @@ if (await step('build', ['scripts/build.mjs'])) {
     await suite('long', [], { LONG: '1' });
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   } else {
-    await steps([['browsers', ['scripts/browsers.mjs']], toolchainStep, ...builtSteps, ...lintSteps]);
+    // What is installed is mostly waited for.
+    const installed = [['browsers', ['scripts/browsers.mjs']], toolchainStep].map((one) => step(...one, CAPTURED));
+    await Promise.all([...installed, steps([...builtSteps, ...lintSteps])]);
     await suite('tests', []);
     await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
   }

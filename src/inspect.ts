@@ -6,6 +6,7 @@ export { type Observer, observe } from './inspect/observer.js';
 export { type PageMap, PLACES, type Place } from './inspect/page-map.js';
 export type {
   ObservedPort,
+  ObservedProvider,
   ObservedRates,
   ObservedWait,
   PoolSnapshot,

@@ -20,9 +20,21 @@ const COLOURS: Readonly<Record<Place, number>> = {
   provider: 242,
   reserve: 60,
   nobody: 124,
+  moving: 180,
 };
 /** The bar's order. */
-const ORDER: readonly Place[] = ['used', 'open', 'channel', 'token', 'reply', 'pinned', 'nobody', 'cached', 'ring'];
+const ORDER: readonly Place[] = [
+  'used',
+  'open',
+  'channel',
+  'token',
+  'reply',
+  'moving',
+  'pinned',
+  'nobody',
+  'cached',
+  'ring',
+];
 
 /** Shows the pool until it is ended, or the stream ends; the exit code. */
 export async function top(address: string, isOnce: boolean): Promise<number> {
@@ -114,6 +126,13 @@ export function draw(frame: Frame, columns: number, isColoured: boolean): string
   const legend = PLACES.filter((place) => places[place] > 0)
     .map((place) => `${paint(`38;5;${COLOURS[place]}`, isColoured ? '■' : '')} ${place} ${places[place]}`.trim())
     .join('  ');
+  const { description, kind, state: serving, wanted } = frame.provider;
+  const reported = Object.entries(description ?? {}).filter(([key]) => key !== 'kind');
+  const provider = [
+    `provider ${kind}${serving === 'gone' ? ', its thread is gone' : ''}`,
+    ...(wanted > 0 ? [`wanted ${wanted}`] : []),
+    ...reported.map(([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : value}`),
+  ].join('  ');
   const threads = table(
     ['thread', 'port', 'state', 'holds', 'caches', 'waits for'],
     ports
@@ -158,6 +177,7 @@ export function draw(frame: Frame, columns: number, isColoured: boolean): string
     '',
     bar,
     legend,
+    dim(provider),
     '',
     dim(heads),
     ...threadRows,

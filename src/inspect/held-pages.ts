@@ -4,52 +4,53 @@
 // and the port that has it. Read plainly: a wrong guess of a moment is right the next time.
 
 import type { SharedWords } from '../control/claims.js';
-import { NOBODY, PLACES } from './page-map.js';
 import type { PoolSnapshot } from './snapshot.js';
 
-const USED = PLACES.indexOf('used');
+const OWNER_SHIFT = 16;
+const READING_SHIFT = 24;
 
 /** Marks of the pages that are held. */
 export class HeldPages {
   readonly #words: SharedWords;
-  readonly #generations: Uint16Array;
-  readonly #owners: Uint8Array;
-  /** When the page was first seen in these hands, ms; NaN when it is not held. */
+  /** Of each page: generation, owner, and the number of the reading that found it held last, modulo 255, from 1 on. */
+  readonly #marks: Uint32Array;
+  /** When the page was first seen in these hands, ms. */
   readonly #sinceMs: Float64Array;
+  #reading = 0;
 
   constructor(words: SharedWords) {
     const { pageCount } = words.geometry;
     this.#words = words;
-    this.#generations = new Uint16Array(pageCount);
-    this.#owners = new Uint8Array(pageCount).fill(NOBODY);
-    this.#sinceMs = new Float64Array(pageCount).fill(Number.NaN);
+    this.#marks = new Uint32Array(pageCount);
+    this.#sinceMs = new Float64Array(pageCount);
   }
 
-  /** Takes in a reading. */
-  follow({ atMs, map: { owners, places } }: Pick<PoolSnapshot, 'atMs' | 'map'>): void {
+  /** Takes in a reading, and the pages that are held in it. */
+  follow({ atMs, map: { owners } }: Pick<PoolSnapshot, 'atMs' | 'map'>, used: Uint32Array): void {
     const { geometry, memory } = this.#words;
-    const { fragmentWordsOffset, unitsPerPageShift } = geometry;
-    const first = fragmentWordsOffset >>> 2;
-    for (let i = 0; i < places.length; i++) {
-      if (places[i] !== USED) {
-        this.#sinceMs[i] = Number.NaN;
-        continue;
-      }
-      const generation = (memory.u32[first + ((i + 1) << unitsPerPageShift)] as number) >>> 16;
-      const owner = owners[i] as number;
-      const isSame = generation === this.#generations[i] && owner === this.#owners[i];
-      if (isSame && !Number.isNaN(this.#sinceMs[i] as number)) continue;
-      this.#generations[i] = generation;
-      this.#owners[i] = owner;
-      this.#sinceMs[i] = atMs;
+    const { unitsPerPageShift } = geometry;
+    const { u32 } = memory;
+    const first = geometry.fragmentWordsOffset >>> 2;
+    const [marks, sinceMs] = [this.#marks, this.#sinceMs];
+    const before = this.#reading << READING_SHIFT;
+    this.#reading = (this.#reading % 255) + 1;
+    const now = this.#reading << READING_SHIFT;
+    for (let n = 0; n < used.length; n++) {
+      const page = used[n] as number;
+      const generation = (u32[first + (page << unitsPerPageShift)] as number) >>> 16;
+      const hands = ((owners[page - 1] as number) << OWNER_SHIFT) | generation;
+      if (marks[page - 1] !== (before | hands) >>> 0) sinceMs[page - 1] = atMs;
+      marks[page - 1] = now | hands;
     }
   }
 
   /** Pages that have been in the same hands since `beforeMs` or longer, with the port that has each. */
   since(beforeMs: number): { readonly page: number; readonly portId: number; readonly sinceMs: number }[] {
     const found = [];
-    for (const [i, sinceMs] of this.#sinceMs.entries()) {
-      if (sinceMs <= beforeMs) found.push({ page: i + 1, portId: this.#owners[i] as number, sinceMs });
+    for (const [i, mark] of this.#marks.entries()) {
+      const sinceMs = this.#sinceMs[i] as number;
+      if (mark >>> READING_SHIFT !== this.#reading || mark === 0 || sinceMs > beforeMs) continue;
+      found.push({ page: i + 1, portId: (mark >>> OWNER_SHIFT) & 0xff, sinceMs });
     }
     return found;
   }

@@ -21,7 +21,7 @@ import { titleOf } from '../control/geometry.js';
 import { filledNodes, loadWord, nodeOffset } from '../control/nodes.js';
 import { descriptorAt } from '../control/places.js';
 import { requireMilliseconds, requireRecord } from '../errors.js';
-import { findHolders, portName } from '../reports/holders.js';
+import { type Holder, portName } from '../reports/holders.js';
 import { STALL_MS } from '../reports/stall.js';
 import type { HeldPages } from './held-pages.js';
 import type { Observed, ObservedPort, PoolSnapshot } from './snapshot.js';
@@ -95,20 +95,16 @@ interface Evidence {
   readonly history: readonly PoolSnapshot[];
   readonly last: PoolSnapshot;
   readonly held: HeldPages;
+  readonly holders: () => Holder[];
   readonly stallMs: number;
   readonly leakMs: number;
 }
 
 /** Everything that is found. */
-export function lintsOf(
-  observed: Observed,
-  history: readonly PoolSnapshot[],
-  held: HeldPages,
-  options: { readonly stallMs: number; readonly leakMs: number },
-): Lint[] {
-  const last = history.at(-1) as PoolSnapshot;
+export function lintsOf(given: Omit<Evidence, 'last'>): Lint[] {
+  const last = given.history.at(-1) as PoolSnapshot;
   if (last.state === 'destroyed') return [];
-  const evidence = { observed, history, last, held, ...options };
+  const evidence = { ...given, last };
   return [
     stalledWaits,
     queuesCanHoldAll,
@@ -138,13 +134,13 @@ function nameOf({ label, portId }: ObservedPort): string {
   return portName(portId, label, 0);
 }
 
-function stalledWaits({ last, observed, stallMs }: Evidence): Lint[] {
+function stalledWaits({ holders: find, last, stallMs }: Evidence): Lint[] {
   const isForWork = (what: string): boolean => what.startsWith('an entry of');
   const stalled = last.ports.flatMap((port) =>
     port.waits.filter(({ forMs, what }) => !isForWork(what) && forMs >= stallMs).map((wait) => ({ port, wait })),
   );
   if (stalled.length === 0) return [];
-  const holders = findHolders(observed).map(({ text }) => text);
+  const holders = find().map(({ text }) => text);
   return stalled.map(({ port, wait: { forMs, what } }) => ({
     name: 'stalled-wait',
     what: `${nameOf(port)} has waited for ${what} for ${(forMs / 1000).toFixed(1)} s; ${holders.join('; ')}`,
@@ -422,11 +418,12 @@ function slowConsumers(evidence: Evidence): Lint[] {
     if (!isFull && !dropsAgain) return [];
     const { capacity, name, pending, waiting } = channel;
     const isIdle = waiting.receivers > 0;
+    const waits = `${waiting.senders} ${waiting.senders === 1 ? 'thread waits' : 'threads wait'} for room`;
     return {
       name: 'slow-consumer' as const,
       what:
         `channel ${JSON.stringify(name)} was full in each of the last snapshots: ${pending} of ${capacity} entries, ` +
-        `${waiting.senders} ${waiting.senders === 1 ? 'thread waits' : 'threads wait'} for room${dropsAgain ? ', and entries are dropped' : ''}`,
+        `${waits}${dropsAgain ? ', and entries are dropped' : ''}`,
       remedy: isIdle
         ? 'a receiver waits there all the same: let it return to its event loop'
         : 'receive in more threads, or with receiveBurst; or send less',

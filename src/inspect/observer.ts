@@ -11,9 +11,11 @@ import { isPagePool, portOf } from '../pool/enrolled.js';
 import type { PagePool } from '../pool/page-pool.js';
 import { openShare, type PoolShare } from '../pool/share.js';
 import { findHolders, type Holder } from '../reports/holders.js';
+import { describeSupply } from './description.js';
 import { HeldPages } from './held-pages.js';
 import { type Lint, type LintOptions, lintsOf, resolveLintOptions } from './lints.js';
-import { type Observed, type ObservedRates, type PoolSnapshot, readPool } from './snapshot.js';
+import { MissingPages } from './missing-pages.js';
+import { type Observed, type ObservedRates, type PoolSnapshot, readPool, watchRest } from './snapshot.js';
 
 /** Readings that the lints judge together. */
 const HISTORY = 3;
@@ -30,8 +32,9 @@ const HISTORY = 3;
  */
 export function observe(source: PoolShare | PagePool): Observer {
   if (isPagePool(source)) {
-    const { geometry, kind, memory, name } = portOf('observe', source as PagePool);
-    return new Observer({ geometry, kind, memory, name });
+    const port = portOf('observe', source as PagePool);
+    const { geometry, kind, memory, name } = port;
+    return new Observer({ geometry, kind, memory, name, describe: () => describeSupply(port) });
   }
   const { geometry, memory, share } = openShare(source, layoutHash, 'observe');
   return new Observer({ geometry, kind: share.options.source.kind, memory, name: share.name });
@@ -41,6 +44,9 @@ export function observe(source: PoolShare | PagePool): Observer {
 export class Observer {
   readonly #observed: Observed;
   readonly #held: HeldPages;
+  readonly #missing: MissingPages;
+  /** For the pages that are held: made once, as a look every so often would make much garbage. */
+  readonly #room: Uint32Array;
   #history: PoolSnapshot[] = [];
   /** Since when each wait was seen. */
   #waits = new Map<string, number>();
@@ -49,6 +55,8 @@ export class Observer {
   constructor(observed: Observed) {
     this.#observed = observed;
     this.#held = new HeldPages(observed);
+    this.#missing = new MissingPages(observed);
+    this.#room = new Uint32Array(observed.geometry.pageCount);
   }
 
   /** The pool's name. */
@@ -64,14 +72,15 @@ export class Observer {
   snapshot(): PoolSnapshot {
     const before = this.#history.at(-1);
     const waits = new Map<string, number>();
-    const reading = readPool(this.#observed, (key) => {
+    const since = (key: string): number => {
       const now = monotonicMs();
       const first = this.#waits.get(key) ?? now;
       waits.set(key, first);
       return now - first;
-    });
+    };
+    const { snapshot: reading, used } = readPool(this.#observed, since, this.#missing, this.#room);
     this.#waits = waits;
-    this.#held.follow(reading);
+    this.#held.follow(reading, used);
     const snapshot = { ...reading, rates: before === undefined ? null : ratesBetween(before, reading) };
     this.#history = [...this.#history, snapshot].slice(-HISTORY);
     return snapshot;
@@ -82,7 +91,7 @@ export class Observer {
    * each with its first pages and as a sentence. Approximate while threads work. Some ten nanoseconds a page.
    */
   holders(): Holder[] {
-    const holders = findHolders(this.#observed);
+    const holders = this.#findHolders();
     // Who has not run since the closing began is news of a pool that closes.
     if (poolState(this.#observed.memory) !== STATE_ACTIVE) return holders;
     return holders
@@ -99,7 +108,21 @@ export class Observer {
   lints(options: LintOptions = {}): Lint[] {
     const resolved = resolveLintOptions('lints', options);
     this.snapshot();
-    return lintsOf(this.#observed, this.#history, this.#held, resolved);
+    const holders = (): Holder[] => this.#findHolders();
+    return lintsOf({ ...resolved, observed: this.#observed, history: this.#history, held: this.#held, holders });
+  }
+
+  /** Pages that nobody was found to have count as nobody's when nothing moved, or when the snapshots say so. */
+  #findHolders(): Holder[] {
+    const hasRested = watchRest(this.#observed);
+    let isStill: boolean | undefined;
+    return findHolders(this.#observed, (page) => {
+      if (isStill === undefined) {
+        const { hasMoved, isInStep } = hasRested();
+        isStill = !hasMoved && !isInStep;
+      }
+      return isStill || this.#missing.lost.includes(page);
+    });
   }
 }
 

@@ -1,9 +1,9 @@
 // Where every page is: one byte a page for the place, one for whose it is.
 //
 // Reads the control region alone, plainly and once: a word that moves meanwhile gives a page of a moment before or
-// after, and the snapshot says that something moved. Nothing is written, and nothing here needs a port. Most passes
-// are over short lists and two over long ones, so that a pool of 100,000 pages is read in about a millisecond: the
-// descriptors, and the rows of those ports that are claimed, two rows a load.
+// after, and the snapshot says that something moved. Nothing is written, and nothing here needs a port. Two passes are
+// over long lists: the descriptors, and the rows of those ports that are claimed, two rows a load. What is asked of
+// all pages is counted on the way, so that a pool of 100,000 pages is read in less than a millisecond.
 
 import {
   CLAIM_FREE,
@@ -44,7 +44,8 @@ import { pageOfHandle, portOffset, rowIndex } from '../control/places.js';
  * its provider, which feeds it when it is wanted. `reserve`: of the reserve, and not in use. `cached`: in the cache of
  * a port. `ring`: in the recycle ring. `used`: a port has references. `open`: a port cuts fragments from it, and nobody
  * has one. `channel`: in an entry that nobody received. `token`: lent, and not adopted. `reply`: an answer that nobody
- * collected. `pinned`: left the pool while pinned. `nobody`: in circulation, and nobody was found to have it.
+ * collected. `pinned`: left the pool while pinned. `nobody`: in circulation, and nobody has it, as after a death.
+ * `moving`: nobody was found to have it while threads worked: on its way from one place to another.
  */
 export const PLACES = [
   'fresh',
@@ -60,6 +61,7 @@ export const PLACES = [
   'reply',
   'pinned',
   'nobody',
+  'moving',
 ] as const;
 
 /** One of the places. */
@@ -74,6 +76,18 @@ export interface PageMap {
    * snapshot's list, or of calls behind them (`channel`); 255 where it is nobody's. Of several ports, the first one.
    */
   readonly owners: Uint8Array;
+}
+
+/** A map, and what was counted while it was made. */
+export interface CountedMap extends PageMap {
+  /** Pages in each place, by its number. */
+  readonly byPlace: Uint32Array;
+  /** Pages that are `used`, by their owners. */
+  readonly heldBy: Uint32Array;
+  /** The pages that are `used`, in no order. */
+  readonly used: Uint32Array;
+  /** The pages that nobody was found to have. */
+  readonly missing: readonly number[];
 }
 
 /** No owner. */
@@ -94,18 +108,26 @@ const RING = code('ring');
 const TOKEN = code('token');
 const USED = code('used');
 
-/** Reads where every page is. */
-export function mapPages(words: SharedWords): PageMap {
+/**
+ * Reads where every page is.
+ *
+ * @param used room for the pages that are `used`: as many as the pool has
+ */
+export function mapPages(words: SharedWords, used: Uint32Array): CountedMap {
   const { memory, geometry } = words;
   const { channels, maxPorts, pageCount, ring } = geometry;
   const places = new Uint8Array(pageCount);
   const owners = new Uint8Array(pageCount).fill(NOBODY);
+  const byPlace = new Uint32Array(PLACES.length);
+  const heldBy = new Uint32Array(NOBODY + 1);
+  mapHomes(words, places, byPlace);
+  let usedPages = 0;
   const put = (page: number, place: number, owner: number): void => {
     if (page < 1 || page > pageCount || places[page - 1] !== NOT_FOUND) return;
     places[page - 1] = place;
     owners[page - 1] = owner;
+    byPlace[place] = (byPlace[place] as number) + 1;
   };
-  mapHomes(words, places);
   const putNode = (node: number, place: number, owner: number): void => {
     const address = nodeOffset(ring, node);
     const count = Math.min(loadWord(memory, address + NODE_COUNT_OFFSET), geometry.magazineCapacity);
@@ -116,8 +138,12 @@ export function mapPages(words: SharedWords): PageMap {
     for (const node of portMagazines(memory, geometry, id)) putNode(node, CACHED, id);
   }
   for (let id = 0; id < maxPorts; id++) {
-    if ((claimOf(memory, geometry, id) & CLAIM_STATE_MASK) !== CLAIM_FREE) mapRow(words, id, put);
+    if ((claimOf(memory, geometry, id) & CLAIM_STATE_MASK) === CLAIM_FREE) continue;
+    const before = usedPages;
+    usedPages = mapRow(words, id, { places, owners, used }, before);
+    heldBy[id] = usedPages - before;
   }
+  byPlace[USED] = usedPages;
   const putHandle = (handle: number, place: number, owner: number): void =>
     put(pageOfHandle(words, handle), place, owner);
   channels.forEach((channel, index) => {
@@ -136,41 +162,68 @@ export function mapPages(words: SharedWords): PageMap {
   for (let id = 0; id < maxPorts; id++) {
     put(loadWord(memory, portOffset(geometry, id) + PORT_FRAGMENT_PAGE_OFFSET), OPEN, id);
   }
-  return { places, owners };
+  const found = byPlace.reduce((sum, pages, place) => (place === NOT_FOUND ? sum : sum + pages), 0);
+  byPlace[NOT_FOUND] = pageCount - found;
+  const missing: number[] = [];
+  for (let i = 0; missing.length < pageCount - found; i++) {
+    i = places.indexOf(NOT_FOUND, i);
+    missing.push(i + 1);
+  }
+  return { places, owners, byPlace, heldBy, used: used.subarray(0, usedPages), missing };
 }
 
 /** What the descriptors say: pages in circulation are nobody's so far. */
-function mapHomes({ memory, geometry }: SharedWords, places: Uint8Array): void {
+function mapHomes({ memory, geometry }: SharedWords, places: Uint8Array, byPlace: Uint32Array): void {
   const { u32 } = memory;
   const step = (1 << DESCRIPTOR_SHIFT) >>> 2;
   const firstOfReserve = geometry.pageCount - geometry.reservePages;
   let index = ((geometry.descriptorsOffset + DESCRIPTOR_HOME_OFFSET) >>> 2) + step;
+  // Neighbours are mostly in the same place: they are counted together.
+  let [run, runStart] = [NOT_FOUND, 0];
   for (let i = 0; i < places.length; i++, index += step) {
-    const home = u32[index] as number;
-    const state = home & HOME_STATE_MASK;
-    if (state === HOME_HELD) places[i] = NOT_FOUND;
-    else if (state === HOME_LEFT) places[i] = PINNED;
-    else if (i >= firstOfReserve) places[i] = RESERVE;
-    else if (state === HOME_FRESH) places[i] = FRESH;
-    else places[i] = state === HOME_RETIRED ? RETIRED : PROVIDER;
+    const state = (u32[index] as number) & HOME_STATE_MASK;
+    let place = NOT_FOUND;
+    if (state === HOME_LEFT) place = PINNED;
+    else if (state !== HOME_HELD) {
+      if (i >= firstOfReserve) place = RESERVE;
+      else if (state === HOME_FRESH) place = FRESH;
+      else place = state === HOME_RETIRED ? RETIRED : PROVIDER;
+    }
+    places[i] = place;
+    if (place === run) continue;
+    byPlace[run] = (byPlace[run] as number) + i - runStart;
+    [run, runStart] = [place, i];
   }
+  byPlace[run] = (byPlace[run] as number) + places.length - runStart;
 }
 
-/** The pages on which port `id` has references: two of its 16-bit words at a time, most of which are 0. */
+/**
+ * The pages on which port `id` has references: two of its 16-bit words at a time, most of which are 0. Appends them to
+ * `used`, which has `usedPages` so far, and returns how many it has then.
+ */
 function mapRow(
   { memory, geometry }: SharedWords,
   id: number,
-  put: (page: number, place: number, owner: number) => void,
-) {
+  { owners, places, used }: Pick<CountedMap, 'owners' | 'places' | 'used'>,
+  usedPages: number,
+): number {
   const { u32 } = memory;
   // Rows are as long as a multiple of 64 bytes, and begin at page 0, which is none.
   const first = rowIndex(geometry, id, 0) >>> 1;
-  for (let pair = 0; pair <= geometry.pageCount >>> 1; pair++) {
+  const pairs = geometry.pageCount >>> 1;
+  for (let pair = 0; pair <= pairs; pair++) {
     const counts = u32[first + pair] as number;
     if (counts === 0) continue;
-    if ((counts & 0xffff) !== 0) put(2 * pair, USED, id);
-    if (counts >>> 16 !== 0) put(2 * pair + 1, USED, id);
+    for (let half = 0; half < 2; half++) {
+      const page = 2 * pair + half;
+      const isCounted = ((counts >>> (16 * half)) & 0xffff) !== 0;
+      if (!isCounted || places[page - 1] !== NOT_FOUND) continue;
+      places[page - 1] = USED;
+      owners[page - 1] = id;
+      used[usedPages++] = page;
+    }
   }
+  return usedPages;
 }
 
 /** Answers that wait to be collected, each in a slot of the port that asked. */

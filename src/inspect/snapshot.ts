@@ -40,9 +40,8 @@ import {
   readChannel,
   readPort,
 } from '../reports/stats.js';
-import { mapPages, NOBODY, type PageMap, PLACES, type Place } from './page-map.js';
-
-const USED = PLACES.indexOf('used');
+import type { MissingPages } from './missing-pages.js';
+import { mapPages, type PageMap, PLACES, type Place } from './page-map.js';
 
 /** What a port waits for. */
 export interface ObservedWait {
@@ -93,6 +92,21 @@ export interface ObservedRates {
   readonly calls: readonly { readonly asked: number; readonly answered: number }[];
 }
 
+/** Where pages come from. */
+export interface ObservedProvider {
+  readonly kind: string;
+  /** `own`: any thread grows the pool's memory. `serving`: the thread that calls the provider is attached. */
+  readonly state: 'own' | 'serving' | 'gone';
+  /** Pages that the ports have asked for, and not got. */
+  readonly wanted: number;
+  /**
+   * What the provider, and the reserve, report of themselves: `describe()`. Their thread alone can ask them, with an
+   * observer of the pool and not of its share; null in others.
+   */
+  readonly description: Readonly<Record<string, unknown>> | null;
+  readonly reserve: Readonly<Record<string, unknown>> | null;
+}
+
 /** A pool at one moment, as far as others can see it. */
 export interface PoolSnapshot {
   readonly name: string;
@@ -116,8 +130,7 @@ export interface PoolSnapshot {
   readonly ports: readonly ObservedPort[];
   readonly channels: readonly ChannelStats[];
   readonly calls: readonly CallsStats[];
-  /** Where pages come from, and whether the thread that calls the provider is attached. */
-  readonly provider: { readonly kind: string; readonly state: 'own' | 'serving' | 'gone' };
+  readonly provider: ObservedProvider;
   /** Against the snapshot before it; null in the first one. */
   readonly rates: ObservedRates | null;
 }
@@ -126,24 +139,38 @@ export interface PoolSnapshot {
 export interface Observed extends SharedWords {
   readonly name: string;
   readonly kind: string;
+  /** Asks the providers to describe themselves, where this thread can. */
+  readonly describe?: (() => Pick<ObservedProvider, 'description' | 'reserve'>) | undefined;
+}
+
+/** A reading, and the pages that are held. */
+export interface Reading {
+  readonly snapshot: Omit<PoolSnapshot, 'rates'>;
+  readonly used: Uint32Array;
 }
 
 /** Since when something has been so, as this observer has seen it. */
 export type Since = (key: string) => number;
 
-/** Reads everything but the rates, which need two readings. */
-export function readPool(observed: Observed, since: Since): Omit<PoolSnapshot, 'rates'> {
-  const { geometry, kind, memory, name } = observed;
+/**
+ * Reads everything but the rates, which need two readings.
+ *
+ * @param room for the pages that are held: as many as the pool has; it is written anew by each reading
+ */
+export function readPool(observed: Observed, since: Since, missing: MissingPages, room: Uint32Array): Reading {
+  const { geometry, memory, name } = observed;
   const atMs = monotonicMs();
-  const before = movement(observed);
-  const map = mapPages(observed);
-  const { byPlace, heldBy } = countPages(map);
+  const hasRested = watchRest(observed);
+  const { byPlace, heldBy, used, missing: pages, ...map } = mapPages(observed, room);
   const totals = new Float64Array(COUNTER_COUNT);
   const ports = Array.from({ length: geometry.maxPorts }, (_, id) => observePort(observed, id, totals, since));
   const sum = (pick: (port: ObservedPort) => number): number =>
     ports.reduce((before, port) => (before + pick(port)) >>> 0, 0);
-  const owner = ownerState(observed);
-  const reading = {
+  const channels = geometry.channels.filter(({ isCalls }) => !isCalls).map((channel) => readChannel(observed, channel));
+  const calls = readCalls(observed);
+  const { hasMoved, isInStep } = hasRested();
+  missing.follow(pages, { isStill: !hasMoved && !isInStep, byPlace, places: map.places });
+  const snapshot = {
     name,
     state: stateName(poolState(memory)),
     atMs,
@@ -159,17 +186,44 @@ export function readPool(observed: Observed, since: Since): Omit<PoolSnapshot, '
       sum(({ release }) => release),
     ),
     ports: ports.map((port) => ({ ...port, held: heldBy[port.portId] as number })),
-    channels: geometry.channels.filter(({ isCalls }) => !isCalls).map((channel) => readChannel(observed, channel)),
-    calls: readCalls(observed),
-    provider: { kind, state: owner === 'none' ? ('own' as const) : owner },
+    channels,
+    calls,
+    provider: observeProvider(observed, ports),
+    hasMoved,
+    readMs: monotonicMs() - atMs,
   };
-  const hasMoved = before !== movement(observed);
-  return { ...reading, hasMoved, readMs: monotonicMs() - atMs };
+  return { snapshot, used };
+}
+
+function observeProvider(observed: Observed, ports: readonly ObservedPort[]): ObservedProvider {
+  const owner = ownerState(observed);
+  return {
+    kind: observed.kind,
+    state: owner === 'none' ? 'own' : owner,
+    wanted: ports.reduce((sum, { wanted }) => sum + wanted, 0),
+    ...(observed.describe?.() ?? { description: null, reserve: null }),
+  };
 }
 
 function stateName(state: number): PoolSnapshot['state'] {
   if (state === STATE_ACTIVE) return 'active';
   return state === STATE_CLOSING ? 'closing' : 'destroyed';
+}
+
+/**
+ * Watches from now on; what it returns says whether anything moved, and whether a thread is within a step: that one
+ * may have a page in its hand.
+ */
+export function watchRest(words: SharedWords): () => { readonly hasMoved: boolean; readonly isInStep: boolean } {
+  const before = movement(words);
+  return () => ({
+    hasMoved: before !== movement(words),
+    isInStep: Array.from({ length: words.geometry.maxPorts }, (_, id) => id).some((id) => isPortInStep(words, id)),
+  });
+}
+
+function isPortInStep({ geometry, memory }: SharedWords, id: number): boolean {
+  return loadWord(memory, portOffset(geometry, id) + PORT_RECORD_KIND_OFFSET) !== RECORD_NONE;
 }
 
 /** What threads write with all that moves: the header, their port blocks with the counters, rings, and lanes. */
@@ -181,20 +235,6 @@ function movement({ geometry, memory }: SharedWords): number {
     [ring.offset, ring.slotsOffset],
     ...channels.map((channel) => [channel.offset, channel.ring.slotsOffset] as const),
   ]);
-}
-
-/** Pages by place, and by the port that is the first to have references; one pass, by index: a pool has many pages. */
-function countPages({ owners, places }: PageMap): { readonly byPlace: Uint32Array; readonly heldBy: Uint32Array } {
-  const byPlace = new Uint32Array(PLACES.length);
-  const heldBy = new Uint32Array(NOBODY + 1);
-  for (let i = 0; i < places.length; i++) {
-    const place = places[i] as number;
-    byPlace[place] = (byPlace[place] as number) + 1;
-    if (place !== USED) continue;
-    const owner = owners[i] as number;
-    heldBy[owner] = (heldBy[owner] as number) + 1;
-  }
-  return { byPlace, heldBy };
 }
 
 function observePort(words: SharedWords, id: number, totals: Float64Array, since: Since): ObservedPort {
@@ -212,7 +252,7 @@ function observePort(words: SharedWords, id: number, totals: Float64Array, since
     thread: thread === 0 || isFree ? null : thread - 1,
     held: 0,
     wanted: isFree ? 0 : loadWord(memory, block + PORT_WANT_OFFSET),
-    isInStep: loadWord(memory, block + PORT_RECORD_KIND_OFFSET) !== RECORD_NONE,
+    isInStep: isPortInStep(words, id),
     lanes: geometry.channels
       .filter(({ isCalls }) => !isCalls)
       .map((channel) => ({

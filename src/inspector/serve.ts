@@ -17,12 +17,11 @@ import { asyncDispose } from '../platform/symbols.js';
 import { isPagePool } from '../pool/enrolled.js';
 import type { PagePool } from '../pool/page-pool.js';
 import type { PoolShare } from '../pool/share.js';
+import { besideOf } from './beside.js';
 import { type InspectorOptions, resolveInspectorOptions } from './options.js';
 import { DIAGNOSTICS, eventOf } from './told.js';
 import type { FromInspector, InspectorStart, ToInspector } from './worker.js';
 
-/** What a thread holds is shown up to this number. */
-const LEAKS_MAX = 100;
 /** Of V8's heap in the inspector's thread; a map of a million pages fits. */
 const HEAP_MB = 256;
 
@@ -82,10 +81,10 @@ export async function serveInspector(source: PoolShare | PagePool, options: Insp
   return { url: `http://${at}:${bound}/?token=${token}`, port: bound, token, close, [asyncDispose]: close };
 }
 
-/** A stack whose paths lead from the working directory: shorter, and a picture of it names nobody's folders. */
-function fromHere(stack: string): string {
+/** Folders that stacks are shown without: shorter, and a picture of one names nobody's folders. */
+function ownFolders(): string[] {
   const here = `${cwd()}${sep}`;
-  return stack.replaceAll(pathToFileURL(here).href, '').replaceAll(here, '');
+  return [pathToFileURL(here).href, here];
 }
 
 /** This thread's end of it. */
@@ -109,7 +108,7 @@ class InspectorThread {
     this.listening = new Promise((resolve, reject) => {
       worker.on('message', (message: FromInspector) => {
         if (message.kind === 'listening') resolve(message.port);
-        else if (message.kind === 'leaks?') this.#tellLeaks(pool);
+        else if (message.kind === 'beside?') this.#tellBeside(pool);
         else {
           reject(Object.assign(new Error(message.message), { code: message.code }));
           void this.close();
@@ -140,10 +139,9 @@ class InspectorThread {
     if (event !== null) this.#say({ kind: 'event', event });
   };
 
-  #tellLeaks(pool: PagePool | undefined): void {
+  #tellBeside(pool: PagePool | undefined): void {
     if (pool === undefined) return;
-    const leaks = pool.leaks().slice(0, LEAKS_MAX);
-    this.#say({ kind: 'leaks', leaks: leaks.map((leak) => ({ ...leak, stack: fromHere(leak.stack) })) });
+    this.#say({ kind: 'beside', json: JSON.stringify(besideOf(pool, ownFolders())) });
   }
 
   #say(message: ToInspector): void {

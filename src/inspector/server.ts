@@ -31,10 +31,17 @@ const CONNECTIONS_MAX = 64;
 /** What may wait for a client to read it, bytes, beside two maps. */
 const BACKLOG_BYTES = 1 << 20;
 
+/** The page loads what this server has, and its icon. */
+const POLICY = [
+  "default-src 'none'",
+  ...['script-src', 'style-src', 'connect-src'].map((what) => `${what} 'self'`),
+  'img-src data:',
+  ...['base-uri', 'form-action', 'frame-ancestors'].map((what) => `${what} 'none'`),
+];
+
 const HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Content-Security-Policy': POLICY.join('; '),
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',

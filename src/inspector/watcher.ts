@@ -7,11 +7,11 @@ import type { Lint } from '../inspect/lints.js';
 import type { Observer } from '../inspect/observer.js';
 import type { PageMap } from '../inspect/page-map.js';
 import type { ObservedPort, PoolSnapshot } from '../inspect/snapshot.js';
-import type { LeakReport } from '../leaks/report.js';
 import { monotonicMs } from '../platform/clock.js';
 import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { type Holder, portName } from '../reports/holders.js';
+import { type Beside, NOTHING } from './beside.js';
 import { type Look, type PoolEvent, packMap } from './wire.js';
 
 const LOOK_MS = 250;
@@ -25,17 +25,11 @@ const WHOLE_AFTER = 40;
 const PAGES_A_LOOK = 1 << 16;
 const EVENTS_MAX = 200;
 
-/** How a watcher is told what only the pool's own thread knows. */
-export interface Beside {
-  /** Asks for what that thread holds; the answer comes by `setLeaks`. */
-  askForLeaks(): void;
-}
-
 /** One pool's looks. */
 export class Watcher {
   readonly #observer: Observer;
   readonly #judge: Observer;
-  readonly #beside: Beside;
+  readonly #askBeside: () => void;
   readonly #clients = new Map<(json: string) => void, { isNew: boolean }>();
   #timer: Timer | undefined;
   #before: PoolSnapshot | null = null;
@@ -43,14 +37,17 @@ export class Watcher {
   #frames = 0;
   #lints: Lint[] = [];
   #holders: Holder[] = [];
-  #leaks: LeakReport[] = [];
+  #beside: Beside = NOTHING;
   #events: PoolEvent[] = [];
   #judgedMs = -Infinity;
 
-  constructor(observer: Observer, judge: Observer, beside: Beside) {
+  /**
+   * @param askBeside asks for what only the pool's own thread knows; the answer comes by `setBeside`, now or later
+   */
+  constructor(observer: Observer, judge: Observer, askBeside: () => void) {
     this.#observer = observer;
     this.#judge = judge;
-    this.#beside = beside;
+    this.#askBeside = askBeside;
   }
 
   /** Bytes of a whole map as text. */
@@ -83,8 +80,8 @@ export class Watcher {
     return this.#look();
   }
 
-  setLeaks(leaks: LeakReport[]): void {
-    this.#leaks = leaks;
+  setBeside(beside: Beside): void {
+    this.#beside = beside;
   }
 
   /** Something that another thread saw. */
@@ -120,14 +117,16 @@ export class Watcher {
       this.#judgedMs = monotonicMs();
       this.#lints = this.#judge.lints();
       this.#holders = this.#judge.holders();
-      this.#beside.askForLeaks();
+      this.#askBeside();
     }
+    const { leaks, ...descriptions } = this.#beside;
     return {
       ...snapshot,
+      provider: { ...snapshot.provider, ...descriptions },
       at: Date.now(),
       lints: this.#lints,
       holders: this.#holders,
-      leaks: this.#leaks,
+      leaks,
       events: this.#events,
     };
   }

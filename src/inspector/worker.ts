@@ -5,7 +5,6 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { observe } from '../inspect/observer.js';
-import type { LeakReport } from '../leaks/report.js';
 import type { PoolShare } from '../pool/share.js';
 import { openMetrics } from './open-metrics.js';
 import { type Asset, InspectorServer } from './server.js';
@@ -23,7 +22,8 @@ export interface InspectorStart {
 
 /** What the pool's thread says. */
 export type ToInspector =
-  | { readonly kind: 'leaks'; readonly leaks: LeakReport[] }
+  /** A `Beside`, as text: what a provider reports need not be cloneable. */
+  | { readonly kind: 'beside'; readonly json: string }
   | { readonly kind: 'event'; readonly event: PoolEvent }
   | { readonly kind: 'close' };
 
@@ -31,12 +31,12 @@ export type ToInspector =
 export type FromInspector =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly message: string; readonly code: string }
-  | { readonly kind: 'leaks?' };
+  | { readonly kind: 'beside?' };
 
 const start = workerData as InspectorStart;
 const say = (message: FromInspector): void => parentPort?.postMessage(message);
 
-const watcher = new Watcher(observe(start.share), observe(start.share), { askForLeaks: () => say({ kind: 'leaks?' }) });
+const watcher = new Watcher(observe(start.share), observe(start.share), () => say({ kind: 'beside?' }));
 const { assets, token } = start;
 const server = new InspectorServer({
   assets,
@@ -46,7 +46,7 @@ const server = new InspectorServer({
 });
 
 parentPort?.on('message', async (message: ToInspector) => {
-  if (message.kind === 'leaks') watcher.setLeaks(message.leaks);
+  if (message.kind === 'beside') watcher.setBeside(JSON.parse(message.json));
   else if (message.kind === 'event') watcher.happened(message.event);
   else {
     await server.close();

@@ -57,20 +57,26 @@ export interface Holder {
 
 const FIRST_PAGES = 10;
 
-/** Everybody who keeps the pool from its end. */
-export function findHolders(words: SharedWords): Holder[] {
-  return new Search(words).run();
+/**
+ * Everybody who keeps the pool from its end.
+ *
+ * @param isLost whether a page that nobody was found to have is nobody's, and not on its way
+ */
+export function findHolders(words: SharedWords, isLost: (page: number) => boolean = () => true): Holder[] {
+  return new Search(words, isLost).run();
 }
 
 /** One search under way. */
 class Search {
   readonly #words: SharedWords;
+  readonly #isLost: (page: number) => boolean;
   readonly #holders: Holder[] = [];
   /** Pages that somebody was found to have. */
   readonly #found = new Set<number>();
 
-  constructor(words: SharedWords) {
+  constructor(words: SharedWords, isLost: (page: number) => boolean) {
     this.#words = words;
+    this.#isLost = isLost;
   }
 
   run(): Holder[] {
@@ -171,7 +177,8 @@ class Search {
     }
     const rest: number[] = [];
     for (let page = 1; page <= geometry.pageCount; page++) {
-      if (homeState(this.#words, page) === HOME_HELD && !this.#found.has(page)) rest.push(page);
+      const isOut = homeState(this.#words, page) === HOME_HELD && !this.#found.has(page);
+      if (isOut && this.#isLost(page)) rest.push(page);
     }
     this.#add('nobody', null, null, rest, 'nobody has %: audit() settles what a death left, when nothing moves');
   }

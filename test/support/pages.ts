@@ -22,19 +22,20 @@ const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Serves `/index.html`, which has the scenarios of test/browser/pages/ on `globalThis.tests`. */
 export async function servePages(headers: Site['headers'] = {}): Promise<Server> {
+  const made = (path: string) => () => program(new URL(path, import.meta.url));
   return serve({
     folders: { ...builtPackage, '/pages/': folder('../browser/pages') },
     files: {
       '/index.html': HTML,
       '/body': BODY,
       '/support/waiting.js': readFileSync(folder('./waiting.js')),
-      '/stress/churn.js': await program(new URL('../stress/churn.ts', import.meta.url)),
-      '/stress/quiet.js': await program(new URL('../stress/quiet.ts', import.meta.url)),
-      '/user/scene.js': await program(new URL('../user/scene.ts', import.meta.url)),
-      '/user/hostile.js': await program(new URL('../user/hostile.ts', import.meta.url)),
-      '/user/honest.js': await program(new URL('../user/honest.ts', import.meta.url)),
-      '/webgpu/suite.js': await program(new URL('../webgpu/suite.ts', import.meta.url)),
-      '/webgpu/thread.js': await program(new URL('../webgpu/thread.ts', import.meta.url)),
+      '/stress/churn.js': made('../stress/churn.ts'),
+      '/stress/quiet.js': made('../stress/quiet.ts'),
+      '/user/scene.js': made('../user/scene.ts'),
+      '/user/hostile.js': made('../user/hostile.ts'),
+      '/user/honest.js': made('../user/honest.ts'),
+      '/webgpu/suite.js': made('../webgpu/suite.ts'),
+      '/webgpu/thread.js': made('../webgpu/thread.ts'),
     },
     headers,
   });

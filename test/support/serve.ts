@@ -36,8 +36,11 @@ const TYPES: Readonly<Record<string, string>> = {
 export interface Site {
   /** URL prefix, such as `/pagepool/`, to the folder whose files lie below it. */
   readonly folders?: Readonly<Record<string, string>>;
-  /** URL path to content; they come before the folders. The path's extension says the type. */
-  readonly files?: Readonly<Record<string, string | Uint8Array>>;
+  /**
+   * URL path to content, or to what makes it when it is asked for; they come before the folders. The path's extension
+   * says the type.
+   */
+  readonly files?: Readonly<Record<string, string | Uint8Array | (() => Promise<string>)>>;
   /** Sent with every response, or what they are for a path. */
   readonly headers?: Headers | ((path: string) => Headers);
 }
@@ -66,7 +69,7 @@ export async function serve({ folders = {}, files = {}, headers = {} }: Site): P
     for (const [name, value] of Object.entries(sent)) response.setHeader(name, value);
     response.setHeader('Content-Type', TYPES[extname(path)] ?? 'application/octet-stream');
     const content = files[path];
-    if (content !== undefined) return void response.end(content);
+    if (content !== undefined) return void response.end(typeof content === 'function' ? await content() : content);
     const file = await fileOf(folders, path);
     if (file !== undefined) return void createReadStream(file).pipe(response);
     // Browsers ask for it by themselves.

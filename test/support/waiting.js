@@ -15,6 +15,9 @@ export const TEST_HUNG_MS = 900_000;
 /** For `vi.waitFor`: looks again and again until the check passes. */
 export const PATIENCE = { interval: 1, timeout: HUNG_MS };
 
+/** What is waited for is looked at less often the longer it takes: a look at a page or a program takes time there. */
+const PAUSE_MAX_MS = 25;
+
 /**
  * Waits until it is so, and gives the event loop a turn after each look. It hangs when nothing has moved for HUNG_MS.
  *
@@ -22,8 +25,9 @@ export const PATIENCE = { interval: 1, timeout: HUNG_MS };
  * @param {() => unknown} [seen] what moves while things go on, such as a count; the error says it
  */
 export async function until(isSo, seen = () => '') {
-  let [last, end] = ['', performance.now() + HUNG_MS];
-  for (; !(await isSo()); await turn()) {
+  let [last, end, pauseMs] = ['', performance.now() + HUNG_MS, 1];
+  for (; !(await isSo()); await turn(pauseMs)) {
+    pauseMs = Math.min(1.1 * pauseMs, PAUSE_MAX_MS);
     const now = String(await seen());
     if (now !== last) [last, end] = [now, performance.now() + HUNG_MS];
     else if (performance.now() > end) throw new Error(`hung: ${isSo}: ${last}`);
@@ -59,7 +63,7 @@ export async function turns(count = 20) {
   for (let i = 0; i < count; i++) await turn();
 }
 
-/** One turn. By a timer: a page that posts messages to itself in a loop hears of nobody else. */
-function turn() {
-  return new Promise((resolve) => setTimeout(resolve, 1));
+/** A pause of one turn at least. By a timer: a page that posts messages to itself in a loop hears of nobody else. */
+function turn(ms = 1) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

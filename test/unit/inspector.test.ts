@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { PagePool } from 'pagepool';
+import { type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { type Inspector, serveInspector } from 'pagepool/inspector';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clients } from '../../src/inspector/open-metrics.js';
@@ -246,6 +246,48 @@ describe('what is served', () => {
     );
     stop();
     fragment?.release();
+    await inspector.close();
+    await pool.close();
+  });
+});
+
+describe('what providers report of themselves', () => {
+  const report = { areas: 1, note: 'by hand', big: 1n };
+  const create = async (described: Record<string, unknown>) => {
+    const provider: MemoryProvider = { ...parts(slabs()), describe: () => described };
+    return (await PagePool.create({ name: 'described', pageCount: 8, provider, leaks: 'all' })) as PagePool;
+  };
+  /** A provider's calls, bound. */
+  const parts = (provider: MemoryProvider): MemoryProvider =>
+    Object.fromEntries(
+      (['kind', 'readable', 'detachable', 'init', 'grow', 'retire', 'describe', 'destroy'] as const).map((name) => {
+        const value: unknown = provider[name];
+        return [name, typeof value === 'function' ? value.bind(provider) : value];
+      }),
+    ) as unknown as MemoryProvider;
+
+  it('is in the looks of an inspector that has the pool, and null in those of one that has its share', async () => {
+    const { big: _, ...plain } = report;
+    const pool = await create(plain);
+    const [own, shared] = [await serveInspector(pool), await serveInspector(pool.share())];
+    const provider = async (inspector: Inspector): Promise<Look['provider']> =>
+      JSON.parse((await ask(inspector, '/snapshot.json')).text).provider;
+    await until(async () => (await provider(own)).description !== null);
+    expect(await provider(own)).toMatchObject({ kind: 'slab', state: 'serving', description: plain, reserve: null });
+    expect(await provider(shared)).toMatchObject({ kind: 'slab', state: 'serving', description: null, reserve: null });
+    await own.close();
+    await shared.close();
+    await pool.close();
+  });
+
+  it('is null where it cannot be sent, and what the thread holds is shown all the same', async () => {
+    const pool = await create(report);
+    const inspector = await serveInspector(pool);
+    const held = pool.take();
+    const look = async (): Promise<Look> => JSON.parse((await ask(inspector, '/snapshot.json')).text);
+    await until(async () => (await look()).leaks.length > 0);
+    expect((await look()).provider).toMatchObject({ kind: 'slab', description: null, reserve: null });
+    held?.release();
     await inspector.close();
     await pool.close();
   });

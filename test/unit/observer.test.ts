@@ -6,7 +6,8 @@ import { type Fragment, PagePool, type PoolShare, slabs } from 'pagepool';
 import { observe, PLACES, type PoolSnapshot } from 'pagepool/inspect';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from '#core-wasm';
-import { CONTROL_BASE, HEADER_MAGIC_OFFSET, OK } from '../../assembly/layout.js';
+import { CONTROL_BASE, HEADER_MAGIC_OFFSET, OK, PORT_RECORD_KIND_OFFSET, RECORD_ENTRY } from '../../assembly/layout.js';
+import { portOffset, rowIndex } from '../../src/control/places.js';
 import { Observer } from '../../src/inspect/observer.js';
 import { openShare } from '../../src/pool/share.js';
 import type { Port } from '../../src/port/port.js';
@@ -132,12 +133,71 @@ it('sees pages of a provider, of its reserve, and who calls it', async () => {
   for (let i = 0; i < 5; i++) handles.push(pool.alloc());
   expect(handles.every((handle) => handle > 0)).toBe(true); // one of them is of the reserve
   const all = observer.snapshot();
-  expect(all.provider).toEqual({ kind: pool.stats().provider.kind, state: 'serving' });
+  // The owner's thread asks the providers; whoever has the share alone reads what all threads share.
+  const { owner } = pool.stats().provider;
+  const shared = { kind: pool.stats().provider.kind, state: 'serving', wanted: 0 };
+  expect(all.provider).toEqual({ ...shared, description: owner?.description, reserve: owner?.reserve });
+  expect(all.provider.description).toMatchObject({ kind: 'slab', slabs: 1 });
+  expect(observe(pool.share()).snapshot().provider).toEqual({ ...shared, description: null, reserve: null });
   expect(all.places.used).toBe(5);
   for (const handle of handles) pool.release(handle);
   const { places } = observer.snapshot();
   expect([places.used, places.nobody, places.reserve]).toEqual([0, 0, 2]);
   await pool.close();
+});
+
+describe('a page that nobody is found to have', () => {
+  const create = () => {
+    const pool = PagePool.createSync({ pageCount: 8, maxPorts: 4 });
+    const other = portBeside(pool, 'release');
+    const handle = other.engine.alloc();
+    const page = pageOf(other, handle);
+    const { geometry, id, memory } = other;
+    return { pool, other, page, memory, row: rowIndex(geometry, id, page), first: page << geometry.unitsPerPageShift };
+  };
+  const texts = (observer: Observer): string[] => observer.holders().map(({ text }) => text);
+
+  it('has no holder where nothing moves', () => {
+    const { memory, page, pool, row } = create();
+    memory.u16[row] = 0;
+    const observer = observe(pool);
+    expect(texts(observer)).toContainEqual(expect.stringMatching(`^nobody has 1 page \\(${page}\\)`));
+    const snapshot = observer.snapshot();
+    expect(at(snapshot, page)[0]).toBe('nobody');
+    expect([snapshot.places.nobody, snapshot.places.moving]).toEqual([1, 0]);
+    memory.u16[row] = 1;
+    expect(at(observer.snapshot(), page)).toEqual(['used', 1]);
+  });
+
+  it('is on its way while a thread is within a step, until it has been so for three snapshots', () => {
+    const { memory, other, page, pool, row } = create();
+    memory.u16[row] = 0;
+    const { geometry, id } = other;
+    memory.u32[(portOffset(geometry, id) + PORT_RECORD_KIND_OFFSET) >>> 2] = RECORD_ENTRY;
+    const observer = observe(pool);
+    for (let i = 0; i < 2; i++) {
+      const snapshot = observer.snapshot();
+      expect(at(snapshot, page)[0]).toBe('moving');
+      expect([snapshot.places.nobody, snapshot.places.moving, snapshot.hasMoved]).toEqual([0, 1, false]);
+      expect(texts(observer).join()).not.toContain('nobody');
+    }
+    // A thread that has stopped there takes it nowhere.
+    expect(at(observer.snapshot(), page)[0]).toBe('nobody');
+    expect(texts(observer).join()).toContain('nobody has 1 page');
+  });
+
+  it('is on its way as long as it is used between two snapshots', () => {
+    const { first, memory, other, page, pool, row } = create();
+    memory.u16[row] = 0;
+    const { geometry, id } = other;
+    memory.u32[(portOffset(geometry, id) + PORT_RECORD_KIND_OFFSET) >>> 2] = RECORD_ENTRY;
+    const observer = observe(pool);
+    const word = (geometry.fragmentWordsOffset >>> 2) + first;
+    for (let i = 0; i < 6; i++) {
+      expect(at(observer.snapshot(), page)[0]).toBe('moving');
+      memory.u32[word] = (memory.u32[word] as number) + 0x10000;
+    }
+  });
 });
 
 it('sees an answer that nobody has collected', async () => {

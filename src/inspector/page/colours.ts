@@ -16,7 +16,8 @@ export const PLACE_TEXTS: Readonly<Record<Place, string>> = {
   provider: 'with its provider',
   reserve: 'of the reserve',
   pinned: 'left while pinned',
-  nobody: 'nobody was found to have it',
+  nobody: 'nobody has it',
+  moving: 'on its way during the look',
 };
 
 /** Colours of threads, by their ports; channels take them from the end. */

@@ -5,7 +5,7 @@
 
 import type { Look } from '../wire.js';
 import type { Colours } from './colours.js';
-import { count, h, panel, Rows, setText, short, span } from './dom.js';
+import { bytes, count, h, panel, Rows, setText, short, span } from './dom.js';
 import type { Figures } from './history.js';
 
 /** Lines are drawn from this width on: as in the style sheet. */
@@ -116,7 +116,8 @@ function curve(one: DOMRect, other: DOMRect, origin: DOMRect): string {
   const y1 = one.top + one.height / 2 - origin.top + shift;
   const y2 = other.top + other.height / 2 - origin.top + shift;
   const bend = (x2 - x1) / 2;
-  return `M${x1.toFixed(1)} ${y1.toFixed(1)}C${(x1 + bend).toFixed(1)} ${y1.toFixed(1)} ${(x2 - bend).toFixed(1)} ${y2.toFixed(1)} ${x2.toFixed(1)} ${y2.toFixed(1)}`;
+  const at = (x: number, y: number): string => `${x.toFixed(1)} ${y.toFixed(1)}`;
+  return `M${at(x1, y1)}C${at(x1 + bend, y1)} ${at(x2 - bend, y2)} ${at(x2, y2)}`;
 }
 
 function makeCard(first: Card): { element: HTMLElement; update: (card: Card) => void } {
@@ -145,22 +146,51 @@ function makeCard(first: Card): { element: HTMLElement; update: (card: Card) => 
   };
 }
 
+/** What a provider reports of itself, a line each: `freePages: 3` as `free pages 3`. */
+function reportLines(report: Look['provider']['description'] | undefined): Card['lines'] {
+  return Object.entries(report ?? {})
+    .filter(([key]) => key !== 'kind')
+    .map(([key, value]) => {
+      const name = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      if (typeof value !== 'number') return [name, typeof value === 'string' ? value : JSON.stringify(value)] as const;
+      return /bytes$/.test(name)
+        ? ([name.replace(/ ?bytes$/, '') || 'memory', bytes(value)] as const)
+        : ([name, count(value)] as const);
+    });
+}
+
 function memoryCards({ pageCount, places, provider, rates }: Look): [string, Card][] {
-  const outside = places.fresh + places.retired + places.provider + places.reserve;
+  const outside = places.fresh + places.retired + places.provider;
   const isGone = provider.state === 'gone';
   const waiting: Card['lines'] = places.pinned > 0 ? [['pinned', count(places.pinned)]] : [];
+  const wanted: Card['lines'] = provider.wanted > 0 ? [['wanted', count(provider.wanted)]] : [];
+  const reserve: Card = {
+    title: 'Reserve',
+    note: String(provider.reserve?.kind ?? 'for peaks'),
+    lines: [['pages', count(places.reserve)], ...reportLines(provider.reserve)],
+    fill: places.reserve / pageCount,
+    colour: 'place-reserve',
+    isAlarmed: false,
+  };
   return [
     [
       'provider',
       {
         title: 'Provider',
         note: isGone ? `${provider.kind}, its thread is gone` : provider.kind,
-        lines: [['pages', count(outside)], ['taken', `${short(rates?.taken ?? 0)}/s`], ...waiting],
+        lines: [
+          ['pages', count(outside)],
+          ['taken', `${short(rates?.taken ?? 0)}/s`],
+          ...wanted,
+          ...waiting,
+          ...reportLines(provider.description),
+        ],
         fill: outside / pageCount,
         colour: 'place-retired',
         isAlarmed: isGone,
       },
     ],
+    ...(places.reserve > 0 || provider.reserve != null ? [['reserve', reserve] as [string, Card]] : []),
     [
       'ring',
       {

@@ -17,6 +17,7 @@ const LEGEND: readonly Place[] = [
   'channel',
   'token',
   'reply',
+  'moving',
   'pinned',
   'cached',
   'ring',

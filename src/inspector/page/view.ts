@@ -72,11 +72,9 @@ export class View {
     setText(this.#name, look.name);
     document.title = `${look.name} – pagepool`;
     this.#setState(look.state);
-    const took = `read in ${look.readMs < 10 ? look.readMs.toFixed(1) : Math.round(look.readMs)} ms`;
-    setText(
-      this.#facts,
-      `${count(look.pageCount)} pages of ${bytes(look.pageBytes)}, ${bytes(look.pageCount * look.pageBytes)} · ${took}`,
-    );
+    const { pageBytes, pageCount, readMs } = look;
+    const pages = `${count(pageCount)} pages of ${bytes(pageBytes)}, ${bytes(pageCount * pageBytes)}`;
+    setText(this.#facts, `${pages} · read in ${readMs < 10 ? readMs.toFixed(1) : Math.round(readMs)} ms`);
     this.#showTiles(look, figures);
     this.#lints.update(look);
     this.#map.update(look);

@@ -495,7 +495,10 @@ async function goesAway(name, { target, cut = () => target.destroy() }) {
     const settled = Promise.allSettled(Array.from({ length: 60 }, write));
     await turns(1);
     await cut();
-    await orHung(settled, `${name}: writes to what has gone away`);
+    for (const { status, value, reason } of await orHung(settled, `${name}: writes to what has gone away`)) {
+      if (status === 'fulfilled') assert.equal(value, 16_000, `${name}: a write that was done`);
+      else assert.match(String(reason?.code), /^[A-Z][A-Z0-9_]+$/, `${name}: ${reason?.stack}`);
+    }
   });
 }
 
