@@ -1,7 +1,7 @@
 // Builds the package: Wasm binaries, their gate, the bundles and the declarations, each only when its inputs changed.
 //
 //   assembly/ --asc--> build/wasm/core.<target>.wasm --gate--> build/generated/core-wasm.js --+
-//   src/inspector/ --esbuild--> build/generated/inspector-files.js ---------------------------+
+//   src/inspector/ --esbuild--> build/generated/inspector-*.js -------------------------------+
 //   src/ -----------------------------------------------------------------------esbuild-------+--> build/*.js
 //   src/ -------------------------------------------------------------------------tsc------------> build/*.d.ts
 //
@@ -65,17 +65,18 @@ async function buildWasm(targets) {
   });
 }
 
-/** The inspector's page and thread, as one module. */
+/** The inspector's page and thread, a module each. */
 async function inspectorFiles() {
+  const js = (part) => `build/generated/inspector-${part}.js`;
   const inputs = [
     ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'package-lock.json'],
     'scripts/inline-inspector.mjs',
   ];
-  const outputs = ['build/generated/inspector-files.js', 'build/generated/inspector-files.d.ts'];
+  const outputs = ['page', 'thread'].flatMap((part) => [js(part), js(part).replace(/js$/, 'd.ts')]);
   return unlessFresh('inspector', { inputs, outputs }, async () => {
-    const { js, types } = await inlineInspector();
-    writeFileSync(join(root, outputs[0]), js);
-    writeFileSync(join(root, outputs[1]), types);
+    for (const [name, text] of Object.entries(await inlineInspector())) {
+      writeFileSync(join(buildDir, 'generated', name), text);
+    }
   });
 }
 
@@ -83,8 +84,8 @@ async function bundle() {
   const entries = [...entryPoints(), ...commands()].filter((path) => existsSync(join(root, path)));
   const outputs = entries.map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.js'));
   const inputs = [
-    ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'build/generated/inspector-files.js'],
-    ...['package.json', 'scripts/build.mjs'],
+    ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'build/generated/inspector-page.js'],
+    ...['build/generated/inspector-thread.js', 'package.json', 'scripts/build.mjs'],
   ];
   return unlessFresh('bundle', { inputs, outputs }, async () => {
     for (const file of filesBelow(join(buildDir, 'chunks'))) rmSync(file);

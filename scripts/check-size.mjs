@@ -20,7 +20,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { pageFiles } from './inline-inspector.mjs';
+import { pageParts } from './inline-inspector.mjs';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
@@ -99,7 +99,7 @@ await runScript(async () => {
   const foreign = user.inputs.filter((path) => !/^src\/user(?:\/|\.ts$)/.test(path));
   if (foreign.length > 0) throw new Refusal(`pagepool/user contains ${foreign} (expected nothing of the core)`);
   if (user.text.includes('WebAssembly')) throw new Refusal('pagepool/user names WebAssembly (expected none of it)');
-  const page = Object.values(await pageFiles()).reduce((sum, [, text]) => sum + gzipSync(text, { level: 9 }).length, 0);
+  const page = Object.values(await pageParts()).reduce((sum, text) => sum + gzipSync(text, { level: 9 }).length, 0);
   hold("the inspector's page", page, PAGE_LIMIT_BYTES);
   for (const [entry, limit] of Object.entries(ADDED_LIMIT_BYTES)) {
     hold(`what pagepool/${entry} adds`, added[entry], limit);

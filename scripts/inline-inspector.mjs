@@ -1,8 +1,8 @@
-// Bundles the inspector's page and its thread, and turns them into one module: `import { assets, workerCode } from
-// '#inspector-files'`.
+// Bundles the inspector's page and its thread, and turns each into a module: `import { page, style, html } from
+// '#inspector-page'` and `import { threadCode } from '#inspector-thread'`.
 //
-// Both are whole files of their own, so that a bundler of the user's has nothing to find: the thread is started from
-// text, the page is served from memory. Gzipped: the page goes to the browser as it is.
+// Both are whole, so that a bundler of the user's has nothing to find. The page is a function: mountInspector calls it,
+// and serveInspector serves its text. The thread is started from text, gzipped.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,46 +17,52 @@ async function text(options) {
   return outputFiles[0].text;
 }
 
-/** What the page is made of, by path: its type and its text. */
-export async function pageFiles() {
-  const script = await text({
+/** What the page is made of: the text of its function, which returns the exports of main.ts, its style and its HTML. */
+export async function pageParts() {
+  const module = await text({
     entryPoints: ['src/inspector/page/main.ts'],
-    format: 'esm',
+    format: 'iife',
+    globalName: 'page',
     platform: 'browser',
     target: 'es2022',
   });
   const style = await text({ entryPoints: ['src/inspector/page/page.css'] });
   const html = readFileSync(join(root, 'src/inspector/page/index.html'), 'utf8');
-  return {
-    '/': ['text/html; charset=utf-8', html],
-    '/page.css': ['text/css; charset=utf-8', style],
-    '/page.js': ['text/javascript; charset=utf-8', script],
-  };
+  return { script: `function () { ${module.replace('"use strict";', '')}return page; }`, style, html };
 }
 
-async function workerText() {
+async function threadText() {
   return text({ entryPoints: ['src/inspector/worker.ts'], format: 'cjs', platform: 'node', target: 'node20' });
 }
 
-const gzip = (content) => gzipSync(content, { level: 9 });
-
-/** The text of the module and of its declaration. */
+/** The texts of the modules and of their declarations, by their names. */
 export async function inlineInspector() {
-  const files = Object.entries(await pageFiles());
-  const entries = files.map(([path, [type, content]]) => {
-    return `  ${JSON.stringify(path)}: { type: ${JSON.stringify(type)}, bytes: bytes('${gzip(content).toString('base64')}') },`;
-  });
-  const js = `// Generated from src/inspector/worker.ts and src/inspector/page.
-const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-export const assets = /* @__PURE__ */ (() => ({
-${entries.join('\n')}
-}))();
-export const workerCode = /* @__PURE__ */ bytes('${gzip(await workerText()).toString('base64')}');
-`;
-  const types = `/** The page's files by path, gzipped. */
-export declare const assets: Readonly<Record<string, { readonly type: string; readonly bytes: Uint8Array<ArrayBuffer> }>>;
-/** The code of the inspector's thread, gzipped. */
-export declare const workerCode: Uint8Array<ArrayBuffer>;
-`;
-  return { js, types };
+  const { html, script, style } = await pageParts();
+  const thread = gzipSync(await threadText(), { level: 9 }).toString('base64');
+  return {
+    'inspector-page.js': `// Generated from src/inspector/page.
+export const page = ${script};
+export const style = ${JSON.stringify(style)};
+export const html = ${JSON.stringify(html)};
+`,
+    'inspector-page.d.ts': `/** Runs the page's code. Needs nothing but the globals of a page: its text can be served. */
+export declare function page(): {
+  startServed(): void;
+  startMounted(
+    root: HTMLElement,
+    source: (hearing: { open(): void; frame(json: string): void; lose(reason: string): void }) => () => void,
+  ): () => void;
+};
+/** The page's style sheet. */
+export declare const style: string;
+/** The document that is served: it loads /page.css and /page.js. */
+export declare const html: string;
+`,
+    'inspector-thread.js': `// Generated from src/inspector/worker.ts.
+export const threadCode = /* @__PURE__ */ Uint8Array.from(atob('${thread}'), (letter) => letter.charCodeAt(0));
+`,
+    'inspector-thread.d.ts': `/** The code of the inspector's thread, gzipped. */
+export declare const threadCode: Uint8Array<ArrayBuffer>;
+`,
+  };
 }

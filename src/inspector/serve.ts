@@ -9,8 +9,9 @@ import { sep } from 'node:path';
 import { cwd } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { gunzipSync } from 'node:zlib';
-import { assets, workerCode } from '#inspector-files';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { html, page, style } from '#inspector-page';
+import { threadCode } from '#inspector-thread';
 import { observe } from '../inspect/observer.js';
 import { warnOf } from '../platform/console.js';
 import { asyncDispose } from '../platform/symbols.js';
@@ -65,8 +66,8 @@ export async function serveInspector(source: PoolShare | PagePool, options: Insp
   const pool = isPagePool(source) ? (source as PagePool) : undefined;
   const share = pool?.share() ?? (source as PoolShare);
   const token = given === '' ? randomBytes(24).toString('base64url') : given;
-  const start: InspectorStart = { share, assets, port, host, token };
-  const worker = new Worker(gunzipSync(workerCode).toString(), {
+  const start: InspectorStart = { share, assets: assetsOfPage(), port, host, token };
+  const worker = new Worker(gunzipSync(threadCode).toString(), {
     eval: true,
     name: 'pagepool-inspector',
     workerData: start,
@@ -79,6 +80,24 @@ export async function serveInspector(source: PoolShare | PagePool, options: Insp
   const at = host.includes(':') ? `[${host}]` : host;
   const close = (): Promise<void> => thread.close();
   return { url: `http://${at}:${bound}/?token=${token}`, port: bound, token, close, [asyncDispose]: close };
+}
+
+/** The page's files. Its script is the text of a function that needs nothing but a page's globals. */
+function assetsOfPage(): InspectorStart['assets'] {
+  // A bundler that keeps names wraps functions in calls of a helper that it defines outside of them: what is missing in
+  // the page is defined there, as a function that gives back what it gets.
+  const script = `const page=${page};
+for(;;)try{page().startServed();break}catch(error){
+const name=/^(\\S+) is not defined|: (\\S+)$/.exec(error.message)?.slice(1).find(Boolean);
+if(!(error instanceof ReferenceError)||!name||name in globalThis)throw error;
+globalThis[name]=(it)=>it}`;
+  const files = { '/': ['html', html], '/page.css': ['css', style], '/page.js': ['javascript', script] } as const;
+  return Object.fromEntries(
+    Object.entries(files).map(([path, [kind, text]]) => [
+      path,
+      { type: `text/${kind}; charset=utf-8`, bytes: gzipSync(text) },
+    ]),
+  );
 }
 
 /** Folders that stacks are shown without: shorter, and a picture of one names nobody's folders. */

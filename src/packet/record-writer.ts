@@ -350,6 +350,7 @@ export class RecordWriter {
       if (this.#sent.length > this.#sentLimit) this.#forgetReleased();
       this.#reset();
     }
+    this.#end.tellDrops();
     return true;
   }
 

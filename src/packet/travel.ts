@@ -86,6 +86,7 @@ function send(call: string, end: ChannelEnd, packet: AnyPacket, parts: readonly 
   }
   if (engine.sendBurst(index, scratch.ownAddress, parts.length, moreMask(parts.length)) === parts.length) {
     spendPacket(packet as Packet);
+    end.tellDrops();
     return true;
   }
   const code = engine.lastError();
@@ -95,6 +96,7 @@ function send(call: string, end: ChannelEnd, packet: AnyPacket, parts: readonly 
   const dropped = (laneOffset(geometry, port.id) + LANE_DROPPED_OFFSET) >>> 2;
   port.memory.u32[dropped] = (port.memory.u32[dropped] as number) + parts.length;
   packet.release();
+  end.tellDrops();
   return true;
 }
 

@@ -47,6 +47,8 @@ export interface ChannelEnd {
   readonly notFull: PoolEvent;
   /** The sends of this thread that wait. */
   readonly line: Line;
+  /** Tells those who listen what this thread's sends have dropped. */
+  readonly tellDrops: () => void;
 }
 
 /** For packets: what the end is made of. */
@@ -101,6 +103,8 @@ export class Channel {
     this.#quoted = JSON.stringify(channel.name);
     this.capacity = channel.capacity;
     this.#drops = channel.whenFull !== 'refuse';
+    // Those of an earlier thread on this port are not this one's to tell.
+    if (this.#drops) this.#toldDrops = this.#laneDrops();
   }
 
   /** Entries inside now, late by what other threads do meanwhile. */
@@ -211,13 +215,18 @@ export class Channel {
   /** Tells those who listen what this thread's sends have dropped since it told last. */
   #tellDrops(): void {
     if (!isHeard('pagepool:drop')) return;
-    const { id, memory, name: pool } = this.#port;
-    const dropped = loadWord(memory, laneOffset(this.#channel, id) + LANE_DROPPED_OFFSET);
+    const { name: pool } = this.#port;
+    const dropped = this.#laneDrops();
     const entries = (dropped - this.#toldDrops) >>> 0;
     if (entries === 0) return;
     this.#toldDrops = dropped;
     const text = `channel ${this.#quoted} dropped ${entries} ${entries === 1 ? 'entry' : 'entries'}`;
     publish('pagepool:drop', { pool, channel: this.name, entries, text });
+  }
+
+  #laneDrops(): number {
+    const { id, memory } = this.#port;
+    return loadWord(memory, laneOffset(this.#channel, id) + LANE_DROPPED_OFFSET);
   }
 
   #sendCopied(entries: Uint32Array, count: number): number {
@@ -405,6 +414,9 @@ export class Channel {
       notEmpty: channel.#notEmpty,
       notFull: channel.#notFull,
       line: channel.#line,
+      tellDrops: () => {
+        if (channel.#drops) channel.#tellDrops();
+      },
     });
     closedChannelError = (channel, call) => channel.#closed(call);
   }

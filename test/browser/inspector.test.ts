@@ -3,19 +3,24 @@
 //
 // PICTURES=1 keeps the pictures in docs/pictures.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { build } from 'esbuild';
 import { PagePool } from 'pagepool';
 import { type Inspector, serveInspector } from 'pagepool/inspector';
 import type { Page as Puppeteer } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox, type Page } from '../support/browsers.js';
+import { builtPackage, ISOLATION, type Server, serve } from '../support/serve.js';
 import { until } from '../support/waiting.js';
 
-const command = fileURLToPath(new URL('../../build/command.js', import.meta.url));
+const built = (file: string): string => fileURLToPath(new URL(`../../build/${file}`, import.meta.url));
+const command = built('command.js');
 const kept = fileURLToPath(new URL('../../docs/pictures', import.meta.url));
 const downloads = mkdtempSync(join(tmpdir(), 'pagepool-inspector-'));
 
@@ -137,9 +142,8 @@ describe.each([
     await page.evaluate(`document.querySelector('.pp-canvas').focus()`);
     const told: string[] = [];
     for (const key of ['Home', 'End', 'ArrowLeft']) {
-      await page.evaluate(
-        `document.querySelector('.pp-canvas').dispatchEvent(new KeyboardEvent('keydown', { key: '${key}', bubbles: true }))`,
-      );
+      const event = `new KeyboardEvent('keydown', { key: '${key}', bubbles: true })`;
+      await page.evaluate(`document.querySelector('.pp-canvas').dispatchEvent(${event})`);
       told.push(...(await texts(page, '.pp-tells')));
     }
     expect(told.map((text) => text.split(':')[0])).toEqual(['Page 1', 'Page 512', 'Page 511']);
@@ -244,6 +248,121 @@ describe.each([
     expect(await banner()).toContain('What you see is the last look');
     await page.close();
     await scene.end();
+  });
+});
+
+test('a server that was bundled, minified, with names kept, serves a page that works', async () => {
+  const bundled = join(downloads, 'server.mjs');
+  const contents = `
+    import { PagePool } from ${JSON.stringify(built('index.js'))};
+    import { serveInspector } from ${JSON.stringify(built('inspector.js'))};
+    const pool = await PagePool.create({ name: 'bundled', pageCount: 16 });
+    console.log((await serveInspector(pool, { ref: true })).url);`;
+  const stdin = { contents, resolveDir: downloads };
+  const options = { bundle: true, minify: true, keepNames: true, platform: 'node', format: 'esm' } as const;
+  await build({ ...options, stdin, outfile: bundled, logLevel: 'silent' });
+  const server = spawn(process.execPath, [bundled], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [address] = (await once(server.stdout, 'data')) as [Buffer];
+  const browser = await launchChromium();
+  const page = await browser.open(String(address).trim());
+  await until(() => page.evaluate(`document.querySelector('.pp-state').innerText === 'active'`));
+  expect([await texts(page, 'h1'), page.errors]).toEqual([['bundled'], []]);
+  await browser.close();
+  server.kill();
+});
+
+// The same page in an element of somebody's page, from the built files as they are: a browser loads nothing of Node.
+describe.each([
+  ['Chromium', launchChromium],
+  ['Firefox', launchFirefox],
+] as const)('mountInspector in %s', (_, launch) => {
+  let browser: Browser;
+  let server: Server;
+  beforeAll(async () => {
+    const importMap = JSON.stringify({
+      imports: { pagepool: '/pagepool/index.js', 'pagepool/inspector-page': '/pagepool/inspector-page.js' },
+    });
+    const document = `<!doctype html><meta charset="utf-8"><title>somebody's</title>
+      <style>.pp { display: none } body { font: 30px serif; margin: 8px }</style>
+      <script type="importmap">${importMap}</script><main id="place" style="width: 700px"></main>
+      <script type="module" src="/mounts.js"></script>`;
+    const script = `import { build } from 'esbuild';
+import { PagePool } from 'pagepool';
+      import { mountInspector } from 'pagepool/inspector-page';
+      const make = (options) => PagePool.createSync({ name: 'mounted', pageCount: 64, leaks: 'all', ...options });
+      Object.assign(globalThis, { make, mountInspector });
+      console.log('loaded');`;
+    server = await serve({
+      folders: builtPackage,
+      files: { '/isolated.html': document, '/local.html': document, '/mounts.js': script },
+      headers: (path) => (path.startsWith('/local') ? {} : ISOLATION),
+    });
+    browser = await launch();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  /** The element that the inspector is in, inside its shadow tree. */
+  const inside = `document.querySelector('#place > div').shadowRoot`;
+  const placed = (page: Page, place: string): Promise<number> =>
+    page.evaluate(`Number(${inside}.querySelector('[data-place="${place}"]').dataset.value)`);
+
+  test.each(['isolated', 'local'])('shows a pool of the page, %s, and is gone when it is unmounted', async (kind) => {
+    const page = await browser.open(`${server.origin}/${kind}.html`);
+    await until(() => page.printed.includes('loaded'));
+    await page.evaluate(`void (globalThis.pool = make({ channels: { work: { capacity: 8 } } }))`);
+    expect(await page.evaluate('pool.mode')).toBe(kind === 'local' ? 'local' : 'shared');
+    await page.evaluate(`void (globalThis.held = [pool.take(), pool.take(), pool.take()])`);
+    await page.evaluate(`void (globalThis.mounted = mountInspector(document.querySelector('#place'), pool))`);
+    await until(async () => (await placed(page, 'used')) === 3);
+    await page.evaluate(`pool.channel('work').sendFragment(held.pop())`);
+    await until(async () => (await placed(page, 'channel')) === 1 && (await placed(page, 'used')) === 2);
+    await until(() => page.evaluate(`${inside}.querySelectorAll('.pp-leaks details').length > 0`));
+    // It takes the width that it has, and neither gives nor takes a style, a title or a key.
+    const facts = `(() => {
+      const root = ${inside}.querySelector('.pp');
+      const key = new KeyboardEvent('keydown', { key: ' ', bubbles: true, cancelable: true });
+      document.body.dispatchEvent(key);
+      return {
+        width: root.clientWidth, shown: getComputedStyle(root).display, title: document.title,
+        margin: getComputedStyle(document.body).marginTop, isKeyTaken: key.defaultPrevented,
+        font: getComputedStyle(document.body).fontSize,
+      };
+    })()`;
+    expect(await page.evaluate(facts)).toEqual({
+      width: 700,
+      shown: 'block',
+      title: "somebody's",
+      margin: '8px',
+      isKeyTaken: false,
+      font: '30px',
+    });
+    // Nothing is left, and nobody looks any more.
+    await page.evaluate(`(mounted.unmount(), mounted.unmount())`);
+    expect(await page.evaluate(`document.querySelector('#place').childNodes.length`)).toBe(0);
+    const codes = `[[null, pool], [document, pool], [document.body, {}]].map(([element, source]) => {
+      try { mountInspector(element, source); } catch (error) { return error.code; }
+    })`;
+    expect(await page.evaluate(codes)).toEqual(new Array(3).fill('POOL_ERR_INVALID_ARGUMENT'));
+    await page.evaluate(`held.forEach((fragment) => fragment.release())`);
+    await page.evaluate(`pool.channel('work').receive().release()`);
+    expect(await page.evaluate('pool.close().then(({ isDestroyed }) => isDestroyed)')).toBe(true);
+    expect([page.errors, server.missing]).toEqual([[], []]);
+    await page.close();
+  });
+
+  test('a pool that closes is shown as it ended', async () => {
+    const page = await browser.open(`${server.origin}/isolated.html`);
+    await until(() => page.printed.includes('loaded'));
+    await page.evaluate(`void (globalThis.pool = make())`);
+    await page.evaluate(`void (globalThis.mounted = mountInspector(document.querySelector('#place'), pool.share()))`);
+    await page.evaluate('pool.close().then(() => true)');
+    await until(() => page.evaluate(`${inside}.querySelector('.pp-banner').innerText.includes('has been closed')`));
+    await page.evaluate(`mounted.unmount()`);
+    expect(page.errors).toEqual([]);
+    await page.close();
   });
 });
 

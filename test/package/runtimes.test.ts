@@ -165,6 +165,27 @@ describe.each([own, ...runtimes])('$name', ({ name, program }) => {
     record('adapters', place, { name, adapters });
   });
 
+  // The inspector is for Node.
+  if (isNode) {
+    test.skipIf(!isHere)(
+      'shows a pool in the inspector, in the terminal and in metrics, and tells what happens',
+      async () => {
+        const { stdout, stderr, end } = await start('inspector.js');
+        expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+        expect(JSON.parse(stdout)).toEqual({
+          used: 2,
+          page: true,
+          metrics: true,
+          top: true,
+          limit: 16,
+          lints: 0,
+          told: ['channel "work" dropped 1 entry', 'the pool is closing', 'the pool is destroyed'],
+          isDestroyed: true,
+        });
+      },
+    );
+  }
+
   test.skipIf(!isHere)('loads by require() from CommonJS, without a warning', async () => {
     const { stdout, stderr, end } = await start('require.cjs');
     expect({ stderr, end }).toEqual({ stderr: '', end: 0 });

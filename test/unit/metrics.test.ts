@@ -1,7 +1,9 @@
 // Metrics as those read them that they are for: OpenTelemetry's SDK, and a parser of Prometheus's text.
 
+import { execFile } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import {
   AggregationTemporality,
@@ -12,8 +14,10 @@ import {
 import { PagePool } from 'pagepool';
 import { registerMetrics } from 'pagepool/inspect';
 import { serveInspector } from 'pagepool/inspector';
+import { type Packet, RecordWriter, sendPacket, takePacket } from 'pagepool/packet';
 import parsePrometheus from 'parse-prometheus-text-format';
 import { describe, expect, it } from 'vitest';
+import { collectGarbage } from '../support/garbage.js';
 import { codeOf } from '../support/realm.js';
 import { until } from '../support/waiting.js';
 
@@ -106,8 +110,8 @@ describe('/metrics', () => {
     expect(value('pagepool_pages', { place: 'channel' })).toBe(pages.used - 2);
     expect(value('pagepool_pages_limit')).toBe(64);
     expect(value('pagepool_pages_inflight')).toBe(inflight);
-    expect(value('pagepool_allocations_total', { tier: 'fast' })).toBe(alloc.fast);
-    expect(value('pagepool_allocations_total', { tier: 'slow' })).toBe(alloc.slow);
+    expect(value('pagepool_allocations_total', { tier: 'cache' })).toBe(alloc.fast);
+    expect(value('pagepool_allocations_total', { tier: 'provider' })).toBe(alloc.slow);
     expect(value('pagepool_channel_entries', { channel: 'a "b"\\' })).toBe(4);
     expect(value('pagepool_channel_dropped_total', { channel: 'a "b"\\' })).toBe(2);
     expect(value('pagepool_lints', { lint: 'stalled-wait', pool: 'scraped "1"\\' })).toBe(0);
@@ -151,6 +155,80 @@ describe('node:diagnostics_channel', () => {
       { channel: 'pagepool:close', pool: 'told', text: 'the pool is closing' },
       { channel: 'pagepool:close', pool: 'told', text: 'the pool is destroyed' },
     ]);
+  });
+
+  it('tells of packets and records that a policy dropped, when they were', async () => {
+    const channels = {
+      oldest: { capacity: 4, batch: 2, whenFull: 'drop-oldest' as const },
+      newest: { capacity: 4, batch: 2, whenFull: 'drop-newest' as const },
+    };
+    const pool = PagePool.createSync({ name: 'packets', pageCount: 64, pageBytes: 4096, channels });
+    const send = (name: 'oldest' | 'newest'): void => {
+      sendPacket(pool.channel(name), takePacket(pool, 5000) as Packet);
+    };
+    const { stop, told } = hear('drop');
+    for (const name of ['oldest', 'newest'] as const) for (let i = 0; i < 3; i++) send(name);
+    const writer = new RecordWriter(pool.channel('newest'), { flushMs: 60_000 });
+    writer.write(new Uint8Array(10));
+    writer.flushSync();
+    const text = (name: string, entries: string) => ({
+      channel: 'pagepool:drop',
+      pool: 'packets',
+      text: `channel "${name}" dropped ${entries}`,
+    });
+    stop();
+    expect(told).toEqual([text('oldest', '2 entries'), text('newest', '2 entries'), text('newest', '1 entry')]);
+    writer.release();
+    pool.destroy();
+  });
+
+  it('tells of a provider that was asked for pages', async () => {
+    const { stop, told } = hear('grow');
+    const pool = await PagePool.create({ name: 'grown', pageCount: 8, provider: 'slab' });
+    pool.release(pool.alloc());
+    stop();
+    expect(told).toContainEqual({
+      channel: 'pagepool:grow',
+      pool: 'grown',
+      text: expect.stringMatching(/^provider "slab" was asked for \d+ pages$/),
+    });
+    await pool.close();
+  });
+
+  it('tells of a Fragment that was collected with its reference', async () => {
+    const { stop, told } = hear('leak');
+    const pool = PagePool.createSync({ name: 'leaky', pageCount: 8, leaks: 'all', onLeak: () => {} });
+    (function drop() {
+      pool.take(100);
+    })();
+    await collectGarbage();
+    stop();
+    expect(told).toEqual([{ channel: 'pagepool:leak', pool: 'leaky', text: expect.stringContaining('collected') }]);
+    for (const { handle } of pool.leaks()) pool.release(handle);
+    await pool.close();
+  });
+
+  it('is printed with NODE_DEBUG=pagepool, and else not', async () => {
+    const entry = new URL('../../build/index.js', import.meta.url).href;
+    const code = `const { PagePool } = await import(${JSON.stringify(entry)});
+      const pool = await PagePool.create({ name: 'printed', pageCount: 8, provider: 'slab',
+        channels: { work: { capacity: 1, whenFull: 'drop-newest' } } });
+      for (let i = 0; i < 2; i++) pool.channel('work').send(pool.alloc(), 0, 1);
+      pool.channel('work').receive().release();
+      await pool.close();`;
+    const errorsWith = async (env: NodeJS.ProcessEnv): Promise<string> => {
+      const args = ['--input-type=module', '-e', code];
+      return (await promisify(execFile)(process.execPath, args, { env: { ...process.env, ...env } })).stderr;
+    };
+    const lines = (await errorsWith({ NODE_DEBUG: 'pagepool' })).trim().split('\n');
+    const texts = new Set(lines.map((line) => line.replace(/^PAGEPOOL \d+: /, '')));
+    expect([...texts]).toEqual([
+      expect.stringMatching(/^pagepool:grow: printed: provider "slab" was asked for \d+ pages$/),
+      'pagepool:drop: printed: channel "work" dropped 1 entry',
+      'pagepool:close: printed: the pool is closing',
+      'pagepool:close: printed: the pool is destroyed',
+    ]);
+    expect(await errorsWith({})).toBe('');
   });
 
   it('tells of a port that was reaped', async () => {

@@ -32,6 +32,7 @@ interface Card {
 /** The flow. */
 export class FlowView {
   readonly element: HTMLElement;
+  readonly #resized = new ResizeObserver(() => this.#draw());
   readonly #area: HTMLElement;
   readonly #lines: SVGSVGElement;
   readonly #colours: Colours;
@@ -53,7 +54,7 @@ export class FlowView {
       return new Rows<Card>(rows, (card) => makeCard(card));
     });
     this.element = panel('flow', 'Flow', [], this.#area);
-    new ResizeObserver(() => this.#draw()).observe(this.#area);
+    this.#resized.observe(this.#area);
   }
 
   update(look: Look, figures: Figures): void {
@@ -71,6 +72,11 @@ export class FlowView {
       for (const [n, [key]] of cards.entries()) this.#cards.set(key, elements[n] as HTMLElement);
     }
     this.#draw();
+  }
+
+  /** Lets go of what the browser has of it. */
+  end(): void {
+    this.#resized.disconnect();
   }
 
   /** Draws the lines: the cards stand where the style sheet put them. */

@@ -35,6 +35,7 @@ type Mode = 'place' | 'owner';
 /** The map with its legend. */
 export class MapView {
   readonly element: HTMLElement;
+  readonly #resized = new ResizeObserver(() => this.draw());
   readonly #colours: Colours;
   readonly #canvas: HTMLCanvasElement;
   readonly #tells: HTMLElement;
@@ -83,7 +84,7 @@ export class MapView {
     this.#canvas.addEventListener('pointerdown', (event) => this.#choose(this.#pageAt(event)));
     this.#canvas.addEventListener('keydown', (event) => this.#onKey(event));
     this.#canvas.addEventListener('blur', () => this.#choose(-1));
-    new ResizeObserver(() => this.draw()).observe(this.element);
+    this.#resized.observe(this.element);
   }
 
   update(look: Look): void {
@@ -119,6 +120,11 @@ export class MapView {
     context.clearRect(0, 0, width, height);
     this.#drawCells(context, look);
     if (this.#chosen >= 0 && this.#chosen < pages) this.#drawChosen(context);
+  }
+
+  /** Lets go of what the browser has of it. */
+  end(): void {
+    this.#resized.disconnect();
   }
 
   /** The largest cell that keeps the map low. */

@@ -97,6 +97,7 @@ interface Drawn {
 /** All plots. */
 export class Plots {
   readonly element: HTMLElement;
+  readonly #resized = new ResizeObserver(() => this.#resize());
   readonly #grid: HTMLElement;
   readonly #colours: Colours;
   readonly #history: History;
@@ -108,7 +109,7 @@ export class Plots {
     this.#history = history;
     this.#grid = h('div', { class: 'pp-plots-grid' });
     this.element = panel('plots', 'Last minutes', [], this.#grid);
-    new ResizeObserver(() => this.#resize()).observe(this.#grid);
+    this.#resized.observe(this.#grid);
   }
 
   update(look: Look): void {
@@ -127,6 +128,13 @@ export class Plots {
   /** Draws again: the colours have changed. */
   redraw(): void {
     for (const { plot } of this.#drawn) plot.redraw();
+  }
+
+  /** Lets go of what the browser has of it. */
+  end(): void {
+    this.#resized.disconnect();
+    for (const { plot } of this.#drawn) plot.destroy();
+    this.#drawn = [];
   }
 
   #make(look: Look): void {

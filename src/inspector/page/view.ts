@@ -31,9 +31,12 @@ export class View {
   readonly #threads = new ThreadsView();
   readonly #holders = new HoldersView();
   readonly #events = new EventsView();
+  readonly #isWhole: boolean;
   #last: Look | null = null;
 
-  constructor(root: HTMLElement) {
+  /** @param isWhole whether the page's title is its own */
+  constructor(root: HTMLElement, isWhole: boolean) {
+    this.#isWhole = isWhole;
     root.classList.add('pp');
     this.#colours = new Colours(root);
     this.#map = new MapView(this.#colours);
@@ -70,7 +73,7 @@ export class View {
     this.#last = look;
     const figures = this.#history.add(look);
     setText(this.#name, look.name);
-    document.title = `${look.name} – pagepool`;
+    if (this.#isWhole) document.title = `${look.name} – pagepool`;
     this.#setState(look.state);
     const { pageBytes, pageCount, readMs } = look;
     const pages = `${count(pageCount)} pages of ${bytes(pageBytes)}, ${bytes(pageCount * pageBytes)}`;
@@ -95,6 +98,13 @@ export class View {
   clear(): void {
     this.#history.clear();
     this.#events.clear();
+  }
+
+  /** Lets go of what the browser has of it. */
+  end(): void {
+    this.#map.end();
+    this.#flow.end();
+    this.#plots.end();
   }
 
   /** Says something above everything else; nothing with an empty text. */

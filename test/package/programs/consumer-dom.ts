@@ -2,6 +2,7 @@
 
 import { PagePool, type PoolShare, type WaitOptions } from 'pagepool';
 import { sendable } from 'pagepool/border';
+import { mountInspector } from 'pagepool/inspector-page';
 import { lines, Packet, packets } from 'pagepool/packet';
 import {
   copyFrame,
@@ -68,6 +69,7 @@ export async function useWeb(
   const stream: ReadableStream<Uint8Array> = toStream(pool.channel('work'));
   new Response(stream as ReadableStream);
   for await (using message of messagesInto(pool, socket)) message.getUint8(0);
+  mountInspector(document.body, pool).unmount();
   // @ts-expect-error an image is no frame
   await copyFrame(pool, bitmap);
 }

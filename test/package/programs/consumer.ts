@@ -41,7 +41,17 @@ import {
   type Verdict,
 } from 'pagepool/border';
 import { type FragmentTransferHandler, fragmentHandler } from 'pagepool/comlink';
-import { LINTS, type Lint, type LintName, observe, type PoolSnapshot } from 'pagepool/inspect';
+import {
+  LINTS,
+  type Lint,
+  type LintName,
+  type MetricMeter,
+  type ObservedProvider,
+  observe,
+  type PoolSnapshot,
+  registerMetrics,
+} from 'pagepool/inspect';
+import { type MountedInspector, type MountTarget, mountInspector } from 'pagepool/inspector-page';
 import {
   delimited,
   type FramingOptions,
@@ -362,6 +372,15 @@ export function look(share: PoolShare, pool: PagePool): string[] {
   // @ts-expect-error pages have no such place
   snapshot.places.lost;
   return [...names, ...found.map(({ what }) => what), ...snapshot.ports.map(({ label }) => label)];
+}
+
+export function measure(meter: MetricMeter, pool: PagePool, target: MountTarget): MountedInspector {
+  const unregister: () => void = registerMetrics(meter, pool);
+  unregister();
+  const { description, wanted }: ObservedProvider = observe(pool).snapshot().provider;
+  // @ts-expect-error a selector is no element
+  mountInspector('#inspector', pool);
+  return mountInspector(target, wanted > 0 && description === null ? pool : pool.share());
 }
 
 export function worklet(share: PoolShare, samples: Float32Array): void {
