@@ -20,7 +20,7 @@ import { PagePool } from '../../src/pool/page-pool.js';
 import type { Port } from '../../src/port/port.js';
 import type { WaitOptions } from '../../src/port/waiting.js';
 import { expectAllHome } from '../support/home.js';
-import { turns, until } from '../support/waiting.js';
+import { HUNG_MS, turns, until } from '../support/waiting.js';
 
 /** A pool whose channel `full` is full, whose channel `empty` is empty, and of whose tokens none is left. */
 function createPool(engine: 'wasm' | 'typescript'): PagePool {
@@ -293,7 +293,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     const load = vi.spyOn(Atomics, 'wait').mockImplementation(() => {
       throw new TypeError('Atomics.wait cannot be called in this context');
     });
-    expect(() => pool.channel('empty').waitSync(5)).toThrow(/may block/);
+    expect(() => pool.channel('empty').waitSync(HUNG_MS)).toThrow(/may block/);
     load.mockRestore();
     await expectNothingLeft();
     // The second time is no other than the first.
