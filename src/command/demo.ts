@@ -45,7 +45,8 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
     const worker = new Worker(realpathSync(process.argv[1] as string), { workerData, env, name: label });
     pool.watch(worker);
     threads.set(label, worker);
-    worker.once('error', (error) => console.error(`${label}: ${error}`));
+    // A thread that was about to attach when the demo ends finds no pool.
+    worker.once('error', (error) => isEnding || console.error(`${label}: ${error}`));
     worker.once('exit', () => {
       threads.delete(label);
       if (!isEnding) setTimeout(start, AGAIN_MS, label, role).unref();
@@ -54,8 +55,6 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
   for (const [label, role] of THREADS) start(label, role);
   const table = keepTable(pool);
   const inspector = await serveInspector(pool, { port });
-  console.log(`A pool of ${PAGES} pages at work in ${THREADS.length} threads. Open\n\n  ${inspector.url}\n`);
-  if (process.stdin.isTTY) console.log(`Keys:\n${KEYS}\n`);
   let nextKill = 0;
   const kill = (): void => {
     const [label] = THREADS[1 + (nextKill++ % 3)] as (typeof THREADS)[number];
@@ -65,7 +64,8 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
   let isSlow = false;
   const say = (label: string, message: ToThread): void => threads.get(label)?.postMessage(message);
   const killer = killS === 0 ? undefined : setInterval(kill, 1000 * killS);
-  await untilEnded({
+  // Before the address is said: who reads it may end the demo at once.
+  const done = untilEnded({
     k: kill,
     s: () => {
       isSlow = !isSlow;
@@ -77,6 +77,9 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
       say('parser-1', { keeps: KEEPS });
     },
   });
+  console.log(`A pool of ${PAGES} pages at work in ${THREADS.length} threads. Open\n\n  ${inspector.url}\n`);
+  if (process.stdin.isTTY) console.log(`Keys:\n${KEYS}\n`);
+  await done;
   isEnding = true;
   clearInterval(killer);
   table.end();

@@ -435,8 +435,8 @@ export class RecordWriter {
 
   #waitFor(probe: () => true | undefined, units: Units, startMs: number, options: WaitOptions): Promise<true> {
     const what = `room in channel ${this.#end.quoted}`;
-    const wait = { call: 'flush', port: this.#port, event: this.#end.notFull, probe, units, startMs };
-    return waitFor({ ...wait, what, isReported: true }, options);
+    const [port, event] = [this.#port, this.#end.notFull];
+    return waitFor({ call: 'flush', port, event, probe, units, startMs, what, isReported: true }, options);
   }
 
   /** Whether there are as many pages as the refused write had not got. */

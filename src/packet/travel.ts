@@ -10,11 +10,12 @@ import { laneOffset } from '../control/nodes.js';
 import { invalidArgument } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isWord } from '../numbers.js';
+import { monotonicMs } from '../platform/clock.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
 import { foreignError } from '../pool/fragment.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
 import { destroyedError, refusal } from '../port/port.js';
-import { requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
+import { requireWaitOptions, type TimedWait, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
 import type { Units } from '../port/waits.js';
 import { isPacket, type Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
 import { Part } from './part.js';
@@ -136,13 +137,13 @@ function roomFor<T>(
   channel: AnyChannel,
   packet: Packet,
   probe: () => T | undefined,
-): Wait<T> {
+): TimedWait<T> {
   // A channel that drops messages takes one at any time: sendPacket drops for it what the engine refuses.
   const isPatient = geometry.whenFull === 'refuse';
   const ask = (): boolean => !isPatient || channel.isClosed || port.engine.canSend(index, partsOf(packet).length) !== 0;
   const what = `room in channel ${quoted}`;
   const units: Units = partsOf(packet).length > 1 ? 'several' : 'one';
-  return { call, port, event, probe, ask, units, what, isReported: true };
+  return { call, port, event, probe, ask, units, startMs: monotonicMs(), what, isReported: true };
 }
 
 function requirePacket(call: string, packet: AnyPacket): asserts packet is Packet {

@@ -11,6 +11,9 @@ const TURN_MS = 2;
 /** Calls back when the event loop has gone on. Taken when the module is loaded: nobody replaces it afterwards. */
 export const nextTurn: (callback: () => void) => void = turner();
 
+/** Whether that costs less than a wake-up by another thread. */
+export const isTurnCheap: boolean = typeof (globalThis as { setImmediate?: unknown }).setImmediate === 'function';
+
 let sinceMs = 0;
 let mark: Promise<void> | undefined;
 

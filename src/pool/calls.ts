@@ -102,7 +102,8 @@ export class Calls {
   readonly name: string;
   /** Calls that may wait to be served. */
   readonly capacity: number;
-  readonly #quoted: string;
+  readonly #answer: string;
+  readonly #room: string;
   readonly #seat: CallsSeat;
   readonly #index: number;
   readonly #channel: ChannelGeometry;
@@ -122,7 +123,8 @@ export class Calls {
     this.#notEmpty = waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, mayServe);
     this.#notFull = waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, maySend);
     this.name = channel.name;
-    this.#quoted = JSON.stringify(channel.name);
+    this.#answer = `an answer of calls ${JSON.stringify(channel.name)}`;
+    this.#room = `room in calls ${JSON.stringify(channel.name)}`;
     this.capacity = channel.capacity;
   }
 
@@ -265,8 +267,7 @@ export class Calls {
     let answer: readonly number[];
     try {
       const event = replies.event(() => isOver(port, asked), replies.spin);
-      const what = `an answer of calls ${this.#quoted}`;
-      answer = await waitFor({ call, port, event, probe, startMs, what }, options);
+      answer = await waitFor({ call, port, event, probe, startMs, what: this.#answer }, options);
     } catch (error) {
       this.#giveUp(asked);
       throw error;
@@ -281,8 +282,7 @@ export class Calls {
     const probe = (): number | undefined => this.#trySend(call, fragments);
     const hasSlot = (): boolean => this.#hasSlot();
     for (;;) {
-      const what = `room in calls ${this.#quoted}`;
-      const wait = { call, port, event: this.#notFull, probe, startMs, what, isReported: true };
+      const wait = { call, port, event: this.#notFull, probe, startMs, what: this.#room, isReported: true };
       const number = await waitFor(wait, options);
       if (number !== ERR_NO_REPLY_SLOT) return number;
       const event = replies.event(hasSlot);

@@ -23,7 +23,14 @@ import { isHeard, publish } from '../platform/console.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { Line } from '../port/line.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
-import { catchUp, requireTimeout, requireWaitOptions, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
+import {
+  catchUp,
+  requireTimeout,
+  requireWaitOptions,
+  type TimedWait,
+  type WaitOptions,
+  waitFor,
+} from '../port/waiting.js';
 import type { PoolEvent, Waits } from '../port/waits.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
 import { CHANNEL_NOT_POSTED } from './posting.js';
@@ -179,13 +186,15 @@ export class Channel {
     requireOwnFragment(fragment, this.#port, 'sendAsync');
     if (!isWord(tag)) throw badEntry('sendAsync', 0, 0, tag);
     const probe = (): true | undefined => this.#sendFragment('sendAsync', fragment, tag) || undefined;
-    await this.#line.waitFor(this.#roomFor('sendAsync', probe), waitOptions);
+    await this.#line.waitFor(this.#roomFor('sendAsync', probe, false), waitOptions);
   }
 
   /** A wait for room for one entry. */
-  #roomFor<T>(call: string, probe: () => T | undefined): Wait<T> {
+  #roomFor<T>(call: string, probe: () => T | undefined, isPeek: boolean): TimedWait<T> {
     const what = `room in channel ${this.#quoted}`;
-    return { call, port: this.#port, event: this.#notFull, probe, ask: this.#maySend, what, isReported: true };
+    const startMs = monotonicMs();
+    const [port, event, ask] = [this.#port, this.#notFull, this.#maySend];
+    return { call, port, event, probe, ask, startMs, what, isReported: true, isPeek };
   }
 
   /**
@@ -376,7 +385,7 @@ export class Channel {
       if (this.#port.isGone) throw destroyedError('waitRoom');
       return this.#port.engine.canSend(this.#index, 1) !== 0 || undefined;
     };
-    const wait = { ...this.#roomFor('waitRoom', probe), isPeek: true };
+    const wait = this.#roomFor('waitRoom', probe, true);
     await waitFor(wait, requireWaitOptions('waitRoom', options));
   }
 

@@ -396,8 +396,9 @@ export class PagePool<Names extends PoolNames = PoolNames> {
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
     const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
     const ask = (): boolean => this.#engine.hasPages() !== 0;
-    const wait = { call: 'takeAsync', port: this.#port, event: this.#attachment.freed, probe, ask };
-    return waitFor({ ...wait, what: 'a page', isReported: true }, requireWaitOptions('takeAsync', options));
+    const { freed, port } = this.#attachment;
+    const wait = { call: 'takeAsync', port, event: freed, probe, ask, what: 'a page', isReported: true };
+    return waitFor(wait, requireWaitOptions('takeAsync', options));
   }
 
   /** Wraps a reference that the caller holds into a Fragment, which releases it from now on. */

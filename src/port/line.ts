@@ -3,8 +3,7 @@
 // Only the first one waits for the event itself; whoever leaves the line, whatever way, calls the next. So a wake-up
 // costs the same however many stand in line. The port's own thread only; nothing is shared.
 
-import { monotonicMs } from '../platform/clock.js';
-import { type Wait, type WaitOptions, waitFor } from './waiting.js';
+import { type TimedWait, type WaitOptions, waitFor } from './waiting.js';
 import type { WaitEvent } from './waits.js';
 
 /** A place in a line: an event that is raised when it is the first. */
@@ -36,16 +35,15 @@ export class Line {
   readonly #places = new Set<Place>();
 
   /** As `waitFor`, behind all that wait here already. */
-  async waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
+  async waitFor<T>(wait: TimedWait<T>, options: WaitOptions): Promise<T> {
     const place = new Place();
-    const startMs = monotonicMs();
     this.#places.add(place);
     const isFirst = (): true | undefined => this.#first() === place || undefined;
     try {
       if (isFirst() === undefined) {
-        await waitFor({ ...wait, event: place, probe: isFirst, ask: undefined, startMs }, options);
+        await waitFor({ ...wait, event: place, probe: isFirst, ask: undefined }, options);
       }
-      return await waitFor({ ...wait, startMs }, options);
+      return await waitFor(wait, options);
     } finally {
       this.#places.delete(place);
       this.#first()?.call();

@@ -50,10 +50,12 @@ export class Takers {
    */
   async take<T>({ call, pages, take }: Taking<T>, options: WaitOptions): Promise<T> {
     const port = this.#port;
-    const wait = { call, port, isReported: true, what: pages === 1 ? 'a page' : `${pages} pages at one time` };
-    // One page is taken or not: nothing is returned.
-    const ask = (): boolean => port.engine.hasPages() !== 0;
-    if (pages === 1) return waitFor({ ...wait, event: this.#freed, probe: take, ask }, options);
+    if (pages === 1) {
+      // One page is taken or not: nothing is returned.
+      const ask = (): boolean => port.engine.hasPages() !== 0;
+      const wait = { call, port, event: this.#freed, probe: take, ask, what: 'a page', isReported: true };
+      return waitFor(wait, options);
+    }
     let isFirst = true;
     let restMs = REST_MS;
     let restUntilMs = 0;
@@ -75,7 +77,8 @@ export class Takers {
       return monotonicMs() < restUntilMs ? undefined : this.#alone(countAndTake);
     };
     const event = this.#event(pages, () => monotonicMs() < restUntilMs);
-    return waitFor({ ...wait, event, probe, units: 'several' }, options);
+    const what = `${pages} pages at one time`;
+    return waitFor({ call, port, event, probe, what, isReported: true, units: 'several' }, options);
   }
 
   #event(pages: number, isResting: () => boolean): WaitEvent {

@@ -61,7 +61,10 @@ export function catchUp({ areas, supply }: Port): void {
   supply?.serveQuietly();
 }
 
-/** What a wait needs beside its options. */
+/**
+ * What a wait needs beside its options. On hot paths it is written as one literal: one that begins with a spread gets a
+ * shape of its own each time, and all that reads it is slow.
+ */
 export interface Wait<T> extends WatchedWait {
   readonly port: Port;
   readonly event: WaitEvent;
@@ -75,6 +78,11 @@ export interface Wait<T> extends WatchedWait {
   readonly units?: Units | undefined;
   /** It takes nothing: whoever waited makes the call then. */
   readonly isPeek?: boolean | undefined;
+}
+
+/** A wait that has begun already: it may be the second part of one. */
+export interface TimedWait<T> extends Wait<T> {
+  readonly startMs: number;
 }
 
 /**

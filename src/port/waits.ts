@@ -10,7 +10,7 @@
 import { holdLifeline, needsLifeline } from '../control/lifeline.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { startTimer } from '../platform/timers.js';
-import { nextTurn, turnDue } from '../platform/turns.js';
+import { isTurnCheap, nextTurn, turnDue } from '../platform/turns.js';
 import type { Timer } from '../platform/types.js';
 import { type Awaited, arm, bellIndex, disarm, FREED, hasCompany, readBell, settle } from './bell.js';
 import type { Port } from './port.js';
@@ -74,6 +74,7 @@ export class Waits {
   #isOver = false;
   #tick: Timer | undefined;
   readonly #hasLifeline: boolean;
+  readonly #weak = new WeakRef(this);
 
   /**
    * @param onRung what the thread does whenever its bell was raised, before its waits probe: true, and all of them
@@ -106,7 +107,7 @@ export class Waits {
 
   /** From here on the thread listens to its bell. */
   start(): void {
-    this.#answerBell();
+    this.#answerBell(false);
     // Behind what may throw: nothing keeps a pool that could not be made.
     if (this.canListen) root(this);
   }
@@ -148,7 +149,7 @@ export class Waits {
 
   /** The thread goes on: its waits set their bits again and probe. */
   resume(): void {
-    if (this.#events.some((event) => event.isAwaited)) void Promise.resolve().then(() => this.#answerBell());
+    if (this.#events.some((event) => event.isAwaited)) void Promise.resolve().then(() => this.#answerBell(false));
   }
 
   /** For events: the thread came by. */
@@ -158,7 +159,7 @@ export class Waits {
 
   /** For events: the bell is listened to from what it was before the probe. */
   listen(bell: number): void {
-    if (!this.#isQueued && !this.#isOver) this.#queue(bell);
+    if (!this.#isQueued) this.sleep(bell);
   }
 
   /** For events: checks again after a while. */
@@ -166,7 +167,7 @@ export class Waits {
     if (this.#isOver) return;
     this.#tick ??= startTimer(() => {
       this.#tick = undefined;
-      this.#answerBell();
+      this.#answerBell(false);
       for (const event of this.#events) event.checkAtTick();
     }, COMPANY_MS);
   }
@@ -178,8 +179,8 @@ export class Waits {
     this.#tick = undefined;
   }
 
-  /** The bell was raised, or may have been. */
-  #answerBell(): void {
+  /** The bell was raised, or may have been. `isWoken`: by another thread. */
+  #answerBell(isWoken: boolean): void {
     if (this.#isOver) return;
     const wasQueued = this.#isQueued;
     // Waits that probe meanwhile must not listen from a later bell than this: it may have been raised for others.
@@ -194,15 +195,20 @@ export class Waits {
         else event.check();
       }
     } finally {
-      this.#isQueued = wasQueued;
-      if (!wasQueued && !this.#isOver && this.canListen) this.#queue(bell);
+      this.#isQueued = wasQueued || isWoken;
+      const weak = this.#weak;
+      // What the probes found keeps the thread busy for a while: rung meanwhile, it needs no wake-up.
+      if (isWoken && isTurnCheap) nextTurn(() => weak.deref()?.sleep(bell));
+      else if (!wasQueued) this.sleep(bell);
     }
   }
 
-  #queue(bell: number): void {
+  /** The thread has nothing to do any more, as far as is known: listens to its bell, if that is as it was. */
+  sleep(bell: number): void {
+    this.#isQueued = !this.#isOver && this.canListen;
+    if (!this.#isQueued) return;
     const { async, value } = Atomics.waitAsync(this.#port.memory.i32, bellIndex(this.#port), bell);
-    this.#isQueued = true;
-    const weak = new WeakRef(this);
+    const weak = this.#weak;
     // Always on a fresh stack; and where the bell is raised again and again, the event loop runs now and then.
     void (async ? value : (turnDue() ?? Promise.resolve())).then(() => weak.deref()?.rung());
   }
@@ -210,7 +216,7 @@ export class Waits {
   /** For the reaction of the thread's waitAsync. */
   rung(): void {
     this.#isQueued = false;
-    this.#answerBell();
+    this.#answerBell(true);
   }
 }
 

@@ -125,6 +125,13 @@ describe('the commands', () => {
     expect([await orHung(demo.end, 'demo'), demo.errors()]).toEqual([0, '']);
   });
 
+  it('demo that is ended while its threads begin ends in order, too', async () => {
+    const demo = start(built('command.js'), 'demo');
+    await demo.address();
+    demo.child.kill('SIGTERM');
+    expect([await orHung(demo.end, 'demo'), demo.errors()]).toEqual([0, '']);
+  });
+
   it('top says what is wrong with an address', async () => {
     const end = async (...args: string[]): Promise<[number | string, string]> => {
       const top = start(built('command.js'), 'top', ...args);
