@@ -194,6 +194,40 @@ describe('who gets in', () => {
   });
 });
 
+it('a thousand clients at once: 16 get looks, the rest an answer or none, and the pool goes on', async () => {
+  const pool = create('crowded');
+  const inspector = await serveInspector(pool);
+  const head = `GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${inspector.token}\r\n\r\n`;
+  const counts = { looks: 0, refused: 0, ended: 0 };
+  const sockets = Array.from({ length: 1000 }, () => {
+    const socket = connect(inspector.port, '127.0.0.1');
+    let text = '';
+    socket.on('error', () => {});
+    socket.on('data', (data: Buffer) => {
+      const before = text;
+      text = (text + data.toString('latin1')).slice(0, 4096);
+      if (!before.includes('data: ') && text.includes('data: ')) counts.looks++;
+      if (before === '' && text.startsWith('HTTP/1.1 503 ')) counts.refused++;
+    });
+    socket.on('close', () => {
+      counts.ended++;
+    });
+    socket.write(head);
+    return socket;
+  });
+  await until(
+    () => counts.looks === CLIENTS_MAX && counts.ended === 1000 - CLIENTS_MAX,
+    () => counts,
+  );
+  expect(counts.refused).toBeGreaterThan(0);
+  pool.release(pool.alloc());
+  expect(pool.audit()).toMatchObject({ balanced: true });
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await ask(inspector, '/snapshot.json').catch(() => null))?.status === 200);
+  await inspector.close();
+  await pool.close();
+});
+
 describe('what is served', () => {
   it('what stats() says, the map, and what has changed in it', async () => {
     const pool = create('served');
