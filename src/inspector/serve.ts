@@ -89,7 +89,7 @@ function assetsOfPage(): InspectorStart['assets'] {
   const script = `const page=${page};
 for(;;)try{page().startServed();break}catch(error){
 const name=/^(\\S+) is not defined|: (\\S+)$/.exec(error.message)?.slice(1).find(Boolean);
-if(!(error instanceof ReferenceError)||!name||name in globalThis)throw error;
+if(error.name!=='ReferenceError'||!name||name in globalThis)throw error;
 globalThis[name]=(it)=>it}`;
   const files = { '/': ['html', html], '/page.css': ['css', style], '/page.js': ['javascript', script] } as const;
   return Object.fromEntries(
