@@ -16,7 +16,8 @@ export class HeldPages {
   readonly #marks: Uint32Array;
   /** When the page was first seen in these hands, ms. */
   readonly #sinceMs: Float64Array;
-  #reading = 0;
+  /** From 1 on: a mark of 0 is of no reading. */
+  #reading = 1;
 
   constructor(words: SharedWords) {
     const { pageCount } = words.geometry;
@@ -49,7 +50,7 @@ export class HeldPages {
     const found = [];
     for (const [i, mark] of this.#marks.entries()) {
       const sinceMs = this.#sinceMs[i] as number;
-      if (mark >>> READING_SHIFT !== this.#reading || mark === 0 || sinceMs > beforeMs) continue;
+      if (mark >>> READING_SHIFT !== this.#reading || sinceMs > beforeMs) continue;
       found.push({ page: i + 1, portId: (mark >>> OWNER_SHIFT) & 0xff, sinceMs });
     }
     return found;

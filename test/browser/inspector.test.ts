@@ -286,8 +286,7 @@ describe.each([
       <style>.pp { display: none } body { font: 30px serif; margin: 8px }</style>
       <script type="importmap">${importMap}</script><main id="place" style="width: 700px"></main>
       <script type="module" src="/mounts.js"></script>`;
-    const script = `import { build } from 'esbuild';
-import { PagePool } from 'pagepool';
+    const script = `import { PagePool } from 'pagepool';
       import { mountInspector } from 'pagepool/inspector-page';
       const make = (options) => PagePool.createSync({ name: 'mounted', pageCount: 64, leaks: 'all', ...options });
       Object.assign(globalThis, { make, mountInspector });

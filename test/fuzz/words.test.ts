@@ -12,7 +12,6 @@ const seed = chooseSeed('words');
 
 interface Result {
   readonly cases: number;
-  readonly corrupt: number;
   readonly wrong: readonly string[];
 }
 
@@ -47,9 +46,9 @@ function overwrite(engine: string, first: number, step: number): Promise<Result>
 describe.each(['typescript', 'wasm'])('with the %s engine', (engine) => {
   it('no overwritten word hangs a call or ends the program', async () => {
     // One word of 41, another residue by each seed; all of them in the long run.
-    const { cases, corrupt, wrong } = await overwrite(engine, seed % 41, 41);
+    const { cases, wrong } = await overwrite(engine, seed % 41, 41);
     expect(wrong).toEqual([]);
+    // How many are seen to be corrupt depends on the residue, and is 0 for some: the long run counts them.
     expect(cases).toBeGreaterThan(400);
-    expect(corrupt).toBeGreaterThan(9);
   });
 });

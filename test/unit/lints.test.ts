@@ -191,6 +191,14 @@ describe('each lint, provoked and not', () => {
     expect(observer.lints({ ...NONE, leakMs: 0 })).toEqual([]);
   });
 
+  it('leak-suspect counts from the first look, also for a page that was never released', () => {
+    const pool = create();
+    const kept = pool.alloc();
+    const [lint] = observe(pool).lints({ ...NONE, leakMs: 0 });
+    expect(lint?.what).toBe('port 0 "creator" has held 1 page without a move for 0.0 s or longer');
+    pool.release(kept);
+  });
+
   it('lagging-owner', async () => {
     const pool = (await PagePool.create({ pageCount: 64, provider: 'slab', maxPorts: 4 })) as PagePool<never>;
     const other = portBeside(pool, 'release');
