@@ -1,5 +1,5 @@
-// A reporter for the test runner: writes the errors that no test caught to the file that ERRORS_REPORT names, a line
-// each. The run fails for them, and the runner's JSON report has none of them.
+// A reporter for the test runner: writes the errors that no test caught to the file that ERRORS_REPORT names, a JSON
+// array of texts. The run fails for them, and the runner's JSON report has none of them.
 
 import { writeFileSync } from 'node:fs';
 

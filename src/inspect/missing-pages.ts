@@ -17,14 +17,14 @@ const READINGS = 3;
 export class MissingPages {
   readonly #words: SharedWords;
   #seen = new Map<number, { readonly word: number; readonly readings: number }>();
-  #lost: readonly number[] = [];
+  #lost: ReadonlySet<number> = new Set();
 
   constructor(words: SharedWords) {
     this.#words = words;
   }
 
   /** Those of the last reading that are nobody's. */
-  get lost(): readonly number[] {
+  get lost(): ReadonlySet<number> {
     return this.#lost;
   }
 
@@ -35,17 +35,17 @@ export class MissingPages {
   ): void {
     const { geometry, memory } = this.#words;
     const seen = new Map<number, { word: number; readings: number }>();
-    const lost: number[] = [];
+    const lost = new Set<number>();
     for (const page of pages) {
       const word = memory.u32[(geometry.fragmentWordsOffset >>> 2) + (page << geometry.unitsPerPageShift)] as number;
       const before = this.#seen.get(page);
       const readings = before?.word === word ? before.readings + 1 : 1;
       seen.set(page, { word, readings });
-      if (map.isStill || readings >= READINGS) lost.push(page);
+      if (map.isStill || readings >= READINGS) lost.add(page);
       else map.places[page - 1] = MOVING;
     }
-    map.byPlace[LOST] = lost.length;
-    map.byPlace[MOVING] = pages.length - lost.length;
+    map.byPlace[LOST] = lost.size;
+    map.byPlace[MOVING] = pages.length - lost.size;
     this.#seen = seen;
     this.#lost = lost;
   }

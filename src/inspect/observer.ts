@@ -121,7 +121,7 @@ export class Observer {
         const { hasMoved, isInStep } = hasRested();
         isStill = !hasMoved && !isInStep;
       }
-      return isStill || this.#missing.lost.includes(page);
+      return isStill || this.#missing.lost.has(page);
     });
   }
 }

@@ -21,8 +21,11 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
   });
   afterEach(async () => {
     // A server that has just answered may be on its way out: only a still look counts.
-    await until(() => pool.audit().exact);
-    const audit = pool.audit();
+    let audit = pool.audit();
+    await until(() => {
+      audit = pool.audit();
+      return audit.exact;
+    });
     expect(audit.errors).toEqual([]);
     expect(audit).toMatchObject({ exact: true, balanced: true, pages: { used: 0 } });
     const closed = pool.close({ timeoutMs: HUNG_MS });
