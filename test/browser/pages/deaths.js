@@ -42,8 +42,7 @@ async function liveAndDie(stage) {
   if (!isEndless) live.add(worker);
   await until(() => portId !== undefined || failures.length > 0, locks);
   const wanted = checked() + random(CHECKS_A_DEATH);
-  const seen = () => `${checked()} checked, ${JSON.stringify(pool.stats().tokens)} tokens`;
-  await until(() => checked() >= wanted || failures.length > 0, seen);
+  await until(() => checked() >= wanted || failures.length > 0, checked);
   live.delete(worker);
   const end = isEndless ? 'endless' : random(8) === 0 ? 'close' : 'terminate';
   ends[end] += 1;
