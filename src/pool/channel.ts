@@ -23,6 +23,7 @@ import { isHeard, publish } from '../platform/console.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
 import { Line } from '../port/line.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
+import { BLOCKING, Spin } from '../port/spin.js';
 import {
   catchUp,
   requireTimeout,
@@ -82,6 +83,7 @@ export class Channel {
   readonly #index: number;
   readonly #channel: ChannelGeometry;
   readonly #notEmpty: PoolEvent;
+  readonly #blockingSpin = new Spin(BLOCKING);
   readonly #notFull: PoolEvent;
   /** Its policy drops entries. */
   readonly #drops: boolean;
@@ -345,7 +347,7 @@ export class Channel {
     // In memory that is not shared nobody can send while this thread stands still.
     if (this.isClosed || timeoutMs === 0 || !this.#port.memory.isShared) return isReady();
     if (endMs === Infinity) this.#port.areas?.requireAll('waitSync');
-    if (this.#notEmpty.spin?.until(() => isReady() || undefined) === true) return true;
+    if (this.#blockingSpin.until(() => isReady() || undefined) === true) return true;
     const probe = (): boolean | undefined => {
       if (!ownsPort(this.#port)) throw destroyedError('waitSync');
       const { isClosed } = this;
@@ -356,7 +358,7 @@ export class Channel {
     const sinceMs = monotonicMs();
     try {
       const isAnswered = this.#notEmpty.block(probe, () => endMs - monotonicMs());
-      if (isAnswered) this.#notEmpty.spin?.slept(monotonicMs() - sinceMs);
+      if (isAnswered) this.#blockingSpin.slept(monotonicMs() - sinceMs);
       return isAnswered;
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;

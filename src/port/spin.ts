@@ -14,22 +14,38 @@ export type Probe<T> = () => T | undefined;
 /** Lets the processor know that this is a loop that waits, where the platform can (`Atomics.pause`). */
 const { pause } = Atomics as { readonly pause?: () => void };
 
-const SPIN_MS = 0.025;
+/** How long a kind of wait may spin. */
+interface SpinLimits {
+  readonly mostMs: number;
+  /** Where the clock stands still, and where probes are cheap. */
+  readonly mostProbes: number;
+  /** A sleep of at most so long had its wake-up within `mostMs`: the rest is the way to this thread. */
+  readonly shortSleepMs: number;
+}
+
+/** A thread that blocks has nothing else to do. */
+export const BLOCKING: SpinLimits = { mostMs: 0.05, mostProbes: 4096, shortSleepMs: 0.1 };
+/** An event loop is held up while its thread spins; calls cost less processor time the sooner it sleeps. */
+export const LISTENING: SpinLimits = { mostMs: 0.025, mostProbes: 1024, shortSleepMs: 0.06 };
 const SPIN_MS_MIN = 0.002;
-/** A sleep that is over after so long had its wake-up within `SPIN_MS`: the rest is the way to this thread. */
-const SHORT_SLEEP_MS = 0.06;
-const PROBES_MAX = 1024;
 /** Probes from one reading of the clock to the next. */
 const PROBES_PER_READING = 16;
 
 /** What one thread has learned about spinning for one event. */
 export class Spin {
-  #mostMs = SPIN_MS;
+  readonly #limits: SpinLimits;
+  #mostMs: number;
+
+  constructor(limits: SpinLimits = LISTENING) {
+    this.#limits = limits;
+    this.#mostMs = limits.mostMs;
+  }
 
   /** Probes until there is a result, or for a moment: undefined then. */
   until<T>(probe: Probe<T>): T | undefined {
     const endMs = monotonicMs() + this.#mostMs;
-    for (let probes = 1; probes <= PROBES_MAX; probes++) {
+    const { mostProbes } = this.#limits;
+    for (let probes = 1; probes <= mostProbes; probes++) {
       pause?.();
       const result = probe();
       if (result !== undefined) return result;
@@ -40,7 +56,7 @@ export class Spin {
 
   /** What was waited for came when the thread slept, `ms` milliseconds after it went to sleep. */
   slept(ms: number): void {
-    const isShort = ms <= SHORT_SLEEP_MS;
-    this.#mostMs = isShort ? Math.min(2 * this.#mostMs, SPIN_MS) : Math.max(this.#mostMs / 2, SPIN_MS_MIN);
+    const { mostMs, shortSleepMs } = this.#limits;
+    this.#mostMs = ms <= shortSleepMs ? Math.min(2 * this.#mostMs, mostMs) : Math.max(this.#mostMs / 2, SPIN_MS_MIN);
   }
 }

@@ -1,7 +1,7 @@
 // How long a thread spins before it sleeps: as long as sleeps taught it that it helps, by a clock that a test moves.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Spin } from '../../src/port/spin.js';
+import { BLOCKING, LISTENING, Spin } from '../../src/port/spin.js';
 
 /** Microseconds from one probe to the next. */
 const PROBE_US = 0.25;
@@ -35,12 +35,28 @@ describe('a thread that spins before it sleeps', () => {
     expect(count).toBe(3);
   });
 
-  it('spins for 50 us at most, and also where the clock stands still it ends', () => {
-    const spin = new Spin();
-    expect(spunUs(spin)).toBeLessThanOrEqual(50);
+  it.each([
+    { limits: LISTENING, mostUs: 25, mostProbes: 1024, name: 'an event loop' },
+    { limits: BLOCKING, mostUs: 50, mostProbes: 4096, name: 'a thread that blocks' },
+  ])('$name spins for $mostUs us at most, and also where the clock stands still it ends', (each) => {
+    const spin = new Spin(each.limits);
+    const us = spunUs(spin);
+    expect(us).toBeLessThanOrEqual(each.mostUs + 16 * PROBE_US);
+    expect(us).toBeGreaterThanOrEqual(each.mostUs);
     let count = 0;
     expect(spin.until(() => void count++)).toBeUndefined();
-    expect(count).toBe(1024);
+    expect(count).toBe(each.mostProbes);
+  });
+
+  it('learns from a sleep that spinning would have met, and forgets by longer ones', () => {
+    const spin = new Spin(BLOCKING);
+    const first = spunUs(spin);
+    spin.slept(BLOCKING.shortSleepMs);
+    expect(spunUs(spin)).toBe(first);
+    spin.slept(BLOCKING.shortSleepMs + 0.001);
+    expect(spunUs(spin)).toBeLessThan(first);
+    spin.slept(BLOCKING.shortSleepMs);
+    expect(spunUs(spin)).toBe(first);
   });
 
   it('spins less after long sleeps, and longer again after short ones', () => {
