@@ -25,7 +25,7 @@ const KEEPS = 64;
 const KEYS = `  k  kill a thread: its port is reaped, its pages come home, and it is started anew
   s  let the store be slow, or fast again: findings show what that does
   l  let a parser keep ${KEEPS} pages
-  q  end`;
+  q  end, as Ctrl-C does`;
 
 /** Runs until it is ended; the exit code. */
 export async function demo({ killS, port }: { readonly killS: number; readonly port: number }): Promise<number> {
@@ -78,7 +78,7 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
     },
   });
   console.log(`A pool of ${PAGES} pages at work in ${THREADS.length} threads. Open\n\n  ${inspector.url}\n`);
-  if (process.stdin.isTTY) console.log(`Keys:\n${KEYS}\n`);
+  console.log(process.stdin.isTTY ? `Keys:\n${KEYS}\n` : 'Ctrl-C ends it.\n');
   await done;
   isEnding = true;
   clearInterval(killer);

@@ -43,7 +43,11 @@ export async function top(address: string, isOnce: boolean): Promise<number> {
     console.error(`${address}: expected the address that serveInspector, or pagepool demo, printed`);
     return 2;
   }
-  const headers = { Authorization: `Bearer ${url.searchParams.get('token') ?? ''}` };
+  if (!url.searchParams.get('token')) {
+    console.error(`${address}: pass the whole address, with ?token=..., in quotes`);
+    return 2;
+  }
+  const headers = { Authorization: `Bearer ${url.searchParams.get('token')}` };
   let response: Response;
   try {
     response = await fetch(new URL('/events', url), { headers });

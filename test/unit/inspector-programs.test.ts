@@ -139,6 +139,7 @@ describe('the commands', () => {
   it('demo that is ended while its threads begin ends in order, too', async () => {
     const demo = start(built('command.js'), 'demo');
     await demo.address();
+    await until(() => demo.printed().includes('Ctrl-C ends it'));
     demo.child.kill('SIGTERM');
     expect([await orHung(demo.end, 'demo'), demo.errors()]).toEqual([0, '']);
   });
@@ -152,6 +153,7 @@ describe('the commands', () => {
     expect(await end('http://127.0.0.1:1/?token=x')).toEqual([1, expect.stringContaining('does not answer')]);
     const program = serving('{ ref: true }');
     const { origin } = await program.address();
+    expect(await end(origin)).toEqual([2, expect.stringContaining('pass the whole address, with ?token=')]);
     expect(await end(`${origin}/?token=wrong`)).toEqual([1, expect.stringContaining('refuses: 401')]);
     expect(await end()).toEqual([2, expect.stringContaining('Usage: pagepool doctor')]);
   });

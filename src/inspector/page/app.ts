@@ -70,7 +70,7 @@ export class App {
     this.#bar = h('div', { class: 'pp-player', hidden: true }, this.#play, this.#slider, this.#time, back);
     root.append(this.#bar);
     const { signal } = this.#listeners;
-    this.#setScheme(remembered() ?? 'system');
+    this.#setScheme(remembered());
     this.#systemDark.addEventListener('change', () => this.#setScheme(root.dataset.scheme as string), { signal });
     const keys: EventTarget = isWhole ? document : root;
     keys.addEventListener('keydown', (event) => this.#onKey(event as KeyboardEvent), { signal });
@@ -216,7 +216,7 @@ export class App {
     dataset.scheme = chosen;
     const isDark = chosen === 'dark' || (chosen !== 'light' && this.#systemDark.matches);
     dataset.shown = isDark ? 'dark' : 'light';
-    this.#scheme.textContent = chosen === 'light' ? 'Light' : chosen === 'dark' ? 'Dark' : 'Auto';
+    this.#scheme.textContent = `Theme: ${chosen === 'system' ? 'auto' : chosen}`;
     this.#view.recolour();
   }
 
@@ -237,11 +237,12 @@ export class App {
 }
 
 /** The scheme that was chosen here before; a page may have no storage. */
-function remembered(): string | null {
+function remembered(): string {
   try {
-    return localStorage.getItem(SCHEME_KEY);
+    const kept = localStorage.getItem(SCHEME_KEY);
+    return SCHEMES.find((scheme) => scheme === kept) ?? 'system';
   } catch {
-    return null;
+    return 'system';
   }
 }
 

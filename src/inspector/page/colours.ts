@@ -12,7 +12,7 @@ export const PLACE_TEXTS: Readonly<Record<Place, string>> = {
   cached: "in a thread's cache",
   ring: 'in the recycle ring',
   fresh: 'fresh, never used',
-  retired: 'retired, ready',
+  retired: 'given back to the pool, ready for use',
   provider: 'with its provider',
   reserve: 'of the reserve',
   pinned: 'left while pinned',
@@ -20,8 +20,13 @@ export const PLACE_TEXTS: Readonly<Record<Place, string>> = {
   moving: 'on its way during the look',
 };
 
-/** Colours of threads, by their ports; channels take them from the end. */
+/** Colours of threads, by their ports. */
 const OWNERS = 12;
+/** Colours of channels, and of calls behind them: darker than those of threads, or lighter where it is dark. */
+const LANES = 6;
+
+/** The colour of a channel; calls are counted on behind the channels, as owners of pages are. */
+export const laneColour = (lane: number): string => `lane-${lane % LANES}`;
 
 /** The colours of the scheme that is shown. */
 export class Colours {

@@ -4,7 +4,7 @@
 // on a narrow screen the figures on the cards say it all.
 
 import type { Look } from '../wire.js';
-import type { Colours } from './colours.js';
+import { type Colours, laneColour } from './colours.js';
 import { bytes, count, h, panel, Rows, setText, short, span } from './dom.js';
 import type { Figures } from './history.js';
 
@@ -260,7 +260,7 @@ function channelCards({ calls, channels, rates }: Look): [string, Card][] {
             ...drops,
           ],
           fill: pending / capacity,
-          colour: pending >= capacity ? 'warn' : 'place-channel',
+          colour: pending >= capacity ? 'warn' : laneColour(i),
           isAlarmed: pending >= capacity,
         },
       ];
@@ -269,13 +269,13 @@ function channelCards({ calls, channels, rates }: Look): [string, Card][] {
       `calls ${i}`,
       {
         title: `${call.name} ()`,
-        note: `${count(call.waiting)} wait, ${count(call.serving)} served`,
+        note: `${count(call.waiting)} waiting, ${count(call.serving)} in work`,
         lines: [
           ['asked', `${short(rates?.calls[i]?.asked ?? 0)}/s`],
           ['answered', `${short(rates?.calls[i]?.answered ?? 0)}/s`],
         ],
         fill: (call.waiting + call.serving) / call.capacity,
-        colour: 'place-reply',
+        colour: laneColour(channels.length + i),
         isAlarmed: false,
       },
     ]),
@@ -296,7 +296,7 @@ function edgesOf({ channels, ports }: Look, figures: Figures): Edge[] {
           ? [{ from: port, to: `channel ${i}`, rate: rates.lanes[i]?.sent ?? 0, colour: `owner-${portId % 12}` }]
           : []),
         ...((totals[i]?.received ?? 0) > 0
-          ? [{ from: `channel ${i}`, to: port, rate: rates.lanes[i]?.received ?? 0, colour: 'place-channel' }]
+          ? [{ from: `channel ${i}`, to: port, rate: rates.lanes[i]?.received ?? 0, colour: laneColour(i) }]
           : []),
       ]),
     ];

@@ -18,6 +18,7 @@ export interface PortRates {
 export interface Figures {
   readonly at: number;
   readonly allocated: number;
+  /** Entries that were received, and calls that were answered. */
   readonly handOffs: number;
   readonly waiting: number;
   readonly longestWaitMs: number;
@@ -65,10 +66,11 @@ export class History {
       };
     });
     const waits = stuckWaits(look);
+    const handOffs = handOffsOf(look);
     const figures: Figures = {
       at: look.at,
       allocated: look.rates?.allocated ?? 0,
-      handOffs: look.rates?.channels.reduce((sum, { received }) => sum + received, 0) ?? 0,
+      handOffs: Object.values(handOffs).reduce((sum, each) => sum + each, 0),
       waiting: waits.length,
       longestWaitMs: waits.reduce((most, { forMs }) => Math.max(most, forMs), 0),
       ports,
@@ -78,7 +80,7 @@ export class History {
     const old = before?.counters.alloc ?? alloc;
     const { places, pageBytes } = look;
     this.#push(look.at, {
-      inflight: look.inflight,
+      'in flight': look.inflight,
       used: places.used + places.open,
       'in channels': places.channel,
       idle: places.cached + places.ring,
@@ -90,10 +92,7 @@ export class History {
       'waiting threads': figures.waiting,
       held: (places.used + places.open + places.channel + places.token + places.reply) * pageBytes,
       out: look.inflight * pageBytes,
-      ...Object.fromEntries(
-        look.channels.map(({ name }, i) => [`channel ${name}`, look.rates?.channels[i]?.received ?? 0]),
-      ),
-      ...Object.fromEntries(look.calls.map(({ name }, i) => [`calls ${name}`, look.rates?.calls[i]?.answered ?? 0])),
+      ...handOffs,
     });
     return figures;
   }
@@ -116,6 +115,14 @@ export class History {
     this.at.shift();
     for (const column of this.columns.values()) column.shift();
   }
+}
+
+/** A second, of each channel and of each calls: what the plot shows, and the sum of which the tile does. */
+function handOffsOf({ calls, channels, rates }: Look): Readonly<Record<string, number>> {
+  return Object.fromEntries([
+    ...channels.map(({ name }, i) => [`channel ${name}`, rates?.channels[i]?.received ?? 0]),
+    ...calls.map(({ name }, i) => [`calls ${name}`, rates?.calls[i]?.answered ?? 0]),
+  ]);
 }
 
 function allocations({ alloc }: Look['ports'][number]): number {

@@ -2,12 +2,14 @@
 
 import { NOBODY, PLACES, type Place } from '../../inspect/page-map.js';
 import type { Look } from '../wire.js';
-import { type Colours, PLACE_TEXTS } from './colours.js';
+import { type Colours, laneColour, PLACE_TEXTS } from './colours.js';
 import { count, h, panel, setText } from './dom.js';
 
 /** The height that a map takes at most, as long as cells of two pixels do. */
 const HEIGHT_MAX = 300;
 const CELL_MAX = 26;
+/** Around the cells, for the outline of one at the edge. */
+const MARGIN = 2;
 /** Cells from this size on stand apart. */
 const GAP_FROM = 5;
 /** The legend's order: what is out first. */
@@ -106,10 +108,10 @@ export class MapView {
     const width = this.#canvas.clientWidth;
     if (look === null || width === 0) return;
     const pages = look.pageCount;
-    this.#fit(pages, width);
+    this.#fit(pages, width - 2 * MARGIN);
     const rows = Math.ceil(pages / this.#columns);
     const scale = Math.min(2, globalThis.devicePixelRatio || 1);
-    const height = rows * this.#cell;
+    const height = rows * this.#cell + 2 * MARGIN;
     if (this.#canvas.width !== width * scale || this.#canvas.height !== height * scale) {
       this.#canvas.width = width * scale;
       this.#canvas.height = height * scale;
@@ -118,6 +120,7 @@ export class MapView {
     const context = this.#canvas.getContext('2d') as CanvasRenderingContext2D;
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, width, height);
+    context.translate(MARGIN, MARGIN);
     this.#drawCells(context, look);
     if (this.#chosen >= 0 && this.#chosen < pages) this.#drawChosen(context);
   }
@@ -138,14 +141,14 @@ export class MapView {
   /** By colour, so that each is set once. */
   #drawCells(context: CanvasRenderingContext2D, look: Look): void {
     const { owners, places } = look.map;
-    const gap = this.#cell >= 12 ? 2 : this.#cell >= GAP_FROM ? 1 : 0;
-    const side = this.#cell - gap;
+    const side = this.#side;
     const paths = new Map<number, Path2D>();
     const isByOwner = this.#mode === 'owner';
-    const ownerOf = this.#ownerColours(look);
+    const CHANNEL = PLACES.indexOf('channel');
     for (let i = 0; i < places.length; i++) {
       const place = places[i] as number;
-      const key = isByOwner ? ownerOf(place, owners[i] as number) : place;
+      const owner = owners[i] as number;
+      const key = !isByOwner ? place : place === CHANNEL && owner !== NOBODY ? -1 - owner : owner;
       let path = paths.get(key);
       if (path === undefined) {
         path = new Path2D();
@@ -157,22 +160,20 @@ export class MapView {
       else path.rect(x, y, side, side);
     }
     for (const [key, path] of paths) {
-      context.fillStyle = isByOwner && key < NOBODY ? this.#colours.owner(key) : this.#colourOf(key);
+      context.fillStyle = isByOwner ? this.#ownerColour(key) : this.#colours.place(key);
       context.fill(path);
     }
   }
 
-  #colourOf(key: number): string {
-    return key >= NOBODY ? this.#colours.get('free') : this.#colours.place(key);
+  /** The side of what is drawn of a cell. */
+  get #side(): number {
+    return this.#cell - (this.#cell >= 12 ? 2 : this.#cell >= GAP_FROM ? 1 : 0);
   }
 
-  /** A colour's number by owner: ports from the front, channels behind the ports. */
-  #ownerColours({ ports }: Look): (place: number, owner: number) => number {
-    const CHANNEL = PLACES.indexOf('channel');
-    return (place, owner) => {
-      if (owner === NOBODY) return NOBODY;
-      return place === CHANNEL ? ports.length + owner : owner;
-    };
+  /** By a port's number; channels and calls count down from -1. */
+  #ownerColour(owner: number): string {
+    if (owner === NOBODY) return this.#colours.get('free');
+    return owner < 0 ? this.#colours.get(laneColour(-1 - owner)) : this.#colours.owner(owner);
   }
 
   #drawChosen(context: CanvasRenderingContext2D): void {
@@ -180,7 +181,7 @@ export class MapView {
     const y = Math.floor(this.#chosen / this.#columns) * this.#cell;
     context.strokeStyle = this.#colours.get('ink');
     context.lineWidth = 2;
-    context.strokeRect(x - 1, y - 1, this.#cell + 1, this.#cell + 1);
+    context.strokeRect(x - 1, y - 1, this.#side + 2, this.#side + 2);
   }
 
   #setMode(mode: Mode): void {
@@ -203,9 +204,9 @@ export class MapView {
 
   #pageAt(event: PointerEvent): number {
     const { left, top } = this.#canvas.getBoundingClientRect();
-    const column = Math.floor((event.clientX - left) / this.#cell);
-    const page = Math.floor((event.clientY - top) / this.#cell) * this.#columns + column;
-    return column < this.#columns && page < (this.#look?.pageCount ?? 0) ? page : -1;
+    const column = Math.floor((event.clientX - left - MARGIN) / this.#cell);
+    const page = Math.floor((event.clientY - top - MARGIN) / this.#cell) * this.#columns + column;
+    return column >= 0 && column < this.#columns && page < (this.#look?.pageCount ?? 0) ? page : -1;
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -236,13 +237,14 @@ export class MapView {
     );
   }
 
-  #listOwners({ channels, ports }: Look): void {
+  #listOwners({ calls, channels, ports }: Look): void {
     if (this.#mode === 'place') return;
     const entries = [
       ...ports
         .filter(({ isClaimed }) => isClaimed)
         .map(({ label, portId }) => [portId, `${label} (${portId})`] as const),
-      ...channels.map(({ name }, i) => [ports.length + i, `channel ${name}`] as const),
+      ...channels.map(({ name }, i) => [-1 - i, `channel ${name}`] as const),
+      ...calls.map(({ name }, i) => [-1 - channels.length - i, `calls ${name}`] as const),
     ];
     const key = entries.map(String).join();
     if (this.#owners.dataset.key === key) return;
@@ -250,7 +252,7 @@ export class MapView {
     this.#owners.replaceChildren(
       ...entries.map(([owner, name]) => {
         const swatch = h('i', { class: 'pp-swatch' });
-        swatch.style.background = this.#colours.owner(owner);
+        swatch.style.background = this.#ownerColour(owner);
         return h('li', {}, swatch, name);
       }),
     );

@@ -2,9 +2,10 @@
 
 import uPlot from 'uplot';
 import type { Look } from '../wire.js';
-import type { Colours } from './colours.js';
+import { type Colours, laneColour } from './colours.js';
 import { bytes, h, panel, short } from './dom.js';
 import type { History } from './history.js';
+import { ageText, BINARY, DECIMAL, timeTicks, valueTicks } from './ticks.js';
 
 interface Series {
   /** The history's column. */
@@ -23,26 +24,12 @@ const HEIGHT = 132;
 /** What a plot shows at least: a young pool does not fill the width with its first second. */
 const SPAN_S = 60;
 
-/** What lies between two lines of a grid. */
-const DECIMAL = Array.from({ length: 13 }, (_, i) => [1, 2, 5].map((digit) => digit * 10 ** i)).flat();
-const BINARY = Array.from({ length: 40 }, (_, i) => 2 ** i);
-
-/** How long ago, for the axis of time. */
-function ages(plot: uPlot, splits: readonly number[]): string[] {
-  const last = plot.data[0].at(-1) ?? 0;
-  return splits.map((at) => {
-    const seconds = Math.round(last - at);
-    if (seconds <= 0) return 'now';
-    return seconds < 120 ? `${seconds} s` : `${(seconds / 60).toFixed(1)} min`;
-  });
-}
-
 const PLANS: readonly PlotPlan[] = [
   {
     title: 'In flight',
     unit: 'pages',
     series: () => [
-      { column: 'inflight', colour: 'plot-1' },
+      { column: 'in flight', colour: 'plot-1' },
       { column: 'used', colour: 'place-used' },
       { column: 'in channels', colour: 'place-channel' },
     ],
@@ -64,8 +51,8 @@ const PLANS: readonly PlotPlan[] = [
     title: 'Hand-offs',
     unit: 'a second',
     series: ({ calls, channels }) => [
-      ...channels.map(({ name }, i) => ({ column: `channel ${name}`, colour: `owner-${(5 + i) % 12}` })),
-      ...calls.map(({ name }, i) => ({ column: `calls ${name}`, colour: `owner-${(2 + i) % 12}` })),
+      ...channels.map(({ name }, i) => ({ column: `channel ${name}`, colour: laneColour(i) })),
+      ...calls.map(({ name }, i) => ({ column: `calls ${name}`, colour: laneColour(channels.length + i) })),
     ],
     format: short,
   },
@@ -161,10 +148,11 @@ export class Plots {
     const colour = (name: string) => (): string => this.#colours.get(name);
     const axis = { stroke: colour('muted'), font: '11px system-ui', ticks: { show: false } };
     const grid = { stroke: colour('line'), width: 1 };
+    const distances = plan.format === bytes ? BINARY : DECIMAL;
     return {
       width: box.clientWidth || 300,
       height: HEIGHT,
-      padding: [8, 8, 0, 0],
+      padding: [8, 14, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: 'pagepool' }, points: { size: 5 }, drag: { x: false, y: false } },
       scales: {
@@ -172,16 +160,21 @@ export class Plots {
           time: false,
           range: ({ data: [at] }) => [Math.min(at[0] ?? 0, (at.at(-1) ?? 0) - SPAN_S), at.at(-1) ?? 0],
         },
-        y: { range: (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+        y: { range: (_, __, max) => [0, valueTicks(max ?? 0, distances).at(-1) as number] },
       },
       axes: [
-        { ...axis, size: 24, grid: { show: false }, space: 60, values: (plot, splits) => ages(plot, splits) },
+        {
+          ...axis,
+          size: 24,
+          grid: { show: false },
+          splits: (_, __, first, last) => timeTicks(first, last),
+          values: (_, splits) => splits.map((at) => ageText((splits.at(-1) as number) - at)),
+        },
         {
           ...axis,
           size: 56,
           grid,
-          incrs: plan.format === bytes ? BINARY : DECIMAL,
-          space: 36,
+          splits: (_, __, ___, max) => valueTicks(max, distances),
           values: (_, splits) => splits.map((value) => plan.format(value)),
         },
       ],

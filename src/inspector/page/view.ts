@@ -144,7 +144,12 @@ export class View {
     const missed = failed > 0 ? `${short(failed)}/s found none` : `${short(look.rates?.fragments ?? 0)}/s fragments`;
     this.#tile('Allocations', figures.allocated, `${short(figures.allocated)}/s`, missed, failed > 0);
     const pending = look.channels.reduce((sum, channel) => sum + channel.pending, 0);
-    this.#tile('Hand-offs', figures.handOffs, `${short(figures.handOffs)}/s`, `${count(pending)} entries in channels`);
+    const open = look.calls.reduce((sum, { serving, waiting }) => sum + serving + waiting, 0);
+    const inside = [
+      ...(look.channels.length > 0 || look.calls.length === 0 ? [`${count(pending)} entries in channels`] : []),
+      ...(look.calls.length > 0 ? [`${count(open)} open calls`] : []),
+    ].join(', ');
+    this.#tile('Hand-offs', figures.handOffs, `${short(figures.handOffs)}/s`, inside);
     const waiting =
       waits.length === 0 ? `${count(attached)} threads attached` : `${span(longest.forMs)} for ${longest.what}`;
     this.#tile('Waiting', waits.length, count(waits.length), waiting, waits.length > 0);
