@@ -148,7 +148,9 @@ export function draw(frame: Frame, columns: number, isColoured: boolean): string
         String(port.held),
         String(port.cached),
         port.waits
-          .map(({ forMs, what }) => (what.startsWith('an entry') ? what : `${what}, ${(forMs / 1000).toFixed(1)} s`))
+          .map(({ forMs, what }) =>
+            what.startsWith('an entry') ? what : `${what}, at least ${(forMs / 1000).toFixed(1)} s`,
+          )
           .join('; '),
       ]),
   );

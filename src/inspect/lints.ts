@@ -24,7 +24,7 @@ import { requireMilliseconds, requireRecord } from '../errors.js';
 import { type Holder, portName } from '../reports/holders.js';
 import { STALL_MS } from '../reports/stall.js';
 import type { HeldPages } from './held-pages.js';
-import type { Observed, ObservedPort, PoolSnapshot } from './snapshot.js';
+import type { Observed, ObservedPort, ObservedWait, PoolSnapshot } from './snapshot.js';
 
 /** The names of the lints; docs/inspect.md has an entry for each. */
 export const LINTS = [
@@ -140,15 +140,21 @@ function stalledWaits({ holders: find, last, stallMs }: Evidence): Lint[] {
     port.waits.filter(({ forMs, what }) => !isForWork(what) && forMs >= stallMs).map((wait) => ({ port, wait })),
   );
   if (stalled.length === 0) return [];
-  const holders = find().map(({ text }) => text);
-  return stalled.map(({ port, wait: { forMs, what } }) => ({
+  const holders = find();
+  return stalled.map(({ port, wait }) => stalledWait(port, wait, holders));
+}
+
+/** A wait that nobody answers. Who looks sees a part of it: how long it has been is at least that. */
+export function stalledWait(port: ObservedPort, { forMs, what }: ObservedWait, holders: readonly Holder[]): Lint {
+  const places = holders.map(({ text }) => text).join('; ');
+  return {
     name: 'stalled-wait',
-    what: `${nameOf(port)} has waited for ${what} for ${(forMs / 1000).toFixed(1)} s; ${holders.join('; ')}`,
+    what: `${nameOf(port)} has waited for ${what} for at least ${(forMs / 1000).toFixed(1)} s; ${places}`,
     remedy: what.startsWith('room')
       ? 'receive from that channel, and watch() the threads that do: a dead one receives nothing'
       : 'release what is held, reap dead threads, or create the pool with more pages',
     portId: port.portId,
-  }));
+  };
 }
 
 function queuesCanHoldAll({ last, observed }: Evidence): Lint[] {

@@ -3,7 +3,7 @@
 // With nobody there, no timer runs and the pool is not read. Two observers: one for the map and the rates of each look,
 // and one for lints, which judge by what lasts over seconds.
 
-import type { Lint } from '../inspect/lints.js';
+import { type Lint, stalledWait } from '../inspect/lints.js';
 import type { Observer } from '../inspect/observer.js';
 import type { PageMap } from '../inspect/page-map.js';
 import type { ObservedPort, PoolSnapshot } from '../inspect/snapshot.js';
@@ -12,6 +12,7 @@ import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { type Holder, portName } from '../reports/holders.js';
 import { type Beside, NOTHING } from './beside.js';
+import { HeardStalls } from './heard-stalls.js';
 import { type Look, type PoolEvent, packMap } from './wire.js';
 
 const LOOK_MS = 250;
@@ -30,6 +31,7 @@ export class Watcher {
   readonly #observer: Observer;
   readonly #judge: Observer;
   readonly #askBeside: () => void;
+  readonly #stalls = new HeardStalls();
   readonly #clients = new Map<(json: string) => void, { isNew: boolean }>();
   #timer: Timer | undefined;
   #before: PoolSnapshot | null = null;
@@ -87,6 +89,9 @@ export class Watcher {
   /** Something that another thread saw. */
   happened(event: PoolEvent): void {
     this.#events = [...this.#events, event].slice(-EVENTS_MAX);
+    if (event.stall === undefined) return;
+    this.#stalls.hear(event.stall, this.#judge.snapshot());
+    this.#judgedMs = -Infinity;
   }
 
   readonly #tick = (): void => {
@@ -113,15 +118,17 @@ export class Watcher {
   #look(): Look {
     const snapshot = this.#observer.snapshot();
     this.#compare(snapshot);
+    if (this.#stalls.follow(snapshot)) this.#judgedMs = -Infinity;
     if (monotonicMs() - this.#judgedMs >= LINTS_MS) {
       this.#judgedMs = monotonicMs();
-      this.#lints = this.#judge.lints();
       this.#holders = this.#judge.holders();
+      this.#lints = this.#findings(snapshot);
       this.#askBeside();
     }
     const { leaks, ...descriptions } = this.#beside;
     return {
       ...snapshot,
+      ports: this.#stalls.portsOf(snapshot),
       provider: { ...snapshot.provider, ...descriptions },
       at: Date.now(),
       lints: this.#lints,
@@ -129,6 +136,19 @@ export class Watcher {
       leaks,
       events: this.#events,
     };
+  }
+
+  /** What the lints find, and the standstills that threads reported, which they may not see for a while. */
+  #findings(snapshot: PoolSnapshot): Lint[] {
+    const found = this.#judge.lints();
+    if (snapshot.state === 'destroyed') return found;
+    const heard = this.#stalls.waits(snapshot);
+    const isHeard = ({ name, portId }: Lint): boolean =>
+      name === 'stalled-wait' && heard.some(({ port }) => port.portId === portId);
+    return [
+      ...heard.map(({ port, wait }) => stalledWait(port, wait, this.#holders)),
+      ...found.filter((lint) => !isHeard(lint)),
+    ];
   }
 
   /** What has happened, by two snapshots. */

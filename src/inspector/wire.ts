@@ -9,6 +9,12 @@ import type { PoolSnapshot } from '../inspect/snapshot.js';
 import type { LeakReport } from '../leaks/report.js';
 import type { Holder } from '../reports/holders.js';
 
+/** A standstill that a thread reported: its port, and what it waits for, each with how long, ms. */
+export interface HeardStall {
+  readonly portId: number;
+  readonly waits: readonly { readonly what: string; readonly ms: number }[];
+}
+
 /** Something that happened to the pool between two frames. */
 export interface PoolEvent {
   /** When, by the wall clock, ms. */
@@ -16,6 +22,8 @@ export interface PoolEvent {
   readonly kind: 'attach' | 'leave' | 'reap' | 'set aside' | 'stall' | 'leak' | 'drop' | 'grow' | 'close';
   /** What happened, in a sentence. */
   readonly text: string;
+  /** Of a standstill. */
+  readonly stall?: HeardStall | undefined;
 }
 
 /** A map on its way. */

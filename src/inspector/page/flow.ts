@@ -226,7 +226,7 @@ function threadCard({ channels, pageCount }: Look, port: Look['ports'][number], 
     ];
   });
   const state = port.state === 'attached' ? '' : port.state;
-  const waits = wait === undefined ? '' : isStuck ? `waits ${span(wait.forMs)} for ${wait.what}` : 'idle';
+  const waits = wait === undefined ? '' : isStuck ? `waits at least ${span(wait.forMs)} for ${wait.what}` : 'idle';
   return {
     title: port.label === '' ? `port ${port.portId}` : port.label,
     note: [state, waits].filter((text) => text !== '').join(', '),

@@ -88,7 +88,7 @@ export class ThreadsView {
 
 /** Who waits for an entry has nothing to do, for however long. */
 function waitText({ forMs, what }: Port['waits'][number]): string {
-  return what.startsWith('an entry') ? what : `${what}, ${span(forMs)}`;
+  return what.startsWith('an entry') ? what : `${what}, at least ${span(forMs)}`;
 }
 
 /** Who has pages, and the stacks of what the serving thread holds. */

@@ -151,7 +151,9 @@ export class View {
     ].join(', ');
     this.#tile('Hand-offs', figures.handOffs, `${short(figures.handOffs)}/s`, inside);
     const waiting =
-      waits.length === 0 ? `${count(attached)} threads attached` : `${span(longest.forMs)} for ${longest.what}`;
+      waits.length === 0
+        ? `${count(attached)} threads attached`
+        : `at least ${span(longest.forMs)} for ${longest.what}`;
     this.#tile('Waiting', waits.length, count(waits.length), waiting, waits.length > 0);
     this.#tile('Findings', lints.length, count(lints.length), first?.name ?? 'nothing found', lints.length > 0);
   }
