@@ -67,10 +67,9 @@ function* each(view: Uint8Array, lengths: Uint32Array): Generator<Uint8Array, vo
   const { buffer } = view;
   let at = view.byteOffset;
   for (let i = 0; i < lengths.length; i++) {
-    const length = lengths[i] as number;
     // Half the time of subarray().
-    yield new Uint8Array(buffer, at, length);
-    at += length;
+    yield new Uint8Array(buffer, at, lengths[i]);
+    at += lengths[i] as number;
   }
 }
 
