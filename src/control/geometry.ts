@@ -161,7 +161,11 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
   const ownPages = source.isOwn ? plan.pageCount : 0;
   const unitsPerPageShift = Math.log2(pageBytes / unitBytes);
   const unitBits = unitBitsOf(pageCount, unitsPerPageShift);
-  const magazineCapacity = magazineCapacityOf(pageCount, maxPorts);
+  // The loaded magazines together have a quarter of the pages. In small pools that would be a page a port, and each
+  // further page in hand an exchange: there they have a few pages each, and together at most all of them.
+  const share = pageCount / maxPorts;
+  const floor = Math.min(share, pageCount / MAGAZINE_FLOOR_SHARES, MAGAZINE_CAPACITY_FLOOR);
+  const magazineCapacity = Math.floor(Math.min(Math.max(share / 4, floor, 1), MAGAZINE_CAPACITY_MAX));
   const unitCount = (pageCount + 1) * 2 ** unitsPerPageShift;
 
   const portsOffset = align(CONTROL_BASE + HEADER_BYTES, BLOCK_ALIGNMENT);
@@ -230,15 +234,6 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
     pagesOffset,
     totalBytes,
   };
-}
-
-/**
- * A quarter of the pages in all loaded magazines together. In small pools that would be a page a port, and each second
- * page that a thread takes would cost an exchange: there it may be up to all of them, in magazines of a few pages.
- */
-function magazineCapacityOf(pageCount: number, maxPorts: number): number {
-  const floor = Math.min(Math.floor(pageCount / Math.max(maxPorts, MAGAZINE_FLOOR_SHARES)), MAGAZINE_CAPACITY_FLOOR);
-  return Math.min(Math.max(Math.floor(pageCount / (4 * maxPorts)), floor, 1), MAGAZINE_CAPACITY_MAX);
 }
 
 /** Where page `page`, one of the pool's own memory, starts; pages are numbered from 1. */
