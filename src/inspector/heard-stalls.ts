@@ -5,7 +5,7 @@ import { titleOf } from '../control/geometry.js';
 import type { ObservedPort, ObservedWait, PoolSnapshot } from '../inspect/snapshot.js';
 import type { HeardStall } from './wire.js';
 
-/** A thread that is woken, finds nothing and goes on waiting has no wait for a moment: so many looks without it end it. */
+/** So many looks without a wait end it: a thread that is woken and finds nothing has none for a moment. */
 const LOOKS_WITHOUT = 2;
 
 interface HeardWait {
