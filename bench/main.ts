@@ -1,7 +1,7 @@
 // npm run bench: where the project's numbers come from. Measures, prints tables, writes a JSON file, and with --write
 // the documents made from it. With --group flow: what is measured of flow, and its budgets.
 
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { Command } from 'commander';
 import { planCalls } from './calls/lane.js';
 import { planContention } from './contention/lane.js';
@@ -11,15 +11,16 @@ import { planFlow } from './flow/lane.js';
 import { planHandoff } from './handoff/lane.js';
 import { type Flow, type Options, parseCommand } from './harness/command.js';
 import { resultsPath, writeResults } from './harness/files.js';
+import { appendHistory } from './harness/history.js';
 import { isolate } from './harness/isolate.js';
 import { type Family, selectRows } from './harness/lanes.js';
-import { describeMachine, headerLines } from './harness/machine.js';
+import { describeMachine, headerLines, loadRefusal } from './harness/machine.js';
 import { runFamilies } from './harness/progress.js';
 import type { Machine, Results } from './harness/results.js';
 import { legend, tablesOf } from './harness/table.js';
 import { startNative } from './native/native.js';
 import { planRecords } from './records/lane.js';
-import { judge } from './report/budgets.js';
+import { historyEntry, judge } from './report/budgets.js';
 import { gatherFacts } from './report/facts.js';
 import { flowBudgets, linesOf } from './report/flow-budgets.js';
 import { writeReport } from './report/generate.js';
@@ -49,6 +50,12 @@ function headOf({ settings }: Options, machine: Machine): Omit<Results, 'rows' |
   const head = { format: 1 as const, date: new Date().toISOString().slice(0, 10), machine, settings };
   for (const line of headerLines(head)) console.log(line);
   return head;
+}
+
+/** The documents stand on what a reference run says: it wants the machine for itself. */
+function requireQuiet({ isWriting, settings }: Options): void {
+  const refusal = isWriting && settings.profile === 'full' ? loadRefusal(loadavg()[0] as number) : null;
+  if (refusal !== null) new Command().error(refusal);
 }
 
 function refuseText(text: string): never {
@@ -81,6 +88,7 @@ async function main(): Promise<void> {
   if (options.isolation !== null) return isolate(options.text, options.isolation);
   const { flow, settings } = options;
   if (flow !== null) return measureFlow(options, flow);
+  requireQuiet(options);
   const native = await startNative(cpus().length);
   const where: Where = { isNode: true, isQuick: settings.profile === 'quick', native: native.lane };
   const families = selectRows(planAll(where), options.text);
@@ -100,7 +108,9 @@ async function main(): Promise<void> {
   writeResults(path, results);
   console.log(tablesOf(rows));
   console.log(`\n${legend}\n${results.seconds} s; ${path}`);
-  if (options.isWriting) writeReport(options);
+  if (!options.isWriting) return;
+  if (settings.profile === 'full') appendHistory(options.resultsFolder, historyEntry(results));
+  writeReport(options);
 }
 
 await main();

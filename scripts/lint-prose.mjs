@@ -18,6 +18,7 @@ const SHORT = /\b(?:e\.g|i\.e|etc|vs|approx|No)\.$/;
 /** Made from other documents, which are checked in its place. */
 const MADE = new Map([
   ['docs/performance.md', ['bench/report/performance.template.md', 'bench/report/explanations.md']],
+  ['docs/performance-tables.md', ['bench/report/performance-tables.template.md']],
 ]);
 
 /** The documents that people write. */

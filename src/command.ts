@@ -1,10 +1,13 @@
 #!/usr/bin/env node
-// `npx pagepool doctor | demo | top`: the command of the package, not a module to import.
+// `npx pagepool doctor | demo | top | --version`: the command of the package, not a module to import.
 //
 // Ends with 2 when it was called wrongly. Each part is loaded when it is wanted: doctor runs where Node's threads and
 // servers are not to be had.
 
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ABI_VERSION } from '../assembly/layout.js';
 
 const USAGE = `Usage: pagepool doctor [--json]
        pagepool demo [--port N] [--kill SECONDS]
@@ -14,11 +17,12 @@ doctor   tries what this runtime allows, and what its APIs do with views on shar
 demo     a pool at work in four threads, and a page in the browser that shows it
 top      the same as that page, in the terminal; URL is what serveInspector, or the demo, printed
 
-  --json   doctor: the same as one JSON object, for programs
-  --port   demo: the page's port; a free one if not given
-  --kill   demo: kill a thread every so many seconds
-  --once   top: print one look and end
-  --help   this text`;
+  --json      doctor: the same as one JSON object, for programs
+  --port      demo: the page's port; a free one if not given
+  --kill      demo: kill a thread every so many seconds
+  --once      top: print one look and end
+  --help      this text
+  --version   of pagepool, of its pools' layout (threads of one pool have the same), and of the runtime`;
 
 const OPTIONS = {
   json: { type: 'boolean' },
@@ -26,6 +30,7 @@ const OPTIONS = {
   kill: { type: 'string' },
   once: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
 } as const;
 
 function refuse(text: string): never {
@@ -39,6 +44,13 @@ function parse() {
   } catch (error) {
     return refuse((error as Error).message);
   }
+}
+
+/** What a report of a fault has to name. */
+function versions(): string {
+  const folder = dirname(realpathSync(process.argv[1] as string));
+  const { version } = JSON.parse(readFileSync(join(folder, '../package.json'), 'utf8'));
+  return `pagepool ${version}, ABI ${ABI_VERSION}, Node ${process.versions.node}, V8 ${process.versions.v8}`;
 }
 
 /** A number of the command line. */
@@ -55,8 +67,12 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
+  if (values.version === true) {
+    console.log(versions());
+    return 0;
+  }
   const [command, ...others] = positionals;
-  const { help: _, ...given } = values;
+  const { help: _, version: __, ...given } = values;
   const wrong = (...taken: string[]): string | undefined => Object.keys(given).find((name) => !taken.includes(name));
   const requireOptions = (...taken: string[]): void => {
     const name = wrong(...taken);

@@ -18,6 +18,16 @@ export function describeMachine(native: string): Machine {
   };
 }
 
+/** The load average, of one minute, above which no reference run begins. */
+const LOAD_MAX = 0.5;
+
+/** Why a reference run does not begin at this load average; null where it may. */
+export function loadRefusal(load: number): string | null {
+  if (load <= LOAD_MAX) return null;
+  const found = `the load average is ${load.toFixed(2)}`;
+  return `--write failed: ${found} (expected at most ${LOAD_MAX}); wait until nothing else runs on this machine`;
+}
+
 /** The commit of the working tree, where there is one. */
 function commit(): string {
   try {

@@ -1,10 +1,11 @@
-// Makes docs/performance.md and its plots from results and the template beside this file. The same results give the
-// same text.
+// Makes docs/performance.md, its tables and its plots from results and the templates beside this file. The same results
+// give the same text.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FULL } from '../harness/command.js';
 import { readResults, resultsPath } from '../harness/files.js';
+import { type HistoryEntry, readHistory } from '../harness/history.js';
 import type { GroupId, Results } from '../harness/results.js';
 import { judge } from './budgets.js';
 import { engineLossesOf, lossesOf } from './losses.js';
@@ -24,22 +25,32 @@ import { growthTable, handoffTables } from './tables-by-size.js';
 const SOURCES = 'bench/report';
 export const BROWSERS = ['chromium', 'firefox'] as const;
 
-/** The document and its plots, by their paths below the folder of documents. */
-export function generate(node: Results, browsers: readonly Results[]): Map<string, string> {
-  const plots = plotsOf(node);
+/** The page that a reader finishes, and the one where all tables are. */
+const PAGES = ['performance', 'performance-tables'] as const;
+
+/** The documents and their plots, by their paths below the folder of documents. */
+export function generate(
+  node: Results,
+  browsers: readonly Results[],
+  history: readonly HistoryEntry[],
+): Map<string, string> {
+  const plots = plotsOf(node, history);
   const documents = new Map(plots.map(([name, svg]) => [`plots/${name}.svg`, `${svg}\n`]));
-  const template = readFileSync(join(SOURCES, 'performance.template.md'), 'utf8');
   const parts = partsOf(node, browsers, new Set(plots.map(([name]) => name)));
   const used = new Set<string>();
-  const text = template.replace(/^\{\{(.+?)\}\}$/gm, (_, name: string) => {
-    const part = parts.get(name);
-    if (part === undefined) throw new Error(`{{${name}}} (expected one of: ${[...parts.keys()].join(', ')})`);
-    used.add(name);
-    return part;
-  });
+  for (const page of PAGES) {
+    const template = readFileSync(join(SOURCES, `${page}.template.md`), 'utf8');
+    const text = template.replace(/^\{\{(.+?)\}\}$/gm, (_, name: string) => {
+      const part = parts.get(name);
+      if (part === undefined) throw new Error(`{{${name}}} (expected one of: ${[...parts.keys()].join(', ')})`);
+      used.add(name);
+      return part;
+    });
+    documents.set(`${page}.md`, text);
+  }
   const unused = [...parts.keys()].filter((name) => !used.has(name));
-  if (unused.length > 0) throw new Error(`the template leaves out ${unused.join(', ')}`);
-  return documents.set('performance.md', text);
+  if (unused.length > 0) throw new Error(`the templates leave out ${unused.join(', ')}`);
+  return documents;
 }
 
 /** Everything that the template may name. */
@@ -62,6 +73,7 @@ function partsOf(node: Results, browsers: readonly Results[], plots: ReadonlySet
     ...tables(['baseline', 'memory', 'fast', 'ring', 'channel', 'slow', 'fragment', 'provider', 'garbage'], rowTable),
     ...tables(['handoff-rate', 'handoff-latency'], handoffTables),
     ...tables(['contention', 'pages', 'ports', 'page-bytes'], growthTable),
+    ['plot history', plot('history', 'How far each reference run was from the bars')],
     ['plot operations', plot('operations', 'Nanoseconds of the operations of one thread')],
     ['plot handoff-rate', plot('handoff-rate', 'Nanoseconds a message against its size')],
     ['plot handoff-latency', plot('handoff-latency', 'Nanoseconds of a round trip against its size')],
@@ -96,11 +108,11 @@ export function writeReport(options: { resultsFolder: string; docsFolder: string
   const browsers = BROWSERS.map((browser) => resultsPath(resultsFolder, `${name}-${browser}`))
     .filter((path) => existsSync(path))
     .map(readResults);
-  for (const [path, text] of generate(node, browsers)) {
+  for (const [path, text] of generate(node, browsers, readHistory(resultsFolder))) {
     mkdirSync(join(docsFolder, 'plots'), { recursive: true });
     writeFileSync(join(docsFolder, path), text);
   }
-  console.log(`written: ${join(docsFolder, 'performance.md')}`);
+  console.log(`written: ${PAGES.map((page) => join(docsFolder, `${page}.md`)).join(', ')}`);
   const explained = readExplanations();
   const missed = judge(node).filter(({ id, verdict }) => verdict === 'missed' && !explained.has(id));
   if (missed.length > 0) console.log(`missed and not explained: ${missed.map(({ id }) => id).join(', ')}`);

@@ -17,7 +17,7 @@ const LOCKED: readonly [operation: string, budget: string, functions: readonly s
   ['allocFragment, page open', '0', ['allocFragment']],
   ['release of a fragment while others live', '1', ['assembly/refcount/releaseShared']],
   ['retain', '2', ['retain']],
-  ['release of a fragment held twice', '2', ['assembly/refcount/releaseSlow']],
+  ['release of a fragment held twice', '2', ['assembly/refcount/releaseChecked']],
   ['refill of a magazine', '2', ['assembly/ring/ringPop']],
   ['flush of a magazine', '2', ['assembly/ring/ringPush']],
   ['channel send + receive, single', '4', ['send', 'receiveBurst']],

@@ -45,12 +45,6 @@ export function ratioOfRounds(
   return ratios.length === 0 || ratios.some(Number.isNaN) ? undefined : medianOf(ratios);
 }
 
-/** `a - b`, the median over the rounds. */
-export function differenceBetween(results: Results, a: Source, b: Source): number | undefined {
-  const [x, y] = [findVariant(results, ...a), findVariant(results, ...b)];
-  return x && y && medianOf(pairs(x.rounds, y.rounds).map(([p, q]) => p.median - q.median));
-}
-
 /** The variants of pagepool begin with their engine's name. */
 export const isPagepool = (name: string) => /^(?:wasm|typescript)\b/.test(name);
 export const isWasm = (name: string) => /^wasm\b/.test(name);

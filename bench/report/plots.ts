@@ -2,8 +2,10 @@
 
 import * as echarts from 'echarts';
 import { sizeName } from '../harness/format.js';
+import type { HistoryEntry } from '../harness/history.js';
 import type { GroupId, Results, RowResult } from '../harness/results.js';
 import { summaryOf } from '../harness/statistics.js';
+import { type Budget, budgets } from './budgets.js';
 
 const WIDTH = 960;
 const COLOURS = [
@@ -24,9 +26,10 @@ const COLOURS = [
 /** A name and its SVG. */
 export type Plot = readonly [name: string, svg: string];
 
-export function plotsOf(results: Results): Plot[] {
+export function plotsOf(results: Results, history: readonly HistoryEntry[]): Plot[] {
   const plots: (Plot | undefined)[] = [
     operations(results),
+    historyLines(history),
     lines(results, {
       name: 'handoff-rate',
       group: 'handoff-rate',
@@ -157,6 +160,38 @@ function lines({ rows }: Results, plot: LinePlot): Plot | undefined {
           };
         }),
       ),
+    }),
+  ];
+}
+
+const HISTORY_TITLE = 'Budgets of time over the reference runs: what was measured, divided by the bar (below 1 is met)';
+/** A ratio whose bar asks for at least as much is turned round: below 1 is met in all lines. */
+const overBar = ({ bar, isFloor = false }: Budget, value: number): number => (isFloor ? bar / value : value / bar);
+
+/** A line a budget: how far each run was from its bar. */
+function historyLines(history: readonly HistoryEntry[]): Plot | undefined {
+  const shown = budgets.filter(({ id, unit }) => unit === '×' && history.some(({ measured }) => id in measured));
+  if (shown.length === 0) return undefined;
+  const rows = Math.ceil(shown.length / 4);
+  return [
+    'history',
+    draw(HISTORY_TITLE, 340 + 24 * rows, {
+      title: { text: HISTORY_TITLE, left: 'center', top: 6, textStyle: { fontSize: 15 } },
+      legend: { bottom: 4, data: shown.map(({ id }) => id), textStyle: { fontSize: 11 } },
+      grid: { left: 60, right: 40, top: 50, height: 220 },
+      xAxis: { type: 'category', data: history.map(({ commit, date }) => `${date}\n${commit.slice(0, 7)}`) },
+      yAxis: { type: 'log', name: 'of the bar' },
+      series: shown.map((budget, i) => ({
+        type: 'line' as const,
+        name: budget.id,
+        color: COLOURS[i % COLOURS.length] as string,
+        symbolSize: 6,
+        markLine: i > 0 ? undefined : { silent: true, symbol: 'none', data: [{ yAxis: 1 }], label: { show: false } },
+        data: history.map(({ measured }) => {
+          const value = measured[budget.id];
+          return value === undefined ? null : Number(overBar(budget, value).toPrecision(3));
+        }),
+      })),
     }),
   ];
 }

@@ -37,7 +37,8 @@ export const fastRows: readonly Row[] = [
     per: 'page',
     repeat: REPEAT,
     pool: MANY_PAGES,
-    natives: { 'DPDK rte_mempool': 'mempool-bulk' },
+    note: 'DPDK rte_mempool: as many gets and then as many puts, one at a time. Bulk: one call each way.',
+    natives: { 'DPDK rte_mempool': 'mempool-held', 'DPDK rte_mempool, bulk': 'mempool-bulk' },
     engine: (pool) => burstsOn(pool, pool.words(BURST)),
   },
   {

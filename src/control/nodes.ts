@@ -259,14 +259,17 @@ export function pendingEntries(memory: PoolMemory, geometry: Geometry, channel: 
 }
 
 /** The ports whose threads wait for an event. */
-export function waitingPorts({ memory, geometry }: SharedWords, event: number): number[] {
+export function waitingPorts(words: SharedWords, event: number): number[] {
   const ports: number[] = [];
-  for (let id = 0; id < geometry.maxPorts; id++) {
-    const bits = event + ((id >>> 5) << 2);
-    const waiters = loadWord(memory, bits + EVENT_ONE_OFFSET) | loadWord(memory, bits + EVENT_SEVERAL_OFFSET);
-    if (((waiters >>> (id & 31)) & 1) !== 0) ports.push(id);
-  }
+  for (let id = 0; id < words.geometry.maxPorts; id++) if (isWaiting(words, event, id)) ports.push(id);
   return ports;
+}
+
+/** Whether port `id` waits at the event. */
+export function isWaiting({ memory }: SharedWords, event: number, id: number): boolean {
+  const bits = event + ((id >>> 5) << 2);
+  const waiters = loadWord(memory, bits + EVENT_ONE_OFFSET) | loadWord(memory, bits + EVENT_SEVERAL_OFFSET);
+  return ((waiters >>> (id & 31)) & 1) !== 0;
 }
 
 /** How many threads wait at a channel. */

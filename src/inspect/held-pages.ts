@@ -4,6 +4,7 @@
 // and the port that has it. Read plainly: a wrong guess of a moment is right the next time.
 
 import type { SharedWords } from '../control/claims.js';
+import { USED } from './page-map.js';
 import type { PoolSnapshot } from './snapshot.js';
 
 const OWNER_SHIFT = 16;
@@ -13,7 +14,7 @@ const READING_SHIFT = 24;
 export class HeldPages {
   readonly #words: SharedWords;
   /** Of each page: generation, owner, and the number of the reading that found it held last, modulo 255, from 1 on. */
-  readonly #marks: Uint32Array;
+  readonly #marks: Int32Array;
   /** When the page was first seen in these hands, ms. */
   readonly #sinceMs: Float64Array;
   /** From 1 on: a mark of 0 is of no reading. */
@@ -22,12 +23,12 @@ export class HeldPages {
   constructor(words: SharedWords) {
     const { pageCount } = words.geometry;
     this.#words = words;
-    this.#marks = new Uint32Array(pageCount);
+    this.#marks = new Int32Array(pageCount);
     this.#sinceMs = new Float64Array(pageCount);
   }
 
-  /** Takes in a reading, and the pages that are held in it. */
-  follow({ atMs, map: { owners } }: Pick<PoolSnapshot, 'atMs' | 'map'>, used: Uint32Array): void {
+  /** Takes in a reading. */
+  follow({ atMs, map: { owners, places } }: Pick<PoolSnapshot, 'atMs' | 'map'>): void {
     const { geometry, memory } = this.#words;
     const { unitsPerPageShift } = geometry;
     const { u32 } = memory;
@@ -36,12 +37,12 @@ export class HeldPages {
     const before = this.#reading << READING_SHIFT;
     this.#reading = (this.#reading % 255) + 1;
     const now = this.#reading << READING_SHIFT;
-    for (let n = 0; n < used.length; n++) {
-      const page = used[n] as number;
-      const generation = (u32[first + (page << unitsPerPageShift)] as number) >>> 16;
-      const hands = ((owners[page - 1] as number) << OWNER_SHIFT) | generation;
-      if (marks[page - 1] !== (before | hands) >>> 0) sinceMs[page - 1] = atMs;
-      marks[page - 1] = now | hands;
+    for (let i = 0; i < places.length; i++) {
+      if (places[i] !== USED) continue;
+      const generation = (u32[first + ((i + 1) << unitsPerPageShift)] as number) >>> 16;
+      const hands = ((owners[i] as number) << OWNER_SHIFT) | generation;
+      if (marks[i] !== (before | hands)) sinceMs[i] = atMs;
+      marks[i] = now | hands;
     }
   }
 

@@ -45,8 +45,6 @@ export class Observer {
   readonly #observed: Observed;
   readonly #held: HeldPages;
   readonly #missing: MissingPages;
-  /** For the pages that are held: made once, as a look every so often would make much garbage. */
-  readonly #room: Uint32Array;
   #history: PoolSnapshot[] = [];
   /** Since when each wait was seen. */
   #waits = new Map<string, number>();
@@ -56,7 +54,6 @@ export class Observer {
     this.#observed = observed;
     this.#held = new HeldPages(observed);
     this.#missing = new MissingPages(observed);
-    this.#room = new Uint32Array(observed.geometry.pageCount);
   }
 
   /** The pool's name. */
@@ -78,9 +75,9 @@ export class Observer {
       waits.set(key, first);
       return now - first;
     };
-    const { snapshot: reading, used } = readPool(this.#observed, since, this.#missing, this.#room);
+    const reading = readPool(this.#observed, since, this.#missing);
     this.#waits = waits;
-    this.#held.follow(reading, used);
+    this.#held.follow(reading);
     const snapshot = { ...reading, rates: before === undefined ? null : ratesBetween(before, reading) };
     this.#history = [...this.#history, snapshot].slice(-HISTORY);
     return snapshot;

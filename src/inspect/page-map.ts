@@ -84,8 +84,6 @@ export interface CountedMap extends PageMap {
   readonly byPlace: Uint32Array;
   /** Pages that are `used`, by their owners. */
   readonly heldBy: Uint32Array;
-  /** The pages that are `used`, in no order. */
-  readonly used: Uint32Array;
   /** The pages that nobody was found to have. */
   readonly missing: readonly number[];
 }
@@ -106,22 +104,20 @@ const RESERVE = code('reserve');
 const RETIRED = code('retired');
 const RING = code('ring');
 const TOKEN = code('token');
-const USED = code('used');
+export const USED: number = code('used');
 
-/**
- * Reads where every page is.
- *
- * @param used room for the pages that are `used`: as many as the pool has
- */
-export function mapPages(words: SharedWords, used: Uint32Array): CountedMap {
+/** Reads where every page is. */
+export function mapPages(words: SharedWords): CountedMap {
   const { memory, geometry } = words;
   const { channels, maxPorts, pageCount, ring } = geometry;
-  const places = new Uint8Array(pageCount);
-  const owners = new Uint8Array(pageCount).fill(NOBODY);
+  // With a byte for page 0, which is none, and an even length: two pages, as a row has them, are one 16-bit word.
+  const placePairs = new Uint16Array((pageCount >>> 1) + 1);
+  const ownerPairs = new Uint16Array(placePairs.length).fill(pairOf(NOBODY));
+  const places = new Uint8Array(placePairs.buffer, 1, pageCount);
+  const owners = new Uint8Array(ownerPairs.buffer, 1, pageCount);
   const byPlace = new Uint32Array(PLACES.length);
   const heldBy = new Uint32Array(NOBODY + 1);
   mapHomes(words, places, byPlace);
-  let usedPages = 0;
   const put = (page: number, place: number, owner: number): void => {
     if (page < 1 || page > pageCount || places[page - 1] !== NOT_FOUND) return;
     places[page - 1] = place;
@@ -139,11 +135,10 @@ export function mapPages(words: SharedWords, used: Uint32Array): CountedMap {
   }
   for (let id = 0; id < maxPorts; id++) {
     if ((claimOf(memory, geometry, id) & CLAIM_STATE_MASK) === CLAIM_FREE) continue;
-    const before = usedPages;
-    usedPages = mapRow(words, id, { places, owners, used }, before);
-    heldBy[id] = usedPages - before;
+    const pages = mapRow(words, id, placePairs, ownerPairs);
+    heldBy[id] = pages;
+    byPlace[USED] = (byPlace[USED] as number) + pages;
   }
-  byPlace[USED] = usedPages;
   const putHandle = (handle: number, place: number, owner: number): void =>
     put(pageOfHandle(words, handle), place, owner);
   channels.forEach((channel, index) => {
@@ -169,7 +164,7 @@ export function mapPages(words: SharedWords, used: Uint32Array): CountedMap {
     i = places.indexOf(NOT_FOUND, i);
     missing.push(i + 1);
   }
-  return { places, owners, byPlace, heldBy, used: used.subarray(0, usedPages), missing };
+  return { places, owners, byPlace, heldBy, missing };
 }
 
 /** What the descriptors say: pages in circulation are nobody's so far. */
@@ -178,52 +173,62 @@ function mapHomes({ memory, geometry }: SharedWords, places: Uint8Array, byPlace
   const step = (1 << DESCRIPTOR_SHIFT) >>> 2;
   const firstOfReserve = geometry.pageCount - geometry.reservePages;
   let index = ((geometry.descriptorsOffset + DESCRIPTOR_HOME_OFFSET) >>> 2) + step;
-  // Neighbours are mostly in the same place: they are counted together.
-  let [run, runStart] = [NOT_FOUND, 0];
+  places.fill(NOT_FOUND);
+  let fresh = 0;
   for (let i = 0; i < places.length; i++, index += step) {
     const state = (u32[index] as number) & HOME_STATE_MASK;
-    let place = NOT_FOUND;
-    if (state === HOME_LEFT) place = PINNED;
-    else if (state !== HOME_HELD) {
-      if (i >= firstOfReserve) place = RESERVE;
-      else if (state === HOME_FRESH) place = FRESH;
-      else place = state === HOME_RETIRED ? RETIRED : PROVIDER;
+    if (state === HOME_HELD) continue;
+    if (state === HOME_FRESH && i < firstOfReserve) {
+      places[i] = FRESH;
+      fresh++;
+      continue;
     }
+    let place = RESERVE;
+    if (state === HOME_LEFT) place = PINNED;
+    else if (i < firstOfReserve) place = state === HOME_RETIRED ? RETIRED : PROVIDER;
     places[i] = place;
-    if (place === run) continue;
-    byPlace[run] = (byPlace[run] as number) + i - runStart;
-    [run, runStart] = [place, i];
+    byPlace[place] = (byPlace[place] as number) + 1;
   }
-  byPlace[run] = (byPlace[run] as number) + places.length - runStart;
+  byPlace[FRESH] = fresh;
+}
+
+/** The same in both halves of a word. */
+function pairOf(byte: number): number {
+  return byte * 0x101;
 }
 
 /**
- * The pages on which port `id` has references: two of its 16-bit words at a time, most of which are 0. Appends them to
- * `used`, which has `usedPages` so far, and returns how many it has then.
+ * The pages on which port `id` has references, and that are in no place so far: two of its 16-bit words at a time,
+ * most of which are both 0, or neither. Returns how many they are.
  */
 function mapRow(
   { memory, geometry }: SharedWords,
   id: number,
-  { owners, places, used }: Pick<CountedMap, 'owners' | 'places' | 'used'>,
-  usedPages: number,
+  placePairs: Uint16Array,
+  ownerPairs: Uint16Array,
 ): number {
   const { u32 } = memory;
   // Rows are as long as a multiple of 64 bytes, and begin at page 0, which is none.
   const first = rowIndex(geometry, id, 0) >>> 1;
-  const pairs = geometry.pageCount >>> 1;
-  for (let pair = 0; pair <= pairs; pair++) {
+  const [notFound, used, owner] = [pairOf(NOT_FOUND), pairOf(USED), pairOf(id)];
+  let pages = 0;
+  for (let pair = 0; pair < placePairs.length; pair++) {
     const counts = u32[first + pair] as number;
     if (counts === 0) continue;
-    for (let half = 0; half < 2; half++) {
-      const page = 2 * pair + half;
-      const isCounted = ((counts >>> (16 * half)) & 0xffff) !== 0;
-      if (!isCounted || places[page - 1] !== NOT_FOUND) continue;
-      places[page - 1] = USED;
-      owners[page - 1] = id;
-      used[usedPages++] = page;
+    const place = placePairs[pair] as number;
+    // Which bytes become this port's.
+    let mask = (counts & 0xffff) === 0 ? 0xff00 : 0xffff;
+    if (counts >>> 16 === 0) mask &= 0xff;
+    if (place !== notFound) {
+      if ((place & 0xff) !== NOT_FOUND) mask &= 0xff00;
+      if (place >>> 8 !== NOT_FOUND) mask &= 0xff;
+      if (mask === 0) continue;
     }
+    placePairs[pair] = (place & ~mask) | (used & mask);
+    ownerPairs[pair] = ((ownerPairs[pair] as number) & ~mask) | (owner & mask);
+    pages += mask === 0xffff ? 2 : 1;
   }
-  return usedPages;
+  return pages;
 }
 
 /** Answers that wait to be collected, each in a slot of the port that asked. */

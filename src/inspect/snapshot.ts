@@ -25,7 +25,7 @@ import {
 import { claimOf, reaperOf, type SharedWords, threadOf } from '../control/claims.js';
 import { digestOf } from '../control/digest.js';
 import { titleOf } from '../control/geometry.js';
-import { laneOffset, loadWord, waitingPorts } from '../control/nodes.js';
+import { isWaiting, laneOffset, loadWord } from '../control/nodes.js';
 import { ownerState } from '../control/owner.js';
 import { portOffset } from '../control/places.js';
 import { inflight, poolState } from '../control/state.js';
@@ -143,34 +143,26 @@ export interface Observed extends SharedWords {
   readonly describe?: (() => Pick<ObservedProvider, 'description' | 'reserve'>) | undefined;
 }
 
-/** A reading, and the pages that are held. */
-export interface Reading {
-  readonly snapshot: Omit<PoolSnapshot, 'rates'>;
-  readonly used: Uint32Array;
-}
-
 /** Since when something has been so, as this observer has seen it. */
 export type Since = (key: string) => number;
 
-/**
- * Reads everything but the rates, which need two readings.
- *
- * @param room for the pages that are held: as many as the pool has; it is written anew by each reading
- */
-export function readPool(observed: Observed, since: Since, missing: MissingPages, room: Uint32Array): Reading {
+/** Reads everything but the rates, which need two readings. */
+export function readPool(observed: Observed, since: Since, missing: MissingPages): Omit<PoolSnapshot, 'rates'> {
   const { geometry, memory, name } = observed;
   const atMs = monotonicMs();
   const hasRested = watchRest(observed);
-  const { byPlace, heldBy, used, missing: pages, ...map } = mapPages(observed, room);
+  const { byPlace, heldBy, missing: pages, ...map } = mapPages(observed);
   const totals = new Float64Array(COUNTER_COUNT);
-  const ports = Array.from({ length: geometry.maxPorts }, (_, id) => observePort(observed, id, totals, since));
+  const ports = Array.from({ length: geometry.maxPorts }, (_, id) =>
+    observePort(observed, id, heldBy[id] as number, totals, since),
+  );
   const sum = (pick: (port: ObservedPort) => number): number =>
     ports.reduce((before, port) => (before + pick(port)) >>> 0, 0);
   const channels = geometry.channels.filter(({ isCalls }) => !isCalls).map((channel) => readChannel(observed, channel));
   const calls = readCalls(observed);
   const { hasMoved, isInStep } = hasRested();
   missing.follow(pages, { isStill: !hasMoved && !isInStep, byPlace, places: map.places });
-  const snapshot = {
+  return {
     name,
     state: stateName(poolState(memory)),
     atMs,
@@ -185,14 +177,13 @@ export function readPool(observed: Observed, since: Since, missing: MissingPages
       sum(({ hold }) => hold),
       sum(({ release }) => release),
     ),
-    ports: ports.map((port) => ({ ...port, held: heldBy[port.portId] as number })),
+    ports,
     channels,
     calls,
     provider: observeProvider(observed, ports),
     hasMoved,
     readMs: monotonicMs() - atMs,
   };
-  return { snapshot, used };
 }
 
 function observeProvider(observed: Observed, ports: readonly ObservedPort[]): ObservedProvider {
@@ -237,7 +228,7 @@ function movement({ geometry, memory }: SharedWords): number {
   ]);
 }
 
-function observePort(words: SharedWords, id: number, totals: Float64Array, since: Since): ObservedPort {
+function observePort(words: SharedWords, id: number, held: number, totals: Float64Array, since: Since): ObservedPort {
   const { geometry, memory } = words;
   const claim = claimOf(memory, geometry, id);
   const block = portOffset(geometry, id);
@@ -245,12 +236,28 @@ function observePort(words: SharedWords, id: number, totals: Float64Array, since
   const thread = threadOf(memory, geometry, id, claim);
   const isFree = claimState === CLAIM_FREE;
   const whats = isFree ? [] : waitsOf(words, id);
+  // Field by field: a spread of so many makes a slow object, which costs each port five microseconds a look.
+  const { alloc, cached, hold, isClaimed, label, recycle, rejected, release, repaired, suspect } = readPort(
+    words,
+    id,
+    totals,
+  );
   return {
-    ...readPort(words, id, totals),
+    portId: id,
+    label,
+    isClaimed,
+    cached,
+    alloc,
+    recycle,
+    hold,
+    release,
+    rejected,
+    repaired,
+    suspect,
     state: claimName(claimState),
     reaper: claimState === CLAIM_REAPING ? reaperOf(claim) : null,
     thread: thread === 0 || isFree ? null : thread - 1,
-    held: 0,
+    held,
     wanted: isFree ? 0 : loadWord(memory, block + PORT_WANT_OFFSET),
     isInStep: isPortInStep(words, id),
     lanes: geometry.channels
@@ -271,7 +278,7 @@ function claimName(state: number): ObservedPort['state'] {
 
 /** What a port waits for, by the bits that it has set. */
 function waitsOf(words: SharedWords, id: number): string[] {
-  const isAt = (event: number): boolean => waitingPorts(words, event).includes(id);
+  const isAt = (event: number): boolean => isWaiting(words, event, id);
   return [
     ...(isAt(CONTROL_BASE + HEADER_FREED_OFFSET) ? ['a page'] : []),
     ...words.geometry.channels.flatMap((channel) => [

@@ -292,19 +292,29 @@ export function readChannel(words: SharedWords, channel: ChannelGeometry): Chann
 /** One port's part; its counters are added to `totals`. */
 export function readPort({ memory, geometry }: SharedWords, id: number, totals: Float64Array): PortStats {
   const block = portOffset(geometry, id);
-  const counters = Float64Array.from({ length: COUNTER_COUNT }, (_, i) => counterAt(memory, block, i << 3));
-  for (const [i, count] of counters.entries()) totals[i] = (totals[i] as number) + count;
+  // Without an iterator and without a spread: an observer reads every port each time it looks.
+  const counters = new Float64Array(COUNTER_COUNT);
+  for (let i = 0; i < COUNTER_COUNT; i++) {
+    const count = counterAt(memory, block, i << 3);
+    counters[i] = count;
+    totals[i] = (totals[i] as number) + count;
+  }
   const isClaimed = (claimOf(memory, geometry, id) & CLAIM_STATE_MASK) !== CLAIM_FREE;
+  const hold = loadWord(memory, block + PORT_HOLD_OFFSET);
+  const release = loadWord(memory, block + PORT_RELEASE_OFFSET);
+  const { alloc, recycle, rejected, repaired, suspect } = counterStats(counters, hold, release);
   return {
     portId: id,
     label: isClaimed ? readLabel(memory, geometry, id) : '',
     isClaimed,
     cached: cachedPages(memory, geometry, id),
-    ...counterStats(
-      counters,
-      loadWord(memory, block + PORT_HOLD_OFFSET),
-      loadWord(memory, block + PORT_RELEASE_OFFSET),
-    ),
+    alloc,
+    recycle,
+    hold,
+    release,
+    rejected,
+    repaired,
+    suspect,
   };
 }
 

@@ -3,8 +3,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ABI_VERSION } from '../../assembly/layout.js';
 import { orHung, until } from '../support/waiting.js';
 
 const built = (file: string): string => fileURLToPath(new URL(`../../build/${file}`, import.meta.url));
@@ -107,6 +109,15 @@ describe('a program with an inspector', () => {
 });
 
 describe('the commands', () => {
+  it('say their versions, which a report of a fault names', async () => {
+    const program = start(built('command.js'), '--version');
+    expect([await orHung(program.end, '--version'), program.errors()]).toEqual([0, '']);
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(program.printed().trim()).toBe(
+      `pagepool ${version}, ABI ${ABI_VERSION}, Node ${process.versions.node}, V8 ${process.versions.v8}`,
+    );
+  });
+
   it('demo shows four threads at work, kills one and starts it anew, and ends in order; top shows it', async () => {
     const demo = start(built('command.js'), 'demo', '--kill', '1');
     const address = await demo.address();
