@@ -17,12 +17,14 @@ import {
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
 import type { SharedWords } from '../control/claims.js';
-import { titleOf } from '../control/geometry.js';
+import { type ChannelGeometry, titleOf } from '../control/geometry.js';
 import { filledNodes, loadWord, nodeOffset } from '../control/nodes.js';
 import { descriptorAt } from '../control/places.js';
 import { requireMilliseconds, requireRecord } from '../errors.js';
 import { type Holder, portName } from '../reports/holders.js';
+import { remedyForCalls } from '../reports/servers.js';
 import { STALL_MS } from '../reports/stall.js';
+import type { CallsStats } from '../reports/stats.js';
 import type { HeldPages } from './held-pages.js';
 import type { Observed, ObservedPort, PoolSnapshot } from './snapshot.js';
 
@@ -39,6 +41,7 @@ export const LINTS = [
   'lagging-owner',
   'slow-consumer',
   'many-ports-few-pages',
+  'unserved-calls',
 ] as const;
 
 /** The name of a lint. */
@@ -117,6 +120,7 @@ export function lintsOf(given: Omit<Evidence, 'last'>): Lint[] {
     laggingOwner,
     slowConsumers,
     manyPortsFewPages,
+    unservedCalls,
   ].flatMap((find) => find(evidence));
 }
 
@@ -145,14 +149,15 @@ function stalledWaits({ holders: find, last, stallMs }: Evidence): Lint[] {
     name: 'stalled-wait',
     what: `${nameOf(port)} has waited for ${what} for ${(forMs / 1000).toFixed(1)} s; ${holders.join('; ')}`,
     remedy: what.startsWith('room')
-      ? 'receive from that channel, and watch() the threads that do: a dead one receives nothing'
+      ? 'receive there, and watch() the threads that do: a dead one receives nothing'
       : 'release what is held, reap dead threads, or create the pool with more pages',
     portId: port.portId,
   }));
 }
 
 function queuesCanHoldAll({ last, observed }: Evidence): Lint[] {
-  const { channels } = observed.geometry;
+  // Calls answer in the pages that they have: a server needs none.
+  const channels = observed.geometry.channels.filter(({ isCalls }) => !isCalls);
   const entries = channels.reduce((sum, { capacity }) => sum + capacity, 0);
   if (channels.length === 0 || entries < last.pageCount) return [];
   const each = Math.max(1, Math.floor(last.pageCount / (2 * channels.length)));
@@ -167,6 +172,27 @@ function queuesCanHoldAll({ last, observed }: Evidence): Lint[] {
       channel: largest.name,
     },
   ];
+}
+
+/** In each snapshot the same calls wait, and nothing was taken between them. */
+function unservedCalls(evidence: Evidence): Lint[] {
+  const { last, observed } = evidence;
+  const channels = observed.geometry.channels.filter(({ isCalls }) => isCalls);
+  return last.calls.flatMap(({ name, waiting }, i) => {
+    const at = (snapshot: PoolSnapshot): CallsStats => snapshot.calls[i] as CallsStats;
+    const begun = (stats: CallsStats): number => stats.asked - stats.waiting - stats.cancelled;
+    const isStill = isLasting(
+      evidence,
+      (snapshot) => at(snapshot).waiting > 0 && begun(at(snapshot)) === begun(at(last)),
+    );
+    const remedy = isStill ? remedyForCalls(observed, channels[i] as ChannelGeometry) : undefined;
+    if (remedy === undefined) return [];
+    return {
+      name: 'unserved-calls',
+      what: `${waiting} of calls ${JSON.stringify(name)} wait, and none is taken`,
+      remedy,
+    };
+  });
 }
 
 function portsNotReaped(evidence: Evidence): Lint[] {

@@ -267,7 +267,7 @@ export class Calls {
     let answer: readonly number[];
     try {
       const event = replies.event(() => isOver(port, asked), replies.spin);
-      answer = await waitFor({ call, port, event, probe, startMs, what: this.#answer }, options);
+      answer = await waitFor({ call, port, event, probe, startMs, what: this.#answer, isAnswer: true }, options);
     } catch (error) {
       this.#giveUp(asked);
       throw error;
@@ -340,7 +340,7 @@ export class Calls {
 
   /** The error of a handler, whose message is the reply, if there is one. */
   #refused(call: string, reply: Fragment | undefined): PagePoolError {
-    let message = 'the handler failed, and its message was longer than the room for the reply';
+    let message = 'the handler failed, and the room for its message is gone';
     if (reply !== undefined) {
       // Copied first: decoders take no shared memory.
       message = new TextDecoder().decode(reply.bytes.slice());

@@ -105,22 +105,19 @@ export class ServedCall implements Call {
     this.#send(reply, length, STATUS_DONE);
   }
 
-  /** Fails the call; the message travels in the room for the reply, where that is still here and large enough. */
+  /** Fails the call; the message travels in the room for the reply, where that is still here, cut if it is too long. */
   #refuse(message: string): void {
     if (this.#port.isGone) return;
     const { reply, request } = this;
-    const text = new TextEncoder().encode(message);
-    let isWritten = false;
+    let text: Uint8Array | undefined;
     try {
-      if (text.length <= reply.length) {
-        reply.bytes.set(text);
-        isWritten = true;
-      }
+      text = encodeWithin(message, reply.length);
+      reply.bytes.set(text);
     } catch {
-      // spent by the handler: the call fails without its message
+      text = undefined; // spent by the handler: the call fails without its message
     }
     if (reply !== request) releaseQuietly(request);
-    if (isWritten) {
+    if (text !== undefined) {
       this.#send(reply, text.length, STATUS_REFUSED);
       return;
     }
@@ -160,6 +157,18 @@ export class ServedCall implements Call {
     };
     waitFor(wait, { signal: ender.signal as Signal, ref: false }).then(abort, abort);
   }
+}
+
+/** The text, or as much of it as the room has, with an ellipsis behind it. */
+function encodeWithin(text: string, room: number): Uint8Array {
+  const bytes = new Uint8Array(Math.min(room, 3 * text.length));
+  const encoder = new TextEncoder();
+  const { read, written } = encoder.encodeInto(text, bytes);
+  const mark = encoder.encode('…');
+  if (read === text.length || room < mark.length) return bytes.subarray(0, written);
+  const { written: end } = encoder.encodeInto(text, bytes.subarray(0, room - mark.length));
+  bytes.set(mark, end);
+  return bytes.subarray(0, end + mark.length);
 }
 
 /** Releases a fragment, if it still has its reference. */

@@ -72,6 +72,8 @@ export interface WatchedWait {
   readonly what?: string | undefined;
   /** Whether it is reported when nobody answers it. */
   readonly isReported?: boolean | undefined;
+  /** It is for the answer of a call: reported when no thread takes that, however long one serves it. */
+  readonly isAnswer?: boolean | undefined;
   /** When it began, by the monotonic clock, where it is the second part of one. */
   readonly startMs?: number | undefined;
 }

@@ -229,9 +229,9 @@ class AsyncWait<T> {
 }
 
 function timeoutError(wait: Wait<unknown>, timeoutMs: number): PagePoolError {
-  const { call, isReported, port, what = 'an answer' } = wait;
+  const { call, isAnswer, isReported, port, what = 'an answer' } = wait;
   const rule = `${what} of pool ${JSON.stringify(port.name)} within that time`;
-  const isWorth = isReported === true && timeoutMs >= DESCRIBED_MS_MIN && !port.isGone;
+  const isWorth = (isReported === true || isAnswer === true) && timeoutMs >= DESCRIBED_MS_MIN && !port.isGone;
   const todo = isWorth ? port.waitWatch?.describe(wait) : undefined;
   return callError('POOL_ERR_TIMEOUT', call, `timeoutMs=${timeoutMs}`, rule, todo);
 }

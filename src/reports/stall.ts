@@ -1,13 +1,22 @@
 // Standstills: a wait for a page, for room or for the pool's end that nobody answers is reported once, with what would
-// help.
+// help; and a call that no thread takes.
 //
 // One thread's waits. A timer runs only while one of them sleeps, and never keeps a process alive. Now and then it
 // notes who has which pages, so that a report can state how long. What is read of other threads is approximate.
 
-import { CHANNEL_NOT_FULL_OFFSET, CONTROL_BASE, HEADER_FREED_OFFSET } from '../../assembly/layout.js';
-import { claimOf } from '../control/claims.js';
+import {
+  CHANNEL_NOT_FULL_OFFSET,
+  CONTROL_BASE,
+  HEADER_FREED_OFFSET,
+  REPLY_CHANNEL_OFFSET,
+  REPLY_OUT,
+  REPLY_STATE_MASK,
+} from '../../assembly/layout.js';
+import { replyOffset } from '../control/calls.js';
+import { claimOf, type SharedWords } from '../control/claims.js';
+import { type ChannelGeometry, titleOf } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
-import { waitingPorts } from '../control/nodes.js';
+import { loadWord, waitingPorts } from '../control/nodes.js';
 import type { LeakReport } from '../leaks/report.js';
 import { monotonicMs } from '../platform/clock.js';
 import { publish, warnOf } from '../platform/console.js';
@@ -15,6 +24,7 @@ import { startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import type { Port, WaitWatch, WatchedWait } from '../port/port.js';
 import { findHolders, type Holder, portName } from './holders.js';
+import { remedyForCalls } from './servers.js';
 
 /** What becomes of waits that nobody answers: each thread's own choice, in `create` and in `attach`. */
 export interface StallOptions {
@@ -61,6 +71,12 @@ export class Stalls implements WaitWatch {
   #answeredMs = 0;
   /** Nobody was answered since the last report. */
   #isReported = false;
+  /** Since when each call of this thread was seen in a queue. */
+  #queued = new Map<number, number>();
+  /** Waits for answers that sleep; a timer of their own runs while there are any. */
+  #answers = 0;
+  #callTimer: Timer | undefined;
+  #isCallReported = false;
 
   constructor(port: Port, { stallMs = STALL_MS, onStall }: StallOptions) {
     this.#port = port;
@@ -69,12 +85,23 @@ export class Stalls implements WaitWatch {
   }
 
   begin(wait: WatchedWait): void {
-    if (wait.isReported !== true || this.#stallMs === 0 || this.#stallMs === Infinity) return;
+    if (this.#stallMs === 0 || this.#stallMs === Infinity) return;
+    if (wait.isAnswer === true) {
+      this.#answers++;
+      this.#callTimer ??= startTimer(this.#checkCalls, this.#stallMs / READINGS);
+    }
+    if (wait.isReported !== true) return;
     this.#waits.set(wait, wait.startMs ?? monotonicMs());
     this.#timer ??= startTimer(this.#check, this.#stallMs / READINGS);
   }
 
   end(wait: WatchedWait, isAnswered: boolean): void {
+    if (wait.isAnswer === true && this.#callTimer !== undefined && --this.#answers === 0) {
+      clearTimeout(this.#callTimer);
+      this.#callTimer = undefined;
+      this.#queued.clear();
+      this.#isCallReported = false;
+    }
     if (!this.#waits.delete(wait)) return;
     if (isAnswered) {
       this.#isReported = false;
@@ -85,6 +112,34 @@ export class Stalls implements WaitWatch {
     this.#timer = undefined;
     this.#since.clear();
   }
+
+  readonly #checkCalls = (): void => {
+    this.#callTimer = startTimer(this.#checkCalls, this.#stallMs / READINGS);
+    const { geometry, id, memory } = this.#port;
+    const now = monotonicMs();
+    const queued = new Map<number, number>();
+    let oldest: readonly [WatchedWait, number] | undefined;
+    for (let slot = 0; slot < geometry.replyCount; slot++) {
+      const reply = replyOffset(geometry, id, slot);
+      const word = loadWord(memory, reply);
+      if ((word & REPLY_STATE_MASK) !== REPLY_OUT) continue;
+      // A word is of one call in one slot: two slots may have the same one.
+      const key = word * geometry.replyCount + slot;
+      const sinceMs = this.#queued.get(key) ?? now;
+      queued.set(key, sinceMs);
+      if (oldest !== undefined && sinceMs >= oldest[1]) continue;
+      const channel = geometry.channels[loadWord(memory, reply + REPLY_CHANNEL_OFFSET)] as ChannelGeometry;
+      oldest = [{ call: 'call', what: answerOf(channel) }, sinceMs];
+    }
+    this.#queued = queued;
+    if (oldest === undefined) {
+      this.#isCallReported = false;
+      return;
+    }
+    if (this.#isCallReported || now - oldest[1] < this.#stallMs) return;
+    this.#isCallReported = true;
+    this.#tell([oldest]);
+  };
 
   describe(wait: WatchedWait): string {
     const { places, remedy } = this.#report([[wait, monotonicMs()]]);
@@ -100,11 +155,15 @@ export class Stalls implements WaitWatch {
     const waits = [...this.#waits];
     if (!waits.some(([, startMs]) => now - Math.max(startMs, this.#answeredMs) >= this.#stallMs)) return;
     this.#isReported = true;
-    const { report } = this.#report(waits);
+    this.#tell(waits);
+  };
+
+  #tell(late: readonly (readonly [WatchedWait, number])[]): void {
+    const { report } = this.#report(late);
     publish('pagepool:stall', report);
     if (this.#onStall !== undefined) this.#onStall(report);
     else warnOf('PAGEPOOL_STALL', report.text);
-  };
+  }
 
   #report(late: readonly (readonly [WatchedWait, number])[]): {
     readonly report: StallReport;
@@ -135,7 +194,7 @@ export class Stalls implements WaitWatch {
       named === ''
         ? remedyOf(
             holders,
-            geometry,
+            this.#port,
             late.map(([wait]) => wait),
           )
         : `let ${named} return to the event loop: new memory waits until every thread has learned of it`;
@@ -155,31 +214,42 @@ function otherWaits(port: Port): StallReport['others'] {
       .map((portId) => ({ portId, label: readLabel(memory, geometry, portId), what }));
   return [
     ...at(CONTROL_BASE + HEADER_FREED_OFFSET, 'a page'),
-    ...geometry.channels.flatMap(({ name, offset }) => at(offset + CHANNEL_NOT_FULL_OFFSET, roomIn(name))),
+    ...geometry.channels.flatMap((channel) => at(channel.offset + CHANNEL_NOT_FULL_OFFSET, roomIn(channel))),
   ];
 }
 
 /** As a wait's `what`. */
-function roomIn(channel: string): string {
-  return `room in channel ${JSON.stringify(channel)}`;
+function roomIn(channel: ChannelGeometry): string {
+  return `room in ${titleOf(channel)}`;
+}
+
+/** As a wait's `what`. */
+function answerOf(channel: ChannelGeometry): string {
+  return `an answer of ${titleOf(channel)}`;
 }
 
 /** What would help, by who has most of the pages. */
-function remedyOf(
-  holders: readonly Holder[],
-  { channels, pageCount }: Port['geometry'],
-  waits: readonly WatchedWait[],
-): string {
-  const full = channels.find(({ name }) => waits.some(({ what }) => what === roomIn(name)));
-  if (full !== undefined) {
-    return `receive from channel ${JSON.stringify(full.name)}, and watch() the threads that do: a dead one receives nothing`;
+function remedyOf(holders: readonly Holder[], words: SharedWords, waits: readonly WatchedWait[]): string {
+  const { channels, pageCount } = words.geometry;
+  const full = channels.find((channel) => waits.some(({ what }) => what === roomIn(channel)));
+  if (full !== undefined && !full.isCalls) {
+    return `receive from ${titleOf(full)}, and watch() the threads that do: a dead one receives nothing`;
   }
+  const asked = full ?? channels.find((channel) => waits.some(({ what }) => what === answerOf(channel)));
   const queued = (name: string): number =>
     holders.reduce((sum, { channel, pageCount: pages }) => (channel === name ? sum + pages : sum), 0);
   const most = [...channels].sort((one, other) => queued(other.name) - queued(one.name))[0];
-  if (most !== undefined && queued(most.name) * 2 >= pageCount) {
+  const isMost = most !== undefined && queued(most.name) * 2 >= pageCount;
+  const unserved = asked ?? (isMost && most.isCalls ? most : undefined);
+  const remedy = unserved === undefined ? undefined : remedyForCalls(words, unserved);
+  if (remedy !== undefined) return remedy;
+  if (isMost) {
     const enough = Math.max(1, Math.floor(pageCount / (2 * channels.length)));
-    return `give channel ${JSON.stringify(most.name)} a smaller capacity (${most.capacity} now; ${enough} leaves pages to those who work), answer in the page of the request, or create the pool with more pages`;
+    const smaller =
+      enough < most.capacity
+        ? `give ${titleOf(most)} a smaller capacity (${most.capacity} now; ${enough} leaves pages to those who work), `
+        : '';
+    return `${smaller}answer in the page of the request, or create the pool with more pages`;
   }
   const kinds = new Set(holders.map(({ kind }) => kind));
   if (kinds.has('references'))

@@ -152,7 +152,10 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
         return 1;
       });
       const error = await errorOf(calls.call(request()));
-      expect([error.code, error.message]).toEqual(['POOL_ERR_CALL_FAILED', expect.stringContaining('longer than')]);
+      expect([error.code, error.message]).toEqual([
+        'POOL_ERR_CALL_FAILED',
+        expect.stringContaining('the room for its message is gone'),
+      ]);
     });
 
     it('that releases the request twice fails the call with the error of that', async () => {
@@ -194,12 +197,17 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       back.release();
     });
 
-    it('whose message is longer than the room says so', async () => {
+    it('whose message is longer than the room: it is cut there, between characters', async () => {
       open();
-      void calls.serve(() => fail(new Error('x'.repeat(200))));
-      const error = await errorOf((await calls.take(64, 100)).send());
-      expect(error).toMatchObject({ code: 'POOL_ERR_CALL_FAILED' });
-      expect(error.message).toContain('its message was longer than the room for the reply');
+      let message = 'x'.repeat(200);
+      void calls.serve(() => fail(new Error(message)));
+      const failed = async (room: number) => errorOf((await calls.take(64, room)).send());
+      expect(await failed(100)).toMatchObject({ code: 'POOL_ERR_CALL_FAILED' });
+      expect((await failed(100)).message).toContain(`: ${'x'.repeat(97)}… (expected`);
+      expect((await failed(2)).message).toContain(': xx (expected'); // no room for what says that it is cut
+      message = 'aü'.repeat(10);
+      expect((await failed(8)).message).toContain(': aüa… (expected'); // 1 + 2 + 1, and 3 for the ellipsis
+      expect((await failed(30)).message).toContain(`: ${message} (expected`);
     });
 
     it('that never returns keeps nobody else waiting, where there is room for more', async () => {

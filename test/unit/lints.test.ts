@@ -75,7 +75,21 @@ describe('each lint, provoked and not', () => {
   it('queue-can-hold-all', () => {
     expect(found(create({ channels: { work: { capacity: 256 } } }))).toEqual(['queue-can-hold-all']);
     expect(found(create({ channels: { work: {}, results: {} } }))).toEqual([]);
+    expect(found(create({ calls: { hash: { capacity: 256 } } }))).toEqual([]);
     expect(found(create())).toEqual([]);
+  });
+
+  it('unserved-calls: nobody serves, or none is taken', async () => {
+    const pool = create({ calls: { hash: {} } });
+    expect(found(pool)).toEqual([]);
+    const calls = (pool as unknown as PagePool).calls('hash');
+    const asked = calls.call(pool.take() as Fragment);
+    expect(found(pool)).toEqual(['unserved-calls']);
+    const served = calls.serve(() => 0);
+    (await asked).release();
+    expect(found(pool)).toEqual([]);
+    await pool.close();
+    await served;
   });
 
   it('port-not-reaped: set aside', () => {

@@ -172,6 +172,49 @@ describe('a wait that nobody answers', () => {
     await pool.close();
   });
 
+  it('names calls that nobody serves, and those whose server does not answer, once', async () => {
+    const { pool, reports } = create({ pageCount: 8, calls: { hash: { capacity: 2 }, other: {} } });
+    const calls = (pool as unknown as PagePool).calls('hash');
+    const first = calls.call(pool.take() as Fragment);
+    await until(() => reports.length > 0);
+    expect(reports[0]?.waits.map(({ call, what }) => `${call}: ${what}`)).toEqual(['call: an answer of calls "hash"']);
+    expect(reports[0]?.text).toMatch(/; nobody serves calls "hash": serve\(\) them in a thread, and watch\(\) it/);
+    await expect(calls.call(pool.take() as Fragment, { timeoutMs: 10 })).rejects.toThrow(
+      /timeoutMs=10 \(expected an answer of calls "hash".*nobody serves calls "hash"/,
+    );
+    await laterStandstill();
+    expect(reports).toHaveLength(1);
+
+    // The first is taken and not answered; the second waits behind it.
+    let answer: (bytes: number) => void = () => {};
+    const served = calls.serve(() => new Promise<number>((resolve) => (answer = resolve)));
+    await until(() => pool.stats().calls[0]?.serving === 1);
+    await laterStandstill();
+    expect(reports).toHaveLength(1); // it is served: a handler may take long
+    const second = calls.call(pool.take() as Fragment);
+    await until(() => reports.length > 1);
+    expect(reports[1]?.text).toMatch(/port 0 "creator" serves calls "hash" and has not answered/);
+    answer(0);
+    (await first).release();
+    await until(() => pool.stats().calls[0]?.serving === 1);
+    answer(0);
+    (await second).release();
+    await pool.close();
+    await served;
+  });
+
+  it('says nothing of calls where nothing is to be reported', async () => {
+    const { pool, reports } = create({ pageCount: 8, calls: { hash: {} }, stallMs: 0 });
+    const calls = (pool as unknown as PagePool).calls('hash');
+    const asked = calls.call(pool.take() as Fragment);
+    await laterStandstill();
+    const served = calls.serve(() => 0);
+    (await asked).release();
+    expect(reports).toEqual([]);
+    await pool.close();
+    await served;
+  });
+
   it('names the full channel', async () => {
     const { pool, reports } = create({ pageCount: 8, channels: { work: { capacity: 1, batch: 1 } } });
     pool.channel('work').sendFragment(pool.take() as Fragment);
