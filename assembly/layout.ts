@@ -424,6 +424,10 @@ export const ENTRY_LENGTH_OFFSET: u32 = 8;
 export const ENTRY_TAG_OFFSET: u32 = 12;
 /** What a 256-byte magazine has room for beside its header. */
 export const MAGAZINE_CAPACITY_MAX: u32 = 62;
+/** Where a pool has so many pages for each port, its magazines have as many at least. */
+export const MAGAZINE_CAPACITY_FLOOR: u32 = 4;
+/** A magazine has at most a 16th of a pool that is given this floor, however few its ports are. */
+export const MAGAZINE_FLOOR_SHARES: u32 = 16;
 
 // ------------------------------------------------------------------------------------ channel block, 640 bytes + lanes
 //

@@ -114,6 +114,22 @@ export const budgets: readonly Budget[] = [
     measure: ratio(['fast.burst.words', 'wasm'], ['fast.burst.words', DPDK_POOL]),
   },
   {
+    id: 'pools',
+    operation: 'the pair with four pools in turn, against one pool',
+    bar: 1.4,
+    aim: 1.1,
+    unit: '×',
+    measure: ratio(['fast.pools.four', 'wasm'], PAIR),
+  },
+  {
+    id: 'few',
+    operation: '8 pages held of 64 with 16 ports, against 8 of 4,096',
+    bar: 1.5,
+    aim: 1.2,
+    unit: '×',
+    measure: ratio(['fast.few.64', 'wasm'], ['fast.few.4096', 'wasm']),
+  },
+  {
     id: 'fragment',
     operation: 'alloc + release of a 256 B fragment, against the page pair',
     bar: 1.4,

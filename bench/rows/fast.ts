@@ -6,6 +6,9 @@ import { BURST, type EngineName, REPEAT, type Row, readAll, SMALL, sink } from '
 /** Enough pages for magazines of 62: a burst of 64 stays in the cache. */
 export const MANY_PAGES = { pageCount: 8192 };
 
+/** Pages that a thread works on at one time, for a pool of which that is an eighth. */
+const FEW = 8;
+
 /** `REPEAT` pages in bursts on the array. */
 function burstsOn(pool: PagePool, handles: Uint32Array): () => void {
   return () => {
@@ -86,6 +89,42 @@ export const fastRows: readonly Row[] = [
       };
     },
   },
+  {
+    id: 'fast.pools.four',
+    group: 'fast',
+    name: 'alloc + release, four pools in turn',
+    per: 'pair',
+    repeat: REPEAT,
+    engine: (pool) => {
+      const pools = [pool];
+      while (pools.length < 4) pools.push(PagePool.createSync({ engine: pool.engine as EngineName }));
+      return () => {
+        for (let i = 0; i < REPEAT; i++) {
+          const one = pools[i & 3] as PagePool;
+          one.release(one.alloc());
+        }
+      };
+    },
+  },
+  ...[64, 4096].map(
+    (pageCount): Row => ({
+      id: `fast.few.${pageCount}`,
+      group: 'fast',
+      name: `${FEW} pages taken, then given back, of ${pageCount.toLocaleString('en')} with 16 ports`,
+      per: 'page',
+      repeat: REPEAT,
+      pool: { pageCount, maxPorts: 16 },
+      engine: (pool) => {
+        const handles = new Uint32Array(FEW);
+        return () => {
+          for (let done = 0; done < REPEAT; done += FEW) {
+            for (let i = 0; i < FEW; i++) handles[i] = pool.alloc();
+            for (let i = 0; i < FEW; i++) pool.release(handles[i] as number);
+          }
+        };
+      },
+    }),
+  ),
   {
     id: 'fast.object',
     group: 'fast',

@@ -18,7 +18,9 @@ import {
   HEADER_FED_OFFSET,
   HEADER_RETIRED_OFFSET,
   LANE_BYTES,
+  MAGAZINE_CAPACITY_FLOOR,
   MAGAZINE_CAPACITY_MAX,
+  MAGAZINE_FLOOR_SHARES,
   NODE_ENTRIES_OFFSET,
   NODE_PAGES_OFFSET,
   PORT_BYTES,
@@ -159,7 +161,11 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
   const ownPages = source.isOwn ? plan.pageCount : 0;
   const unitsPerPageShift = Math.log2(pageBytes / unitBytes);
   const unitBits = unitBitsOf(pageCount, unitsPerPageShift);
-  const magazineCapacity = Math.min(Math.max(Math.floor(pageCount / (4 * maxPorts)), 1), MAGAZINE_CAPACITY_MAX);
+  // The loaded magazines together have a quarter of the pages. In small pools that would be a page a port, and each
+  // further page in hand an exchange: there they have a few pages each, and together at most all of them.
+  const share = pageCount / maxPorts;
+  const floor = Math.min(share, pageCount / MAGAZINE_FLOOR_SHARES, MAGAZINE_CAPACITY_FLOOR);
+  const magazineCapacity = Math.floor(Math.min(Math.max(share / 4, floor, 1), MAGAZINE_CAPACITY_MAX));
   const unitCount = (pageCount + 1) * 2 ** unitsPerPageShift;
 
   const portsOffset = align(CONTROL_BASE + HEADER_BYTES, BLOCK_ALIGNMENT);

@@ -63,11 +63,13 @@ function lengthsOf(port: Port, handle: number, offset: number, bytes: number, co
 }
 
 function* each(view: Uint8Array, lengths: Uint32Array): Generator<Uint8Array, void, undefined> {
+  // Asked for once, and counted by hand: the getter and an iterator inside another one take as long as a view.
+  const { buffer } = view;
   let at = view.byteOffset;
-  for (const length of lengths) {
+  for (let i = 0; i < lengths.length; i++) {
     // Half the time of subarray().
-    yield new Uint8Array(view.buffer, at, length);
-    at += length;
+    yield new Uint8Array(buffer, at, lengths[i]);
+    at += lengths[i] as number;
   }
 }
 

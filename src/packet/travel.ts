@@ -159,7 +159,7 @@ function requireParts(call: string, packet: Packet, { batch, capacity }: Channel
     call,
     "the packet's parts",
     parts.length,
-    `1..${limit}, what fits into one node of the channel`,
+    `1..${limit}, what fits into a node of the channel`,
     parts.length === 0 ? 'append something first' : `coalesce() it, or declare the channel with a larger ${wider}`,
   );
 }

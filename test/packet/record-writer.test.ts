@@ -118,6 +118,22 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
         }
       }));
 
+    it('encodes text in parts of a large page, plain or not, with bytes and empty records between', () =>
+      withPool({ pageBytes: 65_536, pageCount: 4, log: { capacity: 4 } }, async (_, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 60_000 });
+        const plain = Array.from({ length: 300 }, (_, i) => (i % 50 === 49 ? '' : `${i}`.padEnd(100, 'abcdefgh')));
+        // In the first part, at the end of one, at the start of the next one, and far behind.
+        for (const at of [Infinity, 3, 81, 82, 83, 84, 85, 250]) {
+          for (const odd of ['€uro', 'a\ud83d', Buffer.from('bytes')]) {
+            const texts = [...plain.slice(0, at), odd, '\ude00b', ...plain.slice(at)];
+            for (const text of texts) expect(writer.write(text)).toBe(true);
+            expect([writer.pending, channel.pending]).toEqual([texts.length, 0]);
+            await writer.flush();
+            expect(received(channel)).toEqual(texts.map((text) => Buffer.from(text as string).toString()));
+          }
+        }
+      }));
+
     it('writes text of one byte a character and others in turn, page by page', () =>
       withPool({ log: { capacity: 64 }, pageCount: 64 }, async (_, channel) => {
         const writer = new RecordWriter(channel, { flushMs: 60_000 });

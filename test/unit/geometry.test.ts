@@ -88,7 +88,24 @@ describe('the geometry', () => {
 
   it('keeps magazines small in small pools', () => {
     expect(plan({ pageCount: 8 }).magazineCapacity).toBe(1);
+    expect(plan({ pageCount: 15, maxPorts: 2 }).magazineCapacity).toBe(1);
     expect(plan({ pageCount: 1024 }).magazineCapacity).toBe(16);
     expect(plan({ pageCount: 1_000_000, pageBytes: 256 }).magazineCapacity).toBe(62);
+  });
+
+  it.each([
+    // A page a port by its quarter: a few pages, as far as all ports' loaded magazines fit the pool together.
+    { pageCount: 64, maxPorts: 16, expected: 4 },
+    { pageCount: 255, maxPorts: 16, expected: 4 },
+    { pageCount: 63, maxPorts: 16, expected: 3 },
+    { pageCount: 31, maxPorts: 16, expected: 1 },
+    { pageCount: 64, maxPorts: 64, expected: 1 },
+    { pageCount: 128, maxPorts: 64, expected: 2 },
+    // Few ports get no more than a 16th each by the floor, and their quarter where that is more.
+    { pageCount: 32, maxPorts: 8, expected: 2 },
+    { pageCount: 32, maxPorts: 2, expected: 4 },
+    { pageCount: 320, maxPorts: 16, expected: 5 },
+  ])('gives magazines a floor: %j', ({ expected, ...options }) => {
+    expect(plan(options).magazineCapacity).toBe(expected);
   });
 });

@@ -70,6 +70,25 @@ export const supplyScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'a spare of two pages taken by a starving port against a spill',
+    threads: 2,
+    options: { pageCount: 16 },
+    setup(pool) {
+      const [a, b, c, d, e] = allocPages(pool, 0, 16);
+      releaseAll(pool, 0, [a!, b!, c!, d!]);
+      return [[['release', e!]], [['alloc'], ['alloc'], ['alloc']]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      const [first, second, third] = end.results[1]!.map((handle) => (handle === 0 ? 'none' : 'a page'));
+      return `${first}, ${second}, ${third}`;
+    },
+    outcomes: {
+      'a page, a page, a page': 'two of the spare, and more of what the spill had moved on',
+      'a page, a page, none': "two of the spare, and the others were in port 0's loaded magazine, or on their way",
+    },
+  },
+  {
     name: 'pressure of two starving ports against a release',
     threads: 3,
     options: { pageCount: 2 },
