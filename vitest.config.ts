@@ -48,12 +48,6 @@ function ownProcess() {
   return { ...rest, test: { ...test, include: OWN_PROCESS, exclude, isolate: true } };
 }
 
-/** A process for each file: explored schedules fill the memory of theirs. */
-function apart(name: string) {
-  const { test, ...rest } = project(name);
-  return { ...rest, test: { ...test, isolate: true } };
-}
-
 /**
  * Tests whose threads must meet on processors of their own, or that measure memory: one file at a time, behind the
  * others.
@@ -166,7 +160,7 @@ export default defineConfig({
             ownProcess(),
             project('property'),
             project('fuzz'),
-            apart('interleaving'),
+            project('interleaving'),
             project('fault'),
             project('user'),
             project('packet'),

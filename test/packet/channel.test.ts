@@ -127,7 +127,7 @@ describe.each(MATRIX)('with %s', (_, kinds) => {
     const packet = packetOf(ports[0], ...TEXTS);
     const windows = packet.windows();
     expect(messageOf(() => sendPacket(ends[0], packet))).toBe(
-      "sendPacket failed: the packet's parts=3 (expected 1..2, what fits into one node of the channel); coalesce() it, or declare the channel with a larger capacity",
+      "sendPacket failed: the packet's parts=3 (expected 1..2, what fits into a node of the channel); coalesce() it, or declare the channel with a larger capacity",
     );
     expect(codeOf(() => sendPacket(ends[0], new Packet()))).toBe('POOL_ERR_INVALID_ARGUMENT');
     for (const tag of [-1, 1.5, 2 ** 32, '1']) {

@@ -16,7 +16,7 @@ export const TEST_HUNG_MS = 900_000;
 export const PATIENCE = { interval: 1, timeout: HUNG_MS };
 
 /** What is waited for is looked at less often the longer it takes: a look at a page or a program takes time there. */
-const PAUSE_MAX_MS = 25;
+const PAUSE_MAX_MS = 100;
 
 /**
  * Waits until it is so, and gives the event loop a turn after each look. It hangs when nothing has moved for HUNG_MS.
