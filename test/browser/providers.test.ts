@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
-import { HOME, openStage, type Stage } from '../support/pages.js';
+import { HOME, openStage, playNested, type Stage } from '../support/pages.js';
 import { chooseSeed } from '../support/ports.js';
 import { ISOLATION } from '../support/serve.js';
 
@@ -62,7 +62,14 @@ describe.each([
   });
 
   test('slabs that the page adds reach a worker that a worker started', async () => {
-    const result = await stage.play<{ total: { taken: number } }>('nestedAreas', { engine: 'wasm', seed });
+    const options = { engine: 'wasm', seed };
+    const result = await playNested<{ total: { taken: number } }>(
+      browser,
+      ISOLATION,
+      'nestedAreas',
+      options,
+      'churn-worker.js',
+    );
     expect(result).toMatchObject({ total: { torn: 0 }, end: HOME });
     expect(result.total.taken).toBeGreaterThan(100);
   });

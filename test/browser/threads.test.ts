@@ -7,7 +7,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
 import { type Deaths, expectNothingLost, summaryOfDeaths } from '../support/deaths.js';
-import { HOME, launchSharingWebKit, openStage, type Stage } from '../support/pages.js';
+import { HOME, launchSharingWebKit, openStage, playNested, type Stage } from '../support/pages.js';
 import { chooseSeed } from '../support/ports.js';
 import { ISOLATION } from '../support/serve.js';
 
@@ -156,7 +156,8 @@ describe.each(isLong ? EVERY_BROWSER : EVERY_BROWSER.slice(0, 2))('%s', (_, laun
   });
 
   test("a worker's own worker attaches; a SharedWorker cannot be given the share", async () => {
-    expect(await stage.play('otherWorkers', { seed })).toMatchObject({
+    const played = await playNested(browser, ISOLATION, 'otherWorkers', { seed }, 'echo-worker.js');
+    expect(played).toMatchObject({
       nested: { received: 1, returned: 1, torn: 0 },
       isWhole: true,
       sharedWorker: 'messageerror',

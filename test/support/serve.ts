@@ -49,7 +49,9 @@ export interface Site {
 export interface Server {
   /** `http://127.0.0.1:port`: a secure context for browsers. */
   readonly origin: string;
-  /** Paths that were asked for and not there. */
+  /** Paths that were asked for. */
+  readonly requested: ReadonlySet<string>;
+  /** Those that were not there. */
   readonly missing: readonly string[];
   close(): Promise<void>;
 }
@@ -61,9 +63,11 @@ export const builtPackage: Readonly<Record<string, string>> = {
 
 /** Serves the site until `close`. */
 export async function serve({ folders = {}, files = {}, headers = {} }: Site): Promise<Server> {
+  const requested = new Set<string>();
   const missing: string[] = [];
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://site').pathname);
+    requested.add(path);
     const sent = typeof headers === 'function' ? headers(path) : headers;
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(sent)) response.setHeader(name, value);
@@ -80,6 +84,7 @@ export async function serve({ folders = {}, files = {}, headers = {} }: Site): P
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requested,
     missing,
     close: () =>
       new Promise((resolve) => {

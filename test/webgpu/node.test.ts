@@ -83,7 +83,8 @@ describe.skipIf(missing !== undefined)('WebGPU in Node', () => {
     'a worker is not told of the loss, and its waits end when the owner destroys the pool: with %i pages out by %s',
     async (out, code) => {
       const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
-      const all = await setUp(platform);
+      // So few that a magazine has one page: what is not out is with the provider.
+      const all = await setUp(platform, { pool: { pageCount: 16 } });
       const { gpu, device } = all;
       const held = Array.from({ length: out }, () => gpu.alloc());
       const { worker, first } = startThread({ kind: 'wait', share: gpu.share() });
