@@ -28,7 +28,10 @@ import { remedyForCalls } from './servers.js';
 
 /** What becomes of waits that nobody answers: each thread's own choice, in `create` and in `attach`. */
 export interface StallOptions {
-  /** After so long a wait for a page or for room reports that it is not answered; 10,000 if not given; 0: never. */
+  /**
+   * After so long a wait for a page or for room that is not answered is reported, and a call that no thread takes;
+   * 10,000 if not given; 0: never.
+   */
   stallMs?: number | undefined;
   /** Gets the report; a process warning, or `console.warn` where there is no process, if not given. */
   onStall?: ((report: StallReport) => void) | undefined;
