@@ -37,7 +37,11 @@ export interface Browser {
   readonly version: string;
   /** The browser's first process. */
   readonly pid: number;
-  /** Loads a page in a new tab; in WebKitGTK in the only one, so that the page before ends. */
+  /**
+   * Loads a page in a new tab; in WebKitGTK in the only one.
+   *
+   * @throws in WebKitGTK when a page is open: it would end, and its tests would ask the new one
+   */
   open(url: string): Promise<Page>;
   close(): Promise<void>;
 }
@@ -147,11 +151,15 @@ export async function launchWebKit(env: NodeJS.ProcessEnv = {}): Promise<Browser
     const driver = await new Builder().usingServer(server).withCapabilities(capabilities).build();
     await driver.manage().setTimeouts({ script: TEST_HUNG_MS, pageLoad: HUNG_MS });
     const version = `WebKitGTK/${(await driver.getCapabilities()).get('browserVersion')}`;
+    let openUrl = '';
     return {
       name: 'webkit',
       version,
       pid: driverProgram.child.pid ?? 0,
       open: async (url) => {
+        if (openUrl !== '')
+          throw new Error(`open=${openUrl} (expected no page: WebKitGTK has one tab; close it first)`);
+        openUrl = url;
         await driver.get(url);
         // A page that needed another process is given back before its modules ran.
         await driver.executeAsyncScript(
@@ -167,7 +175,10 @@ export async function launchWebKit(env: NodeJS.ProcessEnv = {}): Promise<Browser
           reload: () => driver.navigate().refresh(),
           leaveTo: (next) => driver.get(next),
           goBack: () => driver.navigate().back(),
-          close: () => driver.get('about:blank'),
+          close: async () => {
+            await driver.get('about:blank');
+            openUrl = '';
+          },
         };
       },
       close: async () => {
