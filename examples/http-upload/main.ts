@@ -4,7 +4,8 @@
 //   npm run build && node scripts/run-ts.mjs examples/http-upload/main.ts [PORT]   curl -T FILE http://localhost:PORT/
 //
 // An upload's fragments go to one worker in order; its tag is the upload's number. An empty fragment is its end. A
-// client that goes away costs nothing: its pages come back, and nobody waits for its digest.
+// client that goes away costs nothing: its pages come back, and nobody waits for its digest. A worker that dies costs
+// its uploads an error, and another one goes on; SIGUSR2 kills one, to see that.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -23,42 +24,74 @@ interface Digest {
 const WORKERS = 2;
 const UPLOAD_BYTES_MAX = 1024 ** 3;
 
-const channels = Object.fromEntries(Array.from({ length: WORKERS }, (_, i) => [`hash ${i}`, { capacity: 64 }]));
+/** An upload that a worker hashes. */
+interface Upload {
+  resolve(digest: Digest): void;
+  reject(error: Error): void;
+}
+
+/** A worker, the channel that leads to it alone, and its uploads by their numbers. */
+interface Lane {
+  readonly channel: Channel;
+  readonly uploads: Map<number, Upload>;
+  worker: Worker;
+}
+
+const names = Array.from({ length: WORKERS }, (_, i) => `hash ${i}`);
+const channels = Object.fromEntries(names.map((name) => [name, { capacity: 64 }]));
 const pool = await PagePool.create({ name: 'uploads', pageBytes: 65_536, pageCount: 128, channels });
-const waiting = new Map<number, (digest: Digest) => void>();
-const workers = Array.from({ length: WORKERS }, (_, i) => {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), {
-    workerData: { share: pool.share(), channel: `hash ${i}` },
-  });
-  pool.watch(worker);
-  worker.on('message', (digest: Digest) => {
-    waiting.get(digest.upload)?.(digest);
-    waiting.delete(digest.upload);
-  });
+let isEnding = false;
+
+function startWorker(channel: string): Worker {
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: { share: pool.share(), channel } });
+  pool.watch(worker); // if it dies, the pages that it held come back before 'exit' is heard below
   return worker;
-});
+}
+
+/** Listens to a lane's worker. */
+function listen(lane: Lane): void {
+  lane.worker.on('message', (digest: Digest) => lane.uploads.get(digest.upload)?.resolve(digest));
+  lane.worker.on('error', (error) => console.log(`a worker failed: ${error}`));
+  lane.worker.on('exit', () => {
+    if (isEnding) return;
+    for (const { reject } of lane.uploads.values()) reject(new Error('the worker that hashed it has died'));
+    // The next worker has not seen how these uploads began.
+    for (let left = lane.channel.receive(); left !== null; left = lane.channel.receive()) left.release();
+    lane.worker = startWorker(lane.channel.name);
+    listen(lane);
+  });
+}
+
+const lanes = names.map(
+  (name): Lane => ({
+    channel: pool.channel(name),
+    uploads: new Map(),
+    worker: startWorker(name),
+  }),
+);
+lanes.forEach(listen);
 
 let uploads = 0;
 
 /** Reads one upload; the client waits while all pages are with the workers. */
 async function receive(request: IncomingMessage): Promise<Digest> {
   const upload = ++uploads;
-  const channel = pool.channel(`hash ${upload % WORKERS}`);
-  const digest = new Promise<Digest>((resolve) => waiting.set(upload, resolve));
+  const lane = lanes[upload % WORKERS] as Lane;
+  const { channel } = lane;
+  const lost = new AbortController();
+  const digest = new Promise<Digest>((resolve, reject) => lane.uploads.set(upload, { resolve, reject }));
+  digest.catch((error) => lost.abort(error)); // nothing more is read for a worker that has died
   try {
     await readStreamInto(
       pool,
       request,
       (fragment) => (channel.sendFragment(fragment, upload) ? undefined : channel.sendAsync(fragment, upload)),
-      { maxBytes: UPLOAD_BYTES_MAX },
-    );
-  } catch (error) {
-    waiting.delete(upload);
-    throw error;
+      { maxBytes: UPLOAD_BYTES_MAX, signal: lost.signal },
+    ).finally(() => sendEnd(channel, upload));
+    return await digest;
   } finally {
-    await sendEnd(channel, upload);
+    lane.uploads.delete(upload);
   }
-  return digest;
 }
 
 /** The worker may finish, also an upload that failed: behind everything that was sent of it. */
@@ -87,15 +120,20 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 
 const server = createServer((request, response) => void answer(request, response));
 server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => {
-  console.log(`listening on http://localhost:${(server.address() as AddressInfo).port}/`);
+  const { port } = server.address() as AddressInfo;
+  console.log(`listening on http://localhost:${port}/   kill -USR2 ${process.pid} ends a worker`);
 });
+
+process.on('SIGUSR2', () => void lanes[0]?.worker.terminate());
 
 // An end in order: no new uploads, workers to their channels' ends, and a count of every page.
 await once(process, 'SIGTERM');
+isEnding = true;
 server.close();
 server.closeAllConnections();
-for (let i = 0; i < WORKERS; i++) pool.channel(`hash ${i}`).close();
-await Promise.all(workers.map((worker) => once(worker, 'exit')));
+const exits = lanes.map(({ worker }) => once(worker, 'exit'));
+for (const { channel } of lanes) channel.close();
+await Promise.all(exits);
 const { balanced, references } = pool.audit();
 console.log(
   `${uploads} uploads; pages missing: ${references.ledgers}, audit ${balanced ? 'balanced' : 'NOT balanced'}`,

@@ -21,7 +21,7 @@ async function example(name: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-test('http-upload: curl gets the digest of each file, also of many at a time; a client that leaves costs nothing', () =>
+test('http-upload: curl gets the digest of each file, also of many at a time; a client that leaves costs nothing, a worker that dies its own', () =>
   inFolder(async (folder) => {
     // The bundle first, then the program itself, so that the signal reaches it.
     const bundled = spawn(process.execPath, ['scripts/run-ts.mjs', 'examples/http-upload/main.ts'], {
@@ -36,7 +36,7 @@ test('http-upload: curl gets the digest of each file, also of many at a time; a 
     }
     const ended = new Promise<void>((resolve) => bundled.on('close', () => resolve()));
     try {
-      await until(() => output.includes('listening on'));
+      await until(() => output.includes('ends a worker'));
       const url = /http:\S+/.exec(output)?.[0] as string;
       const files = [0, 1, 65_536, 3_000_001, 12_345_678].map((bytes) => {
         const path = join(folder, `${bytes}.bin`);
@@ -58,11 +58,24 @@ test('http-upload: curl gets the digest of each file, also of many at a time; a 
       leaving.kill('SIGKILL');
       await until(() => output.includes('upload failed'));
       expect((await curl('-T', files[2]?.path as string)).stdout).toBe(files[2]?.answer);
+
+      // Uploads 14 and 15, one for each worker, have no end when the worker of the even ones dies.
+      // "-T ." reads its input without blocking: curl hears the server meanwhile.
+      const open = [0, 1].map(() => spawn('curl', ['-sS', '-o', '-', '-w', '%{http_code}', '-T', '.', url]));
+      const said = open.map(async (client) => (await client.stdout.toArray()).join(''));
+      for (const client of open) await new Promise((resolve) => client.stdin.write(pattern(2_000_000), resolve));
+      process.kill(Number(/kill -USR2 (\d+)/.exec(output)?.[1]), 'SIGUSR2');
+      expect(await Promise.race(said)).toBe('500');
+      for (const client of open) client.stdin.end();
+      const digest = createHash('sha256').update(pattern(2_000_000)).digest('hex');
+      expect((await Promise.all(said)).sort()).toEqual(['500', `${digest} 2000000\n200`].sort());
+      expect((await curl('-T', files[2]?.path as string)).stdout).toBe(files[2]?.answer);
+      expect((await curl('-T', files[2]?.path as string)).stdout).toBe(files[2]?.answer);
     } finally {
       process.kill(-(bundled.pid as number), 'SIGTERM');
     }
     await orHung(ended, 'the server goes on');
-    expect(output).toContain('13 uploads; pages missing: 0, audit balanced');
+    expect(output).toContain('17 uploads; pages missing: 0, audit balanced');
   }));
 
 test('log-shipper: every line of every producer arrives, in order', async () => {
