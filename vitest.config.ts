@@ -105,6 +105,7 @@ const LONGEST = [
   'package/bench',
   'browser/guide',
   'browser/inspector',
+  'browser/examples',
   'browser/kills',
   'browser/memory',
   'package/types',

@@ -1,49 +1,173 @@
-// A tone runs through an audio worklet, which hands each block of samples on to a worker without a copy and without
-// garbage.
-//
-// OfflineAudioContext renders without a sound card, and faster than it sounds; AudioContext takes the same processor,
-// and a microphone in place of the tone.
+// The page: sound, scope and buttons. What it does with the pool is in pool.js.
 
-import { PagePool } from '/pagepool/index.js';
-import { workletUrl } from '/pagepool/web.js';
+import * as show from '../web-gallery/gallery.js';
+import { closePool, createRecorder, createSoundPool, endRecorder, newestSamples, startAnalyser } from './pool.js';
 
-const SECONDS = 2;
-const RATE = 48000;
+const LABEL = 'analyser';
+const SILENT_MS = 10_000;
 
-const pool = await PagePool.create({
-  pageBytes: 4096, // eight blocks of 128 samples
-  pageCount: 128,
-  channels: { blocks: { capacity: 1024 } },
+const settings = { frequency: 440, loudness: 0.1, workMs: 0 };
+let run;
+
+/** Everything from one start to the next stop: begun by a click, since browsers start sound for no other. */
+async function start() {
+  const context = new AudioContext();
+  await startSound(context);
+  const pool = await createSoundPool();
+  const recorder = await createRecorder(context, pool);
+  recorder.onprocessorerror = () => show.showError('it threw, and is silent now', 'audio worklet');
+  const tone = new OscillatorNode(context, { frequency: settings.frequency });
+  const volume = new GainNode(context, { gain: settings.loudness });
+  run = {
+    context,
+    pool,
+    recorder,
+    tone,
+    volume,
+    map: new show.PageMap(show.find('#map'), pool, ['audio thread', LABEL]),
+    plot: new show.Plot(show.find('#plot'), ['owner-0', 'bad']),
+    heard: undefined,
+    blocks: 0,
+    xrunsBefore: 0,
+  };
+  const bytes = (pool.pageCount * pool.pageBytes) / 1024;
+  show.find('#size').textContent = `${pool.pageCount} of ${pool.pageBytes / 1024} KiB: ${bytes} KiB`;
+  inspect();
+  startWorker();
+  tone.connect(recorder).connect(volume).connect(context.destination);
+  tone.start();
+  run.timers = [setInterval(look, 100), setInterval(plot, 250)];
+  requestAnimationFrame(draw);
+  show.setState('running');
+  show.find('#stop').textContent = 'Stop';
+  show.find('#kill').disabled = false;
+  show.say(`The sound runs, at ${context.sampleRate} samples a second`);
+}
+
+/** A browser without a sound device waits for one, and does not say so. */
+async function startSound(context) {
+  const timer = Promise.withResolvers();
+  const silence = setTimeout(timer.resolve, SILENT_MS);
+  await Promise.race([context.resume(), timer.promise]);
+  clearTimeout(silence);
+  if (context.state === 'running') return;
+  void context.close();
+  throw new Error('The browser starts no sound. Is there a device to play it, and may this page use it?');
+}
+
+function startWorker() {
+  const worker = startAnalyser(run.pool, LABEL, run.context.sampleRate);
+  run.worker = worker;
+  run.done = Promise.withResolvers();
+  const { done } = run;
+  worker.onmessage = ({ data }) => {
+    if (data.isDone) done.resolve(data.blocks);
+    else run.heard = data;
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    show.showError(event.message || 'its script could not be loaded', LABEL);
+    worker.terminate();
+    end();
+  };
+  worker.postMessage({ workMs: settings.workMs });
+  show.find('#kill').textContent = 'Kill the analyser';
+}
+
+/** As if it had crashed: it has no time to release anything. */
+async function kill() {
+  const { pool, worker } = run;
+  worker.terminate();
+  end();
+  show.say('The analyser was killed: the ring fills up, and the sound goes on');
+  const isThere = () => run.map.look().ports.some(({ isClaimed, label }) => isClaimed && label === LABEL);
+  await show.until(() => run?.pool !== pool || !isThere());
+  show.say('The analyser is gone, and what it held is home');
+}
+
+function end() {
+  run.done.resolve(0);
+  run.worker = undefined;
+  run.heard = undefined;
+  show.find('#kill').textContent = 'Start the analyser';
+}
+
+function look() {
+  const snapshot = run.map.look();
+  const { capacity, dropped, pending } = snapshot.channels.find(({ name }) => name === 'blocks');
+  run.dropped = dropped;
+  run.pending = pending;
+  show.setFigures({
+    rate: Math.round(run.context.sampleRate / 128),
+    xruns: dropped,
+    ring: `${pending} of ${capacity}`,
+    late: `${((1000 * 128 * pending) / run.context.sampleRate).toFixed(0)} ms`,
+    heard: run.heard === undefined ? '–' : `${run.heard.frequency.toFixed(0)} Hz`,
+    peak: run.heard === undefined ? '–' : run.heard.peak.toFixed(2),
+    out: show.PageMap.outOf(snapshot),
+  });
+}
+
+function plot() {
+  run.plot.push([run.pending, 4 * (run.dropped - run.xrunsBefore)]);
+  run.xrunsBefore = run.dropped;
+}
+
+function draw() {
+  if (run === undefined) return;
+  requestAnimationFrame(draw);
+  const samples = newestSamples(run.pool);
+  if (samples !== null) show.drawScope(show.find('#scope'), samples);
+}
+
+async function stop() {
+  const { context, done, map, pool, recorder, timers, tone } = run;
+  for (const button of ['#stop', '#kill']) show.find(button).disabled = true;
+  const { recorded, lost } = await endRecorder(recorder);
+  tone.stop();
+  const analysed = await done.promise;
+  await context.close();
+  look();
+  for (const timer of timers) clearInterval(timer);
+  const { dropped } = run;
+  const { left, balanced, used, isDestroyed } = await closePool(pool);
+  map.look();
+  run.worker?.terminate();
+  run = undefined;
+  show.showEnd(
+    `Stopped. ${recorded + lost} blocks: ${analysed} analysed, ${dropped} xruns, ${lost} without a page, ${left} left. ` +
+      `Audit: balanced: ${balanced}, pages in use: ${used}, pool closed: ${isDestroyed}.`,
+    balanced && used === 0 && isDestroyed,
+  );
+  show.find('#stop').disabled = false;
+  show.find('#stop').textContent = 'Start again';
+}
+
+const inspect = show.offerInspector(() => run?.pool);
+
+show.run(async () => {
+  show.drawScope(show.find('#scope'), new Float32Array(1024));
+  show.find('#stop').onclick = async () => {
+    if (run !== undefined) return stop();
+    show.find('#stop').disabled = true; // until it runs, or fails
+    await start().finally(() => {
+      show.find('#stop').disabled = false;
+    });
+  };
+  show.find('#kill').onclick = () => (run.worker === undefined ? startWorker() : kill());
+  show.onSlider('#frequency', (hertz) => {
+    settings.frequency = hertz;
+    if (run !== undefined) run.tone.frequency.value = hertz;
+    return `${hertz} Hz`;
+  });
+  show.onSlider('#loudness', (percent) => {
+    settings.loudness = percent / 100;
+    if (run !== undefined) run.volume.gain.value = settings.loudness;
+    return `${percent} %`;
+  });
+  show.onSlider('#work', (ms) => {
+    settings.workMs = ms;
+    run?.worker?.postMessage({ workMs: ms });
+    return `${ms} ms`;
+  });
 });
-const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
-pool.watch(worker); // what it holds comes back, should it die
-const answer = new Promise((resolve, reject) => {
-  worker.onmessage = ({ data }) => resolve(data);
-  worker.onerror = (event) => reject(new Error(event.message));
-});
-worker.postMessage({ share: pool.share(), rate: RATE });
-
-const context = new OfflineAudioContext(1, SECONDS * RATE, RATE);
-// Named as a worker, so that bundlers find it with all that it imports.
-const start = () => new Worker(new URL('./recorder.js', import.meta.url), { type: 'module' });
-await context.audioWorklet.addModule(workletUrl(start));
-const processorOptions = { share: pool.share(), blocks: (SECONDS * RATE) / 128 };
-const recorder = new AudioWorkletNode(context, 'recorder', { processorOptions });
-const finished = new Promise((resolve) => {
-  recorder.port.onmessage = ({ data }) => resolve(data);
-});
-const tone = new OscillatorNode(context, { frequency: 440 });
-tone.connect(recorder).connect(context.destination);
-tone.start();
-await context.startRendering();
-
-const { recorded, lost } = await finished;
-const { blocks, peak, frequency } = await answer;
-const { balanced } = pool.audit();
-const { isDestroyed } = await pool.close({ timeoutMs: 60_000 });
-const lines = [
-  `${recorded} blocks recorded, ${lost} lost, ${blocks} received: ${Math.round(frequency)} Hz, peak ${peak.toFixed(2)}`,
-  `audit ${balanced ? 'balanced' : 'NOT balanced'}; pool ${isDestroyed ? 'closed' : 'NOT closed'}`,
-];
-for (const line of lines) console.log(line);
-document.querySelector('#result').textContent = lines.join('\n');

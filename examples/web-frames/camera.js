@@ -1,40 +1,132 @@
-// What stands for a camera: pictures that are drawn, encoded and decoded, so that frames come from a real decoder, at
-// its pace.
+// What stands for a camera: a ball over hills, drawn, encoded and decoded, so that frames come from a real decoder at
+// its pace. Where the browser encodes no video, the frames are those of the canvas.
 //
-// A MediaStreamTrackProcessor gives the same VideoFrames from a real one.
+// A MediaStreamTrackProcessor gives the same VideoFrames from a real camera.
 
-const CODEC = 'vp8';
-const WIDTH = 320;
-const HEIGHT = 180;
+export const WIDTH = 640;
+export const HEIGHT = 360;
+export const RADIUS = 28;
+const GROUND = 300;
+const FRAME_MS = 1000 / 30;
+const SETTINGS = { codec: 'vp8', width: WIDTH, height: HEIGHT, bitrate: 4_000_000, latencyMode: 'realtime' };
 
-/** What its decoder is configured with. */
-export const camera = { codec: CODEC, codedWidth: WIDTH, codedHeight: HEIGHT };
-
-/** How bright picture number `i` is, 16 to 235 as video has it. */
-export function brightnessOf(i) {
-  return 40 + ((i * 37) % 160);
+/** Where the ball is at a time, in milliseconds. */
+export function ballAt(ms) {
+  const span = WIDTH - 120;
+  const way = (ms * 0.24) % (2 * span);
+  return {
+    x: 60 + (way < span ? way : 2 * span - way),
+    y: GROUND - RADIUS - 190 * Math.abs(Math.sin(ms / 560)),
+  };
 }
 
-/** Decodes `count` pictures, 10 ms apart; `onFrame` has to close each. */
-export async function record(count, onFrame) {
-  const decoder = new VideoDecoder({ output: onFrame, error: (error) => reportError(error) });
-  decoder.configure(camera);
-  const encoder = new VideoEncoder({
-    output: (chunk) => decoder.decode(chunk),
-    error: (error) => reportError(error),
-  });
-  encoder.configure({ codec: CODEC, width: WIDTH, height: HEIGHT, bitrate: 2_000_000, latencyMode: 'realtime' });
-  for (let i = 0; i < count; i++) {
-    const picture = new Uint8Array((WIDTH * HEIGHT * 3) / 2).fill(128);
-    picture.fill(brightnessOf(i), 0, WIDTH * HEIGHT);
-    const init = { format: 'I420', codedWidth: WIDTH, codedHeight: HEIGHT, timestamp: i * 1000 };
-    const frame = new VideoFrame(picture, init);
-    encoder.encode(frame, { keyFrame: i % 30 === 0 });
-    frame.close();
-    await new Promise((resolve) => setTimeout(resolve, 10));
+/** A camera: what its frames are, for `pagesFor`; `onFrame` gets each frame and has to close it. */
+export async function openCamera(onError) {
+  const isEncoded =
+    typeof VideoEncoder === 'function' && (await VideoEncoder.isConfigSupported(SETTINGS)).supported === true;
+  const config = { codedWidth: WIDTH, codedHeight: HEIGHT };
+  if (!isEncoded) return { ...camera(throughCanvas), config, kind: 'frames of a canvas: no video encoder here' };
+  const decoded = { ...config, codec: SETTINGS.codec };
+  return { ...camera((onFrame) => throughDecoder(onFrame, decoded, onError)), config: decoded, kind: 'VP8, decoded' };
+}
+
+function camera(open) {
+  let stream;
+  let timer;
+  const scene = new Scene();
+  return {
+    start: (onFrame) => {
+      stream = open(onFrame);
+      let dueMs = performance.now();
+      const shoot = () => {
+        const nowMs = performance.now();
+        stream.push(new VideoFrame(scene.draw(nowMs), { timestamp: Math.round(1000 * nowMs), alpha: 'discard' }));
+        dueMs = Math.max(dueMs + FRAME_MS, nowMs);
+        timer = setTimeout(shoot, dueMs - performance.now());
+      };
+      shoot();
+    },
+    stop: async () => {
+      clearTimeout(timer);
+      await stream.end();
+    },
+  };
+}
+
+function throughCanvas(onFrame) {
+  return { push: onFrame, end: async () => {} };
+}
+
+function throughDecoder(onFrame, config, onError) {
+  const decoder = new VideoDecoder({ output: onFrame, error: onError });
+  decoder.configure({ ...config, optimizeForLatency: true });
+  const encoder = new VideoEncoder({ output: (chunk) => decoder.decode(chunk), error: onError });
+  encoder.configure(SETTINGS);
+  let count = 0;
+  return {
+    push: (frame) => {
+      // An encoder that is behind gets no more to do: a real camera would leave frames out as well.
+      if (encoder.encodeQueueSize < 3) encoder.encode(frame, { keyFrame: count++ % 60 === 0 });
+      frame.close();
+    },
+    end: async () => {
+      await encoder.flush();
+      await decoder.flush();
+      encoder.close();
+      decoder.close();
+    },
+  };
+}
+
+class Scene {
+  #canvas = new OffscreenCanvas(WIDTH, HEIGHT);
+  #context = this.#canvas.getContext('2d', { alpha: false });
+  #behind = drawHills();
+
+  draw(ms) {
+    const context = this.#context;
+    const { x, y } = ballAt(ms);
+    context.drawImage(this.#behind, 0, 0);
+    const isNear = (GROUND - y) / 220;
+    context.fillStyle = `rgb(0 0 0 / ${0.45 - 0.3 * isNear})`;
+    context.beginPath();
+    context.ellipse(x, GROUND + 4, RADIUS * (1 - 0.3 * isNear), 6, 0, 0, 2 * Math.PI);
+    context.fill();
+    const shade = context.createRadialGradient(x - 9, y - 11, 4, x, y, RADIUS);
+    shade.addColorStop(0, '#fff6d8');
+    shade.addColorStop(0.5, '#ffc94d');
+    shade.addColorStop(1, '#e58a1f');
+    context.fillStyle = shade;
+    context.beginPath();
+    context.arc(x, y, RADIUS, 0, 2 * Math.PI);
+    context.fill();
+    return this.#canvas;
   }
-  await encoder.flush();
-  await decoder.flush();
-  encoder.close();
-  decoder.close();
+}
+
+function drawHills() {
+  const canvas = new OffscreenCanvas(WIDTH, HEIGHT);
+  const context = canvas.getContext('2d', { alpha: false });
+  const sky = context.createLinearGradient(0, 0, 0, HEIGHT);
+  sky.addColorStop(0, '#14213d');
+  sky.addColorStop(0.7, '#4d4a78');
+  sky.addColorStop(1, '#8a5a78');
+  context.fillStyle = sky;
+  context.fillRect(0, 0, WIDTH, HEIGHT);
+  for (const [height, wave, color] of [
+    [60, 90, '#2c2f5a'],
+    [30, 55, '#222549'],
+  ]) {
+    context.fillStyle = color;
+    context.beginPath();
+    context.moveTo(0, HEIGHT);
+    for (let x = 0; x <= WIDTH; x += 4) {
+      context.lineTo(x, GROUND - height - 18 * Math.sin(x / wave) - 8 * Math.sin(x / 23 + wave));
+    }
+    context.lineTo(WIDTH, HEIGHT);
+    context.fill();
+  }
+  context.fillStyle = '#191b38';
+  context.fillRect(0, GROUND, WIDTH, HEIGHT - GROUND);
+  return canvas;
 }

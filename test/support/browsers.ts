@@ -64,6 +64,13 @@ const CHROMIUM_FLAGS = [
   '--disable-sync',
 ];
 
+/** For a WebGPU device that draws with the processor. */
+export const SWIFTSHADER = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan',
+] as const;
+
 /** Debian's Chromium, headless; `flags` come after the usual ones. */
 export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const browser = await puppeteer.launch({
@@ -78,11 +85,21 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
 }
 
 /** Debian's Firefox ESR, headless, as it is delivered. */
-export async function launchFirefox(): Promise<Browser> {
+export function launchFirefox(): Promise<Browser> {
+  return startFirefox({});
+}
+
+/** The same with a sound device that plays nothing. Chromium has one by itself where the machine has none. */
+export function launchFirefoxWithSound(): Promise<Browser> {
+  return startFirefox({ 'media.cubeb.force_mock_context': true });
+}
+
+async function startFirefox(preferences: Readonly<Record<string, boolean>>): Promise<Browser> {
   const browser = await puppeteer.launch({
     browser: 'firefox',
     executablePath: requireProgram('firefox'),
     headless: true,
+    extraPrefsFirefox: preferences,
     timeout: HUNG_MS,
     protocolTimeout: 0, // how long a call in the page takes is for its test to say
   });
