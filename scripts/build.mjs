@@ -2,14 +2,15 @@
 //
 //   assembly/ --asc--> build/wasm/core.<target>.wasm --gate--> build/generated/core-wasm.js --+
 //   src/inspector/ --esbuild--> build/generated/inspector-*.js -------------------------------+
-//   src/ -----------------------------------------------------------------------esbuild-------+--> build/*.js
+//   src/ ----------------------------------------------------------------esbuild, terser------+--> build/*.js, maps/
 //   src/ -------------------------------------------------------------------------tsc------------> build/*.d.ts
 //
 // The entries are what `exports` and `bin` of package.json name: ./build/x.js is made from src/x.ts.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
+import { minify } from 'terser';
 import { inlineCore } from './inline-core.mjs';
 import { inlineInspector } from './inline-inspector.mjs';
 import { publishTypes } from './publish-types.mjs';
@@ -85,11 +86,11 @@ async function bundle() {
   const outputs = entries.map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.js'));
   const inputs = [
     ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'build/generated/inspector-page.js'],
-    ...['build/generated/inspector-thread.js', 'package.json', 'scripts/build.mjs'],
+    ...['build/generated/inspector-thread.js', 'package.json', 'package-lock.json', 'scripts/build.mjs'],
   ];
   return unlessFresh('bundle', { inputs, outputs }, async () => {
-    for (const file of filesBelow(join(buildDir, 'chunks'))) rmSync(file);
-    await build({
+    for (const file of ['chunks', 'maps'].flatMap((folder) => filesBelow(join(buildDir, folder)))) rmSync(file);
+    const { outputFiles } = await build({
       absWorkingDir: root,
       entryPoints: entries,
       outbase: 'src',
@@ -102,17 +103,44 @@ async function bundle() {
       target: 'es2022',
       // Classic scripts on pages without a charset are not read as UTF-8.
       charset: 'ascii',
-      // Constants of layout.ts become literals; names and lines stay readable.
+      // Constants of layout.ts become literals.
       minifySyntax: true,
+      minifyWhitespace: true,
+      sourcemap: 'external',
       external: ['node:*'],
       logLevel: 'warning',
+      write: false,
     });
-    for (const file of [...outputs.map((path) => join(root, path)), ...filesBelow(join(buildDir, 'chunks'))]) {
-      if (readFileSync(file, 'utf8').includes('import.meta')) {
-        throw new Refusal(`${file}: import.meta is used (expected none: bundlers resolve it differently)`);
-      }
+    const texts = new Map(outputFiles.map(({ path, text }) => [path, text]));
+    for (const [path, text] of texts) {
+      if (path.endsWith('.js')) await shorten(path, text, texts.get(`${path}.map`));
     }
   });
+}
+
+/**
+ * Writes a module with short names for what is inside its functions, and its source map below build/maps. Functions
+ * and classes keep their names, and statements a line each: stacks and heap snapshots of an installed package stay
+ * readable.
+ * The maps are for scripts/source-lines.mjs: they are twice as large as the modules, and not published.
+ */
+async function shorten(path, text, map) {
+  // A class is `var Name = class ...` by now.
+  const reserved = [...text.matchAll(/\b(?:var |,)([\w$]+)=class\b/g)].map(([, name]) => name);
+  const { code, map: shortMap } = await minify(text, {
+    module: true,
+    compress: false,
+    mangle: { keep_classnames: true, keep_fnames: true, reserved },
+    format: { ascii_only: true, preserve_annotations: true, semicolons: false },
+    sourceMap: { content: map },
+  });
+  if (code.includes('import.meta')) {
+    throw new Refusal(`${path}: import.meta is used (expected none: bundlers resolve it differently)`);
+  }
+  const mapPath = join(buildDir, 'maps', `${relative(buildDir, path)}.map`);
+  for (const folder of [dirname(path), dirname(mapPath)]) mkdirSync(folder, { recursive: true });
+  writeFileSync(path, code);
+  writeFileSync(mapPath, shortMap);
 }
 
 async function declare() {

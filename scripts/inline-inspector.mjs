@@ -2,11 +2,11 @@
 // '#inspector-page'` and `import { threadCode } from '#inspector-thread'`.
 //
 // Both are whole, so that a bundler of the user's has nothing to find. The page is a function: mountInspector calls it,
-// and serveInspector serves its text. The thread is started from text, gzipped.
+// and serveInspector serves its text. The thread is started from text, compressed.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { root } from './support.mjs';
 
@@ -38,7 +38,7 @@ async function threadText() {
 /** The texts of the modules and of their declarations, by their names. */
 export async function inlineInspector() {
   const { html, script, style } = await pageParts();
-  const thread = gzipSync(await threadText(), { level: 9 }).toString('base64');
+  const thread = brotliCompressSync(await threadText()).toString('base64');
   return {
     'inspector-page.js': `// Generated from src/inspector/page.
 export const page = ${script};
@@ -61,7 +61,7 @@ export declare const html: string;
     'inspector-thread.js': `// Generated from src/inspector/worker.ts.
 export const threadCode = /* @__PURE__ */ Uint8Array.from(atob('${thread}'), (letter) => letter.charCodeAt(0));
 `,
-    'inspector-thread.d.ts': `/** The code of the inspector's thread, gzipped. */
+    'inspector-thread.d.ts': `/** The code of the inspector's thread, compressed by Brotli. */
 export declare const threadCode: Uint8Array<ArrayBuffer>;
 `,
   };

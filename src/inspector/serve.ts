@@ -9,7 +9,7 @@ import { sep } from 'node:path';
 import { cwd } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { brotliDecompressSync, gzipSync } from 'node:zlib';
 import { html, page, style } from '#inspector-page';
 import { threadCode } from '#inspector-thread';
 import { observe } from '../inspect/observer.js';
@@ -67,7 +67,7 @@ export async function serveInspector(source: PoolShare | PagePool, options: Insp
   const share = pool?.share() ?? (source as PoolShare);
   const token = given === '' ? randomBytes(24).toString('base64url') : given;
   const start: InspectorStart = { share, assets: assetsOfPage(), port, host, token };
-  const worker = new Worker(gunzipSync(threadCode).toString(), {
+  const worker = new Worker(brotliDecompressSync(threadCode).toString(), {
     eval: true,
     name: 'pagepool-inspector',
     workerData: start,

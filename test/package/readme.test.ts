@@ -42,9 +42,9 @@ const examples = documents.flatMap((document) =>
   examplesOf(document).map((source, i) => ({ name: `${document}, example ${i + 1}`, document, source })),
 );
 
-test('the README begins with an example of at most 28 lines and stays below 200 lines', () => {
+test('the README begins with an example of at most 28 lines and has at most 150 lines', () => {
   expect((examplesOf('README.md')[0] ?? '').trimEnd().split('\n').length).toBeLessThanOrEqual(28);
-  expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThan(200);
+  expect(readFileSync(join(root, 'README.md'), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(150);
 });
 
 describe('runs as printed', () => {

@@ -69,10 +69,22 @@ const forNode = (() => {
   return closure(nodes, (path) => path).filter((path) => !everywhere.includes(path));
 })();
 
+/** What a reader of the installed package has at hand; the whole manual is in a checkout. */
+const reference = ['api', 'calls', 'choosing', 'errors', 'guarantees'].map((name) => `docs/${name}.md`);
+
+/** The names that links may have behind `#` in a document. */
+function headingsOf(path: string): string[] {
+  return [...readFileSync(join(folder, path), 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replace(/\s/g, '-'),
+  );
+}
+
 describe('the tarball', () => {
   test('holds the entries and what they reach, the core, the documents, and nothing else', () => {
-    const documents = files.filter((path) => /^(?:README|CHANGELOG|docs\/[a-z-]+)\.md$|^LICENSE$/.test(path));
-    expect(documents).toEqual(expect.arrayContaining(['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/errors.md']));
+    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/pictures/inspector.webp', ...reference];
     const others = ['package.json', 'build/wasm/core.release.wasm'];
     const isScript = (path: string): boolean => path.endsWith('.js');
     const entries = [...targets.map(({ path }) => path), ...commands];
@@ -89,8 +101,21 @@ describe('the tarball', () => {
     const packedBytes = statSync(tarball).size;
     const unpackedBytes = files.reduce((bytes, path) => bytes + statSync(join(folder, path)).size, 0);
     console.log(`tarball: ${files.length} files, ${packedBytes} bytes packed, ${unpackedBytes} unpacked`);
-    // Half of it are the documents and declarations that a reader of the installed package has at hand.
-    expect(packedBytes).toBeLessThan(512 * 1024);
+    // Two thirds are code, a third of that the inspector with its page and its thread.
+    expect(packedBytes).toBeLessThan(328 * 1024);
+  });
+
+  test.each(files.filter((path) => path.endsWith('.md')))('%s links to what is in the tarball', (path) => {
+    const text = readFileSync(join(folder, path), 'utf8').replace(/^```[\s\S]*?^```$/gm, '');
+    const links = [...text.matchAll(/\]\((?!https?:)([^)\s]+)\)|\b(?:src|href)="(?!https?:)([^"]+)"/g)];
+    if (path === 'README.md') expect(links.length).toBeGreaterThan(5);
+    for (const [, inline, attribute] of links) {
+      const link = inline ?? (attribute as string);
+      const [target = '', heading] = link.split('#');
+      const file = target === '' ? path : join(dirname(path), target);
+      expect(files, link).toContain(file);
+      if (heading !== undefined) expect(headingsOf(file), link).toContain(heading);
+    }
   });
 
   test('names no machine but the reader’s own, and no host but those of the changelog', () => {
