@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { launchChromium, launchFirefox } from '../support/browsers.js';
+import { isLong } from '../support/lane.js';
 import { servePages } from '../support/pages.js';
 import { residentBytes } from '../support/resident.js';
 import { ISOLATION } from '../support/serve.js';
@@ -10,11 +11,11 @@ import { until } from '../support/waiting.js';
 
 const MiB = 1024 * 1024;
 /** What the page does: a pool alone, and in the long run each of its kinds, and a worker that waits or blocks. */
-const FLAGS = process.env.LONG === '1' ? ['typescript', 'slabs', 'busy', 'busy&blocking'] : [''];
+const FLAGS = isLong ? ['typescript', 'slabs', 'busy', 'busy&blocking'] : [''];
 const POOL_MIB = 64;
 /** Loads before the memory is looked at, and behind them. */
-const EARLY = 5;
-const LATE = 10;
+const EARLY = isLong ? 5 : 3;
+const LATE = isLong ? 10 : 6;
 /** Growth that is taken for a leak: of each page that came later, a third is still there. */
 const LEAK_MIB = (LATE * POOL_MIB) / 3;
 

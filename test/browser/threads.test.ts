@@ -7,11 +7,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
 import { type Deaths, expectNothingLost, summaryOfDeaths } from '../support/deaths.js';
+import { isLong } from '../support/lane.js';
 import { HOME, launchSharingWebKit, openStage, playNested, type Stage } from '../support/pages.js';
 import { chooseSeed } from '../support/ports.js';
 import { ISOLATION } from '../support/serve.js';
 
-const isLong = process.env.LONG === '1';
 /** Fragments that each of two workers makes; every eighth is handed on twice. */
 const QUOTA = isLong ? 450_000 : 24_000;
 const HAND_OFFS = isLong ? 1_000_000 : 50_000;
@@ -149,7 +149,7 @@ describe.each(isLong ? EVERY_BROWSER : EVERY_BROWSER.slice(0, 2))('%s', (_, laun
       });
 
       test('workers that end at any moment are reaped by their locks, and nothing is missing', async () => {
-        const count = 20;
+        const count = isLong ? 20 : 8;
         const result = await stage.play<Deaths>('deaths', { engine, seed, count });
         console.log(summaryOfDeaths(browser.name, engine, result));
         expectNothingLost(result, count);

@@ -8,7 +8,7 @@ import { waitingScenarios } from './scenarios/waiting.js';
 
 const named = (...names: readonly string[]) => new Set(names.map(scenarioNamed));
 
-/** A hundred thousand states and more with one death, and many without on two engines at once. */
+/** A hundred thousand states and more with one death. */
 const manyStates = named(
   'two send and two receive, capacity 1, full',
   'a taker that is done, and two that wait for that, one of which gives up',
@@ -36,7 +36,12 @@ const boundedLater = named('three ports allocate and release two pages, twice');
 function isShort(scenario: Scenario, engine: EngineName): boolean {
   if (largest.has(scenario)) return false;
   if (withDeaths.has(scenario) || boundedLater.has(scenario)) return engine === 'wasm';
-  return engine !== 'mixed' || !manyStates.has(scenario);
+  return engine !== 'mixed' || isPair(scenario);
+}
+
+/** Whether `npm test` has time for it on two engines at once. */
+function isPair(scenario: Scenario): boolean {
+  return scenario.threads === 2 && !manyStates.has(scenario);
 }
 
 /** The scenarios that `npm test` explores as they are. */
@@ -52,9 +57,9 @@ export function longScenarios(engine: EngineName): Scenario[] {
 /** What may have a death more, and a reaper. */
 export const mortal = scenarios.filter(({ reaper }) => reaper === undefined);
 
-/** Whether `npm test` explores the scenario with one death. Two engines at once: threads in pairs alone. */
+/** Whether `npm test` explores the scenario with one death. */
 function isShortWithDeath(scenario: Scenario, engine: EngineName): boolean {
-  return !manyStates.has(scenario) && (engine !== 'mixed' || scenario.threads === 2);
+  return engine === 'mixed' ? isPair(scenario) : !manyStates.has(scenario);
 }
 
 /** The scenarios to which `npm test` adds one death. */

@@ -1,4 +1,4 @@
-// The scenarios on both engines at once, thread by thread in turns, but for those that the long run explores.
+// The scenarios of two threads on both engines at once, thread by thread in turns. The long run explores the others.
 
 import { shortScenarios } from './lanes.js';
 import { testScenarios } from './suite.js';

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runtimes, toolchainDir } from '../../scripts/toolchain.mjs';
 import { borderColumn } from '../support/border-table.js';
+import { casesOfRun } from '../support/lane.js';
 import { until } from '../support/waiting.js';
 import { consumer } from './support/consumer.js';
 import { type ExchangeResult, expectedExchange, type Features } from './support/expected.js';
@@ -33,7 +34,12 @@ interface Doctor {
   readonly views: Record<string, { verdict: string }>;
 }
 
-describe.each([own, ...runtimes])('$name', ({ name, program }) => {
+/** Versions of Node between this one and the newest. */
+const between = runtimes.filter(({ name }) => /^Node 2[24]$/.test(name));
+const all = [own, ...runtimes];
+const some = casesOfRun({ short: all.filter((one) => !between.includes(one)), long: between });
+
+describe.each(some)('$name', ({ name, program }) => {
   const isHere = existsSync(program);
   const isNode = name.startsWith('Node');
   const prefix = name === 'Deno' ? ['run', '--allow-all', '--no-prompt'] : [];

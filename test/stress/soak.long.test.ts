@@ -1,4 +1,4 @@
-// A soak of some minutes: three workers with small heaps do everything that threads do with a pool, and sometimes block
+// A soak of five minutes: three workers with small heaps do everything that threads do with a pool, and sometimes block
 // their event loops. Resident memory stays flat, the statistics add up, and the audit is balanced.
 //
 // Its length is a number of turns, so nothing depends on the machine's speed. SEED=n replays the choices (not the
@@ -15,7 +15,7 @@ import { program } from '../support/program.js';
 import { QUIET } from './quiet.js';
 import type { Soaked } from './soak.js';
 
-const TURNS = Number(process.env.TURNS ?? 3000);
+const TURNS = Number(process.env.TURNS ?? 18_000);
 const MIB = 2 ** 20;
 const build = new URL('../../build/', import.meta.url).href;
 const seed = chooseSeed('soak');
