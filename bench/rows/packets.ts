@@ -166,6 +166,20 @@ export const packetRows: readonly Row[] = [
     },
     others: { bl: making(bl), uint8arraylist: making(uint8arraylist) },
   }),
+  row('build.slices', `the same by appendSlice, whose windows share a reference`, 'packet', {
+    engine: (pool) => {
+      const page = pool.take() as Fragment;
+      return () => {
+        for (let turn = 0; turn < TURNS; turn++) {
+          const packet = new Packet();
+          for (let i = 0; i < PARTS; i++) packet.appendSlice(page, i * PART_BYTES, PART_BYTES);
+          sink.sum = (sink.sum + packet.length) & SMALL;
+          packet.release();
+        }
+      };
+    },
+    others: { bl: making(bl), uint8arraylist: making(uint8arraylist) },
+  }),
   row('build.alloc', `the same, each part allocated`, 'packet', {
     engine: (pool) => () => {
       for (let turn = 0; turn < TURNS; turn++) {

@@ -1,10 +1,10 @@
 // Packet: an ordered list of windows on fragments with one length, the skb of this package.
 //
-// Each window owns one reference of its fragment (part.ts). Bytes are shared and never copied, but where a call's docs
-// name it (copying.ts). The public calls stand here, and check what they are given; part-list.ts keeps the windows. A
-// packet belongs to the thread that made it and touches the pool only by retain, release and allocFragment, so every
-// page is accounted for whatever happens to the packet. An empty packet has no window, or one of length 0 where it was
-// cut from another.
+// Each window has a reference of its fragment, its own or one of several windows (part.ts). Bytes are shared and never
+// copied, but where a call's docs name it (copying.ts). The public calls stand here, and check what they are given;
+// part-list.ts keeps the windows. A packet belongs to the thread that made it and touches the pool only by retain,
+// release and allocFragment, so every page is accounted for whatever happens to the packet. An empty packet has no
+// window, or one of length 0 where it was cut from another.
 // Source of the operations: sk_buff (skb_split, pskb_expand_head, skb_linearize, pskb_pull) in the Linux kernel.
 
 import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
@@ -17,7 +17,7 @@ import { Fragment, foreignError, portOfFragment, spendFragment } from '../pool/f
 import { isReadableHandle } from '../port/handles.js';
 import type { Port } from '../port/port.js';
 import { copyTogether, expandFront, mergeSmallParts } from './copying.js';
-import { forgetPart, Part, sharePart } from './part.js';
+import { besidePart, forgetPart, ownPart, Part, retainPart, sharePart } from './part.js';
 import { PartList } from './part-list.js';
 import { PacketReader } from './reader.js';
 import { isByte, patternOf } from './search.js';
@@ -51,8 +51,9 @@ export let cutFront: (packet: Packet, skip: number, length: number, drop: number
 export let mergeSmall: (packet: Packet, from: number) => void;
 
 /**
- * Windows on fragments, in order, with one length. Every window owns one reference; `release`, or the end of a `using`
- * block, releases them, and leaves an empty packet that can be filled again.
+ * Windows on fragments, in order, with one length. Every window has a reference, which windows that were cut from one
+ * another have together; `release`, or the end of a `using` block, gives them back, and leaves an empty packet that can
+ * be filled again.
  *
  * @example
  * using packet = new Packet().append(header).append(body);
@@ -116,6 +117,35 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
     return this;
   }
 
+  /**
+   * Adds a window on a fragment, which stays the caller's, behind the last byte: `length` bytes from `offset` on, all
+   * that follow if no length is given. No copy. Windows on one fragment that are added in a row share a reference: two
+   * locked operations for all of them, or none while this thread has all references of the page.
+   *
+   * @throws PagePoolError as `append`; POOL_ERR_INVALID_ARGUMENT outside the fragment's window; POOL_ERR_REF_OVERFLOW
+   *   at 65,535 references; nothing changed then
+   * @example
+   * const packet = new Packet().appendSlice(page, 0, 20).appendSlice(page, 64, 1000);
+   */
+  appendSlice(fragment: Fragment, offset = 0, length?: number): this {
+    const port = portOfFragment(fragment, 'appendSlice');
+    requireInteger('appendSlice', 'offset', offset, 0, fragment.length);
+    if (length !== undefined) requireInteger('appendSlice', 'length', length, 0, fragment.length - offset);
+    const { handle } = fragment;
+    const start = fragment.offset + offset;
+    const bytes = length ?? fragment.length - offset;
+    const list = this.#list;
+    const last = list.parts[list.parts.length - 1];
+    if (last?.handle === handle && list.port === port) {
+      list.append(besidePart(port, 'appendSlice', last, start, bytes));
+      return this;
+    }
+    list.join('appendSlice', port, isReadableHandle(port, 'appendSlice', handle), handle);
+    retainPart(port, 'appendSlice', handle);
+    list.append(new Part(port, handle, start, bytes));
+    return this;
+  }
+
   /** The parts of a packet that may be joined to this one's. */
   #join(call: string, packet: Packet): PartList {
     packet.#refuseReentry(call);
@@ -136,18 +166,17 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   }
 
   /**
-   * A packet of the bytes from `offset` on, all of them if no length is given. It shares the fragments and has
-   * references of its own: two locked operations a window, or none while this thread has all references of
-   * its page.
+   * A packet of the bytes from `offset` on, all of them if no length is given. It has the fragments and their
+   * references together with this one until one of both is sent: no locked operation.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT outside this packet; POOL_ERR_REF_OVERFLOW at 65,535 references
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT outside this packet
    */
   slice(offset = 0, length?: number): Packet {
     const bytes = this.#requireWindow('slice', offset, length);
     return this.#shared('slice', offset, bytes);
   }
 
-  /** A second packet of the same bytes, with references of its own. Neither sees what becomes of the other. */
+  /** A second packet of the same bytes, as `slice` has them. Neither sees what becomes of the other. */
   clone(): Packet {
     return this.#shared('clone', 0, this.length);
   }
@@ -160,8 +189,8 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   }
 
   /**
-   * Cuts the packet in two: it keeps the bytes before `offset`, the packet returned has the rest. Only the fragment
-   * that is cut gets one more reference, the others move.
+   * Cuts the packet in two: it keeps the bytes before `offset`, the packet returned has the rest. Both have the
+   * fragment that is cut, the others move.
    *
    * @throws PagePoolError as `slice`; nothing changed then
    * @see skb_split
@@ -202,11 +231,18 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
     if (parts.length > 0) this.#list.release(call, parts);
   }
 
-  /** The first window as a fragment, which has its reference from now on; null when the packet has none. */
+  /**
+   * The first window as a fragment, which has its reference from now on; null when the packet has none.
+   *
+   * @throws PagePoolError POOL_ERR_REF_OVERFLOW where others have the reference, too, and the page has 65,535;
+   *   nothing changed then
+   */
   shift(): Fragment | null {
-    const part = this.#list.shift();
+    const [part] = this.#list.parts;
     if (part === undefined) return null;
     const port = this.#list.port as Port;
+    ownPart(port, 'shift', part);
+    this.#list.shift();
     forgetPart(port, part);
     return new Fragment(port, part.handle, part.offset, part.length, this.#tag);
   }
@@ -404,6 +440,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
         throw invalidArgument(call, "the packet's parts", parts.length, rule, 'append something, or coalesce() it');
       }
       if (port !== own) throw foreignError(call, only.handle);
+      ownPart(own, call, only);
       const request = new Fragment(own, only.handle, only.offset, only.length, value.#tag);
       spendPacket(value);
       return request;

@@ -69,8 +69,10 @@ export class PartList {
 
   /** Puts a part of any length behind the last. */
   append(part: Part): void {
+    const border = this.parts.length;
+    const before = this.parts[border - 1];
     this.add(part);
-    this.dropEmpty(this.parts.length - 1);
+    if (before !== undefined && (before.length === 0 || part.length === 0)) this.dropEmpty(border);
   }
 
   /** Moves the parts of `other` behind the last. */

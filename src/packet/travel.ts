@@ -18,7 +18,7 @@ import { destroyedError, refusal } from '../port/port.js';
 import { requireWaitOptions, type TimedWait, type Wait, type WaitOptions, waitFor } from '../port/waiting.js';
 import type { Units } from '../port/waits.js';
 import { isPacket, type Packet, packetOf, partsOf, portOfPacket, spendPacket } from './packet.js';
-import { Part } from './part.js';
+import { ownParts, Part, shareAgain } from './part.js';
 import type { UnreadablePacket } from './unreadable.js';
 
 /** At run time there is one class of each. */
@@ -55,8 +55,9 @@ function endOf(channel: AnyChannel, call: string): PacketEnd {
  *
  * @param tag a u32 for the receiver
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the packet has no window, or more than the channel's `batch` or
- *   `capacity`: `coalesce()` it; POOL_ERR_CHANNEL_CLOSED, POOL_ERR_FOREIGN_HANDLE, POOL_ERR_STALE_HANDLE,
- *   POOL_ERR_NOT_HELD; nothing changed then
+ *   `capacity`: `coalesce()` it; POOL_ERR_REF_OVERFLOW when a window whose reference others have, too, can have none of
+ *   its own; POOL_ERR_CHANNEL_CLOSED, POOL_ERR_FOREIGN_HANDLE, POOL_ERR_STALE_HANDLE, POOL_ERR_NOT_HELD; nothing
+ *   changed then
  */
 export function sendPacket(channel: Channel, packet: Packet, tag?: number): boolean;
 export function sendPacket(channel: UnreadableChannel, packet: UnreadablePacket, tag?: number): boolean;
@@ -77,6 +78,7 @@ function requireSendable(call: string, end: ChannelEnd, packet: AnyPacket, tag: 
 function send(call: string, end: ChannelEnd, packet: AnyPacket, parts: readonly Part[], tag: number): boolean {
   const { port, index, geometry } = end;
   const { engine, scratch } = port;
+  const shares = ownParts(port, call, parts);
   let at = 0;
   for (const { handle, offset, length } of parts) {
     scratch.own[at++] = handle;
@@ -90,6 +92,7 @@ function send(call: string, end: ChannelEnd, packet: AnyPacket, parts: readonly 
     return true;
   }
   const code = engine.lastError();
+  if (shares !== undefined) shareAgain(port, parts, shares);
   if (code !== FULL) throw refusal(code, call, 'packet', parts[0]?.handle);
   if (geometry.whenFull !== 'drop-newest') return false;
   // Plain: a lane's counters are its port's own.

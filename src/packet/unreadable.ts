@@ -16,6 +16,7 @@ type Refused =
   | 'coalesce'
   | typeof Symbol.iterator
   | 'append'
+  | 'appendSlice'
   | 'prepend'
   | 'slice'
   | 'clone'
@@ -26,6 +27,7 @@ type Refused =
 export interface UnreadablePacket extends Omit<Packet, Refused> {
   append(part: UnreadableFragment | UnreadablePacket): this;
   prepend(part: UnreadableFragment | UnreadablePacket): this;
+  appendSlice(fragment: UnreadableFragment, offset?: number, length?: number): this;
   slice(offset?: number, length?: number): UnreadablePacket;
   clone(): UnreadablePacket;
   split(offset: number): UnreadablePacket;

@@ -307,7 +307,10 @@ export class PagePool<Names extends PoolNames = PoolNames> {
     return extentOf(this.#port, 'extent', handle);
   }
 
-  /** How many references the fragment has, in all threads together. */
+  /**
+   * How many references the fragment has, in all threads together. Windows of packets that one thread cut from one
+   * another have one together.
+   */
   refCount(handle: Handle): number {
     if (!isHandleNumber(handle)) throw invalidHandle('refCount', handle);
     const count = this.#engine.refCount(handle);

@@ -39,26 +39,102 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     return taken;
   };
 
-  it.each([0, 1, 2])('a clone whose part %d cannot be shared has no reference on the others', (part) => {
+  it('windows cut from one another have one reference, which the last of them gives back', () => {
     const packet = packetOfPages(3);
-    fill(packet, part);
-    const before = references(packet);
-    for (const call of [() => packet.clone(), () => packet.slice(1, 2500), () => packet.clone()])
-      expect(codeOf(call)).toBe('POOL_ERR_REF_OVERFLOW');
-    expect(references(packet)).toEqual(before);
-    expect([packet.length, packet.parts, bytesOf(packet)[2500]]).toEqual([3000, 3, 3]);
+    const handles = packet.windows().map(({ handle }) => handle);
+    const slices = [packet.slice(900, 1200), packet.clone(), packet.split(1500), packet.slice(0, 1)];
+    expect(handles.map((handle) => pool.refCount(handle))).toEqual([1, 1, 1]);
+    expect(pool.audit()).toMatchObject({ balanced: true, references: { ledgers: 3 } });
+    // The packet that was there first goes first.
+    for (const each of [packet, ...slices.slice(0, -1)]) each.release();
+    expect(handles.slice(1).map((handle) => codeOf(() => pool.refCount(handle)))).toEqual(
+      Array(2).fill('POOL_ERR_STALE_HANDLE'),
+    );
+    expect([pool.refCount(handles[0] as number), bytesOf(slices.at(-1) as Packet)[0]]).toEqual([1, 1]);
+    slices.at(-1)?.release();
+    expect(pool.stats().pages.used).toBe(0);
   });
 
-  it('a split whose cut cannot be shared has moved nothing', () => {
+  it('a window that leaves takes a reference along, and the others keep theirs', () => {
+    const packet = packetOfPages(2);
+    const [first] = packet.windows();
+    const work = pool.channel('work');
+    const clone = packet.clone();
+    expect(sendPacket(work, clone)).toBe(true);
+    expect(references(packet)).toEqual([2, 2]);
+    const shifted = packet.slice(0, 10).shift() as Fragment;
+    expect(pool.refCount(first?.handle as number)).toBe(3);
+    packet.release();
+    const came = receivePacket(work) as Packet;
+    expect([...new Set(bytesOf(came)), shifted.bytes[0]]).toEqual([1, 2, 1]);
+    came.release();
+    expect(references(new Packet().append(shifted.retain()))).toEqual([2]);
+    shifted.release();
+  });
+
+  it('windows of one share in one packet go along together', () => {
+    const page = fragmentOf(pool, new Uint8Array(1000).fill(7));
+    const packet = new Packet().appendSlice(page, 0, 10).appendSlice(page, 10, 20).appendSlice(page, 900);
+    expect([packet.length, packet.parts, pool.refCount(page.handle)]).toEqual([130, 3, 2]);
+    const { handle } = page;
+    page.release();
+    expect(sendPacket(pool.channel('work'), packet)).toBe(true);
+    expect(pool.refCount(handle)).toBe(3);
+    const came = receivePacket(pool.channel('work')) as Packet;
+    expect([came.parts, [...new Set(bytesOf(came))]]).toEqual([3, [7]]);
+    came.release();
+    expect(pool.stats().pages.used).toBe(0);
+  });
+
+  it.each([0, 1, 2])('a clone whose part %d cannot have a reference of its own stays as it is', (part) => {
     const packet = packetOfPages(3);
-    fill(packet, 1);
+    const handle = fill(packet, part);
     const before = references(packet);
-    expect(codeOf(() => packet.split(1500))).toBe('POOL_ERR_REF_OVERFLOW');
-    expect([references(packet), packet.length, packet.parts]).toEqual([before, 3000, 3]);
-    // Between two parts nothing is shared.
-    const rest = packet.split(1000);
-    expect([packet.length, rest.length, bytesOf(rest)[0], bytesOf(packet)[999]]).toEqual([1000, 2000, 2, 1]);
-    rest.release();
+    const clone = packet.clone();
+    const calls = [() => sendPacket(pool.channel('work'), clone), () => packet.slice(1000 * part, 5).shift()];
+    for (const call of [...calls, ...calls]) expect(codeOf(call)).toBe('POOL_ERR_REF_OVERFLOW');
+    expect(references(packet)).toEqual(before);
+    expect([clone.length, clone.parts, bytesOf(clone)[2500]]).toEqual([3000, 3, 3]);
+    pool.release(handle);
+    expect(sendPacket(pool.channel('work'), clone)).toBe(true);
+    const come = receivePacket(pool.channel('work')) as Packet;
+    expect(bytesOf(come)).toEqual(bytesOf(packet));
+    come.release();
+  });
+
+  it('a packet that finds no room, or a closed channel, has the references that it had', () => {
+    const packet = packetOfPages(2);
+    const work = pool.channel('work');
+    const clones = Array.from({ length: 5 }, () => packet.clone());
+    const sent = clones.filter((clone) => sendPacket(work, clone));
+    expect(sent).toHaveLength(4);
+    const before = references(packet);
+    expect([sendPacket(work, clones[4] as Packet), references(packet)]).toEqual([false, before]);
+    work.close();
+    expect(codeOf(() => sendPacket(work, clones[4] as Packet))).toBe('POOL_ERR_CHANNEL_CLOSED');
+    expect(references(packet)).toEqual(before);
+  });
+
+  it('a slice of a fragment is refused outside of it, and of another pool', () => {
+    const page = fragmentOf(pool, new Uint8Array(1000).fill(1));
+    const packet = new Packet().appendSlice(page);
+    const wrong = [
+      [page, -1],
+      [page, 1001],
+      [page, 0, 1001],
+      [page, 960, 41],
+      [page, 1.5],
+      [page, 0, '1'],
+      [packet, 0],
+    ] as unknown as [Fragment, number, number][];
+    for (const [one, offset, length] of wrong)
+      expect(codeOf(() => packet.appendSlice(one, offset, length))).toBe('POOL_ERR_INVALID_ARGUMENT');
+    const { handle } = page;
+    page.release();
+    expect(codeOf(() => packet.appendSlice(page))).toBe('POOL_ERR_STALE_HANDLE');
+    expect([packet.parts, pool.refCount(handle)]).toEqual([1, 1]);
+    packet.release();
+    expect(pool.stats().pages.used).toBe(0);
   });
 
   it('a copy for which the second page is missing keeps the bytes where they are, and no page', () => {
