@@ -70,7 +70,13 @@ async function buildWasm(targets) {
 async function inspectorFiles() {
   const js = (part) => `build/generated/inspector-${part}.js`;
   const inputs = [
-    ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'package-lock.json'],
+    ...[
+      'src',
+      'assembly/layout.ts',
+      'build/generated/core-wasm.js',
+      'build/generated/layout-hash.js',
+      'package-lock.json',
+    ],
     'scripts/inline-inspector.mjs',
   ];
   const outputs = ['page', 'thread'].flatMap((part) => [js(part), js(part).replace(/js$/, 'd.ts')]);
@@ -85,8 +91,9 @@ async function bundle() {
   const entries = [...entryPoints(), ...commands()].filter((path) => existsSync(join(root, path)));
   const outputs = entries.map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.js'));
   const inputs = [
-    ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'build/generated/inspector-page.js'],
-    ...['build/generated/inspector-thread.js', 'package.json', 'package-lock.json', 'scripts/build.mjs'],
+    ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'build/generated/layout-hash.js'],
+    ...['build/generated/inspector-page.js', 'build/generated/inspector-thread.js'],
+    ...['package.json', 'package-lock.json', 'scripts/build.mjs'],
   ];
   return unlessFresh('bundle', { inputs, outputs }, async () => {
     for (const file of ['chunks', 'maps'].flatMap((folder) => filesBelow(join(buildDir, folder)))) rmSync(file);
@@ -165,13 +172,12 @@ export async function buildAll({ targets = wasmTargets, isTyped = true } = {}) {
     const started = performance.now();
     const made = [];
     if (await buildWasm(targets)) made.push('wasm');
-    const core = join(buildDir, 'generated/core-wasm.js');
-    const inlined = await inlineCore();
-    if (!existsSync(core) || readFileSync(core, 'utf8') !== inlined.js) {
+    for (const [name, text] of Object.entries(await inlineCore())) {
+      const path = join(buildDir, 'generated', name);
+      if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
       mkdirSync(join(buildDir, 'generated'), { recursive: true });
-      writeFileSync(core, inlined.js);
-      writeFileSync(core.replace(/\.js$/, '.d.ts'), inlined.types);
-      made.push('core-wasm');
+      writeFileSync(path, text);
+      if (name.endsWith('.js')) made.push(name);
     }
     if (await inspectorFiles()) made.push('inspector');
     if (await bundle()) made.push('bundle');

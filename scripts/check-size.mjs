@@ -26,11 +26,17 @@ import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 14 * 1024;
 const CORE_LIMIT_BYTES = 69 * 1024;
+/** What a thread loads that only attaches: each entry alone. */
+const LIGHT_BUDGET_BYTES = { attach: 22 * 1024, worklet: 18 * 1024 };
+const LIGHT_LIMIT_BYTES = { attach: 27 * 1024, worklet: 28 * 1024 };
+/** What only whoever creates, watches or repairs pools needs. */
+const NOT_LIGHT =
+  /^(?:build|src\/(?:engine\/(?:both|typescript)|recovery\/(?!own-lock)|leaks|provider|supply\/supply))/;
 const USER_LIMIT_BYTES = 3 * 1024;
 /** The inspector's page, as a browser loads it. */
 const PAGE_LIMIT_BYTES = 60 * 1024;
 /** What an entry adds to a program that uses the core. Packets of new memory, and sends that wait, are 0.7 KB. */
-const ADDED_LIMIT_BYTES = { packet: 11.75 * 1024, border: 6 * 1024, web: 15 * 1024, worklet: 2 * 1024 };
+const ADDED_LIMIT_BYTES = { packet: 11.75 * 1024, border: 6 * 1024, web: 15 * 1024 };
 
 /** A file and what it imports statically by relative path. */
 function closure(file, done = new Set()) {
@@ -63,7 +69,8 @@ async function bundle(contents) {
     write: false,
   });
   const [output] = outputFiles;
-  const inputs = Object.keys(metafile.inputs).filter((path) => path !== '<stdin>');
+  const [{ inputs: parts }] = Object.values(metafile.outputs);
+  const inputs = Object.keys(parts).filter((path) => path !== '<stdin>' && parts[path].bytesInOutput > 0);
   return { bytes: gzipSync(output.contents, { level: 9 }).length, text: output.text, inputs };
 }
 
@@ -87,15 +94,33 @@ await runScript(async () => {
   for (const entry of Object.keys(ADDED_LIMIT_BYTES)) {
     added[entry] = (await bundle(`${core} export * from './build/${entry}.js';`)).bytes - minified;
   }
+  const light = {};
+  for (const entry of Object.keys(LIGHT_LIMIT_BYTES))
+    light[entry] = await bundle(`export * from './build/${entry}.js';`);
   const user = await bundle("export * from './src/user.ts';");
   const wasm = statSync(join(buildDir, 'wasm/core.release.wasm')).size;
   if (process.argv.includes('--json'))
-    return console.log(JSON.stringify({ plain, minified, ...added, user: user.bytes, wasm }));
+    return console.log(
+      JSON.stringify({ plain, minified, attach: light.attach.bytes, ...added, user: user.bytes, wasm }),
+    );
   console.log(`core entry: ${kilobytes(plain)} gzipped as shipped; the budget is ${kilobytes(CORE_BUDGET_BYTES)}`);
   hold('core entry', minified, CORE_LIMIT_BYTES);
   const stated = Number(readFileSync(join(root, 'README.md'), 'utf8').match(/The core entry is (\d+) KB/)?.[1]);
   if (stated !== Math.round(minified / 1024))
     throw new Refusal(`README.md, Limits: the core entry is ${stated} KB (expected ${Math.round(minified / 1024)})`);
+  for (const [entry, limit] of Object.entries(LIGHT_LIMIT_BYTES)) {
+    const { bytes } = light[entry];
+    const missed = number(Math.max(0, bytes - LIGHT_BUDGET_BYTES[entry]));
+    console.log(`pagepool/${entry}: the budget is ${kilobytes(LIGHT_BUDGET_BYTES[entry])}, missed by ${missed} bytes`);
+    hold(`pagepool/${entry}`, bytes, limit);
+    const heavy = (await bundle(`export * from './src/${entry}.ts';`)).inputs.filter((path) => NOT_LIGHT.test(path));
+    if (heavy.length > 0)
+      throw new Refusal(`pagepool/${entry} contains ${heavy} (expected nothing that only creating a pool needs)`);
+  }
+  const unused = await bundle(
+    "import { PagePool } from './build/index.js'; import { attach } from './build/attach.js';",
+  );
+  if (unused.inputs.length > 0) throw new Refusal(`a program that uses no pool contains ${unused.inputs}`);
   hold('pagepool/user', user.bytes, USER_LIMIT_BYTES);
   const foreign = user.inputs.filter((path) => !/^src\/user(?:\/|\.ts$)/.test(path));
   if (foreign.length > 0) throw new Refusal(`pagepool/user contains ${foreign} (expected nothing of the core)`);

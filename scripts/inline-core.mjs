@@ -1,4 +1,5 @@
-// Turns the release binary into a module: `import { wasmBytes, layoutHash } from '#core-wasm'`.
+// Turns the release binary into a module, `import { wasmBytes } from '#core-wasm'`, and the shape of the control region
+// into another one, `import { layoutHash } from '#layout-hash'`: threads that attach need the second alone.
 //
 // Encoding: ASCII alone, since a classic script on a page that names no charset is not read as UTF-8, and every bundle
 // may become one. A byte below 93, most of them, is one character; of the others two, so bytes keep an alignment that
@@ -63,17 +64,21 @@ export function hashLayout(constants) {
   return hash >>> 0;
 }
 
-/** The text of the module and of its declaration. */
+/** The texts of the modules and of their declarations, by file name. */
 export async function inlineCore() {
   const bytes = readFileSync(join(buildDir, 'wasm/core.release.wasm'));
   const hash = hashLayout(await layoutConstants());
-  const js = `// Generated from build/wasm/core.release.wasm (${bytes.length} bytes) and assembly/layout.ts.
-export const layoutHash = ${hash};
-${bytesFunction(bytes)}`;
-  const types = `/** Tells one shape of the control region from every other: a u32 over the constants of assembly/layout.ts. */
-export declare const layoutHash: number;
-/** The release core, decoded anew by each call. */
+  return {
+    'core-wasm.js': `// Generated from build/wasm/core.release.wasm (${bytes.length} bytes).
+${bytesFunction(bytes)}`,
+    'core-wasm.d.ts': `/** The release core, decoded anew by each call. */
 export declare function wasmBytes(): Uint8Array<ArrayBuffer>;
-`;
-  return { js, types };
+`,
+    'layout-hash.js': `// Generated from assembly/layout.ts.
+export const layoutHash = ${hash};
+`,
+    'layout-hash.d.ts': `/** Tells one shape of the control region from every other: a u32 over the constants of assembly/layout.ts. */
+export declare const layoutHash: number;
+`,
+  };
 }

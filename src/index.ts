@@ -3,12 +3,14 @@
 export type { WhenFull } from './control/geometry.js';
 export { PagePoolError, type PagePoolErrorCode } from './errors.js';
 export type { LeakLevel, LeakOptions, LeakReport } from './leaks/report.js';
+export type { Handle, PinToken } from './pool/attached-pool.js';
 export { type CallRoom, Calls, type RequestPacket, type ServeOptions } from './pool/calls.js';
 export { Channel } from './pool/channel.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
-export type { AttachOptions, CallsOptions, ChannelOptions, PoolNames, PoolOptions } from './pool/options.js';
-export { type Handle, PagePool, type PinToken, type UnreadablePool } from './pool/page-pool.js';
+export type { PoolNames } from './pool/names.js';
+export type { AttachOptions, CallsOptions, ChannelOptions, PoolOptions } from './pool/options.js';
+export { PagePool, type UnreadablePool } from './pool/page-pool.js';
 export type { Call, CallHandler } from './pool/serving.js';
 export type { PoolShare } from './pool/share.js';
 export type {

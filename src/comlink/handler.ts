@@ -2,9 +2,9 @@
 //
 // comlink itself is not imported: a handler is an object of three functions, which the program registers.
 
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import { Fragment, type FragmentToken, portOfFragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 
 /** What `Comlink.transferHandlers` takes. */
 export interface FragmentTransferHandler {
@@ -25,7 +25,7 @@ export interface FragmentTransferHandler {
  * Comlink.transferHandlers.set('pagepool', fragmentHandler(pool));
  * const digest = await remote.digest(pool.take(4096)); // the worker releases it
  */
-export function fragmentHandler(pool: PagePool): FragmentTransferHandler {
+export function fragmentHandler(pool: AttachedPool): FragmentTransferHandler {
   const port = portOf('fragmentHandler', pool);
   return {
     canHandle: (value): value is Fragment => value instanceof Fragment && isOf(value),

@@ -1,35 +1,8 @@
-// Whether the words of the control region can be: for the calls that act on what other threads have written.
+// What becomes of an error that overwritten words of the control region have caused: one that says so.
 //
-// Attached threads are trusted, and not infallible: a stray write of one may hit any word. What loops over a count,
-// goes through a ring or follows a node's number checks them first, so that it ends, and names the word. A word
-// is wrong only when it is so twice: threads that work move words while this reads. Reads only; any thread.
+// Which word it is, unsound.ts finds out; threads that only attach do not have that.
 
-import {
-  CONTROL_BASE,
-  ENTRY_SHIFT,
-  HEADER_STATE_OFFSET,
-  LANE_INBOX_OFFSET,
-  LANE_OUTBOX_OFFSET,
-  NODE_COUNT_OFFSET,
-  NODE_ENTRIES_OFFSET,
-  NODE_PAGES_OFFSET,
-  NODE_TAKEN_OFFSET,
-  PORT_FRAGMENT_PAGE_OFFSET,
-  PORT_LOADED_OFFSET,
-  PORT_MERGE_OFFSET,
-  PORT_SPARE_OFFSET,
-  RETIRED_INDEX_MASK,
-  RETIRED_WORD_SHIFT,
-  RING_HEAD_OFFSET,
-  RING_TAIL_OFFSET,
-  STATE_DESTROYED,
-} from '../../assembly/layout.js';
 import { callError, PagePoolError } from '../errors.js';
-import type { SharedWords } from './claims.js';
-import { constantWords } from './format.js';
-import type { RingGeometry } from './geometry.js';
-import { laneOffset, loadWord, nodeOffset, slotParts } from './nodes.js';
-import { portOffset } from './places.js';
 
 /** A word that cannot be as it is. */
 export interface Unsound {
@@ -43,31 +16,16 @@ export interface Unsound {
 const TODO =
   'a thread of the pool has written where it must not: end the pool, and look for views kept after a release';
 
-/** Throws unless every word that is followed can be. @throws PagePoolError POOL_ERR_CORRUPT */
-export function requireSound(words: SharedWords, call: string): void {
-  const found = findUnsound(words);
-  if (found !== undefined) throw corruptWord(call, found);
-}
-
-/** The first word that cannot be, and stays so; undefined: all can. */
-export function findUnsound(words: SharedWords): Unsound | undefined {
-  let last: Unsound | undefined;
-  for (let reading = 0; reading < 3; reading++) {
-    const found = firstUnsound(words);
-    if (found === undefined) return undefined;
-    if (reading > 0 && (found.address !== last?.address || found.value !== last.value)) return undefined;
-    last = found;
-  }
-  return last;
-}
-
-/** Runs what follows words; what the language or the platform throws over them becomes an error that names one. */
-export function withSoundWords<T>(words: SharedWords, call: string, run: () => T): T {
+/**
+ * Runs what follows words; what the language or the platform throws over them becomes an error that names one, where
+ * `find` finds it.
+ */
+export function withSoundWords<T>(call: string, run: () => T, find: () => Unsound | undefined): T {
   try {
     return run();
   } catch (cause) {
     if (cause instanceof PagePoolError) throw cause;
-    const found = findUnsound(words);
+    const found = find();
     if (found !== undefined) throw corruptWord(call, found, cause);
     const isOfWords = cause instanceof RangeError || cause instanceof TypeError || isTrap(cause);
     if (!isOfWords) throw cause;
@@ -81,136 +39,7 @@ function isTrap(cause: unknown): boolean {
   return (cause as Partial<Error> | null)?.name === 'RuntimeError';
 }
 
-function corruptWord(call: string, { address, name, value, rule }: Unsound, cause?: unknown): PagePoolError {
+/** The error of a word that cannot be as it is. */
+export function corruptWord(call: string, { address, name, value, rule }: Unsound, cause?: unknown): PagePoolError {
   return callError('POOL_ERR_CORRUPT', call, `word ${address} (${name})=${value}`, rule, TODO, { cause });
-}
-
-function firstUnsound(words: SharedWords): Unsound | undefined {
-  for (const found of unsoundWords(words)) return found;
-  return undefined;
-}
-
-function* unsoundWords({ memory, geometry }: SharedWords): Generator<Unsound> {
-  const { channels, magazineCapacity, maxPorts, pageCount, ring } = geometry;
-  const at = (address: number, name: string, most: number, least = 0): Unsound | undefined => {
-    const value = loadWord(memory, address);
-    return value >= least && value <= most ? undefined : { address, name, value, rule: `${least}..${most}` };
-  };
-  for (const [address, expected] of constantWords(geometry)) {
-    const value = loadWord(memory, address);
-    if (value !== expected) yield { address, name: 'constant', value, rule: String(expected) };
-  }
-  const checks: (Unsound | undefined)[] = [at(CONTROL_BASE + HEADER_STATE_OFFSET, 'state', STATE_DESTROYED)];
-  yield* given(checks);
-  for (const bits of new Set([geometry.retiredBitsOffset, geometry.supplyBitsOffset])) {
-    const last = pageCount >>> RETIRED_WORD_SHIFT;
-    const address = bits + 4 * last;
-    const value = loadWord(memory, address);
-    const unused = (pageCount & 31) === 31 ? 0 : (-1 << ((pageCount & 31) + 1)) >>> 0;
-    if ((value & unused) >>> 0 !== 0)
-      yield { address, name: 'bits of pages', value, rule: `no bit above page ${pageCount}` };
-    const first = loadWord(memory, bits);
-    if ((first & 1) !== 0) yield { address: bits, name: 'bits of pages', value: first, rule: 'no bit of page 0' };
-  }
-  const hint = loadWord(memory, geometry.supplyHintOffset);
-  if ((hint & RETIRED_INDEX_MASK) > (pageCount >>> RETIRED_WORD_SHIFT) + 1)
-    yield { address: geometry.supplyHintOffset, name: 'supply hint', value: hint, rule: 'a word of the bits' };
-  yield* ringWords(memory, ring, 'ring');
-  for (let id = 0; id < maxPorts; id++) {
-    const port = portOffset(geometry, id);
-    yield* given([
-      at(port + PORT_LOADED_OFFSET, 'loaded magazine', ring.nodeCount - 1),
-      at(port + PORT_MERGE_OFFSET, 'merge magazine', ring.nodeCount - 1),
-      at(port + PORT_FRAGMENT_PAGE_OFFSET, 'fragment page', pageCount),
-    ]);
-    const spare = loadWord(memory, port + PORT_SPARE_OFFSET);
-    if (slotParts(ring, spare).node >= ring.nodeCount)
-      yield { address: port + PORT_SPARE_OFFSET, name: 'spare magazine', value: spare, rule: 'a node of the ring' };
-  }
-  for (let node = 0; node < ring.nodeCount; node++) {
-    const address = nodeOffset(ring, node);
-    yield* given([at(address + NODE_COUNT_OFFSET, 'pages of a magazine', magazineCapacity)]);
-    const count = Math.min(loadWord(memory, address + NODE_COUNT_OFFSET), magazineCapacity);
-    for (let i = 0; i < count; i++)
-      yield* given([at(address + NODE_PAGES_OFFSET + 4 * i, 'page in a magazine', pageCount, 1)]);
-  }
-  const unitLimit = (pageCount + 1) * 2 ** geometry.unitsPerPageShift;
-  for (const channel of channels) {
-    yield* ringWords(memory, channel.ring, 'channel');
-    for (let id = 0; id < maxPorts; id++) {
-      const lane = laneOffset(channel, id);
-      yield* given([
-        at(lane + LANE_INBOX_OFFSET, 'inbox', channel.ring.nodeCount - 1),
-        at(lane + LANE_OUTBOX_OFFSET, 'outbox', channel.ring.nodeCount - 1),
-      ]);
-    }
-    for (let node = 0; node < channel.ring.nodeCount; node++) {
-      const address = nodeOffset(channel.ring, node);
-      yield* given([
-        at(address + NODE_COUNT_OFFSET, 'entries of a node', channel.batch),
-        at(address + NODE_TAKEN_OFFSET, 'entries taken of a node', channel.batch),
-      ]);
-      const count = Math.min(loadWord(memory, address + NODE_COUNT_OFFSET), channel.batch);
-      for (let i = loadWord(memory, address + NODE_TAKEN_OFFSET); i < count; i++) {
-        const entry = address + NODE_ENTRIES_OFFSET + (i << ENTRY_SHIFT);
-        const handle = loadWord(memory, entry);
-        const unit = handle % 2 ** geometry.unitBits;
-        if (unit < 2 ** geometry.unitsPerPageShift || unit >= unitLimit)
-          yield { address: entry, name: 'handle of an entry', value: handle, rule: 'a handle of this pool' };
-      }
-    }
-  }
-}
-
-function* given(found: readonly (Unsound | undefined)[]): Generator<Unsound> {
-  for (const each of found) if (each !== undefined) yield each;
-}
-
-/** The hints and slots of a ring: whoever goes through it ends only where they are at most a lap apart. */
-function* ringWords(memory: SharedWords['memory'], ring: RingGeometry, name: string): Generator<Unsound> {
-  const lapMask = 2 ** (31 - ring.nodeBits) - 1;
-  const lapOf = (address: number): { lap: number; index: number } => {
-    const hint = loadWord(memory, address);
-    return { lap: hint >>> ring.indexBits, index: hint & (2 ** ring.indexBits - 1) };
-  };
-  for (const [offset, hint] of [
-    [RING_HEAD_OFFSET, 'head'],
-    [RING_TAIL_OFFSET, 'tail'],
-  ] as const) {
-    const address = ring.offset + offset;
-    const { lap, index } = lapOf(address);
-    if (index >= ring.slotCount || lap > lapMask) {
-      yield {
-        address,
-        name: `${name} ${hint}`,
-        value: loadWord(memory, address),
-        rule: `a slot below ${ring.slotCount}, a lap`,
-      };
-      return;
-    }
-  }
-  const tail = lapOf(ring.offset + RING_TAIL_OFFSET);
-  const head = lapOf(ring.offset + RING_HEAD_OFFSET);
-  const apart = (lap: number, from: number): number => {
-    const steps = (lap - from) & lapMask;
-    return steps > lapMask >>> 1 ? steps - lapMask - 1 : steps;
-  };
-  const used = apart(tail.lap, head.lap) * ring.slotCount + tail.index - head.index;
-  if (used < -ring.slotCount || used > 2 * ring.slotCount) {
-    const address = ring.offset + RING_HEAD_OFFSET;
-    yield { address, name: `${name} head`, value: loadWord(memory, address), rule: 'at most a lap behind the tail' };
-  }
-  for (let i = 0; i < ring.slotCount; i++) {
-    const address = ring.slotsOffset + 4 * i;
-    const value = loadWord(memory, address);
-    const { isFull, lap, node } = slotParts(ring, value);
-    const steps = apart(lap, tail.lap);
-    if (node >= ring.nodeCount || steps < -1 || steps > 1)
-      yield { address, name: `${name} slot`, value, rule: 'a node of the ring, within a lap of its tail' };
-    // An empty slot of the lap before is one that its popper moves on: none stays so.
-    else if (i === tail.index && steps === -1 && !isFull)
-      yield { address, name: `${name} slot`, value, rule: 'a slot that the tail can pass' };
-    else if (i === head.index && apart(lap, head.lap) < 0)
-      yield { address, name: `${name} slot`, value, rule: 'a slot that the head can pass' };
-  }
 }

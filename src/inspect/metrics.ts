@@ -4,7 +4,7 @@
 // for. One callback reads the pool once a collection, whatever the number of instruments.
 
 import { invalidArgument, is } from '../errors.js';
-import type { PagePool } from '../pool/page-pool.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import type { PoolShare } from '../pool/share.js';
 import { FIGURES, type Figure } from './figures.js';
 import { observe } from './observer.js';
@@ -46,7 +46,10 @@ const STALLS: Pick<Measured, 'description' | 'instrument' | 'kind'> = {
  * @example
  * const unregister = registerMetrics(metrics.getMeter('app'), pool);
  */
-export function registerMetrics<Instrument>(meter: MetricMeter<Instrument>, source: PoolShare | PagePool): () => void {
+export function registerMetrics<Instrument>(
+  meter: MetricMeter<Instrument>,
+  source: PoolShare | AttachedPool,
+): () => void {
   const isMeter = is(() =>
     (['createObservableCounter', 'createObservableUpDownCounter', 'addBatchObservableCallback'] as const).every(
       (name) => typeof meter[name] === 'function',

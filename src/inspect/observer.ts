@@ -3,12 +3,12 @@
 // One thread's own, and no port of the pool: nobody waits for it, and it may be dropped at any time. What it remembers
 // is bounded by the pool: the last readings, and a mark a page that is held.
 
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import { STATE_ACTIVE } from '../../assembly/layout.js';
 import { poolState } from '../control/state.js';
 import { monotonicMs } from '../platform/clock.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { isPagePool, portOf } from '../pool/enrolled.js';
-import type { PagePool } from '../pool/page-pool.js';
 import { openShare, type PoolShare } from '../pool/share.js';
 import { findHolders, type Holder } from '../reports/holders.js';
 import { describeSupply } from './description.js';
@@ -30,9 +30,9 @@ const HISTORY = 3;
  * const observer = observe(pool);
  * observer.snapshot().places.used; // pages that are held
  */
-export function observe(source: PoolShare | PagePool): Observer {
+export function observe(source: PoolShare | AttachedPool): Observer {
   if (isPagePool(source)) {
-    const port = portOf('observe', source as PagePool);
+    const port = portOf('observe', source as AttachedPool);
     const { geometry, kind, memory, name } = port;
     return new Observer({ geometry, kind, memory, name, describe: () => describeSupply(port) });
   }

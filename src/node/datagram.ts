@@ -6,9 +6,9 @@ import type { RemoteInfo, Socket } from 'node:dgram';
 import { invalidArgument, requireRecord } from '../errors.js';
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import { isDatagramSocket } from './brands.js';
 import { publish } from './events.js';
 import { requireOnFragment } from './options.js';
@@ -36,7 +36,7 @@ export interface DatagramReading {
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is not a socket of node:dgram
  */
 export function receiveInto(
-  pool: PagePool,
+  pool: AttachedPool,
   socket: Socket,
   onFragment: (fragment: Fragment, from: RemoteInfo) => unknown,
 ): DatagramReading {

@@ -6,8 +6,8 @@
 
 import { PagePoolError, REMEDIES } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import { publish } from './events.js';
 import type { OnFragment, ResolvedRead } from './options.js';
 
@@ -37,7 +37,7 @@ export class Delivery {
 
   constructor(
     readonly call: string,
-    readonly pool: PagePool,
+    readonly pool: AttachedPool,
     onFragment: OnFragment,
     { maxBytes, signal }: ResolvedRead,
     source: DeliverySource,

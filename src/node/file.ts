@@ -11,9 +11,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { invalidArgument, is, requireInteger } from '../errors.js';
 import { isBytes } from '../platform/buffers.js';
 import { dispose } from '../platform/symbols.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import type { Port } from '../port/port.js';
 import { isUrl } from './brands.js';
 import { Delivery } from './delivery.js';
@@ -53,7 +53,7 @@ const PAGES_MAX = 256;
  * });
  */
 export async function readFileInto(
-  pool: PagePool,
+  pool: AttachedPool,
   file: string | URL | Buffer | number | FileHandle,
   onFragment: OnFragment,
   options?: ReadFileOptions,
@@ -81,7 +81,7 @@ export async function readFileInto(
  * Pages of a read: large ones, of which the pool has room for all that are on their way, and as much again for their
  * users.
  */
-function pagesOf({ pageCount }: PagePool, readBytes: number, depth: number): number {
+function pagesOf({ pageCount }: AttachedPool, readBytes: number, depth: number): number {
   const most = Math.min(PAGES_MAX, Math.floor(READ_BYTES / readBytes), Math.floor(pageCount / (2 * depth)));
   return Math.max(1, most);
 }
@@ -159,7 +159,7 @@ interface Request {
 
 class FileRead {
   readonly #delivery: Delivery;
-  readonly #pool: PagePool;
+  readonly #pool: AttachedPool;
   readonly #port: Port;
   readonly #target: Target;
   readonly #range: Range;
@@ -175,7 +175,14 @@ class FileRead {
   #later: ReturnType<typeof setTimeout> | null = null;
   #laterMs = LATER_MS;
 
-  constructor(call: string, pool: PagePool, target: Target, onFragment: OnFragment, read: ResolvedRead, range: Range) {
+  constructor(
+    call: string,
+    pool: AttachedPool,
+    target: Target,
+    onFragment: OnFragment,
+    read: ResolvedRead,
+    range: Range,
+  ) {
     this.#pool = pool;
     this.#port = portOf(call, pool);
     this.#target = target;

@@ -9,9 +9,9 @@
 import { ERR_REF_OVERFLOW } from '../../assembly/layout.js';
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import { Fragment, spendFragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import { type Port, refusal } from '../port/port.js';
 import { Delivery } from './delivery.js';
 import type { OnFragment, ResolvedRead } from './options.js';
@@ -36,7 +36,7 @@ const SPILL_BYTES = 16 * 1024;
 
 export class Intake {
   readonly delivery: Delivery;
-  readonly #pool: PagePool;
+  readonly #pool: AttachedPool;
   readonly #port: Port;
   readonly #source: IntakeSource;
   readonly #readBytes: number;
@@ -59,7 +59,7 @@ export class Intake {
   /** @param isCopying whether chunks come through `put` alone */
   constructor(
     call: string,
-    pool: PagePool,
+    pool: AttachedPool,
     onFragment: OnFragment,
     read: ResolvedRead,
     isCopying: boolean,

@@ -1,9 +1,9 @@
 // The options that every reading call takes, and their checks.
 
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 
 /**
  * Takes a fragment that came, with its one reference: release it, send it, or keep it. Its bytes follow those of the
@@ -48,7 +48,7 @@ const READ_BYTES_MIN = 64;
  */
 export function resolveRead(
   call: string,
-  pool: PagePool,
+  pool: AttachedPool,
   options: unknown,
   more: readonly string[] = [],
 ): ResolvedRead & Record<string, unknown> {

@@ -8,7 +8,7 @@
 import { connect as connectNet, type NetConnectOpts, Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { invalidArgument, requireRecord } from '../errors.js';
-import type { PagePool } from '../pool/page-pool.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { isSocket } from './brands.js';
 import { Intake } from './intake.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
@@ -55,7 +55,7 @@ export interface ServeOptions extends ReadOptions {
  * });
  */
 export function connectInto(
-  pool: PagePool,
+  pool: AttachedPool,
   target: ConnectTarget,
   onFragment: OnFragment,
   options?: ReadOptions,
@@ -87,7 +87,7 @@ export function connectInto(
  * @throws PagePoolError as `connectInto`
  */
 export function serveInto(
-  pool: PagePool,
+  pool: AttachedPool,
   socket: Socket,
   onFragment: OnFragment,
   options?: ServeOptions,
@@ -107,7 +107,7 @@ export function serveInto(
 /** Reads the socket's stream, with one copy. */
 function copied(
   call: string,
-  pool: PagePool,
+  pool: AttachedPool,
   socket: Socket,
   onFragment: OnFragment,
   read: ResolvedRead,

@@ -3,7 +3,7 @@
 import type { Readable } from 'node:stream';
 import { invalidArgument, is } from '../errors.js';
 import { isBytes } from '../platform/buffers.js';
-import type { PagePool } from '../pool/page-pool.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { Intake, prematureClose } from './intake.js';
 import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment, resolveRead } from './options.js';
 
@@ -17,7 +17,7 @@ import { type OnFragment, type ReadOptions, type ResolvedRead, requireOnFragment
  *   strings or objects
  */
 export async function readStreamInto(
-  pool: PagePool,
+  pool: AttachedPool,
   stream: Readable,
   onFragment: OnFragment,
   options?: ReadOptions,
@@ -30,7 +30,7 @@ export async function readStreamInto(
 /** The same, for the package's other calls. */
 export function readStream(
   call: string,
-  pool: PagePool,
+  pool: AttachedPool,
   stream: Readable,
   onFragment: OnFragment,
   read: ResolvedRead,

@@ -4,8 +4,9 @@
 // page may be served before: a wait for many can last.
 
 import { invalidArgument, invalidRange } from '../errors.js';
+import type { UnreadableAttachedPool } from '../pool/attach.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf, takersOf } from '../pool/enrolled.js';
-import type { PagePool, UnreadablePool } from '../pool/page-pool.js';
 import { allocBulk } from '../port/bursts.js';
 import type { Port } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions } from '../port/waiting.js';
@@ -25,10 +26,10 @@ import type { UnreadablePacket } from './unreadable.js';
  * using packet = takePacket(pool, 100_000);
  * if (packet !== null) for (const view of packet) view.fill(0);
  */
-export function takePacket(pool: PagePool, bytes: number): Packet | null;
-export function takePacket(pool: UnreadablePool, bytes: number): UnreadablePacket | null;
-export function takePacket(pool: PagePool | UnreadablePool, bytes: number): Packet | null {
-  const port = portOf('takePacket', pool as PagePool);
+export function takePacket(pool: AttachedPool, bytes: number): Packet | null;
+export function takePacket(pool: UnreadableAttachedPool, bytes: number): UnreadablePacket | null;
+export function takePacket(pool: AttachedPool | UnreadableAttachedPool, bytes: number): Packet | null {
+  const port = portOf('takePacket', pool as AttachedPool);
   requireSize('takePacket', bytes, port);
   return take(port, 'takePacket', bytes);
 }
@@ -39,20 +40,24 @@ export function takePacket(pool: PagePool | UnreadablePool, bytes: number): Pack
  *
  * @throws as `takePacket`; PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; an aborted signal's reason
  */
-export function takePacketAsync(pool: PagePool, bytes: number, options?: WaitOptions): Promise<Packet>;
-export function takePacketAsync(pool: UnreadablePool, bytes: number, options?: WaitOptions): Promise<UnreadablePacket>;
+export function takePacketAsync(pool: AttachedPool, bytes: number, options?: WaitOptions): Promise<Packet>;
+export function takePacketAsync(
+  pool: UnreadableAttachedPool,
+  bytes: number,
+  options?: WaitOptions,
+): Promise<UnreadablePacket>;
 export async function takePacketAsync(
-  pool: PagePool | UnreadablePool,
+  pool: AttachedPool | UnreadableAttachedPool,
   bytes: number,
   options?: WaitOptions,
 ): Promise<Packet> {
   const call = 'takePacketAsync';
   const waitOptions = requireWaitOptions(call, options);
-  const port = portOf(call, pool as PagePool);
+  const port = portOf(call, pool as AttachedPool);
   requireSize(call, bytes, port);
   const pages = Math.ceil(bytes / port.geometry.pageBytes);
   const taken = (): Packet | undefined => take(port, call, bytes) ?? undefined;
-  return takersOf(pool as PagePool).take({ call, pages, take: taken }, waitOptions);
+  return takersOf(pool as AttachedPool).take({ call, pages, take: taken }, waitOptions);
 }
 
 function requireSize(call: string, bytes: number, { geometry }: Port): void {

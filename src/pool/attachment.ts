@@ -1,63 +1,45 @@
-// An attachment: what one thread's PagePool consists of beside its calls, from the first moment to the last.
+// An attachment: what one thread's pool consists of beside its calls, from the first moment to the last.
 //
 // It is notified of every change: of the port's engine, of the areas, of what other threads announce, of the port's
-// loss. It passes each on to those whom it concerns, and at the end lets everything go: timers, waits, watches, the
-// port, the memory.
+// loss. It passes each on to those whom it concerns, and at the end lets everything go: timers, waits, the port, the
+// memory. What only threads with the whole package do is whole-attachment.ts.
 
 import { STATE_DESTROYED } from '../../assembly/layout.js';
 import { hasFreeToken } from '../control/nodes.js';
 import { ownerState, ringOwner } from '../control/owner.js';
-import { requireSound, withSoundWords } from '../control/sound.js';
+import { corruptWord, type Unsound, withSoundWords } from '../control/sound.js';
 import { announce, newsCount, poolState } from '../control/state.js';
 import { closedEngine } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { waitingEngine } from '../engine/guarded.js';
-import { invalidArgument, PagePoolError, REMEDIES, reasonOf, requireMilliseconds, requireRecord } from '../errors.js';
-import type { LeakOptions, LeakReport } from '../leaks/report.js';
-import { trackEngine } from '../leaks/tracked-engine.js';
-import { LeakTracker } from '../leaks/tracker.js';
+import { invalidArgument, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
 import { warn } from '../platform/console.js';
-import { hold, letGo } from '../platform/timers.js';
 import { FREED, TOKENS } from '../port/bell.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import {
-  destroyedError,
-  exhausted,
-  followLeaks,
-  leave,
-  listen,
-  ownsPort,
-  type Port,
-  type PortListener,
-  watchWaits,
-} from '../port/port.js';
+import { destroyedError, exhausted, leave, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
 import { Takers } from '../port/takers.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
-import { PortReaper } from '../recovery/port-reaper.js';
-import type { ReapReport } from '../recovery/report.js';
-import { Watching } from '../recovery/watching.js';
-import { type AuditReport, auditPool } from '../reports/audit.js';
-import { Stalls } from '../reports/stall.js';
+import { OwnLife } from '../recovery/own-lock.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
 import type { Areas } from '../supply/areas.js';
 import { quietly } from '../supply/callbacks.js';
+import { endAttachment, letAttachAgain } from './attached.js';
 import { Calls, type CallsSeat } from './calls.js';
-import { Channel, iterate } from './channel.js';
-import { type CloseReport, Closing } from './closing.js';
-import { Fragment, type FragmentToken, lendFragment } from './fragment.js';
+import { Channel } from './channel.js';
+import { type Fragment, type FragmentToken, lendFragment } from './fragment.js';
 import { Replies } from './replies.js';
 import type { PoolShare } from './share.js';
-import { endAttachment, letAttachAgain, type Start } from './start.js';
 
-/** The calls of a pool by which references come, or which wait for them: each a function of every pool. */
-type PoolCalls = Readonly<
-  Record<
-    'adopt' | 'alloc' | 'allocBulk' | 'allocBurst' | 'allocFragment' | 'retain' | 'take' | 'takeAsync',
-    CallableFunction
-  >
->;
+/**
+ * The calls of a pool by which references come, or which wait for them: each a function of every pool. `take` is
+ * called.
+ */
+export type PoolCalls = Pick<CallsSeat, 'take'> &
+  Readonly<
+    Record<'adopt' | 'alloc' | 'allocBulk' | 'allocBurst' | 'allocFragment' | 'retain' | 'takeAsync', CallableFunction>
+  >;
 
 /** One thread's attachment to a pool. */
 export class Attachment {
@@ -76,30 +58,26 @@ export class Attachment {
   readonly #tokens: PoolEvent;
   /** Waits for what becomes of calls that this thread has asked, or serves. */
   readonly replies: Replies;
-  readonly reaper: PortReaper;
-  readonly watching: Watching;
+  /** Shows other threads that this one lives. */
+  readonly #life: OwnLife;
   #share: PoolShare | string;
-  readonly #closing: Closing;
   /** What the bell's callback failed with last. */
   #failure = '';
   /** What was announced when this thread checked everything last. */
   #news = -1;
 
-  constructor({ port, isCreator, share, leaks, stalls }: Start, calls: PoolCalls & Pick<CallsSeat, 'take'>) {
+  /** @param share what other threads attach with, or why there is none */
+  constructor(port: Port, share: PoolShare | string, pool: PoolCalls, life = new OwnLife(port)) {
     this.port = port;
-    watchWaits(port, new Stalls(port, stalls));
-    if (leaks.leaks !== 'off') track(port, leaks, calls);
     this.#share = share;
-    this.#closing = new Closing(port, isCreator, () => this.end());
-    this.reaper = new PortReaper(port);
-    this.watching = new Watching(port, this.reaper);
+    this.#life = life;
     this.waits = new Waits(port, () => this.#rung());
     this.freed = this.waits.event(FREED, () => port.engine.hasPages() !== 0);
     this.takers = new Takers(port, this.waits, this.freed);
     this.#tokens = this.waits.event(TOKENS, () => hasFreeToken(port), null);
     this.replies = new Replies(port, this.waits);
     const { replies, takers, waits } = this;
-    const seat = { port, replies, takers, waits, take: (bytes: number) => calls.take(bytes) };
+    const seat = { port, replies, takers, waits, take: (bytes: number) => pool.take(bytes) };
     port.geometry.channels.forEach((channel, index) => {
       if (channel.isCalls) this.calls.set(channel.name, new Calls(seat, index));
       else this.channels.set(channel.name, new Channel(port, index, waits));
@@ -112,21 +90,6 @@ export class Attachment {
     listen(port, { engineChanged, lost: () => this.end() });
     if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
     this.waits.start();
-  }
-
-  /** Lets the providers begin; where one refuses, the pool was never there. */
-  install(call: string): Promise<void> | undefined {
-    const { supply } = this.port;
-    if (supply === undefined) return undefined;
-    const refuse = (error: unknown): never => {
-      this.end();
-      throw error;
-    };
-    try {
-      return supply.start(call)?.catch(refuse);
-    } catch (error) {
-      return refuse(error);
-    }
   }
 
   /**
@@ -169,7 +132,7 @@ export class Attachment {
   /** The thread's bell was raised: does what others asked of it. True: there are news, for all of its waits. */
   #rung(): boolean {
     try {
-      return withSoundWords(this.port, 'poll', () => this.#heed());
+      return this.sound('poll', () => this.#heed());
     } catch (error) {
       // Nobody catches what a bell's callback throws: words were overwritten, and the program must not end by it.
       const text = reasonOf(error);
@@ -221,34 +184,12 @@ export class Attachment {
 
   stats(engine: Engine['kind']): PoolStats {
     this.port.supply?.refuseReentry('stats');
-    return withSoundWords(this.port, 'stats', () => readStats(this.port, engine));
-  }
-
-  audit(): AuditReport {
-    this.port.supply?.refuseReentry('audit');
-    return withSoundWords(this.port, 'audit', () => auditPool(this.port));
-  }
-
-  watch(worker: unknown): PromiseLike<void> {
-    if (this.port.isGone) throw destroyedError('watch');
-    return this.watching.watch(worker);
-  }
-
-  reap(portId: number, force: boolean): ReapReport {
-    if (this.port.isGone) throw destroyedError('reap');
-    this.port.supply?.refuseReentry('reap');
-    return withSoundWords(this.port, 'reap', () => this.reaper.reap(portId, force));
-  }
-
-  leaks(options: unknown): LeakReport[] {
-    const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']);
-    requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
-    return this.port.leaks?.reports(olderThanMs) ?? [];
+    return this.sound('stats', () => readStats(this.port, engine));
   }
 
   /** Does what other threads asked of this one. */
   poll(): void {
-    withSoundWords(this.port, 'poll', () => this.#poll());
+    this.sound('poll', () => this.#poll());
   }
 
   #poll(): void {
@@ -257,11 +198,31 @@ export class Attachment {
     port.areas?.follow();
     if (isPressed(port)) returnIdleFragmentPage(port);
     port.engine.poll();
-    this.watching.follow();
-    this.#closing.follow();
+    this.follow();
     if (this.isDestroyed) this.end();
     else port.supply?.serveQuietly();
   }
+
+  /** A word of the control region that cannot be as it is, where this thread has what looks for one. */
+  protected findUnsound(): Unsound | undefined {
+    return undefined;
+  }
+
+  /** Runs what follows words of the control region: they may have been overwritten. */
+  protected sound<T>(call: string, run: () => T): T {
+    return withSoundWords(call, run, () => this.findUnsound());
+  }
+
+  /** Something was announced. */
+  protected follow(): void {
+    this.#life.follow();
+  }
+
+  /** The thread is about to be done with the pool. */
+  protected stop(): void {}
+
+  /** The port is about to be freed. */
+  protected leave(): void {}
 
   /** @param release whether references that the thread holds are released */
   detach(release: boolean): void {
@@ -277,35 +238,13 @@ export class Attachment {
    */
   #empty(release: boolean): void {
     try {
-      requireSound(this.port, 'detach');
-      withSoundWords(this.port, 'detach', () => emptyPort(this.port, release));
+      const found = this.findUnsound();
+      if (found !== undefined) throw corruptWord('detach', found);
+      this.sound('detach', () => emptyPort(this.port, release));
     } catch (error) {
       const isCorrupt = error instanceof PagePoolError && error.code === 'POOL_ERR_CORRUPT';
       if (isCorrupt) quietly(() => this.end()); // the first error names the word
       throw error;
-    }
-  }
-
-  destroy(): void {
-    this.port.supply?.refuseReentry('destroy');
-    const isEnding = withSoundWords(this.port, 'destroy', () => !ownsPort(this.port) || this.#closing.start());
-    if (!isEnding) this.detach(false);
-  }
-
-  async close(options: WaitOptions): Promise<CloseReport> {
-    this.destroy();
-    const { port } = this;
-    const { supply } = port;
-    const isOpen = this.#closing.isCloser && !port.isGone;
-    const isHeld = options.ref !== false;
-    if (isHeld) hold(); // also while the provider ends, which is no wait of the pool's
-    try {
-      if (isOpen) await this.#closing.finished(this.freed, options);
-      const report = withSoundWords(port, 'close', () => this.#closing.report());
-      if (report.isDestroyed) await supply?.finished();
-      return report;
-    } finally {
-      if (isHeld) letGo();
     }
   }
 
@@ -315,7 +254,7 @@ export class Attachment {
     // Whatever fails below, this thread is not attached any more, and its calls refuse.
     letAttachAgain(port);
     try {
-      withSoundWords(port, 'detach', () => this.#end());
+      this.sound('detach', () => this.#end());
     } finally {
       if (!port.isGone) leave(port, { ...closedEngine, kind: port.engine.kind });
     }
@@ -324,16 +263,16 @@ export class Attachment {
   #end(): void {
     const { port } = this;
     port.leaks?.end();
-    this.#closing.stop();
+    this.stop();
     this.waits.end();
     this.replies.checkAgain();
     if (!port.isLost) {
       port.supply?.recall.stop();
-      this.watching.leave();
+      this.leave();
     }
     endAttachment(port);
     // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
-    this.watching.stop();
+    this.#life.stop();
     this.views.length = 0;
     const { isDestroyed } = this;
     const { memory } = port;
@@ -358,22 +297,4 @@ export function declared<Value>(call: string, what: string, all: ReadonlyMap<str
   const names = [...all.keys()].join(', ') || 'none';
   const rule = `${what} of the pool's options: ${names}`;
   throw invalidArgument(call, 'name', name, rule, 'declare it when the pool is created');
-}
-
-/** From now on the port's references are followed, through its engine. */
-function track(port: Port, options: LeakOptions, calls: PoolCalls): void {
-  const { call, serve, take } = Calls.prototype;
-  const { receive, receiveBurst, next } = Channel.prototype;
-  const tracker = new LeakTracker(port, options, {
-    alloc: [calls.alloc, calls.take, calls.takeAsync],
-    allocFragment: [calls.allocFragment, calls.take, calls.takeAsync],
-    allocBurst: [calls.allocBurst, calls.allocBulk],
-    retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
-    receiveBurst: [receiveBurst, receive, next, iterate],
-    adopt: [calls.adopt],
-    accept: [serve],
-    collect: [call],
-    wait: [next, iterate, calls.takeAsync, call, take, serve],
-  });
-  followLeaks(port, tracker, trackEngine(port, tracker));
 }

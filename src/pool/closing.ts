@@ -14,8 +14,9 @@ import {
 } from '../../assembly/layout.js';
 import { beginEnding, destroyIfHome, mayEnd, takeOver } from '../control/ending.js';
 import { loadWord } from '../control/nodes.js';
-import { requireSound, withSoundWords } from '../control/sound.js';
+import { withSoundWords } from '../control/sound.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
+import { findUnsound, requireSound } from '../control/unsound.js';
 import { PagePoolError, reasonOf } from '../errors.js';
 import { publish, warn } from '../platform/console.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
@@ -117,7 +118,11 @@ export class Closing {
     const { memory, engine } = this.#port;
     if (poolState(memory) === STATE_DESTROYED) return true;
     if (isThorough) requireSound(this.#port, 'close');
-    withSoundWords(this.#port, 'close', () => engine.scrub());
+    withSoundWords(
+      'close',
+      () => engine.scrub(),
+      () => findUnsound(this.#port),
+    );
     if (isThorough) this.#settleDeaths();
     if (!destroyIfHome(this.#port)) return false;
     this.#tell('destroyed');

@@ -3,19 +3,11 @@
 // Pure: no memory is touched. What leaves `resolveOptions` is complete and valid on its own; whether it all fits into
 // one memory is the question of src/control/geometry.ts.
 
-import {
-  BATCH_MAX,
-  GENERATION_BITS_MIN,
-  HANDLE_BITS,
-  MAX_PORTS_LIMIT,
-  RETIRED_INDEX_MASK,
-  RETIRED_WORD_SHIFT,
-  UNITS_PER_PAGE_MAX,
-} from '../../assembly/layout.js';
+import { BATCH_MAX, GENERATION_BITS_MIN, MAX_PORTS_LIMIT, UNITS_PER_PAGE_MAX } from '../../assembly/layout.js';
 import type { CallsPlan, ChannelPlan, WhenFull } from '../control/geometry.js';
 import { invalidArgument, isArray, requireInteger, requireMilliseconds, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
-import { UNIT_BYTES_MIN, unitBitsOf } from '../numbers.js';
+import { UNIT_BYTES_MIN } from '../numbers.js';
 import { isKind } from '../platform/buffers.js';
 import type { WasmModule } from '../platform/types.js';
 import {
@@ -27,6 +19,17 @@ import {
 } from '../provider/choose.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { StallOptions } from '../reports/stall.js';
+import { type AttachedPoolOptions, resolveAttached } from './attach-options.js';
+import {
+  CHANNEL_CAPACITY_MAX,
+  CHANNELS_MAX,
+  PAGE_BYTES_MAX,
+  PAGE_BYTES_MIN,
+  PAGE_COUNT_MAX,
+  TOKENS_MAX,
+  unitsFit,
+  WHEN_FULL,
+} from './limits.js';
 
 /** How one channel is made. */
 export interface ChannelOptions {
@@ -45,12 +48,6 @@ export interface ChannelOptions {
 export interface CallsOptions {
   /** Calls that may wait to be served: 1..65535; 64 if not given. */
   capacity?: number | undefined;
-}
-
-/** The names that a pool was declared with: for the compiler, which refuses others. */
-export interface PoolNames {
-  readonly channels?: string | undefined;
-  readonly calls?: string | undefined;
 }
 
 /**
@@ -91,11 +88,8 @@ export interface PoolOptions<Channels extends string = string, Requests extends 
   zero?: 'never' | 'on-release' | undefined;
 }
 
-/** How a thread attaches. */
-export interface AttachOptions extends LeakOptions, StallOptions {
-  /** What the thread calls itself, for statistics and reports. */
-  label?: string | undefined;
-}
+/** How a thread attaches with the whole package. */
+export interface AttachOptions extends AttachedPoolOptions, LeakOptions, StallOptions {}
 
 /** A pool's options, complete and each valid. */
 export interface ResolvedOptions {
@@ -118,12 +112,6 @@ export interface ResolvedOptions {
   readonly stalls: StallOptions;
 }
 
-export const PAGE_BYTES_MIN = 256;
-export const PAGE_BYTES_MAX = 64 * 1024 * 1024;
-export const PAGE_COUNT_MAX: number = RETIRED_INDEX_MASK << RETIRED_WORD_SHIFT;
-export const CHANNELS_MAX = 256;
-export const CHANNEL_CAPACITY_MAX = 65535;
-const TOKENS_MAX = 65535;
 const DEFAULT_CAPACITY_MAX = 256;
 const NAME_LENGTH_MAX = 128;
 /** Generations that the default unit leaves room for: a stale handle is refused 1,023 times of 1,024. */
@@ -186,11 +174,8 @@ export function resolveAttach(
   call: string,
   options: unknown,
 ): { readonly label: string; readonly leaks: LeakOptions; readonly stalls: StallOptions } {
-  const names = ['label', 'leaks', 'onLeak', 'stallMs', 'onStall'];
-  const given = requireRecord(call, 'options', options ?? {}, names) as AttachOptions;
-  const { label = '' } = given;
-  if (typeof label !== 'string') throw invalidArgument(call, 'label', label, 'a string');
-  return { label, leaks: resolveLeaks(call, given), stalls: resolveStalls(call, given) };
+  const { given, label } = resolveAttached(call, options, ['leaks', 'onLeak', 'stallMs', 'onStall']);
+  return { label, leaks: resolveLeaks(call, given as AttachOptions), stalls: resolveStalls(call, given) };
 }
 
 function resolveStalls(call: string, { stallMs, onStall }: StallOptions): StallOptions {
@@ -222,18 +207,13 @@ function defaultUnitBytes(pageBytes: number, pageCount: number): number {
 /** The smallest unit from `start` that leaves `generationBits`, or the page itself. */
 function smallestUnitBytes(start: number, pageBytes: number, pageCount: number, generationBits: number): number {
   let unitBytes = start;
-  while (unitBytes < pageBytes && !unitFits(unitBytes, pageBytes, pageCount, generationBits)) unitBytes *= 2;
+  while (unitBytes < pageBytes && !unitsFit(unitBytes, pageBytes, pageCount, generationBits)) unitBytes *= 2;
   return unitBytes;
-}
-
-function unitFits(unitBytes: number, pageBytes: number, pageCount: number, generationBits: number): boolean {
-  const units = pageBytes / unitBytes;
-  return units <= UNITS_PER_PAGE_MAX && HANDLE_BITS - unitBitsOf(pageCount, Math.log2(units)) >= generationBits;
 }
 
 function requireUnitBytes(call: string, unitBytes: unknown, pageBytes: number, pageCount: number): void {
   requirePowerOfTwo(call, 'unitBytes', unitBytes, UNIT_BYTES_MIN, pageBytes);
-  if (unitFits(unitBytes as number, pageBytes, pageCount, GENERATION_BITS_MIN)) return;
+  if (unitsFit(unitBytes as number, pageBytes, pageCount)) return;
   const enough = smallestUnitBytes(UNIT_BYTES_MIN, pageBytes, pageCount, GENERATION_BITS_MIN);
   throw invalidArgument(
     call,
@@ -296,7 +276,7 @@ function resolveChannel(call: string, name: string, options: unknown, defaultCap
   const { capacity = defaultCapacity, batch = 8 } = given;
   requireInteger(call, `${path}.capacity`, capacity, 1, CHANNEL_CAPACITY_MAX);
   requireInteger(call, `${path}.batch`, batch, 1, BATCH_MAX);
-  const whenFull = requireOneOf(call, `${path}.whenFull`, given.whenFull, ['refuse', 'drop-newest', 'drop-oldest']);
+  const whenFull = requireOneOf(call, `${path}.whenFull`, given.whenFull, WHEN_FULL);
   return { name, capacity, batch, whenFull };
 }
 

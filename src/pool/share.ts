@@ -6,15 +6,23 @@
 
 import {
   ABI_VERSION,
+  BATCH_MAX,
   CONTROL_BASE,
   HEADER_ABI_OFFSET,
   HEADER_HASH_OFFSET,
   HEADER_IDENTITY_OFFSET,
   HEADER_MAGIC_OFFSET,
   MAGIC,
+  MAX_PORTS_LIMIT,
 } from '../../assembly/layout.js';
-import { constantWords, identityWords } from '../control/format.js';
-import { type CallsPlan, type ChannelPlan, type Geometry, planGeometry } from '../control/geometry.js';
+import { constantWords } from '../control/format.js';
+import {
+  type CallsPlan,
+  type ChannelPlan,
+  type Geometry,
+  type GeometryPlan,
+  planGeometry,
+} from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
 import {
   callError,
@@ -25,11 +33,22 @@ import {
   requireRecord,
   show,
 } from '../errors.js';
+import { UNIT_BYTES_MIN } from '../numbers.js';
 import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
-import { describedSource, type PageSource } from '../provider/choose.js';
+import type { PageSource } from '../provider/choose.js';
 import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
-import { type PoolNames, type ResolvedOptions, resolveOptions } from './options.js';
+import {
+  CHANNEL_CAPACITY_MAX,
+  CHANNELS_MAX,
+  PAGE_BYTES_MAX,
+  PAGE_BYTES_MIN,
+  PAGE_COUNT_MAX,
+  TOKENS_MAX,
+  unitsFit,
+  WHEN_FULL,
+} from './limits.js';
+import type { PoolNames } from './names.js';
 
 /**
  * What `share()` returns: structured-cloneable, made to be posted to another thread and passed to `PagePool.attach`
@@ -84,39 +103,6 @@ export interface OpenedShare {
   readonly share: PoolShare;
   readonly memory: PoolMemory;
   readonly geometry: Geometry;
-}
-
-/** The share of a pool. */
-export function makeShare(
-  memory: PoolMemory,
-  options: ResolvedOptions,
-  layoutHash: number,
-  module: WasmModule | undefined,
-): PoolShare {
-  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, calls, source, stalls } =
-    options;
-  return {
-    kind: 'pagepool',
-    abi: ABI_VERSION,
-    layoutHash,
-    identity: [...identityWords(memory)],
-    name,
-    memory: memory.source as WasmMemory | SharedArrayBuffer,
-    ...(module === undefined ? {} : { module }),
-    engine,
-    options: {
-      pageBytes,
-      pageCount,
-      unitBytes,
-      maxPorts,
-      tokens,
-      zero,
-      ...(stalls.stallMs === undefined ? {} : { stallMs: stalls.stallMs }),
-      channels: channels.map((channel) => ({ ...channel })),
-      calls: calls.map((each) => ({ ...each })),
-      source,
-    },
-  };
 }
 
 /**
@@ -202,19 +188,59 @@ function requireShape(call: string, value: unknown, requireSame: RequireSame): P
 }
 
 /** The geometry that the share's options give; bad options mean that the share was changed. */
-function planShared(call: string, share: PoolShare): Geometry {
-  const byName = (plans: readonly (ChannelPlan | CallsPlan)[]): object =>
-    Object.fromEntries(plans.map(({ name, ...plan }) => [name, plan]));
+function planShared(call: string, { options }: PoolShare): Geometry {
   try {
-    const { channels, calls, source, ...rest } = share.options;
-    const named = { channels: byName(channels), calls: byName(calls) };
-    const resolved = resolveOptions(call, { ...rest, name: share.name, ...named });
-    return planGeometry(call, { ...resolved, source: describedSource(call, source) });
+    const { channels, calls, source, ...rest } = read<PoolShare['options']>(call, options);
+    const plan = {
+      ...rest,
+      channels: channels.map((each) => read<ChannelPlan>(call, each)),
+      calls: calls.map((each) => read<CallsPlan>(call, each)),
+      source: read<PageSource>(call, source),
+    };
+    requirePlan(plan);
+    return planGeometry(call, plan);
   } catch (cause) {
     throw callError('POOL_ERR_CORRUPT', call, 'share.options=object', 'the options of a pool', undefined, {
       cause,
     });
   }
+}
+
+/** What the object has, read once. */
+function read<Shape extends object>(call: string, value: Shape): Shape {
+  return requireRecord(call, 'options', value) as Shape;
+}
+
+/**
+ * Throws unless everything is of its type and in its range. Whoever created the pool has checked it by name; here it is
+ * only what a geometry can be planned of, which is compared with the memory then.
+ */
+function requirePlan({ channels, calls, source, zero, ...sizes }: GeometryPlan): void {
+  const { pageBytes, pageCount, unitBytes, maxPorts, tokens } = sizes;
+  const isNumber = (value: number, least: number, most: number): boolean =>
+    Number.isInteger(value) && value >= least && value <= most;
+  const isPower = (value: number, least: number, most: number): boolean =>
+    isNumber(value, least, most) && 2 ** Math.round(Math.log2(value)) === value;
+  const isQueue = ({ capacity, name }: CallsPlan): boolean =>
+    typeof name === 'string' && isNumber(capacity, 1, CHANNEL_CAPACITY_MAX);
+  const isRight =
+    isPower(pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX) &&
+    isPower(unitBytes, UNIT_BYTES_MIN, pageBytes) &&
+    isNumber(pageCount, 1, PAGE_COUNT_MAX) &&
+    isNumber(source.reservePages, 0, PAGE_COUNT_MAX - pageCount) &&
+    unitsFit(unitBytes, pageBytes, pageCount + source.reservePages) &&
+    isNumber(maxPorts, 1, MAX_PORTS_LIMIT) &&
+    isNumber(tokens, 1, TOKENS_MAX) &&
+    ['never', 'on-release'].includes(zero) &&
+    channels.length <= CHANNELS_MAX &&
+    calls.length <= CHANNELS_MAX &&
+    channels.every(
+      (each) => isQueue(each) && isNumber(each.batch, 1, BATCH_MAX) && WHEN_FULL.includes(each.whenFull),
+    ) &&
+    calls.every(isQueue) &&
+    typeof source.kind === 'string' &&
+    [source.isOwn, source.readable, source.detachable].every((each) => typeof each === 'boolean');
+  if (!isRight) throw new RangeError('an option of the share is no option of a pool');
 }
 
 /** Throws an error of that code unless the two are the same. */

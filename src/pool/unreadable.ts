@@ -9,7 +9,7 @@ import type { WaitOptions } from '../port/waiting.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Channel } from './channel.js';
 import type { Fragment, FragmentToken } from './fragment.js';
-import type { PoolNames } from './options.js';
+import type { PoolNames } from './names.js';
 import type { PoolShare } from './share.js';
 
 /** A provider whose pages the processor cannot see. */

@@ -15,10 +15,9 @@ import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { callError, engineError, type PagePoolError } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
-import type { MemoryProvider } from '../provider/provider.js';
 import { Areas, type AreasChange, type AreasSeat, clearPage } from '../supply/areas.js';
 import type { SupplySeat } from '../supply/callbacks.js';
-import { Supply } from '../supply/supply.js';
+import type { Supply } from '../supply/supply.js';
 import { Scratch } from './scratch.js';
 import { Signals } from './signals.js';
 
@@ -100,10 +99,8 @@ export interface PortPlan {
   readonly engine: { open(portId: number, clear?: (page: number) => void): Engine };
   /** The areas that there are already. */
   readonly areas: AreasChange;
-  /** In the thread that calls them: the providers of other memory than the pool's own. */
-  readonly providers?:
-    | { readonly main: MemoryProvider | undefined; readonly reserve: MemoryProvider | undefined }
-    | undefined;
+  /** In the thread that calls the providers of other memory than the pool's own: makes its side of them. */
+  readonly supply?: ((seat: SupplySeat, areas: Areas) => Supply) | undefined;
 }
 
 /**
@@ -113,13 +110,13 @@ export interface PortPlan {
  *   late
  */
 export function openPort(plan: PortPlan): Port {
-  const { geometry, kind, label, memory, name, providers } = plan;
+  const { geometry, kind, label, memory, name, supply } = plan;
   const id = claimPort(memory, geometry);
   const seat = { id, claim: claimOf(memory, geometry, id), memory, geometry, identity: identityKey(memory) };
   writeLabel(memory, geometry, id, label);
   let areas: Areas | undefined;
   try {
-    if (geometry.ownPages < geometry.pageCount) areas = new Areas(seat, plan.areas, providers !== undefined);
+    if (geometry.ownPages < geometry.pageCount) areas = new Areas(seat, plan.areas, supply !== undefined);
     const port: Open = {
       ...seat,
       name,
@@ -144,8 +141,7 @@ export function openPort(plan: PortPlan): Port {
     };
     // Only now: a pool that begins to close from here on waits for this port, since it has not parked.
     if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
-    if (areas !== undefined && providers !== undefined)
-      port.supply = new Supply(port, areas, providers.main, providers.reserve);
+    if (areas !== undefined && supply !== undefined) port.supply = supply(port, areas);
     if (needsLifeline(memory)) holdLifeline(seat);
     return port;
   } catch (error) {

@@ -92,20 +92,3 @@ export function resolveSource(
     reservePages: reserve?.pageCount ?? 0,
   };
 }
-
-/** Stands for the providers of a pool in threads that attach to it. */
-export function describedSource(call: string, value: unknown): PageSource {
-  const source = requireRecord(call, 'source', value, [
-    'kind',
-    'isOwn',
-    'readable',
-    'detachable',
-    'reservePages',
-  ]) as Partial<PageSource>;
-  for (const name of ['isOwn', 'readable', 'detachable'] as const) {
-    if (typeof source[name] !== 'boolean') throw invalidArgument(call, name, source[name], 'a boolean');
-  }
-  if (typeof source.kind !== 'string') throw invalidArgument(call, 'kind', source.kind, 'a string');
-  requireInteger(call, 'reservePages', source.reservePages, 0, 2 ** 31);
-  return source as PageSource;
-}

@@ -1,79 +1,18 @@
 // Locks that end with their threads: what shows a death where there is no exit event.
 //
-// Each port's thread holds a Web Lock named after the pool, the port and the claim, from attaching to detaching, once
-// some thread of the pool watches; a watcher asks for the same lock and is granted it when the holder has let go or is
-// gone. A port word records that the lock is held, so that nobody asks before. Nothing here keeps a program alive in
-// Node or a browser; in Deno a lock that is held or asked for does.
+// Each port's thread holds a lock (own-lock.ts); a watcher asks for the same lock and is granted it when the holder has
+// let go or is gone. Nothing here keeps a program alive in Node or a browser; in Deno a lock that is asked for does.
 
 import { CLAIM_SEQ_SHIFT, CLAIM_STATE_MASK, PORT_LOCK_OFFSET } from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
 import { portOffset } from '../control/places.js';
-import { announce } from '../control/state.js';
 import { workerThreads } from '../platform/thread.js';
 import type { Timer } from '../platform/types.js';
 import type { Port } from '../port/port.js';
-
-/** What is used of the platform's LockManager. */
-export interface Locks {
-  request(
-    name: string,
-    options: { signal?: AbortSignal; ifAvailable?: boolean },
-    callback: () => unknown,
-  ): Promise<unknown>;
-}
+import { type Locks, nameOf } from './own-lock.js';
 
 /** How often Node is asked to check its locks. */
 const NUDGE_MS = 1000;
-
-/** The platform's locks, where it has some. */
-export function platformLocks(): Locks | undefined {
-  const host = globalThis as { navigator?: { locks?: Locks } };
-  return (workerThreads()?.locks as Locks | undefined) ?? host.navigator?.locks;
-}
-
-function nameOf(port: Port, id: number, claim: number): string {
-  return `pagepool ${port.identity} port ${id} claim ${claim >>> CLAIM_SEQ_SHIFT}`;
-}
-
-/** The lock of this thread's own port, from the constructor to `release`. */
-export class OwnLock {
-  readonly #abort = new AbortController();
-  #letGo: () => void = () => {};
-  /** Resolves when it is held, or let go; rejects where locks are refused: an opaque origin. */
-  readonly held: Promise<void>;
-  #settle: () => void = () => {};
-
-  constructor(port: Port, locks: Locks) {
-    const { claim, geometry, id, memory } = port;
-    const held = new Promise<void>((resolve) => {
-      this.#letGo = resolve;
-    });
-    let refuse: (reason: unknown) => void = () => {};
-    this.held = new Promise((resolve, reject) => {
-      this.#settle = resolve;
-      refuse = reject;
-    });
-    this.held.catch(() => {}); // for whoever asks
-    const granted = (): Promise<void> => {
-      this.#settle();
-      // R1 pairs with A2 in follow: whoever sees the word asks for a lock that is held.
-      Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LOCK_OFFSET) >>> 2, claim >>> CLAIM_SEQ_SHIFT);
-      announce(memory);
-      return held;
-    };
-    const { signal } = this.#abort;
-    locks.request(nameOf(port, id, claim), { signal }, granted).catch((reason: unknown) => {
-      if (!signal.aborted) refuse(reason);
-    });
-  }
-
-  /** Lets go. The port is freed before: whoever is granted the lock then finds the claim gone. */
-  release(): void {
-    this.#abort.abort();
-    this.#settle();
-    this.#letGo();
-  }
-}
 
 /** Waits for the locks of all other ports. */
 export class LockWatch {
@@ -97,7 +36,7 @@ export class LockWatch {
     const { geometry, id: own, memory } = this.#port;
     for (let id = 0; id < geometry.maxPorts; id++) {
       const claim = claimOf(memory, geometry, id);
-      // A2 pairs with R1 in granted: the lock of this claim is held, or was.
+      // A2 pairs with R1 in own-lock.ts granted: the lock of this claim is held, or was.
       const held = Atomics.load(memory.i32, (portOffset(geometry, id) + PORT_LOCK_OFFSET) >>> 2) >>> 0;
       const isHeld = (claim & CLAIM_STATE_MASK) !== 0 && held === claim >>> CLAIM_SEQ_SHIFT;
       if (id !== own && isHeld && this.#asked.get(id) !== held) this.#ask(id, claim, held);

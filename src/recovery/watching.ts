@@ -6,32 +6,28 @@
 // run between its calls. Nothing is kept once the thread is done with the pool.
 
 import { CONTROL_BASE, HEADER_LOCKS_OFFSET } from '../../assembly/layout.js';
-import { canAskLives, needsLifeline } from '../control/lifeline.js';
-import { loadWord } from '../control/nodes.js';
+import { canAskLives } from '../control/lifeline.js';
 import { announce } from '../control/state.js';
 import { clearWatched, forgetWatched, noteWatched } from '../control/watched.js';
 import { invalidArgument, type PagePoolError, reasonOf, show } from '../errors.js';
 import { warn } from '../platform/console.js';
 import type { Port } from '../port/port.js';
 import { LifeWatch } from './lives.js';
-import { type Locks, LockWatch, OwnLock, platformLocks } from './locks.js';
+import { LockWatch } from './locks.js';
+import { type Locks, OwnLife, platformLocks } from './own-lock.js';
 import type { PortReaper } from './port-reaper.js';
 import { type ExitingWorker, isExitingWorker, workersIn } from './workers.js';
 
 /** One thread's watches. */
-export class Watching {
-  readonly #port: Port;
+export class Watching extends OwnLife {
   readonly #reaper: PortReaper;
-  #ownLock: OwnLock | undefined;
   #lockWatch: LockWatch | undefined;
   #lifeWatch: LifeWatch | undefined;
-  /** The watchers were notified of this thread. */
-  #isAnnounced = false;
   /** Worker -> the listener that it calls when it ends. */
   readonly #listeners = new Map<ExitingWorker, () => void>();
 
   constructor(port: Port, reaper: PortReaper) {
-    this.#port = port;
+    super(port);
     this.#reaper = reaper;
   }
 
@@ -43,7 +39,7 @@ export class Watching {
   watch(value: unknown): PromiseLike<void> {
     const workers = workersOf(value);
     if (workers === undefined) throw invalidArgument('watch', 'worker', value, 'a Worker, or what holds Workers');
-    const { memory } = this.#port;
+    const { memory } = this.port;
     const canExit = workers.every(isExitingWorker);
     // In Deno a lock keeps the program alive, and the event is enough.
     const locks = memory.isShared && !('Deno' in globalThis && canExit) ? platformLocks() : undefined;
@@ -54,18 +50,18 @@ export class Watching {
       // Of those that a pool holds, some may be on their way out: whoever watched them is notified.
       if (!isOne && isExitingWorker(worker) && worker.threadId < 0) continue;
       if (isExitingWorker(worker)) this.#watchExit(worker);
-      this.#port.areas?.carryTo(worker); // last: what is refused leaves no listener
+      this.port.areas?.carryTo(worker); // last: what is refused leaves no listener
     }
     if (locks !== undefined) this.#watchLocks(locks);
     if (canAsk) this.#watchLives();
     if (locks !== undefined || canAsk) this.#begin();
-    return new Watched(this.#noticed(value, canExit || canAsk), (reason) => warn(this.#port.name, reasonOf(reason)));
+    return new Watched(this.#noticed(value, canExit || canAsk), (reason) => warn(this.port.name, reasonOf(reason)));
   }
 
   /** Resolves when every end is noticed from then on. */
   async #noticed(value: unknown, isEnough: boolean): Promise<undefined> {
     try {
-      await this.#ownLock?.held;
+      await this.held;
     } catch (cause) {
       if (!isEnough) throw unnoticed(value, `a realm whose locks are not refused (${String(cause)})`);
     }
@@ -81,23 +77,23 @@ export class Watching {
     }
     const listener = (): void => {
       this.#listeners.delete(worker);
-      if (!this.#port.isGone) forgetWatched(this.#port, threadId);
+      if (!this.port.isGone) forgetWatched(this.port, threadId);
       this.#guard(() => this.#reaper.reapThread(threadId));
     };
     this.#listeners.set(worker, listener);
     worker.on('exit', listener);
     // Deno and Bun do not announce that a thread's workers end with it.
-    if (!('Deno' in globalThis) && !('Bun' in globalThis)) noteWatched(this.#port, threadId);
+    if (!('Deno' in globalThis) && !('Bun' in globalThis)) noteWatched(this.port, threadId);
   }
 
   /** The thread leaves: what it watched is nobody's from here on. The port is still its own. */
   leave(): void {
-    clearWatched(this.#port, this.#port.id);
+    clearWatched(this.port, this.port.id);
   }
 
   /** From here on every port's thread holds a lock, and this one waits for all of them. */
   #watchLocks(locks: Locks): void {
-    this.#lockWatch ??= new LockWatch(this.#port, locks, (id, claim) => {
+    this.#lockWatch ??= new LockWatch(this.port, locks, (id, claim) => {
       this.#guard(() => this.#reaper.reapClaim(id, claim));
     });
   }
@@ -105,7 +101,7 @@ export class Watching {
   /** From here on this thread asks those that hold no lock. */
   #watchLives(): void {
     this.#lifeWatch ??= new LifeWatch(
-      this.#port,
+      this.port,
       (id, claim) => this.#lockWatch?.covers(id, claim) === true,
       (id, claim) => this.#guard(() => this.#reaper.reapClaim(id, claim)),
     );
@@ -113,27 +109,17 @@ export class Watching {
 
   /** Announces to all threads that somebody watches, those too that attach later. */
   #begin(): void {
-    const { memory } = this.#port;
+    const { memory } = this.port;
     const index = (CONTROL_BASE + HEADER_LOCKS_OFFSET) >>> 2;
     // X1 of those who begin, one notifies; the others find it done.
     if (Atomics.compareExchange(memory.i32, index, 0, 1) === 0) announce(memory);
     this.follow();
   }
 
-  /**
-   * Something was announced: notifies the watchers of this thread, if it may never hold its lock; takes the lock, and
-   * asks for those of new ports.
-   */
-  follow(): void {
-    const { memory } = this.#port;
+  /** The same; and asks for the locks of new ports, and those that hold none. */
+  override follow(): void {
     this.#lifeWatch?.follow();
-    if (loadWord(memory, CONTROL_BASE + HEADER_LOCKS_OFFSET) === 0) return;
-    if (!this.#isAnnounced) {
-      this.#isAnnounced = true;
-      if (needsLifeline(memory)) announce(memory);
-    }
-    const locks = platformLocks();
-    if (locks !== undefined) this.#ownLock ??= new OwnLock(this.#port, locks);
+    super.follow();
     this.#lockWatch?.follow();
   }
 
@@ -142,17 +128,16 @@ export class Watching {
     try {
       reap();
     } catch (error) {
-      warn(this.#port.name, `a port could not be reaped: ${show(String(error))}`);
+      warn(this.port.name, `a port could not be reaped: ${show(String(error))}`);
     }
   }
 
-  /** The thread is done with the pool; its port is free already. */
-  stop(): void {
+  override stop(): void {
     for (const [worker, listener] of this.#listeners) worker.off('exit', listener);
     this.#listeners.clear();
     this.#lockWatch?.stop();
     this.#lifeWatch?.stop();
-    this.#ownLock?.release();
+    super.stop();
   }
 }
 

@@ -4,9 +4,9 @@
 // its channels. The stamp is the fragment's own place and a number of the thread, so a page that two users have at one
 // time shows in the bytes. Choices follow from the seed; it holds at most `hold` references.
 
+import type { AttachedPool } from '../pool/attached-pool.js';
 import type { Channel } from '../pool/channel.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import { randomFrom } from './random.js';
 
 /** How to churn. */
@@ -34,7 +34,7 @@ export interface ChurnReport {
 const STAMP_WORDS = 4;
 
 /** Works on the pool for a number of steps and gives everything back. */
-export function churn(pool: PagePool, { seed, rounds, hold = 32, channel }: Churn): ChurnReport {
+export function churn(pool: AttachedPool, { seed, rounds, hold = 32, channel }: Churn): ChurnReport {
   const next = randomFrom(seed);
   const way: Channel | undefined = channel === undefined ? undefined : pool.channel(channel);
   const held: { fragment: Fragment; stamp: number }[] = [];
@@ -79,12 +79,12 @@ export function churn(pool: PagePool, { seed, rounds, hold = 32, channel }: Chur
   return report;
 }
 
-function writeStamp(pool: PagePool, fragment: Fragment, stamp: number): void {
+function writeStamp(pool: AttachedPool, fragment: Fragment, stamp: number): void {
   if (!pool.isReadable(fragment.handle)) return;
   for (const [at, value] of stampOf(fragment, stamp)) fragment.bytes[at] = value;
 }
 
-function isStamped(pool: PagePool, fragment: Fragment, stamp: number): boolean {
+function isStamped(pool: AttachedPool, fragment: Fragment, stamp: number): boolean {
   if (!pool.isReadable(fragment.handle)) return true;
   for (const [at, value] of stampOf(fragment, stamp)) if (fragment.bytes[at] !== value) return false;
   return true;

@@ -5,10 +5,10 @@
 // the other and the first that fails throws. Nothing here measures time.
 
 import { PagePoolError, reasonOf, show } from '../errors.js';
+import { letAttachAgain } from '../pool/attached.js';
 import { portOf } from '../pool/enrolled.js';
 import type { PoolOptions } from '../pool/options.js';
 import { PagePool } from '../pool/page-pool.js';
-import { letAttachAgain } from '../pool/start.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import { isOwnMemory } from '../provider/wasm-memory.js';
 import { churn } from './churn.js';

@@ -19,8 +19,8 @@ import { copyBytes } from '../platform/copy.js';
 import { type Unclonable, unclonable } from '../platform/shown.js';
 import { dispose } from '../platform/symbols.js';
 import { startTimer } from '../platform/timers.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
-import type { PagePool } from '../pool/page-pool.js';
 import { extentOf, fragmentView } from '../port/handles.js';
 import { destroyedError, type Port } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
@@ -93,7 +93,7 @@ const givenBy = new WeakMap<Port, Uint32Array>();
  */
 export class UserQueue {
   protected readonly notPosted: Unclonable = NOT_POSTED;
-  readonly #pool: PagePool;
+  readonly #pool: AttachedPool;
   readonly #port: Port;
   readonly #area: SharedArea & { readonly buffer: SharedArrayBuffer };
   readonly #rings: UserRings;
@@ -118,7 +118,7 @@ export class UserQueue {
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for any other, or a wrong option; POOL_ERR_NOT_SHARED when the area
    *   is not shared memory; POOL_ERR_MEMORY_LIMIT when the platform refuses the rings
    */
-  constructor(pool: PagePool, options: UserQueueOptions = {}) {
+  constructor(pool: AttachedPool, options: UserQueueOptions = {}) {
     const { completions = SLOTS, refills = SLOTS } = requireRecord('UserQueue', 'options', options, [
       'completions',
       'refills',

@@ -6,9 +6,9 @@
 import { copiesFor, copiesForSure } from '../border/known.js';
 import { type ByteSource, windowsOf } from '../border/source.js';
 import { invalidArgument, is, requireInteger, requireRecord } from '../errors.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import type { WaitOptions } from '../port/waiting.js';
 import { fillRoom, takeRoom } from './room.js';
 
@@ -32,7 +32,7 @@ export interface FileReadOptions extends Pick<WaitOptions, 'signal' | 'timeoutMs
  *
  * @throws what the handle throws; the page is back then
  */
-export function readAt(pool: PagePool, handle: AccessHandle, at: number, bytes: number): Fragment | null {
+export function readAt(pool: AttachedPool, handle: AccessHandle, at: number, bytes: number): Fragment | null {
   portOf('readAt', pool);
   requireHandle('readAt', handle);
   requireInteger('readAt', 'at', at, 0, Number.MAX_SAFE_INTEGER);
@@ -62,7 +62,7 @@ function readInto(fragment: Fragment, handle: AccessHandle, at: number): Fragmen
  *   handle throws
  */
 export function readFileInto(
-  pool: PagePool,
+  pool: AttachedPool,
   handle: AccessHandle,
   options?: FileReadOptions,
 ): AsyncGenerator<Fragment, void, undefined> {
@@ -77,7 +77,7 @@ export function readFileInto(
 }
 
 async function* readThrough(
-  pool: PagePool,
+  pool: AttachedPool,
   handle: AccessHandle,
   start: number,
   chunkBytes: number,

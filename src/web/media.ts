@@ -7,9 +7,9 @@
 import { copiesFor } from '../border/known.js';
 import { invalidArgument, requireRecord } from '../errors.js';
 import { isKind } from '../platform/buffers.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import {
   type ColorSpace,
   fitsHeader,
@@ -106,7 +106,7 @@ type Turned = { readonly rotation?: number; readonly flip?: boolean };
  *   does not fit a page. What the platform throws; the page is back then
  */
 export async function copyFrame(
-  pool: PagePool,
+  pool: AttachedPool,
   frame: VideoFrameOf,
   options?: FrameCopyOptions,
 ): Promise<Fragment | null> {
@@ -223,7 +223,7 @@ export function toVideoFrame(fragment: Fragment): VideoFrameOf {
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for data of unknown format, or such as are closed; RangeError with
  *   that code when they do not fit a page. What the platform throws; the page is back then
  */
-export function copySound(pool: PagePool, sound: AudioDataOf, options?: SoundCopyOptions): Fragment | null {
+export function copySound(pool: AttachedPool, sound: AudioDataOf, options?: SoundCopyOptions): Fragment | null {
   portOf('copySound', pool);
   const given = requireRecord('copySound', 'options', options ?? {}, ['format']) as { format?: AudioSampleFormat };
   const source = sound as AudioData;
@@ -303,7 +303,7 @@ export function toAudioData(fragment: Fragment): AudioDataOf {
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it is none; RangeError with that code when it does not fit a
  *   page
  */
-export function copyChunk(pool: PagePool, chunk: VideoChunkOf | AudioChunkOf): Fragment | null {
+export function copyChunk(pool: AttachedPool, chunk: VideoChunkOf | AudioChunkOf): Fragment | null {
   portOf('copyChunk', pool);
   const source = chunk as EncodedVideoChunk | EncodedAudioChunk;
   const isVideo = isKind(source, 'EncodedVideoChunk');

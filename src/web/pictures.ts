@@ -6,9 +6,9 @@
 import { copiesFor } from '../border/known.js';
 import { type ByteSource, copyOf, windowsOf } from '../border/source.js';
 import { invalidArgument, requireInteger, requireRecord } from '../errors.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import { copyFrame, type FrameCopyOptions, frameOf, toVideoFrame } from './media.js';
 import type { BitmapOf, DrawingContext, GlContext } from './platform-types.js';
 
@@ -20,7 +20,7 @@ import type { BitmapOf, DrawingContext, GlContext } from './platform-types.js';
  * @throws what `copyFrame` throws, and the platform for a source that it cannot read
  */
 export async function copyImage(
-  pool: PagePool,
+  pool: AttachedPool,
   source: object,
   options?: FrameCopyOptions & { timestamp?: number | undefined },
 ): Promise<Fragment | null> {

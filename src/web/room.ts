@@ -4,13 +4,13 @@
 
 import { invalidRange } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import { destroyedError } from '../port/port.js';
 
 /** A fragment of so many bytes; null when the pool is empty. */
-export function takeRoom(call: string, pool: PagePool, bytes: number): Fragment | null {
+export function takeRoom(call: string, pool: AttachedPool, bytes: number): Fragment | null {
   portOf(call, pool);
   if (bytes > pool.pageBytes) {
     const rule = `at most pageBytes=${pool.pageBytes}`;
@@ -20,7 +20,7 @@ export function takeRoom(call: string, pool: PagePool, bytes: number): Fragment 
 }
 
 /** Asked again behind a wait: the thread may have left the pool meanwhile, and its pages with it. */
-export function requireAttached(call: string, pool: PagePool): void {
+export function requireAttached(call: string, pool: AttachedPool): void {
   if (portOf(call, pool).isGone) throw destroyedError(call);
 }
 

@@ -3,7 +3,7 @@
 // The same codec gives I420 in one browser and BGRX in another, at 1.5 and 4 bytes a pixel. Who asks the decoder knows.
 
 import { invalidArgument, invalidRange, requireInteger, requireRecord } from '../errors.js';
-import { PAGE_BYTES_MAX } from '../pool/options.js';
+import { PAGE_BYTES_MAX } from '../pool/limits.js';
 import { HEADER_BYTES } from './header.js';
 
 /** What frames will come: the configuration of their decoder, or size and format alone. */

@@ -8,9 +8,9 @@ import { invalidArgument, is, PagePoolError, requireInteger, requireRecord } fro
 import { isPacket, Packet } from '../packet/packet.js';
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
 import { type Fragment, isFragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import type { WaitOptions } from '../port/waiting.js';
 import type { Socket } from './platform-types.js';
 import { fillRoom } from './room.js';
@@ -61,7 +61,7 @@ export function sendOver(socket: Socket, message: Fragment | Packet, options?: S
  *   page in `timeoutMs`; an aborted signal's reason; an Error when the connection breaks
  */
 export function messagesInto(
-  pool: PagePool,
+  pool: AttachedPool,
   socket: Socket,
   options?: MessageOptions,
 ): AsyncGenerator<Packet, void, undefined> {
@@ -75,7 +75,7 @@ export function messagesInto(
   return receive(pool, new Inbox(socket, maxQueuedBytes, wait.signal), wait);
 }
 
-async function* receive(pool: PagePool, inbox: Inbox, wait: WaitOptions): AsyncGenerator<Packet, void, undefined> {
+async function* receive(pool: AttachedPool, inbox: Inbox, wait: WaitOptions): AsyncGenerator<Packet, void, undefined> {
   try {
     for (;;) {
       const message = await inbox.next();
@@ -88,7 +88,7 @@ async function* receive(pool: PagePool, inbox: Inbox, wait: WaitOptions): AsyncG
 }
 
 /** The bytes in pages; what was taken goes back when the rest cannot be had. */
-async function packetOf(pool: PagePool, { bytes, count }: Message, wait: WaitOptions): Promise<Packet> {
+async function packetOf(pool: AttachedPool, { bytes, count }: Message, wait: WaitOptions): Promise<Packet> {
   const packet = new Packet();
   try {
     for (let at = 0; at < count; at += pool.pageBytes) {

@@ -11,10 +11,10 @@ import { isPacket, type Packet } from '../packet/packet.js';
 import { isBytes } from '../platform/buffers.js';
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import { Channel } from '../pool/channel.js';
 import { portOf } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import type { WaitOptions } from '../port/waiting.js';
 import type { ByteStreamOf } from './platform-types.js';
 import { fillRoom } from './room.js';
@@ -35,7 +35,7 @@ type Reader = ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array>
  *   stream fails with
  */
 export function readStreamInto(
-  pool: PagePool,
+  pool: AttachedPool,
   stream: ByteStreamOf,
   options?: StreamOptions,
 ): AsyncGenerator<Fragment, void, undefined> {
@@ -52,7 +52,7 @@ export function readStreamInto(
 }
 
 async function* readThrough(
-  pool: PagePool,
+  pool: AttachedPool,
   stream: ReadableStream<Uint8Array>,
   chunkBytes: number,
   wait: WaitOptions,

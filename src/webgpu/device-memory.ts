@@ -5,9 +5,10 @@
 
 import { pageOfHandle, startInPage } from '../control/places.js';
 import { invalidArgument, invalidRange, requireInteger, requireRecord } from '../errors.js';
+import type { AttachedPool, Handle } from '../pool/attached-pool.js';
 import { isPagePool } from '../pool/enrolled.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { Handle, PagePool, UnreadablePool } from '../pool/page-pool.js';
+import type { PagePool, UnreadablePool } from '../pool/page-pool.js';
 import { extentOf } from '../port/handles.js';
 import { type Port, park, unpark } from '../port/port.js';
 import { type ConsumerHost, DeviceConsumer, type EndingWorker } from './consumer.js';
@@ -23,7 +24,7 @@ import type { StagingReport } from './staging.js';
 /** How one pool's device memory is read back. */
 export interface DeviceMemoryOptions {
   /** The pool whose fragments readback() gives; without one there is no readback. */
-  host?: PagePool | undefined;
+  host?: AttachedPool | undefined;
   /** Bytes of all staging buffers together, at least a page; 4 pages if not given, at least 4 MiB. */
   stagingBytes?: number | undefined;
 }
@@ -55,7 +56,7 @@ export class DeviceMemory {
   readonly #port: Port;
   readonly #host: DeviceHost;
   /** Where readbacks go. */
-  readonly #target: PagePool | undefined;
+  readonly #target: AttachedPool | undefined;
   readonly #custody: Custody;
   readonly #fences: Fences;
   readonly #writes: QueueWrites;

@@ -8,8 +8,8 @@ import { invalidArgument, PagePoolError, requireInteger, requireRecord } from '.
 import { copyBytes } from '../platform/copy.js';
 import { dispose } from '../platform/symbols.js';
 import type { Signal } from '../platform/types.js';
+import type { AttachedPool } from '../pool/attached-pool.js';
 import type { Fragment } from '../pool/fragment.js';
-import type { PagePool } from '../pool/page-pool.js';
 import type { Port } from '../port/port.js';
 import { type DeviceBinding, type DeviceHost, lostError, requireDevice } from './device-host.js';
 import { COPY_ALIGNMENT } from './options.js';
@@ -30,13 +30,13 @@ const MODE_READ = 1;
 /** Readbacks of one pool. */
 export class Readbacks {
   readonly #host: DeviceHost;
-  readonly #pool: PagePool;
+  readonly #pool: AttachedPool;
   readonly #port: Port;
   readonly #staging: Staging;
   /** Ends the waits for host pages when the device is gone. */
   readonly #waits = new Set<AbortController>();
 
-  constructor(host: DeviceHost, pool: PagePool, port: Port, stagingBytes: number) {
+  constructor(host: DeviceHost, pool: AttachedPool, port: Port, stagingBytes: number) {
     this.#host = host;
     this.#pool = pool;
     this.#port = port;
@@ -44,7 +44,12 @@ export class Readbacks {
   }
 
   /** Copies the window of a device fragment, which the caller holds, into a fragment of `target`. */
-  async read(target: PagePool, handle: number, window: DeviceBinding, signal: Signal | undefined): Promise<Fragment> {
+  async read(
+    target: AttachedPool,
+    handle: number,
+    window: DeviceBinding,
+    signal: Signal | undefined,
+  ): Promise<Fragment> {
     signal?.throwIfAborted();
     const copied = alignUp(window.size);
     // Reused only by work that is submitted later, so the reference is needed until the copy is submitted.
@@ -87,7 +92,7 @@ export class Readbacks {
 
   async #copyOut(
     staging: StagingBuffer,
-    target: PagePool,
+    target: AttachedPool,
     length: number,
     signal: Signal | undefined,
   ): Promise<Fragment> {
@@ -122,7 +127,7 @@ export class Readbacks {
   }
 
   /** A host page, where there is none at once; the end of the device ends the wait as well. */
-  async #waitForPage(target: PagePool, length: number, signal: Signal | undefined): Promise<Fragment> {
+  async #waitForPage(target: AttachedPool, length: number, signal: Signal | undefined): Promise<Fragment> {
     // It may have been aborted while a staging buffer was made.
     signal?.throwIfAborted();
     const wait = new AbortController();

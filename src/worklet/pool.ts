@@ -1,15 +1,17 @@
 // WorkletPool: a pool as an audio thread uses it, by calls for `process()`: they return at once, make no garbage, and
 // throw on misuse alone. A pool that is empty, closing or gone is a value.
 //
-// It stands on a PagePool of the same thread and keeps nothing of the pool but views of its memory as 32-bit samples,
+// It stands on a pool of the same thread and keeps nothing of the pool but views of its memory as 32-bit samples,
 // one for each buffer the pages lie in. Needs no timer, no TextDecoder and no URL, which audio threads do not have.
 
 import { STATE_ACTIVE } from '../../assembly/layout.js';
 import { poolState } from '../control/state.js';
 import { invalidArgument, requireInteger } from '../errors.js';
+import { attach } from '../pool/attach.js';
+import type { AttachedPoolOptions } from '../pool/attach-options.js';
+import type { AttachedPool, Handle } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
-import type { AttachOptions } from '../pool/options.js';
-import { type Handle, PagePool } from '../pool/page-pool.js';
+
 import type { PoolShare } from '../pool/share.js';
 import type { Port } from '../port/port.js';
 import { seekPages } from '../port/want.js';
@@ -39,7 +41,7 @@ const SAMPLE_SHIFT = 2;
  */
 export class WorkletPool {
   /** The pool itself, for what is not done in `process()`: statistics, waiting in other threads. */
-  readonly pool: PagePool;
+  readonly pool: AttachedPool;
   readonly #port: Port;
   #area: Uint8Array | undefined;
   #samples: Float32Array = new Float32Array(0);
@@ -51,7 +53,7 @@ export class WorkletPool {
   #bytes = 0;
 
   /** Of a pool that this thread created or attached to. */
-  constructor(pool: PagePool) {
+  constructor(pool: AttachedPool) {
     this.#port = portOf('WorkletPool', pool);
     this.pool = pool;
   }
@@ -59,10 +61,10 @@ export class WorkletPool {
   /**
    * Joins a pool that another thread created.
    *
-   * @throws PagePoolError as `PagePool.attach`
+   * @throws PagePoolError as `attach` of pagepool/attach
    */
-  static attach(share: PoolShare, options?: AttachOptions): WorkletPool {
-    return new WorkletPool(PagePool.attach(share, { label: 'worklet', ...options }));
+  static attach(share: PoolShare, options?: AttachedPoolOptions): WorkletPool {
+    return new WorkletPool(attach(share, { label: 'worklet', ...options }));
   }
 
   /** A whole page with one reference; 0 when the pool is empty, closing or gone. */

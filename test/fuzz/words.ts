@@ -7,9 +7,9 @@
 
 import { CONTROL_BASE } from '../../assembly/layout.js';
 import { PagePoolError } from '../../src/errors.js';
+import { letAttachAgain } from '../../src/pool/attached.js';
 import { portOf } from '../../src/pool/enrolled.js';
 import { PagePool } from '../../src/pool/page-pool.js';
-import { letAttachAgain } from '../../src/pool/start.js';
 
 const [engine = 'typescript', seed = '1', first = '0', step = '1'] = process.argv.slice(2);
 let state = Number(seed) >>> 0;

@@ -7,7 +7,7 @@
 
 import { type Fragment, PagePool, type PoolOptions } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import {
   CONTROL_BASE,
   HEADER_STATE_OFFSET,

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { PagePool, type PoolOptions, type PoolShare } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import {
   CONTROL_BASE,
   DESCRIPTOR_SHIFT,

@@ -8,7 +8,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import {
   CALL_PORT_SHIFT,
   CHANNEL_NOT_EMPTY_OFFSET,

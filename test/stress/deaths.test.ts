@@ -8,7 +8,7 @@
 import { Worker } from 'node:worker_threads';
 import { type FragmentToken, PagePool } from 'pagepool';
 import { describe, expect, it } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import { claimPort } from '../../src/control/claims.js';
 import { openShare } from '../../src/pool/share.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { expect } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import {
   CONTROL_BASE,
   EVENT_ONE_OFFSET,

@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PagePool, type PoolOptions } from 'pagepool';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
 import { claimOf, claimPort } from '../../src/control/claims.js';
 import { createMemory, growStepPages } from '../../src/control/create-memory.js';

@@ -4,7 +4,7 @@
 // dead thread's, and stops wherever the test stops calling it.
 
 import type { PagePool } from 'pagepool';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import { openShare } from '../../src/pool/share.js';
 import type { Port } from '../../src/port/port.js';
 import { type EngineKind, openPort } from './ports.js';

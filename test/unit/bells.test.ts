@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type Fragment, PagePool } from 'pagepool';
 import { afterEach, describe, expect, it } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import { EVENT_ONE_OFFSET } from '../../assembly/layout.js';
 import { channelEvents } from '../../src/control/nodes.js';
 import { openShare } from '../../src/pool/share.js';

@@ -72,9 +72,12 @@ describe('docs/api.md', () => {
       const rows = [...column.matchAll(/`(?:PagePool\.)?(\w+)(?:\(.*?\))?`/g)].map((name) => name[1]);
       const type = object.constructor as typeof PagePool;
       const statics = Object.getOwnPropertyNames(type).filter((name) => typeof type[name as never] === 'function');
-      const members = [...Object.keys(object), ...Object.getOwnPropertyNames(type.prototype), ...statics];
-      const hidden = ['constructor', 'prototype', 'notPosted'];
-      expect(rows.sort()).toEqual(members.filter((name) => !hidden.includes(name)).sort());
+      const members = new Set([...Object.keys(object), ...statics]);
+      for (let at = type.prototype; at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+        for (const name of Object.getOwnPropertyNames(at)) members.add(name);
+      }
+      for (const hidden of ['constructor', 'prototype', 'notPosted']) members.delete(hidden);
+      expect(rows.sort()).toEqual([...members].sort());
     }
     fragment.release();
     await pool.close();

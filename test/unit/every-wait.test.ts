@@ -5,7 +5,7 @@ import { getEventListeners } from 'node:events';
 import { type Fragment, type FragmentToken, PagePool, type WaitOptions } from 'pagepool';
 import { nextPacket, Packet, packets, sendPacketAsync, takePacketAsync, waitPacketRoom } from 'pagepool/packet';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import { EVENT_ONE_OFFSET, EVENT_SEVERAL_OFFSET } from '../../assembly/layout.js';
 import { loadWord, poolEvents } from '../../src/control/nodes.js';
 import { openShare } from '../../src/pool/share.js';

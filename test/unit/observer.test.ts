@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { type Fragment, PagePool, type PoolShare, slabs } from 'pagepool';
 import { observe, PLACES, type PoolSnapshot } from 'pagepool/inspect';
 import { describe, expect, it } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import { CONTROL_BASE, HEADER_MAGIC_OFFSET, OK, PORT_RECORD_KIND_OFFSET, RECORD_ENTRY } from '../../assembly/layout.js';
 import { portOffset, rowIndex } from '../../src/control/places.js';
 import { Observer } from '../../src/inspect/observer.js';

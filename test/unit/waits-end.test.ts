@@ -5,7 +5,7 @@ import { getEventListeners } from 'node:events';
 import { type Channel, type Fragment, PagePool, type WaitOptions } from 'pagepool';
 import { nextPacket, Packet, waitPacketRoom } from 'pagepool/packet';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { layoutHash } from '#core-wasm';
+import { layoutHash } from '#layout-hash';
 import { openShare } from '../../src/pool/share.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
 import { HUNG_MS, orHung, turns } from '../support/waiting.js';

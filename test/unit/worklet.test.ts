@@ -38,7 +38,8 @@ describe('the calls of process()', () => {
 
   it('keep inside the fragment, in memory of any kind', async () => {
     for (const provider of ['wasm-memory', slabs({ slabBytes: 65536 })] as const) {
-      const pool = new WorkletPool(await PagePool.create({ pageBytes: 4096, pageCount: 64, provider }));
+      const base = await PagePool.create({ pageBytes: 4096, pageCount: 64, provider });
+      const pool = new WorkletPool(base);
       const pages = Array.from({ length: 40 }, () => pool.tryAlloc()).filter((page) => page !== 0);
       expect(pages.length).toBeGreaterThan(16);
       const [one, other] = [new Float32Array(1024), new Float32Array(1024)];
@@ -57,8 +58,8 @@ describe('the calls of process()', () => {
         expect(() => pool.read(page, one, at)).toThrow(invalid);
       }
       for (const each of pages) pool.release(each);
-      expect(pool.pool.audit()).toMatchObject({ balanced: true, references: { ledgers: 0 } });
-      expect(await pool.pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
+      expect(base.audit()).toMatchObject({ balanced: true, references: { ledgers: 0 } });
+      expect(await base.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
       expect([pool.tryAlloc(), pool.tryAllocFragment(8)]).toEqual([0, 0]);
     }
   });

@@ -28,6 +28,7 @@ import {
   type WaitOptions,
   wasmMemory,
 } from 'pagepool';
+import { AttachedPool, attach } from 'pagepool/attach';
 import {
   advice,
   type BorderApi,
@@ -275,6 +276,39 @@ export async function names(posted: PoolShare<{ channels: 'work' }>, options: Po
   PagePool.attach(workerData as PoolShare).channel('other');
   // biome-ignore lint/suspicious/noExplicitAny: what workers get is any
   PagePool.attach(workerData as any).channel('other');
+}
+
+/** What a thread loads that only attaches: the share's names go along, and what is for whoever creates pools lacks. */
+export async function light(posted: PoolShare<{ channels: 'work'; calls: 'resize' }>): Promise<void> {
+  const pool = await PagePool.create({ pageCount: 8, channels: { work: {} } });
+  const attached = attach(pool.share(), { label: 'worker' });
+  attached.channel('work').close();
+  // @ts-expect-error there is no such channel
+  attached.channel('wrok');
+  attach(posted).calls('resize');
+  // @ts-expect-error there are no such calls
+  attach(posted).calls('other');
+  attach({ ...posted, engine: 'typescript' })
+    .channel('work')
+    .close();
+  // biome-ignore lint/suspicious/noExplicitAny: what workers get is any
+  attach(pool.share() as any).channel('other');
+  // Any pool is one, and one is no PagePool.
+  const either: AttachedPool<{ channels: 'work' }> = pool;
+  const packet: Packet | null = takePacket(either, 1);
+  packet?.release();
+  // @ts-expect-error only whoever has the whole package audits
+  attached.audit();
+  // @ts-expect-error only whoever has the whole package closes a pool
+  await attached.close();
+  // @ts-expect-error only whoever has the whole package reaps
+  attached.reap(1);
+  // @ts-expect-error only whoever has the whole package follows leaks
+  attach(posted, { leaks: 'all' });
+  // @ts-expect-error nobody else makes pools
+  new AttachedPool({});
+  const worklet: AttachedPool = WorkletPool.attach(posted).pool;
+  worklet.detach();
 }
 
 /** Calls: their names are known, handlers answer in one of two ways, and what they are given is typed. */

@@ -1,0 +1,121 @@
+// How a pool begins in the thread that creates it, and in one that attaches with everything the package has.
+//
+// Creating writes the memory of a new pool and claims the first port of it; attaching is start.ts.
+
+import { layoutHash } from '#layout-hash';
+import { ABI_VERSION } from '../../assembly/layout.js';
+import { createMemory, growStepPages } from '../control/create-memory.js';
+import { nameCreator } from '../control/ending.js';
+import { identityWords, writeControl } from '../control/format.js';
+import { planGeometry } from '../control/geometry.js';
+import type { PoolMemory } from '../control/memory.js';
+import { bothEngines } from '../engine/both.js';
+import type { EngineRequest, PreparedEngine } from '../engine/open.js';
+import type { LeakOptions } from '../leaks/report.js';
+import { chooseMemory } from '../platform/capabilities.js';
+import type { WasmMemory, WasmModule } from '../platform/types.js';
+import { openPort, type Port, watchWaits } from '../port/port.js';
+import { type StallOptions, Stalls } from '../reports/stall.js';
+import { NO_AREAS } from '../supply/areas.js';
+import { Supply } from '../supply/supply.js';
+import { beginAttachment } from './attached.js';
+import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
+import type { PoolShare } from './share.js';
+import { joinPool, type Start, startOn } from './start.js';
+import { trackPort, WholeAttachment } from './whole-attachment.js';
+
+/** Memory that is written and an engine to be prepared: what creating does before compiling. */
+export interface Creation {
+  readonly request: EngineRequest;
+  finish(engine: PreparedEngine): Start<WholeAttachment>;
+}
+
+/** Makes the memory of a new pool. */
+export function beginCreation(call: string, options: unknown): Creation {
+  const resolved = resolveOptions(call, options);
+  const geometry = planGeometry(call, resolved);
+  const { kind, reason } = chooseMemory();
+  const stepPages = growStepPages(geometry, resolved.provider);
+  const memory = createMemory(call, geometry, kind, stepPages, resolved.engine);
+  writeControl(memory, geometry, randomIdentity(), layoutHash, stepPages);
+  const request = { call, engine: resolved.engine, memory, module: resolved.module, stepPages };
+  return {
+    request,
+    finish: (engine) => {
+      const { leaks, name, provider, reserve, source, stalls } = resolved;
+      const main = source.isOwn ? undefined : provider;
+      const port = openPort({
+        memory,
+        geometry,
+        name,
+        label: 'creator',
+        kind: source.kind,
+        engine,
+        areas: NO_AREAS,
+        supply: (seat, areas) => new Supply(seat, areas, main, reserve),
+      });
+      beginAttachment(port);
+      nameCreator(port);
+      const share = memory.isShared ? makeShare(memory, resolved, engine.module) : reason;
+      return wholeStart(port, share, { isCreator: true, leaks, stalls });
+    },
+  };
+}
+
+/** Joins a pool that another thread created. */
+export function attachTo(value: unknown, options: unknown): Start<WholeAttachment> {
+  const { label, leaks, stalls } = resolveAttach('attach', options);
+  const { port, share } = joinPool(value, label, bothEngines);
+  const { stallMs = share.options.stallMs, onStall } = stalls;
+  return wholeStart(port, share, { isCreator: false, leaks, stalls: { stallMs, onStall } });
+}
+
+/** @param share what other threads attach with, or why there is none */
+function wholeStart(
+  port: Port,
+  share: PoolShare | string,
+  { isCreator, leaks, stalls }: { isCreator: boolean; leaks: LeakOptions; stalls: StallOptions },
+): Start<WholeAttachment> {
+  return startOn(port, (pool) => {
+    watchWaits(port, new Stalls(port, stalls));
+    if (leaks.leaks !== 'off') trackPort(port, leaks, pool);
+    return new WholeAttachment(port, share, pool, isCreator);
+  });
+}
+
+/** The share of a pool. */
+function makeShare(memory: PoolMemory, options: ResolvedOptions, module: WasmModule | undefined): PoolShare {
+  const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, calls, source, stalls } =
+    options;
+  return {
+    kind: 'pagepool',
+    abi: ABI_VERSION,
+    layoutHash,
+    identity: [...identityWords(memory)],
+    name,
+    memory: memory.source as WasmMemory | SharedArrayBuffer,
+    ...(module === undefined ? {} : { module }),
+    engine,
+    options: {
+      pageBytes,
+      pageCount,
+      unitBytes,
+      maxPorts,
+      tokens,
+      zero,
+      ...(stalls.stallMs === undefined ? {} : { stallMs: stalls.stallMs }),
+      channels: channels.map((channel) => ({ ...channel })),
+      calls: calls.map((each) => ({ ...each })),
+      source,
+    },
+  };
+}
+
+function randomIdentity(): { words: number[]; seed: number } {
+  const random = new Uint32Array(5);
+  if (typeof globalThis.crypto?.getRandomValues === 'function') globalThis.crypto.getRandomValues(random);
+  // Identity guards against mix-ups, not against attackers.
+  else for (let i = 0; i < random.length; i++) random[i] = Math.floor(Math.random() * 2 ** 32);
+  const [seed = 0, ...words] = random;
+  return { words, seed };
+}

@@ -1,0 +1,132 @@
+// An attachment with everything that the package has: closing, reaping, watching, the audit, leaks, providers.
+
+import type { Unsound } from '../control/sound.js';
+import { findUnsound } from '../control/unsound.js';
+import { requireMilliseconds, requireRecord } from '../errors.js';
+import type { LeakOptions, LeakReport } from '../leaks/report.js';
+import { trackEngine } from '../leaks/tracked-engine.js';
+import { LeakTracker } from '../leaks/tracker.js';
+import { hold, letGo } from '../platform/timers.js';
+import { destroyedError, followLeaks, ownsPort, type Port } from '../port/port.js';
+import type { WaitOptions } from '../port/waiting.js';
+import { PortReaper } from '../recovery/port-reaper.js';
+import type { ReapReport } from '../recovery/report.js';
+import { Watching } from '../recovery/watching.js';
+import { type AuditReport, auditPool } from '../reports/audit.js';
+import { Attachment, type PoolCalls } from './attachment.js';
+import { Calls } from './calls.js';
+import { Channel, iterate } from './channel.js';
+import { type CloseReport, Closing } from './closing.js';
+import { Fragment } from './fragment.js';
+import type { PoolShare } from './share.js';
+
+/** One thread's attachment to a pool, with all that the package has. */
+export class WholeAttachment extends Attachment {
+  readonly #reaper: PortReaper;
+  readonly #watching: Watching;
+  readonly #closing: Closing;
+
+  constructor(port: Port, share: PoolShare | string, pool: PoolCalls, isCreator: boolean) {
+    const reaper = new PortReaper(port);
+    const watching = new Watching(port, reaper);
+    super(port, share, pool, watching);
+    this.#reaper = reaper;
+    this.#watching = watching;
+    this.#closing = new Closing(port, isCreator, () => this.end());
+  }
+
+  /** Lets the providers begin; where one refuses, the pool was never there. */
+  install(call: string): Promise<void> | undefined {
+    const { supply } = this.port;
+    if (supply === undefined) return undefined;
+    const refuse = (error: unknown): never => {
+      this.end();
+      throw error;
+    };
+    try {
+      return supply.start(call)?.catch(refuse);
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  protected override findUnsound(): Unsound | undefined {
+    return findUnsound(this.port);
+  }
+
+  protected override follow(): void {
+    super.follow();
+    this.#closing.follow();
+  }
+
+  protected override stop(): void {
+    this.#closing.stop();
+  }
+
+  protected override leave(): void {
+    this.#watching.leave();
+  }
+
+  audit(): AuditReport {
+    this.port.supply?.refuseReentry('audit');
+    return this.sound('audit', () => auditPool(this.port));
+  }
+
+  watch(worker: unknown): PromiseLike<void> {
+    if (this.port.isGone) throw destroyedError('watch');
+    return this.#watching.watch(worker);
+  }
+
+  reap(portId: number, force: boolean): ReapReport {
+    if (this.port.isGone) throw destroyedError('reap');
+    this.port.supply?.refuseReentry('reap');
+    return this.sound('reap', () => this.#reaper.reap(portId, force));
+  }
+
+  leaks(options: unknown): LeakReport[] {
+    const { olderThanMs = 0 } = requireRecord('leaks', 'options', options ?? {}, ['olderThanMs']);
+    requireMilliseconds('leaks', 'olderThanMs', olderThanMs);
+    return this.port.leaks?.reports(olderThanMs) ?? [];
+  }
+
+  destroy(): void {
+    this.port.supply?.refuseReentry('destroy');
+    const isEnding = this.sound('destroy', () => !ownsPort(this.port) || this.#closing.start());
+    if (!isEnding) this.detach(false);
+  }
+
+  async close(options: WaitOptions): Promise<CloseReport> {
+    this.destroy();
+    const { port } = this;
+    const { supply } = port;
+    const isOpen = this.#closing.isCloser && !port.isGone;
+    const isHeld = options.ref !== false;
+    if (isHeld) hold(); // also while the provider ends, which is no wait of the pool's
+    try {
+      if (isOpen) await this.#closing.finished(this.freed, options);
+      const report = this.sound('close', () => this.#closing.report());
+      if (report.isDestroyed) await supply?.finished();
+      return report;
+    } finally {
+      if (isHeld) letGo();
+    }
+  }
+}
+
+/** From now on the port's references are followed, through its engine. */
+export function trackPort(port: Port, options: LeakOptions, calls: PoolCalls): void {
+  const { call, serve, take } = Calls.prototype;
+  const { receive, receiveBurst, next } = Channel.prototype;
+  const tracker = new LeakTracker(port, options, {
+    alloc: [calls.alloc, calls.take, calls.takeAsync],
+    allocFragment: [calls.allocFragment, calls.take, calls.takeAsync],
+    allocBurst: [calls.allocBurst, calls.allocBulk],
+    retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
+    receiveBurst: [receiveBurst, receive, next, iterate],
+    adopt: [calls.adopt],
+    accept: [serve],
+    collect: [call],
+    wait: [next, iterate, calls.takeAsync, call, take, serve],
+  });
+  followLeaks(port, tracker, trackEngine(port, tracker));
+}
