@@ -50,6 +50,12 @@ export interface ServeOptions {
   concurrency?: number | undefined;
 }
 
+/** How a request is sent with the room for its reply. */
+export interface SendOptions extends WaitOptions {
+  /** Bytes of the request that the server gets, from its start: 0 to its length; all of them if not given. */
+  requestBytes?: number | undefined;
+}
+
 /** A request and the room for its reply, taken together. */
 export interface CallRoom {
   /** To be filled: the request. */
@@ -57,9 +63,13 @@ export interface CallRoom {
   /**
    * Sends both, and resolves with the reply, a fragment that the caller releases.
    *
-   * @throws PagePoolError as `Calls.call`
+   * @throws PagePoolError as `Calls.call`; POOL_ERR_INVALID_ARGUMENT for more bytes than the request has; nothing is
+   *   sent then
+   * @example
+   * const room = await calls.take(65_536, 32); // at most so many
+   * const reply = await room.send({ requestBytes: await read(room.request.bytes) });
    */
-  send(options?: WaitOptions): Promise<Fragment>;
+  send(options?: SendOptions): Promise<Fragment>;
   /** Gives both back, unsent. */
   release(): void;
   [Symbol.dispose](): void;
@@ -191,9 +201,15 @@ export class Calls {
     return {
       request,
       send: async (options) => {
-        const waiting = requireWaitOptions('send', options);
-        for (const each of [request, room]) requireOwnFragment(each, this.#seat.port, 'send');
-        return this.#ask('send', [request, room], waiting);
+        const { port } = this.#seat;
+        const given: SendOptions = requireWaitOptions('send', options, 'requestBytes');
+        const { requestBytes: bytes = request.length } = given;
+        requireInteger('send', 'requestBytes', bytes, 0, request.length);
+        for (const each of [request, room]) requireOwnFragment(each, port, 'send');
+        if (bytes === request.length) return this.#ask('send', [request, room], given);
+        const sent = new Fragment(port, request.handle, request.offset, bytes, 0);
+        spendFragment(request);
+        return this.#ask('send', [sent, room], given);
       },
       release: releaseBoth,
       [dispose]: releaseBoth,

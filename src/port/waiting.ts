@@ -29,9 +29,9 @@ const CHECK_MS_MAX = 10;
 const DESCRIBED_MS_MIN = 10;
 
 /** The options, checked. */
-export function requireWaitOptions(call: string, options: unknown): WaitOptions {
+export function requireWaitOptions(call: string, options: unknown, ...more: readonly string[]): WaitOptions {
   if (options === undefined) return {};
-  const given = requireRecord(call, 'options', options, ['signal', 'timeoutMs', 'ref']) as WaitOptions;
+  const given = requireRecord(call, 'options', options, ['signal', 'timeoutMs', 'ref', ...more]) as WaitOptions;
   requireTimeout(call, given.timeoutMs);
   const { signal, ref } = given;
   if (signal !== undefined && !isSignal(signal)) throw invalidArgument(call, 'signal', signal, 'an AbortSignal');

@@ -69,6 +69,31 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       reply.release();
     });
 
+    it('is sent as far as it was written', async () => {
+      open();
+      void calls.serve(({ request, reply }) => {
+        reply.bytes[0] = request.length;
+        reply.bytes.set(request.bytes, 1);
+        return 1 + request.length;
+      });
+      for (const requestBytes of [0, 1, 3, 100, undefined]) {
+        const room = await calls.take(100, 200);
+        room.request.bytes.fill(7);
+        const length = requestBytes ?? 100;
+        const reply = await room.send({ requestBytes, timeoutMs: HUNG_MS });
+        expect([...reply.bytes]).toEqual([length, ...Array(length).fill(7)]);
+        room.release(); // what is gone is gone
+        reply.release();
+      }
+      const room = await calls.take(100, 200);
+      for (const requestBytes of [-1, 101, 1.5, '1', null]) {
+        const error = await errorOf(room.send({ requestBytes: requestBytes as number }));
+        expect(error).toMatchObject({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+        expect(error.message).toMatch(/^send failed: requestBytes=.* \(expected an integer, 0\.\.100\)/);
+      }
+      (await room.send()).release();
+    });
+
     it('is answered by a fragment that the server gives', async () => {
       open();
       void calls.serve(() => request('given'));
