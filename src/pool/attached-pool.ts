@@ -47,7 +47,7 @@ export type PinToken = number;
  * import { attach } from 'pagepool/attach';
  * const pool = attach(share); // what pool.share() of the thread that created it was posted as
  * for await (const fragment of pool.channel('work')) {
- *   consume(fragment.bytes());
+ *   consume(fragment.bytes);
  *   fragment.release();
  * }
  */
