@@ -86,7 +86,7 @@ function typescriptEngine(
 ): PreparedEngine {
   if (openTypeScript === undefined) {
     const rule = "the TypeScript engine, where the pool's Wasm core does not serve";
-    const todo = "import 'pagepool/typescript' in this thread";
+    const todo = 'load pagepool/typescript in this thread, too';
     throw callError('POOL_ERR_INVALID_ARGUMENT', call, `engine=${JSON.stringify(engine)}`, rule, todo, { cause });
   }
   const grow = (end: number): boolean => memory.grow(end, stepPages);

@@ -4,9 +4,9 @@
 import { Worker } from 'node:worker_threads';
 import { PagePool, slabs } from 'pagepool';
 import { expect, test } from 'vitest';
+import { entryOf } from '../support/threads.js';
 import { HUNG_MS } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
 /** Each hits the moment, or does not. */
 const ROUNDS = 10;
 const PAGES = 200;
@@ -23,7 +23,7 @@ async function play(engine: 'wasm' | 'typescript'): Promise<boolean> {
   const provider = slabs({ slabBytes: 65536, keepBytes: 0 });
   const pool = await PagePool.create({ provider, engine, pageCount: 64, channels: { work: {} } });
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(PROGRAM)}`), {
-    workerData: { entry, share: { ...pool.share(), engine } },
+    workerData: { entry: entryOf(0), share: { ...pool.share(), engine } },
   });
   const exit = new Promise((resolve) => worker.once('exit', () => resolve(true)));
   const work = pool.channel('work');

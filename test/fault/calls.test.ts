@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type Calls, type Fragment, PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { entryOf } from '../support/threads.js';
 import { HUNG_MS, until } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
 const program = new URL('./calls.mjs', import.meta.url);
 
 describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) => {
@@ -34,7 +34,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
   });
 
   async function start(dies: 'never' | 'serving' | 'waiting'): Promise<Worker> {
-    const worker = new Worker(program, { workerData: { entry, share: pool.share(), engine, dies } });
+    const worker = new Worker(program, { workerData: { entry: entryOf(0), share: pool.share(), engine, dies } });
     pool.watch(worker);
     workers.push(worker);
     expect((await once(worker, 'message'))[0]).toBe('ready');
@@ -115,7 +115,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
          parentPort.postMessage('asked');
          setInterval(() => {}, 1000);
        });`,
-      { eval: true, workerData: { entry, share: pool.share(), engine } },
+      { eval: true, workerData: { entry: entryOf(0), share: pool.share(), engine } },
     );
     workers.push(asking);
     pool.watch(asking);

@@ -5,9 +5,9 @@ import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, messageOf } from '../support/realm.js';
+import { entryOf } from '../support/threads.js';
 import { HUNG_MS, turns } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
 const program = new URL('./mortal.mjs', import.meta.url);
 
 type Way = 'terminate' | 'exit' | 'throw' | 'reject' | 'fall' | 'spin' | 'block';
@@ -28,7 +28,9 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
 
   /** A worker, and what it says next. */
   function start(how: Way, more: object = {}) {
-    const worker = new Worker(program, { workerData: { entry, share: pool.share(), engine, how, ...more } });
+    const worker = new Worker(program, {
+      workerData: { entry: entryOf(workers.length), share: pool.share(), engine, how, ...more },
+    });
     worker.on('error', () => {}); // it ends by an error on purpose
     workers.push(worker);
     const said = async () => (await once(worker, 'message'))[0];

@@ -18,9 +18,11 @@ const CHUNK = 100;
 
 const { entry, share, leaks, seed, steps, pageStart } = workerData as Setup;
 const { PagePool } = (await import(entry)) as { PagePool: typeof Pool };
+/** pagepool/attach follows no leaks. */
+const tracked: AttachOptions = 'create' in PagePool ? { leaks, onLeak: () => {} } : {};
 
 const program: Program = startProgram({
-  attach: () => PagePool.attach(share, { label: `seed ${seed}`, leaks, onLeak: () => {} }),
+  attach: () => PagePool.attach(share, { label: `seed ${seed}`, ...tracked }),
   seed,
   isCleared: share.options.zero === 'on-release',
   pageStart,

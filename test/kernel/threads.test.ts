@@ -27,7 +27,7 @@ import { chooseSeed, create, pageOf, randomFrom, requireBalance } from '../suppo
 import { codeOf } from '../support/realm.js';
 import { portBeside } from '../support/shared-ports.js';
 import { giveWay, spinUntil } from '../support/spin.js';
-import { type Crew, startThreads } from '../support/threads.js';
+import { type Crew, entry, startThreads } from '../support/threads.js';
 import { HUNG_MS, until } from '../support/waiting.js';
 import { LOAN_WORDS, WORD } from './words.js';
 
@@ -124,7 +124,7 @@ describe.each(['release', 'typescript'] as const)('with the %s engine', (kind) =
   // pool never ends.
   it('7: the pool is freed with its owner while others hold pages of it', async () => {
     const options = { pageCount: 16, pageBytes: 1024, unitBytes: 64, maxPorts: 3, zero: 'never', channels: {} };
-    await start({ role: 'creator', share: { options, engine } });
+    await start({ role: 'creator', entry, share: { options, engine } });
     const { share } = (await said()) as { share: PoolShare };
     const pool = PagePool.attach({ ...share, engine });
     const { memory, geometry } = openShare(share, layoutHash);

@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 import { expectAllHome } from '../support/home.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { program } from '../support/program.js';
+import { entryOf } from '../support/threads.js';
 import { HUNG_MS, orHung, until } from '../support/waiting.js';
 import { CHANNELS, type ChannelName, COUNTS, createChecker } from './churn.js';
 
@@ -28,7 +29,6 @@ const RECEIVED = isLong ? 1_500_000 : 100_000;
 const STEPS_A_DEATH = 2000;
 const DEATHS = isLong ? 300 : 30;
 const seed = chooseSeed('packet threads');
-const entry = new URL('../../build/index.js', import.meta.url).href;
 const packetEntry = new URL('../../build/packet.js', import.meta.url).href;
 
 /** One pool and its threads. */
@@ -51,7 +51,7 @@ class Stage {
     const sender = this.#senders++ & 0x7f;
     const { counts, stop } = this;
     const workerData = {
-      entry,
+      entry: entryOf(sender),
       packetEntry,
       share: this.pool.share(),
       engine,

@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { expect } from 'vitest';
+import { entryOf } from '../support/threads.js';
 import { until } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
 const program = new URL('./calls-thread.mjs', import.meta.url);
 const ASKERS = 3;
 const IN_FLIGHT = 8;
@@ -41,7 +41,17 @@ export async function stressCalls({ engine, pageCount, calls, kills, seed }: Cal
   const settled = (): number => total(0) + total(1);
   const start = (role: 'ask' | 'serve', index: number): Worker => {
     const share = pool.share();
-    const workerData = { entry, share, engine, role, index, counts, inFlight: IN_FLIGHT, calls: calls / ASKERS, seed };
+    const workerData = {
+      entry: entryOf(index),
+      share,
+      engine,
+      role,
+      index,
+      counts,
+      inFlight: IN_FLIGHT,
+      calls: calls / ASKERS,
+      seed,
+    };
     const worker = new Worker(program, { workerData });
     pool.watch(worker);
     worker.on('error', (error) => errors.push(error));

@@ -13,6 +13,7 @@ import { claimPort } from '../../src/control/claims.js';
 import { openShare } from '../../src/pool/share.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
 import { program } from '../support/program.js';
+import { entryOf } from '../support/threads.js';
 import { orHung, turns, until } from '../support/waiting.js';
 import { CHANNELS } from './churn.js';
 import { QUIET, type Quiet, settleAll } from './quiet.js';
@@ -30,7 +31,6 @@ const PAGES = 160;
 const MAX_PORTS = THREADS + 2;
 /** Fragments that all threads together check before the next one ends, at most. */
 const CHECKS_A_DEATH = 2000;
-const entry = new URL('../../build/index.js', import.meta.url).href;
 const seed = chooseSeed('deaths');
 
 /** One pool and the threads that live and die in it. */
@@ -79,7 +79,9 @@ class Stage {
     const engine = this.#engines[this.#below(this.#engines.length)] as EngineName;
     const seed = this.#random();
     const share = this.pool.share();
-    const worker = new Worker(this.#source, { workerData: { entry, share, engine, seed, counts: this.counts } });
+    const worker = new Worker(this.#source, {
+      workerData: { entry: entryOf(seed & 1), share, engine, seed, counts: this.counts },
+    });
     this.pool.watch(worker);
     this.#live.add(worker);
     const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));

@@ -3,9 +3,9 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 
-const { entry, share, engine, seed, index, kinds, phases, words, slot } = workerData;
+const { entry, packetEntry, share, engine, seed, index, kinds, phases, words, slot } = workerData;
 const { PagePool } = await import(entry);
-const { nextPacket, sendPacketAsync, takePacketAsync } = await import(new URL('packet.js', entry));
+const { nextPacket, sendPacketAsync, takePacketAsync } = await import(packetEntry);
 const pool = PagePool.attach({ ...share, engine }, { label: `wakes ${index}` });
 const [entries, packets, calls] = [pool.channel('entries'), pool.channel('packets'), pool.calls('work')];
 const PAGE = pool.pageBytes;

@@ -22,9 +22,10 @@ import type { SharedWords } from '../../src/control/claims.js';
 import { hasFreeToken, loadWord, poolEvents } from '../../src/control/nodes.js';
 import { openShare } from '../../src/pool/share.js';
 import { randomFrom } from '../support/ports.js';
+import { entryOf } from '../support/threads.js';
 import { orHung, turns, until } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const packetEntry = new URL('../../build/packet.js', import.meta.url).href;
 const program = new URL('./wakes-thread.mjs', import.meta.url);
 const THREADS_MAX = 4;
 const PAGES = 24;
@@ -78,7 +79,10 @@ export async function soakWakes({ engine, entries, kills, rests, seed }: WakesSo
 
   async function start(slot: number): Promise<void> {
     const index = ++started;
-    const setup = { entry, share: pool.share(), engine, seed, index, kinds: KINDS, phases: PHASES, words, slot };
+    const setup = {
+      ...{ entry: entryOf(index), packetEntry, share: pool.share(), engine, seed, index },
+      ...{ kinds: KINDS, phases: PHASES, words, slot },
+    };
     const worker = new Worker(program, { workerData: setup });
     pool.watch(worker);
     worker.on('error', (error) => failures.push(String(error.stack)));

@@ -10,6 +10,7 @@ import { PagePool } from 'pagepool';
 import { describe, expect, it } from 'vitest';
 import { chooseSeed } from '../support/ports.js';
 import { program } from '../support/program.js';
+import { entryOf } from '../support/threads.js';
 import { HUNG_MS, orHung, until } from '../support/waiting.js';
 import { WORD } from './words.js';
 
@@ -23,7 +24,6 @@ const runs: readonly (readonly [name: string, engines: readonly EngineName[]])[]
 /** References that all threads of a row release before they stop. */
 const RELEASED = process.env.LONG === '1' ? 40_000_000 : 1_000_000;
 const seed = chooseSeed('stress');
-const entry = new URL('../../build/index.js', import.meta.url).href;
 
 describe('threads that hand pages on', () => {
   it.each(runs)('%s: nothing is torn, lost or there twice', async (_, engines) => {
@@ -39,7 +39,7 @@ describe('threads that hand pages on', () => {
     const workers = engines.map(
       (engine, index) =>
         new Worker(url, {
-          workerData: { entry, share: pool.share(), engine, index, threads, seed: seed + index, words },
+          workerData: { entry: entryOf(index), share: pool.share(), engine, index, threads, seed: seed + index, words },
         }),
     );
     const totals: Record<string, number>[] = [];

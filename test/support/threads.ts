@@ -1,6 +1,8 @@
 // Real threads of the tests: workers of one program, what they say at their end, and what fails in them.
 //
-// A program finds `entry`, the package's bundle, in its workerData and posts `{ result }` when it is done. Words that
+// A program finds `entry`, the package's bundle, in its workerData and posts `{ result }` when it is done. Every other
+// thread gets pagepool/attach in its place, since what attaches does the same with either: PAGEPOOL_THREADS=attach or
+// whole gives all of them the one. Words that
 // both sides spin on are in shared memory of the test's own, never in the pool's.
 
 import { Worker } from 'node:worker_threads';
@@ -8,6 +10,16 @@ import { program } from './program.js';
 
 /** The package's bundle, for `await import(entry)`. */
 export const entry: string = new URL('../../build/index.js', import.meta.url).href;
+
+/** What every thread needs, under the name of the whole package. */
+const attachEntry: string = new URL('./attach-entry.mjs', import.meta.url).href;
+
+/** What the thread of that number imports, where it only attaches. */
+export function entryOf(index: number): string {
+  const kind = process.env.PAGEPOOL_THREADS ?? (index % 2 === 0 ? 'attach' : 'whole');
+  if (kind !== 'attach' && kind !== 'whole') throw new Error(`PAGEPOOL_THREADS=${kind} (expected attach, or whole)`);
+  return kind === 'attach' ? attachEntry : entry;
+}
 
 /** Workers of one test. */
 export interface Crew<Result> {
@@ -18,10 +30,10 @@ export interface Crew<Result> {
   end(): Promise<void>;
 }
 
-/** Starts a worker of the program for each of the data. */
+/** Starts a worker of the program for each of the data, which may name an `entry` of its own. */
 export async function startThreads<Result = unknown>(file: URL, data: readonly object[]): Promise<Crew<Result>> {
   const url = new URL(`data:text/javascript;base64,${Buffer.from(await program(file)).toString('base64')}`);
-  const workers = data.map((each) => new Worker(url, { workerData: { entry, ...each } }));
+  const workers = data.map((each, index) => new Worker(url, { workerData: { entry: entryOf(index), ...each } }));
   const results = workers.map(
     (worker) =>
       new Promise<Result>((resolve, reject) => {

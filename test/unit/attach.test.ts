@@ -106,7 +106,7 @@ describe('a thread of pagepool/attach', () => {
   it('names pagepool/typescript where the pool needs it, and takes no port then', async () => {
     pool = await PagePool.create({ pageCount: 4, engine: 'typescript' });
     expect(await thread('refusal', pool.share())).toMatch(
-      /^POOL_ERR_INVALID_ARGUMENT: attach failed: engine="typescript" \(expected .*import 'pagepool\/typescript' in this/,
+      /^POOL_ERR_INVALID_ARGUMENT: attach failed: engine="typescript" \(expected .*pagepool\/typescript in this thread/,
     );
     expect(pool.stats().ports.filter(({ isClaimed }) => isClaimed).length).toBe(1);
     expect(await thread('refusal', pool.share(), true)).toBe('nothing');

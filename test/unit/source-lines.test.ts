@@ -26,7 +26,7 @@ test('a stack names the lines of the sources, and functions by their names', asy
   const frames = framesOf(sourceLines(stack as string));
   expect(frames.map(({ name }) => name)).toContain('release');
   const release = frames.find(({ name }) => name === 'release');
-  expect(release?.file).toBe('src/pool/page-pool.ts');
+  expect(release?.file).toBe('src/pool/attached-pool.ts');
   const line = readFileSync(`${root}/${release?.file}`, 'utf8').split('\n')[(release?.line as number) - 1];
   expect(line).toMatch(/refusal|throw/);
 });

@@ -6,10 +6,10 @@ import { Worker } from 'node:worker_threads';
 import { PagePool, type PoolOptions } from 'pagepool';
 import { type UserAreaOptions, UserQueue, userArea } from 'pagepool/user-area';
 import { describe, expect, test } from 'vitest';
+import { entryOf } from '../support/threads.js';
 import { HUNG_MS } from '../support/waiting.js';
 
 const PAGE = 1024;
-const entry = new URL('../../build/index.js', import.meta.url).href;
 const refusal = (code: string, text = '') => expect.objectContaining({ code, message: expect.stringContaining(text) });
 
 /** Every page that can be had now. */
@@ -128,7 +128,7 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
       }
       pool.detach();`;
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`), {
-      workerData: { entry, share: { ...pool.share(), engine } },
+      workerData: { entry: entryOf(0), share: { ...pool.share(), engine } },
     });
     const work = pool.channel('work');
     for (let i = 0; i < 100; i++) {

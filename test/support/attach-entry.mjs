@@ -5,4 +5,8 @@ import { attach } from '../../build/attach.js';
 import '../../build/typescript.js';
 
 export * from '../../build/attach.js';
-export const PagePool = { attach };
+
+export const PagePool = {
+  /** A pool that was created with the TypeScript engine brings no core: such a thread cannot have the other one. */
+  attach: (share, options) => attach(share.module === undefined ? { ...share, engine: 'typescript' } : share, options),
+};
