@@ -18,6 +18,9 @@ const OWN_PROCESS = [
   ...['lifelines-without', 'providers/failing', 'slabs', 'stalls'],
 ].map((name) => `test/unit/${name}.test.ts`);
 
+/** The kernel's bugs that need threads; the others need one. */
+const KERNEL_THREADS = ['test/kernel/threads.test.ts'];
+
 /**
  * Tests that share the machine with others: whatever they need they wait for. One file more than there are processors,
  * since many of them wait for programs to start, pages to load and threads to be told.
@@ -31,7 +34,7 @@ function project(name: string) {
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      exclude: [...OWN_PROCESS, 'test/**/*.long.test.ts', ...trials, '**/node_modules/**'],
+      exclude: [...OWN_PROCESS, ...KERNEL_THREADS, 'test/**/*.long.test.ts', ...trials, '**/node_modules/**'],
       isolate: false,
       testTimeout: TEST_HUNG_MS,
       hookTimeout: TEST_HUNG_MS,
@@ -52,10 +55,11 @@ function ownProcess() {
  * Tests whose threads must meet on processors of their own, or that measure memory: one file at a time, behind the
  * others.
  */
-function alone(name: string) {
+function alone(name: string, include = [`test/${name}/**/*.test.ts`]) {
   const { test, ...rest } = project(name);
   const limits = { isolate: true, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } };
-  return { ...rest, test: { ...test, ...limits } };
+  const exclude = test.exclude.filter((path) => !KERNEL_THREADS.includes(path));
+  return { ...rest, test: { ...test, include, exclude, ...limits } };
 }
 
 /** Long tests whose threads need processors of their own, or that measure memory. */
@@ -119,6 +123,7 @@ const LONGEST = [
   'interleaving/deaths.afterwards',
   'browser/user-area',
   'unit/leftovers',
+  'kernel/bugs',
   'unit/release',
   'fault/provider-steps',
   'unit/conformance',
@@ -163,6 +168,7 @@ export default defineConfig({
             project('fuzz'),
             project('interleaving'),
             project('fault'),
+            project('kernel'),
             project('user'),
             project('packet'),
             project('node'),
@@ -170,7 +176,7 @@ export default defineConfig({
             project('browser'),
             packaged,
             alone('litmus'),
-            alone('kernel'),
+            alone('kernel-threads', KERNEL_THREADS),
             alone('stress'),
           ],
   },
