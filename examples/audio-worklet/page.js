@@ -16,13 +16,12 @@ async function start() {
   const pool = await createSoundPool();
   const recorder = await createRecorder(context, pool);
   recorder.onprocessorerror = () => show.showError('it threw, and is silent now', 'audio worklet');
-  const tone = new OscillatorNode(context, { frequency: settings.frequency });
-  const volume = new GainNode(context, { gain: settings.loudness });
+  const volume = new GainNode(context);
+  recorder.connect(volume).connect(context.destination);
   run = {
     context,
     pool,
     recorder,
-    tone,
     volume,
     map: new show.PageMap(show.find('#map'), pool, ['audio thread', LABEL]),
     plot: new show.Plot(show.find('#plot'), ['owner-0', 'bad']),
@@ -34,12 +33,10 @@ async function start() {
   show.find('#size').textContent = `${pool.pageCount} of ${pool.pageBytes / 1024} KiB: ${bytes} KiB`;
   inspect();
   startWorker();
-  tone.connect(recorder).connect(volume).connect(context.destination);
-  tone.start();
   run.timers = [setInterval(look, 100), setInterval(plot, 250)];
   requestAnimationFrame(draw);
+  await connectSource();
   show.setState('running');
-  show.find('#stop').textContent = 'Stop';
   show.find('#kill').disabled = false;
   show.say(`The sound runs, at ${context.sampleRate} samples a second`);
 }
@@ -53,6 +50,39 @@ async function startSound(context) {
   if (context.state === 'running') return;
   void context.close();
   throw new Error('The browser starts no sound. Is there a device to play it, and may this page use it?');
+}
+
+/** A tone, or the microphone, which is recorded and not played: it would hear itself. */
+async function connectSource() {
+  const current = run;
+  const stream = show.find('#source').value === 'microphone' ? await openMicrophone() : undefined;
+  if (run !== current) return stopTracks(stream); // it was stopped meanwhile
+  const { context, recorder, volume } = run;
+  endSource();
+  const tone = stream === undefined ? new OscillatorNode(context, { frequency: settings.frequency }) : undefined;
+  const source = tone ?? new MediaStreamAudioSourceNode(context, { mediaStream: stream });
+  tone?.start();
+  source.connect(recorder);
+  volume.gain.value = tone === undefined ? 0 : settings.loudness;
+  Object.assign(run, { source, stream, tone });
+}
+
+async function openMicrophone() {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: true });
+  } catch (error) {
+    show.showError(error, 'The microphone cannot be used');
+    show.find('#source').value = 'tone';
+  }
+}
+
+function endSource() {
+  run.source?.disconnect();
+  stopTracks(run.stream);
+}
+
+function stopTracks(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
 function startWorker() {
@@ -121,10 +151,10 @@ function draw() {
 }
 
 async function stop() {
-  const { context, done, map, pool, recorder, timers, tone } = run;
-  for (const button of ['#stop', '#kill']) show.find(button).disabled = true;
+  const { context, done, map, pool, recorder, timers } = run;
+  show.find('#kill').disabled = true;
   const { recorded, lost } = await endRecorder(recorder);
-  tone.stop();
+  endSource();
   const analysed = await done.promise;
   await context.close();
   look();
@@ -139,30 +169,23 @@ async function stop() {
       `Audit: balanced: ${balanced}, pages in use: ${used}, pool closed: ${isDestroyed}.`,
     balanced && used === 0 && isDestroyed,
   );
-  show.find('#stop').disabled = false;
-  show.find('#stop').textContent = 'Start again';
 }
 
 const inspect = show.offerInspector(() => run?.pool);
 
 show.run(async () => {
   show.drawScope(show.find('#scope'), new Float32Array(1024));
-  show.find('#stop').onclick = async () => {
-    if (run !== undefined) return stop();
-    show.find('#stop').disabled = true; // until it runs, or fails
-    await start().finally(() => {
-      show.find('#stop').disabled = false;
-    });
-  };
+  show.offerStop(() => run !== undefined, start, stop);
   show.find('#kill').onclick = () => (run.worker === undefined ? startWorker() : kill());
+  show.find('#source').onchange = () => run && connectSource();
   show.onSlider('#frequency', (hertz) => {
     settings.frequency = hertz;
-    if (run !== undefined) run.tone.frequency.value = hertz;
+    if (run?.tone !== undefined) run.tone.frequency.value = hertz;
     return `${hertz} Hz`;
   });
   show.onSlider('#loudness', (percent) => {
     settings.loudness = percent / 100;
-    if (run !== undefined) run.volume.gain.value = settings.loudness;
+    if (run?.tone !== undefined) run.volume.gain.value = settings.loudness;
     return `${percent} %`;
   });
   show.onSlider('#work', (ms) => {

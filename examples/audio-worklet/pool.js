@@ -67,7 +67,6 @@ export async function closePool(pool) {
     }
   }
   const { balanced } = pool.audit();
-  const { used } = pool.stats().pages;
-  const { isDestroyed } = await pool.close({ timeoutMs: 60_000 });
-  return { left, balanced, used, isDestroyed };
+  const { inflight, isDestroyed } = await pool.close({ timeoutMs: 60_000 });
+  return { left, balanced, used: inflight, isDestroyed };
 }

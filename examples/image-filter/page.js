@@ -39,7 +39,6 @@ async function start() {
   run.filtering = filterAll();
   run.timers = [setInterval(look, 100), setInterval(() => run.plot.push([run.lastMs]), 250)];
   show.setState('running');
-  show.find('#stop').textContent = 'Stop';
 }
 
 async function useDevice(device) {
@@ -171,7 +170,6 @@ function look() {
 
 async function stop() {
   const { device, ending, filtering, map, pool, timers, workers } = run;
-  show.find('#stop').disabled = true;
   ending.abort(); // a call that nobody takes any more is given up
   const painter = workers.get('painter');
   painter?.worker.postMessage({ isStopped: true });
@@ -193,14 +191,12 @@ async function stop() {
     `Stopped. ${count} pictures. Audit: balanced: ${balanced}, pages in use: ${used}, pool closed: ${isClosed}.`,
     balanced && used === 0 && isClosed,
   );
-  show.find('#stop').disabled = false;
-  show.find('#stop').textContent = 'Start again';
 }
 
 const inspect = show.offerInspector(() => run?.pool);
 
 show.run(async () => {
-  show.find('#stop').onclick = () => (run === undefined ? start() : stop());
+  const press = show.offerStop(() => run !== undefined, start, stop);
   for (const label of LABELS) {
     show.find(`[data-worker="${label}"]`).onclick = () => {
       if (run === undefined || run.ending.signal.aborted) return;
@@ -208,7 +204,12 @@ show.run(async () => {
     };
   }
   show.find('#file').onchange = async ({ target }) => {
-    settings.bitmap = await createImageBitmap(target.files[0]);
+    const [file] = target.files;
+    try {
+      settings.bitmap = await createImageBitmap(file);
+    } catch (error) {
+      return show.showError(error, `${file.name} is no picture that this browser knows`);
+    }
     run?.workers.get('painter')?.worker.postMessage({ bitmap: settings.bitmap });
   };
   show.onSlider('#strength', (strength) => {
@@ -220,5 +221,5 @@ show.run(async () => {
     settings.divide = divide;
     return '';
   });
-  await start();
+  await press();
 });

@@ -35,7 +35,7 @@ export function filterByWorker(pool, picture, signal) {
 
 /**
  * Counts every page and every reference, and closes the pool. The worker that serves it ends then, and a call that was
- * given up is let go of: what is in use is counted behind that.
+ * given up is let go of.
  */
 export async function closePool(pool) {
   const { balanced } = pool.audit();

@@ -1,17 +1,16 @@
 // What stands for a camera: a ball over hills, drawn, encoded and decoded, so that frames come from a real decoder at
-// its pace. Where the browser encodes no video, the frames are those of the canvas.
-//
-// A MediaStreamTrackProcessor gives the same VideoFrames from a real camera.
+// its pace. Where the browser encodes no video, the frames are those of the canvas. And the user's own camera.
 
-export const WIDTH = 640;
-export const HEIGHT = 360;
+const WIDTH = 640;
+const HEIGHT = 360;
+/** Of the ball. */
 export const RADIUS = 28;
 const GROUND = 300;
 const FRAME_MS = 1000 / 30;
 const SETTINGS = { codec: 'vp8', width: WIDTH, height: HEIGHT, bitrate: 4_000_000, latencyMode: 'realtime' };
 
-/** Where the ball is at a time, in milliseconds. */
-export function ballAt(ms) {
+/** Where the ball of the drawn camera is at a time, in milliseconds. */
+function ballAt(ms) {
   const span = WIDTH - 120;
   const way = (ms * 0.24) % (2 * span);
   return {
@@ -20,7 +19,10 @@ export function ballAt(ms) {
   };
 }
 
-/** A camera: what its frames are, for `pagesFor`; `onFrame` gets each frame and has to close it. */
+/**
+ * The drawn camera: `config` says what its frames are, for `pagesFor`, and `start(onFrame)` begins to give them; who
+ * gets a frame has to close it. `timestamp` is when it was drawn, in microseconds of this page.
+ */
 export async function openCamera(onError) {
   const isEncoded =
     typeof VideoEncoder === 'function' && (await VideoEncoder.isConfigSupported(SETTINGS)).supported === true;
@@ -30,11 +32,39 @@ export async function openCamera(onError) {
   return { ...camera((onFrame) => throughDecoder(onFrame, decoded, onError)), config: decoded, kind: 'VP8, decoded' };
 }
 
+/** The user's camera, with the same calls; the browser asks whether it may be used. */
+export async function openUserCamera() {
+  const video = { width: WIDTH, height: HEIGHT };
+  const stream = await navigator.mediaDevices.getUserMedia({ video }).catch(({ message }) => {
+    throw new Error(`The camera cannot be used: ${message}`);
+  });
+  const screen = Object.assign(document.createElement('video'), { srcObject: stream, muted: true, playsInline: true });
+  await screen.play();
+  const first = new VideoFrame(screen, { timestamp: 0 });
+  const { codedWidth, codedHeight, format } = first;
+  first.close();
+  let next;
+  const shoot = (onFrame) => {
+    onFrame(new VideoFrame(screen, { timestamp: Math.round(1000 * performance.now()) }));
+    next = screen.requestVideoFrameCallback(() => shoot(onFrame));
+  };
+  return {
+    config: { codedWidth, codedHeight, ...(format && { format }) }, // some frames have no format that is told
+    kind: `your camera, ${codedWidth} × ${codedHeight}`,
+    start: shoot,
+    stop: async () => {
+      screen.cancelVideoFrameCallback(next);
+      for (const track of stream.getTracks()) track.stop();
+    },
+  };
+}
+
 function camera(open) {
   let stream;
   let timer;
   const scene = new Scene();
   return {
+    ballAt,
     start: (onFrame) => {
       stream = open(onFrame);
       let dueMs = performance.now();

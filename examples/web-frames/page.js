@@ -2,7 +2,7 @@
 
 import { drawFrame } from '/pagepool/web.js';
 import * as show from '../web-gallery/gallery.js';
-import { ballAt, HEIGHT, openCamera, RADIUS, WIDTH } from './camera.js';
+import { openCamera, openUserCamera, RADIUS } from './camera.js';
 import { closePool, createFramePool, endOfFrames, newestFrame, sendFrame, startDetector } from './pool.js';
 
 const LABELS = ['detector 1', 'detector 2'];
@@ -14,7 +14,8 @@ let run;
 
 /** Everything from one start to the next stop. */
 async function start() {
-  const camera = await openCamera((error) => show.showError(error, 'camera'));
+  const isUsers = show.find('#source').value === 'user';
+  const camera = await (isUsers ? openUserCamera() : openCamera((error) => show.showError(error, 'camera')));
   const pool = await createFramePool(camera.config);
   run = {
     camera,
@@ -29,13 +30,14 @@ async function start() {
   };
   const size = `${pool.pageCount} of ${pool.pageBytes / 1024} KiB: ${(pool.pageCount * pool.pageBytes) / 2 ** 20} MiB`;
   show.find('#size').textContent = size;
+  const { codedWidth, codedHeight } = camera.config;
+  Object.assign(context.canvas, { width: codedWidth, height: codedHeight });
   inspect();
   for (const label of LABELS) startWorker(label);
   camera.start(onFrame);
   run.timers = [setInterval(look, 100), setInterval(plot, 250)];
   requestAnimationFrame(draw);
   show.setState('running');
-  show.find('#stop').textContent = 'Stop';
   show.say(`The camera runs: ${camera.kind}`);
 }
 
@@ -73,7 +75,8 @@ function onSeen(detector, { timestamp, box }) {
   latencies.add(performance.now() - timestamp / 1000);
   if (box === null) return;
   Object.assign(detector, { box, seenMs: performance.now() });
-  const { x, y } = ballAt(timestamp / 1000);
+  if (run.camera.ballAt === undefined) return; // nobody knows what moves there
+  const { x, y } = run.camera.ballAt(timestamp / 1000);
   const isIn = (at, from, size) => at > from - RADIUS && at < from + size + RADIUS;
   if (isIn(x, box.x, box.width) && isIn(y, box.y, box.height)) counts.found++;
   else counts.missed++;
@@ -134,7 +137,7 @@ function draw() {
   requestAnimationFrame(draw);
   const fragment = newestFrame(run.pool);
   if (fragment === null) return;
-  drawFrame(context, fragment, 0, 0, WIDTH, HEIGHT);
+  drawFrame(context, fragment, 0, 0, context.canvas.width, context.canvas.height);
   fragment.release();
   for (const [label, { box, seenMs }] of detectors) {
     if (box !== undefined && performance.now() - seenMs < 1000) drawBox(label, box);
@@ -157,7 +160,6 @@ function drawBox(label, { x, y, width, height }) {
 
 async function stop() {
   const { camera, copies, counts, pool, timers } = run;
-  show.find('#stop').disabled = true;
   run.isStopping = true;
   await camera.stop();
   await Promise.all(copies);
@@ -176,14 +178,12 @@ async function stop() {
       `pool closed: ${isDestroyed}.`,
     balanced && used === 0 && isDestroyed,
   );
-  show.find('#stop').disabled = false;
-  show.find('#stop').textContent = 'Start again';
 }
 
 const inspect = show.offerInspector(() => run?.pool);
 
 show.run(async () => {
-  show.find('#stop').onclick = () => (run === undefined ? start() : stop());
+  const press = show.offerStop(() => run !== undefined, start, stop);
   for (const label of LABELS) {
     show.find(`[data-worker="${label}"]`).onclick = () => {
       if (run !== undefined && !run.isStopping) return detectors.has(label) ? kill(label) : startWorker(label);
@@ -194,5 +194,9 @@ show.run(async () => {
     for (const { worker } of detectors.values()) worker.postMessage({ workMs });
     return `${ms} ms`;
   });
-  await start();
+  show.find('#source').onchange = async () => {
+    if (run !== undefined && !run.isStopping) await press();
+    await press();
+  };
+  await press();
 });

@@ -65,7 +65,6 @@ export async function closePool(pool) {
     for (let left = pool.channel(name).receive(); left; left = pool.channel(name).receive()) left.release();
   }
   const { balanced } = pool.audit();
-  const { used } = pool.stats().pages;
-  const { isDestroyed } = await pool.close({ timeoutMs: 60_000 });
-  return { balanced, used, isDestroyed };
+  const { inflight, isDestroyed } = await pool.close({ timeoutMs: 60_000 });
+  return { balanced, used: inflight, isDestroyed };
 }

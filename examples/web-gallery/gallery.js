@@ -51,6 +51,27 @@ export function setState(state) {
   find('#end').hidden = state !== 'stopped';
 }
 
+/**
+ * The first button stops what runs, and starts it again: neither while the other is under way. What is returned does
+ * the same.
+ */
+export function offerStop(isRunning, start, stop) {
+  const button = find('#stop');
+  const press = async () => {
+    button.disabled = true;
+    if (!isRunning()) find('#errors').replaceChildren();
+    find('#errors').hidden = find('#errors').children.length === 0;
+    try {
+      await (isRunning() ? stop() : start());
+    } finally {
+      button.disabled = false;
+      button.textContent = isRunning() ? 'Stop' : 'Start again';
+    }
+  };
+  button.addEventListener('click', press);
+  return press;
+}
+
 /** How it ended: the audit of the pool, and the report of its closing. */
 export function showEnd(text, isRight) {
   find('#end').textContent = text;

@@ -3,13 +3,15 @@
 //
 // PICTURES=1 keeps pictures of them in docs/pictures.
 
+import { fileURLToPath } from 'node:url';
 import type { Page as Puppeteer } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Browser,
+  DEVICES,
   launchChromium,
   launchFirefox,
-  launchFirefoxWithSound,
+  launchFirefoxWithDevices,
   type Page,
   SWIFTSHADER,
 } from '../support/browsers.js';
@@ -75,7 +77,7 @@ inShort('the server', () => {
 /** What a page does is a rule of the package: Chromium shows it. Firefox is asked by the long run. */
 const BROWSERS = casesOfRun({
   short: [['Chromium', launchChromium] as const],
-  long: [['Firefox', launchFirefoxWithSound] as const],
+  long: [['Firefox', launchFirefoxWithDevices] as const],
 });
 
 describe.each(BROWSERS)('%s', (name, launch) => {
@@ -88,6 +90,17 @@ describe.each(BROWSERS)('%s', (name, launch) => {
   const open = (path: string): Promise<Page> => browser.open(gallery.origin + path);
   const fits = (page: Page, width: number, scheme: 'light' | 'dark', picture?: string): Promise<void> =>
     name === 'Chromium' ? look(page, width, scheme, picture) : Promise.resolve();
+
+  test('the index leads to the examples, and fits a narrow screen', async () => {
+    const page = await open('/');
+    await fits(page, 360, 'dark');
+    await press(page, '.cards h2 a');
+    await until(() => isRunning(page).catch(() => false)); // it is another document
+    expect(await page.evaluate('location.pathname')).toBe('/web-frames/');
+    await page.leaveTo(`${gallery.origin}/nothing`);
+    await fits(page, 360, 'light');
+    await page.close();
+  });
 
   describe('video', () => {
     test('frames move, a worker is killed, and each frame and page is accounted for', async () => {
@@ -227,12 +240,71 @@ describe.each(BROWSERS)('%s', (name, launch) => {
     await until(async () => (await textOf(broken, '[data-worker="detector 1"]')) === 'Start detector 1');
     await untilMoving(broken, '#screen'); // the camera goes on
     expect(await stopExample(broken)).toContain('balanced: true');
+    if (name === 'Chromium') {
+      await (broken.puppet as Puppeteer).select('#source', 'user'); // there is none
+      await until(async () => (await errors(broken)).includes('The camera cannot be used: '));
+      await (broken.puppet as Puppeteer).select('#source', 'drawn');
+      await until(async () => (await isRunning(broken)) && !(await errors(broken)).includes('camera'));
+    }
     await broken.close();
     const local = await browser.open(`${server.origin}/audio-worklet/index.html`);
     await until(async () => (await errors(local)).includes('not cross-origin isolated'));
     expect(await errors(local)).toContain('Cross-Origin-Embedder-Policy: require-corp');
     await local.close();
     await server.close();
+  });
+});
+
+/** Cameras and microphones of the user: in the long run alone. */
+const WITH_DEVICES = casesOfRun({
+  short: [],
+  long: [['Chromium', () => launchChromium(DEVICES)] as const, ['Firefox', launchFirefoxWithDevices] as const],
+});
+
+describe.each(WITH_DEVICES)('%s with what the user has', (_, launch) => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser?.close());
+
+  test("the user's camera and microphone", async () => {
+    const video = await browser.open(`${gallery.origin}/web-frames/`);
+    await ballIn(video);
+    await (video.puppet as Puppeteer).select('#source', 'user');
+    await until(async () => (await log(video)).startsWith('The camera runs: your camera'));
+    await untilMoving(video, '#screen');
+    await until(async () => (await figureOf(video, 'seen')) > 0 && (await squaresOf(video, 'owner-2')) > 0);
+    expect(await stopExample(video)).toContain('balanced: true, pages in use: 0, pool closed: true.');
+    await expectNoError(video);
+    await video.close();
+    const audio = await browser.open(`${gallery.origin}/audio-worklet/`);
+    await press(audio, '#stop');
+    await slide(audio, '#frequency', 700);
+    await until(async () => Math.abs((await figureOf(audio, 'heard')) - 700) < 3);
+    await (audio.puppet as Puppeteer).select('#source', 'microphone');
+    await until(async () => Math.abs((await figureOf(audio, 'heard')) - 700) > 100);
+    await untilMoving(audio, '#scope');
+    expect(await stopExample(audio)).toContain('balanced: true, pages in use: 0, pool closed: true.');
+    await expectNoError(audio);
+    await audio.close();
+  });
+
+  test('a picture of the user is filtered, and a file that is none is refused in words', async () => {
+    const page = await browser.open(`${gallery.origin}/image-filter/`);
+    await untilMoving(page, '#screen');
+    await slide(page, '#divide', 480);
+    const input = await (page.puppet as Puppeteer).$('input#file');
+    await input?.uploadFile(fileURLToPath(new URL('../../docs/pictures/inspector-busy.png', import.meta.url)));
+    const brightness = async (): Promise<number> => {
+      const pixels = await pixelsOf(page, '#screen');
+      return pixels.reduce((sum, each) => sum + each, 0) / pixels.length;
+    };
+    await until(async () => (await brightness()) > 200); // it is nearly white
+    await input?.uploadFile(fileURLToPath(new URL('../../package.json', import.meta.url)));
+    await until(async () => (await textOf(page, '#errors')).startsWith('package.json is no picture'));
+    expect(await stopExample(page)).toContain('balanced: true');
+    await page.close();
   });
 });
 

@@ -71,6 +71,9 @@ export const SWIFTSHADER = [
   '--enable-features=Vulkan',
 ] as const;
 
+/** For a camera and a microphone that are none, and nobody who is asked. It has a sound device by itself. */
+export const DEVICES = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] as const;
+
 /** Debian's Chromium, headless; `flags` come after the usual ones. */
 export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const browser = await puppeteer.launch({
@@ -89,9 +92,13 @@ export function launchFirefox(): Promise<Browser> {
   return startFirefox({});
 }
 
-/** The same with a sound device that plays nothing. Chromium has one by itself where the machine has none. */
-export function launchFirefoxWithSound(): Promise<Browser> {
-  return startFirefox({ 'media.cubeb.force_mock_context': true });
+/** The same with a sound device that plays nothing, a camera and a microphone that are none; it asks nobody. */
+export function launchFirefoxWithDevices(): Promise<Browser> {
+  return startFirefox({
+    'media.cubeb.force_mock_context': true,
+    'media.navigator.streams.fake': true,
+    'media.navigator.permission.disabled': true,
+  });
 }
 
 async function startFirefox(preferences: Readonly<Record<string, boolean>>): Promise<Browser> {

@@ -127,4 +127,4 @@ export async function look(page: Page, width: number, scheme: 'light' | 'dark', 
   await puppet.screenshot({ path: join(folder, `gallery-${name}.png`) as `${string}.png`, fullPage: true });
 }
 
-const isDrawnAnew = `document.querySelector('#plot').width === document.querySelector('#plot').clientWidth`;
+const isDrawnAnew = `[...document.querySelectorAll('#plot')].every(({ width, clientWidth }) => width === clientWidth)`;
