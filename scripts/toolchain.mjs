@@ -27,17 +27,25 @@ export function toolPath(path) {
   return join(modules, path);
 }
 
+/**
+ * Installs what the lockfile of a folder names, unless it is there already.
+ * @param {string} folder with a package.json and a lockfile of its own
+ * @param {string} what it is and how large, for the line that is printed
+ */
+export function installLocked(folder, what) {
+  const lockfile = readFileSync(join(folder, 'package-lock.json'));
+  const digest = createHash('sha256').update(lockfile).digest('hex');
+  const stamp = join(folder, 'node_modules/.lockfile-digest');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  console.log(`installing ${what}`);
+  // None of them needs its install script: binaries lie in packages of their own.
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], folder);
+  writeFileSync(stamp, digest);
+}
+
 /** Installs what is missing or out of date, and returns what cannot be had here, a sentence each. */
 export function ensureToolchain() {
-  const lockfile = readFileSync(join(toolchainDir, 'package-lock.json'));
-  const digest = createHash('sha256').update(lockfile).digest('hex');
-  const stamp = join(modules, '.lockfile-digest');
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== digest) {
-    console.log('installing the runtimes and bundlers of the package tests, about 1 GB');
-    // None of them needs its install script: binaries lie in packages of their own.
-    run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], toolchainDir);
-    writeFileSync(stamp, digest);
-  }
+  installLocked(toolchainDir, 'the runtimes and bundlers of the package tests, about 1 GB');
   return runtimes
     .filter(({ program }) => !existsSync(program))
     .map(

@@ -102,7 +102,7 @@ type Turned = { readonly rotation?: number; readonly flip?: boolean };
  * the caller's to close, also as soon as the call is back: the copy goes on. The page is the copy's until the promise
  * is settled, so await it before `detach`.
  *
- * @throws {@link PagePoolError} POOL_ERR_INVALID_ARGUMENT for a frame that is closed; RangeError with that code when it
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for a frame that is closed; RangeError with that code when it
  *   does not fit a page. What the platform throws; the page is back then
  */
 export async function copyFrame(

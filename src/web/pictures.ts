@@ -90,7 +90,7 @@ export interface TextureOptions {
  * frames. A texel is a pixel, also of a frame that is shown in another shape. How the context unpacks plays no part,
  * and stays as it was. The fragment may be released.
  *
- * @throws {@link PagePoolError} POOL_ERR_INVALID_ARGUMENT when there is no frame in the page, or an option is wrong
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when there is no frame in the page, or an option is wrong
  * @example
  * gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, width, height); // once
  * uploadTexture(gl, fragment, { at: { x: 0, y: 0 } }); // for each frame

@@ -36,7 +36,7 @@ const PIXEL_BYTES = 4;
  * With a `codec` one frame is encoded and decoded, and its format counts; where that cannot be done, and without codec
  * and format, a pixel has 4 bytes. A stream of other pictures than 8 bits in 4:2:0 may need more: tell its `format`.
  *
- * @throws {@link PagePoolError} POOL_ERR_INVALID_ARGUMENT when the size is none, or the format is unknown; RangeError
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when the size is none, or the format is unknown; RangeError
  *   with that code when a frame is larger than a page can be
  * @example
  * const config = { codec: 'vp8', codedWidth: 640, codedHeight: 480 };

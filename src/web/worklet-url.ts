@@ -12,7 +12,7 @@ import { invalidArgument } from '../errors.js';
  * for while `start` runs.
  *
  * @param start makes one worker, by the words that the bundler knows
- * @throws {@link PagePoolError} POOL_ERR_INVALID_ARGUMENT when it makes none; what it throws
+ * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when it makes none; what it throws
  * @example
  * const url = workletUrl(() => new Worker(new URL('./processor.js', import.meta.url), { type: 'module' }));
  * await context.audioWorklet.addModule(url);

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Fragment, PagePool } from 'pagepool';
 import { describe, expect, test } from 'vitest';
+import { outline } from '../../docs/site/outline.mjs';
 import { fillErrors, loadErrorTable } from '../../scripts/docs-errors.mjs';
 import { fillTables, parseLayout } from '../../scripts/docs-layout.mjs';
 import { errorTable } from '../../src/errors.js';
@@ -132,6 +133,11 @@ test.each(documents)('%s links to files and headings that are there', (document)
     );
     expect(headings, target).toContain(heading);
   }
+});
+
+test('the reading order of the manual names every document once, and none that is not there', () => {
+  const named = outline.flatMap(({ pages }) => pages).filter((page) => typeof page === 'string');
+  expect(named.map((name) => `${name}.md`).sort()).toEqual([...pages].sort());
 });
 
 describe('CONTRIBUTING.md', () => {
