@@ -11,8 +11,8 @@ const types = {
   '.css': 'text/css; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
-  '.png': 'image/png',
   '.ts': 'text/plain; charset=utf-8', // sources, to be read
+  '.webp': 'image/webp',
 };
 const folders = {
   '/pagepool/': new URL('../build/', import.meta.url),

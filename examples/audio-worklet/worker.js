@@ -1,7 +1,7 @@
 // Measures what the worklet recorded: how loud it is, and how many times a second it swings. It collects eight blocks
 // in a page of its own for that, which then goes to the scope.
 
-import { PagePool } from '/pagepool/index.js';
+import { attach } from '/pagepool/attach.js';
 
 let workMs = 0;
 
@@ -9,7 +9,7 @@ self.onmessage = async ({ data: { share, label, rate } }) => {
   self.onmessage = ({ data }) => {
     workMs = data.workMs;
   };
-  const pool = PagePool.attach(share, { label });
+  const pool = attach(share, { label });
   const scope = pool.channel('scope');
   let page = null; // what is collected, and how much
   let count = 0;

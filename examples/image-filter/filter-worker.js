@@ -1,6 +1,6 @@
 // Filters pictures on the processor: each call brings a picture in a page, and is answered with another page.
 
-import { PagePool } from '/pagepool/index.js';
+import { attach } from '/pagepool/attach.js';
 import { BYTES, filterHere } from './filter.js';
 
 let strength = 0;
@@ -9,7 +9,7 @@ self.onmessage = async ({ data: { share, label } }) => {
   self.onmessage = ({ data }) => {
     strength = data.strength;
   };
-  const pool = PagePool.attach(share, { label });
+  const pool = attach(share, { label });
   await pool.calls('filter').serve(({ request }) => {
     const output = pool.take(BYTES);
     if (output === null) throw new Error('no page for the filtered picture'); // who asked hears of it

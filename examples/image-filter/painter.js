@@ -1,6 +1,6 @@
 // Paints pictures into pages, 30 a second, as long as somebody takes them: a full channel makes it wait.
 
-import { PagePool } from '/pagepool/index.js';
+import { attach } from '/pagepool/attach.js';
 import { BYTES, HEIGHT, WIDTH } from './filter.js';
 
 const PICTURE_MS = 1000 / 30;
@@ -14,7 +14,7 @@ self.onmessage = async ({ data: { share, label } }) => {
     bitmap = data.bitmap ?? bitmap;
     isStopped ||= data.isStopped === true;
   };
-  const pool = PagePool.attach(share, { label });
+  const pool = attach(share, { label });
   const pictures = pool.channel('pictures');
   let dueMs = performance.now();
   while (!isStopped) {

@@ -1,6 +1,6 @@
 // Looks for what moves: compares each frame that it gets with the one before, which it keeps as a page, uncopied.
 
-import { PagePool } from '/pagepool/index.js';
+import { attach } from '/pagepool/attach.js';
 import { frameOf } from '/pagepool/web.js';
 
 const STEP = 8; // every 8th pixel of every 8th row is looked at
@@ -12,7 +12,7 @@ self.onmessage = async ({ data: { share, label } }) => {
   self.onmessage = ({ data }) => {
     workMs = data.workMs;
   };
-  const pool = PagePool.attach(share, { label });
+  const pool = attach(share, { label });
   let before = null;
   for await (const fragment of pool.channel('frames')) {
     const until = performance.now() + workMs; // a detector that takes so long

@@ -192,36 +192,34 @@ describe.each(BROWSERS)('%s', (name, launch) => {
     });
   });
 
-  describe('image filter', () => {
-    test('pictures move in a worker, and one that is killed fails its call alone', async () => {
-      const page = await open('/image-filter');
+  inLong('image filter: pictures move in a worker, and one that is killed fails its call alone', async () => {
+    const page = await open('/image-filter');
+    await untilMoving(page, '#screen');
+    expect(await textOf(page, '#note')).toMatch(/^This browser has .*the same filter runs in a worker/);
+    await expectFiltered(page);
+    await untilMoving(page, '#plot');
+    await fits(page, 360, 'dark');
+    for (const label of ['filter', 'painter']) {
+      await press(page, `[data-worker="${label}"]`);
+      await until(
+        async () => (await log(page)).includes(`The ${label} is gone, and what it held is home`),
+        () => log(page),
+      );
+      await press(page, `[data-worker="${label}"]`); // a new one in its place
       await untilMoving(page, '#screen');
-      expect(await textOf(page, '#note')).toMatch(/^This browser has .*the same filter runs in a worker/);
-      await expectFiltered(page);
-      await untilMoving(page, '#plot');
-      await fits(page, 360, 'dark');
-      for (const label of ['filter', 'painter']) {
-        await press(page, `[data-worker="${label}"]`);
-        await until(
-          async () => (await log(page)).includes(`The ${label} is gone, and what it held is home`),
-          () => log(page),
-        );
-        await press(page, `[data-worker="${label}"]`); // a new one in its place
-        await untilMoving(page, '#screen');
-      }
-      const [pictures] = numbers(await stopExample(page));
-      expect(pictures).toBeGreaterThan(0);
-      expect(await textOf(page, '#end')).toContain('balanced: true, pages in use: 0, pool closed: true.');
-      await expectNoError(page);
+    }
+    const [pictures] = numbers(await stopExample(page));
+    expect(pictures).toBeGreaterThan(0);
+    expect(await textOf(page, '#end')).toContain('balanced: true, pages in use: 0, pool closed: true.');
+    await expectNoError(page);
 
-      await press(page, '#stop'); // again, to stop while nobody answers
-      await untilMoving(page, '#screen');
-      await press(page, '[data-worker="filter"]');
-      await until(async () => (await squaresOf(page, 'lane-0')) === 2); // the painter waits for room
-      expect(await stopExample(page)).toContain('balanced: true, pages in use: 0, pool closed: true.');
-      await expectNoError(page);
-      await page.close();
-    });
+    await press(page, '#stop'); // again, to stop while nobody answers
+    await untilMoving(page, '#screen');
+    await press(page, '[data-worker="filter"]');
+    await until(async () => (await squaresOf(page, 'lane-0')) === 2); // the painter waits for room
+    expect(await stopExample(page)).toContain('balanced: true, pages in use: 0, pool closed: true.');
+    await expectNoError(page);
+    await page.close();
   });
 
   test('what fails is said in the page', async () => {

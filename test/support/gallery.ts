@@ -124,7 +124,8 @@ export async function look(page: Page, width: number, scheme: 'light' | 'dark', 
   // So that the plot has something to show.
   await until(() => page.evaluate(`document.querySelector('#plot').dataset.values >= 60`));
   const folder = fileURLToPath(new URL('../../docs/pictures', import.meta.url));
-  await puppet.screenshot({ path: join(folder, `gallery-${name}.png`) as `${string}.png`, fullPage: true });
+  const path = join(folder, `gallery-${name}.webp`) as `${string}.webp`;
+  await puppet.screenshot({ path, type: 'webp', quality: 85, fullPage: true });
 }
 
 const isDrawnAnew = `[...document.querySelectorAll('#plot')].every(({ width, clientWidth }) => width === clientWidth)`;
