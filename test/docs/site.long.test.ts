@@ -94,7 +94,7 @@ describe('the reference', () => {
     const listed = text.includes('## References') ? again : [];
     const named = own.map((path) => path.replace(/^.*\/(\w+)\.html$/, '$1'));
     const wanted = exportsOf(entry);
-    expect(wanted.length).toBeGreaterThan(0);
+    if (entry !== 'pagepool/typescript') expect(wanted.length).toBeGreaterThan(0); // imported for its effect
     expect([...new Set([...named, ...listed])].sort()).toEqual(wanted);
   });
 });

@@ -12,6 +12,10 @@ export default defineConfig({
   srcDir: '../../build/site/source',
   outDir: '../../build/site/pages',
   cacheDir: '../../build/site/cache',
+  // Code has up to 120 columns.
+  head: [
+    ['style', {}, ':root{--vp-code-font-size:.8em} .VPDoc.has-aside .content-container{max-width:840px!important}'],
+  ],
   themeConfig: {
     sidebar,
     outline: [2, 3],
