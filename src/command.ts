@@ -19,7 +19,7 @@ top      the same as that page, in the terminal; URL is what serveInspector, or 
 
   --json      doctor: the same as one JSON object, for programs
   --port      demo: the page's port; a free one if not given
-  --kill      demo: kill a thread every so many seconds
+  --kill      demo: kill a thread whenever all have been at work for so many seconds
   --once      top: print one look and end
   --help      this text
   --version   of pagepool, of its pools' layout (threads of one pool have the same), and of the runtime`;

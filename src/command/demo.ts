@@ -38,6 +38,7 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
   });
   const threads = new Map<string, Worker>();
   let isEnding = false;
+  let killer: NodeJS.Timeout | undefined;
   const start = (label: string, role: Role): void => {
     if (isEnding) return;
     const workerData: DemoStart = { share: pool.share(), label };
@@ -45,6 +46,8 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
     const worker = new Worker(realpathSync(process.argv[1] as string), { workerData, env, name: label });
     pool.watch(worker);
     threads.set(label, worker);
+    // While one is missing the others wait: what a death leaves is seen when all have been at work.
+    if (killS > 0 && threads.size === THREADS.length) killer = setTimeout(() => kill(), 1000 * killS);
     // A thread that was about to attach when the demo ends finds no pool.
     worker.once('error', (error) => isEnding || console.error(`${label}: ${error}`));
     worker.once('exit', () => {
@@ -58,12 +61,12 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
   let nextKill = 0;
   const kill = (): void => {
     const [label] = THREADS[1 + (nextKill++ % 3)] as (typeof THREADS)[number];
+    clearTimeout(killer);
     console.log(`${label} is killed`);
     void threads.get(label)?.terminate();
   };
   let isSlow = false;
   const say = (label: string, message: ToThread): void => threads.get(label)?.postMessage(message);
-  const killer = killS === 0 ? undefined : setInterval(kill, 1000 * killS);
   // Before the address is said: who reads it may end the demo at once.
   const done = untilEnded({
     k: kill,
@@ -81,7 +84,7 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
   console.log(process.stdin.isTTY ? `Keys:\n${KEYS}\n` : 'Ctrl-C ends it.\n');
   await done;
   isEnding = true;
-  clearInterval(killer);
+  clearTimeout(killer);
   table.end();
   const ended = [...threads.values()].map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
   for (const [label] of THREADS) say(label, { isEnding: true });
