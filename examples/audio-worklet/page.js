@@ -1,7 +1,7 @@
 // The page: sound, scope and buttons. What it does with the pool is in pool.js.
 
 import * as show from '../web-gallery/gallery.js';
-import { closePool, createRecorder, createSoundPool, endRecorder, newestSamples, startAnalyser } from './pool.js';
+import { closePool, createRecorder, createSoundPool, endRecorder, receiveBlocks, startAnalyser } from './pool.js';
 
 const LABEL = 'analyser';
 const SILENT_MS = 10_000;
@@ -26,11 +26,10 @@ async function start() {
     map: new show.PageMap(show.find('#map'), pool, ['audio thread', LABEL]),
     plot: new show.Plot(show.find('#plot'), ['owner-0', 'bad']),
     heard: undefined,
-    blocks: 0,
     xrunsBefore: 0,
   };
   const bytes = (pool.pageCount * pool.pageBytes) / 1024;
-  show.find('#size').textContent = `${pool.pageCount} of ${pool.pageBytes / 1024} KiB: ${bytes} KiB`;
+  show.find('#size').textContent = `${pool.pageCount} of ${pool.pageBytes} bytes: ${bytes} KiB`;
   inspect();
   startWorker();
   run.timers = [setInterval(look, 100), setInterval(plot, 250)];
@@ -143,12 +142,24 @@ function plot() {
   run.xrunsBefore = run.dropped;
 }
 
+/** The last eight blocks, when they follow each other. */
 function draw() {
   if (run === undefined) return;
   requestAnimationFrame(draw);
-  const samples = newestSamples(run.pool);
-  if (samples !== null) show.drawScope(show.find('#scope'), samples);
+  let isNew = false;
+  receiveBlocks(run.pool, (block, number) => {
+    inRow = number === lastBlock + 1 ? inRow + 1 : 1;
+    lastBlock = number;
+    shown.copyWithin(0, block.length);
+    shown.set(block, shown.length - block.length);
+    isNew ||= inRow * block.length >= shown.length;
+  });
+  if (isNew) show.drawScope(show.find('#scope'), shown);
 }
+
+const shown = new Float32Array(1024);
+let inRow = 0;
+let lastBlock = 0;
 
 async function stop() {
   const { context, done, map, pool, recorder, timers } = run;

@@ -1,5 +1,5 @@
-// How this example uses its pool: an audio worklet writes each block of samples into a part of a page, and a worker
-// receives it. The channel is the ring between them.
+// How this example uses its pool: an audio worklet writes each block of samples into a page, a worker receives it, and
+// passes the page on to the scope. The channel is the ring between them.
 //
 // The audio thread never waits and never allocates. When the worker is late and the ring is full, the newest block is
 // dropped and counted (an xrun), and the sound goes on.
@@ -11,11 +11,11 @@ import { workletUrl } from '/pagepool/web.js';
 export function createSoundPool() {
   return PagePool.create({
     name: 'sound',
-    pageBytes: 4096, // eight blocks of 128 samples
-    pageCount: 64,
+    pageBytes: 512, // a block of 128 samples
+    pageCount: 320, // more than wait in both channels: threads always find one to write to
     channels: {
       blocks: { capacity: 256, whenFull: 'drop-newest' },
-      scope: { capacity: 2, batch: 1, whenFull: 'drop-oldest' },
+      scope: { capacity: 32, whenFull: 'drop-oldest' },
     },
   });
 }
@@ -44,16 +44,14 @@ export function startAnalyser(pool, label, rate) {
   return worker;
 }
 
-/** The newest stretch of samples, as a copy; null when there is none. */
-export function newestSamples(pool) {
-  let samples = null;
+/** Hands over the samples of each block for the scope, and its number: they are the pool's until the call is back. */
+export function receiveBlocks(pool, onBlock) {
   const scope = pool.channel('scope');
   for (let fragment = scope.receive(); fragment !== null; fragment = scope.receive()) {
     const { buffer, byteOffset, length } = fragment.bytes;
-    samples = new Float32Array(buffer, byteOffset, length / 4).slice();
+    onBlock(new Float32Array(buffer, byteOffset, length / 4), fragment.tag);
     fragment.release();
   }
-  return samples;
 }
 
 /** Counts every page and every reference, when the threads are done, and closes the pool. */

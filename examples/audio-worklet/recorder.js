@@ -1,5 +1,4 @@
-// The processor: a block of samples is written into a part of a page and sent on. Nothing in process() waits, or makes
-// garbage.
+// The processor: a block of samples is written into a page and sent on. Nothing in process() waits, or makes garbage.
 
 import { WorkletPool } from '/pagepool/worklet.js';
 
@@ -25,11 +24,11 @@ class Recorder extends AudioWorkletProcessor {
   }
 
   record(samples) {
-    const part = this.pool.tryAllocFragment(4 * samples.length);
-    if (part === 0) return false; // the pool is empty
-    this.pool.write(part, samples);
-    const isSent = this.blocks.trySend(part, 0, 4 * samples.length, this.recorded + this.lost);
-    if (!isSent) this.pool.release(part); // closed: the reference is still ours
+    const page = this.pool.tryAlloc();
+    if (page === 0) return false; // the pool is empty
+    this.pool.write(page, samples);
+    const isSent = this.blocks.trySend(page, 0, 4 * samples.length, this.recorded + this.lost);
+    if (!isSent) this.pool.release(page); // closed: the reference is still ours
     return isSent;
   }
 

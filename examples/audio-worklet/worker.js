@@ -1,5 +1,5 @@
-// Measures what the worklet recorded: how loud it is, and how many times a second it swings. It collects eight blocks
-// in a page of its own for that, which then goes to the scope.
+// Measures what the worklet recorded: how loud it is, and how many times a second it swings. The page of each block
+// then goes on to the scope, as it is.
 
 import { attach } from '/pagepool/attach.js';
 
@@ -11,7 +11,7 @@ self.onmessage = async ({ data: { share, label, rate } }) => {
   };
   const pool = attach(share, { label });
   const scope = pool.channel('scope');
-  let page = null; // what is collected, and how much
+  const samples = new Float32Array(1024); // eight blocks are measured at one time
   let count = 0;
   let blocks = 0;
   let expected = 0;
@@ -19,23 +19,16 @@ self.onmessage = async ({ data: { share, label, rate } }) => {
     const until = performance.now() + workMs; // a worker that takes so long
     if (fragment.tag !== expected) count = 0; // blocks were lost: what is measured begins anew
     expected = fragment.tag + 1;
-    page ??= pool.take(pool.pageBytes);
-    if (page !== null) {
-      const samples = samplesOf(page);
-      samples.set(samplesOf(fragment), count);
-      count += fragment.length / 4;
-      if (count === samples.length) {
-        self.postMessage({ ...measure(samples, rate), blocks });
-        if (!scope.sendFragment(page)) page.release();
-        page = null;
-        count = 0;
-      }
+    samples.set(samplesOf(fragment), count);
+    count += fragment.length / 4;
+    if (count === samples.length) {
+      self.postMessage(measure(samples, rate));
+      count = 0;
     }
-    fragment.release();
-    blocks++;
     while (performance.now() < until);
+    blocks++;
+    if (!scope.sendFragment(fragment, fragment.tag)) fragment.release(); // closed: the reference is still ours
   }
-  page?.release();
   pool.detach(); // the channel is closed and empty
   self.postMessage({ isDone: true, blocks });
 };

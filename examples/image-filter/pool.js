@@ -10,7 +10,7 @@ export function createPicturePool() {
   return PagePool.create({
     name: 'pictures',
     pageBytes: 2 ** Math.ceil(Math.log2(BYTES)), // a picture a page
-    pageCount: 12,
+    pageCount: 18,
     channels: { pictures: { capacity: 2, batch: 1 } },
     calls: { filter: { capacity: 2 } },
   });

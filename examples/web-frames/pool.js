@@ -6,12 +6,12 @@
 import { PagePool } from '/pagepool/index.js';
 import { copyFrame, pagesFor } from '/pagepool/web.js';
 
-/** A pool with room for twelve frames: whatever happens, no more memory is used. */
+/** A pool with room for eighteen frames: whatever happens, no more memory is used. */
 export async function createFramePool(config) {
   return PagePool.create({
     name: 'frames',
     pageBytes: await pagesFor(config), // what a frame takes in this browser, measured by one
-    pageCount: 12,
+    pageCount: 18,
     channels: {
       screen: { capacity: 2, batch: 1, whenFull: 'drop-oldest' },
       frames: { capacity: 3, batch: 1, whenFull: 'drop-oldest' }, // who is slow gets the newest there is
