@@ -8,7 +8,7 @@
 // The entries are what `exports` and `bin` of package.json name: ./build/x.js is made from src/x.ts.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { minify } from 'terser';
 import { inlineCore } from './inline-core.mjs';
@@ -118,11 +118,91 @@ async function bundle() {
       logLevel: 'warning',
       write: false,
     });
-    const texts = new Map(outputFiles.map(({ path, text }) => [path, text]));
+    const texts = await joinCore(new Map(outputFiles.map(({ path, text }) => [path, text])));
     for (const [path, text] of texts) {
       if (path.endsWith('.js')) await shorten(path, text, texts.get(`${path}.map`));
     }
   });
+}
+
+/** What a module of the bundle imports: specifier -> file. */
+function importsOf(path, text) {
+  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)"(\.[^"]+\.js)"/g)].map(([, specifier]) => specifier);
+  return new Map(specifiers.map((specifier) => [specifier, join(dirname(path), specifier)]));
+}
+
+/** The chunks that an entry reaches. */
+function chunksOf(entry, texts, reached = new Set()) {
+  for (const path of importsOf(entry, texts.get(entry)).values()) {
+    if (!reached.has(path)) chunksOf(path, texts, reached.add(path));
+  }
+  return reached;
+}
+
+/**
+ * Makes one chunk of those that a thread loads to attach, except what pagepool/border loads alone. esbuild makes one
+ * for each combination of entries, and each file costs a worker of Node a millisecond. Names keep their length: source
+ * maps count columns.
+ */
+async function joinCore(texts) {
+  const apart = chunksOf(join(buildDir, 'border.js'), texts);
+  const joined = new Set([...chunksOf(join(buildDir, 'attach.js'), texts)].filter((path) => !apart.has(path)));
+  const names = new Map();
+  for (const path of joined) {
+    for (const name of texts
+      .get(path)
+      .match(/export\{([^}]*)\};?\s*$/)?.[1]
+      .split(',') ?? []) {
+      const alias = name.split(' as ').at(-1);
+      if (names.has(alias)) throw new Refusal(`chunks: ${alias} is exported by two that are joined (expected one)`);
+      names.set(alias, path);
+    }
+  }
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    stdin: { contents: [...joined].map((path) => `export * from ${JSON.stringify(path)};`).join('\n') },
+    outdir: join(buildDir, 'chunks'),
+    entryNames: 'chunk-[hash]',
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+    charset: 'ascii',
+    minifyWhitespace: true,
+    sourcemap: 'external',
+    write: false,
+    logLevel: 'warning',
+    plugins: [
+      {
+        name: 'chunks',
+        setup({ onLoad, onResolve }) {
+          onResolve({ filter: /./ }, ({ importer, path }) => {
+            const file = importer.endsWith('.js') ? join(dirname(importer), path) : path;
+            return joined.has(file) ? { path: file, namespace: 'chunk' } : { path, external: true };
+          });
+          onLoad({ filter: /./, namespace: 'chunk' }, ({ path }) => {
+            const map = Buffer.from(texts.get(`${path}.map`)).toString('base64');
+            return { contents: `${texts.get(path)}\n//# sourceMappingURL=data:application/json;base64,${map}` };
+          });
+        },
+      },
+    ],
+  });
+  const core = outputFiles.find(({ path }) => path.endsWith('.js')).path;
+  const rest = new Map();
+  for (const [path, text] of texts) {
+    if (joined.has(path.replace(/\.map$/, ''))) continue;
+    let linked = text;
+    for (const [specifier, file] of path.endsWith('.js') ? importsOf(path, text) : []) {
+      if (!joined.has(file)) continue;
+      const other = specifier.replace(basename(file), basename(core));
+      if (other.length !== specifier.length) throw new Refusal(`chunks: ${other} is no name like ${specifier}`);
+      linked = linked.replaceAll(`"${specifier}"`, `"${other}"`);
+    }
+    rest.set(path, linked);
+  }
+  for (const { path, text } of outputFiles) rest.set(path, text);
+  return rest;
 }
 
 /**

@@ -121,6 +121,11 @@ await runScript(async () => {
     "import { PagePool } from './build/index.js'; import { attach } from './build/attach.js';",
   );
   if (unused.inputs.length > 0) throw new Refusal(`a program that uses no pool contains ${unused.inputs}`);
+  const forWorkers = Number(
+    readFileSync(join(root, 'README.md'), 'utf8').match(/`pagepool\/attach` for workers (\d+)\b/)?.[1],
+  );
+  if (forWorkers !== Math.round(light.attach.bytes / 1024))
+    throw new Refusal(`README.md, Limits: pagepool/attach is ${forWorkers} KB (expected ${light.attach.bytes} bytes)`);
   hold('pagepool/user', user.bytes, USER_LIMIT_BYTES);
   const foreign = user.inputs.filter((path) => !/^src\/user(?:\/|\.ts$)/.test(path));
   if (foreign.length > 0) throw new Refusal(`pagepool/user contains ${foreign} (expected nothing of the core)`);

@@ -1,12 +1,12 @@
 // The sound card: writes blocks of samples into shared pages and sends them; the tag is the block's number.
 
 import { workerData } from 'node:worker_threads';
-import { PagePool, type PoolShare } from 'pagepool';
+import { attach, type PoolShare } from 'pagepool/attach';
 import { HISTORY } from './filter.js';
 import { loadSound } from './sound.js';
 
 const { share, file } = workerData as { share: PoolShare; file?: string };
-const pool = PagePool.attach(share, { label: 'sound' });
+const pool = attach(share, { label: 'sound' });
 const channel = pool.channel('sound');
 const samples = loadSound(file);
 const perPage = pool.pageBytes / 2 - HISTORY;

@@ -1,9 +1,9 @@
 // Counts the lines of what it is handed.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { PagePool, type PoolShare } from 'pagepool';
+import { attach, type PoolShare } from 'pagepool/attach';
 
-const pool = PagePool.attach(workerData as PoolShare, { label: 'scan' });
+const pool = attach(workerData as PoolShare, { label: 'scan' });
 const scan = pool.channel('scan');
 const { indexOf } = Buffer.prototype; // the platform's own search takes shared memory
 let bytes = 0;

@@ -2,10 +2,10 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
-import { PagePool, type PoolShare } from 'pagepool';
+import { attach, type PoolShare } from 'pagepool/attach';
 
 const { share, channel } = workerData as { share: PoolShare; channel: string };
-const pool = PagePool.attach(share, { label: 'hash' });
+const pool = attach(share, { label: 'hash' });
 const uploads = new Map<number, { hash: Hash; bytes: number }>();
 
 const work = pool.channel(channel);

@@ -1,10 +1,10 @@
 // The consumer's thread: attaches to the pool and takes what comes. The same file whatever memory the pages lie in.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { PagePool } from 'pagepool';
+import { attach } from 'pagepool/attach';
 import { consume } from './consumer.js';
 
-const pool = PagePool.attach(workerData);
+const pool = attach(workerData);
 const { sum } = consume(pool.channel('work'));
 pool.detach();
 parentPort?.postMessage(sum);

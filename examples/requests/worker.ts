@@ -2,9 +2,9 @@
 
 import { workerData } from 'node:worker_threads';
 import { brotliCompressSync } from 'node:zlib';
-import { PagePool } from 'pagepool';
+import { attach } from 'pagepool/attach';
 
-const pool = PagePool.attach(workerData, { label: 'compress' });
+const pool = attach(workerData, { label: 'compress' });
 await pool.calls('compress').serve(({ request, reply }) => {
   const bytes = brotliCompressSync(request.bytes);
   if (bytes.length > reply.length) throw new Error(`${bytes.length} bytes are more than the page has`);

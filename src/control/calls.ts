@@ -104,7 +104,7 @@ export function* unmarkCall(leaver: Leaver, call: number): Steps<void> {
 }
 
 /** A call that the port served, by its slot: it failed, or is free where it was cancelled. */
-export function* letGo(leaver: Leaver, reply: number, asker: number): Steps<void> {
+export function* letGoOfCall(leaver: Leaver, reply: number, asker: number): Steps<void> {
   for (;;) {
     const seen = yield* load(leaver, reply);
     if ((seen & REPLY_SERVER_MASK) >>> REPLY_SERVER_SHIFT !== leaver.id + 1) return;
@@ -122,7 +122,7 @@ export function* letGoOfAll(leaver: Leaver): Steps<void> {
   const { maxPorts, replyCount } = leaver.geometry;
   for (let asker = 0; asker < maxPorts; asker++) {
     for (let slot = 0; slot < replyCount; slot++) {
-      yield* letGo(leaver, replyOffset(leaver.geometry, asker, slot), asker);
+      yield* letGoOfCall(leaver, replyOffset(leaver.geometry, asker, slot), asker);
     }
   }
 }

@@ -14,7 +14,7 @@ import {
   NODE_MORE_OFFSET,
   NODE_TAKEN_OFFSET,
 } from '../../assembly/layout.js';
-import { askerOf, giveUpAll, letGo, letGoOfAll, replyOfCall, takeCall, unmarkCall } from './calls.js';
+import { askerOf, giveUpAll, letGoOfAll, letGoOfCall, replyOfCall, takeCall, unmarkCall } from './calls.js';
 import type { Seat } from './claims.js';
 import type { ChannelGeometry } from './geometry.js';
 import type { PoolMemory } from './memory.js';
@@ -101,7 +101,7 @@ export function* returnInbox(leaver: Leaver, index: number, scratch: number, ret
       returned.returnedEntries += entries;
       continue;
     }
-    if (channel.isCalls && !isOver) yield* letGo(leaver, replyOfCall(geometry, tag), askerOf(tag));
+    if (channel.isCalls && !isOver) yield* letGoOfCall(leaver, replyOfCall(geometry, tag), askerOf(tag));
     for (let i = 0; i < entries; i++) yield { call: ['release', u32[(scratch + i * ENTRY_BYTES) >>> 2] as number] };
     // Plain: a lane's counters are its port's own.
     const dropped = (laneOffset(channel, id) + LANE_DROPPED_OFFSET) >>> 2;
