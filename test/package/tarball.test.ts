@@ -70,7 +70,7 @@ const forNode = (() => {
 })();
 
 /** What a reader of the installed package has at hand; the whole manual is in a checkout. */
-const reference = ['api', 'calls', 'choosing', 'errors', 'guarantees'].map((name) => `docs/${name}.md`);
+const reference = ['api', 'calls', 'choosing', 'errors', 'guarantees', 'uploads'].map((name) => `docs/${name}.md`);
 
 /** The names that links may have behind `#` in a document. */
 function headingsOf(path: string): string[] {
