@@ -3,6 +3,7 @@
 //
 // PICTURES=1 keeps pictures of them in docs/pictures.
 
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Page as Puppeteer } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -62,6 +63,13 @@ inShort('the server', () => {
     for (const path of links) expect([path, (await get(path)).status]).toEqual([path, 200]);
   });
 
+  test('a port that is in use', async () => {
+    const { port } = new URL(gallery.origin);
+    const program = fileURLToPath(new URL('../../examples/web-server.mjs', import.meta.url));
+    const second = spawnSync(process.execPath, [program], { env: { ...process.env, PORT: port }, encoding: 'utf8' });
+    expect([second.status, second.stderr]).toEqual([1, `port ${port} is in use: PORT=8081 npm run example:web\n`]);
+  });
+
   test('a path without its slash, and one that leads nowhere', async () => {
     const moved = await get('/web-frames?x=1');
     expect([moved.status, moved.headers.get('Location')]).toEqual([308, '/web-frames/?x=1']);
@@ -119,7 +127,9 @@ describe.each(BROWSERS)('%s', (name, launch) => {
 
       await press(page, '#stop'); // again
       await until(() => isRunning(page));
-      await slide(page, '#work', 200);
+      await (page.puppet as Puppeteer).focus('#work');
+      await (page.puppet as Puppeteer).keyboard.press('End');
+      await until(async () => (await textOf(page, '#work + output')) === '200 ms');
       await until(async () => (await figureOf(page, 'dropped')) > 5 && (await squaresOf(page, 'owner-1')) > 0);
       await fits(page, WIDE, 'light', 'video');
       await fits(page, 360, 'dark', 'narrow');
