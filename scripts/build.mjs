@@ -140,13 +140,22 @@ function chunksOf(entry, texts, reached = new Set()) {
 }
 
 /**
- * Makes one chunk of those that a thread loads to attach, except what pagepool/border loads alone. esbuild makes one
- * for each combination of entries, and each file costs a worker of Node a millisecond. Names keep their length: source
- * maps count columns.
+ * Joins the chunks that a thread loads to attach: those that packets need as well, and the others. esbuild makes one
+ * for each combination of entries, and each file costs a worker of Node a millisecond. Not all in one: a bundler drops
+ * a module that is not used, but keeps of one that is used each class with a method named by a symbol. What
+ * pagepool/border loads stays apart.
  */
 async function joinCore(texts) {
-  const apart = chunksOf(join(buildDir, 'border.js'), texts);
-  const joined = new Set([...chunksOf(join(buildDir, 'attach.js'), texts)].filter((path) => !apart.has(path)));
+  const reachedBy = (all, entry) => chunksOf(join(buildDir, `${entry}.js`), all);
+  const isApart = (all) => (path) => !reachedBy(all, 'border').has(path);
+  const shared = [...reachedBy(texts, 'attach')].filter((path) => reachedBy(texts, 'packet').has(path));
+  const first = await joinChunks(texts, new Set(shared.filter(isApart(texts))));
+  const rest = [...reachedBy(first, 'attach')].filter((path) => !reachedBy(first, 'packet').has(path));
+  return joinChunks(first, new Set(rest.filter(isApart(first))));
+}
+
+/** Makes one chunk of several, and links the others to it. Names keep their length: source maps count columns. */
+async function joinChunks(texts, joined) {
   const names = new Map();
   for (const path of joined) {
     for (const name of texts
