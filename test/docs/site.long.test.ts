@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { buildSite, entryNames, moduleOf } from '../../scripts/docs-site.mjs';
 import { launchChromium } from '../support/browsers.js';
 import { serve } from '../support/serve.js';
+import { HUNG_MS } from '../support/waiting.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const site = join(root, 'build/site/pages');
@@ -53,16 +54,17 @@ test('the search finds waitRoom, in the reference and in the options and calls',
   try {
     const page = await browser.open(`${server.origin}/start.html`);
     const puppet = page.puppet!;
+    puppet.setDefaultTimeout(HUNG_MS);
     await puppet.waitForSelector('button.DocSearch-Button');
     await puppet.click('button.DocSearch-Button');
     await puppet.waitForSelector('.search-input');
     await puppet.type('.search-input', 'waitRoom');
     await puppet.waitForSelector('.results .result');
     const found = await page.evaluate<string[]>(
-      `[...document.querySelectorAll('.results a.result')].map((link) => new URL(link.href).pathname)`,
+      `[...document.querySelectorAll('.results a.result')].map((link) => new URL(link.href).pathname + new URL(link.href).hash)`,
     );
-    expect(found).toContain('/reference/index/classes/Channel.html');
-    expect(found).toContain('/api.html');
+    expect(found).toContain('/reference/index/classes/Channel.html#waitroom');
+    expect(found).toContain('/api.html#a-channel');
   } finally {
     await Promise.all([browser.close(), server.close()]);
   }
