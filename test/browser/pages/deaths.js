@@ -36,7 +36,7 @@ async function liveAndDie(stage) {
       else others[random(others.length)].postMessage(data);
     }
   };
-  const isEndless = ++stage.started % 20 === 0;
+  const isEndless = ++stage.started % stage.endlessEvery === 0;
   worker.postMessage({ share: pool.share(), engine, seed, counts, isEndless });
   // An endless one hears of no token: all pages could be on their way to it before anybody looks, and no page moves.
   if (!isEndless) live.add(worker);
@@ -69,7 +69,8 @@ export async function deaths({ engine, seed, count }) {
   const counts = new Int32Array(new SharedArrayBuffer(12));
   const failures = [];
   const ends = { terminate: 0, endless: 0, close: 0 };
-  const stage = { pool, engine, random, counts, live: new Set(), failures, ends, started: 0 };
+  const endlessEvery = Math.min(20, count);
+  const stage = { pool, engine, random, counts, live: new Set(), failures, ends, started: 0, endlessEvery };
   const batches = [];
   for (let done = 0; done < count && failures.length === 0; done += BATCH) {
     let left = Math.min(BATCH, count - done);
