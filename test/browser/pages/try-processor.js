@@ -1,5 +1,6 @@
 // The processor: plays what came, gives it back doubled, then fills the pool and a channel, and meets a closed one.
 
+import '../pagepool/typescript.js'; // the pool's engine may be that one
 import { WorkletPool } from '../pagepool/worklet.js';
 
 class Try extends AudioWorkletProcessor {
