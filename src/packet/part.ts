@@ -46,6 +46,8 @@ export function sharePart(port: Port, call: string, part: Part, offset: number, 
 
 /** A window anywhere in the part's fragment, on the same reference. */
 export function besidePart(port: Port, call: string, part: Part, offset: number, length: number): Part {
+  // Inside a provider's callback no reference may come or go: a share that is made there is one more holder of it.
+  port.supply?.refuseReentry(call);
   if (port.leaks !== undefined || port.isGone) retainPart(port, call, part.handle);
   const window = new Part(port, part.handle, offset, length);
   if (port.leaks !== undefined) return window;
