@@ -73,7 +73,7 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
 
   /** Call `attach` of pagepool/attach. */
   constructor(start: never) {
-    requireStart(start, new.target.name);
+    requireStart(start, new.target === AttachedPool ? 'AttachedPool' : 'PagePool');
     const { port } = start as Start;
     this.#port = port;
     this.#attachment = (start as Start).attachment(this);

@@ -54,7 +54,7 @@ export const outerFaults: readonly OuterFault[] = [
   {
     name: 'a call that finds the ring full on its way back is dropped in silence',
     file: messages,
-    find: 'if (channel.isCalls && !isOver) yield* letGo(leaver, replyOfCall(geometry, tag), askerOf(tag));',
+    find: 'if (channel.isCalls && !isOver) yield* letGoOfCall(leaver, replyOfCall(geometry, tag), askerOf(tag));',
     replace: '',
     scenario: 'a second call against serve, capacity 1',
     kills: 1,
