@@ -1,7 +1,7 @@
 // The examples for browsers, served by their own server and looked at in Chromium and Firefox: pictures and plots that
 // move, workers that are killed, errors in words, and an audit at the end.
 //
-// PICTURES=1 keeps pictures of them in docs/pictures.
+// PICTURES=1 keeps pictures of them in docs/pictures; with LONG=1 that of the filter on a device, too.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +51,7 @@ const log = (page: Page): Promise<string> => textOf(page, '#log');
 /** Cases of one of both runs: a case that is skipped counts as failed. */
 const inShort = isLong ? () => {} : describe;
 const inLong = isLong ? test : () => {};
+const describeInLong = isLong ? describe : () => {};
 
 inShort('the server', () => {
   const get = (path: string): Promise<Response> => fetch(gallery.origin + path, { redirect: 'manual' });
@@ -325,7 +326,7 @@ inLong('Firefox without a sound device: the page says so, and can be asked again
   await browser.close();
 });
 
-inShort('Chromium with WebGPU', () => {
+describeInLong('Chromium with WebGPU', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchChromium(SWIFTSHADER);

@@ -16,6 +16,7 @@ import { type Inspector, serveInspector } from 'pagepool/inspector';
 import type { Page as Puppeteer } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox, type Page } from '../support/browsers.js';
+import { casesOfRun } from '../support/lane.js';
 import { builtPackage, ISOLATION, type Server, serve } from '../support/serve.js';
 import { until } from '../support/waiting.js';
 
@@ -108,6 +109,12 @@ async function look(page: Page, name: string, width = 1280, scheme = 'light'): P
   expect(picture.length, name).toBeGreaterThan(30_000);
 }
 
+/** What a page shows is a rule of the package: Chromium shows it. Firefox is asked by the long run. */
+const BROWSERS = casesOfRun({
+  short: [['Chromium', launchChromium] as const],
+  long: [['Firefox', launchFirefox] as const],
+});
+
 /** The browsers of this file, each started once: most of what a small test costs is the start of one. */
 const started = new Map<typeof launchChromium, Promise<Browser>>();
 
@@ -122,10 +129,7 @@ afterAll(async () => {
   rmSync(downloads, { recursive: true, force: true });
 });
 
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-] as const)('%s', (name, launch) => {
+describe.each(BROWSERS)('%s', (name, launch) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await start(launch);
@@ -285,10 +289,7 @@ test('a server that was bundled, minified, with names kept, serves a page that w
 });
 
 // The same page in an element of somebody's page, from the built files as they are: a browser loads nothing of Node.
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-] as const)('mountInspector in %s', (_, launch) => {
+describe.each(BROWSERS)('mountInspector in %s', (_, launch) => {
   let browser: Browser;
   let server: Server;
   beforeAll(async () => {

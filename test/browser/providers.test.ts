@@ -21,10 +21,13 @@ const CHURNS: readonly (readonly [provider: string, reserve: string | undefined,
 ];
 const seed = chooseSeed('browser providers');
 
-describe.each([
+const BROWSERS = [
   ['Chromium', launchChromium],
   ['Firefox', launchFirefox],
-] as const)('%s', (name, launch) => {
+] as const;
+
+// The long run asks both.
+describe.each(isLong ? BROWSERS : BROWSERS.slice(0, 1))('%s', (_, launch) => {
   let browser: Browser;
   let stage: Stage;
   beforeAll(async () => {
@@ -81,7 +84,6 @@ describe.each([
   const churns = CHURNS.flatMap(([provider, reserve, engines]) =>
     (isLong ? ['wasm', 'typescript'] : engines).map((engine) => ({ provider, reserve, engine })),
   );
-  if (!isLong && name !== 'Chromium') return;
   test.each(churns)(
     '$provider with a reserve of $reserve, engine $engine: nothing is torn or lost under churn and kills',
     async (options) => {
