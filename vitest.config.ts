@@ -18,12 +18,13 @@ const OWN_PROCESS = [
   ...['lifelines-without', 'providers/failing', 'slabs', 'stalls'],
 ].map((name) => `test/unit/${name}.test.ts`);
 
-/** The kernel's bugs that need threads; the others need one. */
-const KERNEL_THREADS = ['test/kernel/threads.test.ts'];
+/** Of suites that share the machine: threads that must meet, and a look at the process's memory. */
+const ALONE = ['test/kernel/threads.test.ts', 'test/stress/memory.test.ts'];
 
 /**
  * Tests that share the machine with others: whatever they need they wait for. One file more than there are processors,
- * since many of them wait for programs to start, pages to load and threads to be told.
+ * since many of them wait for programs to start, pages to load and threads to be told. Threads of test/stress meet
+ * there, too, in other ways than alone: the long run has the machine for each of their files.
  *
  * The files of a suite also share processes, one after the other in each: most of what a small file costs is the start
  * of a process and the loading of modules.
@@ -34,7 +35,7 @@ function project(name: string) {
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      exclude: [...OWN_PROCESS, ...KERNEL_THREADS, 'test/**/*.long.test.ts', ...trials, '**/node_modules/**'],
+      exclude: [...OWN_PROCESS, ...ALONE, 'test/**/*.long.test.ts', ...trials, '**/node_modules/**'],
       isolate: false,
       testTimeout: TEST_HUNG_MS,
       hookTimeout: TEST_HUNG_MS,
@@ -58,7 +59,7 @@ function ownProcess() {
 function alone(name: string, include = [`test/${name}/**/*.test.ts`]) {
   const { test, ...rest } = project(name);
   const limits = { isolate: true, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } };
-  const exclude = test.exclude.filter((path) => !KERNEL_THREADS.includes(path));
+  const exclude = test.exclude.filter((path) => !ALONE.includes(path));
   return { ...rest, test: { ...test, include, exclude, ...limits } };
 }
 
@@ -124,6 +125,8 @@ const LONGEST = [
   'browser/user-area',
   'unit/leftovers',
   'kernel/bugs',
+  'stress/providers',
+  'stress/storms',
   'unit/release',
   'fault/provider-steps',
   'unit/conformance',
@@ -169,6 +172,7 @@ export default defineConfig({
             project('interleaving'),
             project('fault'),
             project('kernel'),
+            project('stress'),
             project('user'),
             project('packet'),
             project('node'),
@@ -176,8 +180,7 @@ export default defineConfig({
             project('browser'),
             packaged,
             alone('litmus'),
-            alone('kernel-threads', KERNEL_THREADS),
-            alone('stress'),
+            alone('alone', ALONE),
           ],
   },
 });
