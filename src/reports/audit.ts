@@ -4,7 +4,13 @@
 // known while threads work: pages that a death left suspect, and ports that were set aside and have done nothing since.
 // The checks themselves stand in census.ts and census-ports.ts and read only.
 
-import { CONTROL_BASE, PORT_RECORD_KIND_OFFSET, RECORD_NONE, RING_BYTES } from '../../assembly/layout.js';
+import {
+  CONTROL_BASE,
+  PORT_COUNTING_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  RECORD_NONE,
+  RING_BYTES,
+} from '../../assembly/layout.js';
 import { claimOf } from '../control/claims.js';
 import { digestOf } from '../control/digest.js';
 import { loadWord } from '../control/nodes.js';
@@ -18,7 +24,9 @@ import { Census, type CensusFindings } from './census.js';
 /** What `audit()` found. */
 export interface AuditReport extends CensusFindings {
   /**
-   * Nothing moved while the audit read, so what it reports is so. Otherwise errors may come from the movement alone.
+   * Nothing moved while the audit read. Otherwise errors may come from the movement alone. A thread that the system
+   * stopped inside `alloc`, `retain` or `release`, or the owner while it takes pages back, moves nothing, either: look
+   * again. An error that stays is one.
    */
   readonly exact: boolean;
   /** Of the suspects, pages that had one reference too many, and have not any more. */
@@ -52,7 +60,7 @@ function takeSnapshot(port: Port): Snapshot {
   const before = fingerprint(port);
   const census = new Census(port);
   census.run();
-  return { census, isExact: before === fingerprint(port) && !hasForeignRecord(port) };
+  return { census, isExact: before === fingerprint(port) && !isAnotherInside(port) };
 }
 
 /** What changes with everything that threads do: their port blocks, rows, descriptors, hints and lanes. */
@@ -65,12 +73,18 @@ function fingerprint({ memory, geometry }: Port): number {
   ]);
 }
 
-/** Whether another port is in the middle of a step; one that was set aside and did nothing since is not. */
-function hasForeignRecord(port: Port): boolean {
+/**
+ * Whether another port is in the middle of a step, or of moving a count: rows and count are apart then, though nothing
+ * moves while its thread is stopped. One that was set aside and did nothing since is not.
+ */
+function isAnotherInside(port: Port): boolean {
   const { memory, geometry, id: own } = port;
   for (let id = 0; id < geometry.maxPorts; id++) {
-    const isOpen = loadWord(memory, portOffset(geometry, id) + PORT_RECORD_KIND_OFFSET) !== RECORD_NONE;
-    if (id === own || !isOpen) continue;
+    const block = portOffset(geometry, id);
+    const isInside =
+      loadWord(memory, block + PORT_RECORD_KIND_OFFSET) !== RECORD_NONE ||
+      loadWord(memory, block + PORT_COUNTING_OFFSET) !== 0;
+    if (id === own || !isInside) continue;
     if (!isQuarantined(claimOf(memory, geometry, id)) || !isQuiet(port, id)) return true;
   }
   return false;

@@ -15,7 +15,7 @@ import { program } from '../support/program.js';
 import { QUIET } from './quiet.js';
 import type { Soaked } from './soak.js';
 
-const TURNS = Number(process.env.TURNS ?? 18_000);
+const TURNS = Number(process.env.TURNS ?? 150_000);
 const MIB = 2 ** 20;
 const build = new URL('../../build/', import.meta.url).href;
 const seed = chooseSeed('soak');

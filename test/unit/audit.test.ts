@@ -360,13 +360,16 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     expect(auditPool(port)).toMatchObject({ settled: [used] });
   });
 
-  it('is inexact while another port is inside a step, and settles nothing then', () => {
+  it.each([
+    ['is inside a step', PORT_RECORD_KIND_OFFSET],
+    ['is about to move a count, stopped between row and count', PORT_COUNTING_OFFSET],
+  ])('is inexact while another port %s, and settles nothing then', (_, word) => {
     const { port, put, block, descriptor, used } = setUp();
     put(descriptor(used) + DESCRIPTOR_COUNT_OFFSET, 3);
     put(descriptor(used) + DESCRIPTOR_SUSPECT_OFFSET, 1);
-    put(block(1) + PORT_RECORD_KIND_OFFSET, 1);
+    put(block(1) + word, 1);
     expect(auditPool(port)).toMatchObject({ exact: false, suspects: [used], settled: [] });
-    put(block(1) + PORT_RECORD_KIND_OFFSET, 0);
+    put(block(1) + word, 0);
     expect(auditPool(port)).toMatchObject({ exact: true, settled: [used] });
   });
 });
