@@ -38,7 +38,13 @@ export function filterByWorker(pool, picture, signal) {
  * given up is let go of.
  */
 export async function closePool(pool) {
-  const { balanced } = pool.audit();
+  let audit = pool.audit();
+  // The worker may be at a call that was given up: what is counted while it moves is not so.
+  while (!audit.exact) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    audit = pool.audit();
+  }
+  const { balanced } = audit;
   const { inflight, isDestroyed } = await pool.close({ timeoutMs: 60_000 });
   return { balanced, used: inflight, isDestroyed };
 }
