@@ -47,6 +47,7 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
     pool.watch(worker);
     threads.set(label, worker);
     // While one is missing the others wait: what a death leaves is seen when all have been at work.
+    clearTimeout(killer);
     if (killS > 0 && threads.size === THREADS.length) killer = setTimeout(() => kill(), 1000 * killS);
     // A thread that was about to attach when the demo ends finds no pool.
     worker.once('error', (error) => isEnding || console.error(`${label}: ${error}`));

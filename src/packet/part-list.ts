@@ -133,7 +133,7 @@ export class PartList {
     this.length = bytes;
   }
 
-  /** Shares `length` bytes of `other`, with references of its own; all or none. This list is empty. */
+  /** Shares `length` bytes of `other`, by windows of its own; all or none. This list is empty. */
   shareFrom(other: PartList, call: string, offset: number, length: number): void {
     const { parts, port } = other;
     if (port === undefined || parts.length === 0) return;
