@@ -13,4 +13,3 @@ export type { Call, CallHandler } from './pool/serving.js';
 export type { PoolShare } from './pool/share.js';
 export type { UnreadableChannel, UnreadableFragment, UnreadableShare } from './pool/unreadable.js';
 export type { WaitOptions } from './port/waiting.js';
-export type { PoolStats } from './reports/stats.js';

@@ -125,22 +125,12 @@ export class PagePoolError extends Error {
 
 /** A value as an error message shows it: short, and never through the value's own code. */
 export function show(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-    case 'number':
-      return Object.is(value, -0) ? '-0' : String(value);
-    case 'bigint':
-      return `${value}n`;
-    case 'boolean':
-    case 'undefined':
-    case 'symbol':
-      return String(value);
-    case 'function':
-      return 'function';
-    default:
-      return value === null ? 'null' : isArray(value) ? 'array' : 'object';
-  }
+  const type = typeof value;
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (type === 'object') return value === null ? 'null' : isArray(value) ? 'array' : type;
+  if (type === 'function') return type;
+  if (type === 'bigint') return `${value}n`;
+  return Object.is(value, -0) ? '-0' : String(value);
 }
 
 /**

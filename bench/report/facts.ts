@@ -27,7 +27,7 @@ export function gatherFacts(): Facts {
 /** A pool with the defaults but for its pages: 16 ports, no channel. */
 function controlFact(pageCount: number): ControlFact {
   const options = resolveOptions('bench', { pageCount, pageBytes: 2048 });
-  const geometry = planGeometry('bench', options);
+  const geometry = planGeometry(options);
   const wordBytes = geometry.ring.offset - geometry.fragmentWordsOffset;
   return {
     pageCount,

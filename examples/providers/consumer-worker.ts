@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { attach } from 'pagepool/attach';
+import 'pagepool/areas'; // for pools whose pages a provider has
 import { consume } from './consumer.js';
 
 const pool = attach(workerData);

@@ -151,11 +151,9 @@ const CALL_ENTRIES = 2;
 const BLOCK_ALIGNMENT = 128;
 
 /**
- * The place of everything.
- *
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when control region and pages do not fit into 4 GiB together
+ * The place of everything. It may reach further than memory does: whoever creates a pool asks `requireRoom`.
  */
-export function planGeometry(call: string, plan: GeometryPlan): Geometry {
+export function planGeometry(plan: GeometryPlan): Geometry {
   const { pageBytes, unitBytes, maxPorts, source } = plan;
   const pageCount = plan.pageCount + source.reservePages;
   const ownPages = source.isOwn ? plan.pageCount : 0;
@@ -193,7 +191,6 @@ export function planGeometry(call: string, plan: GeometryPlan): Geometry {
   const controlBytes = align(last === undefined ? channelsOffset : ringEnd(last.ring), BLOCK_ALIGNMENT);
   const pagesOffset = align(controlBytes + maxPorts * SCRATCH_BYTES, WASM_PAGE_BYTES);
   const totalBytes = align(pagesOffset + ownPages * pageBytes, WASM_PAGE_BYTES);
-  requireRoom(call, plan, totalBytes, pagesOffset);
   return {
     pageBytes,
     pageShift: Math.log2(pageBytes),
@@ -286,24 +283,19 @@ function planChannels({ channels, calls, maxPorts }: GeometryPlan, tableOffset: 
   });
 }
 
-function requireRoom(call: string, plan: GeometryPlan, totalBytes: number, pagesOffset: number): void {
+/** Throws POOL_ERR_INVALID_ARGUMENT where control region and pages do not fit into 4 GiB together. */
+export function requireRoom(call: string, plan: GeometryPlan, { pagesOffset, totalBytes }: Geometry): void {
   if (totalBytes <= MEMORY_BYTES_MAX) return;
   const { pageBytes, pageCount } = plan;
   const rule = `pages, control region and channels below 4 GiB together, not ${totalBytes} bytes`;
-  if (pagesOffset > MEMORY_BYTES_MAX / 2 && pageCount * pageBytes < pagesOffset) {
-    throw invalidArgument(
-      call,
-      'channels',
-      plan.channels.length,
-      rule,
-      'declare fewer channels, or less capacity or batch',
-    );
-  }
-  throw invalidArgument(
-    call,
-    'pageCount',
-    pageCount,
-    `${rule} with pageBytes=${pageBytes}`,
-    'ask for fewer or smaller pages',
-  );
+  const isOfChannels = pagesOffset > MEMORY_BYTES_MAX / 2 && pageCount * pageBytes < pagesOffset;
+  throw isOfChannels
+    ? invalidArgument(call, 'channels', plan.channels.length, rule, 'declare fewer channels, or less capacity or batch')
+    : invalidArgument(
+        call,
+        'pageCount',
+        pageCount,
+        `${rule} with pageBytes=${pageBytes}`,
+        'ask for fewer or smaller pages',
+      );
 }

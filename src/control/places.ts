@@ -6,6 +6,9 @@
 import { DESCRIPTOR_SHIFT, PORT_SHIFT, RETIRED_INDEX_BITS, RETIRED_INDEX_MASK } from '../../assembly/layout.js';
 import type { Geometry } from './geometry.js';
 
+/** Stands for a shift where there is none: those are multiples of a unit. */
+export const NO_AREA = 1;
+
 /** What has the geometry of a pool: a port, or a seat. */
 interface Placed {
   readonly geometry: Geometry;

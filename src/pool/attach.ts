@@ -1,6 +1,7 @@
 // attach: how a thread joins a pool with what every thread needs, and no more.
 
 import { loadedTypeScript } from '../engine/fallback.js';
+import { requireAreas } from '../supply/loaded-areas.js';
 import { type AttachedPoolOptions, resolveAttached } from './attach-options.js';
 import { onPort } from './attached.js';
 import { AttachedPool } from './attached-pool.js';
@@ -29,9 +30,9 @@ export type AttachedPoolOf<Share extends PoolShare> = 0 extends 1 & Share
  * a worker loads for that is a third of the package: `PagePool.attach` of pagepool attaches with all of it.
  *
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when this is no share, or this thread is attached already, or the
- *   pool needs the TypeScript engine and pagepool/typescript was not imported; POOL_ERR_ABI_MISMATCH for another
- *   version's; POOL_ERR_CORRUPT when it does not fit its memory; POOL_ERR_NO_PORT when as many threads are attached as
- *   the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
+ *   pool needs pagepool/typescript or pagepool/areas, and this thread has not imported it; POOL_ERR_ABI_MISMATCH for
+ *   another version's; POOL_ERR_CORRUPT when it does not fit its memory; POOL_ERR_NO_PORT when as many threads are
+ *   attached as the pool has ports; POOL_ERR_CLOSING or POOL_ERR_DESTROYED when it is too late
  * @example
  * import { attach } from 'pagepool/attach';
  * onmessage = ({ data }) => {
@@ -42,7 +43,8 @@ export type AttachedPoolOf<Share extends PoolShare> = 0 extends 1 & Share
  */
 export function attach<Share extends PoolShare>(share: Share, options?: AttachedPoolOptions): AttachedPoolOf<Share> {
   const { label } = resolveAttached('attach', options);
-  const joined = joinPool(share, label, { compile: noCore, openTypeScript: loadedTypeScript() });
+  const engines = { compile: noCore, openTypeScript: loadedTypeScript() };
+  const joined = joinPool(share, label, { engines, areas: requireAreas });
   const start = startOn(joined.port, (pool) => new Attachment(joined.port, joined.share, pool));
   return onPort(joined.port, () => new AttachedPool(start as never)) as AttachedPoolOf<Share>;
 }

@@ -5,7 +5,7 @@
 // one. PagePool (page-pool.ts) adds what creates, watches, repairs and ends pools: a program of threads that attach
 // loads nothing of that.
 
-import { pageOfHandle, startOfHandle } from '../control/places.js';
+import { NO_AREA, pageOfHandle, startOfHandle } from '../control/places.js';
 import { inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { invalidHandle, requireFlag, requireInteger } from '../errors.js';
@@ -18,8 +18,7 @@ import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinError, s
 import { type Port, refusal } from '../port/port.js';
 import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import { seekPages } from '../port/want.js';
-import type { PoolStats } from '../reports/stats.js';
-import { type Areas, NO_AREA } from '../supply/areas.js';
+import type { Areas } from '../supply/areas.js';
 import { type Attachment, declared } from './attachment.js';
 import type { Calls } from './calls.js';
 import type { Channel } from './channel.js';
@@ -103,7 +102,7 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
 
   /**
    * Pages that are not with the provider: held by somebody, or in a port's cache or the ring, as in the kernel. So it
-   * is not 0 when all are released; `stats().pages.used` counts those that somebody holds.
+   * is not 0 when all are released; `stats().pages.used` of a `PagePool` counts those that somebody holds.
    */
   get inflight(): number {
     return inflight(this.#port.memory, this.#port.geometry);
@@ -424,11 +423,6 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
    */
   detach(options?: { release?: boolean | undefined }): void {
     this.#attachment.detach(requireFlag('detach', options, 'release'));
-  }
-
-  /** Counters and places of all pages, over all ports; approximate while threads work. */
-  stats(): PoolStats {
-    return this.#attachment.stats(this.engine);
   }
 
   /** As `detach()`. */

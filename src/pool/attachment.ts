@@ -10,8 +10,6 @@ import { ownerState, ringOwner } from '../control/owner.js';
 import { corruptWord, type Unsound, withSoundWords } from '../control/sound.js';
 import { announce, newsCount, poolState } from '../control/state.js';
 import { closedEngine } from '../engine/closed.js';
-import type { Engine } from '../engine/engine.js';
-import { waitingEngine } from '../engine/guarded.js';
 import { invalidArgument, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
 import { warn } from '../platform/console.js';
 import { FREED, TOKENS } from '../port/bell.js';
@@ -22,8 +20,6 @@ import { Takers } from '../port/takers.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
 import { OwnLife } from '../recovery/own-lock.js';
-import { type PoolStats, readStats } from '../reports/stats.js';
-import type { Areas } from '../supply/areas.js';
 import { quietly } from '../supply/callbacks.js';
 import { endAttachment, letAttachAgain } from './attached.js';
 import { Calls, type CallsSeat } from './calls.js';
@@ -88,26 +84,17 @@ export class Attachment {
   begin(engineChanged: PortListener['engineChanged']): void {
     const { port } = this;
     listen(port, { engineChanged, lost: () => this.end() });
-    if (port.areas !== undefined) this.#followAreas(port.areas, port.engine);
-    this.waits.start();
-  }
-
-  /**
-   * What this thread knows of areas, and what the engine may allocate, go together. Nobody but the table keeps the
-   * engine: it would keep the pool's memory.
-   */
-  #followAreas(areas: Areas, engine: Engine): void {
-    const { port, views } = this;
-    areas.listen({
-      forget: (firstPage, pages) => views.fill(undefined, firstPage, firstPage + pages),
-      behind: (isBehind) => {
-        if (port.isGone) return;
-        port.standIn(isBehind ? waitingEngine(engine, () => areas.catchUp()) : engine);
-        if (isBehind) return;
-        this.waits.checkAgain();
-        this.replies.checkAgain();
+    port.areas?.listen(
+      {
+        forget: (firstPage, pages) => this.views.fill(undefined, firstPage, firstPage + pages),
+        arrived: () => {
+          this.waits.checkAgain();
+          this.replies.checkAgain();
+        },
       },
-    });
+      port,
+    );
+    this.waits.start();
   }
 
   get isDestroyed(): boolean {
@@ -180,11 +167,6 @@ export class Attachment {
     if (supply !== undefined) supply.trim('trim');
     else if (areas !== undefined && returned > 0) ringOwner(port);
     return returned;
-  }
-
-  stats(engine: Engine['kind']): PoolStats {
-    this.port.supply?.refuseReentry('stats');
-    return this.sound('stats', () => readStats(this.port, engine));
   }
 
   /** Does what other threads asked of this one. */

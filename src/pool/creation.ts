@@ -7,7 +7,7 @@ import { ABI_VERSION } from '../../assembly/layout.js';
 import { createMemory, growStepPages } from '../control/create-memory.js';
 import { nameCreator } from '../control/ending.js';
 import { identityWords, writeControl } from '../control/format.js';
-import { planGeometry } from '../control/geometry.js';
+import { planGeometry, requireRoom } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
 import { bothEngines } from '../engine/both.js';
 import type { EngineRequest, PreparedEngine } from '../engine/open.js';
@@ -16,7 +16,7 @@ import { chooseMemory } from '../platform/capabilities.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import { openPort, type Port, watchWaits } from '../port/port.js';
 import { type StallOptions, Stalls } from '../reports/stall.js';
-import { NO_AREAS } from '../supply/areas.js';
+import { Areas, areasPart, NO_AREAS } from '../supply/areas.js';
 import { Supply } from '../supply/supply.js';
 import { beginAttachment } from './attached.js';
 import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
@@ -33,7 +33,8 @@ export interface Creation {
 /** Makes the memory of a new pool. */
 export function beginCreation(call: string, options: unknown): Creation {
   const resolved = resolveOptions(call, options);
-  const geometry = planGeometry(call, resolved);
+  const geometry = planGeometry(resolved);
+  requireRoom(call, resolved, geometry);
   const { kind, reason } = chooseMemory();
   const stepPages = growStepPages(geometry, resolved.provider);
   const memory = createMemory(call, geometry, kind, stepPages, resolved.engine);
@@ -44,6 +45,7 @@ export function beginCreation(call: string, options: unknown): Creation {
     finish: (engine) => {
       const { leaks, name, provider, reserve, source, stalls } = resolved;
       const main = source.isOwn ? undefined : provider;
+      const hasAreas = geometry.ownPages < geometry.pageCount;
       const port = openPort({
         memory,
         geometry,
@@ -51,7 +53,7 @@ export function beginCreation(call: string, options: unknown): Creation {
         label: 'creator',
         kind: source.kind,
         engine,
-        areas: NO_AREAS,
+        openAreas: hasAreas ? (seat) => new Areas(seat, NO_AREAS, true) : undefined,
         supply: (seat, areas) => new Supply(seat, areas, main, reserve),
       });
       beginAttachment(port);
@@ -65,7 +67,7 @@ export function beginCreation(call: string, options: unknown): Creation {
 /** Joins a pool that another thread created. */
 export function attachTo(value: unknown, options: unknown): Start<WholeAttachment> {
   const { label, leaks, stalls } = resolveAttach('attach', options);
-  const { port, share } = joinPool(value, label, bothEngines);
+  const { port, share } = joinPool(value, label, { engines: bothEngines, areas: () => areasPart });
   const { stallMs = share.options.stallMs, onStall } = stalls;
   return wholeStart(port, share, { isCreator: false, leaks, stalls: { stallMs, onStall } });
 }

@@ -11,6 +11,7 @@ import { asyncDispose } from '../platform/symbols.js';
 import { requireWaitOptions, type WaitOptions } from '../port/waiting.js';
 import type { ReapReport } from '../recovery/report.js';
 import type { AuditReport } from '../reports/audit.js';
+import type { PoolStats } from '../reports/stats.js';
 import { laterError } from '../supply/callbacks.js';
 import { onPort } from './attached.js';
 import { AttachedPool } from './attached-pool.js';
@@ -136,6 +137,11 @@ export class PagePool<Names extends PoolNames = PoolNames> extends AttachedPool<
    */
   leaks(options?: { olderThanMs?: number | undefined }): LeakReport[] {
     return this.#attachment.leaks(options);
+  }
+
+  /** Counters and places of all pages, over all ports; approximate while threads work. */
+  stats(): PoolStats {
+    return this.#attachment.stats(this.engine);
   }
 
   /**

@@ -21,6 +21,7 @@ import {
   type ChannelPlan,
   type Geometry,
   type GeometryPlan,
+  MEMORY_BYTES_MAX,
   planGeometry,
 } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
@@ -37,7 +38,7 @@ import { UNIT_BYTES_MIN } from '../numbers.js';
 import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import type { PageSource } from '../provider/choose.js';
-import { type AreasChange, isAreasSnapshot } from '../supply/areas.js';
+import type { AreasChange } from '../supply/areas.js';
 import {
   CHANNEL_CAPACITY_MAX,
   CHANNELS_MAX,
@@ -140,9 +141,6 @@ export function openShare(value: unknown, layoutHash: number, call = 'attach'): 
   for (const [address, expected] of constantWords(geometry)) {
     requireSame('POOL_ERR_CORRUPT', `word ${address}`, read(address), expected);
   }
-  if (geometry.ownPages < geometry.pageCount && !isAreasSnapshot(share.areas, { geometry })) {
-    throw corrupt(call, 'POOL_ERR_CORRUPT', 'areas', share.areas, 'the areas that the pool had');
-  }
   return { share, memory, geometry };
 }
 
@@ -197,8 +195,9 @@ function planShared(call: string, { options }: PoolShare): Geometry {
       calls: calls.map((each) => read<CallsPlan>(call, each)),
       source: read<PageSource>(call, source),
     };
-    requirePlan(plan);
-    return planGeometry(call, plan);
+    const geometry = isPlan(plan) ? planGeometry(plan) : undefined;
+    if (geometry !== undefined && geometry.totalBytes <= MEMORY_BYTES_MAX) return geometry;
+    throw new RangeError('an option of the share is no option of a pool');
   } catch (cause) {
     throw callError('POOL_ERR_CORRUPT', call, 'share.options=object', 'the options of a pool', undefined, {
       cause,
@@ -212,10 +211,10 @@ function read<Shape extends object>(call: string, value: Shape): Shape {
 }
 
 /**
- * Throws unless everything is of its type and in its range. Whoever created the pool has checked it by name; here it is
+ * Whether everything is of its type and in its range. Whoever created the pool has checked it by name; here it is
  * only what a geometry can be planned of, which is compared with the memory then.
  */
-function requirePlan({ channels, calls, source, zero, ...sizes }: GeometryPlan): void {
+function isPlan({ channels, calls, source, zero, ...sizes }: GeometryPlan): boolean {
   const { pageBytes, pageCount, unitBytes, maxPorts, tokens } = sizes;
   const isNumber = (value: number, least: number, most: number): boolean =>
     Number.isInteger(value) && value >= least && value <= most;
@@ -223,7 +222,7 @@ function requirePlan({ channels, calls, source, zero, ...sizes }: GeometryPlan):
     isNumber(value, least, most) && 2 ** Math.round(Math.log2(value)) === value;
   const isQueue = ({ capacity, name }: CallsPlan): boolean =>
     typeof name === 'string' && isNumber(capacity, 1, CHANNEL_CAPACITY_MAX);
-  const isRight =
+  return (
     isPower(pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX) &&
     isPower(unitBytes, UNIT_BYTES_MIN, pageBytes) &&
     isNumber(pageCount, 1, PAGE_COUNT_MAX) &&
@@ -239,8 +238,8 @@ function requirePlan({ channels, calls, source, zero, ...sizes }: GeometryPlan):
     ) &&
     calls.every(isQueue) &&
     typeof source.kind === 'string' &&
-    [source.isOwn, source.readable, source.detachable].every((each) => typeof each === 'boolean');
-  if (!isRight) throw new RangeError('an option of the share is no option of a pool');
+    [source.isOwn, source.readable, source.detachable].every((each) => typeof each === 'boolean')
+  );
 }
 
 /** Throws an error of that code unless the two are the same. */

@@ -3,11 +3,12 @@
 import { layoutHash } from '#layout-hash';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE } from '../../assembly/layout.js';
 import { identityKey } from '../control/format.js';
+import type { Geometry } from '../control/geometry.js';
 import { poolState } from '../control/state.js';
 import { chooseEngine, type Engines } from '../engine/open.js';
-import { invalidArgument } from '../errors.js';
-import { openPort, type Port, refuseClosing } from '../port/port.js';
-import { NO_AREAS } from '../supply/areas.js';
+import { callError, invalidArgument, show } from '../errors.js';
+import { openPort, type Port, type PortPlan, refuseClosing } from '../port/port.js';
+import type { AreasPart } from '../supply/areas.js';
 import { beginAttachment, isAttachedTo } from './attached.js';
 import type { Attachment, PoolCalls } from './attachment.js';
 import { openShare, type PoolShare } from './share.js';
@@ -47,9 +48,17 @@ export function requireStart(start: unknown, pool: string): asserts start is Sta
   );
 }
 
+/** What a program has loaded for joining pools. */
+export interface Loaded {
+  readonly engines: Engines;
+  /** What follows areas, for a pool with a provider of that kind; throws where there is nothing. */
+  areas(kind: string): AreasPart;
+}
+
 /** Joins a pool that another thread created. */
-export function joinPool(value: unknown, label: string, engines: Engines): { port: Port; share: PoolShare } {
+export function joinPool(value: unknown, label: string, loaded: Loaded): { port: Port; share: PoolShare } {
   const { geometry, memory, share } = openShare(value, layoutHash);
+  const openAreas = areasOf(share, geometry, loaded);
   if (isAttachedTo(identityKey(memory))) {
     throw invalidArgument(
       'attach',
@@ -61,10 +70,21 @@ export function joinPool(value: unknown, label: string, engines: Engines): { por
   }
   if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
   const stepPages = memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] as number;
-  const { areas = NO_AREAS, engine, module, name, options } = share;
-  const prepared = chooseEngine({ call: 'attach', engine, memory, module, stepPages }, engines);
+  const { engine, module, name, options } = share;
+  const prepared = chooseEngine({ call: 'attach', engine, memory, module, stepPages }, loaded.engines);
   const { kind } = options.source;
-  const port = openPort({ memory, geometry, name, label, kind, engine: prepared, areas });
+  const port = openPort({ memory, geometry, name, label, kind, engine: prepared, openAreas });
   beginAttachment(port);
   return { port, share };
+}
+
+/** What opens the table of areas of that share; undefined where all pages are the pool's own. */
+function areasOf(share: PoolShare, geometry: Geometry, loaded: Loaded): PortPlan['openAreas'] {
+  if (geometry.ownPages === geometry.pageCount) return undefined;
+  const part = loaded.areas(share.options.source.kind);
+  const { areas } = share;
+  if (!part.isSnapshot(areas, geometry)) {
+    throw callError('POOL_ERR_CORRUPT', 'attach', `areas=${show(areas)}`, 'the areas that the pool had');
+  }
+  return (seat) => part.open(seat, areas);
 }

@@ -13,6 +13,7 @@ import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
 import { Watching } from '../recovery/watching.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
+import { type PoolStats, readStats } from '../reports/stats.js';
 import { Attachment, type PoolCalls } from './attachment.js';
 import { Calls } from './calls.js';
 import { Channel, iterate } from './channel.js';
@@ -65,6 +66,11 @@ export class WholeAttachment extends Attachment {
 
   protected override leave(): void {
     this.#watching.leave();
+  }
+
+  stats(engine: PoolStats['engine']): PoolStats {
+    this.port.supply?.refuseReentry('stats');
+    return this.sound('stats', () => readStats(this.port, engine));
   }
 
   audit(): AuditReport {

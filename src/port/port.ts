@@ -15,7 +15,7 @@ import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { callError, engineError, type PagePoolError } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
-import { Areas, type AreasChange, type AreasSeat, clearPage } from '../supply/areas.js';
+import type { Areas, AreasSeat } from '../supply/areas.js';
 import type { SupplySeat } from '../supply/callbacks.js';
 import type { Supply } from '../supply/supply.js';
 import { Scratch } from './scratch.js';
@@ -97,8 +97,8 @@ export interface PortPlan {
   readonly kind: string;
   /** Opens the engine; `clear` clears a page that lies elsewhere. */
   readonly engine: { open(portId: number, clear?: (page: number) => void): Engine };
-  /** The areas that there are already. */
-  readonly areas: AreasChange;
+  /** Opens the table of areas, where pages lie in some. */
+  readonly openAreas?: ((seat: AreasSeat) => Areas) | undefined;
   /** In the thread that calls the providers of other memory than the pool's own: makes its side of them. */
   readonly supply?: ((seat: SupplySeat, areas: Areas) => Supply) | undefined;
 }
@@ -116,14 +116,15 @@ export function openPort(plan: PortPlan): Port {
   writeLabel(memory, geometry, id, label);
   let areas: Areas | undefined;
   try {
-    if (geometry.ownPages < geometry.pageCount) areas = new Areas(seat, plan.areas, supply !== undefined);
+    areas = plan.openAreas?.(seat);
+    const clear = areas?.clear.bind(areas);
     const port: Open = {
       ...seat,
       name,
       label,
       kind,
       scratch: new Scratch(memory, geometry, id),
-      engine: plan.engine.open(id, clearPage({ areas, geometry })),
+      engine: plan.engine.open(id, clear),
       leaks: undefined,
       areas,
       supply: undefined,

@@ -33,7 +33,6 @@ import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
 import { publish } from '../platform/console.js';
 import type { Port } from '../port/port.js';
-import { clearPage } from '../supply/areas.js';
 import { DeadPort } from './dead-port.js';
 import { isQuarantined, isQuiet, quarantine } from './quarantine.js';
 import { claimDead, emptyFindings, reapClaimed } from './reap.js';
@@ -140,7 +139,7 @@ export class PortReaper {
       if (this.#isKnown(reaper, claim)) return this.#reapDead(reaper, claim);
     }
     requireActable(this.#port, id);
-    const dead = new DeadPort(memory, geometry, id, clearPage(this.#port));
+    const dead = new DeadPort(memory, geometry, id, this.#clear);
     // Claiming takes no engine: none is opened before the port is this reaper's.
     if (!runSteps(claimDead(dead, seen, own), () => this.#openEngine(id))) return undefined;
     const reports = this.#act(dead);
@@ -169,8 +168,14 @@ export class PortReaper {
     publish('pagepool:reap', { pool: this.#port.name, ...findings, label, text });
     return [
       findings,
-      ...findings.inherited.flatMap((id) => this.#act(new DeadPort(memory, geometry, id, clearPage(this.#port)))),
+      ...findings.inherited.flatMap((id) => this.#act(new DeadPort(memory, geometry, id, this.#clear))),
     ];
+  }
+
+  /** What clears a page that lies in an area. */
+  get #clear(): ((page: number) => void) | undefined {
+    const { areas } = this.#port;
+    return areas?.clear.bind(areas);
   }
 
   #openEngine(portId: number): Engine {
@@ -180,7 +185,7 @@ export class PortReaper {
       memory,
       portId,
       grow: (end) => memory.grow(end, stepPages),
-      clear: clearPage(this.#port),
+      clear: this.#clear,
     });
   }
 

@@ -17,11 +17,12 @@ import {
   HEADER_BYTES,
 } from '../../assembly/layout.js';
 import type { Seat } from '../control/claims.js';
-import { pageOffset } from '../control/geometry.js';
+import { type Geometry, pageOffset } from '../control/geometry.js';
 import { announceAreas, areasEpoch, ownerThread, ringOwner } from '../control/owner.js';
-import { pageOfHandle } from '../control/places.js';
+import { NO_AREA, pageOfHandle } from '../control/places.js';
 import { announce } from '../control/state.js';
-import { lateError } from '../engine/guarded.js';
+import type { Engine } from '../engine/engine.js';
+import { lateError, waitingEngine } from '../engine/guarded.js';
 import { callError, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
 import { blockUntil } from '../platform/blocking.js';
 import { isSharedBuffer } from '../platform/buffers.js';
@@ -59,12 +60,17 @@ export interface AreasSeat extends Seat {
 export interface AreasListener {
   /** Views of these pages are to be forgotten. */
   forget(firstPage: number, pages: number): void;
-  /** The table has fallen behind, or is up to date again. */
-  behind(isBehind: boolean): void;
+  /** The table is up to date again. */
+  arrived(): void;
 }
 
-/** Stands for a shift where there is none: those are multiples of a unit. */
-export const NO_AREA = 1;
+/** The port whose thread gets no page while its table is behind. */
+export interface AreasPort {
+  readonly engine: Engine;
+  readonly isGone: boolean;
+  /** Puts another engine in the place of the port's. */
+  standIn(engine: Engine): void;
+}
 
 /** How long a thread that fell behind waits for what it asked for, before it asks again. */
 const ASK_AGAIN_MS = 100;
@@ -74,6 +80,8 @@ export class Areas {
   /** The epoch that the table is of. */
   epoch: number;
   #listener: AreasListener | undefined;
+  /** What the port allocates with: another engine while the table is behind. */
+  #engineWhile: ((isBehind: boolean) => void) | undefined;
   #seat: AreasSeat;
   readonly #ownPages: number;
   readonly #known = new Map<number, SharedArea>();
@@ -120,11 +128,20 @@ export class Areas {
     announce(this.#seat.memory);
   }
 
-  /** Notifies `listener` of changes from now on, and at once where the table is behind. */
-  listen(listener: AreasListener): void {
+  /**
+   * Notifies `listener` of changes from now on. What this thread knows of areas, and what its engine may allocate, go
+   * together from here on. Nobody but the table keeps the engine: it would keep the pool's memory.
+   */
+  listen(listener: AreasListener, port: AreasPort): void {
     if (this.#listener !== undefined) throw new Error('there is a listener');
     this.#listener = listener;
-    if (this.#isBehind) listener.behind(true);
+    const { engine } = port;
+    this.#engineWhile = (isBehind) => {
+      if (port.isGone) return;
+      port.standIn(isBehind ? waitingEngine(engine, () => this.catchUp()) : engine);
+      if (!isBehind) listener.arrived();
+    };
+    if (this.#isBehind) this.#engineWhile(true);
   }
 
   /** What another thread begins with. */
@@ -150,6 +167,12 @@ export class Areas {
   knownShift(handle: number): number {
     this.#follow();
     return this.#shifts[pageOfHandle(this.#seat, handle)] as number;
+  }
+
+  /** Clears a page that lies in an area: engines and reapers do it where the pool promises that. */
+  clear(page: number): void {
+    const start = this.start('release', page);
+    this.view('release', page).fill(0, start, start + this.#seat.geometry.pageBytes);
   }
 
   /** The view of the whole area that the page lies in. */
@@ -238,6 +261,7 @@ export class Areas {
     for (const index of [...this.#known.keys()]) this.#remove(index);
     // What is kept of the table keeps no memory of the pool.
     this.#listener = undefined;
+    this.#engineWhile = undefined;
     this.#words = new Int32Array((CONTROL_BASE + HEADER_BYTES) >>> 2);
     this.epoch = 0;
     this.#seat = { ...this.#seat, memory: { i32: this.#words } as AreasSeat['memory'] };
@@ -290,7 +314,7 @@ export class Areas {
     if (this.#isBehind === isBehind) return;
     this.#isBehind = isBehind;
     if (!isBehind) this.#stopAsking();
-    this.#listener?.behind(isBehind);
+    this.#engineWhile?.(isBehind);
   }
 
   #add(area: SharedArea): void {
@@ -353,7 +377,7 @@ function isSame(one: SharedArea | undefined, other: SharedArea): boolean {
 }
 
 /** Whether a value that came with a share is a list of areas that fits the pool. */
-export function isAreasSnapshot(value: unknown, { geometry }: Pick<Seat, 'geometry'>): value is AreasChange {
+function isAreasSnapshot(value: unknown, geometry: Geometry): value is AreasChange {
   const change = value as AreasChange | null;
   return (
     typeof change === 'object' &&
@@ -378,16 +402,16 @@ function isArea(value: unknown, pageBytes: number, first: number, last: number):
 /** The areas of a pool that has none yet. */
 export const NO_AREAS: AreasChange = { epoch: 0, since: null, added: [], removed: [] };
 
-/** What knows where pages lie. */
-interface Clearing extends Pick<Seat, 'geometry'> {
-  readonly areas: Areas | undefined;
+/** What follows areas in a thread that attaches. */
+export interface AreasPart {
+  /** Whether what came with a share is a list of areas that fits the pool. */
+  isSnapshot(value: unknown, geometry: Geometry): value is AreasChange;
+  /** The table of the thread that has this seat, beginning with what its share had. */
+  open(seat: AreasSeat, first: AreasChange): Areas;
 }
 
-/** What clears a page that lies in an area: engines and reapers do it where the pool promises that. */
-export function clearPage({ areas, geometry }: Clearing): ((page: number) => void) | undefined {
-  if (areas === undefined) return undefined;
-  return (page) => {
-    const start = areas.start('release', page);
-    areas.view('release', page).fill(0, start, start + geometry.pageBytes);
-  };
-}
+/** What programs load where they do not create pools. */
+export const areasPart: AreasPart = {
+  isSnapshot: isAreasSnapshot,
+  open: (seat, first) => new Areas(seat, first),
+};

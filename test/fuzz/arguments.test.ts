@@ -40,7 +40,7 @@ const OPTIONS = {
   maxPorts: 2,
   channels: { a: { capacity: 4, batch: 2 } },
 };
-const geometry = planGeometry('create', resolveOptions('create', OPTIONS));
+const geometry = planGeometry(resolveOptions('create', OPTIONS));
 
 /** What the calls of a row work on. */
 function setUp() {

@@ -28,7 +28,7 @@ const seed = chooseSeed('handles');
 
 /** The control region's bytes, without the counts of refusals and what is only remembered. */
 function snapshot(pool: PagePool, options: object): Buffer {
-  const geometry = planGeometry('create', resolveOptions('create', options));
+  const geometry = planGeometry(resolveOptions('create', options));
   const bytes = Buffer.from(
     new Uint8Array((pool.share().memory as WebAssembly.Memory).buffer, 0, geometry.controlBytes),
   );

@@ -12,7 +12,7 @@ import { chooseSeed, randomFrom } from '../support/ports.js';
 import { loadAnotherRealm } from '../support/realm.js';
 
 const options = { pageCount: 30, maxPorts: 2, channels: { a: {}, b: { capacity: 3, batch: 1 } } };
-const geometry = planGeometry('create', resolveOptions('create', options));
+const geometry = planGeometry(resolveOptions('create', options));
 const seed = chooseSeed('share');
 
 let pool: PagePool;

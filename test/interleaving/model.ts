@@ -93,7 +93,7 @@ export class ModelPool {
       tokens: TOKEN_COUNT,
       ...options,
     });
-    const planned = planGeometry('ModelPool', resolved);
+    const planned = planGeometry(resolved);
     const replyCount = Math.min(planned.replyCount, REPLY_COUNT);
     this.geometry = { ...planned, replyCount, scratchBytes: SCRATCH_BYTES };
     const pages = this.geometry.totalBytes / WASM_PAGE_BYTES + 1;

@@ -57,7 +57,7 @@ class Pair {
     const pageCount = [3, 8, 100][random() % 3] as number;
     const zero = random() % 2 === 0 ? 'never' : 'on-release';
     const resolved = resolveOptions('create', { pageBytes: 1024, pageCount, maxPorts: PORTS, zero, channels });
-    this.geometry = planGeometry('create', resolved);
+    this.geometry = planGeometry(resolved);
     const make = (): PoolMemory => {
       const memory = createMemory('create', this.geometry, 'local', 1);
       writeControl(memory, this.geometry, { words: [1, 2, 3, 4], seed: 0x2b5 }, 0, 1);

@@ -111,7 +111,7 @@ class Twins {
 
   constructor(options: PoolOptions) {
     const resolved = resolveOptions('create', { maxPorts: PORTS, ...options });
-    this.geometry = planGeometry('create', resolved);
+    this.geometry = planGeometry(resolved);
     const stepPages = growStepPages(this.geometry, undefined);
     this.pools = POOLS.map(([name, kind, kinds, leaks]) => {
       const memory = createMemory('create', this.geometry, kind, stepPages);

@@ -2,6 +2,7 @@
 // name that their programs use.
 
 import { attach } from '../../build/attach.js';
+import '../../build/areas.js';
 import '../../build/typescript.js';
 
 export * from '../../build/attach.js';

@@ -132,7 +132,7 @@ export function openPorts(
   count = kinds.length,
   prepare: (memory: PoolMemory, geometry: Geometry) => void = () => {},
 ): Port[] {
-  const geometry = planGeometry('create', resolveOptions('create', { maxPorts: count, ...options }));
+  const geometry = planGeometry(resolveOptions('create', { maxPorts: count, ...options }));
   const stepPages = growStepPages(geometry, undefined);
   const memory = createMemory('create', geometry, 'wasm', stepPages);
   const [seed = 0, ...words] = crypto.getRandomValues(new Uint32Array(5));

@@ -1,12 +1,12 @@
 // A thread that attaches by pagepool/attach and does what every thread of a pool does; posts what it saw.
 //
-// workerData: { share, job, fallback }; `fallback`: with the TypeScript engine.
+// workerData: { share, job, parts }; `parts`: what the thread loads besides, as 'typescript' and 'areas'.
 
 import { parentPort, workerData } from 'node:worker_threads';
 
 const at = (name) => new URL(`../../build/${name}.js`, import.meta.url).href;
-const { fallback, job, share } = workerData;
-if (fallback) await import(at('typescript'));
+const { job, parts, share } = workerData;
+for (const part of parts) await import(at(part));
 const { AttachedPool, attach, PagePoolError } = await import(at('attach'));
 const { nextPacket, sendPacket, takePacketAsync } = await import(at('packet'));
 
@@ -60,12 +60,11 @@ const jobs = {
       received.push(each.tag);
       each.release();
     }
-    const { pages, ports } = pool.stats();
-    const { portId } = pool;
+    const { inflight, portId } = pool;
     const refusal = refused(() => pool.release(words[0]));
     pool.detach();
     const gone = refused(() => pool.alloc());
-    return { count, isSent, bytes, received, total: pages.total, ports: ports.length, portId, refusal, gone };
+    return { count, isSent, bytes, received, inflight, portId, refusal, gone };
   },
 
   /** Serves calls, and makes one of the thread that created the pool. */

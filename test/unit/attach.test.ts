@@ -10,8 +10,8 @@ import { HUNG_MS } from '../support/waiting.js';
 const program = new URL('./attach-thread.mjs', import.meta.url);
 
 /** What the thread posted when its job was done. */
-function thread<Result>(job: string, share: PoolShare, fallback = false): Promise<Result> {
-  const worker = new Worker(program, { workerData: { share, job, fallback } });
+function thread<Result>(job: string, share: PoolShare, ...parts: ('areas' | 'typescript')[]): Promise<Result> {
+  const worker = new Worker(program, { workerData: { share, job, parts } });
   pool?.watch(worker); // one that fails leaves its port
   return new Promise((resolve, reject) => {
     worker.on('message', ({ result }) => resolve(result));
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 /** The calls of PagePool that an attached thread does without. */
-const WHOLE_ONLY = ['audit', 'close', 'destroy', 'leaks', 'reap', 'watch'];
+const WHOLE_ONLY = ['audit', 'close', 'destroy', 'leaks', 'reap', 'stats', 'watch'];
 
 describe('a thread of pagepool/attach', () => {
   it.each([
@@ -42,7 +42,12 @@ describe('a thread of pagepool/attach', () => {
       ...{ pageBytes: 4096, pageCount: 32, engine, provider, channels: { out: {}, in: {}, more: {} } },
     });
     pool = made as Pool;
-    const done = thread<{ count: number }>('work', { ...made.share(), engine: own }, own === 'typescript');
+    const done = thread<{ count: number; inflight: number }>(
+      'work',
+      { ...made.share(), engine: own },
+      ...(own === 'typescript' ? (['typescript'] as const) : []),
+      ...(kind === 'slab' ? (['areas'] as const) : []),
+    );
     const packet = await nextPacket(made.channel('out'));
     expect(packet?.length).toBe(5000);
     for (const view of packet ?? []) expect(view.every((byte) => byte === 7)).toBe(true);
@@ -57,10 +62,11 @@ describe('a thread of pagepool/attach', () => {
     const seen = await done;
     expect([1, 2, 3, 4]).toContain(seen.count); // a slab is fed little by little
     expect(seen).toMatchObject({
-      ...{ isSent: true, bytes: 9000, received: [1, 2, 3, 4, 5], portId: 1, total: 32 },
+      ...{ isSent: true, bytes: 9000, received: [1, 2, 3, 4, 5], portId: 1 },
       refusal: expect.stringMatching(/^POOL_ERR_(?:STALE_HANDLE|NOT_HELD): release failed: handle=\d+ \(expected /),
       gone: expect.stringMatching(/^POOL_ERR_DESTROYED: alloc failed: pool=destroyed or detached \(expected /),
     });
+    expect(seen.inflight).toBeGreaterThan(0);
     expect(made.audit()).toMatchObject({ errors: [], references: { ledgers: 0 } });
   });
 
@@ -109,8 +115,24 @@ describe('a thread of pagepool/attach', () => {
       /^POOL_ERR_INVALID_ARGUMENT: attach failed: engine="typescript" \(expected .*pagepool\/typescript in this thread/,
     );
     expect(pool.stats().ports.filter(({ isClaimed }) => isClaimed).length).toBe(1);
-    expect(await thread('refusal', pool.share(), true)).toBe('nothing');
+    expect(await thread('refusal', pool.share(), 'typescript')).toBe('nothing');
   });
+
+  it.each(['provider', 'reserve'])(
+    'names pagepool/areas where a %s has pages, and takes no port then',
+    async (kind) => {
+      const slab = slabs({ slabBytes: 65536 });
+      const source = kind === 'provider' ? { provider: slab } : { reserve: { provider: slab, pageCount: 4 } };
+      pool = await PagePool.create({ pageBytes: 4096, pageCount: 32, ...source });
+      expect(await thread('refusal', pool.share())).toMatch(
+        /^POOL_ERR_INVALID_ARGUMENT: attach failed: provider="\S+" \(expected .*; import pagepool\/areas in this thread/,
+      );
+      const { areas: _, ...share } = pool.share();
+      expect(await thread('refusal', share, 'areas')).toMatch(/^POOL_ERR_CORRUPT: attach failed: areas=undefined /);
+      expect(pool.stats().ports.filter(({ isClaimed }) => isClaimed).length).toBe(1);
+      expect(await thread('refusal', pool.share(), 'areas')).toBe('nothing');
+    },
+  );
 
   it('compiles no core of its own: a share without one is refused', async () => {
     pool = await PagePool.create({ pageCount: 4 });
@@ -119,7 +141,7 @@ describe('a thread of pagepool/attach', () => {
       /^POOL_ERR_INVALID_ARGUMENT: attach failed: /,
     );
     expect(await thread('refusal', share)).toMatch(/pagepool\/typescript/);
-    expect(await thread('refusal', share, true)).toBe('nothing');
+    expect(await thread('refusal', share, 'typescript')).toBe('nothing');
   });
 
   it('refuses options that only the whole package has', async () => {

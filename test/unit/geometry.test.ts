@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 
-const plan = (options: PoolOptions): Geometry => planGeometry('create', resolveOptions('create', options));
+const plan = (options: PoolOptions): Geometry => planGeometry(resolveOptions('create', options));
 
 const pools: PoolOptions[] = [
   {},

@@ -26,7 +26,7 @@ describe('a thread that holds no lock', () => {
   };
   const isClaimed = (portId: number) => pool.stats().ports[portId]?.isClaimed;
   const wordOf = (portId: number, offset: number) =>
-    (portOffset(planGeometry('create', resolveOptions('create', OPTIONS)), portId) + offset) >>> 2;
+    (portOffset(planGeometry(resolveOptions('create', OPTIONS)), portId) + offset) >>> 2;
   const strandsOf = (portId: number) => Atomics.load(words, wordOf(portId, PORT_STRANDS_OFFSET)) & Number(STRANDS_MASK);
   /** What the platform does when the thread is gone; nothing runs in it any more. */
   const kill = (other: PagePool): void => {

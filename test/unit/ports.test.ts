@@ -44,8 +44,9 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
 
     it('has a table of areas with one listener, where a provider has its pages', async () => {
       const pool = PagePool.createSync({ engine, pageCount: 64, provider: slabs() });
-      const { areas } = portOf('test', pool);
-      expect(() => areas?.listen({ forget: () => {}, behind: () => {} })).toThrow('there is a listener');
+      const port = portOf('test', pool);
+      const listener = { forget: () => {}, arrived: () => {} };
+      expect(() => port.areas?.listen(listener, port)).toThrow('there is a listener');
       await pool.close();
     });
   });
