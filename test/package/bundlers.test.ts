@@ -5,7 +5,7 @@
 // project; webpack has the configuration of docs/web.md for worklets. Each result is served as a site of its own, with
 // COOP and COEP; page and worker hand fragments to each other, and an audio worklet hands its blocks to the page.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
@@ -169,6 +169,29 @@ describe.each(bundlers)('$name, $worker', (bundler) => {
       worklet: { blocks: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], balanced: true, isDestroyed: true },
     });
   });
+});
+
+/**
+ * What Vite makes of a worker that only attaches, bytes, not compressed: half of what it was when such a worker loaded
+ * the whole package, and a little above what it is.
+ */
+const WORKER_BYTES_MAX = 65_500;
+
+test('Vite gives each of two workers that only attach a small chunk, and the page works in Chromium', async () => {
+  const site = 'sites/two-workers';
+  writePage(site, moduleScript('../../src/two-workers-main.js'));
+  const [file, ...args] = vite(site);
+  const { end } = await run(file, args, consumer);
+  expect(end).toBe(0);
+  const assets = join(consumer, site, 'dist/assets');
+  const sizes = readdirSync(assets)
+    .filter((name) => name.startsWith('two-workers-'))
+    .map((name) => statSync(join(assets, name)).size);
+  console.log(`Vite: workers of ${sizes.join(' and ')} bytes`);
+  expect(sizes.length).toBe(2);
+  for (const size of sizes) expect(size).toBeLessThanOrEqual(WORKER_BYTES_MAX);
+  const result = { byte: 4, balanced: true, isDestroyed: true };
+  expect(await openSite(browser, join(consumer, site, 'dist'), '/')).toEqual(result);
 });
 
 test('works unbundled in Chromium: from an import map, and by its URL in the worker', async () => {
