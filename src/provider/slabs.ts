@@ -181,7 +181,8 @@ class SlabProvider implements MemoryProvider {
     let kept = 0;
     // One that is called in goes in any case, and is none that the pool keeps.
     for (const slab of pool.slabs) if (!slab.isRetiring) kept += slab.bytes;
-    for (const slab of pool.slabs) {
+    // The oldest are kept: shares have them, and a program that keeps its share keeps their memory.
+    for (const slab of [...pool.slabs].reverse()) {
       if (usedOf(slab) !== 0) continue;
       if (!slab.isRetiring) {
         if (kept - slab.bytes < this.#keepBytes) continue;
@@ -202,7 +203,7 @@ class SlabProvider implements MemoryProvider {
       if (slab.isRetiring) return undefined;
       room += slab.free.length;
       kept += slab.bytes;
-      if (emptiest === undefined || usedOf(slab) < usedOf(emptiest)) emptiest = slab;
+      if (emptiest === undefined || usedOf(slab) <= usedOf(emptiest)) emptiest = slab; // of two the younger one
     }
     if (emptiest === undefined || kept - emptiest.bytes < this.#keepBytes) return undefined;
     return room - emptiest.free.length < 2 * usedOf(emptiest) ? undefined : emptiest;

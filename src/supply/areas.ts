@@ -26,6 +26,7 @@ import { lateError, waitingEngine } from '../engine/guarded.js';
 import { callError, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
 import { blockUntil } from '../platform/blocking.js';
 import { isSharedBuffer } from '../platform/buffers.js';
+import { noteDropped } from '../platform/dropped.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { Carrier } from './carrier.js';
@@ -334,6 +335,7 @@ export class Areas {
     this.#shifts.fill(NO_AREA, area.firstPage, end);
     this.#indexes.fill(0, area.firstPage, end);
     this.#listener?.forget(area.firstPage, area.pages);
+    if (area.buffer !== undefined) noteDropped(area.pages * this.#seat.geometry.pageBytes);
   }
 
   #viewAgain(call: string, page: number): Uint8Array {

@@ -1,13 +1,8 @@
-// Slabs and the system's memory: more than 4 GiB of pages, and RSS that falls after a burst. In npm run test:long.
+// Slabs and the system's memory: more than 4 GiB of pages. LONG=1 makes the burst of memory.test.ts 2 GiB.
 
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { PagePool, slabs } from 'pagepool';
 import { describe, expect, it } from 'vitest';
 
-const program = fileURLToPath(new URL('../support/burst.mjs', import.meta.url));
-const entry = new URL('../../build/index.js', import.meta.url).href;
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
@@ -50,22 +45,4 @@ describe('8 GiB of pages', () => {
       expect(await pool.close()).toMatchObject({ isDestroyed: true });
     },
   );
-});
-
-describe('after a burst to 2 GiB', () => {
-  it('RSS falls back to the low-water mark plus 10 % by idling alone', async () => {
-    const keepBytes = 256 * MIB;
-    const args = ['--expose-gc', program, entry, String(2 * GIB), String(keepBytes)];
-    const { stdout } = await promisify(execFile)(process.execPath, args, {
-      env: { ...process.env, NODE_OPTIONS: '' },
-    });
-    const { highBytes, lowBytes, keptBytes, isDestroyed } = JSON.parse(stdout);
-    console.log(
-      `RSS above the start: ${Math.round(highBytes / MIB)} MiB at its highest, ${Math.round(lowBytes / MIB)} MiB after idling`,
-    );
-    expect(highBytes).toBeGreaterThan(2 * GIB);
-    expect(keptBytes).toBe(keepBytes);
-    expect(lowBytes).toBeLessThan(keepBytes * 1.1);
-    expect(isDestroyed).toBe(true);
-  });
 });
