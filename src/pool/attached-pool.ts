@@ -335,7 +335,7 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
     const ask = (): boolean => this.#engine.hasPages() !== 0;
     const { freed, port } = this.#attachment;
     const wait = { call: 'takeAsync', port, event: freed, probe, ask, what: 'a page', isReported: true };
-    return waitFor(wait, requireWaitOptions('takeAsync', options));
+    return await waitFor(wait, requireWaitOptions('takeAsync', options));
   }
 
   /** Wraps a reference that the caller holds into a Fragment, which releases it from now on. */

@@ -154,7 +154,7 @@ export class Calls {
     const waiting = requireWaitOptions('call', options);
     const fragment = this.#fragmentOf(request);
     requireOwnFragment(fragment, this.#seat.port, 'call');
-    return this.#ask('call', [fragment], waiting);
+    return await this.#ask('call', [fragment], waiting);
   }
 
   #fragmentOf(request: unknown): Fragment {
@@ -180,7 +180,7 @@ export class Calls {
     const take = (): CallRoom | undefined => this.#takeBoth(requestBytes, replyBytes);
     // Fragments of at most half a page fit into one.
     const pages = Math.max(requestBytes, replyBytes) * 2 <= pageBytes ? 1 : 2;
-    return takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
+    return await takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {
@@ -206,10 +206,10 @@ export class Calls {
         const { requestBytes: bytes = request.length } = given;
         requireInteger('send', 'requestBytes', bytes, 0, request.length);
         for (const each of [request, room]) requireOwnFragment(each, port, 'send');
-        if (bytes === request.length) return this.#ask('send', [request, room], given);
+        if (bytes === request.length) return await this.#ask('send', [request, room], given);
         const sent = new Fragment(port, request.handle, request.offset, bytes, 0);
         spendFragment(request);
-        return this.#ask('send', [sent, room], given);
+        return await this.#ask('send', [sent, room], given);
       },
       release: releaseBoth,
       [dispose]: releaseBoth,
@@ -245,7 +245,8 @@ export class Calls {
         throw error;
       }
       if (served === null) return;
-      await served.serve(handler);
+      const answering = served.serve(handler);
+      if (answering !== undefined) await answering;
     }
   }
 

@@ -3,8 +3,9 @@
 // At most as long as sleep and wake-up cost both threads in processor time, which is never worse than twice the best
 // choice (Karlin and others, competitive spinning, SODA 1990). How long is learned from the sleeps: one that was over
 // so soon that probes would have met its end asks for longer spinning, any other one for shorter (as a hypervisor
-// learns how long to poll for a halted guest: halt_poll_ns of Linux's KVM). The number of probes is limited as well:
-// there are clocks that stand still for milliseconds.
+// learns how long to poll for a halted guest: halt_poll_ns of Linux's KVM). Where spins meet nothing however short the
+// sleeps are, a thread only tries now and then: with fewer processors than threads it takes the other one's. The number
+// of probes is limited as well: there are clocks that stand still for milliseconds.
 
 import { monotonicMs } from '../platform/clock.js';
 
@@ -30,25 +31,34 @@ export const LISTENING: SpinLimits = { mostMs: 0.025, mostProbes: 1024, shortSle
 const SPIN_MS_MIN = 0.002;
 /** Probes from one reading of the clock to the next. */
 const PROBES_PER_READING = 16;
+/** Spins in a row that met nothing, after which a thread spins now and then only: every so many times. */
+const MISSES_MAX = 8;
+const MISSES_PER_TRIAL = 32;
 
 /** What one thread has learned about spinning for one event. */
 export class Spin {
   readonly #limits: SpinLimits;
   #mostMs: number;
+  /** Spins in a row that met nothing. */
+  #misses = 0;
 
   constructor(limits: SpinLimits = LISTENING) {
     this.#limits = limits;
     this.#mostMs = limits.mostMs;
   }
 
-  /** Probes until there is a result, or for a moment: undefined then. */
+  /** Probes until there is a result, or for a moment, or not at all: undefined then. */
   until<T>(probe: Probe<T>): T | undefined {
+    if (this.#misses++ >= MISSES_MAX && this.#misses % MISSES_PER_TRIAL !== 0) return undefined;
     const endMs = monotonicMs() + this.#mostMs;
     const { mostProbes } = this.#limits;
     for (let probes = 1; probes <= mostProbes; probes++) {
       pause?.();
       const result = probe();
-      if (result !== undefined) return result;
+      if (result !== undefined) {
+        this.#misses = 0;
+        return result;
+      }
       if (probes % PROBES_PER_READING === 0 && monotonicMs() >= endMs) break;
     }
     return undefined;

@@ -92,28 +92,34 @@ export interface TimedWait<T> extends Wait<T> {
  * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; the signal's reason when it is aborted;
  *   POOL_ERR_DESTROYED when this thread is done with the pool, and the probe has no other result; what the probe throws
  */
-export async function waitFor<T>(given: Wait<T>, options: WaitOptions): Promise<T> {
-  const { signal, timeoutMs = Infinity } = options;
-  const startMs = given.startMs ?? monotonicMs();
-  requireUnaborted(signal);
-  let wait = given;
-  const due = turnDue();
-  if (due !== undefined) {
-    wait = carried(given);
-    await due;
-    requireUnaborted(signal);
+export function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
+  // No async function: each promise between what resolves and who awaits costs a call as much as its checks.
+  try {
+    const { startMs = monotonicMs() } = wait;
+    const due = turnDue();
+    if (due === undefined) return waitNow(wait, options, startMs);
+    const later = carried(wait);
+    return due.then(() => waitNow(later, options, startMs, later));
+  } catch (error) {
+    return Promise.reject(error);
   }
-  const { ask, event, probe } = wait;
+}
+
+function waitNow<T>(wait: Wait<T>, options: WaitOptions, startMs: number, asleep?: Wait<T>): Promise<T> {
+  const { ask, event, port, probe } = wait;
+  const { signal, timeoutMs = Infinity } = options;
+  requireUnaborted(signal);
   let first = probeOnce(wait);
   // A thread that waits for something else as well goes on to that at once.
-  if (first === undefined && timeoutMs > 0 && wait.port.waits === 0) {
+  if (first === undefined && timeoutMs > 0 && port.waits === 0) {
     first = event.spin?.until(ask === undefined ? probe : () => (ask() ? probe() : undefined));
   }
-  if (first !== undefined) return first;
-  const leftMs = timeoutMs - (monotonicMs() - startMs);
+  if (first !== undefined) return Promise.resolve(first);
+  const leftMs = timeoutMs === Infinity ? timeoutMs : timeoutMs - (monotonicMs() - startMs);
   if (leftMs <= 0) throw timeoutError(wait, timeoutMs);
-  const asleep = due === undefined ? carried(wait) : wait;
-  return new Promise<T>((resolve, reject) => new AsyncWait(asleep, options, leftMs, resolve, reject).check());
+  return new Promise<T>((resolve, reject) =>
+    new AsyncWait(asleep ?? carried(wait), options, leftMs, resolve, reject).check(),
+  );
 }
 
 /** Later probes are made by timers and wake-ups: what they take was asked for here. */

@@ -76,6 +76,26 @@ describe('a thread that spins before it sleeps', () => {
     expect(spunUs(spin)).toBe(first);
   });
 
+  it('no more than now and then where spins meet nothing, however short the sleeps are, and as before when one does', () => {
+    const spin = new Spin();
+    const first = spunUs(spin);
+    /** How many of the next 320 spin at all, with short sleeps between them. */
+    const spins = (): number => {
+      let count = 0;
+      for (let i = 0; i < 320; i++) {
+        if (spunUs(spin) > 0) count++;
+        spin.slept(LISTENING.shortSleepMs);
+      }
+      return count;
+    };
+    expect(spins()).toBeLessThan(20);
+    expect(spins()).toBe(10);
+    let found: boolean | undefined;
+    while (found === undefined) found = spin.until(() => true);
+    expect(spunUs(spin)).toBe(first);
+    expect(spunUs(spin)).toBe(first);
+  });
+
   it('throws what a probe throws', () => {
     expect(() =>
       new Spin().until(() => {
