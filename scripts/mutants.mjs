@@ -38,7 +38,7 @@ const NEAR = {
   ],
   'src/pool': [
     ['unit/{pool,channel,fragment,closing,share,options,ports,calls,sending,refusals,posting,leaks,provider-owners}'],
-    ['unit/{waits-end,afterwards,local,waiting}', 'fuzz/{arguments,share}'],
+    ['unit/{waits-end,afterwards,local,waiting,stalls,metrics,attach}', 'fuzz/{arguments,share}'],
   ],
   'src/port': [
     ['unit/{ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],

@@ -242,7 +242,7 @@ describe('storms of deaths', () => {
         const [checked = 0, , , , attached = 0, children = 0] = storm.counts;
         add({ storms: 1, deaths, attached, children, checked, ...storm.ends, ...repairs });
       } catch (error) {
-        console.log(`the storm that failed: ${JSON.stringify(chosen)}`);
+        console.log(`the storm that failed: ${JSON.stringify(chosen)}: ${(error as Error).stack}`);
         throw error;
       }
     }

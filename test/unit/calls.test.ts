@@ -40,6 +40,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
   describe('a call', () => {
     it('is answered in place, in the page that it came in', async () => {
       open();
+      expect(calls.name).toBe('work');
       void calls.serve((call) => {
         expect(call.reply).toBe(call.request);
         expect(call.from).toBe(pool.portId);
