@@ -87,7 +87,10 @@ const longProjects = [
   long(alone('long-alone'), LONG_ALONE),
 ];
 
-/** Files that take longest, the longest first: begun last, one of them would go on when everything else is done. */
+/**
+ * Files that take longest, the longest first: begun last, one of them would go on when everything else is done. Those
+ * that need no browser and no toolchain come before those that may have to wait until it is installed.
+ */
 const LONGEST = [
   'interleaving/deaths.typescript.long',
   'interleaving/deaths.mixed.long',
@@ -98,14 +101,16 @@ const LONGEST = [
   'browser/deaths.long',
   'fuzz/words.long',
   'browser/providers.long',
+  'interleaving/faults',
+  'interleaving/scenarios.wasm',
+  'interleaving/scenarios.typescript',
+  'interleaving/deaths.typescript',
+  'interleaving/outer-faults',
   'package/runtimes',
   'browser/threads',
-  'interleaving/faults',
   'package/bundlers',
   'browser/isolation',
-  'interleaving/scenarios.wasm',
   'node/programs',
-  'interleaving/scenarios.typescript',
   'package/demo',
   'package/bench',
   'browser/guide',
@@ -118,8 +123,6 @@ const LONGEST = [
   'package/jest',
   'browser/web',
   'browser/providers',
-  'interleaving/deaths.typescript',
-  'interleaving/outer-faults',
   'interleaving/scenarios.mixed',
   'interleaving/deaths.afterwards',
   'browser/user-area',

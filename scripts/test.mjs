@@ -5,8 +5,8 @@
 // CI=true so does every skipped test.
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
+import { installing } from './installed.mjs';
 import { builtSteps, lintSteps, toolchainStep } from './steps.mjs';
 import { buildDir, packageJson, root, runNode, tools } from './support.mjs';
 
@@ -36,13 +36,9 @@ async function step(name, args, how = {}) {
 
 const CAPTURED = { capture: true };
 
-/** Runs the steps, as many at a time as there are processors. */
+/** Runs the steps one after the other: the tests beside them have the other processors. */
 async function steps(list) {
-  const left = [...list];
-  const lane = async () => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) await step(...next, CAPTURED);
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  for (const next of list) await step(...next, CAPTURED);
 }
 
 async function suite(name, args, env) {
@@ -99,17 +95,14 @@ const started = performance.now();
 // What interleaving tests of earlier runs explored is not what these explore.
 rmSync(join(buildDir, 'test-reports', 'interleaving'), { recursive: true, force: true });
 if (await step('build', ['scripts/build.mjs'])) {
-  if (isLong) {
-    await step('browsers', ['scripts/browsers.mjs']);
-    await suite('long', [], { LONG: '1' });
-    await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
-  } else {
-    // What is installed is mostly waited for.
-    const installed = [['browsers', ['scripts/browsers.mjs']], toolchainStep].map((one) => step(...one, CAPTURED));
-    await Promise.all([...installed, steps([...builtSteps, ...lintSteps])]);
-    await suite('tests', []);
-    await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
-  }
+  // What is installed is mostly waited for, so tests that do not need it run meanwhile.
+  const { env, done } = installing({
+    browsers: () => step('browsers', ['scripts/browsers.mjs'], CAPTURED),
+    toolchain: () => step(...toolchainStep, CAPTURED),
+  });
+  if (isLong) await Promise.all([done, suite('long', [], { ...env, LONG: '1' })]);
+  else await Promise.all([done, steps([...builtSteps, ...lintSteps]), suite('tests', [], env)]);
+  await step('schedules explored', ['scripts/docs-verification.mjs', '--check', '--print']);
 }
 console.log(`\n${packageJson.name} ${packageJson.version}: ${Math.round((performance.now() - started) / 1000)} s`);
 for (const failure of failures) console.log(`failed: ${failure}`);

@@ -5,7 +5,10 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { installed } from '../../scripts/installed.mjs';
 import { runtimes } from '../../scripts/toolchain.mjs';
+
+await installed('toolchain');
 
 const program = fileURLToPath(new URL('programs/uploads.mjs', import.meta.url));
 const nodes = [

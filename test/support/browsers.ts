@@ -10,7 +10,10 @@ import { createServer } from 'node:net';
 import puppeteer, { type Browser as Puppet, type Page as Puppeteer } from 'puppeteer-core';
 import { Builder, Capabilities } from 'selenium-webdriver';
 import { requireProgram } from '../../scripts/browsers.mjs';
+import { installed } from '../../scripts/installed.mjs';
 import { HUNG_MS, TEST_HUNG_MS, until } from './waiting.js';
+
+await installed('browsers');
 
 /** A page that is loaded. */
 export interface Page {

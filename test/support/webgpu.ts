@@ -6,6 +6,9 @@
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { requireProgram } from '../../scripts/browsers.mjs';
+import { installed } from '../../scripts/installed.mjs';
+
+await installed('browsers');
 
 /** The package `webgpu`, for threads that find no package by its name. */
 export const dawn: string = pathToFileURL(createRequire(import.meta.url).resolve('webgpu')).href;

@@ -1,55 +1,36 @@
-// Before the package tests: the toolchain is installed, and the packed package lies in an empty project as a consumer
-// has it.
+// Before the package tests: a consumer's project is begun, which their files wait for (consumer.ts). The tests of other
+// suites run meanwhile.
 
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
-import { ensureToolchain } from '../../../scripts/toolchain.mjs';
 import { consumerEnvironment } from './run.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The consumer's project, or why there is none. Tests ask test/package/support/consumer.ts. */
-    consumer: { readonly folder: string; readonly tarball: string; readonly error?: string };
+    /** The folder of the consumer's project. Tests ask test/package/support/consumer.ts. */
+    consumerFolder: string;
   }
 }
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
-
-export default function setup({ provide }: TestProject): () => void {
+export default function setup({ provide }: TestProject): () => Promise<void> {
   // Outside the repository: no tool finds its settings or its node_modules on the way up.
   const folder = mkdtempSync(join(tmpdir(), 'pagepool-consumer-'));
-  try {
-    // What is missing is skipped, which scripts/test.mjs counts as failed with CI=true.
-    for (const sentence of ensureToolchain()) console.log(sentence);
-    provide('consumer', { folder, tarball: install(folder) });
-  } catch (error) {
-    // Thrown here it would end the other projects' tests as well.
-    provide('consumer', { folder, tarball: '', error: String(error) });
-  }
-  return () => rmSync(folder, { recursive: true, force: true });
-}
-
-/** Packs the package, installs it into the folder, puts the programs beside it; the tarball's path. */
-function install(folder: string): string {
-  npm(['pack', '--pack-destination', folder], root);
-  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
-  if (tarball === undefined) throw new Error('npm pack made no tarball');
-  writeFileSync(join(folder, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n');
-  npm(['install', '--offline', '--no-audit', '--no-fund', `./${tarball}`], folder);
-  cpSync(join(root, 'test/package/programs'), join(folder, 'src'), { recursive: true });
-  return join(folder, tarball);
-}
-
-function npm(args: string[], cwd: string): void {
-  const { error, status, stdout, stderr } = spawnSync('npm', args, {
-    cwd,
-    env: consumerEnvironment(),
-    encoding: 'utf8',
+  provide('consumerFolder', folder);
+  const script = fileURLToPath(new URL('make-consumer.mjs', import.meta.url));
+  const maker = spawn(process.execPath, [script, folder], { env: consumerEnvironment(), stdio: 'inherit' });
+  const made = join(folder, 'made.json');
+  const ended = once(maker, 'exit').then(([code, signal]) => {
+    const error = `it was not made: exit code ${code}, signal ${signal}`;
+    if (!existsSync(made)) writeFileSync(made, JSON.stringify({ tarball: '', error }));
   });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`npm ${args.join(' ')} ended with exit code ${status}:\n${stdout}${stderr}`);
+  return async () => {
+    maker.kill();
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
 }
