@@ -89,7 +89,7 @@ if (isMain(import.meta.url)) {
   await runScript(async () => {
     rmSync(results, { recursive: true, force: true });
     const short = ['runtimes', 'bundlers', 'types'];
-    const long = ['runtimes-between.long', 'types.long'];
+    const long = ['runtimes-between.long', 'bundlers.long', 'types.long'];
     const missing = ensureToolchain();
     if (missing.length > 0) throw new Refusal(`${missing.join('\n')}\n${DOCUMENT} stays as it was`);
     for (const [project, names, env] of [

@@ -5,11 +5,13 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, launchChromium, launchFirefox } from '../support/browsers.js';
+import { casesOfRun } from '../support/lane.js';
 import { HOME, launchSharingWebKit, openStage, type Stage } from '../support/pages.js';
 import { chooseSeed } from '../support/ports.js';
 import { ISOLATION } from '../support/serve.js';
 
-const isLong = process.env.LONG === '1';
+/** A few of each, or by TRIAL=1 many. */
+const isTrial = process.env.TRIAL === '1';
 const seed = chooseSeed('browser kills');
 
 interface Kills {
@@ -21,11 +23,14 @@ interface Kills {
   readonly end: object;
 }
 
-describe.each([
+const [chromium, ...others] = [
   ['Chromium', launchChromium, 300],
   ['Firefox', launchFirefox, 300],
   ['WebKitGTK with shared memory switched on', launchSharingWebKit, 50],
-] as const)('%s', (_, launch, longCount) => {
+] as const;
+const browsers = casesOfRun({ short: [chromium], long: isTrial ? [chromium, ...others] : others });
+
+describe.each(browsers)('%s', (_, launch, trialCount) => {
   let browser: Browser;
   let stage: Stage;
   beforeAll(async () => {
@@ -38,8 +43,8 @@ describe.each([
   });
 
   test.each([
-    ['wasm', isLong ? longCount : 8],
-    ['typescript', isLong ? 30 : 5],
+    ['wasm', isTrial ? trialCount : 8],
+    ['typescript', isTrial ? 30 : 5],
   ] as const)('engine %s: %i workers that block, compute or have just begun are reaped', async (engine, count) => {
     const { slowest, ...found } = await stage.play<Kills>('kills', { engine, seed, count });
     console.log(`${browser.name}, ${engine}: reaped after ms at most ${JSON.stringify(slowest)}`);

@@ -3,15 +3,16 @@
 
 import { describe, expect, test } from 'vitest';
 import { launchChromium, launchFirefox } from '../support/browsers.js';
-import { isLong } from '../support/lane.js';
+import { casesOfRun, isLong } from '../support/lane.js';
 import { servePages } from '../support/pages.js';
 import { residentBytes } from '../support/resident.js';
 import { ISOLATION } from '../support/serve.js';
 import { until } from '../support/waiting.js';
 
 const MiB = 1024 * 1024;
-/** What the page does: a pool alone, and in the long run each of its kinds, and a worker that waits or blocks. */
-const FLAGS = isLong ? ['typescript', 'slabs', 'busy', 'busy&blocking'] : [''];
+/** What the page does: a pool alone, and by TRIAL=1 each of its kinds, and a worker that waits or blocks. */
+const isTrial = process.env.TRIAL === '1';
+const FLAGS = isTrial ? ['typescript', 'slabs', 'busy', 'busy&blocking'] : [''];
 const POOL_MIB = 64;
 /** Loads before the memory is looked at, and behind them. */
 const EARLY = isLong ? 5 : 3;
@@ -19,10 +20,14 @@ const LATE = isLong ? 10 : 6;
 /** Growth that is taken for a leak: of each page that came later, a third is still there. */
 const LEAK_MIB = (LATE * POOL_MIB) / 3;
 
-describe.each([
+const [chromium, firefox] = [
   ['Chromium', launchChromium],
   ['Firefox', launchFirefox],
-] as const)('%s', (_, launch) => {
+] as const;
+/** Firefox is the one that kept such memory before. */
+const browsers = casesOfRun({ short: [firefox], long: isTrial ? [chromium, firefox] : [chromium] });
+
+describe.each(browsers)('%s', (_, launch) => {
   test.each(FLAGS)('a page is loaded again: %s', async (flags) => {
     const server = await servePages(ISOLATION);
     const browser = await launch();

@@ -12,6 +12,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toolPath } from '../../scripts/toolchain.mjs';
 import { type Browser, launchChromium } from '../support/browsers.js';
+import { casesOfRun } from '../support/lane.js';
 import { consumer } from './support/consumer.js';
 import { type ExchangeResult, expectedExchange } from './support/expected.js';
 import { record } from './support/record.js';
@@ -135,7 +136,10 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-describe.each(bundlers)('$name, $worker', (bundler) => {
+/** What this project builds with, and the one that most pages are built with; the others in the long run. */
+const some = casesOfRun({ short: bundlers.slice(0, 2), long: bundlers.slice(2) });
+
+describe.each(some)('$name, $worker', (bundler) => {
   const { name, worker, manifest, folder, programs = PROGRAMS, command, prints = '', result = '', page } = bundler;
 
   /** Bundles the program with an entry and an output, without a warning, and opens what came out. */

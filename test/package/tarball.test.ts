@@ -181,22 +181,6 @@ describe('package.json', () => {
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('All good!');
     expect(end).toBe(0);
   });
-
-  test('gives types that are right for ES modules, by are-the-types-wrong', async () => {
-    const { stdout, stderr, end } = await run(
-      process.execPath,
-      // The core is bytes to be fetched or read, which no type could describe.
-      [
-        toolPath('@arethetypeswrong/cli/dist/index.js'),
-        '--profile=esm-only',
-        '--exclude-entrypoints=core.wasm',
-        tarball,
-      ],
-      consumer,
-    );
-    expect(end, stdout + stderr).toBe(0);
-    expect(stdout).toContain('node16 (from ESM)');
-  });
 });
 
 describe('a bundle', () => {

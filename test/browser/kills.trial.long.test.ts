@@ -1,2 +1,0 @@
-// The same with 300 kills in Chromium and in Firefox.
-import './kills.test.js';
