@@ -144,11 +144,11 @@ export class Calls {
    * along, or is released where the call ends before it was sent. Nine locked operations a call, and no copy.
    *
    * @param request a fragment, or a packet of one window
-   * @throws PagePoolError POOL_ERR_CALL_FAILED when the handler throws, with its message; POOL_ERR_PEER_GONE when the
-   *   thread that served it ended or left; POOL_ERR_TIMEOUT when `timeoutMs` is over, an aborted signal's reason: the
-   *   server is notified, and what it answers is released; POOL_ERR_CLOSING when the pool closes;
-   *   POOL_ERR_STALE_HANDLE, POOL_ERR_FOREIGN_HANDLE or POOL_ERR_INVALID_ARGUMENT for what is no request: nothing
-   *   changed then
+   * @throws PagePoolError POOL_ERR_CALL_FAILED when the handler throws, with its message in `cause`;
+   *   POOL_ERR_PEER_GONE when the thread that served it ended or left; POOL_ERR_TIMEOUT when `timeoutMs` is over, an
+   *   aborted signal's reason: the server is notified, and what it answers is released; POOL_ERR_CLOSING when the pool
+   *   closes; POOL_ERR_STALE_HANDLE, POOL_ERR_FOREIGN_HANDLE or POOL_ERR_INVALID_ARGUMENT for what is no request:
+   *   nothing changed then
    */
   async call(request: Fragment | RequestPacket, options?: WaitOptions): Promise<Fragment> {
     const waiting = requireWaitOptions('call', options);
@@ -180,7 +180,7 @@ export class Calls {
     const take = (): CallRoom | undefined => this.#takeBoth(requestBytes, replyBytes);
     // Fragments of at most half a page fit into one.
     const pages = Math.max(requestBytes, replyBytes) * 2 <= pageBytes ? 1 : 2;
-    return await takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
+    return takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {
@@ -245,8 +245,7 @@ export class Calls {
         throw error;
       }
       if (served === null) return;
-      const answering = served.serve(handler);
-      if (answering !== undefined) await answering;
+      await served.serve(handler);
     }
   }
 
@@ -363,7 +362,9 @@ export class Calls {
       message = new TextDecoder().decode(reply.bytes.slice());
       reply.release();
     }
-    return callError('POOL_ERR_CALL_FAILED', call, `calls="${this.name}": ${message}`, 'a handler that answers');
+    const found = `calls="${this.name}": ${message}`;
+    const cause = new Error(message);
+    return callError('POOL_ERR_CALL_FAILED', call, found, 'a handler that answers', undefined, { cause });
   }
 
   /** The caller wants no answer any more: one that has come already is released. */

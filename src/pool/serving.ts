@@ -66,34 +66,26 @@ export class ServedCall implements Call {
     return this.#aborter.signal as Signal;
   }
 
-  /** Has the handler answer it; a promise where that is not over yet. Never throws. */
-  serve(handler: CallHandler): Promise<void> | undefined {
+  /** Has the handler answer it. Never throws. */
+  async serve(handler: CallHandler): Promise<void> {
+    const port = this.#port;
     try {
-      const result = handler(this);
-      if (typeof result === 'object' && !(result instanceof Fragment)) return this.#answerLater(result);
+      let result = handler(this);
+      if (typeof result === 'object' && !(result instanceof Fragment)) {
+        // Nobody waits for pages in the cache of a thread that stands still.
+        park(port);
+        try {
+          result = await result;
+        } finally {
+          unpark(port);
+        }
+      }
       this.#answer(result);
     } catch (error) {
       this.#refuse(reasonOf(error));
+    } finally {
+      this.#ender?.abort();
     }
-    this.#ender?.abort();
-    return undefined;
-  }
-
-  async #answerLater(result: Promise<number | Fragment>): Promise<void> {
-    // Nobody waits for pages in the cache of a thread that stands still.
-    park(this.#port);
-    try {
-      let answer: number | Fragment;
-      try {
-        answer = await result;
-      } finally {
-        unpark(this.#port);
-      }
-      this.#answer(answer);
-    } catch (error) {
-      this.#refuse(reasonOf(error));
-    }
-    this.#ender?.abort();
   }
 
   /** Throws where the result is no answer; nothing has changed then. */

@@ -54,7 +54,7 @@ export class Takers {
       // One page is taken or not: nothing is returned.
       const ask = (): boolean => port.engine.hasPages() !== 0;
       const wait = { call, port, event: this.#freed, probe: take, ask, what: 'a page', isReported: true };
-      return await waitFor(wait, options);
+      return waitFor(wait, options);
     }
     let isFirst = true;
     let restMs = REST_MS;
@@ -78,7 +78,7 @@ export class Takers {
     };
     const event = this.#event(pages, () => monotonicMs() < restUntilMs);
     const what = `${pages} pages at one time`;
-    return await waitFor({ call, port, event, probe, what, isReported: true, units: 'several' }, options);
+    return waitFor({ call, port, event, probe, what, isReported: true, units: 'several' }, options);
   }
 
   #event(pages: number, isResting: () => boolean): WaitEvent {

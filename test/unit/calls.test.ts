@@ -165,6 +165,10 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const error = await errorOf(calls.call(request()));
       expect(error.code).toBe('POOL_ERR_CALL_FAILED');
       expect(error.message).toContain(message);
+      // The words of whoever threw, without those of the call.
+      const { message: own } = error.cause as Error;
+      expect(own).toContain(message);
+      expect(own).not.toContain('call failed');
       const room = await calls.take(64, 512);
       expect((await errorOf(room.send())).message).toContain(message);
       // It goes on serving.
