@@ -140,18 +140,22 @@ function chunksOf(entry, texts, reached = new Set()) {
 }
 
 /**
- * Joins the chunks that a thread loads to attach: those that packets need as well, and the others. esbuild makes one
- * for each combination of entries, and each file costs a worker of Node a millisecond. Not all in one: a bundler drops
- * a module that is not used, but keeps of one that is used each class with a method named by a symbol. What
- * pagepool/border loads stays apart.
+ * Joins the chunks that a thread loads to attach: those that an audio thread needs as well, of the others those that
+ * packets need, and the rest. esbuild makes one for each combination of entries, and each file costs a worker of Node a
+ * millisecond. Not all in one: a bundler drops a module that is not used, but keeps of one that is used each class with
+ * a method named by a symbol. What pagepool/border loads stays apart.
  */
 async function joinCore(texts) {
-  const reachedBy = (all, entry) => chunksOf(join(buildDir, `${entry}.js`), all);
-  const isApart = (all) => (path) => !reachedBy(all, 'border').has(path);
-  const shared = [...reachedBy(texts, 'attach')].filter((path) => reachedBy(texts, 'packet').has(path));
-  const first = await joinChunks(texts, new Set(shared.filter(isApart(texts))));
-  const rest = [...reachedBy(first, 'attach')].filter((path) => !reachedBy(first, 'packet').has(path));
-  return joinChunks(first, new Set(rest.filter(isApart(first))));
+  let joined = texts;
+  const done = new Set();
+  for (const other of ['worklet', 'packet', 'attach']) {
+    const reached = (entry) => chunksOf(join(buildDir, `${entry}.js`), joined);
+    const [border, others] = [reached('border'), reached(other)];
+    const group = [...reached('attach')].filter((path) => others.has(path) && !border.has(path) && !done.has(path));
+    joined = await joinChunks(joined, new Set(group));
+    for (const path of joined.keys()) if (!texts.has(path)) done.add(path);
+  }
+  return joined;
 }
 
 /** Makes one chunk of several, and links the others to it. Names keep their length: source maps count columns. */

@@ -33,7 +33,7 @@ const CORE_BUDGET_BYTES = 14 * 1024;
 const CORE_LIMIT_BYTES = 70 * 1024;
 /** What a thread loads that only attaches: each entry alone. */
 const LIGHT_BUDGET_BYTES = { attach: 22 * 1024, worklet: 18 * 1024 };
-const LIGHT_LIMIT_BYTES = { attach: 23.25 * 1024, worklet: 24 * 1024 };
+const LIGHT_LIMIT_BYTES = { attach: 23.25 * 1024, worklet: 12.25 * 1024 };
 /** What only whoever creates, watches or repairs pools needs. */
 const NOT_LIGHT =
   /^(?:build|src\/(?:engine\/(?:both|typescript)|recovery\/(?!own-lock)|leaks|provider|reports|supply\/(?!callbacks|loaded)))/;

@@ -1,14 +1,12 @@
 // attach: how a thread joins a pool with what every thread needs, and no more.
 
-import { loadedTypeScript } from '../engine/fallback.js';
-import { requireAreas } from '../supply/loaded-areas.js';
 import { type AttachedPoolOptions, resolveAttached } from './attach-options.js';
 import { onPort } from './attached.js';
 import { AttachedPool } from './attached-pool.js';
 import { Attachment } from './attachment.js';
 import type { PoolNames } from './names.js';
 import type { NamesOf, PoolShare } from './share.js';
-import { joinPool, startOn } from './start.js';
+import { joinPool, loadedParts, startOn } from './start.js';
 import type { UnreadableCalls, UnreadableShare } from './unreadable.js';
 
 /** An attached pool of memory that the processor cannot see. */
@@ -43,13 +41,7 @@ export type AttachedPoolOf<Share extends PoolShare> = 0 extends 1 & Share
  */
 export function attach<Share extends PoolShare>(share: Share, options?: AttachedPoolOptions): AttachedPoolOf<Share> {
   const { label } = resolveAttached('attach', options);
-  const engines = { compile: noCore, openTypeScript: loadedTypeScript() };
-  const joined = joinPool(share, label, { engines, areas: requireAreas });
+  const joined = joinPool(share, label, loadedParts());
   const start = startOn(joined.port, (pool) => new Attachment(joined.port, joined.share, pool));
   return onPort(joined.port, () => new AttachedPool(start as never)) as AttachedPoolOf<Share>;
-}
-
-/** The share brings the compiled core: only what has the whole package compiles one. */
-function noCore(): never {
-  throw new Error('the share has no compiled core; attach with PagePool of pagepool');
 }

@@ -4,24 +4,17 @@
 // loss. It passes each on to those whom it concerns, and at the end lets everything go: timers, waits, the port, the
 // memory. What only threads with the whole package do is whole-attachment.ts.
 
-import { STATE_DESTROYED } from '../../assembly/layout.js';
 import { hasFreeToken } from '../control/nodes.js';
 import { ownerState, ringOwner } from '../control/owner.js';
-import { corruptWord, type Unsound, withSoundWords } from '../control/sound.js';
-import { announce, newsCount, poolState } from '../control/state.js';
-import { closedEngine } from '../engine/closed.js';
-import { invalidArgument, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
-import { warn } from '../platform/console.js';
+import { newsCount } from '../control/state.js';
+import { PagePoolError, REMEDIES } from '../errors.js';
 import { FREED, TOKENS } from '../port/bell.js';
-import { emptyPort, leaveMemory } from '../port/detaching.js';
-import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
-import { destroyedError, exhausted, leave, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
+import { destroyedError, exhausted, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
 import { Takers } from '../port/takers.js';
 import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
-import { OwnLife } from '../recovery/own-lock.js';
-import { quietly } from '../supply/callbacks.js';
-import { endAttachment, letAttachAgain } from './attached.js';
+import type { OwnLife } from '../recovery/own-lock.js';
+import { BaseAttachment, undeclared } from './base-attachment.js';
 import { Calls, type CallsSeat } from './calls.js';
 import { Channel } from './channel.js';
 import { type Fragment, type FragmentToken, lendFragment } from './fragment.js';
@@ -38,8 +31,7 @@ export type PoolCalls = Pick<CallsSeat, 'take'> &
   >;
 
 /** One thread's attachment to a pool. */
-export class Attachment {
-  readonly port: Port;
+export class Attachment extends BaseAttachment {
   readonly channels = new Map<string, Channel>();
   readonly calls = new Map<string, Calls>();
   /** Views of whole pages, by page number. */
@@ -54,19 +46,14 @@ export class Attachment {
   readonly #tokens: PoolEvent;
   /** Waits for what becomes of calls that this thread has asked, or serves. */
   readonly replies: Replies;
-  /** Shows other threads that this one lives. */
-  readonly #life: OwnLife;
   #share: PoolShare | string;
-  /** What the bell's callback failed with last. */
-  #failure = '';
   /** What was announced when this thread checked everything last. */
   #news = -1;
 
   /** @param share what other threads attach with, or why there is none */
-  constructor(port: Port, share: PoolShare | string, pool: PoolCalls, life = new OwnLife(port)) {
-    this.port = port;
+  constructor(port: Port, share: PoolShare | string, pool: PoolCalls, life?: OwnLife) {
+    super(port, life);
     this.#share = share;
-    this.#life = life;
     this.waits = new Waits(port, () => this.#rung());
     this.freed = this.waits.event(FREED, () => port.engine.hasPages() !== 0);
     this.takers = new Takers(port, this.waits, this.freed);
@@ -97,10 +84,6 @@ export class Attachment {
     this.waits.start();
   }
 
-  get isDestroyed(): boolean {
-    return poolState(this.port.memory) === STATE_DESTROYED;
-  }
-
   share(): PoolShare {
     if (this.isDestroyed) throw destroyedError('share');
     const { areas, isGone } = this.port;
@@ -118,15 +101,7 @@ export class Attachment {
 
   /** The thread's bell was raised: does what others asked of it. True: there are news, for all of its waits. */
   #rung(): boolean {
-    try {
-      return this.sound('poll', () => this.#heed());
-    } catch (error) {
-      // Nobody catches what a bell's callback throws: words were overwritten, and the program must not end by it.
-      const text = reasonOf(error);
-      if (text !== this.#failure) warn(this.port.name, text);
-      this.#failure = text;
-      return true;
-    }
+    return this.guard(() => this.#heed()) ?? true;
   }
 
   #heed(): boolean {
@@ -136,10 +111,9 @@ export class Attachment {
     const news = newsCount(port.memory);
     const isNews = news !== this.#news;
     this.#news = news;
-    if (isNews) this.#poll();
+    if (isNews) this.serve();
     else {
-      if (isPressed(port)) returnIdleFragmentPage(port);
-      port.engine.poll();
+      this.returnPages();
       port.supply?.heed();
     }
     return isNews;
@@ -169,96 +143,36 @@ export class Attachment {
     return returned;
   }
 
-  /** Does what other threads asked of this one. */
-  poll(): void {
-    this.sound('poll', () => this.#poll());
-  }
-
-  #poll(): void {
-    const { port } = this;
-    if (!ownsPort(port)) return;
-    port.areas?.follow();
-    if (isPressed(port)) returnIdleFragmentPage(port);
-    port.engine.poll();
-    this.follow();
-    if (this.isDestroyed) this.end();
-    else port.supply?.serveQuietly();
-  }
-
-  /** A word of the control region that cannot be as it is, where this thread has what looks for one. */
-  protected findUnsound(): Unsound | undefined {
-    return undefined;
-  }
-
-  /** Runs what follows words of the control region: they may have been overwritten. */
-  protected sound<T>(call: string, run: () => T): T {
-    return withSoundWords(call, run, () => this.findUnsound());
-  }
-
-  /** Something was announced. */
-  protected follow(): void {
-    this.#life.follow();
+  protected override serve(): void {
+    super.serve();
+    if (!this.port.isGone) this.port.supply?.serveQuietly();
   }
 
   /** The thread is about to be done with the pool. */
   protected stop(): void {}
 
-  /** The port is about to be freed. */
+  /** The port is about to be freed, and still the thread's own. */
   protected leave(): void {}
 
-  /** @param release whether references that the thread holds are released */
-  detach(release: boolean): void {
+  override detach(release: boolean): void {
     this.port.supply?.refuseReentry('detach');
-    if (!ownsPort(this.port)) return;
-    if (!this.isDestroyed) this.#empty(release);
-    this.end();
+    super.detach(release);
   }
 
-  /**
-   * Empties the port. Where words were overwritten it cannot be: the thread leaves all the same, and the error names
-   * them.
-   */
-  #empty(release: boolean): void {
-    try {
-      const found = this.findUnsound();
-      if (found !== undefined) throw corruptWord('detach', found);
-      this.sound('detach', () => emptyPort(this.port, release));
-    } catch (error) {
-      const isCorrupt = error instanceof PagePoolError && error.code === 'POOL_ERR_CORRUPT';
-      if (isCorrupt) quietly(() => this.end()); // the first error names the word
-      throw error;
-    }
-  }
-
-  /** This thread is done with the pool: its calls refuse from now on, its views, its timers and its waits go. */
-  end(): void {
-    const { port } = this;
-    // Whatever fails below, this thread is not attached any more, and its calls refuse.
-    letAttachAgain(port);
-    try {
-      this.sound('detach', () => this.#end());
-    } finally {
-      if (!port.isGone) leave(port, { ...closedEngine, kind: port.engine.kind });
-    }
-  }
-
-  #end(): void {
+  protected override leaving(): void {
     const { port } = this;
     port.leaks?.end();
     this.stop();
     this.waits.end();
     this.replies.checkAgain();
-    if (!port.isLost) {
-      port.supply?.recall.stop();
-      this.leave();
-    }
-    endAttachment(port);
-    // After the port was freed: whoever waited for this thread's lock then sees that it left by itself.
-    this.#life.stop();
+    if (port.isLost) return;
+    port.supply?.recall.stop();
+    this.leave();
+  }
+
+  protected override left(isDestroyed: boolean): void {
+    const { port } = this;
     this.views.length = 0;
-    const { isDestroyed } = this;
-    const { memory } = port;
-    leaveMemory(port, isDestroyed);
     if (isDestroyed) this.#share = '';
     else if (typeof this.#share !== 'string' && port.areas !== undefined) {
       // As far as this thread knows them: whoever attaches by it asks for those that came later.
@@ -266,9 +180,6 @@ export class Attachment {
     }
     if (isDestroyed && !port.isLost) port.supply?.finish();
     else port.supply?.uninstall();
-    port.areas?.close();
-    // Lets go of this thread's own wait, and calls whoever has to go on with what it did.
-    announce(memory);
   }
 }
 
@@ -276,7 +187,5 @@ export class Attachment {
 export function declared<Value>(call: string, what: string, all: ReadonlyMap<string, Value>, name: string): Value {
   const value = all.get(name);
   if (value !== undefined) return value;
-  const names = [...all.keys()].join(', ') || 'none';
-  const rule = `${what} of the pool's options: ${names}`;
-  throw invalidArgument(call, 'name', name, rule, 'declare it when the pool is created');
+  throw undeclared(call, what, all.keys(), name);
 }

@@ -5,10 +5,12 @@ import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE } from '../../assem
 import { identityKey } from '../control/format.js';
 import type { Geometry } from '../control/geometry.js';
 import { poolState } from '../control/state.js';
+import { loadedTypeScript } from '../engine/fallback.js';
 import { chooseEngine, type Engines } from '../engine/open.js';
 import { callError, invalidArgument, show } from '../errors.js';
 import { openPort, type Port, type PortPlan, refuseClosing } from '../port/port.js';
 import type { AreasPart } from '../supply/areas.js';
+import { requireAreas } from '../supply/loaded-areas.js';
 import { beginAttachment, isAttachedTo } from './attached.js';
 import type { Attachment, PoolCalls } from './attachment.js';
 import { openShare, type PoolShare } from './share.js';
@@ -87,4 +89,14 @@ function areasOf(share: PoolShare, geometry: Geometry, loaded: Loaded): PortPlan
     throw callError('POOL_ERR_CORRUPT', 'attach', `areas=${show(areas)}`, 'the areas that the pool had');
   }
   return (seat) => part.open(seat, areas);
+}
+
+/** What a program has loaded that only attaches. */
+export function loadedParts(): Loaded {
+  return { engines: { compile: noCore, openTypeScript: loadedTypeScript() }, areas: requireAreas };
+}
+
+/** The share brings the compiled core: only what has the whole package compiles one. */
+function noCore(): never {
+  throw new Error('the share has no compiled core; attach with PagePool of pagepool');
 }

@@ -23,7 +23,7 @@ import { NO_AREA, pageOfHandle } from '../control/places.js';
 import { announce } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { lateError, waitingEngine } from '../engine/guarded.js';
-import { callError, PagePoolError, REMEDIES, reasonOf } from '../errors.js';
+import { callError, reasonOf } from '../errors.js';
 import { blockUntil } from '../platform/blocking.js';
 import { isSharedBuffer } from '../platform/buffers.js';
 import { noteDropped } from '../platform/dropped.js';
@@ -364,11 +364,7 @@ function carried<T>(rule: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    throw new PagePoolError(
-      'POOL_ERR_PROVIDER',
-      `a pool with areas failed (expected ${rule}): ${reasonOf(cause)}; ${REMEDIES.POOL_ERR_PROVIDER}`,
-      { cause },
-    );
+    throw callError('POOL_ERR_PROVIDER', 'a pool with areas', reasonOf(cause), rule, undefined, { cause });
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Seat } from '../control/claims.js';
 import type { Engine } from '../engine/engine.js';
 import { reentrantEngine } from '../engine/guarded.js';
-import { callError, PagePoolError, REMEDIES, reasonOf, show } from '../errors.js';
+import { callError, type PagePoolError, reasonOf, show } from '../errors.js';
 import type { Context } from './context.js';
 
 /** The port of the thread that calls the providers. */
@@ -52,9 +52,6 @@ export function laterError(call: string): PagePoolError {
 
 /** The error of a callback that failed. */
 export function providerError(call: string, name: string, { provider }: Context, cause: unknown): PagePoolError {
-  return new PagePoolError(
-    'POOL_ERR_PROVIDER',
-    `${call} failed: provider=${show(provider.kind)} threw in ${name}() (expected it to succeed): ${reasonOf(cause)}; ${REMEDIES.POOL_ERR_PROVIDER}`,
-    { cause },
-  );
+  const found = `provider=${show(provider.kind)} threw in ${name}(): ${reasonOf(cause)}`;
+  return callError('POOL_ERR_PROVIDER', call, found, 'it to succeed', undefined, { cause });
 }

@@ -3,11 +3,11 @@
 //
 // What was received stands in the object's own fields until the next receipt: an entry is no object.
 
-import { EMPTY, ERR_CHANNEL_CLOSED, FULL, OK } from '../../assembly/layout.js';
+import { CHANNEL_CLOSED_OFFSET, EMPTY, ERR_CHANNEL_CLOSED, FULL, OK } from '../../assembly/layout.js';
+import { loadWord } from '../control/nodes.js';
 import { ERR_CLOSED } from '../engine/closed.js';
 import { invalidArgument, invalidHandle } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
-import { type Channel, endOfChannel } from '../pool/channel.js';
 import { type Port, refusal } from '../port/port.js';
 
 /** A channel as an audio thread uses it. Made by `WorkletPool`. */
@@ -22,18 +22,20 @@ export class WorkletChannel {
   tag = 0;
   readonly #port: Port;
   readonly #index: number;
-  readonly #channel: Channel;
+  /** Where the channel's word lies that says that it is closed. */
+  readonly #closed: number;
 
-  constructor(channel: Channel) {
-    const { port, index } = endOfChannel(channel);
-    this.#channel = channel;
+  constructor(port: Port, index: number) {
+    const channel = port.geometry.channels[index];
+    if (channel === undefined) throw invalidArgument('WorkletChannel', 'channel', index, "one of a pool's");
     this.#port = port;
     this.#index = index;
+    this.#closed = channel.offset + CHANNEL_CLOSED_OFFSET;
   }
 
   /** Whether nothing more can be sent; what is inside can still be received. */
   get isClosed(): boolean {
-    return this.#channel.isClosed;
+    return loadWord(this.#port.memory, this.#closed) !== 0;
   }
 
   /**

@@ -1,20 +1,25 @@
 // WorkletPool: a pool as an audio thread uses it, by calls for `process()`: they return at once, make no garbage, and
 // throw on misuse alone. A pool that is empty, closing or gone is a value.
 //
-// It stands on a pool of the same thread and keeps nothing of the pool but views of its memory as 32-bit samples,
-// one for each buffer the pages lie in. Needs no timer, no TextDecoder and no URL, which audio threads do not have.
+// It stands on a port of this thread, its own or that of a pool, and keeps nothing of the pool but views of its memory
+// as 32-bit samples, one for each buffer the pages lie in. Nothing here waits, so what waits is not loaded. Needs no
+// timer, no TextDecoder and no URL, which audio threads do not have.
 
 import { STATE_ACTIVE } from '../../assembly/layout.js';
 import { poolState } from '../control/state.js';
-import { invalidArgument, requireInteger } from '../errors.js';
-import { attach } from '../pool/attach.js';
-import type { AttachedPoolOptions } from '../pool/attach-options.js';
+import { invalidArgument, invalidHandle, requireInteger } from '../errors.js';
+import { isHandleNumber } from '../numbers.js';
+import { type AttachedPoolOptions, resolveAttached } from '../pool/attach-options.js';
+import { onPort } from '../pool/attached.js';
 import type { AttachedPool, Handle } from '../pool/attached-pool.js';
+import { undeclared } from '../pool/base-attachment.js';
 import { portOf } from '../pool/enrolled.js';
-
 import type { PoolShare } from '../pool/share.js';
-import type { Port } from '../port/port.js';
+import { joinPool, loadedParts } from '../pool/start.js';
+import { areaOf, extentOf, offsetOf } from '../port/handles.js';
+import { type Port, refusal } from '../port/port.js';
 import { seekPages } from '../port/want.js';
+import { WorkletAttachment } from './attachment.js';
 import { WorkletChannel } from './channel.js';
 
 const SAMPLE_SHIFT = 2;
@@ -40,9 +45,11 @@ const SAMPLE_SHIFT = 2;
  * }
  */
 export class WorkletPool {
-  /** The pool itself, for what is not done in `process()`: statistics, waiting in other threads. */
-  readonly pool: AttachedPool;
+  readonly pageBytes: number;
+  readonly engine: 'wasm' | 'typescript';
   readonly #port: Port;
+  /** What has the port. */
+  readonly #seat: AttachedPool | WorkletAttachment;
   #area: Uint8Array | undefined;
   #samples: Float32Array = new Float32Array(0);
   readonly #known = new WeakMap<Uint8Array, Float32Array>();
@@ -54,8 +61,11 @@ export class WorkletPool {
 
   /** Of a pool that this thread created or attached to. */
   constructor(pool: AttachedPool) {
-    this.#port = portOf('WorkletPool', pool);
-    this.pool = pool;
+    const seat: AttachedPool | WorkletAttachment = pool;
+    this.#port = seat instanceof WorkletAttachment ? seat.port : portOf('WorkletPool', pool);
+    this.#seat = seat;
+    this.pageBytes = this.#port.geometry.pageBytes;
+    this.engine = this.#port.engine.kind;
   }
 
   /**
@@ -64,7 +74,9 @@ export class WorkletPool {
    * @throws PagePoolError as `attach` of pagepool/attach
    */
   static attach(share: PoolShare, options?: AttachedPoolOptions): WorkletPool {
-    return new WorkletPool(attach(share, { label: 'worklet', ...options }));
+    const { label } = resolveAttached('attach', { label: 'worklet', ...options });
+    const { port } = joinPool(share, label, loadedParts());
+    return onPort(port, () => new WorkletPool(new WorkletAttachment(port) as never));
   }
 
   /** A whole page with one reference; 0 when the pool is empty, closing or gone. */
@@ -89,7 +101,11 @@ export class WorkletPool {
 
   /** Gives one reference back; nothing when the port is gone, which took it along. */
   release(handle: Handle): void {
-    if (!this.#port.isGone) this.pool.release(handle);
+    const port = this.#port;
+    if (port.isGone) return;
+    if (!isHandleNumber(handle)) throw invalidHandle('release', handle);
+    const code = port.engine.release(handle);
+    if (code < 0) throw refusal(code, 'release', 'handle', handle);
   }
 
   /**
@@ -121,17 +137,23 @@ export class WorkletPool {
 
   /** The channel of that name, for this thread; take it once, in the constructor. */
   channel(name: string): WorkletChannel {
-    return new WorkletChannel(this.pool.channel(name));
+    const { channels } = this.#port.geometry;
+    const index = channels.findIndex((channel) => channel.name === name && !channel.isCalls);
+    if (index >= 0) return new WorkletChannel(this.#port, index);
+    const names = channels.filter(({ isCalls }) => !isCalls).map((channel) => channel.name);
+    throw undeclared('channel', 'a channel', names, name);
   }
 
   /** Does what other threads asked of this one: for processors that neither allocate nor release for long. */
   poll(): void {
-    this.pool.poll();
+    this.#seat.poll();
   }
 
   /** Leaves the pool, with everything that this thread still holds. */
   detach(): void {
-    this.pool.detach({ release: true });
+    const seat = this.#seat;
+    if (seat instanceof WorkletAttachment) seat.detach(true);
+    else seat.detach({ release: true });
   }
 
   /** Whether it is worth searching further for a page. */
@@ -139,7 +161,7 @@ export class WorkletPool {
     const port = this.#port;
     if (port.isGone) return false;
     if (poolState(port.memory) !== STATE_ACTIVE) {
-      this.pool.poll(); // returns the cache: nobody else does while this thread goes on
+      this.#seat.poll(); // returns the cache: nobody else does while this thread goes on
       return false;
     }
     return true;
@@ -147,13 +169,14 @@ export class WorkletPool {
 
   /** Makes `#samples` the memory that the fragment lies in; where in it sample number `at` stands. */
   #reach(call: string, handle: Handle, count: number, at: number): number {
-    const room = this.pool.extent(handle) >>> SAMPLE_SHIFT;
+    const port = this.#port;
+    const room = extentOf(port, call, handle) >>> SAMPLE_SHIFT;
     if ((at | 0) !== at || at < 0 || at + count > room) {
       throw invalidArgument(call, 'at', at, `an integer, 0..${room - count}: ${count} samples of ${room}`);
     }
-    const area = this.pool.area(handle);
+    const area = areaOf(port, call, handle);
     if (area !== this.#area) this.#follow(area);
-    return (this.pool.offset(handle) >>> SAMPLE_SHIFT) + at;
+    return (offsetOf(port, call, handle) >>> SAMPLE_SHIFT) + at;
   }
 
   /** The memory is another one, or has grown: once for each. */

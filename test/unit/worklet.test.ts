@@ -1,8 +1,10 @@
 // pagepool/worklet in Node: what process() calls makes no garbage, and what it meets is a value.
 
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { PagePool, slabs } from 'pagepool';
 import { WorkletPool } from 'pagepool/worklet';
 import { describe, expect, it } from 'vitest';
@@ -78,5 +80,56 @@ describe('the calls of process()', () => {
     const invalid = expect.objectContaining({ code: 'POOL_ERR_INVALID_ARGUMENT' });
     expect(() => new WorkletPool({} as never)).toThrow(invalid);
     expect(() => WorkletPool.attach({} as never)).toThrow(invalid);
+  });
+});
+
+describe('a thread that attaches by it', () => {
+  it.each([
+    ['wasm', 'wasm-memory', []],
+    ['typescript', 'wasm-memory', ['typescript']],
+    ['wasm', 'slab', ['areas']],
+  ] as const)(
+    'sends a page, and lets the pool close while it stands idle: engine %s, %s',
+    async (engine, kind, parts) => {
+      const provider = kind === 'slab' ? slabs({ slabBytes: 65536 }) : kind;
+      const pool = await PagePool.create({ pageBytes: 4096, pageCount: 32, engine, provider, channels: { out: {} } });
+      const worker = new Worker(new URL('./worklet-thread.mjs', import.meta.url), {
+        workerData: { share: pool.share(), parts },
+      });
+      pool.watch(worker);
+      const exited = once(worker, 'exit'); // may come together with the last message
+      const [{ result }] = await once(worker, 'message');
+      expect(result).toEqual({
+        ...{ engine, isSent: true },
+        again: expect.stringMatching(/^POOL_ERR_INVALID_ARGUMENT: attach failed: share="pool" /),
+        unknown: expect.stringMatching(/^POOL_ERR_INVALID_ARGUMENT: channel failed: name="in" .*options: out\)/),
+        handle: expect.stringMatching(/^POOL_ERR_INVALID_ARGUMENT: release failed: handle=0.5 /),
+        stale: expect.stringMatching(/^POOL_ERR_(?:STALE_HANDLE|NOT_HELD): release failed: /),
+      });
+      const fragment = pool.channel('out').receive();
+      if (fragment === null) throw new Error('nothing was received');
+      expect(fragment.tag).toBe(7);
+      const { buffer, byteOffset } = fragment.bytes;
+      expect(new Float32Array(buffer, byteOffset, 128).every((sample) => sample === 0.25)).toBe(true);
+      fragment.release();
+      // Nobody polls there: its bell alone has it return what it caches.
+      expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true, inflight: 0 });
+      worker.postMessage('tell');
+      const [{ found }] = await once(worker, 'message');
+      expect(found).toEqual({ isClosed: true, page: 0, silence: true });
+      await exited;
+    },
+  );
+
+  it('needs pagepool/areas where a provider has the pages', async () => {
+    const pool = await PagePool.create({ pageCount: 32, provider: 'slab', channels: { out: {} } });
+    const worker = new Worker(new URL('./worklet-thread.mjs', import.meta.url), {
+      workerData: { share: pool.share(), parts: [] },
+    });
+    const [error] = await once(worker, 'error');
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/^attach failed: provider=.*import pagepool\/areas/),
+    });
+    expect(await pool.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
   });
 });

@@ -13,7 +13,7 @@ class Try extends AudioWorkletProcessor {
     this.samples = new Float32Array(128);
     this.blocks = blocks;
     this.block = 0;
-    this.report = { received: 0, engine: this.pool.pool.engine };
+    this.report = { received: 0, engine: this.pool.engine };
   }
 
   process(_, outputs) {

@@ -307,7 +307,9 @@ export async function light(posted: PoolShare<{ channels: 'work'; calls: 'resize
   attach(posted, { leaks: 'all' });
   // @ts-expect-error nobody else makes pools
   new AttachedPool({});
-  const worklet: AttachedPool = WorkletPool.attach(posted).pool;
+  const worklet = WorkletPool.attach(posted);
+  // @ts-expect-error what waits is of no audio thread
+  worklet.takeAsync();
   worklet.detach();
 }
 
