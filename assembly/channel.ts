@@ -212,19 +212,6 @@ function dropOldest(block: usize, lane: usize): bool {
   return true;
 }
 
-/** Publishes the filled outbox. OK, or FULL with the entries still in it. */
-// @ts-ignore: decorator
-@inline
-function publish(block: usize, lane: usize, policy: u32): i32 {
-  // Plain: constant. Where a node is an entry nobody counts them.
-  const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;
-  const code = ringPush(block, lane + LANE_OUTBOX_OFFSET, policy == POLICY_DROP_OLDEST, counted);
-  if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));
-  if (code == FULL) return FULL;
-  wake(block + CHANNEL_NOT_EMPTY_OFFSET);
-  return OK;
-}
-
 // @ts-ignore: decorator
 @inline
 function isClosed(block: usize): bool {
@@ -259,6 +246,19 @@ function retract(block: usize, lane: usize, node: usize): bool {
   return ringPop(block, lane + LANE_OUTBOX_OFFSET, node) == OK;
 }
 
+/** Publishes the filled outbox `node`. OK; FULL or ERR_CHANNEL_CLOSED with the entries still, or again, in it. */
+// @ts-ignore: decorator
+@inline
+function publish(block: usize, lane: usize, policy: u32, node: usize): i32 {
+  // Plain: constant. Where a node is an entry nobody counts them.
+  const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;
+  const code = ringPush(block, lane + LANE_OUTBOX_OFFSET, policy == POLICY_DROP_OLDEST, counted);
+  if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));
+  if (code == FULL) return FULL;
+  wake(block + CHANNEL_NOT_EMPTY_OFFSET);
+  return retract(block, lane, node) ? ERR_CHANNEL_CLOSED : OK;
+}
+
 /** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
 export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u32): i32 {
   const block = blockOf(channel);
@@ -275,13 +275,10 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   recordNode(node);
   put(node, 0, handle, offset, length, tag);
   recordDone();
-  if (publish(block, lane, policy) == FULL) {
+  const outcome = publish(block, lane, policy, node);
+  if (outcome != OK) {
     takeBack(node);
-    return refuse(lane, policy, handle);
-  }
-  if (retract(block, lane, node)) {
-    takeBack(node);
-    return ERR_CHANNEL_CLOSED;
+    return outcome == FULL ? refuse(lane, policy, handle) : outcome;
   }
   const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
   if (credit != 0) store<u32>(lane + LANE_CREDIT_OFFSET, credit - 1);
@@ -380,26 +377,24 @@ export function sendBurst(channel: u32, address: usize, count: u32, more: u32): 
     }
     store<u32>(node + NODE_COUNT_OFFSET, filled);
     recordDone();
-    if (filled < need) {
-      takeBack(node);
-      break;
+    // Never a part of a message.
+    const isWhole = filled >= need;
+    let outcome = code;
+    if (isWhole) {
+      store<u32>(node + NODE_MORE_OFFSET, more);
+      outcome = publish(block, lane, policy, node);
     }
-    store<u32>(node + NODE_MORE_OFFSET, more);
-    if (publish(block, lane, policy) == FULL) {
-      takeBack(node);
-      if (policy != POLICY_DROP_NEWEST) {
-        code = FULL;
-        break;
-      }
-      for (let i: u32 = 0; i < filled; i++) dropEntry(lane, address + ((<usize>(sent + i)) << ENTRY_SHIFT));
-    } else if (retract(block, lane, node)) {
-      takeBack(node);
-      code = ERR_CHANNEL_CLOSED;
-      break;
-    } else {
+    if (isWhole && outcome == OK) {
       const credit = load<u32>(lane + LANE_CREDIT_OFFSET);
       store<u32>(lane + LANE_CREDIT_OFFSET, credit > filled ? credit - filled : 0);
       add(lane + LANE_SENT_OFFSET, filled);
+    } else {
+      takeBack(node);
+      if (!isWhole || outcome != FULL || policy != POLICY_DROP_NEWEST) {
+        code = outcome;
+        break;
+      }
+      for (let i: u32 = 0; i < filled; i++) dropEntry(lane, address + ((<usize>(sent + i)) << ENTRY_SHIFT));
     }
     sent += filled;
   }

@@ -642,8 +642,8 @@ const typescriptFaults: readonly SeededFault[] = [
     name: 'nobody is woken where an entry is published',
     fault: {
       file: 'src/engine/typescript/channel.ts',
-      find: '    if (code === FULL) return FULL;\n    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);\n    return OK;',
-      replace: '    return code === FULL ? FULL : OK;',
+      find: '    if (code === FULL) return FULL;\n    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);\n',
+      replace: '    if (code === FULL) return FULL;\n',
     },
     scenario: 'an entry for one of two that wait',
   },

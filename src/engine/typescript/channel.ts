@@ -178,16 +178,6 @@ export class ChannelSteps extends ReplySteps {
     return true;
   }
 
-  /** Publishes the filled outbox. OK, or FULL with the entries still in it. */
-  protected publish({ batch, block, ring, lane, policy }: Lane): number {
-    // Where a node is an entry nobody counts them.
-    const code = this.ringPush(ring, lane + LANE_OUTBOX_OFFSET, policy === POLICY_DROP_OLDEST, batch !== 1);
-    if (code === REPLACED) this.drop(lane, this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET));
-    if (code === FULL) return FULL;
-    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);
-    return OK;
-  }
-
   protected isClosed({ block }: Lane): boolean {
     // A4 pairs with R5 in closeChannel: nothing is sent after a close that this thread saw, or that happened before for
     // it.
@@ -218,6 +208,17 @@ export class ChannelSteps extends ReplySteps {
     return this.ringPop(ring, lane + LANE_OUTBOX_OFFSET, node) === OK;
   }
 
+  /** Publishes the filled outbox `node`. OK; FULL or ERR_CHANNEL_CLOSED with the entries still, or again, in it. */
+  protected publish(channel: Lane, node: number): number {
+    const { batch, block, ring, lane, policy } = channel;
+    // Where a node is an entry nobody counts them.
+    const code = this.ringPush(ring, lane + LANE_OUTBOX_OFFSET, policy === POLICY_DROP_OLDEST, batch !== 1);
+    if (code === REPLACED) this.drop(lane, this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET));
+    if (code === FULL) return FULL;
+    this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);
+    return this.retract(channel, node) ? ERR_CHANNEL_CLOSED : OK;
+  }
+
   /** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
   send(number: number, handle: number, offset: number, length: number, tag: number): number {
     const { i32 } = this;
@@ -234,13 +235,10 @@ export class ChannelSteps extends ReplySteps {
     this.recordNode(node);
     this.put(node, 0, handle, offset, length, tag);
     this.recordDone();
-    if (this.publish(channel) === FULL) {
+    const outcome = this.publish(channel, node);
+    if (outcome !== OK) {
       this.takeBack(node);
-      return this.refuse(channel, handle);
-    }
-    if (this.retract(channel, node)) {
-      this.takeBack(node);
-      return ERR_CHANNEL_CLOSED;
+      return outcome === FULL ? this.refuse(channel, handle) : outcome;
     }
     const credit = i32[(lane + LANE_CREDIT_OFFSET) >>> 2]!;
     if (credit !== 0) i32[(lane + LANE_CREDIT_OFFSET) >>> 2] = credit - 1;
@@ -286,24 +284,21 @@ export class ChannelSteps extends ReplySteps {
       const filled = this.fill(channel, from, Math.min(left, channel.batch, count - sent));
       code = this.lastCode;
       const node = this.nodeIn(channel.ring, channel.lane + LANE_OUTBOX_OFFSET);
-      if (filled < need) {
-        this.takeBack(node);
-        break;
+      // Never a part of a message.
+      const isWhole = filled >= need;
+      let outcome = code;
+      if (isWhole) {
+        this.i32[(node + NODE_MORE_OFFSET) >>> 2] = more;
+        outcome = this.publish(channel, node);
       }
-      this.i32[(node + NODE_MORE_OFFSET) >>> 2] = more;
-      if (this.publish(channel) === FULL) {
+      if (isWhole && outcome === OK) this.countSent(channel, filled);
+      else {
         this.takeBack(node);
-        if (policy !== POLICY_DROP_NEWEST) {
-          code = FULL;
+        if (!isWhole || outcome !== FULL || policy !== POLICY_DROP_NEWEST) {
+          code = outcome;
           break;
         }
         for (let i = 0; i < filled; i++) this.dropEntry(channel, from + (i << ENTRY_SHIFT));
-      } else if (this.retract(channel, node)) {
-        this.takeBack(node);
-        code = ERR_CHANNEL_CLOSED;
-        break;
-      } else {
-        this.countSent(channel, filled);
       }
       sent += filled;
     }
