@@ -101,8 +101,10 @@ describe('the tarball', () => {
     const packedBytes = statSync(tarball).size;
     const unpackedBytes = files.reduce((bytes, path) => bytes + statSync(join(folder, path)).size, 0);
     console.log(`tarball: ${files.length} files, ${packedBytes} bytes packed, ${unpackedBytes} unpacked`);
-    // Two thirds are code, a third of that the inspector with its page and its thread.
-    expect(packedBytes).toBeLessThan(328 * 1024);
+    // 200 KB would be the aim. Modules are 205 of it: the inspector's page 38, its thread 20, what PagePool has beyond
+    // pagepool/attach 31, the others what entries are made of. Declarations with their docs are 66, documents 24, the
+    // README's picture 19, and the core as a file 7.
+    expect(packedBytes).toBeLessThan(326 * 1024);
   });
 
   test.each(files.filter((path) => path.endsWith('.md')))('%s links to what is in the tarball', (path) => {
