@@ -16,11 +16,14 @@ import { type Quiet, settleAll } from './quiet.js';
 /** What the program prints. */
 export interface Soaked {
   readonly failures: readonly string[];
-  readonly turns: number;
   /** What threads did beside their churn, by its name. */
   readonly done: Readonly<Record<string, number>>;
-  /** Resident bytes, after each of equally many turns. */
+  /** Resident bytes, after each of equally many turns, when every thread had collected its garbage lately. */
   readonly residentBytes: readonly number[];
+  /** At the same moments: what lives in the heaps of all threads. */
+  readonly heapBytes: readonly number[];
+  /** And what buffers hold that the starter made, until no thread has them any more: slabs. */
+  readonly bufferBytes: readonly number[];
   readonly quiet: Quiet;
   readonly stats: Pagepool.PoolStats;
   readonly closed: object;
@@ -32,7 +35,10 @@ interface Setup {
   readonly engine: 'wasm' | 'typescript';
   readonly seed: number;
   readonly counts: Int32Array;
-  readonly isServer: boolean;
+  /** Of each thread: what lived in its heap when it collected last. */
+  readonly heaps: Float64Array;
+  /** Its place there: the first one serves calls. */
+  readonly place: number;
 }
 
 const THREADS = 3;
@@ -42,7 +48,7 @@ const SERVED = 64;
 const LOOKS_MAX = 20_000;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 /** Words: those of the churn, and behind them how often each of these was done. */
-const DONE = ['turns', 'packets', 'waits', 'blocked', 'asked', 'served', 'reports', 'attached'] as const;
+const DONE = ['turns', 'packets', 'waits', 'blocked', 'asked', 'served', 'reports', 'attached', 'samples'] as const;
 type Done = (typeof DONE)[number];
 const word = (name: Done): number => 3 + DONE.indexOf(name);
 /** How long a wait lasts that may be in vain. */
@@ -103,14 +109,16 @@ function operations(pool: Pool, packets: typeof Packets, count: (name: Done) => 
       count('asked');
     },
     report(): void {
-      // A thread that is stopped inside a call moves nothing, and looks like an error until it goes on.
+      // A thread that is stopped inside a call moves nothing, and looks like an error until it goes on. Releases are
+      // counted before the pages that came, so a look that is stopped in between sees too many.
       for (let looks = 1; ; looks++) {
         const { errors, exact } = pool.audit();
-        if (!exact || errors.length === 0) break;
-        if (looks === LOOKS_MAX) throw new Error(`the audit says ${errors[0]}`);
+        const error = exact ? errors[0] : undefined;
+        const { inflight } = pool.stats();
+        if (error === undefined && inflight <= pool.pageCount) break;
+        if (looks === LOOKS_MAX) throw new Error(`the audit says ${error}, and ${inflight} pages are in flight`);
         Atomics.wait(pause, 0, 0, 1);
       }
-      if (pool.stats().inflight > pool.pageCount) throw new Error('more pages in flight than there are');
       count('reports');
     },
     serve(): Promise<void> {
@@ -126,7 +134,8 @@ function operations(pool: Pool, packets: typeof Packets, count: (name: Done) => 
   };
 }
 
-async function runThread({ build, share, engine, seed, counts, isServer }: Setup): Promise<void> {
+async function runThread({ build, share, engine, seed, counts, heaps, place }: Setup): Promise<void> {
+  const isServer = place === 0;
   const { PagePool } = (await import(`${build}index.js`)) as typeof Pagepool;
   const packets = (await import(`${build}packet.js`)) as typeof Packets;
   const count = (name: Done): void => void Atomics.add(counts, word(name), 1);
@@ -161,7 +170,15 @@ async function runThread({ build, share, engine, seed, counts, isServer }: Setup
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return Math.floor((state / 2 ** 32) * limit);
   };
+  let collected = 0;
   for (let turn = 1; !isOver; turn++) {
+    // Garbage stays as long as the heap has room, and dropped slabs with it: what a thread keeps shows behind that.
+    const samples = Atomics.load(counts, word('samples'));
+    if (samples !== collected) {
+      collected = samples;
+      globalThis.gc?.();
+      heaps[place] = process.memoryUsage().heapUsed;
+    }
     churn.run();
     does.packet(1 + below(3 * pool.pageBytes), turn);
     if (below(4) === 0) await does.wait();
@@ -192,11 +209,12 @@ async function runAll([build, engine, provider, seed, turns]: readonly string[])
     calls: { work: { capacity: 4 } },
   });
   const counts = new Int32Array(new SharedArrayBuffer(4 * (3 + DONE.length)));
+  const heaps = new Float64Array(new SharedArrayBuffer(8 * THREADS));
   const failures: string[] = [];
   const workers = Array.from({ length: THREADS }, (_, i) => {
     // Each of the churn's three ways to go on: some rarely return to their event loop.
     const workerSeed = 3 * Number(seed) + i;
-    const setup = { build, share: pool.share(), engine, seed: workerSeed, counts, isServer: i === 0 };
+    const setup = { build, share: pool.share(), engine, seed: workerSeed, counts, heaps, place: i };
     const worker = new Worker(new URL(import.meta.url), {
       workerData: setup,
       resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 },
@@ -212,13 +230,19 @@ async function runAll([build, engine, provider, seed, turns]: readonly string[])
   const exits = workers.map((worker) => once(worker, 'exit').catch(() => {}));
   const total = Number(turns);
   const residentBytes: number[] = [];
+  const heapBytes: number[] = [];
+  const bufferBytes: number[] = [];
   for (let done = 0; done < total && failures.length === 0; ) {
     await new Promise((resolve) => setTimeout(resolve, 5));
     done = Atomics.load(counts, word('turns'));
     pool.reclaimTokens(10_000);
     if (done < ((residentBytes.length + 1) * total) / SAMPLES) continue;
     globalThis.gc?.();
-    residentBytes.push(process.memoryUsage.rss());
+    const { arrayBuffers, heapUsed, rss } = process.memoryUsage();
+    residentBytes.push(rss);
+    heapBytes.push(heaps.reduce((sum, bytes) => sum + bytes, heapUsed));
+    bufferBytes.push(arrayBuffers);
+    Atomics.add(counts, word('samples'), 1);
   }
   for (const worker of workers) worker.postMessage({ value: 0 });
   await Promise.all(exits);
@@ -237,7 +261,8 @@ async function runAll([build, engine, provider, seed, turns]: readonly string[])
   const quiet = settleAll(pool, counts);
   const stats = pool.stats();
   const done = Object.fromEntries(DONE.map((name) => [name, counts[word(name)] as number]));
-  return { failures, turns: done.turns ?? 0, done, residentBytes, quiet, stats, closed: await pool.close() };
+  done.dropped = Number(stats.provider.owner?.description?.droppedSlabs ?? 0);
+  return { failures, done, residentBytes, heapBytes, bufferBytes, quiet, stats, closed: await pool.close() };
 }
 
 if (isMainThread) console.log(JSON.stringify(await runAll(process.argv.slice(2))));
