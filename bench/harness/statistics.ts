@@ -61,6 +61,6 @@ export function ratioOf(a: VariantResult, b: VariantResult): number {
 }
 
 /** The rounds of equal number. */
-function pairs(a: readonly Round[], b: readonly Round[]): [Round, Round][] {
+export function pairs(a: readonly Round[], b: readonly Round[]): [Round, Round][] {
   return a.slice(0, b.length).map((round, i) => [round, b[i] as Round]);
 }

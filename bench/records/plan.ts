@@ -41,7 +41,7 @@ export const CASES: readonly RecordCase[] = [
     per: 'record',
     perTurn: PER_TURN,
     variants: ['wasm', 'wasm, read one by one', 'thread-stream', "pino's transport", 'sonic-boom', TURNS_ALONE],
-    note: 'As a server writes that does something else as well. The turns themselves, by setImmediate, are in every figure; the last variant writes nothing, and budgets take its figure off.',
+    note: 'As a server writes that does something else as well. The turns themselves, by setImmediate, are in every figure; the last variant writes nothing.',
   },
   {
     id: 'record.lines',

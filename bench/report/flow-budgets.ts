@@ -4,7 +4,6 @@ import Table from 'cli-table3';
 import { formatNs } from '../harness/format.js';
 import type { Round } from '../harness/results.js';
 import { medianOf } from '../harness/statistics.js';
-import { TURNS_ALONE } from '../records/plan.js';
 import type { Budget, Verdict } from './budgets.js';
 import { findVariant, ratioOfRounds, type Source } from './measures.js';
 
@@ -14,15 +13,14 @@ const processor: Figure = (round) => round.processor;
 const median: Figure = (round) => round.median;
 const p99: Figure = (round) => round.p99;
 
-/** A figure of `a` against that of `b`, round by round, each without that of `idle`. */
-function ratio(a: Source, b: Source, figure: Figure, idle?: Source): Budget['measure'] {
+/** A figure of `a` against that of `b`, round by round. */
+function ratio(a: Source, b: Source, figure: Figure): Budget['measure'] {
   return (results) => {
-    const value = ratioOfRounds(results, a, b, figure, idle);
+    const value = ratioOfRounds(results, a, b, figure);
     if (value === undefined) return undefined;
     const middle = ([id, name]: Source): string =>
       formatNs(medianOf(findVariant(results, id, name)?.rounds.map((round) => figure(round) as number) ?? []));
-    const of = idle === undefined ? '' : `, of each ${middle(idle)} ns the turns'`;
-    return { value, figure: `${middle(a)} ns against ${middle(b)} ns${of}` };
+    return { value, figure: `${middle(a)} ns against ${middle(b)} ns` };
   };
 }
 
@@ -40,23 +38,20 @@ const OTHER = 'other build';
 const blocked = (variant: string): Source => ['flow.blocked', variant];
 const demo = (bytes: number, variant: string): Source => [`demo.${bytes}`, variant];
 
-/** What the turns of the event loop cost where nothing is written: setImmediate is neither's. */
-const idleOf = (id: string): Source | undefined => (id === 'record.turns' ? [id, TURNS_ALONE] : undefined);
-
 const records = (['record.text', 'record.turns'] as const).flatMap((id): Budget[] => [
   {
     id: `flow.${id}`,
-    operation: `RecordWriter against thread-stream, ${id === 'record.text' ? 'as fast as they go' : 'in turns of the event loop, without those'}: processor time a record`,
+    operation: `RecordWriter against thread-stream, ${id === 'record.text' ? 'as fast as they go' : 'in turns of the event loop'}: processor time a record`,
     bar: 0.25,
     unit: '×',
-    measure: ratio([id, 'wasm'], [id, 'thread-stream'], processor, idleOf(id)),
+    measure: ratio([id, 'wasm'], [id, 'thread-stream'], processor),
   },
   {
     id: `flow.${id}.each`,
     operation: 'the same, where the reader looks at each record, which thread-stream does not',
     bar: 0.25,
     unit: '×',
-    measure: ratio([id, 'wasm, read one by one'], [id, 'thread-stream'], processor, idleOf(id)),
+    measure: ratio([id, 'wasm, read one by one'], [id, 'thread-stream'], processor),
   },
 ]);
 

@@ -1,7 +1,7 @@
 // Looks things up in results, for budgets and losses: rows and variants by their names, and differences round by round.
 
 import type { Results, Round, RowResult, VariantResult } from '../harness/results.js';
-import { medianOf, ratioOf } from '../harness/statistics.js';
+import { medianOf, pairs, ratioOf } from '../harness/statistics.js';
 
 export function findRow({ rows }: Results, id: string): RowResult | undefined {
   return rows.find((row) => row.id === id);
@@ -32,24 +32,16 @@ export function processorOf(results: Results, [id, name]: Source): number | unde
   return rounds === undefined || rounds.length === 0 ? undefined : medianOf(rounds);
 }
 
-/**
- * `a / b` of a figure of each round, the median over the rounds. `idle`: what both do beside what is compared, in a
- * variant of its own; its figure is taken off.
- */
+/** `a / b` of a figure of each round, the median over the rounds. */
 export function ratioOfRounds(
   results: Results,
   a: Source,
   b: Source,
   figure: (round: Round) => number | null | undefined,
-  idle?: Source,
 ): number | undefined {
-  const [x, y, z] = [a, b, idle ?? a].map((source) => findVariant(results, ...source)?.rounds);
-  if (x === undefined || y === undefined || z === undefined) return undefined;
-  const rounds = Math.min(x.length, y.length, z.length);
-  const ratios = Array.from({ length: rounds }, (_, i) => {
-    const [p, q, less] = [x, y, z].map((all) => figure(all[i] as Round) ?? Number.NaN) as [number, number, number];
-    return idle === undefined ? p / q : (p - less) / (q - less);
-  });
+  const [x, y] = [findVariant(results, ...a), findVariant(results, ...b)];
+  if (x === undefined || y === undefined) return undefined;
+  const ratios = pairs(x.rounds, y.rounds).map(([p, q]) => (figure(p) ?? Number.NaN) / (figure(q) ?? Number.NaN));
   return ratios.length === 0 || ratios.some(Number.isNaN) ? undefined : medianOf(ratios);
 }
 
