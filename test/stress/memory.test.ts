@@ -2,8 +2,7 @@
 // slabs behind a burst, which goes back where nobody does anything any more.
 //
 // In a process of its own. The control keeps the memories alive, and grows; keeping the closed objects alone does not.
-// LONG=1 makes 200 of 64 MiB,
-// and a burst of 2 GiB.
+// LONG=1 makes 200 of 64 MiB, and a burst of 2 GiB.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
