@@ -9,10 +9,18 @@ import { BaseAttachment } from '../pool/base-attachment.js';
 import { bellIndex, readBell } from '../port/bell.js';
 import { listen, type Port } from '../port/port.js';
 
+/** Whether it is one, told by a field that only one has: also of a proxy, whose traps are not asked. */
+export let isWorkletAttachment: (value: unknown) => value is WorkletAttachment;
+
 /** One audio thread's attachment to a pool. */
 export class WorkletAttachment extends BaseAttachment {
   readonly #hasLifeline: boolean;
   readonly #weak = new WeakRef(this);
+
+  static {
+    isWorkletAttachment = (value): value is WorkletAttachment =>
+      typeof value === 'object' && value !== null && #weak in value;
+  }
 
   constructor(port: Port) {
     super(port);

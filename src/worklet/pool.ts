@@ -19,7 +19,7 @@ import { joinPool, loadedParts } from '../pool/start.js';
 import { areaOf, extentOf, offsetOf } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
 import { seekPages } from '../port/want.js';
-import { WorkletAttachment } from './attachment.js';
+import { isWorkletAttachment, WorkletAttachment } from './attachment.js';
 import { WorkletChannel } from './channel.js';
 
 const SAMPLE_SHIFT = 2;
@@ -61,8 +61,9 @@ export class WorkletPool {
 
   /** Of a pool that this thread created or attached to. */
   constructor(pool: AttachedPool) {
+    // Or of an attachment, from `attach` alone.
     const seat: AttachedPool | WorkletAttachment = pool;
-    this.#port = seat instanceof WorkletAttachment ? seat.port : portOf('WorkletPool', pool);
+    this.#port = isWorkletAttachment(seat) ? seat.port : portOf('WorkletPool', pool);
     this.#seat = seat;
     this.pageBytes = this.#port.geometry.pageBytes;
     this.engine = this.#port.engine.kind;
@@ -152,7 +153,7 @@ export class WorkletPool {
   /** Leaves the pool, with everything that this thread still holds. */
   detach(): void {
     const seat = this.#seat;
-    if (seat instanceof WorkletAttachment) seat.detach(true);
+    if (isWorkletAttachment(seat)) seat.detach(true);
     else seat.detach({ release: true });
   }
 
