@@ -34,8 +34,8 @@ const boundedLater = named('three ports allocate and release two pages, twice');
 
 /** Whether `npm test` explores the scenario as it is on the engine. */
 function isShort(scenario: Scenario, engine: EngineName): boolean {
-  if (largest.has(scenario)) return false;
-  if (withDeaths.has(scenario) || boundedLater.has(scenario) || manyStates.has(scenario)) return engine === 'wasm';
+  if (largest.has(scenario) || boundedLater.has(scenario)) return false;
+  if (withDeaths.has(scenario) || manyStates.has(scenario)) return engine === 'wasm';
   return engine !== 'mixed' || isPair(scenario);
 }
 

@@ -1,0 +1,2 @@
+// Every seeded fault: LONG=1 picks all of them.
+import './faults.test.js';
