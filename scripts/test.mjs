@@ -64,20 +64,22 @@ async function suite(name, args, env) {
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
     readFileSync(report, 'utf8'),
   );
+  const { uncaught, differences } = existsSync(ERRORS_REPORT)
+    ? JSON.parse(readFileSync(ERRORS_REPORT, 'utf8'))
+    : { uncaught: ['no report of errors'], differences: {} };
   const unloaded = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
   for (const { name: path, status, message, assertionResults } of testResults) {
     const file = relative(root, path);
     const failed = assertionResults.filter((result) => result.status === 'failed');
-    for (const { fullName, failureMessages } of failed)
-      failures.push(`${file}: ${fullName}: ${firstLine(failureMessages[0])}`);
+    for (const { fullName, ancestorTitles, title, failureMessages } of failed) {
+      const difference = differences[`${path} ${[...ancestorTitles, title].join(' > ')}`] ?? [];
+      failures.push([`${file}: ${fullName}: ${firstLine(failureMessages[0])}`, ...difference].join('\n    '));
+    }
     if (status === 'failed' && failed.length === 0) failures.push(`${file}: ${firstLine(message)}`);
   }
   const skipped = numPendingTests + numTodoTests;
   if (skipped > 0) console.log(`${skipped} skipped`);
   let failed = numFailedTests + unloaded + (process.env.CI === 'true' ? skipped : 0);
-  const uncaught = existsSync(ERRORS_REPORT)
-    ? JSON.parse(readFileSync(ERRORS_REPORT, 'utf8'))
-    : ['no report of errors'];
   for (const error of uncaught) failures.push(`${name}: caught by no test: ${error}`);
   failed += uncaught.length;
   if (code !== 0 && failed === 0) {
