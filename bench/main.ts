@@ -9,12 +9,13 @@ import { watched } from './contention/watched.js';
 import { runDemoRows } from './flow/demo.js';
 import { planFlow } from './flow/lane.js';
 import { planHandoff } from './handoff/lane.js';
-import { type Flow, type Options, parseCommand } from './harness/command.js';
+import { besideName, type Flow, type Options, parseCommand } from './harness/command.js';
 import { resultsPath, writeResults } from './harness/files.js';
 import { appendHistory } from './harness/history.js';
 import { isolate } from './harness/isolate.js';
 import { type Family, selectRows } from './harness/lanes.js';
 import { describeMachine, headerLines, loadRefusal } from './harness/machine.js';
+import { isNode, runOnNode } from './harness/other-node.js';
 import { runFamilies } from './harness/progress.js';
 import type { Machine, Results } from './harness/results.js';
 import { legend, tablesOf } from './harness/table.js';
@@ -85,6 +86,11 @@ async function measureFlow(options: Options, { other }: Flow): Promise<void> {
 
 async function main(): Promise<void> {
   const options = parseCommand(process.argv.slice(2));
+  const { node } = options;
+  if (node !== null && !isNode(node)) {
+    process.exitCode = runOnNode(node);
+    return;
+  }
   if (options.isolation !== null) return isolate(options.text, options.isolation);
   const { flow, settings } = options;
   if (flow !== null) return measureFlow(options, flow);
@@ -104,7 +110,8 @@ async function main(): Promise<void> {
     rows,
     facts: gatherFacts(),
   };
-  const path = resultsPath(options.resultsFolder, options.name);
+  const name = node === null ? options.name : besideName(options.name, node);
+  const path = resultsPath(options.resultsFolder, name);
   writeResults(path, results);
   console.log(tablesOf(rows));
   console.log(`\n${legend}\n${results.seconds} s; ${path}`);

@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ENGINES, type EngineName } from '../rows/row.js';
+import { NODES } from './other-node.js';
 import type { Settings } from './results.js';
 
 /** What both take. */
@@ -31,6 +32,11 @@ export interface Isolation {
 
 /** The run that the documents stand on. */
 export const REFERENCE = 'reference';
+
+/** The name of a run on another Node, beside the one of that name. */
+export function besideName(name: string, major: string): string {
+  return `${name}-node-${major}`;
+}
 
 export const FULL = { profile: 'full', rounds: 7, roundMs: 80, warmUpMs: 120 } as const;
 const QUICK = { profile: 'quick', rounds: 1, roundMs: 2, warmUpMs: 2 } as const;
@@ -88,7 +94,7 @@ export function optionsOf(command: Command, sampleUs: number): Options {
 
 export function parseCommand(
   argv: readonly string[],
-): Options & { readonly isolation: Isolation | null; readonly flow: Flow | null } {
+): Options & { readonly isolation: Isolation | null; readonly flow: Flow | null; readonly node: string | null } {
   const command = benchCommand(
     'bench',
     'Measures every operation of pagepool against what else there is, and writes a table and a JSON file.',
@@ -99,12 +105,19 @@ export function parseCommand(
     .addOption(
       new Option('--group <name>', 'flow: records, calls, waiting and the demo, and their budgets').choices(['flow']),
     )
+    .addOption(
+      new Option(
+        '--node <major>',
+        'on that Node, which is installed first; --write puts it beside the reference run',
+      ).choices(NODES),
+    )
     .option('--other <folder>', 'with --group flow: another build of pagepool, for the threads that are blocked')
     .parse([...argv], { from: 'user' });
-  const { isolate, engine, seconds, group, other = null } = command.opts();
+  const { isolate, engine, seconds, group, other = null, node = null } = command.opts();
   return {
     ...optionsOf(command, 0),
     isolation: isolate ? { engine, seconds } : null,
     flow: group === 'flow' ? { other } : null,
+    node,
   };
 }

@@ -233,6 +233,22 @@ export function judge(results: Results, list: readonly Budget[] = budgets): Verd
   });
 }
 
+/** A run's verdicts, and its Node. */
+export interface JudgedRun {
+  readonly name: string;
+  readonly verdicts: readonly Verdict[];
+}
+
+export function judgedRun(results: Results): JudgedRun {
+  return { name: nodeOf(results.machine.runtime), verdicts: judge(results) };
+}
+
+/** "Node 20", of a machine's `runtime`. */
+export function nodeOf(runtime: string): string {
+  const [name = ''] = runtime.split('.');
+  return name.replace(' v', ' ');
+}
+
 /** What the history keeps of a run. */
 export function historyEntry(results: Results): HistoryEntry {
   const { commit, processor, runtime } = results.machine;

@@ -3,11 +3,12 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FULL } from '../harness/command.js';
+import { besideName, FULL } from '../harness/command.js';
 import { readResults, resultsPath } from '../harness/files.js';
 import { type HistoryEntry, readHistory } from '../harness/history.js';
+import { NODES } from '../harness/other-node.js';
 import type { GroupId, Results } from '../harness/results.js';
-import { judge } from './budgets.js';
+import { judgedRun } from './budgets.js';
 import { engineLossesOf, lossesOf } from './losses.js';
 import { plotsOf } from './plots.js';
 import {
@@ -18,6 +19,7 @@ import {
   lockedTable,
   lossTable,
   machineList,
+  missedBudgets,
   rowTable,
 } from './tables.js';
 import { growthTable, handoffTables } from './tables-by-size.js';
@@ -31,12 +33,13 @@ const PAGES = ['performance', 'performance-tables'] as const;
 /** The documents and their plots, by their paths below the folder of documents. */
 export function generate(
   node: Results,
+  others: readonly Results[],
   browsers: readonly Results[],
   history: readonly HistoryEntry[],
 ): Map<string, string> {
   const plots = plotsOf(node, history);
   const documents = new Map(plots.map(([name, svg]) => [`plots/${name}.svg`, `${svg}\n`]));
-  const parts = partsOf(node, browsers, new Set(plots.map(([name]) => name)));
+  const parts = partsOf(node, others, browsers, new Set(plots.map(([name]) => name)));
   const used = new Set<string>();
   for (const page of PAGES) {
     const template = readFileSync(join(SOURCES, `${page}.template.md`), 'utf8');
@@ -54,8 +57,13 @@ export function generate(
 }
 
 /** Everything that the template may name. */
-function partsOf(node: Results, browsers: readonly Results[], plots: ReadonlySet<string>): Map<string, string> {
-  const verdicts = judge(node);
+function partsOf(
+  node: Results,
+  others: readonly Results[],
+  browsers: readonly Results[],
+  plots: ReadonlySet<string>,
+): Map<string, string> {
+  const [run, beside] = [judgedRun(node), others.map(judgedRun)];
   const { facts } = node;
   const plot = (name: string, text: string) =>
     plots.has(name) ? `![${text}](plots/${name}.svg)` : 'Not measured in this run.';
@@ -63,9 +71,9 @@ function partsOf(node: Results, browsers: readonly Results[], plots: ReadonlySet
     groups.map((group): [string, string] => [`table ${group}`, make(node, group)]);
   return new Map([
     ['provisional', provisional(node)],
-    ['machine', machineList(node)],
-    ['budgets', budgetTable(verdicts)],
-    ['explanations', explanationList(verdicts, readExplanations())],
+    ['machine', machineList(node, others)],
+    ['budgets', budgetTable(run, beside)],
+    ['explanations', explanationList([run, ...beside], readExplanations())],
     ['locked', facts === undefined ? 'Not counted in this run.' : lockedTable(facts)],
     ['control', facts === undefined ? 'Not counted in this run.' : controlTable(facts)],
     ['losses', lossTable(lossesOf(node))],
@@ -101,19 +109,26 @@ export function readExplanations(): Map<string, string> {
   );
 }
 
-/** Reads `name.json` and `name-BROWSER.json`, writes the documents, and says what is still to be explained. */
+/**
+ * Reads `name.json`, `name-node-MAJOR.json` and `name-BROWSER.json`, writes the documents, and says what is still to be
+ * explained.
+ */
 export function writeReport(options: { resultsFolder: string; docsFolder: string; name: string }): void {
   const { resultsFolder, docsFolder, name } = options;
   const node = readResults(resultsPath(resultsFolder, name));
-  const browsers = BROWSERS.map((browser) => resultsPath(resultsFolder, `${name}-${browser}`))
-    .filter((path) => existsSync(path))
-    .map(readResults);
-  for (const [path, text] of generate(node, browsers, readHistory(resultsFolder))) {
+  const beside = (names: readonly string[]) =>
+    names
+      .map((each) => resultsPath(resultsFolder, each))
+      .filter((path) => existsSync(path))
+      .map(readResults);
+  const others = beside(NODES.map((major) => besideName(name, major)));
+  const browsers = beside(BROWSERS.map((browser) => `${name}-${browser}`));
+  for (const [path, text] of generate(node, others, browsers, readHistory(resultsFolder))) {
     mkdirSync(join(docsFolder, 'plots'), { recursive: true });
     writeFileSync(join(docsFolder, path), text);
   }
   console.log(`written: ${PAGES.map((page) => join(docsFolder, `${page}.md`)).join(', ')}`);
   const explained = readExplanations();
-  const missed = judge(node).filter(({ id, verdict }) => verdict === 'missed' && !explained.has(id));
+  const missed = missedBudgets([node, ...others].map(judgedRun)).filter(({ id }) => !explained.has(id));
   if (missed.length > 0) console.log(`missed and not explained: ${missed.map(({ id }) => id).join(', ')}`);
 }

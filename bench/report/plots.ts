@@ -5,7 +5,7 @@ import { sizeName } from '../harness/format.js';
 import type { HistoryEntry } from '../harness/history.js';
 import type { GroupId, Results, RowResult } from '../harness/results.js';
 import { summaryOf } from '../harness/statistics.js';
-import { type Budget, budgets } from './budgets.js';
+import { type Budget, budgets, nodeOf } from './budgets.js';
 
 const WIDTH = 960;
 const COLOURS = [
@@ -179,7 +179,10 @@ function historyLines(history: readonly HistoryEntry[]): Plot | undefined {
       title: { text: HISTORY_TITLE, left: 'center', top: 6, textStyle: { fontSize: 15 } },
       legend: { bottom: 4, data: shown.map(({ id }) => id), textStyle: { fontSize: 11 } },
       grid: { left: 60, right: 40, top: 50, height: 220 },
-      xAxis: { type: 'category', data: history.map(({ commit, date }) => `${date}\n${commit.slice(0, 7)}`) },
+      xAxis: {
+        type: 'category',
+        data: history.map(({ commit, date, runtime }) => `${date}\n${commit.slice(0, 7)}\n${nodeOf(runtime)}`),
+      },
       yAxis: { type: 'log', name: 'of the bar' },
       series: shown.map((budget, i) => ({
         type: 'line' as const,

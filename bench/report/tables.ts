@@ -5,7 +5,7 @@ import { groupIds, groupTitles } from '../harness/groups.js';
 import { headerLines, settingsLine } from '../harness/machine.js';
 import type { Facts, GroupId, Results, RowResult, VariantResult } from '../harness/results.js';
 import { ratioOf, summaryOf } from '../harness/statistics.js';
-import type { Verdict } from './budgets.js';
+import type { JudgedRun, Verdict } from './budgets.js';
 import { type LockedLine, lockedLines } from './locked.js';
 import type { Loss } from './losses.js';
 
@@ -22,28 +22,52 @@ export function markdown(head: readonly string[], rows: readonly (readonly strin
   ].join('\n');
 }
 
-export function machineList(results: Results): string {
-  return headerLines(results)
-    .map((text) => `- ${text}`)
-    .join('\n');
+export function machineList(results: Results, others: readonly Results[]): string {
+  const beside = others.map(
+    ({ date, machine: { runtime, commit, processor, load } }) =>
+      `beside it, a run on ${runtime}; ${processor}, load average ${load} at the start; commit ${commit}; ${date}`,
+  );
+  return [...headerLines(results), ...beside].map((text) => `- ${text}`).join('\n');
 }
 
-export function budgetTable(verdicts: readonly Verdict[]): string {
-  const head = ['budget', 'bar', 'aim', 'measured', 'figure', 'verdict'];
-  const cells = verdicts.map(({ id, operation, bar, aim, result, figure, verdict }) => [
-    `${operation} (\`${id}\`)`,
-    bar,
-    aim,
-    result,
-    figure,
-    verdict === 'missed' ? '**missed**' : verdict,
-  ]);
-  return markdown(head, cells, 6);
+/** The first run with its figure, and what the others measured. */
+export function budgetTable(first: JudgedRun, others: readonly JudgedRun[]): string {
+  const head = [
+    'budget',
+    'bar',
+    'aim',
+    first.name,
+    ...others.map(({ name }) => name),
+    `figure, ${first.name}`,
+    'verdict',
+  ];
+  const cells = first.verdicts.map(({ id, operation, bar, aim, result, figure, verdict }, i) => {
+    const all = others.map(({ name, verdicts }) => ({ name, ...(verdicts[i] as Verdict) }));
+    const isMissed = verdict === 'missed';
+    const missed = all.filter((each) => each.verdict === 'missed').map(({ name }) => name);
+    const elsewhere = isMissed || missed.length === 0 ? '' : `, **missed on ${missed.join(', ')}**`;
+    return [
+      `${operation} (\`${id}\`)`,
+      bar,
+      aim,
+      result,
+      ...all.map((each) => each.result),
+      figure,
+      isMissed ? '**missed**' : `${verdict}${elsewhere}`,
+    ];
+  });
+  return markdown(head, cells, head.length);
+}
+
+/** What any of the runs missed. */
+export function missedBudgets(runs: readonly JudgedRun[]): Verdict[] {
+  const missed = runs.flatMap(({ verdicts }) => verdicts.filter(({ verdict }) => verdict === 'missed'));
+  return [...new Map(missed.map((each) => [each.id, each])).values()];
 }
 
 /** What is said about each missed budget. */
-export function explanationList(verdicts: readonly Verdict[], explanations: ReadonlyMap<string, string>): string {
-  const missed = verdicts.filter(({ verdict }) => verdict === 'missed');
+export function explanationList(runs: readonly JudgedRun[], explanations: ReadonlyMap<string, string>): string {
+  const missed = missedBudgets(runs);
   if (missed.length === 0) return 'No budget is missed.';
   return missed
     .map(({ id, operation }) => `**\`${id}\`: ${operation}.**\n${explanations.get(id) ?? 'Not explained yet.'}`)

@@ -32,6 +32,18 @@ describe('a quick run', () => {
       expect(existsSync(join(docs, plot as string)), plot).toBe(true);
   });
 
+  test('on another Node puts its figures beside those that are there', async () => {
+    const to = ['--results', folder, '--docs', docs, '--name', 'quick'];
+    const row = ['--case', 'fast.pair', '--node', '26'];
+    const output = await runTs('--expose-gc', 'bench/main.ts', '--quick', '--write', ...row, ...to);
+    expect(output).toContain('Node v26.');
+    const page = readFileSync(join(docs, 'performance.md'), 'utf8');
+    const own = `Node ${process.versions.node.split('.')[0]}`;
+    expect(page).toContain(`| budget | bar | aim | ${own} | Node 26 |`);
+    expect(page).toMatch(/^- beside it, a run on Node v26\./m);
+    expect(page).toMatch(/\(`engines\.pair`\) \| at most 1\.2 × \| 1 × \| [\d.]+ × \| [\d.]+ × \|/);
+  });
+
   test('of flow measures each of its budgets', async () => {
     // The other build is this one.
     const to = ['--results', folder, '--name', 'flow', '--other', '.'];

@@ -11,9 +11,9 @@ import { appendHistory, readHistory } from '../../bench/harness/history.js';
 import { loadRefusal } from '../../bench/harness/machine.js';
 import type { Results, Round, RowResult } from '../../bench/harness/results.js';
 import { marginPercent, quantileOf, ratioOf } from '../../bench/harness/statistics.js';
-import { budgets, historyEntry, judge } from '../../bench/report/budgets.js';
+import { budgets, historyEntry, judge, judgedRun } from '../../bench/report/budgets.js';
 import { engineLossesOf, lossesOf } from '../../bench/report/losses.js';
-import { explanationList } from '../../bench/report/tables.js';
+import { budgetTable, explanationList } from '../../bench/report/tables.js';
 import { runTs } from './support/run-ts.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -134,9 +134,27 @@ describe('a budget', () => {
 
   test('that is missed shows its explanation, and one that is met does not', () => {
     const explanations = new Map([['pair', 'Because.']]);
-    const shown = (wasm: number) => explanationList(judge(pair(wasm)), explanations);
+    const shown = (...wasm: number[]) => explanationList(wasm.map(pair).map(judgedRun), explanations);
     expect(shown(11)).toContain('Because.');
     expect(shown(8)).toBe('No budget is missed.');
+    expect(shown(8, 11)).toContain('Because.');
+  });
+
+  test('has a column for each Node, and is missed where one of them misses it', () => {
+    const on = (major: number, wasm: number) => {
+      const all = pair(wasm);
+      return judgedRun({ ...all, machine: { ...all.machine, runtime: `Node v${major}.1.0, V8 1` } });
+    };
+    const table = (...wasm: [number, number]) =>
+      budgetTable(on(20, wasm[0]), [on(26, wasm[1])])
+        .split('\n')
+        .filter((line) => /budget \||`pair`/.test(line))
+        .map((line) => line.split(' | ').slice(3).join(' | '));
+    expect(table(8, 9)).toEqual([
+      'Node 20 | Node 26 | figure, Node 20 | verdict |',
+      '1.6 × | 1.8 × | 8.00 ns against 5.00 ns | met, **missed on Node 26** |',
+    ]);
+    expect(table(9, 8)[1]).toBe('1.8 × | 1.6 × | 9.00 ns against 5.00 ns | **missed** |');
   });
 });
 
