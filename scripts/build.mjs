@@ -76,6 +76,7 @@ async function inspectorFiles() {
       'build/generated/core-wasm.js',
       'build/generated/layout-hash.js',
       'package-lock.json',
+      'tsconfig.json',
     ],
     'scripts/inline-inspector.mjs',
   ];
@@ -93,7 +94,7 @@ async function bundle() {
   const inputs = [
     ...['src', 'assembly/layout.ts', 'build/generated/core-wasm.js', 'build/generated/layout-hash.js'],
     ...['build/generated/inspector-page.js', 'build/generated/inspector-thread.js'],
-    ...['package.json', 'package-lock.json', 'scripts/build.mjs'],
+    ...['package.json', 'package-lock.json', 'scripts/build.mjs', 'tsconfig.json'],
   ];
   return unlessFresh('bundle', { inputs, outputs }, async () => {
     for (const file of ['chunks', 'maps'].flatMap((folder) => filesBelow(join(buildDir, folder)))) rmSync(file);

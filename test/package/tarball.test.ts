@@ -120,6 +120,12 @@ describe('the tarball', () => {
     }
   });
 
+  test('defines no field of a class before its constructor assigns it', () => {
+    // Statements stand on lines of their own, so such a field is a line with nothing but its name.
+    const fields = scripts.flatMap((path) => read(path).match(/^[A-Za-z_$][\w$]*$/gm) ?? []);
+    expect(fields).toEqual([]);
+  });
+
   test('names no machine but the reader’s own, and no host but those of the changelog', () => {
     for (const path of files) {
       const text = read(path).replace(/^#!\/usr\/bin\/env node\n/, '');
