@@ -5,7 +5,8 @@
 // and Deno fetch at once from message ports alone: there a thread sends the owner one, its line, as a message between
 // threads, and pulls once the owner has answered by it. Chromium delivers what is broadcast empty: a worker that gets
 // such a message sends a port to the thread that started it, where `watch` listens for it, and which passes on what it
-// receives. Nothing here keeps a program alive.
+// receives. In Deno a channel that opens in the turn in which the thread's last one was closed is dead for ever: it
+// throws at each message, and hears none. So one stays open there. Nothing here keeps a program alive.
 
 import { workerThreads } from '../platform/thread.js';
 
@@ -70,6 +71,9 @@ interface Listening {
 /** For so long a thread that is about to end may wait for the owner to have heard of its line. */
 const GREETING_MS = 1000;
 
+/** Deno: what keeps the thread's later channels alive. */
+let anchor: Broadcast | undefined;
+
 /** Name -> what takes lines: of this thread's pools. One listener for all, however many they are. */
 const takers = new Map<string, (greeting: LineGreeting) => void>();
 
@@ -99,11 +103,16 @@ export class Carrier {
   constructor(name: string, onMessage: (message: unknown) => void) {
     this.#threads = workerThreads() as Pulling | undefined;
     const host = globalThis as { BroadcastChannel?: new (name: string) => Broadcast };
-    const Channel = (isNode() ? this.#threads?.BroadcastChannel : undefined) ?? host.BroadcastChannel;
+    // The one of the web keeps a program alive, in Node and in Deno.
+    const Channel = ('Bun' in globalThis ? undefined : this.#threads?.BroadcastChannel) ?? host.BroadcastChannel;
     this.#name = name;
     this.#onMessage = onMessage;
     this.#canPull = isNode() && this.#threads?.receiveMessageOnPort !== undefined;
     if (Channel === undefined) return; // audio worklets: they know the areas that their share had
+    if ('Deno' in globalThis && anchor === undefined) {
+      anchor = new Channel('pagepool');
+      anchor.unref?.();
+    }
     this.#channel = new Channel(name);
     this.#channel.onmessage = ({ data }) => {
       // What lies in the line came by the channel as well: nothing stays there.

@@ -78,6 +78,16 @@ describe.each(some)('$name', ({ name, program }) => {
     expect(JSON.parse(stdout)).toEqual({ ...all, refused: [] });
   });
 
+  test.skipIf(!isHere)(
+    'opens a pool with areas where the last was just closed, and ends where one is open',
+    async () => {
+      const { stdout, stderr, end } = await start('areas-again.js');
+      expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
+      const all = { hears: 'attached', sent: 16, received: 16, isDestroyed: true, left: true };
+      expect(JSON.parse(stdout)).toEqual(all);
+    },
+  );
+
   // Node has no web Worker.
   if (!isNode) {
     test.skipIf(!isHere)('refuses to block a web Worker that lacks memory for ever, and names it', async () => {
