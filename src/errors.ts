@@ -42,14 +42,17 @@ export type PagePoolErrorCode =
   | 'POOL_ERR_CALL_FAILED'
   | 'POOL_ERR_TIMEOUT';
 
+/** Codes that no thread refuses by which only attaches to a pool whose memory is its own. */
+type FurtherCode = 'POOL_ERR_UNREADABLE' | 'POOL_ERR_MEMORY_LIMIT';
+type CommonCode = Exclude<PagePoolErrorCode, FurtherCode>;
+
 /** What to do about an error of each code: the end of every message. */
-export const REMEDIES: Readonly<Record<PagePoolErrorCode, string>> = {
+export const REMEDIES: Readonly<Record<CommonCode, string>> = {
   POOL_ERR_INVALID_ARGUMENT: 'pass what the message expects',
   POOL_ERR_STALE_HANDLE: 'release each reference once and forget the number with it',
   POOL_ERR_FOREIGN_HANDLE: 'use a handle only with the pool it came from',
   POOL_ERR_NOT_HELD: 'send references through a channel, or with lend() and adopt(); a bare number carries none',
   POOL_ERR_REF_OVERFLOW: 'release or adopt what is out; at most 65,535 references a fragment, and a port and page',
-  POOL_ERR_UNREADABLE: 'ask isReadable() first, and send the handle to the thread that has the device',
   POOL_ERR_NOT_DETACHABLE: 'retain the fragment instead of pinning its page',
   POOL_ERR_DESTROYED: 'create a pool, or attach to one that lives',
   POOL_ERR_CLOSING: 'release what is held and stop allocating',
@@ -57,13 +60,18 @@ export const REMEDIES: Readonly<Record<PagePoolErrorCode, string>> = {
   POOL_ERR_ABI_MISMATCH: 'load the same version of the package in every thread',
   POOL_ERR_CORRUPT: 'pass on what share() returned, unchanged, while the pool lives',
   POOL_ERR_NOT_SHARED: 'allow shared memory: in browsers the page must be cross-origin isolated',
-  POOL_ERR_MEMORY_LIMIT: 'ask for fewer or smaller pages; end a stream whose messages are too long',
   POOL_ERR_PROVIDER: 'see the cause of the error; a provider only uses its context',
   POOL_ERR_CHANNEL_CLOSED: 'stop sending; entries inside can still be received',
   POOL_ERR_TOKEN_SPENT: 'use each token once',
   POOL_ERR_PEER_GONE: 'ask again where that does no harm: what the thread did is not known',
   POOL_ERR_CALL_FAILED: "see the message, which is the handler's; mend the handler or the request",
   POOL_ERR_TIMEOUT: 'wait longer, or do what the message names for those who hold the pages',
+};
+
+/** The same of those that bundlers leave out of what only attaches. */
+export const FURTHER_REMEDIES: Readonly<Record<FurtherCode, string>> = {
+  POOL_ERR_UNREADABLE: 'ask isReadable() first, and send the handle to the thread that has the device',
+  POOL_ERR_MEMORY_LIMIT: 'ask for fewer or smaller pages; end a stream whose messages are too long',
 };
 
 /** How an error of each code comes about: for the documentation, so bundlers leave it out. */
@@ -93,8 +101,9 @@ const CAUSES: Readonly<Record<PagePoolErrorCode, string>> = {
 
 /** The row of every code, with cause and remedy: what docs/errors.md is made from. */
 export function errorTable(): { code: PagePoolErrorCode; cause: string; remedy: string }[] {
-  const codes = Object.keys(REMEDIES) as PagePoolErrorCode[];
-  return codes.map((code) => ({ code, cause: CAUSES[code], remedy: REMEDIES[code] }));
+  const remedies = { ...REMEDIES, ...FURTHER_REMEDIES };
+  const codes = Object.keys(CAUSES) as PagePoolErrorCode[];
+  return codes.map((code) => ({ code, cause: CAUSES[code], remedy: remedies[code] }));
 }
 
 /**
@@ -116,7 +125,7 @@ export class PagePoolError extends Error {
   readonly index: number | undefined;
 
   constructor(code: PagePoolErrorCode, message: string, options?: { cause?: unknown; index?: number | undefined }) {
-    super(message, options !== undefined && 'cause' in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.name = 'PagePoolError';
     this.code = code;
     this.index = options?.index;
@@ -133,18 +142,39 @@ export function show(value: unknown): string {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
+interface ErrorParts {
+  readonly cause?: unknown;
+  readonly index?: number | undefined;
+}
+
 /**
  * An error in the words of all of them: `call failed: found (expected rule); todo`.
  *
  * @param todo what to do; the remedy of the code if not given
  */
 export function callError(
+  code: CommonCode,
+  call: string,
+  found: string,
+  rule: string,
+  todo?: string,
+  options?: ErrorParts,
+): PagePoolError;
+export function callError(
   code: PagePoolErrorCode,
   call: string,
   found: string,
   rule: string,
-  todo: string = REMEDIES[code],
-  options?: { cause?: unknown; index?: number | undefined },
+  todo: string,
+  options?: ErrorParts,
+): PagePoolError;
+export function callError(
+  code: PagePoolErrorCode,
+  call: string,
+  found: string,
+  rule: string,
+  todo: string = REMEDIES[code as CommonCode],
+  options?: ErrorParts,
 ): PagePoolError {
   return new PagePoolError(code, `${call} failed: ${found} (expected ${rule}); ${todo}`, options);
 }
@@ -235,11 +265,7 @@ function ownValue(given: object, key: string): unknown {
 
 /** Whether it is an array: Array.isArray of a revoked proxy throws. */
 export function isArray(value: unknown): boolean {
-  try {
-    return Array.isArray(value);
-  } catch {
-    return false;
-  }
+  return is(() => Array.isArray(value));
 }
 
 /** Whether `check` is true; false where it runs code of the caller that throws. */
@@ -266,7 +292,7 @@ export function invalidHandle(call: string, value: unknown): PagePoolError {
 }
 
 /** What the engines' codes mean: the error's code, and what was expected of the value. */
-const ENGINE_ERRORS: Readonly<Record<number, readonly [PagePoolErrorCode, string, todo?: string]>> = {
+const ENGINE_ERRORS: Readonly<Record<number, readonly [CommonCode, string, todo?: string]>> = {
   [ERR_STALE_HANDLE]: ['POOL_ERR_STALE_HANDLE', 'a handle whose fragment lives'],
   [ERR_FOREIGN_HANDLE]: ['POOL_ERR_FOREIGN_HANDLE', 'a handle of this pool'],
   [ERR_NOT_HELD]: ['POOL_ERR_NOT_HELD', 'a fragment that this thread holds a reference on'],

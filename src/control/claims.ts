@@ -68,13 +68,7 @@ export function claimPort(memory: PoolMemory, geometry: Geometry): number {
     Atomics.store(i32, (port + PORT_LIMIT_OFFSET) >>> 2, geometry.magazineCapacity);
     return id;
   }
-  throw callError(
-    'POOL_ERR_NO_PORT',
-    'attach',
-    `maxPorts=${geometry.maxPorts}`,
-    'fewer attached threads',
-    'detach where the pool is no longer used, or create it with more maxPorts',
-  );
+  throw callError('POOL_ERR_NO_PORT', 'attach', `maxPorts=${geometry.maxPorts}`, 'fewer attached threads');
 }
 
 /** A port's claim word. */

@@ -6,7 +6,7 @@ import { align, WASM_PAGE_BYTES } from '../numbers.js';
 import { addressLimit, spareAddresses, WASM_ADDRESS_BYTES } from '../platform/addresses.js';
 import type { MemoryKind } from '../platform/capabilities.js';
 import type { MemoryProvider } from '../provider/provider.js';
-import type { Geometry } from './geometry.js';
+import { type Geometry, totalBytesOf } from './geometry.js';
 import { PoolMemory } from './memory.js';
 
 const STEP_PAGES_MIN = 16;
@@ -18,7 +18,7 @@ const STEP_PAGES_MIN = 16;
 export function growStepPages(geometry: Geometry, provider: MemoryProvider | undefined): number {
   const wanted = (provider as { readonly stepBytes?: number } | undefined)?.stepBytes;
   if (wanted !== undefined) return Math.ceil(wanted / WASM_PAGE_BYTES);
-  return Math.max(STEP_PAGES_MIN, Math.ceil((geometry.totalBytes - geometry.pagesOffset) / WASM_PAGE_BYTES / 8));
+  return Math.max(STEP_PAGES_MIN, Math.ceil((totalBytesOf(geometry) - geometry.pagesOffset) / WASM_PAGE_BYTES / 8));
 }
 
 /**
@@ -35,7 +35,8 @@ export function createMemory(
   stepPages: number,
   engine: 'auto' | 'wasm' | 'typescript' = 'wasm',
 ): PoolMemory {
-  const { pageBytes, pageCount, pagesOffset, totalBytes } = geometry;
+  const { pageBytes, pageCount, pagesOffset } = geometry;
+  const totalBytes = totalBytesOf(geometry);
   const maximum = totalBytes / WASM_PAGE_BYTES;
   const initial = Math.min(maximum, align(pagesOffset, WASM_PAGE_BYTES) / WASM_PAGE_BYTES + stepPages);
   const make: Record<MemoryKind, () => WebAssembly.Memory | ArrayBufferLike> = {

@@ -31,11 +31,6 @@ export class PoolMemory {
     this.#byteLength = buffer.byteLength;
   }
 
-  /** What `new PoolMemory` takes in another thread. */
-  get source(): WasmMemory | ArrayBufferLike {
-    return this.wasm ?? this.bytes.buffer;
-  }
-
   /** The area's view, made anew if it does not reach to `end`. */
   reach(end: number): Uint8Array {
     return end <= this.#byteLength ? this.bytes : this.#reachFurther(end);

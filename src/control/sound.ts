@@ -4,42 +4,27 @@
 
 import { callError, PagePoolError } from '../errors.js';
 
-/** A word that cannot be as it is. */
-export interface Unsound {
-  readonly address: number;
-  readonly name: string;
-  readonly value: number;
-  readonly rule: string;
-}
-
-/** What a thread without its pool still may do. */
-const TODO =
+/** What to do about words that nobody may have written: what a thread without its pool still may do. */
+export const OVERWRITTEN =
   'a thread of the pool has written where it must not: end the pool, and look for views kept after a release';
 
 /**
- * Runs what follows words; what the language or the platform throws over them becomes an error that names one, where
- * `find` finds it.
+ * Runs what follows words; what the language or the platform throws over them becomes an error that says so. `name`
+ * throws the error of the word, where it finds one.
  */
-export function withSoundWords<T>(call: string, run: () => T, find: () => Unsound | undefined): T {
+export function withSoundWords<T>(call: string, run: () => T, name: (cause: unknown) => void): T {
   try {
     return run();
   } catch (cause) {
     if (cause instanceof PagePoolError) throw cause;
-    const found = find();
-    if (found !== undefined) throw corruptWord(call, found, cause);
+    name(cause);
     const isOfWords = cause instanceof RangeError || cause instanceof TypeError || isTrap(cause);
     if (!isOfWords) throw cause;
-    throw callError('POOL_ERR_CORRUPT', call, 'word=unknown', 'a control region that nobody else writes', TODO, {
-      cause,
-    });
+    const rule = 'a control region that nobody else writes';
+    throw callError('POOL_ERR_CORRUPT', call, 'word=unknown', rule, OVERWRITTEN, { cause });
   }
 }
 
 function isTrap(cause: unknown): boolean {
   return (cause as Partial<Error> | null)?.name === 'RuntimeError';
-}
-
-/** The error of a word that cannot be as it is. */
-export function corruptWord(call: string, { address, name, value, rule }: Unsound, cause?: unknown): PagePoolError {
-  return callError('POOL_ERR_CORRUPT', call, `word ${address} (${name})=${value}`, rule, TODO, { cause });
 }

@@ -24,17 +24,27 @@ import {
   RING_TAIL_OFFSET,
   STATE_DESTROYED,
 } from '../../assembly/layout.js';
+import { callError } from '../errors.js';
 import type { SharedWords } from './claims.js';
-import { constantWords } from './format.js';
 import type { RingGeometry } from './geometry.js';
 import { laneOffset, loadWord, nodeOffset, slotParts } from './nodes.js';
 import { portOffset } from './places.js';
-import { corruptWord, type Unsound } from './sound.js';
+import { OVERWRITTEN } from './sound.js';
+
+/** A word that cannot be as it is. */
+export interface Unsound {
+  readonly address: number;
+  readonly name: string;
+  readonly value: number;
+  readonly rule: string;
+}
 
 /** Throws unless every word that is followed can be. @throws PagePoolError POOL_ERR_CORRUPT */
-export function requireSound(words: SharedWords, call: string): void {
+export function requireSound(words: SharedWords, call: string, cause?: unknown): void {
   const found = findUnsound(words);
-  if (found !== undefined) throw corruptWord(call, found);
+  if (found === undefined) return;
+  const { address, name, value, rule } = found;
+  throw callError('POOL_ERR_CORRUPT', call, `word ${address} (${name})=${value}`, rule, OVERWRITTEN, { cause });
 }
 
 /** The first word that cannot be, and stays so; undefined: all can. */
@@ -60,7 +70,7 @@ function* unsoundWords({ memory, geometry }: SharedWords): Generator<Unsound> {
     const value = loadWord(memory, address);
     return value >= least && value <= most ? undefined : { address, name, value, rule: `${least}..${most}` };
   };
-  for (const [address, expected] of constantWords(geometry)) {
+  for (const [address, expected] of geometry.constants) {
     const value = loadWord(memory, address);
     if (value !== expected) yield { address, name: 'constant', value, rule: String(expected) };
   }

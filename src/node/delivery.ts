@@ -4,7 +4,7 @@
 // The promise is settled after the source has let go of its memory, so whoever awaited it finds every page where it
 // should be.
 
-import { PagePoolError, REMEDIES } from '../errors.js';
+import { FURTHER_REMEDIES, PagePoolError } from '../errors.js';
 import { dispose } from '../platform/symbols.js';
 import type { AttachedPool } from '../pool/attached-pool.js';
 import type { Fragment } from '../pool/fragment.js';
@@ -74,7 +74,7 @@ export class Delivery {
     if (this.#isOver) return false;
     this.#bytes += bytes;
     if (this.#bytes <= this.#maxBytes) return true;
-    const remedy = REMEDIES.POOL_ERR_MEMORY_LIMIT;
+    const remedy = FURTHER_REMEDIES.POOL_ERR_MEMORY_LIMIT;
     const what = `${this.call} failed: bytes=${this.#bytes} (expected at most maxBytes, ${this.#maxBytes})`;
     this.fail(new PagePoolError('POOL_ERR_MEMORY_LIMIT', `${what}; ${remedy}`));
     return false;

@@ -7,7 +7,7 @@
 // window, or one of length 0 where it was cut from another.
 // Source of the operations: sk_buff (skb_split, pskb_expand_head, skb_linearize, pskb_pull) in the Linux kernel.
 
-import { invalidArgument, invalidRange, PagePoolError, REMEDIES, requireInteger } from '../errors.js';
+import { FURTHER_REMEDIES, invalidArgument, invalidRange, PagePoolError, requireInteger } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
@@ -385,7 +385,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
     if (this.#list.isReadable) return;
     throw new PagePoolError(
       'POOL_ERR_UNREADABLE',
-      `${call} failed: isReadable=false (expected a packet whose bytes the processor can read); ${REMEDIES.POOL_ERR_UNREADABLE}`,
+      `${call} failed: isReadable=false (expected a packet whose bytes the processor can read); ${FURTHER_REMEDIES.POOL_ERR_UNREADABLE}`,
     );
   }
 

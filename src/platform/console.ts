@@ -1,5 +1,7 @@
 // What is printed on the console where no caller could catch an error.
 
+import { builtinModule } from './thread.js';
+
 /** Warns of something in the pool of that name, where there is a console. */
 export function warn(pool: string, text: string): void {
   globalThis.console?.warn(`pagepool ${JSON.stringify(pool)}: ${text}`);
@@ -8,16 +10,11 @@ export function warn(pool: string, text: string): void {
 /** What is used of `process`. */
 interface Host {
   emitWarning?: (text: string, options: { type: string; code: string }) => void;
-  getBuiltinModule?: (name: string) => unknown;
-}
-
-function host(): Host | undefined {
-  return (globalThis as { process?: Host }).process;
 }
 
 /** Warns by the process, where there is one, and else by the console. */
 export function warnOf(code: string, text: string): void {
-  const process = host();
+  const { process } = globalThis as { process?: Host };
   if (process?.emitWarning !== undefined) process.emitWarning(text, { type: 'PagePoolWarning', code });
   else globalThis.console?.warn(`${code}: ${text}`);
 }
@@ -41,10 +38,9 @@ let debug: Debug | undefined;
 
 function diagnosticsChannel(name: string): DiagnosticsChannel | undefined {
   const known = channels.get(name);
-  const load = host()?.getBuiltinModule;
-  if (known !== undefined || load === undefined) return known;
-  debug ??= (load('node:util') as { debuglog?(name: string): Debug } | undefined)?.debuglog?.('pagepool');
-  const module = load('node:diagnostics_channel') as { channel(name: string): DiagnosticsChannel } | undefined;
+  if (known !== undefined) return known;
+  debug ??= (builtinModule('node:util') as { debuglog?(name: string): Debug } | undefined)?.debuglog?.('pagepool');
+  const module = builtinModule('node:diagnostics_channel') as { channel(name: string): DiagnosticsChannel } | undefined;
   const made = module?.channel(name);
   if (made !== undefined) channels.set(name, made);
   return made;

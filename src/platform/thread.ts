@@ -9,10 +9,15 @@ export interface WorkerThreads {
   readonly locks?: unknown;
 }
 
+/** A module of the runtime, where there is one of that name. */
+export function builtinModule(name: string): unknown {
+  const host = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process;
+  return host?.getBuiltinModule?.(name);
+}
+
 /** The runtime's node:worker_threads, where there is one. */
 export function workerThreads(): WorkerThreads | undefined {
-  const host = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process;
-  return host?.getBuiltinModule?.('node:worker_threads') as WorkerThreads | undefined;
+  return builtinModule('node:worker_threads') as WorkerThreads | undefined;
 }
 
 /** This thread's number + 1; 0 where threads have none. */

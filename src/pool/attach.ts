@@ -6,7 +6,7 @@ import { AttachedPool } from './attached-pool.js';
 import { Attachment } from './attachment.js';
 import type { PoolNames } from './names.js';
 import type { NamesOf, PoolShare } from './share.js';
-import { joinPool, loadedParts, startOn } from './start.js';
+import { joinPool, loadedParts, Start } from './start.js';
 import type { UnreadableCalls, UnreadableShare } from './unreadable.js';
 
 /** An attached pool of memory that the processor cannot see. */
@@ -42,6 +42,6 @@ export type AttachedPoolOf<Share extends PoolShare> = 0 extends 1 & Share
 export function attach<Share extends PoolShare>(share: Share, options?: AttachedPoolOptions): AttachedPoolOf<Share> {
   const { label } = resolveAttached('attach', options);
   const joined = joinPool(share, label, loadedParts());
-  const start = startOn(joined.port, (pool) => new Attachment(joined.port, joined.share, pool));
+  const start = new Start(joined.port, (pool) => new Attachment(joined.port, joined.share, pool));
   return onPort(joined.port, () => new AttachedPool(start as never)) as AttachedPoolOf<Share>;
 }

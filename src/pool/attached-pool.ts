@@ -5,7 +5,7 @@
 // one. PagePool (page-pool.ts) adds what creates, watches, repairs and ends pools: a program of threads that attach
 // loads nothing of that.
 
-import { NO_AREA, pageOfHandle, startOfHandle } from '../control/places.js';
+import { pageOfHandle } from '../control/places.js';
 import { inflight } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { invalidHandle, requireFlag, requireInteger } from '../errors.js';
@@ -16,7 +16,7 @@ import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinError, sizeError } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
-import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import { requireWaitOptions, type WaitOptions } from '../port/waiting.js';
 import { seekPages } from '../port/want.js';
 import type { Areas } from '../supply/areas.js';
 import { type Attachment, declared } from './attachment.js';
@@ -27,7 +27,7 @@ import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragme
 import type { PoolNames } from './names.js';
 import { POOL_NOT_POSTED } from './posting.js';
 import type { PoolShare } from './share.js';
-import { requireStart, type Start } from './start.js';
+import { Start } from './start.js';
 
 /**
  * A reference on a fragment, as a number: 0 < handle < 2^30; 0 is no handle. What crosses threads with it is in the
@@ -72,7 +72,7 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
 
   /** Call `attach` of pagepool/attach. */
   constructor(start: never) {
-    requireStart(start, new.target === AttachedPool ? 'AttachedPool' : 'PagePool');
+    Start.require(start, new.target === AttachedPool ? 'AttachedPool' : 'PagePool');
     const { port } = start as Start;
     this.#port = port;
     this.#attachment = (start as Start).attachment(this);
@@ -213,25 +213,15 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
    * @throws PagePoolError POOL_ERR_UNREADABLE when the processor cannot see the memory
    */
   area(handle: Handle): Uint8Array {
-    if (this.#areas === undefined) {
-      const extent = extentOf(this.#port, 'area', handle);
-      return this.#port.memory.reach(startOfHandle(this.#port, handle) + extent);
-    }
-    if (!isHandleNumber(handle)) throw invalidHandle('area', handle);
-    // The cheapest check: a refused handle's offset is 0, and that of a page in 4 GiB.
-    const view = this.#engine.offset(handle) !== 0 ? this.#areas.knownView(handle) : undefined;
-    return view ?? areaOf(this.#port, 'area', handle);
+    return this.#areas?.knownView(this.#engine, handle) ?? areaOf(this.#port, 'area', handle);
   }
 
   /** Where in its area the fragment starts, bytes. */
   offset(handle: Handle): number {
     if (!isHandleNumber(handle)) throw invalidHandle('offset', handle);
     const offset = this.#engine.offset(handle);
-    if (this.#areas !== undefined) {
-      const shift = this.#areas.knownShift(handle);
-      // Asked once more: a refused handle's offset, and that of a page in 4 GiB, is 0.
-      return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : offsetOf(this.#port, 'offset', handle);
-    }
+    if (this.#areas !== undefined)
+      return this.#areas.knownStart(handle, offset) ?? offsetOf(this.#port, 'offset', handle);
     if (offset === 0) throw refusal(this.#engine.extent(handle), 'offset', 'handle', handle);
     return offset >>> 0;
   }
@@ -294,16 +284,14 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
    *   when the processor cannot see the memory
    */
   bytes(handle: Handle, offset?: number, length?: number): Uint8Array {
-    if (offset !== undefined || length !== undefined) {
-      return fragmentView(this.#port, 'bytes', handle, offset === undefined ? 0 : offset, length);
-    }
-    if (extentOf(this.#port, 'bytes', handle) < this.pageBytes)
-      return fragmentView(this.#port, 'bytes', handle, 0, undefined);
+    const isAll = offset === undefined && length === undefined;
+    if (!isAll || extentOf(this.#port, 'bytes', handle) < this.pageBytes)
+      return fragmentView(this.#port, 'bytes', handle, offset, length);
     const page = pageOfHandle(this.#port, handle);
     this.#areas?.follow();
     let view = this.#views[page];
     if (view === undefined) {
-      view = fragmentView(this.#port, 'bytes', handle, 0, undefined);
+      view = fragmentView(this.#port, 'bytes', handle);
       this.#views[page] = view;
     }
     return view;
@@ -331,11 +319,9 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
    *   signal's reason
    */
   async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
-    const probe = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
-    const ask = (): boolean => this.#engine.hasPages() !== 0;
-    const { freed, port } = this.#attachment;
-    const wait = { call: 'takeAsync', port, event: freed, probe, ask, what: 'a page', isReported: true };
-    return await waitFor(wait, requireWaitOptions('takeAsync', options));
+    const take = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
+    const { takers } = this.#attachment;
+    return await takers.take({ call: 'takeAsync', pages: 1, take }, requireWaitOptions('takeAsync', options));
   }
 
   /** Wraps a reference that the caller holds into a Fragment, which releases it from now on. */

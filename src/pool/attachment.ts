@@ -5,9 +5,7 @@
 // memory. What only threads with the whole package do is whole-attachment.ts.
 
 import { hasFreeToken } from '../control/nodes.js';
-import { ownerState, ringOwner } from '../control/owner.js';
 import { newsCount } from '../control/state.js';
-import { PagePoolError, REMEDIES } from '../errors.js';
 import { FREED, TOKENS } from '../port/bell.js';
 import { destroyedError, exhausted, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
 import { Takers } from '../port/takers.js';
@@ -31,7 +29,7 @@ export type PoolCalls = Pick<CallsSeat, 'take'> &
   >;
 
 /** One thread's attachment to a pool. */
-export class Attachment extends BaseAttachment {
+export class Attachment extends BaseAttachment implements CallsSeat {
   readonly channels = new Map<string, Channel>();
   readonly calls = new Map<string, Calls>();
   /** Views of whole pages, by page number. */
@@ -46,24 +44,24 @@ export class Attachment extends BaseAttachment {
   readonly #tokens: PoolEvent;
   /** Waits for what becomes of calls that this thread has asked, or serves. */
   readonly replies: Replies;
-  #share: PoolShare | string;
+  #share: PoolShare | undefined;
+  readonly #pool: PoolCalls;
   /** What was announced when this thread checked everything last. */
   #news = -1;
 
-  /** @param share what other threads attach with, or why there is none */
-  constructor(port: Port, share: PoolShare | string, pool: PoolCalls, life?: OwnLife) {
+  /** @param share what other threads attach with, where there is such a thing */
+  constructor(port: Port, share: PoolShare | undefined, pool: PoolCalls, life?: OwnLife) {
     super(port, life);
     this.#share = share;
+    this.#pool = pool;
     this.waits = new Waits(port, () => this.#rung());
     this.freed = this.waits.event(FREED, () => port.engine.hasPages() !== 0);
     this.takers = new Takers(port, this.waits, this.freed);
     this.#tokens = this.waits.event(TOKENS, () => hasFreeToken(port), null);
     this.replies = new Replies(port, this.waits);
-    const { replies, takers, waits } = this;
-    const seat = { port, replies, takers, waits, take: (bytes: number) => pool.take(bytes) };
     port.geometry.channels.forEach((channel, index) => {
-      if (channel.isCalls) this.calls.set(channel.name, new Calls(seat, index));
-      else this.channels.set(channel.name, new Channel(port, index, waits));
+      if (channel.isCalls) this.calls.set(channel.name, new Calls(this, index));
+      else this.channels.set(channel.name, new Channel(port, index, this.waits));
     });
   }
 
@@ -84,19 +82,24 @@ export class Attachment extends BaseAttachment {
     this.waits.start();
   }
 
+  /** For its calls. */
+  take(bytes: number): Fragment | null {
+    return this.#pool.take(bytes);
+  }
+
   share(): PoolShare {
-    if (this.isDestroyed) throw destroyedError('share');
-    const { areas, isGone } = this.port;
-    if (typeof this.#share !== 'string') {
-      if (areas === undefined || isGone) return { ...this.#share };
-      areas.follow();
-      return { ...this.#share, areas: areas.snapshot() };
+    if (this.isDestroyed || this.#share === undefined) throw destroyedError('share');
+    if (!this.port.isGone) {
+      this.port.areas?.follow();
+      this.#renewShare();
     }
-    const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
-    throw new PagePoolError(
-      'POOL_ERR_NOT_SHARED',
-      `share failed: mode="local" (expected "shared"): ${this.#share}; ${remedy}`,
-    );
+    return { ...this.#share };
+  }
+
+  /** The share has the areas that this thread knows. */
+  #renewShare(): void {
+    const { areas } = this.port;
+    if (this.#share !== undefined && areas !== undefined) this.#share = { ...this.#share, areas: areas.snapshot() };
   }
 
   /** The thread's bell was raised: does what others asked of it. True: there are news, for all of its waits. */
@@ -136,50 +139,22 @@ export class Attachment extends BaseAttachment {
   trim(): number {
     const { port } = this;
     const { areas, supply } = port;
-    if (areas !== undefined && !port.isGone && ownerState(port) === 'gone') return 0;
+    if (!port.isGone && areas?.isOwnerGone === true) return 0;
     const returned = port.engine.trim();
     if (supply !== undefined) supply.trim('trim');
-    else if (areas !== undefined && returned > 0) ringOwner(port);
+    else if (returned > 0) areas?.ringOwner();
     return returned;
   }
 
-  protected override serve(): void {
-    super.serve();
-    if (!this.port.isGone) this.port.supply?.serveQuietly();
-  }
-
-  /** The thread is about to be done with the pool. */
-  protected stop(): void {}
-
-  /** The port is about to be freed, and still the thread's own. */
-  protected leave(): void {}
-
-  override detach(release: boolean): void {
-    this.port.supply?.refuseReentry('detach');
-    super.detach(release);
-  }
-
   protected override leaving(): void {
-    const { port } = this;
-    port.leaks?.end();
-    this.stop();
     this.waits.end();
     this.replies.checkAgain();
-    if (port.isLost) return;
-    port.supply?.recall.stop();
-    this.leave();
   }
 
   protected override left(isDestroyed: boolean): void {
-    const { port } = this;
     this.views.length = 0;
-    if (isDestroyed) this.#share = '';
-    else if (typeof this.#share !== 'string' && port.areas !== undefined) {
-      // As far as this thread knows them: whoever attaches by it asks for those that came later.
-      this.#share = { ...this.#share, areas: port.areas.snapshot() };
-    }
-    if (isDestroyed && !port.isLost) port.supply?.finish();
-    else port.supply?.uninstall();
+    if (isDestroyed) this.#share = undefined;
+    else this.#renewShare(); // whoever attaches by it asks for areas that came later
   }
 }
 

@@ -5,7 +5,7 @@
 // nothing, and loads this alone.
 
 import { STATE_DESTROYED } from '../../assembly/layout.js';
-import { corruptWord, type Unsound, withSoundWords } from '../control/sound.js';
+import { withSoundWords } from '../control/sound.js';
 import { announce, poolState } from '../control/state.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument, PagePoolError, reasonOf } from '../errors.js';
@@ -72,14 +72,12 @@ export class BaseAttachment {
     }
   }
 
-  /** A word of the control region that cannot be as it is, where this thread has what looks for one. */
-  protected findUnsound(): Unsound | undefined {
-    return undefined;
-  }
+  /** Throws where a word of the control region cannot be as it is, and this thread has what looks for one. */
+  protected requireSound(_call: string, _cause?: unknown): void {}
 
   /** Runs what follows words of the control region: they may have been overwritten. */
   protected sound<T>(call: string, run: () => T): T {
-    return withSoundWords(call, run, () => this.findUnsound());
+    return withSoundWords(call, run, (cause) => this.requireSound(call, cause));
   }
 
   /** Something was announced. */
@@ -106,8 +104,7 @@ export class BaseAttachment {
    */
   #empty(release: boolean): void {
     try {
-      const found = this.findUnsound();
-      if (found !== undefined) throw corruptWord('detach', found);
+      this.requireSound('detach');
       this.sound('detach', () => emptyPort(this.port, release));
     } catch (error) {
       const isCorrupt = error instanceof PagePoolError && error.code === 'POOL_ERR_CORRUPT';

@@ -127,9 +127,8 @@ export class Calls {
     this.#seat = seat;
     this.#index = index;
     this.#channel = channel;
-    const isClosed = (): boolean => loadWord(port.memory, channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;
-    const mayServe = (): boolean => port.engine.canReceive(index) !== 0 || isClosed();
-    const maySend = (): boolean => port.engine.canSend(index, 1) !== 0 || isClosed();
+    const mayServe = (): boolean => port.engine.canReceive(index) !== 0 || this.#isClosed();
+    const maySend = (): boolean => port.engine.canSend(index, 1) !== 0 || this.#isClosed();
     this.#notEmpty = waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, mayServe);
     this.#notFull = waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, maySend);
     this.name = channel.name;
@@ -249,11 +248,15 @@ export class Calls {
     }
   }
 
+  #isClosed(): boolean {
+    return loadWord(this.#seat.port.memory, this.#channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;
+  }
+
   /** A call; null at the end; undefined while there is neither. */
   readonly #acceptOrEnd = (): ServedCall | null | undefined => {
     const { port, replies } = this.#seat;
     // Closed first: what was sent before is still received.
-    const isClosed = port.isGone || loadWord(port.memory, this.#channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;
+    const isClosed = port.isGone || this.#isClosed();
     const count = port.engine.accept(this.#index, port.scratch.ownAddress);
     if (count > 0) return new ServedCall(port, replies, count);
     const code = port.isGone ? EMPTY : port.engine.lastError();

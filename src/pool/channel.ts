@@ -16,7 +16,7 @@ import {
 import type { ChannelGeometry } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
 import { laneOffset, laneSum, loadWord, pendingEntries, waitingThreads } from '../control/nodes.js';
-import { callError, invalidArgument, invalidHandle, type PagePoolError } from '../errors.js';
+import { callError, invalidArgument, invalidHandle, type PagePoolError, requireInteger } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { monotonicMs } from '../platform/clock.js';
 import { isHeard, publish } from '../platform/console.js';
@@ -54,8 +54,6 @@ export interface ChannelEnd {
 
 /** For packets: what the end is made of. */
 export let endOfChannel: (channel: Channel) => ChannelEnd;
-/** For packets: the error of a send on a closed channel. */
-export let closedChannelError: (channel: Channel, call: string) => PagePoolError;
 
 /**
  * One thread's end of a channel; an entry is 4 words: handle, offset, length, tag. A reference goes along with each
@@ -77,20 +75,14 @@ export class Channel {
   /** Entries that the channel has room for, each sent by itself. */
   readonly capacity: number;
   protected readonly notPosted: Unclonable = CHANNEL_NOT_POSTED;
-  /** The name as messages have it. */
-  readonly #quoted: string;
   readonly #port: Port;
   readonly #index: number;
-  readonly #channel: ChannelGeometry;
-  readonly #notEmpty: PoolEvent;
+  readonly #end: ChannelEnd;
   readonly #blockingSpin = new Spin(BLOCKING);
-  readonly #notFull: PoolEvent;
   /** Its policy drops entries. */
   readonly #drops: boolean;
   /** Drops of this port's lane that were told. */
   #toldDrops = 0;
-  /** The sends of this thread that wait. */
-  readonly #line = new Line();
 
   /** The pool makes channels: nobody else calls this. */
   constructor(port: Port, index: number, waits: Waits) {
@@ -98,11 +90,19 @@ export class Channel {
     const channel = port.geometry.channels[index] as ChannelGeometry;
     this.#port = port;
     this.#index = index;
-    this.#channel = channel;
-    this.#notEmpty = waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, this.#mayReceive);
-    this.#notFull = waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, this.#maySend);
+    this.#end = {
+      port,
+      index,
+      geometry: channel,
+      quoted: JSON.stringify(channel.name),
+      notEmpty: waits.event(channel.offset + CHANNEL_NOT_EMPTY_OFFSET, this.#mayReceive),
+      notFull: waits.event(channel.offset + CHANNEL_NOT_FULL_OFFSET, this.#maySend),
+      line: new Line(),
+      tellDrops: () => {
+        if (this.#drops) this.#tellDrops();
+      },
+    };
     this.name = channel.name;
-    this.#quoted = JSON.stringify(channel.name);
     this.capacity = channel.capacity;
     this.#drops = channel.whenFull !== 'refuse';
     // Those of an earlier thread on this port are not this one's to tell.
@@ -111,22 +111,22 @@ export class Channel {
 
   /** Entries inside now, late by what other threads do meanwhile. */
   get pending(): number {
-    return pendingEntries(this.#port.memory, this.#port.geometry, this.#channel);
+    return pendingEntries(this.#port.memory, this.#port.geometry, this.#end.geometry);
   }
 
   /** Threads that wait now: for room to send, and for an entry to receive. */
   get waiting(): { readonly senders: number; readonly receivers: number } {
-    return waitingThreads(this.#port, this.#channel);
+    return waitingThreads(this.#port, this.#end.geometry);
   }
 
   /** Entries that the channel's policy dropped and released, since the pool was created. */
   get dropped(): number {
-    return laneSum(this.#port.memory, this.#port.geometry, this.#channel, LANE_DROPPED_OFFSET);
+    return laneSum(this.#port.memory, this.#port.geometry, this.#end.geometry, LANE_DROPPED_OFFSET);
   }
 
   /** Whether somebody closed the channel. What is inside can still be received. */
   get isClosed(): boolean {
-    return loadWord(this.#port.memory, this.#channel.offset + CHANNEL_CLOSED_OFFSET) !== 0;
+    return loadWord(this.#port.memory, this.#end.geometry.offset + CHANNEL_CLOSED_OFFSET) !== 0;
   }
 
   /**
@@ -146,7 +146,7 @@ export class Channel {
 
   #send(call: string, handle: number, offset: number, length: number, tag: number): boolean {
     if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
-    if (!isWord(offset) || !isWord(length) || !isWord(tag)) throw badEntry(call, offset, length, tag);
+    if (!isWord(offset) || !isWord(length) || !isWord(tag)) requireWords(call, { offset, length, tag });
     const code = this.#port.engine.send(this.#index, handle, offset, length, tag);
     if (this.#drops) this.#tellDrops();
     if (code === OK) return true;
@@ -186,16 +186,16 @@ export class Channel {
   async sendAsync(fragment: Fragment, tag = 0, options?: WaitOptions): Promise<void> {
     const waitOptions = requireWaitOptions('sendAsync', options);
     requireOwnFragment(fragment, this.#port, 'sendAsync');
-    if (!isWord(tag)) throw badEntry('sendAsync', 0, 0, tag);
+    requireWords('sendAsync', { tag });
     const probe = (): true | undefined => this.#sendFragment('sendAsync', fragment, tag) || undefined;
-    await this.#line.waitFor(this.#roomFor('sendAsync', probe, false), waitOptions);
+    await this.#end.line.waitFor(this.#roomFor('sendAsync', probe, false), waitOptions);
   }
 
   /** A wait for room for one entry. */
   #roomFor<T>(call: string, probe: () => T | undefined, isPeek: boolean): TimedWait<T> {
-    const what = `room in channel ${this.#quoted}`;
+    const what = `room in channel ${this.#end.quoted}`;
     const startMs = monotonicMs();
-    const [port, event, ask] = [this.#port, this.#notFull, this.#maySend];
+    const [port, event, ask] = [this.#port, this.#end.notFull, this.#maySend];
     return { call, port, event, probe, ask, startMs, what, isReported: true, isPeek };
   }
 
@@ -222,13 +222,13 @@ export class Channel {
     const entries = (dropped - this.#toldDrops) >>> 0;
     if (entries === 0) return;
     this.#toldDrops = dropped;
-    const text = `channel ${this.#quoted} dropped ${entries} ${entries === 1 ? 'entry' : 'entries'}`;
+    const text = `channel ${this.#end.quoted} dropped ${entries} ${entries === 1 ? 'entry' : 'entries'}`;
     publish('pagepool:drop', { pool, channel: this.name, entries, text });
   }
 
   #laneDrops(): number {
     const { id, memory } = this.#port;
-    return loadWord(memory, laneOffset(this.#channel, id) + LANE_DROPPED_OFFSET);
+    return loadWord(memory, laneOffset(this.#end.geometry, id) + LANE_DROPPED_OFFSET);
   }
 
   #sendCopied(entries: Uint32Array, count: number): number {
@@ -261,7 +261,7 @@ export class Channel {
     const address = scratch.addressOf('receiveBurst', 'entries', entries, maxCount, ENTRY_WORDS);
     const received =
       address !== 0 ? engine.receiveBurst(this.#index, address, maxCount) : this.#receiveCopied(entries, maxCount);
-    if (this.#notEmpty.owes) this.#notEmpty.settle(false);
+    if (this.#end.notEmpty.owes) this.#end.notEmpty.settle(false);
     if (received === 0 && maxCount !== 0) this.#requireEmpty('receiveBurst');
     return received;
   }
@@ -283,7 +283,7 @@ export class Channel {
   receive(): Fragment | null {
     const { engine, scratch } = this.#port;
     const received = engine.receiveBurst(this.#index, scratch.ownAddress, 1);
-    if (this.#notEmpty.owes) this.#notEmpty.settle(false);
+    if (this.#end.notEmpty.owes) this.#end.notEmpty.settle(false);
     if (received === 0) {
       this.#requireEmpty('receive');
       return null;
@@ -306,10 +306,10 @@ export class Channel {
     const wait = {
       call: 'next',
       port: this.#port,
-      event: this.#notEmpty,
+      event: this.#end.notEmpty,
       probe: this.#receiveOrEnd,
       ask: this.#mayReceive,
-      what: `an entry of channel ${this.#quoted}`,
+      what: `an entry of channel ${this.#end.quoted}`,
     };
     return waitFor(wait, requireWaitOptions('next', options));
   }
@@ -357,7 +357,7 @@ export class Channel {
     park(this.#port);
     const sinceMs = monotonicMs();
     try {
-      const isAnswered = this.#notEmpty.block(probe, () => endMs - monotonicMs());
+      const isAnswered = this.#end.notEmpty.block(probe, () => endMs - monotonicMs());
       if (isAnswered) this.#blockingSpin.slept(monotonicMs() - sinceMs);
       return isAnswered;
     } catch (cause) {
@@ -383,7 +383,7 @@ export class Channel {
    */
   async waitRoom(options?: WaitOptions): Promise<void> {
     const probe = (): true | undefined => {
-      if (this.isClosed) throw this.#closed('waitRoom');
+      if (this.isClosed) throw closedChannelError(this, 'waitRoom');
       if (this.#port.isGone) throw destroyedError('waitRoom');
       return this.#port.engine.canSend(this.#index, 1) !== 0 || undefined;
     };
@@ -408,19 +408,7 @@ export class Channel {
   }
 
   static {
-    endOfChannel = (channel) => ({
-      port: channel.#port,
-      index: channel.#index,
-      geometry: channel.#channel,
-      quoted: channel.#quoted,
-      notEmpty: channel.#notEmpty,
-      notFull: channel.#notFull,
-      line: channel.#line,
-      tellDrops: () => {
-        if (channel.#drops) channel.#tellDrops();
-      },
-    });
-    closedChannelError = (channel, call) => channel.#closed(call);
+    endOfChannel = (channel) => channel.#end;
   }
 
   /** Ends the channel for every thread: nothing more is sent, what is inside can still be received, waits end. */
@@ -436,10 +424,11 @@ export class Channel {
   #refusal(code: number, call: string, value: unknown, index?: number): PagePoolError {
     return refusal(code, call, code === EMPTY ? 'channel' : 'handle', value, index);
   }
+}
 
-  #closed(call: string): PagePoolError {
-    return callError('POOL_ERR_CHANNEL_CLOSED', call, `channel="${this.name}"`, 'an open channel');
-  }
+/** The error of a send on a closed channel. */
+export function closedChannelError({ name }: Channel, call: string): PagePoolError {
+  return callError('POOL_ERR_CHANNEL_CLOSED', call, `channel="${name}"`, 'an open channel');
 }
 
 /** A loop over what a channel carries. A function of its own: leak tracking knows it among the frames of a call. */
@@ -449,10 +438,7 @@ export async function* iterate(channel: Channel, options: WaitOptions): AsyncGen
   }
 }
 
-/** The error for the first of the numbers that is no u32. */
-function badEntry(call: string, offset: unknown, length: unknown, tag: unknown): PagePoolError {
-  for (const [name, value] of Object.entries({ offset, length })) {
-    if (!isWord(value)) return invalidArgument(call, name, value, `an integer, 0..${WORD_MAX}`);
-  }
-  return invalidArgument(call, 'tag', tag, `an integer, 0..${WORD_MAX}`);
+/** Throws unless each of the numbers is a u32. */
+function requireWords(call: string, numbers: object): void {
+  for (const [name, value] of Object.entries(numbers)) requireInteger(call, name, value, 0, WORD_MAX);
 }

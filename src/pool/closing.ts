@@ -16,7 +16,7 @@ import { beginEnding, destroyIfHome, mayEnd, takeOver } from '../control/ending.
 import { loadWord } from '../control/nodes.js';
 import { withSoundWords } from '../control/sound.js';
 import { inflight, pinnedPages, poolState, runningPorts } from '../control/state.js';
-import { findUnsound, requireSound } from '../control/unsound.js';
+import { requireSound } from '../control/unsound.js';
 import { PagePoolError, reasonOf } from '../errors.js';
 import { publish, warn } from '../platform/console.js';
 import { hasTimers, startTimer } from '../platform/timers.js';
@@ -121,7 +121,7 @@ export class Closing {
     withSoundWords(
       'close',
       () => engine.scrub(),
-      () => findUnsound(this.#port),
+      (cause) => requireSound(this.#port, 'close', cause),
     );
     if (isThorough) this.#settleDeaths();
     if (!destroyIfHome(this.#port)) return false;

@@ -13,7 +13,7 @@ import { bothEngines } from '../engine/both.js';
 import type { EngineRequest, PreparedEngine } from '../engine/open.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { chooseMemory } from '../platform/capabilities.js';
-import type { WasmMemory, WasmModule } from '../platform/types.js';
+import type { WasmModule } from '../platform/types.js';
 import { openPort, type Port, watchWaits } from '../port/port.js';
 import { type StallOptions, Stalls } from '../reports/stall.js';
 import { Areas, areasPart, NO_AREAS } from '../supply/areas.js';
@@ -21,7 +21,7 @@ import { Supply } from '../supply/supply.js';
 import { beginAttachment } from './attached.js';
 import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
 import type { PoolShare } from './share.js';
-import { joinPool, type Start, startOn } from './start.js';
+import { joinPool, Start } from './start.js';
 import { trackPort, WholeAttachment } from './whole-attachment.js';
 
 /** Memory that is written and an engine to be prepared: what creating does before compiling. */
@@ -78,7 +78,7 @@ function wholeStart(
   share: PoolShare | string,
   { isCreator, leaks, stalls }: { isCreator: boolean; leaks: LeakOptions; stalls: StallOptions },
 ): Start<WholeAttachment> {
-  return startOn(port, (pool) => {
+  return new Start(port, (pool) => {
     watchWaits(port, new Stalls(port, stalls));
     if (leaks.leaks !== 'off') trackPort(port, leaks, pool);
     return new WholeAttachment(port, share, pool, isCreator);
@@ -95,7 +95,7 @@ function makeShare(memory: PoolMemory, options: ResolvedOptions, module: WasmMod
     layoutHash,
     identity: [...identityWords(memory)],
     name,
-    memory: memory.source as WasmMemory | SharedArrayBuffer,
+    memory: memory.wasm ?? (memory.bytes.buffer as SharedArrayBuffer),
     ...(module === undefined ? {} : { module }),
     engine,
     options: {

@@ -6,49 +6,26 @@
 
 import {
   ABI_VERSION,
-  BATCH_MAX,
   CONTROL_BASE,
   HEADER_ABI_OFFSET,
   HEADER_HASH_OFFSET,
-  HEADER_IDENTITY_OFFSET,
   HEADER_MAGIC_OFFSET,
   MAGIC,
-  MAX_PORTS_LIMIT,
 } from '../../assembly/layout.js';
-import { constantWords } from '../control/format.js';
+import { identityWords } from '../control/format.js';
 import {
   type CallsPlan,
   type ChannelPlan,
   type Geometry,
   type GeometryPlan,
-  MEMORY_BYTES_MAX,
   planGeometry,
 } from '../control/geometry.js';
 import { PoolMemory } from '../control/memory.js';
-import {
-  callError,
-  invalidArgument,
-  is,
-  type PagePoolError,
-  type PagePoolErrorCode,
-  requireRecord,
-  show,
-} from '../errors.js';
-import { UNIT_BYTES_MIN } from '../numbers.js';
+import { callError, invalidArgument, is, type PagePoolError, requireRecord, show } from '../errors.js';
 import { isSharedBuffer, isWasmMemory } from '../platform/buffers.js';
 import type { WasmMemory, WasmModule } from '../platform/types.js';
 import type { PageSource } from '../provider/choose.js';
 import type { AreasChange } from '../supply/areas.js';
-import {
-  CHANNEL_CAPACITY_MAX,
-  CHANNELS_MAX,
-  PAGE_BYTES_MAX,
-  PAGE_BYTES_MIN,
-  PAGE_COUNT_MAX,
-  TOKENS_MAX,
-  unitsFit,
-  WHEN_FULL,
-} from './limits.js';
 import type { PoolNames } from './names.js';
 
 /**
@@ -130,24 +107,16 @@ export function openShare(value: unknown, layoutHash: number, call = 'attach'): 
   requireSame('POOL_ERR_CORRUPT', 'magic', read(CONTROL_BASE + HEADER_MAGIC_OFFSET), MAGIC);
   requireSame('POOL_ERR_ABI_MISMATCH', 'abi', read(CONTROL_BASE + HEADER_ABI_OFFSET), ABI_VERSION);
   requireSame('POOL_ERR_ABI_MISMATCH', 'layoutHash', read(CONTROL_BASE + HEADER_HASH_OFFSET), layoutHash);
-  for (let i = 0; i < 4; i++) {
-    requireSame(
-      'POOL_ERR_CORRUPT',
-      `identity[${i}]`,
-      share.identity[i],
-      read(CONTROL_BASE + HEADER_IDENTITY_OFFSET + 4 * i),
-    );
-  }
-  for (const [address, expected] of constantWords(geometry)) {
+  for (const [i, word] of identityWords(memory).entries())
+    requireSame('POOL_ERR_CORRUPT', `identity[${i}]`, share.identity[i], word);
+  for (const [address, expected] of geometry.constants) {
     requireSame('POOL_ERR_CORRUPT', `word ${address}`, read(address), expected);
   }
   return { share, memory, geometry };
 }
 
 function requireShape(call: string, value: unknown, requireSame: RequireSame): PoolShare {
-  const isShare = is(
-    () => typeof value === 'object' && value !== null && (value as Partial<PoolShare>).kind === 'pagepool',
-  );
+  const isShare = is(() => (value as PoolShare).kind === 'pagepool');
   if (!isShare) {
     throw invalidArgument(
       call,
@@ -164,10 +133,6 @@ function requireShape(call: string, value: unknown, requireSame: RequireSame): P
       Array.isArray(share.identity) &&
       share.identity.length === 4 &&
       typeof share.name === 'string' &&
-      typeof share.options === 'object' &&
-      share.options !== null &&
-      Array.isArray(share.options.channels) &&
-      Array.isArray(share.options.calls) &&
       ['auto', 'wasm', 'typescript'].includes(share.engine) &&
       (isWasmMemory(share.memory) || isSharedBuffer(share.memory)),
   );
@@ -195,13 +160,11 @@ function planShared(call: string, { options }: PoolShare): Geometry {
       calls: calls.map((each) => read<CallsPlan>(call, each)),
       source: read<PageSource>(call, source),
     };
-    const geometry = isPlan(plan) ? planGeometry(plan) : undefined;
-    if (geometry !== undefined && geometry.totalBytes <= MEMORY_BYTES_MAX) return geometry;
+    if (isPlan(plan)) return planGeometry(plan);
     throw new RangeError('an option of the share is no option of a pool');
   } catch (cause) {
-    throw callError('POOL_ERR_CORRUPT', call, 'share.options=object', 'the options of a pool', undefined, {
-      cause,
-    });
+    const found = `share.options=${show(options)}`;
+    throw callError('POOL_ERR_CORRUPT', call, found, 'the options of a pool', undefined, { cause });
   }
 }
 
@@ -211,40 +174,27 @@ function read<Shape extends object>(call: string, value: Shape): Shape {
 }
 
 /**
- * Whether everything is of its type and in its range. Whoever created the pool has checked it by name; here it is
- * only what a geometry can be planned of, which is compared with the memory then.
+ * Whether everything is of its type. Whoever created the pool has checked the ranges by name: all that a geometry is
+ * planned of is in the memory's constant words, or is a sum that is, so a plan out of range is no plan of that memory.
  */
 function isPlan({ channels, calls, source, zero, ...sizes }: GeometryPlan): boolean {
   const { pageBytes, pageCount, unitBytes, maxPorts, tokens } = sizes;
-  const isNumber = (value: number, least: number, most: number): boolean =>
-    Number.isInteger(value) && value >= least && value <= most;
-  const isPower = (value: number, least: number, most: number): boolean =>
-    isNumber(value, least, most) && 2 ** Math.round(Math.log2(value)) === value;
-  const isQueue = ({ capacity, name }: CallsPlan): boolean =>
-    typeof name === 'string' && isNumber(capacity, 1, CHANNEL_CAPACITY_MAX);
+  const { detachable, isOwn, kind, readable, reservePages } = source;
   return (
-    isPower(pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX) &&
-    isPower(unitBytes, UNIT_BYTES_MIN, pageBytes) &&
-    isNumber(pageCount, 1, PAGE_COUNT_MAX) &&
-    isNumber(source.reservePages, 0, PAGE_COUNT_MAX - pageCount) &&
-    unitsFit(unitBytes, pageBytes, pageCount + source.reservePages) &&
-    isNumber(maxPorts, 1, MAX_PORTS_LIMIT) &&
-    isNumber(tokens, 1, TOKENS_MAX) &&
-    ['never', 'on-release'].includes(zero) &&
-    channels.length <= CHANNELS_MAX &&
-    calls.length <= CHANNELS_MAX &&
-    channels.every(
-      (each) => isQueue(each) && isNumber(each.batch, 1, BATCH_MAX) && WHEN_FULL.includes(each.whenFull),
+    [pageBytes, pageCount, unitBytes, maxPorts, tokens, reservePages + 1].every(
+      (count) => Number.isInteger(count) && count > 0,
     ) &&
-    calls.every(isQueue) &&
-    typeof source.kind === 'string' &&
-    [source.isOwn, source.readable, source.detachable].every((each) => typeof each === 'boolean')
+    [isOwn, readable, detachable].every((each) => typeof each === 'boolean') &&
+    ['never', 'on-release'].includes(zero) &&
+    [kind, ...[...channels, ...calls].map(({ name }) => name)].every((each) => typeof each === 'string')
   );
 }
 
-/** Throws an error of that code unless the two are the same. */
-type RequireSame = (code: PagePoolErrorCode, name: string, found: unknown, expected: unknown) => void;
+type ShareCode = 'POOL_ERR_ABI_MISMATCH' | 'POOL_ERR_CORRUPT';
 
-function corrupt(call: string, code: PagePoolErrorCode, name: string, value: unknown, rule: string): PagePoolError {
+/** Throws an error of that code unless the two are the same. */
+type RequireSame = (code: ShareCode, name: string, found: unknown, expected: unknown) => void;
+
+function corrupt(call: string, code: ShareCode, name: string, value: unknown, rule: string): PagePoolError {
   return callError(code, call, `${name}=${show(value)}`, rule);
 }

@@ -3,51 +3,40 @@
 import { layoutHash } from '#layout-hash';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE } from '../../assembly/layout.js';
 import { identityKey } from '../control/format.js';
-import type { Geometry } from '../control/geometry.js';
 import { poolState } from '../control/state.js';
 import { loadedTypeScript } from '../engine/fallback.js';
 import { chooseEngine, type Engines } from '../engine/open.js';
-import { callError, invalidArgument, show } from '../errors.js';
-import { openPort, type Port, type PortPlan, refuseClosing } from '../port/port.js';
+import { invalidArgument, is } from '../errors.js';
+import { openPort, type Port, refuseClosing } from '../port/port.js';
 import type { AreasPart } from '../supply/areas.js';
 import { requireAreas } from '../supply/loaded-areas.js';
 import { beginAttachment, isAttachedTo } from './attached.js';
 import type { Attachment, PoolCalls } from './attachment.js';
 import { openShare, type PoolShare } from './share.js';
 
-/** A pool's beginning in this thread. */
-export interface Start<Made extends Attachment = Attachment> {
+/** A pool's beginning in this thread, on a port that was just opened. */
+export class Start<Made extends Attachment = Attachment> {
   readonly port: Port;
+  readonly #make: (pool: PoolCalls) => Made;
+  #made: Made | undefined;
+
+  constructor(port: Port, make: (pool: PoolCalls) => Made) {
+    this.port = port;
+    this.#make = make;
+  }
+
   /** The attachment of the pool that begins: made by the first call. */
-  attachment(pool: PoolCalls): Made;
-}
+  attachment(pool: PoolCalls): Made {
+    this.#made ??= this.#make(pool);
+    return this.#made;
+  }
 
-const started = new WeakSet<object>();
-
-/** A beginning on a port that was just opened. */
-export function startOn<Made extends Attachment>(port: Port, make: (pool: PoolCalls) => Made): Start<Made> {
-  let made: Made | undefined;
-  const start: Start<Made> = {
-    port,
-    attachment: (pool) => {
-      made ??= make(pool);
-      return made;
-    },
-  };
-  started.add(start);
-  return start;
-}
-
-/** Throws unless this module made it: nobody else makes pools. */
-export function requireStart(start: unknown, pool: string): asserts start is Start {
-  if (typeof start === 'object' && start !== null && started.has(start)) return;
-  throw invalidArgument(
-    `new ${pool}`,
-    'start',
-    start,
-    'PagePool.create(), PagePool.attach() or attach()',
-    'call one of them',
-  );
+  /** Throws unless this module made it, told by a field that nothing else has: nobody else makes pools. */
+  static require(start: unknown, pool: string): asserts start is Start {
+    if (is(() => #made in (start as Start))) return;
+    const rule = 'PagePool.create(), PagePool.attach() or attach()';
+    throw invalidArgument(`new ${pool}`, 'start', start, rule, 'call one of them');
+  }
 }
 
 /** What a program has loaded for joining pools. */
@@ -60,7 +49,9 @@ export interface Loaded {
 /** Joins a pool that another thread created. */
 export function joinPool(value: unknown, label: string, loaded: Loaded): { port: Port; share: PoolShare } {
   const { geometry, memory, share } = openShare(value, layoutHash);
-  const openAreas = areasOf(share, geometry, loaded);
+  const { kind } = share.options.source;
+  const hasAreas = geometry.ownPages < geometry.pageCount;
+  const openAreas = hasAreas ? loaded.areas(kind).opener(share.areas, geometry) : undefined;
   if (isAttachedTo(identityKey(memory))) {
     throw invalidArgument(
       'attach',
@@ -72,23 +63,11 @@ export function joinPool(value: unknown, label: string, loaded: Loaded): { port:
   }
   if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
   const stepPages = memory.u32[(CONTROL_BASE + HEADER_GROW_STEP_OFFSET) >>> 2] as number;
-  const { engine, module, name, options } = share;
+  const { engine, module, name } = share;
   const prepared = chooseEngine({ call: 'attach', engine, memory, module, stepPages }, loaded.engines);
-  const { kind } = options.source;
   const port = openPort({ memory, geometry, name, label, kind, engine: prepared, openAreas });
   beginAttachment(port);
   return { port, share };
-}
-
-/** What opens the table of areas of that share; undefined where all pages are the pool's own. */
-function areasOf(share: PoolShare, geometry: Geometry, loaded: Loaded): PortPlan['openAreas'] {
-  if (geometry.ownPages === geometry.pageCount) return undefined;
-  const part = loaded.areas(share.options.source.kind);
-  const { areas } = share;
-  if (!part.isSnapshot(areas, geometry)) {
-    throw callError('POOL_ERR_CORRUPT', 'attach', `areas=${show(areas)}`, 'the areas that the pool had');
-  }
-  return (seat) => part.open(seat, areas);
 }
 
 /** What a program has loaded that only attaches. */

@@ -1,8 +1,7 @@
 // An attachment with everything that the package has: closing, reaping, watching, the audit, leaks, providers.
 
-import type { Unsound } from '../control/sound.js';
-import { findUnsound } from '../control/unsound.js';
-import { requireMilliseconds, requireRecord } from '../errors.js';
+import { requireSound } from '../control/unsound.js';
+import { PagePoolError, REMEDIES, requireMilliseconds, requireRecord } from '../errors.js';
 import type { LeakOptions, LeakReport } from '../leaks/report.js';
 import { trackEngine } from '../leaks/tracked-engine.js';
 import { LeakTracker } from '../leaks/tracker.js';
@@ -26,11 +25,15 @@ export class WholeAttachment extends Attachment {
   readonly #reaper: PortReaper;
   readonly #watching: Watching;
   readonly #closing: Closing;
+  readonly #whyLocal: string | undefined;
 
+  /** @param share what other threads attach with, or why there is none */
   constructor(port: Port, share: PoolShare | string, pool: PoolCalls, isCreator: boolean) {
     const reaper = new PortReaper(port);
     const watching = new Watching(port, reaper);
-    super(port, share, pool, watching);
+    const isLocal = typeof share === 'string';
+    super(port, isLocal ? undefined : share, pool, watching);
+    this.#whyLocal = isLocal ? share : undefined;
     this.#reaper = reaper;
     this.#watching = watching;
     this.#closing = new Closing(port, isCreator, () => this.end());
@@ -51,8 +54,8 @@ export class WholeAttachment extends Attachment {
     }
   }
 
-  protected override findUnsound(): Unsound | undefined {
-    return findUnsound(this.port);
+  protected override requireSound(call: string, cause?: unknown): void {
+    requireSound(this.port, call, cause);
   }
 
   protected override follow(): void {
@@ -60,12 +63,40 @@ export class WholeAttachment extends Attachment {
     this.#closing.follow();
   }
 
-  protected override stop(): void {
-    this.#closing.stop();
+  override share(): PoolShare {
+    if (this.#whyLocal === undefined || this.isDestroyed) return super.share();
+    const remedy = REMEDIES.POOL_ERR_NOT_SHARED;
+    throw new PagePoolError(
+      'POOL_ERR_NOT_SHARED',
+      `share failed: mode="local" (expected "shared"): ${this.#whyLocal}; ${remedy}`,
+    );
   }
 
-  protected override leave(): void {
+  protected override serve(): void {
+    super.serve();
+    if (!this.port.isGone) this.port.supply?.serveQuietly();
+  }
+
+  protected override leaving(): void {
+    const { port } = this;
+    port.leaks?.end();
+    this.#closing.stop();
+    super.leaving();
+    if (port.isLost) return;
+    port.supply?.recall.stop();
     this.#watching.leave();
+  }
+
+  protected override left(isDestroyed: boolean): void {
+    super.left(isDestroyed);
+    const { isLost, supply } = this.port;
+    if (isDestroyed && !isLost) supply?.finish();
+    else supply?.uninstall();
+  }
+
+  override detach(release: boolean): void {
+    this.port.supply?.refuseReentry('detach');
+    super.detach(release);
   }
 
   stats(engine: PoolStats['engine']): PoolStats {

@@ -59,12 +59,8 @@ export function leaveMemory(port: Port, isDestroyed: boolean): void {
   const unpin = hasPins ? engine.unpin : isDestroyed ? () => ERR_PIN : closedEngine.unpin;
   const refusing = { ...closedEngine, kind: engine.kind, unpin };
   leave(port, refusing);
-  if (isDestroyed) shrink(port, new PoolMemory(copyOf(memory.u32.buffer, geometry.controlBytes)), idleScratch());
-}
-
-/** The first bytes of a buffer, in one that nobody shares. */
-function copyOf(buffer: ArrayBufferLike, bytes: number): ArrayBuffer {
-  const copy = new ArrayBuffer(bytes);
-  new Uint8Array(copy).set(new Uint8Array(buffer, 0, bytes));
-  return copy;
+  if (!isDestroyed) return;
+  // A copy of views on shared memory is shared with nobody.
+  const copy = new Uint8Array(memory.u32.buffer, 0, geometry.controlBytes).slice();
+  shrink(port, new PoolMemory(copy.buffer), idleScratch());
 }

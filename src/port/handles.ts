@@ -4,25 +4,21 @@
 // which is made anew when another thread has grown the memory past it.
 
 import { ERR_REF_OVERFLOW, PIN_COUNT_MASK } from '../../assembly/layout.js';
-import { pageOfHandle, startInPage, startOfHandle } from '../control/places.js';
+import { startOfHandle } from '../control/places.js';
 import { callError, invalidArgument, invalidHandle, invalidRange, requireInteger } from '../errors.js';
 import { isHandleNumber } from '../numbers.js';
 import { type Port, refusal } from './port.js';
 
-/** The area that the handle's fragment lies in, of a pool that has areas; throws when the handle is refused. */
+/** The area that the handle's fragment lies in; throws when the handle is refused. */
 export function areaOf(port: Port, call: string, handle: number): Uint8Array {
   const extent = extentOf(port, call, handle);
-  const page = pageOfHandle(port, handle);
-  if (port.areas?.has(page) === true) return port.areas.view(call, page);
-  return port.memory.reach(startOfHandle(port, handle) + extent);
+  return port.areas?.viewOf(call, handle) ?? port.memory.reach(startOfHandle(port, handle) + extent);
 }
 
 /** Where in its area the handle's fragment starts, of a pool that has areas; throws when the handle is refused. */
 export function offsetOf(port: Port, call: string, handle: number): number {
   extentOf(port, call, handle);
-  const page = pageOfHandle(port, handle);
-  if (port.areas?.has(page) === true) return port.areas.start(call, page) + startInPage(port, handle);
-  return startOfHandle(port, handle);
+  return port.areas?.startOf(call, handle) ?? startOfHandle(port, handle);
 }
 
 /** Bytes reserved for the handle's fragment; throws when the handle is refused. */
@@ -36,28 +32,17 @@ export function extentOf(port: Port, call: string, handle: number): number {
 /** Whether the processor may read the bytes of the handle's fragment; throws when the handle is refused. */
 export function isReadableHandle(port: Port, call: string, handle: number): boolean {
   extentOf(port, call, handle);
-  const page = pageOfHandle(port, handle);
-  return port.areas?.has(page) === true ? port.areas.isReadable(page) : true;
+  return port.areas?.isReadable(handle) ?? true;
 }
 
 /** A view of `length` bytes from `offset` of the handle's fragment; the rest of it when `length` is not given. */
-export function fragmentView(
-  port: Port,
-  call: string,
-  handle: number,
-  offset: number,
-  length: number | undefined,
-): Uint8Array {
+export function fragmentView(port: Port, call: string, handle: number, offset = 0, length?: number): Uint8Array {
   const extent = extentOf(port, call, handle);
   requireInteger(call, 'offset', offset, 0, extent);
   if (length !== undefined) requireInteger(call, 'length', length, 0, extent - offset);
   const bytes = length ?? extent - offset;
-  const page = pageOfHandle(port, handle);
-  if (port.areas?.has(page) === true) {
-    const view = port.areas.view(call, page);
-    const start = port.areas.start(call, page) + startInPage(port, handle) + offset;
-    return new Uint8Array(view.buffer, view.byteOffset + start, bytes);
-  }
+  const window = port.areas?.window(call, handle, offset, bytes);
+  if (window !== undefined) return window;
   const start = startOfHandle(port, handle) + offset;
   return new Uint8Array(port.memory.reach(start + bytes).buffer, start, bytes);
 }

@@ -61,7 +61,11 @@ export class Takers {
     let restUntilMs = 0;
     const countAndTake = (): T | undefined => {
       const hasEnough = (): boolean => hasFreePages(port, pages);
-      if (!hasEnough() && !this.#seek(call, pages, hasEnough)) return undefined;
+      if (!hasEnough()) {
+        // Asks the other ports and the provider for pages.
+        port.engine.press();
+        if (seekPages(port, call, pages, () => (hasEnough() ? pages : 0)) === 0) return undefined;
+      }
       const taken = take();
       if (taken !== undefined) return taken;
       restUntilMs = monotonicMs() + restMs * (1 + Math.random());
@@ -112,12 +116,6 @@ export class Takers {
       if (this.#needs.has(check)) tooMany = pages;
     }
   };
-
-  /** Asks the provider and the other ports for pages. */
-  #seek(call: string, pages: number, hasEnough: () => boolean): boolean {
-    this.#port.engine.press();
-    return seekPages(this.#port, call, pages, () => (hasEnough() ? pages : 0)) !== 0;
-  }
 
   /** What `take` takes; undefined also where another port is the taker now: these waits probe when that is done. */
   #alone<T>(take: () => T | undefined): T | undefined {

@@ -38,7 +38,7 @@ export interface WaitEvent {
   /** The probe found nothing: `check` is called when there is something new. False where only a timer can find out. */
   listen(armed: number, check: () => void): boolean;
   /** Probes before the thread sleeps; without, they are not worth the processor's time. */
-  readonly spin?: Spin | undefined;
+  readonly spin?: Spin | null | undefined;
 }
 
 /** Threads' waits that may be rung: nothing else keeps them while a program has only promises of them. */
@@ -91,7 +91,7 @@ export class Waits {
    * probes once before it sleeps.
    */
   event(offset: number, isLeft: () => boolean, spin: Spin | null = new Spin()): PoolEvent {
-    const event = new PoolEvent(this, this.#port, offset, isLeft, spin ?? undefined);
+    const event = new PoolEvent(this, this.#port, offset, isLeft, spin);
     this.#events.push(event);
     return event;
   }
@@ -121,17 +121,15 @@ export class Waits {
     rooted.delete(this);
     if (this.#tick !== undefined) clearTimeout(this.#tick); // worklets have neither
     if (!this.#port.isLost) this.withdraw();
-    void Promise.resolve().then(() => {
-      for (const event of this.#events) event.checkAll();
-    });
+    this.checkAgain();
     // N1 no ordering needed: lets go of this thread's own waitAsync.
     if (this.#port.memory.isShared) Atomics.notify(this.#port.memory.i32, bellIndex(this.#port));
   }
 
-  /** Every wait probes again, soon: something has changed that no event announces. */
+  /** Every wait probes again, soon: something has changed that no event announces, or the thread is done. */
   checkAgain(): void {
     void Promise.resolve().then(() => {
-      if (!this.#isOver) for (const event of this.#events) event.checkAll();
+      for (const event of this.#events) event.checkAll();
     });
   }
 
@@ -226,26 +224,22 @@ export class PoolEvent implements WaitEvent, Awaited {
   isArmed = false;
   isArmedForSeveral = false;
   owes = false;
-  readonly spin: Spin | undefined;
+  readonly spin: Spin | null;
   readonly #waits: Waits;
   readonly #port: Port;
-  readonly #isLeft: () => boolean;
+  /** Whether there is a unit, cheaply. */
+  readonly isLeft: () => boolean;
   /** By which each wait probes, in their order. */
   readonly #checks: Readonly<Record<Units, Set<() => void>>> = { one: new Set(), several: new Set(), none: new Set() };
   #blocked = 0;
   #isSettling = false;
 
-  constructor(waits: Waits, port: Port, offset: number, isLeft: () => boolean, spin: Spin | undefined) {
+  constructor(waits: Waits, port: Port, offset: number, isLeft: () => boolean, spin: Spin | null) {
     this.spin = spin;
     this.#waits = waits;
     this.#port = port;
     this.offset = offset;
-    this.#isLeft = isLeft;
-  }
-
-  /** Whether there is a unit, cheaply. */
-  isLeft(): boolean {
-    return this.#isLeft();
+    this.isLeft = isLeft;
   }
 
   /** Whether a wait is under way. */
@@ -295,7 +289,7 @@ export class PoolEvent implements WaitEvent, Awaited {
 
   /** The bell was raised: the bits are set, and the waits probe in their order, while there is something. */
   check(): void {
-    this.#checkWhile(this.#isLeft);
+    this.#checkWhile(this.isLeft);
   }
 
   /** After a while: pages in other ports' caches are found by taking alone. */

@@ -3,7 +3,6 @@
 // The port's own thread only. A page may be left in the open fragment page of this very thread, or with a
 // provider. The engine knows neither: it asks its caches, the ring, the provider's side and the other ports.
 
-import { leaveWant, ringOwner } from '../control/owner.js';
 import { returnIdleFragmentPage } from './fragment-page.js';
 import { exhausted, type Port } from './port.js';
 
@@ -20,18 +19,7 @@ export function seekPages(port: Port, call: string, count: number, ask: () => nu
     const found = ask();
     if (found !== 0) return found;
   }
-  return want(port, call, count) ? ask() : 0;
-}
-
-/**
- * Asks the provider for `count` pages, at least a magazine. True: this thread is the owner, and there may be pages now.
- */
-function want(port: Port, call: string, count: number): boolean {
-  const { areas, geometry, supply } = port;
-  if (areas === undefined) return false;
-  areas.follow();
-  const isNew = leaveWant(port, Math.max(count, geometry.magazineCapacity));
-  if (supply !== undefined) return supply.serve(call);
-  if (isNew) ringOwner(port);
-  return false;
+  // The owner asks itself, and there may be pages now.
+  port.areas?.want(count, port.supply !== undefined);
+  return port.supply?.serve(call) === true ? ask() : 0;
 }

@@ -38,36 +38,33 @@ export class OwnLock {
   #letGo: () => void = () => {};
   /** Resolves when it is held, or let go; rejects where locks are refused: an opaque origin. */
   readonly held: Promise<void>;
-  #settle: () => void = () => {};
 
   constructor(port: Port, locks: Locks) {
     const { claim, geometry, id, memory } = port;
-    const held = new Promise<void>((resolve) => {
+    const { signal } = this.#abort;
+    const released = new Promise<void>((resolve) => {
       this.#letGo = resolve;
     });
-    let refuse: (reason: unknown) => void = () => {};
     this.held = new Promise((resolve, reject) => {
-      this.#settle = resolve;
-      refuse = reject;
+      const granted = (): Promise<void> => {
+        resolve();
+        // R1 pairs with A2 in locks.ts follow: whoever sees the word asks for a lock that is held.
+        Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LOCK_OFFSET) >>> 2, claim >>> CLAIM_SEQ_SHIFT);
+        announce(memory);
+        return released;
+      };
+      const refused = (reason: unknown): void => {
+        if (!signal.aborted) reject(reason);
+      };
+      locks.request(nameOf(port, id, claim), { signal }, granted).catch(refused);
+      void released.then(resolve);
     });
     this.held.catch(() => {}); // for whoever asks
-    const granted = (): Promise<void> => {
-      this.#settle();
-      // R1 pairs with A2 in locks.ts follow: whoever sees the word asks for a lock that is held.
-      Atomics.store(memory.i32, (portOffset(geometry, id) + PORT_LOCK_OFFSET) >>> 2, claim >>> CLAIM_SEQ_SHIFT);
-      announce(memory);
-      return held;
-    };
-    const { signal } = this.#abort;
-    locks.request(nameOf(port, id, claim), { signal }, granted).catch((reason: unknown) => {
-      if (!signal.aborted) refuse(reason);
-    });
   }
 
   /** Lets go. The port is freed before: whoever is granted the lock then finds the claim gone. */
   release(): void {
     this.#abort.abort();
-    this.#settle();
     this.#letGo();
   }
 }

@@ -41,7 +41,7 @@ import {
 } from '../../assembly/layout.js';
 import { replyOffset } from '../control/calls.js';
 import { claimOf, type SharedWords } from '../control/claims.js';
-import type { ChannelGeometry } from '../control/geometry.js';
+import { type ChannelGeometry, totalBytesOf } from '../control/geometry.js';
 import { readLabel } from '../control/label.js';
 import {
   cachedPages,
@@ -225,7 +225,7 @@ export function readStats(port: Port, engine: 'wasm' | 'typescript'): PoolStats 
     ...counterStats(totals, hold, release),
     inflight: inflight(memory, geometry),
     pages: placePages(port, cached),
-    memoryBytes: memory.reach(geometry.totalBytes).byteLength,
+    memoryBytes: memory.reach(totalBytesOf(geometry)).byteLength,
     provider: readProvider(port),
     calls: readCalls(port),
     ports,

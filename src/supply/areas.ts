@@ -18,12 +18,13 @@ import {
 } from '../../assembly/layout.js';
 import type { Seat } from '../control/claims.js';
 import { type Geometry, pageOffset } from '../control/geometry.js';
-import { announceAreas, areasEpoch, ownerThread, ringOwner } from '../control/owner.js';
-import { NO_AREA, pageOfHandle } from '../control/places.js';
+import { announceAreas, areasEpoch, leaveWant, ownerState, ownerThread, ringOwner } from '../control/owner.js';
+import { NO_AREA, pageOfHandle, startInPage } from '../control/places.js';
 import { announce } from '../control/state.js';
 import type { Engine } from '../engine/engine.js';
 import { lateError, waitingEngine } from '../engine/guarded.js';
-import { callError, reasonOf } from '../errors.js';
+import { callError, FURTHER_REMEDIES, reasonOf, show } from '../errors.js';
+import { isHandleNumber } from '../numbers.js';
 import { blockUntil } from '../platform/blocking.js';
 import { isSharedBuffer } from '../platform/buffers.js';
 import { noteDropped } from '../platform/dropped.js';
@@ -145,54 +146,94 @@ export class Areas {
     if (this.#isBehind) this.#engineWhile(true);
   }
 
-  /** What another thread begins with. */
+  /** What another thread begins with, as far as this one knows. */
   snapshot(): AreasChange {
     return { epoch: this.epoch, since: null, added: [...this.#known.values()], removed: [] };
   }
 
   /** Whether the page lies in an area, and not in the pool's own memory. */
-  has(page: number): boolean {
+  #isIn(page: number): boolean {
     return page > this.#ownPages;
   }
 
-  /** The view of the area that a checked handle's page lies in, if it was made before; for the fast path. */
-  knownView(handle: number): Uint8Array | undefined {
+  /**
+   * The view of the whole area that the handle's page lies in, if it was made before: the fast path. Undefined also
+   * where the handle is refused, whose offset is 0, as is that of a page in 4 GiB.
+   */
+  knownView(engine: Pick<Engine, 'offset'>, handle: number): Uint8Array | undefined {
+    if (!isHandleNumber(handle) || engine.offset(handle) === 0) return undefined;
     this.#follow();
     return this.#views[pageOfHandle(this.#seat, handle)];
   }
 
-  /**
-   * What leads from the engine's offset of a checked handle's fragment to where it starts in its area, modulo 2^32;
-   * NO_AREA where no area is known that has its page.
-   */
-  knownShift(handle: number): number {
+  /** The same of where a fragment starts there, which the engine counts at `offset`; 0 where the handle is refused. */
+  knownStart(handle: number, offset: number): number | undefined {
     this.#follow();
-    return this.#shifts[pageOfHandle(this.#seat, handle)] as number;
+    const shift = this.#shifts[pageOfHandle(this.#seat, handle)] as number;
+    return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : undefined;
   }
 
   /** Clears a page that lies in an area: engines and reapers do it where the pool promises that. */
   clear(page: number): void {
-    const start = this.start('release', page);
-    this.view('release', page).fill(0, start, start + this.#seat.geometry.pageBytes);
+    const start = this.#start('release', page);
+    this.#view('release', page).fill(0, start, start + this.#seat.geometry.pageBytes);
   }
 
   /** The view of the whole area that the page lies in. */
-  view(call: string, page: number): Uint8Array {
+  #view(call: string, page: number): Uint8Array {
     this.#follow();
     return this.#views[page] ?? this.#viewAgain(call, page);
   }
 
-  /** Where the page starts in that view. Follows `view`, or a handle that came since. */
-  start(call: string, page: number): number {
+  /** Where the page starts in that view. Follows `#view`, or a handle that came since. */
+  #start(call: string, page: number): number {
     this.#follow();
     if (this.#indexes[page] === 0) this.#viewAgain(call, page);
     return (pageOffset(this.#seat.geometry, page) + (this.#shifts[page] as number)) >>> 0;
   }
 
-  /** Whether the processor may read the page. */
-  isReadable(page: number): boolean {
+  /** The view of the whole area of a checked handle's page; undefined where that is the pool's own. */
+  viewOf(call: string, handle: number): Uint8Array | undefined {
+    const page = pageOfHandle(this.#seat, handle);
+    return this.#isIn(page) ? this.#view(call, page) : undefined;
+  }
+
+  /** Where in that view a checked handle's fragment starts; undefined where its page is the pool's own. */
+  startOf(call: string, handle: number): number | undefined {
+    const page = pageOfHandle(this.#seat, handle);
+    return this.#isIn(page) ? this.#start(call, page) + startInPage(this.#seat, handle) : undefined;
+  }
+
+  /** `bytes` bytes from `offset` of a checked handle's fragment; undefined where its page is the pool's own. */
+  window(call: string, handle: number, offset: number, bytes: number): Uint8Array | undefined {
+    const view = this.viewOf(call, handle);
+    if (view === undefined) return undefined;
+    const start = view.byteOffset + (this.startOf(call, handle) as number) + offset;
+    return new Uint8Array(view.buffer, start, bytes);
+  }
+
+  /** Whether the processor may read the page of a checked handle. */
+  isReadable(handle: number): boolean {
+    const page = pageOfHandle(this.#seat, handle);
     this.#follow();
-    return this.#known.get(this.#indexes[page] as number)?.buffer !== undefined;
+    return !this.#isIn(page) || this.#known.get(this.#indexes[page] as number)?.buffer !== undefined;
+  }
+
+  /** Asks the provider for `count` pages, at least a magazine. The owner, which `isOwner` is, asks it by itself. */
+  want(count: number, isOwner: boolean): void {
+    this.#follow();
+    const isNew = leaveWant(this.#seat, Math.max(count, this.#seat.geometry.magazineCapacity));
+    if (isNew && !isOwner) ringOwner(this.#seat);
+  }
+
+  /** Whether the thread that calls the provider ended, and nobody took its place. */
+  get isOwnerGone(): boolean {
+    return ownerState(this.#seat) === 'gone';
+  }
+
+  /** Calls the thread that calls the provider: pages came home. */
+  ringOwner(): void {
+    ringOwner(this.#seat);
   }
 
   /** Fetches what was posted, where that can be done at once. Costs a load when nothing was. */
@@ -351,7 +392,8 @@ export class Areas {
       );
     }
     if (area.buffer === undefined) {
-      throw callError('POOL_ERR_UNREADABLE', call, `page=${page}`, 'memory that the processor can see');
+      const rule = 'memory that the processor can see';
+      throw callError('POOL_ERR_UNREADABLE', call, `page=${page}`, rule, FURTHER_REMEDIES.POOL_ERR_UNREADABLE);
     }
     const view = new Uint8Array(area.buffer, area.byteOffset, area.pages * this.#seat.geometry.pageBytes);
     this.#views.fill(view, area.firstPage, area.firstPage + area.pages);
@@ -402,14 +444,18 @@ export const NO_AREAS: AreasChange = { epoch: 0, since: null, added: [], removed
 
 /** What follows areas in a thread that attaches. */
 export interface AreasPart {
-  /** Whether what came with a share is a list of areas that fits the pool. */
-  isSnapshot(value: unknown, geometry: Geometry): value is AreasChange;
-  /** The table of the thread that has this seat, beginning with what its share had. */
-  open(seat: AreasSeat, first: AreasChange): Areas;
+  /**
+   * What opens the table of the thread that has the seat, beginning with what its share had.
+   *
+   * @throws PagePoolError POOL_ERR_CORRUPT when that is no list of areas that fits the pool
+   */
+  opener(first: unknown, geometry: Geometry): (seat: AreasSeat) => Areas;
 }
 
 /** What programs load where they do not create pools. */
 export const areasPart: AreasPart = {
-  isSnapshot: isAreasSnapshot,
-  open: (seat, first) => new Areas(seat, first),
+  opener: (first, geometry) => {
+    if (isAreasSnapshot(first, geometry)) return (seat) => new Areas(seat, first);
+    throw callError('POOL_ERR_CORRUPT', 'attach', `areas=${show(first)}`, 'the areas that the pool had');
+  },
 };

@@ -1,6 +1,6 @@
 // A shared buffer by whatever the realm offers: some have shared Wasm memory and no global SharedArrayBuffer.
 
-import { PagePoolError, REMEDIES } from '../errors.js';
+import { FURTHER_REMEDIES, PagePoolError } from '../errors.js';
 import { WASM_PAGE_BYTES } from '../numbers.js';
 
 /**
@@ -15,7 +15,7 @@ export function makeSharedBuffer(bytes: number): SharedArrayBuffer {
     const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     return buffer as unknown as SharedArrayBuffer;
   } catch (cause) {
-    const remedy = REMEDIES.POOL_ERR_MEMORY_LIMIT;
+    const remedy = FURTHER_REMEDIES.POOL_ERR_MEMORY_LIMIT;
     throw new PagePoolError('POOL_ERR_MEMORY_LIMIT', `UserQueue failed: bytes=${bytes} of rings; ${remedy}`, { cause });
   }
 }

@@ -5,7 +5,6 @@
 import { PagePool, type PagePoolError, type PoolShare } from 'pagepool';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_BASE, HEADER_GENERATION_SEED_OFFSET, HEADER_GROW_STEP_OFFSET } from '../../assembly/layout.js';
-import { constantWords } from '../../src/control/format.js';
 import { planGeometry } from '../../src/control/geometry.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
@@ -124,7 +123,7 @@ describe('a share', () => {
   it('with any bit of the constant words flipped in its memory is refused', () => {
     const random = randomFrom(seed + 1);
     const header = Array.from({ length: 7 }, (_, i) => CONTROL_BASE + 4 * i);
-    const words = [...header, ...[...constantWords(geometry)].map(([address]) => address)];
+    const words = [...header, ...geometry.constants.map(([address]) => address)];
     const u32 = new Uint32Array(bytes.buffer);
     expect(words).not.toContain(CONTROL_BASE + HEADER_GENERATION_SEED_OFFSET);
     expect(words).not.toContain(CONTROL_BASE + HEADER_GROW_STEP_OFFSET);

@@ -17,7 +17,9 @@ import {
   HEADER_DEMAND_OFFSET,
   HEADER_FED_OFFSET,
   HEADER_FRESH_OFFSET,
+  HEADER_REPLY_COUNT_OFFSET,
   HEADER_RETIRED_OFFSET,
+  HEADER_SCRATCH_BYTES_OFFSET,
   HEADER_STATE_OFFSET,
   HEADER_TAKER_OFFSET,
   PORT_CLAIM_OFFSET,
@@ -32,7 +34,7 @@ import {
 } from '../../assembly/layout.js';
 import { claimPort, reaperOf } from '../../src/control/claims.js';
 import { writeControl } from '../../src/control/format.js';
-import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
+import { type Geometry, planGeometry, type RingGeometry, totalBytesOf } from '../../src/control/geometry.js';
 import { PoolMemory } from '../../src/control/memory.js';
 import { loanParts, poolEvents } from '../../src/control/nodes.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
@@ -95,8 +97,13 @@ export class ModelPool {
     });
     const planned = planGeometry(resolved);
     const replyCount = Math.min(planned.replyCount, REPLY_COUNT);
-    this.geometry = { ...planned, replyCount, scratchBytes: SCRATCH_BYTES };
-    const pages = this.geometry.totalBytes / WASM_PAGE_BYTES + 1;
+    const own = new Map([
+      [CONTROL_BASE + HEADER_REPLY_COUNT_OFFSET, replyCount],
+      [CONTROL_BASE + HEADER_SCRATCH_BYTES_OFFSET, SCRATCH_BYTES],
+    ]);
+    const constants = planned.constants.map(([address, value]) => [address, own.get(address) ?? value] as const);
+    this.geometry = { ...planned, replyCount, scratchBytes: SCRATCH_BYTES, constants };
+    const pages = totalBytesOf(this.geometry) / WASM_PAGE_BYTES + 1;
     // Not shared: threads take turns in one JavaScript thread, and shared words are copied four times as slowly.
     this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.memory = new PoolMemory(this.wasm);
@@ -119,7 +126,7 @@ export class ModelPool {
 
   private wasmStepper(stack: number): WasmStepper {
     if (stack >= MAX_STACKS) throw new Error(`stacks=${stack + 1} (expected <= ${MAX_STACKS})`);
-    const address = this.geometry.totalBytes + stack * STACK_BYTES;
+    const address = totalBytesOf(this.geometry) + stack * STACK_BYTES;
     return new WasmStepper(this.engines.module!, this.wasm, this.words, address);
   }
 

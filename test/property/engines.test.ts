@@ -32,7 +32,7 @@ import {
 } from '../../assembly/layout.js';
 import { createMemory, growStepPages } from '../../src/control/create-memory.js';
 import { writeControl } from '../../src/control/format.js';
-import { type Geometry, planGeometry } from '../../src/control/geometry.js';
+import { type Geometry, planGeometry, totalBytesOf } from '../../src/control/geometry.js';
 import type { PoolMemory } from '../../src/control/memory.js';
 import { moreMask } from '../../src/control/messages.js';
 import { loanParts } from '../../src/control/nodes.js';
@@ -619,7 +619,7 @@ describe('both engines', () => {
   it('grow the memory alike', () => {
     const twins = new Twins({ pageBytes: 65536, pageCount: 60 });
     for (let i = 0; i < 61; i++) twins.keep(twins.call(i % PORTS, 'alloc', (engine) => engine.alloc()));
-    const lengths = twins.pools.map(({ memory }) => memory.reach(twins.geometry.totalBytes).byteLength);
-    expect(new Set(lengths)).toEqual(new Set([twins.geometry.totalBytes]));
+    const lengths = twins.pools.map(({ memory }) => memory.reach(totalBytesOf(twins.geometry)).byteLength);
+    expect(new Set(lengths)).toEqual(new Set([totalBytesOf(twins.geometry)]));
   });
 });

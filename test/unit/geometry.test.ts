@@ -1,7 +1,7 @@
 // Geometry: the control region's budget, that its parts do not overlap, and that they are aligned.
 
 import { describe, expect, it } from 'vitest';
-import { type Geometry, planGeometry, type RingGeometry } from '../../src/control/geometry.js';
+import { type Geometry, planGeometry, type RingGeometry, totalBytesOf } from '../../src/control/geometry.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
 
 const plan = (options: PoolOptions): Geometry => planGeometry(resolveOptions('create', options));
@@ -56,7 +56,7 @@ describe('the geometry', () => {
       expect(start % 4, name).toBe(0);
       end = start + bytes;
     }
-    expect(end).toBeLessThanOrEqual(geometry.totalBytes);
+    expect(end).toBeLessThanOrEqual(totalBytesOf(geometry));
     expect(geometry.pagesOffset % 65536).toBe(0);
     expect(geometry.ledgerBytes).toBeGreaterThanOrEqual((geometry.pageCount + 1) * 2);
   });

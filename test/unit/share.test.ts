@@ -191,6 +191,65 @@ describe('attach', () => {
       },
     ],
   ];
+  // No range is checked by name: what a pool cannot have is not what its memory says.
+  const impossible: [string, ...unknown[]][] = [
+    ['pageBytes', 0, 8192, 4096.5, -4096, Number.NaN, '4096', 2 ** 40],
+    ['pageCount', 0, 65, 63.5, -64, Infinity, '64', 2 ** 31],
+    ['unitBytes', 0, 16, 48, 64.5, -64, '64', 8192],
+    ['maxPorts', 0, 3, 2.5, '2', 2 ** 20],
+    ['tokens', 0, 255, 256.5, '256', 2 ** 30],
+    ['zero', 'on-release', 'always', 0, undefined],
+    ['channels', 7, {}, [7], 'ab', Array.from({ length: 300 }, () => ({}))],
+    ['calls', 7, {}, [null], [{ name: 'c', capacity: 2 }]],
+    ['source', 7, null, {}],
+  ];
+  it.each(impossible)('refuses a share whose %s is none that the pool has, and writes nothing', (name, ...values) => {
+    const { options } = share;
+    const before = memoryOf(share).slice();
+    for (const value of values)
+      expect(
+        codeOf(() => attach({ ...share, options: { ...options, [name]: value } })),
+        String(value),
+      ).toBe('POOL_ERR_CORRUPT');
+    expect(Buffer.compare(memoryOf(share).slice(), before)).toBe(0);
+  });
+
+  const queue: [string, ...unknown[]][] = [
+    ['name', 7, undefined],
+    ['capacity', 0, 2, 0.5, '1024', 2 ** 31],
+    ['batch', 0, 1, 33, '32'],
+    ['whenFull', 'drop-newest', 'drop', 'toString', undefined],
+  ];
+  it.each(queue)('refuses a share with a channel whose %s is none that the pool has', (name, ...values) => {
+    const { options } = share;
+    const [first, ...rest] = options.channels;
+    for (const value of values) {
+      const channels = [{ ...first, [name]: value }, ...rest];
+      expect(
+        codeOf(() => attach({ ...share, options: { ...options, channels } })),
+        String(value),
+      ).toBe('POOL_ERR_CORRUPT');
+    }
+  });
+
+  const sources: [string, ...unknown[]][] = [
+    ['kind', 7, undefined],
+    ['isOwn', false, 1],
+    ['readable', false, 1],
+    ['detachable', false, 1],
+    ['reservePages', 1, -1, 0.5, '0'],
+  ];
+  it.each(sources)('refuses a share with a source whose %s is none that the pool has', (name, ...values) => {
+    const { options } = share;
+    for (const value of values) {
+      const source = { ...options.source, [name]: value };
+      expect(
+        codeOf(() => attach({ ...share, options: { ...options, source } })),
+        String(value),
+      ).toBe('POOL_ERR_CORRUPT');
+    }
+  });
+
   it.each(tampered)('refuses a share with %s (%s) and writes nothing', (_, code, change) => {
     const bad = structuredCloneable(share) as unknown as Record<string, unknown>;
     change(bad);
