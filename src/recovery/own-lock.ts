@@ -17,7 +17,7 @@ export interface Locks {
   request(
     name: string,
     options: { signal?: AbortSignal; ifAvailable?: boolean },
-    callback: () => unknown,
+    callback: (lock: unknown) => unknown,
   ): Promise<unknown>;
 }
 

@@ -68,7 +68,8 @@ describe.each(some)('$name', ({ name, program }) => {
     expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
     const reaped = { used: 3, isReaped: true, usedAfter: 0 };
     const hasLocks = isNode && Number(found.version?.split('.')[0]) >= 24;
-    expect(JSON.parse(stdout)).toEqual({ watched: reaped, unwatched: hasLocks ? reaped : null, isDestroyed: true });
+    const unwatched = hasLocks ? reaped : null;
+    expect(JSON.parse(stdout)).toEqual({ watched: reaped, unwatched, waiting: 0, isDestroyed: true });
   });
 
   test.skipIf(!isHere)('brings new memory to a thread that only blocks', async () => {

@@ -5,7 +5,7 @@
 // no real one has: it gives a lock away as if its holder's thread had ended.
 
 interface Request {
-  readonly callback: () => unknown;
+  readonly callback: (lock: unknown) => unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -28,13 +28,13 @@ export class RealmLocks {
   request(
     name: string,
     options: { signal?: AbortSignal; ifAvailable?: boolean },
-    callback: () => unknown,
+    callback: (lock: unknown) => unknown,
   ): Promise<unknown> {
     const { signal, ifAvailable } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const request = { callback, resolve, reject };
-      if (ifAvailable && (this.#held.has(name) || this.#queues.has(name))) return resolve(undefined);
+      if (ifAvailable && (this.#held.has(name) || this.#queues.has(name))) return resolve(callback(null));
       const queue = this.#queues.get(name) ?? [];
       this.#queues.set(name, [...queue, request]);
       signal?.addEventListener('abort', () => {
@@ -66,6 +66,6 @@ export class RealmLocks {
       this.#grant(name);
     };
     this.#held.set(name, free);
-    void Promise.resolve().then(next.callback).then(next.resolve, next.reject).finally(free);
+    void Promise.resolve({ name }).then(next.callback).then(next.resolve, next.reject).finally(free);
   }
 }

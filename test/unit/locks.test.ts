@@ -105,6 +105,43 @@ describe('a pool that watches by locks', () => {
     });
   });
 
+  it('waits for no lock in Node, but asks again, until it stops watching', async () => {
+    const intervals = new Map<object, () => void>();
+    vi.spyOn(globalThis, 'setInterval').mockImplementation(((callback: () => void) => {
+      const timer = { unref: () => timer };
+      intervals.set(timer, callback);
+      return timer;
+    }) as never);
+    vi.spyOn(globalThis, 'clearInterval').mockImplementation(((timer: object) => intervals.delete(timer)) as never);
+    vi.spyOn(process, 'getBuiltinModule').mockImplementation(((module: string) =>
+      module === 'node:worker_threads' ? { threadId: 0, locks } : undefined) as never);
+    const [second, third] = [await attach(), await attach()];
+    for (const each of [pool, second]) each.watch(ofTheWeb);
+    third.alloc();
+    await soon(() => expect(locks.held.length).toBe(3));
+    expect(intervals.size).toBe(2);
+    const askAgain = async (): Promise<void> => {
+      for (const ask of intervals.values()) ask();
+      await turns();
+      expect(locks.pending).toEqual([]);
+    };
+    await askAgain();
+    expect([isClaimed(second.portId), isClaimed(third.portId)]).toEqual([true, true]);
+    kill(third);
+    await turns();
+    expect(isClaimed(third.portId)).toBe(true); // nobody has asked since
+    await askAgain();
+    expect(isClaimed(third.portId)).toBe(false);
+    expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0 } });
+    second.detach();
+    expect(intervals.size).toBe(1);
+    await askAgain();
+    pool.destroy();
+    expect(intervals.size).toBe(0);
+    await turns();
+    expect([locks.held, locks.pending]).toEqual([[], []]);
+  });
+
   it('gives up its waits and its lock when it detaches, and when it is destroyed', async () => {
     const other = await attach();
     pool.watch(ofTheWeb);

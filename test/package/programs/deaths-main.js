@@ -1,5 +1,5 @@
 // Threads of node:worker_threads that die with pages in their hands: watched by their exit, and where the runtime has
-// locks, also one that nobody watched. Prints how each was reaped.
+// locks, also one that nobody watched. Prints how each was reaped, and how many threads of Node waited for a lock.
 
 import * as threads from 'node:worker_threads';
 import { PagePool } from 'pagepool';
@@ -7,6 +7,8 @@ import { PagePool } from 'pagepool';
 // Says "hung", and nothing else.
 const PATIENCE_MS = 120_000;
 const pool = await PagePool.create({ pageCount: 16, maxPorts: 4 });
+
+let waiting = 0;
 
 /** Starts a thread, ends it when it holds pages, and waits until its port is free. */
 async function liveAndDie(isWatched) {
@@ -17,6 +19,7 @@ async function liveAndDie(isWatched) {
     worker.once('error', reject);
   });
   const used = pool.audit().pages.used;
+  if (threads.locks !== undefined && !('Deno' in globalThis)) waiting += (await threads.locks.query()).pending.length;
   await worker.terminate();
   const isFree = () => !pool.stats().ports[portId].isClaimed;
   for (const end = Date.now() + PATIENCE_MS; !isFree() && Date.now() < end; ) {
@@ -30,4 +33,4 @@ const watched = await liveAndDie(true);
 // In Deno locks tell of web workers alone.
 const unwatched = hasLocks && !('Deno' in globalThis) ? await liveAndDie(false) : null;
 const { isDestroyed } = await pool.close({ timeoutMs: PATIENCE_MS, ref: true });
-console.log(JSON.stringify({ watched, unwatched, isDestroyed }));
+console.log(JSON.stringify({ watched, unwatched, waiting, isDestroyed }));
