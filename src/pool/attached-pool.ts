@@ -72,7 +72,7 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
 
   /** Call `attach` of pagepool/attach. */
   constructor(start: never) {
-    Start.require(start, new.target === AttachedPool ? 'AttachedPool' : 'PagePool');
+    Start.check(start, new.target === AttachedPool ? 'AttachedPool' : 'PagePool');
     const { port } = start as Start;
     this.#port = port;
     this.#attachment = (start as Start).attachment(this);

@@ -32,7 +32,7 @@ export class Start<Made extends Attachment = Attachment> {
   }
 
   /** Throws unless this module made it, told by a field that nothing else has: nobody else makes pools. */
-  static require(start: unknown, pool: string): asserts start is Start {
+  static check(start: unknown, pool: string): asserts start is Start {
     if (is(() => #made in (start as Start))) return;
     const rule = 'PagePool.create(), PagePool.attach() or attach()';
     throw invalidArgument(`new ${pool}`, 'start', start, rule, 'call one of them');
