@@ -52,7 +52,7 @@ const NEAR = {
     ['packet/{channel,framing,text-lines,record-writer,refusals,parts,kernel-bugs,waits,leaks}'],
     ['packet/{property,records.property}', 'unit/waits-end', 'fuzz/arguments'],
   ],
-  'src/node': [['node/{intake,ends,targets,streams,files,sockets,requests}'], ['fuzz/arguments']],
+  'src/node': [['unit/timers', 'node/{intake,targets,streams,files,sockets,requests}'], ['fuzz/arguments']],
   'src/user': [['user/{rings,queue,waits,user-area}'], ['user/{conformance,kernel-bugs}']],
   'src/user-area': [['user/{queue,rings,waits,user-area}'], ['user/{conformance,kernel-bugs}']],
   'src/border': [['unit/{border,brands}']],
@@ -60,7 +60,12 @@ const NEAR = {
   'src/worklet': [['unit/{worklet,tiers}']],
   'src/webgpu': [['webgpu/node']],
   'src/testing': [['unit/{providers/*,slabs}'], ['unit/conformance']],
-  'src/platform': [['unit/{modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
+  'src/platform': [['unit/{timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
+  'src/inspect': [['unit/{observer,lints,metrics}']],
+  // What its page draws only browsers show.
+  'src/inspector/page': [['unit/inspector-page']],
+  'src/inspector': [['unit/{inspector,inspector-stalls,inspector-page}'], ['unit/inspector-programs']],
+  'src/command': [['unit/inspector-programs']],
   src: [['unit/{errors,pool,options,refusals}'], ['fuzz/arguments']],
 };
 /** What a run may be silent before it counts as hung: ticks of one second in which this program ran, too. */

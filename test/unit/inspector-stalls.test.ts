@@ -3,6 +3,7 @@
 import { type Fragment, PagePool, type StallReport } from 'pagepool';
 import { observe } from 'pagepool/inspect';
 import { describe, expect, it } from 'vitest';
+import { HeardStalls } from '../../src/inspector/heard-stalls.js';
 import { eventOf } from '../../src/inspector/told.js';
 import { Watcher } from '../../src/inspector/watcher.js';
 import { until } from '../support/waiting.js';
@@ -75,6 +76,27 @@ describe('a standstill that was heard', () => {
     expect(await waiting).toBe('cancelled');
     await until(() => findings().length === 0);
     for (const fragment of held) fragment.release();
+    await pool.close();
+  });
+
+  it('is forgotten by the second look without a wait, and not by the first', async () => {
+    const pool = PagePool.createSync({ name: 'looks', pageCount: 1 });
+    const held = pool.take(4096) as Fragment;
+    const observer = observe(pool);
+    const control = new AbortController();
+    const waiting = pool.takeAsync(4096, { signal: control.signal }).catch(() => 'cancelled');
+    const waits = () => observer.snapshot().ports[0]?.waits.length;
+    await until(() => waits() === 1);
+    const stalls = new HeardStalls();
+    const stall = { portId: 0, waits: [{ what: 'a page', ms: HOUR }] };
+    stalls.hear(stall, observer.snapshot());
+    control.abort();
+    expect(await waiting).toBe('cancelled');
+    await until(() => waits() === 0);
+    const without = observer.snapshot();
+    expect([stalls.follow(without), stalls.waits(without).length]).toEqual([false, 1]);
+    expect([stalls.follow(without), stalls.waits(without).length]).toEqual([true, 0]);
+    held.release();
     await pool.close();
   });
 

@@ -3,7 +3,7 @@
 
 import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { Packet } from 'pagepool/packet';
-import { readStreamInto, toStream } from 'pagepool/web';
+import { readAt, readStreamInto, toStream, writeAt } from 'pagepool/web';
 import { describe, expect, test } from 'vitest';
 import { expectAllHome } from '../support/home.js';
 import { HUNG_MS, turns, until } from '../support/waiting.js';
@@ -167,4 +167,34 @@ describe('toStream', () => {
       expect(() => toStream(packet as never)).toThrow(/expected an iterable of fragments or packets/);
       packet.release();
     }));
+});
+
+describe('a file by an access handle', () => {
+  const content = new Uint8Array(300);
+  const read = (into: Uint8Array, { at }: { at: number }): number => {
+    const part = content.subarray(at, at + Math.min(into.length, 70)); // less than was asked for
+    into.set(part);
+    return part.length;
+  };
+  const write = (from: Uint8Array, { at }: { at: number }): number => {
+    const part = from.subarray(0, 70);
+    content.set(part, at);
+    return part.length;
+  };
+
+  test('is written and read in as many steps as the platform likes', () =>
+    withPool(async (pool) => {
+      const handle = { read, write, getSize: () => content.length, flush: () => {} } as never;
+      const bytes = Uint8Array.from({ length: 200 }, (_, i) => i + 1);
+      expect(writeAt(handle, bytes, 50)).toBe(200);
+      const fragment = readAt(pool, handle, 50, 70) as Fragment;
+      expect([...fragment.bytes.subarray(0, 70)]).toEqual([...bytes.subarray(0, 70)]);
+      fragment.release();
+      expect(content[49]).toBe(0);
+      expect(content[250]).toBe(0);
+    }));
+
+  test.each([[{ read }], [{ write }], [{}], [null], [7]])('is none: %j', (handle) => {
+    expect(() => writeAt(handle as never, new Uint8Array(1), 0)).toThrow(/^writeAt failed: handle=/);
+  });
 });

@@ -9,6 +9,7 @@ import {
   USER_TAKEN_EVENT_OFFSET,
   USER_WAITS_OFFSET,
   USER_WAKES_MAX,
+  USER_WANTS_OFFSET,
 } from '../../src/user/layout.js';
 import { turns, until } from '../support/waiting.js';
 
@@ -49,6 +50,36 @@ it('one step of the pool wakes no more than a bound of them', async () => {
   expect(onRings.length).toBeGreaterThan(3);
   for (const [, , count] of onRings) expect(count).toBeLessThanOrEqual(USER_WAKES_MAX);
   expect(woken).toBeGreaterThan(0);
+  pool.detach({ release: true });
+});
+
+it('a consumer that takes something tells the pool, where the pool waits for room, and only then', async () => {
+  const { pool } = make();
+  const queue = new UserQueue(pool, { completions: 4, refills: 4 });
+  const receiver = new Receiver(queue.share());
+  const words = new Int32Array(queue.share().rings);
+  const told = (): number => Atomics.load(words, USER_TAKEN_EVENT_OFFSET >>> 2);
+  const fill = (): void => {
+    while (queue.giveCopy(new Uint8Array(1)));
+  };
+  const free = (): void => {
+    receiver.receive()?.release();
+  };
+  fill();
+  const first = told();
+  free();
+  expect(told()).toBe(first); // nobody waits yet
+  fill();
+  const waiting = queue.waitRoom({ ref: true });
+  await turns(2);
+  expect(Atomics.load(words, USER_WANTS_OFFSET >>> 2)).toBe(1);
+  const second = told();
+  const delivery = receiver.receive();
+  expect(told()).toBeGreaterThan(second); // although nothing is given back yet
+  delivery?.release();
+  await waiting;
+  for (let i = 0; i < 4; i++) free();
+  await until(() => Atomics.load(words, USER_WANTS_OFFSET >>> 2) === 0); // nothing is out
   pool.detach({ release: true });
 });
 
