@@ -8,7 +8,7 @@ import { onStep } from './step.js';
 
 /** A view of shared words, and what can be done to one of them. */
 export class Words {
-  readonly i32: Int32Array;
+  declare readonly i32: Int32Array;
 
   constructor(i32: Int32Array) {
     this.i32 = i32;
