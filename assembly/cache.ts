@@ -30,9 +30,9 @@ import {
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_PARKED_OFFSET,
-  PORT_RECORD_KIND_OFFSET,
+  PORT_RING_HEAD_OFFSET,
+  PORT_RING_TAIL_OFFSET,
   PORT_SPARE_OFFSET,
-  RECORD_NONE,
   RING_NODE_BITS_OFFSET,
   STATE_ACTIVE,
 } from './layout';
@@ -61,9 +61,7 @@ function exchangeSpare(spare: usize, seen: u32): bool {
   const fill = load<u32>(loaded + NODE_COUNT_OFFSET) != 0 ? (<u32>1) << nodeBits : 0;
   const next = (stamp << (nodeBits + 1)) | fill | load<u32>(port + PORT_LOADED_OFFSET);
   if (!exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;
-  // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead port's
-  // exchange.
-  astore(port + PORT_RECORD_KIND_OFFSET, RECORD_NONE);
+  recordDone();
   syncLoaded();
   return true;
 }
@@ -87,7 +85,7 @@ function takeSpare(spare: usize): bool {
 /** Moves pages from the merge magazine into the loaded one; what does not fit goes back to the ring. */
 function merge(): void {
   while (load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity >> 1) {
-    if (ringPop(ring, port + PORT_MERGE_OFFSET, 0) == EMPTY) return;
+    if (ringPop(ring, port + PORT_MERGE_OFFSET, port + PORT_RING_HEAD_OFFSET, 0) == EMPTY) return;
     const from = nodeAddress(ring, load<u32>(port + PORT_MERGE_OFFSET));
     let left = load<u32>(from + NODE_COUNT_OFFSET);
     while (left != 0 && load<u32>(loaded + NODE_COUNT_OFFSET) < magazineCapacity) {
@@ -108,7 +106,7 @@ export function returnMagazine(holder: usize): u32 {
   const node = nodeAddress(ring, load<u32>(holder));
   const pages = load<u32>(node + NODE_COUNT_OFFSET);
   if (pages == 0) return 0;
-  if (ringPush(ring, holder, false, false) == FULL) {
+  if (ringPush(ring, holder, port + PORT_RING_TAIL_OFFSET, false, false) == FULL) {
     count(COUNTER_RING_FULL);
     retireMagazine(holder);
   }
@@ -153,7 +151,7 @@ function waive(): void {
 
 /** Loads a magazine from the ring. */
 function refillRing(): bool {
-  while (ringPop(ring, port + PORT_LOADED_OFFSET, 0) == OK) {
+  while (ringPop(ring, port + PORT_LOADED_OFFSET, port + PORT_RING_HEAD_OFFSET, 0) == OK) {
     syncLoaded();
     waive();
     merge();
@@ -180,7 +178,7 @@ export function hasPages(): u32 {
   // A12 pairs with X1 in ring.ts exchange: see A3.
   if (isFilled(aload(port + PORT_SPARE_OFFSET))) return 1;
   if (!isActive()) return 0;
-  return <u32>(ringPop(ring, 0, 0) == OK || hasFresh() || hasListed());
+  return <u32>(ringPop(ring, 0, port + PORT_RING_HEAD_OFFSET, 0) == OK || hasFresh() || hasListed());
 }
 
 /** Takes another port's spare magazine. */

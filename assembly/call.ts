@@ -16,6 +16,7 @@ import {
   ERR_CALL_OVER,
   ERR_NO_REPLY_SLOT,
   ERR_REF_OVERFLOW,
+  LANE_HEAD_OFFSET,
   LANE_INBOX_OFFSET,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
@@ -87,7 +88,7 @@ export function accept(channel: u32, address: usize): u32 {
     const taken = load<u32>(node + NODE_TAKEN_OFFSET);
     if (taken >= load<u32>(node + NODE_COUNT_OFFSET)) {
       empty(node);
-      if (ringPop(block, lane + LANE_INBOX_OFFSET, 0) == EMPTY) {
+      if (ringPop(block, lane + LANE_INBOX_OFFSET, lane + LANE_HEAD_OFFSET, 0) == EMPTY) {
         setLastCode(EMPTY);
         return 0;
       }

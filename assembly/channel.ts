@@ -33,11 +33,13 @@ import {
   CONTROL_BASE,
   LANE_CREDIT_OFFSET,
   LANE_DROPPED_OFFSET,
+  LANE_HEAD_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   LANE_RECEIVED_OFFSET,
   LANE_SENT_OFFSET,
   LANE_SHIFT,
+  LANE_TAIL_OFFSET,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
@@ -75,7 +77,7 @@ import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
 import { held, recordDone, recordEntry, recordNode, setHeld } from './ledger';
 import { release } from './refcount';
 import { failCall } from './reply';
-import { entriesInside, nodeAddress, REPLACED, ringPop, ringPush } from './ring';
+import { AGAIN, entriesInside, nodeAddress, popAtHint, REPLACED, ringPop, ringPush } from './ring';
 
 /** The block of a channel, by its number: addresses of all blocks stand in a table. */
 // @ts-ignore: decorator
@@ -207,7 +209,7 @@ export function drop(lane: usize, node: usize): u32 {
 
 /** Drops the oldest node of a channel that is full by entries. False: it is empty. */
 function dropOldest(block: usize, lane: usize): bool {
-  if (ringPop(block, lane + LANE_OUTBOX_OFFSET, 0) != OK) return false;
+  if (ringPop(block, lane + LANE_OUTBOX_OFFSET, lane + LANE_HEAD_OFFSET, 0) != OK) return false;
   drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));
   return true;
 }
@@ -230,7 +232,7 @@ export function canSend(channel: u32, entries: u32): u32 {
   const lane = laneOf(block);
   // As `send` asks: the credit, then what is inside, then the ring.
   if (load<u32>(lane + LANE_CREDIT_OFFSET) < entries && room(block, lane) < entries) return 0;
-  return <u32>(ringPush(block, 0, false, false) == OK);
+  return <u32>(ringPush(block, 0, lane + LANE_TAIL_OFFSET, false, false) == OK);
 }
 
 /**
@@ -243,7 +245,7 @@ export function canSend(channel: u32, entries: u32): u32 {
 function retract(block: usize, lane: usize, node: usize): bool {
   // A9 pairs with R5 in closeChannel: a close that came before the node is seen.
   if (aload(block + CHANNEL_CLOSED_OFFSET) == 0) return false;
-  return ringPop(block, lane + LANE_OUTBOX_OFFSET, node) == OK;
+  return ringPop(block, lane + LANE_OUTBOX_OFFSET, lane + LANE_HEAD_OFFSET, node) == OK;
 }
 
 /** Publishes the filled outbox `node`. OK; FULL or ERR_CHANNEL_CLOSED with the entries still, or again, in it. */
@@ -252,8 +254,9 @@ function retract(block: usize, lane: usize, node: usize): bool {
 function publish(block: usize, lane: usize, policy: u32, node: usize): i32 {
   // Plain: constant. Where a node is an entry nobody counts them.
   const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;
-  const code = ringPush(block, lane + LANE_OUTBOX_OFFSET, policy == POLICY_DROP_OLDEST, counted);
-  if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(lane + LANE_OUTBOX_OFFSET)));
+  const outbox = lane + LANE_OUTBOX_OFFSET;
+  const code = ringPush(block, outbox, lane + LANE_TAIL_OFFSET, policy == POLICY_DROP_OLDEST, counted);
+  if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(outbox)));
   if (code == FULL) return FULL;
   wake(block + CHANNEL_NOT_EMPTY_OFFSET);
   return retract(block, lane, node) ? ERR_CHANNEL_CLOSED : OK;
@@ -432,7 +435,9 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
       store<u32>(node + NODE_TAKEN_OFFSET, taken);
       recordDone();
       empty(node);
-      if (ringPop(block, lane + LANE_INBOX_OFFSET, 0) == EMPTY) {
+      let code = popAtHint(block, lane + LANE_INBOX_OFFSET, lane + LANE_HEAD_OFFSET, 0);
+      if (code == AGAIN) code = ringPop(block, lane + LANE_INBOX_OFFSET, lane + LANE_HEAD_OFFSET, 0);
+      if (code == EMPTY) {
         setLastCode(EMPTY);
         break;
       }
@@ -472,10 +477,11 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
 /** Whether this port would receive an entry now: 1 or 0. */
 export function canReceive(channel: u32): u32 {
   const block = blockOf(channel);
-  const node = nodeAddress(block, load<u32>(laneOf(block) + LANE_INBOX_OFFSET));
+  const lane = laneOf(block);
+  const node = nodeAddress(block, load<u32>(lane + LANE_INBOX_OFFSET));
   // Plain: the inbox is this thread's.
   if (load<u32>(node + NODE_TAKEN_OFFSET) < load<u32>(node + NODE_COUNT_OFFSET)) return 1;
-  return <u32>(ringPop(block, 0, 0) == OK);
+  return <u32>(ringPop(block, 0, lane + LANE_HEAD_OFFSET, 0) == OK);
 }
 
 /** No entry is accepted any more; those inside can be received. Wakes every waiter. */
@@ -506,7 +512,7 @@ export function drainChannel(channel: u32): u32 {
   const block = blockOf(channel);
   const lane = laneOf(block);
   let dropped = dropInbox(block, lane);
-  while (ringPop(block, lane + LANE_INBOX_OFFSET, 0) == OK) dropped += dropInbox(block, lane);
+  while (ringPop(block, lane + LANE_INBOX_OFFSET, lane + LANE_HEAD_OFFSET, 0) == OK) dropped += dropInbox(block, lane);
   if (dropped != 0) wake(block + CHANNEL_NOT_FULL_OFFSET);
   return dropped;
 }

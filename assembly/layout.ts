@@ -15,7 +15,7 @@ export const CONTROL_BASE: u32 = 1024;
 /** "pgpl" in little-endian order. */
 export const MAGIC: u32 = 0x6c706770;
 /** Raised whenever a word of this file changes its place or its meaning. */
-export const ABI_VERSION: u32 = 8;
+export const ABI_VERSION: u32 = 9;
 
 // ------------------------------------------------------------------------------------------------- header, 1,536 bytes
 //
@@ -223,7 +223,7 @@ export const LEDGER_MAX: u32 = 0xffff;
 // ------------------------------------------------------------------------------------------------ port, 512 bytes each
 //
 //   0    claim, and its thread's state                 64  spare: any port     128  cache, fragment page, record
-//   256  counters     384  label                       all from 128 on but the limit: the port's thread only
+//   256  counters     384  label     448  exchanges       all from 128 on but the limit: the port's thread only
 //
 // Everything from PORT_LOADED_OFFSET on is written by the port's thread alone until it is reaped (I5), except the
 // spare.
@@ -276,10 +276,6 @@ export const PORT_RELEASE_OFFSET: u32 = 156;
 /** {row, index, kind}: 0 = no step is under way. */
 export const PORT_RECORD_KIND_OFFSET: u32 = 160;
 export const PORT_RECORD_ADDRESS_OFFSET: u32 = 164;
-export const PORT_RECORD_SEEN_OFFSET: u32 = 168;
-export const PORT_RECORD_NEW_OFFSET: u32 = 172;
-/** Which word of the port owns the node that moves. */
-export const PORT_RECORD_HOLDER_OFFSET: u32 = 176;
 export const PORT_RECORD_PAGE_OFFSET: u32 = 180;
 /** The other private word's value before the step. */
 export const PORT_RECORD_VALUE_OFFSET: u32 = 188;
@@ -313,7 +309,7 @@ export const RECORD_INDEX_MASK: u32 = 0xff00;
 export const RECORD_ROW_SHIFT: u32 = 16;
 
 export const RECORD_NONE: u32 = 0;
-/** A node exchange: address, seen, new, holder. */
+/** A node exchange: index = where in the exchanges of the port it lies. */
 export const RECORD_EXCHANGE: u32 = 1;
 /** A cut or its undoing on the own open page: row, value = fragment word. */
 export const RECORD_CUT: u32 = 2;
@@ -381,9 +377,25 @@ export const COUNTER_COUNT: u32 = 16;
 export const PORT_LABEL_OFFSET: u32 = 384;
 export const PORT_LABEL_UNITS: u32 = 31;
 
+// exchanges: two records in turn, {address, seen, new, holder} each
+//
+// The next exchange is the fence behind the last one: its record stays until the node's new owner is visible.
+export const PORT_EXCHANGES_OFFSET: u32 = 448;
+export const EXCHANGE_BYTES: u32 = 16;
+export const EXCHANGE_ADDRESS_OFFSET: u32 = 0;
+export const EXCHANGE_SEEN_OFFSET: u32 = 4;
+export const EXCHANGE_NEW_OFFSET: u32 = 8;
+/** Which word of the port owns the node that moves. */
+export const EXCHANGE_HOLDER_OFFSET: u32 = 12;
+/** Where in them the next exchange has its record: 0, or EXCHANGE_BYTES. */
+export const PORT_TURN_OFFSET: u32 = 480;
+/** Where the port found the recycle ring's tail and head last: hints as the ring's own, which only this port reads. */
+export const PORT_RING_TAIL_OFFSET: u32 = 484;
+export const PORT_RING_HEAD_OFFSET: u32 = 488;
+
 // ----------------------------------------------------------------------------------------------- ring block, 384 bytes
 //
-//   0    geometry, written once       128  head       256  tail: hints {lap, index} that anybody moves on
+//   0    geometry, written once       128  head       256  tail: hints {lap, index}, which lag behind
 //
 // slot:  | lap | full | node |; lap takes what a node number leaves of 31 bits. hint: | lap | index |, as many lap bits
 
@@ -454,6 +466,9 @@ export const LANE_RECEIVED_OFFSET: u32 = 12;
 export const LANE_DROPPED_OFFSET: u32 = 16;
 /** Entries this port may send before it has to count the channel again. */
 export const LANE_CREDIT_OFFSET: u32 = 20;
+/** Where the port found the channel's tail and head last: hints as the ring's own, which only this port reads. */
+export const LANE_TAIL_OFFSET: u32 = 24;
+export const LANE_HEAD_OFFSET: u32 = 28;
 
 export const POLICY_REFUSE: u32 = 0;
 export const POLICY_DROP_NEWEST: u32 = 1;

@@ -4,14 +4,18 @@
 // of the words a step is about to change, its kind is written last and cleared last: a reaper sets, it never adds.
 
 import {
+  EXCHANGE_ADDRESS_OFFSET,
+  EXCHANGE_HOLDER_OFFSET,
+  EXCHANGE_NEW_OFFSET,
+  EXCHANGE_SEEN_OFFSET,
+  PORT_EXCHANGES_OFFSET,
   PORT_RECORD_ADDRESS_OFFSET,
-  PORT_RECORD_HOLDER_OFFSET,
   PORT_RECORD_KIND_OFFSET,
-  PORT_RECORD_NEW_OFFSET,
   PORT_RECORD_PAGE_OFFSET,
-  PORT_RECORD_SEEN_OFFSET,
   PORT_RECORD_VALUE_OFFSET,
+  PORT_TURN_OFFSET,
   RECORD_CUT,
+  RECORD_EXCHANGE,
   RECORD_INDEX_SHIFT,
   RECORD_NONE,
   RECORD_ROW_SHIFT,
@@ -66,16 +70,21 @@ export function recordEntry(kind: u32, row: u32, index: u32): void {
 
 /**
  * Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was
- * there.
+ * there. Which of both records it is: what PORT_TURN_OFFSET has.
  */
 // @ts-ignore: decorator
 @inline
-export function recordExchange(kind: u32, address: usize, seen: u32, next: u32, holder: usize): void {
-  store<u32>(port + PORT_RECORD_ADDRESS_OFFSET, <u32>address);
-  store<u32>(port + PORT_RECORD_SEEN_OFFSET, seen);
-  store<u32>(port + PORT_RECORD_NEW_OFFSET, next);
-  store<u32>(port + PORT_RECORD_HOLDER_OFFSET, <u32>holder);
-  store<u32>(port + PORT_RECORD_KIND_OFFSET, kind);
+export function recordExchange(address: usize, seen: u32, next: u32, holder: usize): u32 {
+  const turn = load<u32>(port + PORT_TURN_OFFSET);
+  const record = port + PORT_EXCHANGES_OFFSET + turn;
+  // Others read the first two words. Without the first store they could take an earlier word for one of this address.
+  store<u32>(record + EXCHANGE_ADDRESS_OFFSET, 0);
+  store<u32>(record + EXCHANGE_SEEN_OFFSET, seen);
+  store<u32>(record + EXCHANGE_ADDRESS_OFFSET, <u32>address);
+  store<u32>(record + EXCHANGE_NEW_OFFSET, next);
+  store<u32>(record + EXCHANGE_HOLDER_OFFSET, <u32>holder);
+  store<u32>(port + PORT_RECORD_KIND_OFFSET, RECORD_EXCHANGE | (turn << RECORD_INDEX_SHIFT));
+  return turn;
 }
 
 /** Closes the record: the step is over. */

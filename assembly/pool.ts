@@ -10,6 +10,7 @@ import {
   OK,
   PORT_LIMIT_OFFSET,
   PORT_MERGE_OFFSET,
+  PORT_RING_HEAD_OFFSET,
   PORT_PARKED_OFFSET,
   EMPTY,
 } from './layout';
@@ -117,7 +118,8 @@ export function trim(): u32 {
 
 function drainRing(): u32 {
   let returned: u32 = 0;
-  while (ringPop(ring, port + PORT_MERGE_OFFSET, 0) != EMPTY) returned += retireMagazine(port + PORT_MERGE_OFFSET);
+  while (ringPop(ring, port + PORT_MERGE_OFFSET, port + PORT_RING_HEAD_OFFSET, 0) != EMPTY)
+    returned += retireMagazine(port + PORT_MERGE_OFFSET);
   return returned;
 }
 

@@ -7,6 +7,7 @@
 import {
   CONTROL_BASE,
   ENTRY_SHIFT,
+  EXCHANGE_BYTES,
   HEADER_STATE_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
@@ -18,6 +19,7 @@ import {
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_SPARE_OFFSET,
+  PORT_TURN_OFFSET,
   RETIRED_INDEX_MASK,
   RETIRED_WORD_SHIFT,
   RING_HEAD_OFFSET,
@@ -89,13 +91,14 @@ function* unsoundWords({ memory, geometry }: SharedWords): Generator<Unsound> {
   const hint = loadWord(memory, geometry.supplyHintOffset);
   if ((hint & RETIRED_INDEX_MASK) > (pageCount >>> RETIRED_WORD_SHIFT) + 1)
     yield { address: geometry.supplyHintOffset, name: 'supply hint', value: hint, rule: 'a word of the bits' };
-  yield* ringWords(memory, ring, 'ring');
+  yield* ringWords(memory, ring, maxPorts, 'ring');
   for (let id = 0; id < maxPorts; id++) {
     const port = portOffset(geometry, id);
     yield* given([
       at(port + PORT_LOADED_OFFSET, 'loaded magazine', ring.nodeCount - 1),
       at(port + PORT_MERGE_OFFSET, 'merge magazine', ring.nodeCount - 1),
       at(port + PORT_FRAGMENT_PAGE_OFFSET, 'fragment page', pageCount),
+      at(port + PORT_TURN_OFFSET, 'turn', EXCHANGE_BYTES),
     ]);
     const spare = loadWord(memory, port + PORT_SPARE_OFFSET);
     if (slotParts(ring, spare).node >= ring.nodeCount)
@@ -110,7 +113,7 @@ function* unsoundWords({ memory, geometry }: SharedWords): Generator<Unsound> {
   }
   const unitLimit = (pageCount + 1) * 2 ** geometry.unitsPerPageShift;
   for (const channel of channels) {
-    yield* ringWords(memory, channel.ring, 'channel');
+    yield* ringWords(memory, channel.ring, maxPorts, 'channel');
     for (let id = 0; id < maxPorts; id++) {
       const lane = laneOffset(channel, id);
       yield* given([
@@ -140,51 +143,44 @@ function* given(found: readonly (Unsound | undefined)[]): Generator<Unsound> {
   for (const each of found) if (each !== undefined) yield each;
 }
 
-/** The hints and slots of a ring: whoever goes through it ends only where they are at most a lap apart. */
-function* ringWords(memory: SharedWords['memory'], ring: RingGeometry, name: string): Generator<Unsound> {
+/**
+ * The hints and slots of a ring: whoever searches it ends only where its slots were filled, and taken, one after the
+ * other, and where its hints are behind by a few laps at most.
+ */
+function* ringWords(
+  memory: SharedWords['memory'],
+  ring: RingGeometry,
+  maxPorts: number,
+  name: string,
+): Generator<Unsound> {
+  const { slotCount } = ring;
   const lapMask = 2 ** (31 - ring.nodeBits) - 1;
-  const lapOf = (address: number): { lap: number; index: number } => {
-    const hint = loadWord(memory, address);
-    return { lap: hint >>> ring.indexBits, index: hint & (2 ** ring.indexBits - 1) };
-  };
+  // A hint is moved on behind 8 positions, and not by a port that was stopped before it did so.
+  const late = 8 * (maxPorts + 1) + slotCount;
   for (const [offset, hint] of [
     [RING_HEAD_OFFSET, 'head'],
     [RING_TAIL_OFFSET, 'tail'],
   ] as const) {
     const address = ring.offset + offset;
-    const { lap, index } = lapOf(address);
-    if (index >= ring.slotCount || lap > lapMask) {
-      yield {
-        address,
-        name: `${name} ${hint}`,
-        value: loadWord(memory, address),
-        rule: `a slot below ${ring.slotCount}, a lap`,
-      };
-      return;
-    }
-  }
-  const tail = lapOf(ring.offset + RING_TAIL_OFFSET);
-  const head = lapOf(ring.offset + RING_HEAD_OFFSET);
-  const apart = (lap: number, from: number): number => {
-    const steps = (lap - from) & lapMask;
-    return steps > lapMask >>> 1 ? steps - lapMask - 1 : steps;
-  };
-  const used = apart(tail.lap, head.lap) * ring.slotCount + tail.index - head.index;
-  if (used < -ring.slotCount || used > 2 * ring.slotCount) {
-    const address = ring.offset + RING_HEAD_OFFSET;
-    yield { address, name: `${name} head`, value: loadWord(memory, address), rule: 'at most a lap behind the tail' };
-  }
-  for (let i = 0; i < ring.slotCount; i++) {
-    const address = ring.slotsOffset + 4 * i;
     const value = loadWord(memory, address);
-    const { isFull, lap, node } = slotParts(ring, value);
-    const steps = apart(lap, tail.lap);
-    if (node >= ring.nodeCount || steps < -1 || steps > 1)
-      yield { address, name: `${name} slot`, value, rule: 'a node of the ring, within a lap of its tail' };
-    // An empty slot of the lap before is one that its popper moves on: none stays so.
-    else if (i === tail.index && steps === -1 && !isFull)
-      yield { address, name: `${name} slot`, value, rule: 'a slot that the tail can pass' };
-    else if (i === head.index && apart(lap, head.lap) < 0)
-      yield { address, name: `${name} slot`, value, rule: 'a slot that the head can pass' };
+    const lap = value >>> ring.indexBits;
+    const index = value & (2 ** ring.indexBits - 1);
+    let past = -index;
+    let [first, previous] = [0, 0];
+    for (let i = 0; i < slotCount; i++) {
+      const address = ring.slotsOffset + 4 * i;
+      const value = loadWord(memory, address);
+      const slot = slotParts(ring, value);
+      // How often it was taken, or filled, since the hint's lap.
+      const steps = (slot.lap - lap + (hint === 'tail' && slot.isFull ? 1 : 0)) & lapMask;
+      const times = steps > lapMask >>> 1 ? steps - lapMask - 1 : steps;
+      if (i === 0) first = previous = times;
+      if (slot.node >= ring.nodeCount || times > previous || times < first - 1)
+        yield { address, name: `${name} slot`, value, rule: 'a node, in turn' };
+      past += times;
+      previous = times;
+    }
+    if (index >= slotCount || lap > lapMask || past < 0 || past > late)
+      yield { address, name: `${name} ${hint}`, value, rule: `at most ${late} late` };
   }
 }

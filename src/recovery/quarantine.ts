@@ -10,8 +10,8 @@ import {
   CLAIM_STATE_MASK,
   LANE_BYTES,
   NODE_COUNT_OFFSET,
+  PORT_BYTES,
   PORT_CLAIM_OFFSET,
-  PORT_LABEL_OFFSET,
   PORT_LOADED_OFFSET,
   PORT_QUIET_OFFSET,
 } from '../../assembly/layout.js';
@@ -61,7 +61,7 @@ function digest(memory: PoolMemory, geometry: Geometry, id: number): number {
   const loaded = nodeOffset(geometry.ring, loadWord(memory, block + PORT_LOADED_OFFSET));
   const stretches: (readonly [start: number, end: number])[] = [
     // From the loaded magazine on: the words before it are others' to write.
-    [block + PORT_LOADED_OFFSET, block + PORT_LABEL_OFFSET],
+    [block + PORT_LOADED_OFFSET, block + PORT_BYTES],
     [row, row + geometry.ledgerBytes],
     [loaded + NODE_COUNT_OFFSET, loaded + geometry.ring.nodeBytes],
   ];

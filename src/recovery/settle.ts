@@ -13,6 +13,11 @@ import {
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   ENTRY_SHIFT,
+  EXCHANGE_ADDRESS_OFFSET,
+  EXCHANGE_BYTES,
+  EXCHANGE_HOLDER_OFFSET,
+  EXCHANGE_NEW_OFFSET,
+  EXCHANGE_SEEN_OFFSET,
   FLAG_ZERO_ON_RELEASE,
   HOME_FRESH,
   HOME_LEFT,
@@ -26,17 +31,16 @@ import {
   NODE_TAKEN_OFFSET,
   PIN_LAST_SHIFT,
   PIN_LEFT,
+  PORT_EXCHANGES_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_RECORD_ADDRESS_OFFSET,
-  PORT_RECORD_HOLDER_OFFSET,
   PORT_RECORD_KIND_OFFSET,
-  PORT_RECORD_NEW_OFFSET,
   PORT_RECORD_PAGE_OFFSET,
-  PORT_RECORD_SEEN_OFFSET,
   PORT_RECORD_VALUE_OFFSET,
   PORT_RELEASE_OFFSET,
+  PORT_TURN_OFFSET,
   RECORD_BACK,
   RECORD_CLAIM,
   RECORD_CUT,
@@ -75,9 +79,6 @@ import { list } from './listing.js';
 /** A record as it was left. */
 interface OpenRecord {
   readonly address: number;
-  readonly seen: number;
-  readonly next: number;
-  readonly holder: number;
   readonly page: number;
   readonly row: number;
   readonly index: number;
@@ -105,9 +106,6 @@ export function* settleRecord(port: DeadPort): Steps<boolean> {
   if (kind === RECORD_NONE) return false;
   yield* (SETTLERS[kind] as (port: DeadPort, record: OpenRecord) => Steps<void>)(port, {
     address: port.get(PORT_RECORD_ADDRESS_OFFSET),
-    seen: port.get(PORT_RECORD_SEEN_OFFSET),
-    next: port.get(PORT_RECORD_NEW_OFFSET),
-    holder: port.get(PORT_RECORD_HOLDER_OFFSET),
     page: port.get(PORT_RECORD_PAGE_OFFSET),
     row: first >>> RECORD_ROW_SHIFT,
     index: (first & RECORD_INDEX_MASK) >>> RECORD_INDEX_SHIFT,
@@ -121,7 +119,10 @@ export function* settleRecord(port: DeadPort): Steps<boolean> {
  * A node exchange: it happened if the word holds what was to come, or another port has seen that, or has taken our
  * node.
  */
-function* settleExchange(port: DeadPort, { address, seen, next, holder }: OpenRecord): Steps<void> {
+function* settleExchange(port: DeadPort, { index }: OpenRecord): Steps<void> {
+  const record = PORT_EXCHANGES_OFFSET + index;
+  const [address, seen] = [port.get(record + EXCHANGE_ADDRESS_OFFSET), port.get(record + EXCHANGE_SEEN_OFFSET)];
+  const [next, holder] = [port.get(record + EXCHANGE_NEW_OFFSET), port.get(record + EXCHANGE_HOLDER_OFFSET)];
   const ring = port.ringOf(holder);
   const nodeMask = 2 ** ring.nodeBits - 1;
   const isDone =
@@ -131,15 +132,22 @@ function* settleExchange(port: DeadPort, { address, seen, next, holder }: OpenRe
   if (!isDone) return;
   port.setWord(nodeOffset(ring, seen & nodeMask) + NODE_OWNER_OFFSET, port.id + 1);
   port.setWord(holder, seen & nodeMask);
+  port.set(PORT_TURN_OFFSET, index ^ EXCHANGE_BYTES);
 }
 
-/** Whether another port's record names the word: then it was there. */
+/**
+ * Whether one of another port's two last exchanges names the word: then it was there. The address is read before the
+ * word and after it, since that port may be writing its next record.
+ */
 function* isSeenByOthers(port: DeadPort, address: number, word: number): Steps<boolean> {
   for (let id = 0; id < port.geometry.maxPorts; id++) {
     if (id === port.id) continue;
-    const other = portOffset(port.geometry, id);
-    const isSeen = (yield* port.load(other + PORT_RECORD_SEEN_OFFSET)) === word;
-    if (isSeen && (yield* port.load(other + PORT_RECORD_ADDRESS_OFFSET)) === address) return true;
+    for (const turn of [0, EXCHANGE_BYTES]) {
+      const record = portOffset(port.geometry, id) + PORT_EXCHANGES_OFFSET + turn;
+      if ((yield* port.load(record + EXCHANGE_ADDRESS_OFFSET)) !== address) continue;
+      const isSeen = (yield* port.load(record + EXCHANGE_SEEN_OFFSET)) === word;
+      if (isSeen && (yield* port.load(record + EXCHANGE_ADDRESS_OFFSET)) === address) return true;
+    }
   }
   return false;
 }

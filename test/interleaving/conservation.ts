@@ -209,18 +209,17 @@ class Census {
     };
     const head = position(RING_HEAD_OFFSET);
     const tail = position(RING_TAIL_OFFSET);
-    // A hint may be late where two threads replaced the oldest entry: whoever finds it so helps it on, as this does.
     const lapAt = ({ index }: Hint) => this.pool.read(ring.slotsOffset + 4 * index) >>> (ring.nodeBits + 1);
     const isFullAt = ({ index }: Hint) => ((this.pool.read(ring.slotsOffset + 4 * index) >>> ring.nodeBits) & 1) === 1;
     const move = (hint: Hint) => {
       hint.lap = (hint.lap + (hint.index + 1 === ring.slotCount ? 1 : 0)) & lapMask(ring);
       hint.index = (hint.index + 1) % ring.slotCount;
     };
-    // Who dies between the exchange and its hint leaves the hint behind, by laps where the oldest is replaced again and
-    // again.
-    const lapsBehind = this.hasDeath ? 3 : 1;
+    // A hint is moved on at some positions alone, and not where its port dies: it is behind, by laps where the oldest
+    // is replaced again and again.
+    const lapsBehind = 3;
     const isPast = (hint: Hint) => ((lapAt(hint) - hint.lap - 1) & lapMask(ring)) < lapsBehind;
-    if (this.hasDeath) while (isPast(tail) || (lapAt(tail) === tail.lap && isFullAt(tail))) move(tail);
+    while (isPast(tail) || (lapAt(tail) === tail.lap && isFullAt(tail))) move(tail);
     while (isPast(head) && (head.lap !== tail.lap || head.index !== tail.index)) move(head);
     const laps = (tail.lap - head.lap) & lapMask(ring);
     const size = laps === lapMask(ring) ? -1 : laps * ring.slotCount + tail.index - head.index;

@@ -5,8 +5,13 @@ import {
   DESCRIPTOR_SHIFT,
   NODE_COUNT_OFFSET,
   PORT_BYTES,
+  PORT_EXCHANGES_OFFSET,
   PORT_LOADED_OFFSET,
   PORT_RECORD_KIND_OFFSET,
+  RECORD_EXCHANGE,
+  RECORD_INDEX_MASK,
+  RECORD_INDEX_SHIFT,
+  RECORD_KIND_MASK,
   RECORD_NONE,
   WORD_HOLDERS_MASK,
 } from '../../assembly/layout.js';
@@ -205,8 +210,13 @@ test.each(ENGINES)('%s: what a dead thread was about to do is part of the state'
     bound: 1,
     kills: 1,
     outcome: ({ pool, dead }) => {
-      const record = pool.geometry.portsOffset + (dead[0] ?? 0) * PORT_BYTES + PORT_RECORD_KIND_OFFSET;
-      const words = [0, 4, 8, 12].map((offset) => pool.read(record + offset));
+      const port = pool.geometry.portsOffset + (dead[0] ?? 0) * PORT_BYTES;
+      const first = pool.read(port + PORT_RECORD_KIND_OFFSET);
+      // Of an exchange, what is in its own record.
+      const turn = (first & RECORD_INDEX_MASK) >>> RECORD_INDEX_SHIFT;
+      const isExchange = (first & RECORD_KIND_MASK) === RECORD_EXCHANGE;
+      const rest = port + (isExchange ? PORT_EXCHANGES_OFFSET + turn : PORT_RECORD_KIND_OFFSET + 4);
+      const words = [first, ...[0, 4, 8].map((offset) => pool.read(rest + offset))];
       return dead.length === 0 || words[0] === RECORD_NONE ? 'no record' : words.join(' ');
     },
     // Whatever a record says.

@@ -96,22 +96,19 @@ const wasmFaults: readonly SeededFault[] = [
     name: 'the tail moves on before the slot is filled',
     fault: {
       file: 'assembly/ring.ts',
-      find:
-        'if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;\n' +
-        "      // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's owner.\n" +
-        '      acas(ring + RING_TAIL_OFFSET, t, next);',
+      find: '  if (!exchange(ring, slot, w, ((state | 1) << nodeBits) | load<u32>(holder), holder)) return AGAIN;',
       replace:
-        'acas(ring + RING_TAIL_OFFSET, t, next);\n' +
-        '      if (!exchange(ring, slot, w, (lap << lapShift) | full | load<u32>(holder), holder)) continue;',
+        '  if (isPublished) acas(ring + RING_TAIL_OFFSET, tail, next);\n' +
+        '  if (!exchange(ring, slot, w, ((state | 1) << nodeBits) | load<u32>(holder), holder)) return AGAIN;',
     },
     scenario: 'a sender that receives against a sender, capacity 2',
   },
   {
-    name: 'a pusher waits for another one to move the tail on',
+    name: 'whoever finds a hint behind waits for another one to move it on',
     fault: {
       file: 'assembly/ring.ts',
-      find: 'its pusher has not moved the\n    // tail.\n    acas(ring + RING_TAIL_OFFSET, t, next);',
-      replace: '',
+      find: '    hint = following(hint, index, indexBits, slotCount, stateMask >>> 1);',
+      replace: '    hint = aload(ring + offset);',
     },
     scenario: 'two spills, wrap of lap and position',
   },
@@ -119,10 +116,49 @@ const wasmFaults: readonly SeededFault[] = [
     name: 'a receiver takes any filled slot, whatever its lap',
     fault: {
       file: 'assembly/ring.ts',
-      find: 'if (w >>> lapShift == lap) {',
-      replace: 'if (w >>> lapShift == lap || (w & full) != 0) {',
+      find: '  const age = ((w >>> nodeBits) - state) & stateMask;',
+      replace:
+        '  const age = ((w >>> nodeBits) - state) & stateMask;\n' +
+        '  if (((w >>> nodeBits) & 1) != 0 && holder != 0)\n' +
+        '    return exchange(ring, slot, w, ((state + 2) << nodeBits) | load<u32>(holder), holder) ? OK : AGAIN;',
     },
     scenario: 'a sender against two receivers, capacity 1',
+  },
+  {
+    name: 'a hint of the own tail is used without a look at the position before it',
+    fault: {
+      file: 'assembly/ring.ts',
+      find: 'const before = aload(previous);',
+      replace: 'const before = (state + 1 - ((<u32>isFirst) << 1)) << nodeBits;',
+    },
+    scenario: 'a hint of the tail from before the laps went round, against a send',
+  },
+  {
+    name: 'a hint of the own head is used without a look at the position before it',
+    fault: {
+      file: 'assembly/ring.ts',
+      find: 'const before = aload(isFirst ? slot + ((<usize>(slotCount - 1)) << 2) : slot - 4);',
+      replace: 'const before = (state + 2 - ((<u32>isFirst) << 1)) << nodeBits;',
+    },
+    scenario: 'a hint of the head from before the laps went round, against a send',
+  },
+  {
+    name: 'a channel is full where its hint says so',
+    fault: {
+      file: 'assembly/ring.ts',
+      find: '  if (isFull && !replace) return FULL;',
+      replace: '  if ((isFull || t - aload(ring + RING_HEAD_OFFSET) > slotCount) && !replace) return FULL;',
+    },
+    scenario: 'a receive and a send against a receive, full, hints behind',
+  },
+  {
+    name: 'a channel is empty where its hint says so',
+    fault: {
+      file: 'assembly/ring.ts',
+      find: '  if (age == 0) return EMPTY;',
+      replace: '  if (age == 0 || h == aload(ring + RING_TAIL_OFFSET)) return EMPTY;',
+    },
+    scenario: 'a send and a receive against a send, empty, hints behind',
   },
   {
     name: 'a spilled spare magazine is overwritten instead of exchanged',
@@ -352,7 +388,7 @@ const wasmFaults: readonly SeededFault[] = [
       file: 'assembly/channel.ts',
       find: '  const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;',
       replace:
-        '  const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;\n  wake(block + CHANNEL_NOT_EMPTY_OFFSET);\n  if (counted == false) return ringPush(block, lane + LANE_OUTBOX_OFFSET, false, false);',
+        '  const counted = load<u32>(block + CHANNEL_BATCH_OFFSET) != 1;\n  wake(block + CHANNEL_NOT_EMPTY_OFFSET);\n  if (counted == false) return ringPush(block, lane + LANE_OUTBOX_OFFSET, lane + LANE_TAIL_OFFSET, false, false);',
     },
     scenario: 'an entry for one of two that wait',
   },
@@ -422,19 +458,19 @@ const typescriptFaults: readonly SeededFault[] = [
     name: 'the tail moves on before the slot is filled',
     fault: {
       file: 'src/engine/typescript/ring.ts',
-      find: 'if (!this.exchange(ring, slot, w, (lap << lapShift) | full | mine, holder)) continue;',
+      find: '      if (!this.exchange(ring, slot, w, ((state | 1) << nodeBits) | i32[holder >>> 2]!, holder)) continue;',
       replace:
-        'this.acas(tail, t, next);\n' +
-        '        if (!this.exchange(ring, slot, w, (lap << lapShift) | full | mine, holder)) continue;',
+        '      if (isPublished) this.acas(ring.tail, tail, next);\n' +
+        '      if (!this.exchange(ring, slot, w, ((state | 1) << nodeBits) | i32[holder >>> 2]!, holder)) continue;',
     },
     scenario: 'a sender that receives against a sender, capacity 2',
   },
   {
-    name: 'a pusher waits for another one to move the tail on',
+    name: 'whoever finds a hint behind waits for another one to move it on',
     fault: {
       file: 'src/engine/typescript/ring.ts',
-      find: '// X8 pairs with A2 in ringPush:',
-      replace: 'if (age === 0) continue;\n      //',
+      find: '      hint = ring.following(hint, index);',
+      replace: '      hint = this.aload(address);',
     },
     scenario: 'two spills, wrap of lap and position',
   },
@@ -442,10 +478,51 @@ const typescriptFaults: readonly SeededFault[] = [
     name: 'a receiver takes any filled slot, whatever its lap',
     fault: {
       file: 'src/engine/typescript/ring.ts',
-      find: 'if (w >>> lapShift === lap) {',
-      replace: 'if (w >>> lapShift === lap || (w & full) !== 0) {',
+      find: '      const age = ((w >>> nodeBits) - state) & stateMask;',
+      replace:
+        '      const age = ((w >>> nodeBits) - state) & stateMask;\n' +
+        '      if (((w >>> nodeBits) & 1) !== 0 && holder !== 0) {\n' +
+        '        if (this.exchange(ring, slot, w, ((state + 2) << nodeBits) | i32[holder >>> 2]!, holder)) return OK;\n' +
+        '        continue;\n' +
+        '      }',
     },
     scenario: 'a sender against two receivers, capacity 1',
+  },
+  {
+    name: 'a hint of the own tail is used without a look at the position before it',
+    fault: {
+      file: 'src/engine/typescript/ring.ts',
+      find: 'const before = this.aload(previous);',
+      replace: 'const before = (state + (index === 0 ? -1 : 1)) << nodeBits;',
+    },
+    scenario: 'a hint of the tail from before the laps went round, against a send',
+  },
+  {
+    name: 'a hint of the own head is used without a look at the position before it',
+    fault: {
+      file: 'src/engine/typescript/ring.ts',
+      find: 'const before = this.aload(index === 0 ? slot + ((slotCount - 1) << 2) : slot - 4);',
+      replace: 'const before = (state + (index === 0 ? 0 : 2)) << nodeBits;',
+    },
+    scenario: 'a hint of the head from before the laps went round, against a send',
+  },
+  {
+    name: 'a channel is full where its hint says so',
+    fault: {
+      file: 'src/engine/typescript/ring.ts',
+      find: '      if (isFull && !replace) return FULL;',
+      replace: '      if ((isFull || t - this.aload(ring.head) > slotCount) && !replace) return FULL;',
+    },
+    scenario: 'a receive and a send against a receive, full, hints behind',
+  },
+  {
+    name: 'a channel is empty where its hint says so',
+    fault: {
+      file: 'src/engine/typescript/ring.ts',
+      find: '      if (age === 0) return EMPTY;',
+      replace: '      if (age === 0 || h === this.aload(ring.tail)) return EMPTY;',
+    },
+    scenario: 'a send and a receive against a send, empty, hints behind',
   },
   {
     name: 'a spilled spare magazine is overwritten instead of exchanged',

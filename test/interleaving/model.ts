@@ -13,6 +13,7 @@ import {
   CLAIM_STATE_MASK,
   CONTROL_BASE,
   EVENT_BYTES,
+  EXCHANGE_BYTES,
   HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
   HEADER_FED_OFFSET,
@@ -24,8 +25,14 @@ import {
   HEADER_TAKER_OFFSET,
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
+  PORT_EXCHANGES_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   PORT_SHIFT,
+  PORT_TURN_OFFSET,
+  RECORD_EXCHANGE,
+  RECORD_INDEX_MASK,
+  RECORD_INDEX_SHIFT,
+  RECORD_KIND_MASK,
   RECORD_NONE,
   REPLY_BYTES,
   RING_HEAD_OFFSET,
@@ -259,11 +266,15 @@ export class ModelPool {
     const { i32, u32 } = this.memory;
     hash.mixChanges(i32, saved, deciding, decidingBits);
     for (const { id } of this.instances) {
-      // A closed record is never read again; its words only say what the port did before.
+      // What a closed record says, the owner of the node says as well; otherwise nobody reads it again.
       const record = (this.geometry.portsOffset + (id << PORT_SHIFT) + PORT_RECORD_KIND_OFFSET) >>> 2;
       if (u32[record] === RECORD_NONE) continue;
       hash.mix(record);
       for (let i = record; i < record + RECORD_WORDS; i++) hash.mixChange(i, i32[i]! ^ saved[i]!);
+      if ((u32[record]! & RECORD_KIND_MASK) !== RECORD_EXCHANGE) continue;
+      const turn = (u32[record]! & RECORD_INDEX_MASK) >>> RECORD_INDEX_SHIFT;
+      const exchange = record + ((PORT_EXCHANGES_OFFSET - PORT_RECORD_KIND_OFFSET + turn) >>> 2);
+      for (let i = exchange; i < exchange + EXCHANGE_BYTES / 4; i++) hash.mixChange(i, i32[i]! ^ saved[i]!);
     }
     hash.mix(0x9e3779b9);
   }
@@ -371,6 +382,7 @@ function decidingWords(geometry: Geometry): Set<number> {
     // All but the record, which is taken in while it is open, and the counters.
     add(port, PORT_RECORD_KIND_OFFSET);
     add(port + RECORD_END_OFFSET, PORT_COUNTERS_OFFSET - RECORD_END_OFFSET);
+    add(port + PORT_TURN_OFFSET, 12); // with the port's own hints of the recycle ring
     add(geometry.scratchOffset + id * geometry.scratchBytes, 4 * SCRATCH_WORDS);
   }
   add(ledgersOffset, maxPorts * ledgerBytes);

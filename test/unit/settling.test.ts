@@ -19,6 +19,11 @@ import {
   EVENT_KNOWN_OFFSET,
   EVENT_ONE_OFFSET,
   EVENT_SEVERAL_OFFSET,
+  EXCHANGE_ADDRESS_OFFSET,
+  EXCHANGE_BYTES,
+  EXCHANGE_HOLDER_OFFSET,
+  EXCHANGE_NEW_OFFSET,
+  EXCHANGE_SEEN_OFFSET,
   HEADER_FREED_OFFSET,
   HEADER_OWNER_OFFSET,
   HEADER_REAPS_OFFSET,
@@ -49,19 +54,18 @@ import {
   PORT_CLAIM_OFFSET,
   PORT_COUNTERS_OFFSET,
   PORT_COUNTING_OFFSET,
+  PORT_EXCHANGES_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_HOLD_OFFSET,
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_RECORD_ADDRESS_OFFSET,
-  PORT_RECORD_HOLDER_OFFSET,
   PORT_RECORD_KIND_OFFSET,
-  PORT_RECORD_NEW_OFFSET,
   PORT_RECORD_PAGE_OFFSET,
-  PORT_RECORD_SEEN_OFFSET,
   PORT_RECORD_VALUE_OFFSET,
   PORT_RELEASE_OFFSET,
+  PORT_TURN_OFFSET,
   PORT_WANT_OFFSET,
   PORT_WATCHED_OFFSET,
   RECORD_BACK,
@@ -170,15 +174,22 @@ class Scene {
   }
 
   record(kind: number, words: { [word: string]: number }): void {
-    const { address = 0, seen = 0, next = 0, holder = 0, page = 0, row = 0, index = 0, value = 0 } = words;
+    const { address = 0, page = 0, row = 0, index = 0, value = 0 } = words;
     const block = this.block;
     this.set(block + PORT_RECORD_ADDRESS_OFFSET, address);
-    this.set(block + PORT_RECORD_SEEN_OFFSET, seen);
-    this.set(block + PORT_RECORD_NEW_OFFSET, next);
-    this.set(block + PORT_RECORD_HOLDER_OFFSET, holder);
     this.set(block + PORT_RECORD_PAGE_OFFSET, page);
     this.set(block + PORT_RECORD_VALUE_OFFSET, value);
     this.set(block + PORT_RECORD_KIND_OFFSET, kind | (index << RECORD_INDEX_SHIFT) | (row << RECORD_ROW_SHIFT));
+  }
+
+  /** A record of an exchange, the first or the second one of a port. */
+  exchange(turn: number, words: { address: number; seen: number; next?: number; holder?: number }, id = DEAD): void {
+    const { address, seen, next = 0, holder = 0 } = words;
+    const record = portOffset(this.geometry, id) + PORT_EXCHANGES_OFFSET + turn;
+    this.set(record + EXCHANGE_ADDRESS_OFFSET, address);
+    this.set(record + EXCHANGE_SEEN_OFFSET, seen);
+    this.set(record + EXCHANGE_NEW_OFFSET, next);
+    this.set(record + EXCHANGE_HOLDER_OFFSET, holder);
   }
 
   /** Settles the record: the words that `expected` writes change, the record is closed, and nothing else happens. */
@@ -213,42 +224,54 @@ describe('an exchange of nodes', () => {
   const NEXT = 6;
 
   /** The exchange of node NEXT, the port's, for node SEEN in a word that says `now`. */
-  function exchanged(now: number, options: { holder?: (scene: Scene) => number; owner?: number } = {}): Scene {
+  function exchanged(
+    now: number,
+    options: { holder?: (scene: Scene) => number; owner?: number; turn?: number } = {},
+  ): Scene {
     const scene = new Scene();
     const { ring } = scene.geometry;
     const holder = options.holder?.(scene) ?? scene.block + PORT_LOADED_OFFSET;
     scene.set(ring.slotsOffset, now);
     scene.set(nodeOffset(scene.dead.ringOf(holder), NEXT) + NODE_OWNER_OFFSET, options.owner ?? NAME);
-    scene.record(RECORD_EXCHANGE, { address: ring.slotsOffset, seen: SEEN, next: NEXT, holder });
+    const turn = options.turn ?? 0;
+    scene.exchange(turn, { address: ring.slotsOffset, seen: SEEN, next: NEXT, holder });
+    scene.set(scene.block + PORT_TURN_OFFSET, turn);
+    scene.record(RECORD_EXCHANGE, { index: turn });
     return scene;
   }
-  const happened = (scene: Scene, holder = scene.block + PORT_LOADED_OFFSET, ring = scene.geometry.ring) =>
+  const happened = (scene: Scene, holder = scene.block + PORT_LOADED_OFFSET, ring = scene.geometry.ring, turn = 0) =>
     scene.expectSettled((want) => {
+      want.set(scene.block + PORT_TURN_OFFSET, turn ^ EXCHANGE_BYTES);
       want.set(nodeOffset(ring, SEEN) + NODE_OWNER_OFFSET, NAME);
       want.set(holder, SEEN);
     });
 
   it('happened where the word is there', () => happened(exchanged(NEXT)));
 
+  it('is in the second record where the port was at that one, and the next one is the first again', () => {
+    const scene = exchanged(NEXT, { turn: EXCHANGE_BYTES });
+    happened(scene, undefined, undefined, EXCHANGE_BYTES);
+  });
+
   it('did not happen where the word is not, and nobody saw it', () => exchanged(SEEN).expectSettled(nothing));
 
   it('happened where the node has another owner by now', () => happened(exchanged(SEEN, { owner: 0 })));
 
   it.each([0, 2, 3])('happened where the record of port %d saw the word at that address', (id) => {
-    const scene = exchanged(SEEN);
-    const other = portOffset(scene.geometry, id);
-    scene.set(other + PORT_RECORD_SEEN_OFFSET, NEXT);
-    scene.set(other + PORT_RECORD_ADDRESS_OFFSET, scene.geometry.ring.slotsOffset);
-    happened(scene);
+    for (const turn of [0, EXCHANGE_BYTES]) {
+      const scene = exchanged(SEEN);
+      scene.exchange(turn, { address: scene.geometry.ring.slotsOffset, seen: NEXT }, id);
+      happened(scene);
+    }
   });
 
   it('did not happen where another record saw that word elsewhere, or another word there', () => {
     const scene = exchanged(SEEN);
-    const [one, other] = [portOffset(scene.geometry, 2), portOffset(scene.geometry, 3)];
-    scene.set(one + PORT_RECORD_SEEN_OFFSET, NEXT);
-    scene.set(one + PORT_RECORD_ADDRESS_OFFSET, scene.geometry.ring.slotsOffset + 4);
-    scene.set(other + PORT_RECORD_SEEN_OFFSET, NEXT + 1);
-    scene.set(other + PORT_RECORD_ADDRESS_OFFSET, scene.geometry.ring.slotsOffset);
+    const { slotsOffset } = scene.geometry.ring;
+    for (const turn of [0, EXCHANGE_BYTES]) {
+      scene.exchange(turn, { address: slotsOffset + 4, seen: NEXT }, 2);
+      scene.exchange(turn, { address: slotsOffset, seen: NEXT + 1 }, 3);
+    }
     scene.expectSettled(nothing);
   });
 

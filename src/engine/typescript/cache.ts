@@ -28,10 +28,10 @@ import {
   PORT_LOADED_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_PARKED_OFFSET,
-  PORT_RECORD_KIND_OFFSET,
+  PORT_RING_HEAD_OFFSET,
+  PORT_RING_TAIL_OFFSET,
   PORT_SHIFT,
   PORT_SPARE_OFFSET,
-  RECORD_NONE,
   STATE_ACTIVE,
 } from '../../../assembly/layout.js';
 import { PinSteps } from './pin.js';
@@ -57,9 +57,7 @@ export class CacheSteps extends PinSteps {
     const fill = this.filledOf() !== 0 ? ring.full : 0;
     const next = (stamp << ring.lapShift) | fill | i32[(port + PORT_LOADED_OFFSET) >>> 2]!;
     if (!this.exchange(ring, spare, seen, next, port + PORT_LOADED_OFFSET)) return false;
-    // N2 a fence, not an edge: the node's owner is visible before the record is gone, which is what settles a dead
-    // port's exchange.
-    this.astore(port + PORT_RECORD_KIND_OFFSET, RECORD_NONE);
+    this.recordDone();
     this.syncLoaded();
     return true;
   }
@@ -79,7 +77,7 @@ export class CacheSteps extends PinSteps {
     const { i32, port, ring, magazineCapacity } = this;
     const holder = port + PORT_MERGE_OFFSET;
     while (this.filledOf() < magazineCapacity >> 1) {
-      if (this.ringPop(ring, holder, 0) === EMPTY) return;
+      if (this.ringPop(ring, holder, port + PORT_RING_HEAD_OFFSET, 0) === EMPTY) return;
       const from = this.nodeIn(ring, holder);
       let left = i32[(from + NODE_COUNT_OFFSET) >>> 2]!;
       while (left !== 0 && this.filledOf() < magazineCapacity) {
@@ -100,7 +98,7 @@ export class CacheSteps extends PinSteps {
     const { i32, ring } = this;
     const pages = i32[(this.nodeIn(ring, holder) + NODE_COUNT_OFFSET) >>> 2]!;
     if (pages === 0) return 0;
-    if (this.ringPush(ring, holder, false, false) === FULL) {
+    if (this.ringPush(ring, holder, this.port + PORT_RING_TAIL_OFFSET, false, false) === FULL) {
       this.count(COUNTER_RING_FULL);
       this.retireMagazine(holder);
     }
@@ -146,7 +144,7 @@ export class CacheSteps extends PinSteps {
   /** Loads a magazine from the ring. */
   protected refillRing(): boolean {
     const { port, ring } = this;
-    while (this.ringPop(ring, port + PORT_LOADED_OFFSET, 0) === OK) {
+    while (this.ringPop(ring, port + PORT_LOADED_OFFSET, port + PORT_RING_HEAD_OFFSET, 0) === OK) {
       this.syncLoaded();
       this.waive();
       this.merge();
@@ -177,7 +175,8 @@ export class CacheSteps extends PinSteps {
     // A12 pairs with X1 in typescript/ring.ts exchange: see A3.
     if ((this.aload(this.port + PORT_SPARE_OFFSET) & this.ring.full) !== 0) return 1;
     if (!this.isActive()) return 0;
-    return this.ringPop(this.ring, 0, 0) === OK || this.hasFresh() || this.hasListed() ? 1 : 0;
+    const isInRing = this.ringPop(this.ring, 0, this.port + PORT_RING_HEAD_OFFSET, 0) === OK;
+    return isInRing || this.hasFresh() || this.hasListed() ? 1 : 0;
   }
 
   /** Takes another port's spare magazine. */

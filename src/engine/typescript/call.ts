@@ -15,6 +15,7 @@ import {
   ERR_CALL_OVER,
   ERR_NO_REPLY_SLOT,
   ERR_REF_OVERFLOW,
+  LANE_HEAD_OFFSET,
   LANE_INBOX_OFFSET,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
@@ -84,7 +85,7 @@ export class CallSteps extends TokenSteps {
       const taken = i32[(node + NODE_TAKEN_OFFSET) >>> 2]!;
       if (taken >= i32[(node + NODE_COUNT_OFFSET) >>> 2]!) {
         this.empty(node);
-        if (this.ringPop(ring, inbox, 0) === EMPTY) {
+        if (this.ringPop(ring, inbox, lane + LANE_HEAD_OFFSET, 0) === EMPTY) {
           this.lastCode = EMPTY;
           return 0;
         }

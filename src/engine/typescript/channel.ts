@@ -27,10 +27,12 @@ import {
   FULL,
   LANE_CREDIT_OFFSET,
   LANE_DROPPED_OFFSET,
+  LANE_HEAD_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   LANE_RECEIVED_OFFSET,
   LANE_SENT_OFFSET,
+  LANE_TAIL_OFFSET,
   LEDGER_MAX,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
@@ -173,7 +175,7 @@ export class ChannelSteps extends ReplySteps {
 
   /** Drops the oldest node of a channel that is full by entries. False: it is empty. */
   protected dropOldest({ ring, lane }: Lane): boolean {
-    if (this.ringPop(ring, lane + LANE_OUTBOX_OFFSET, 0) !== OK) return false;
+    if (this.ringPop(ring, lane + LANE_OUTBOX_OFFSET, lane + LANE_HEAD_OFFSET, 0) !== OK) return false;
     this.drop(lane, this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET));
     return true;
   }
@@ -190,11 +192,11 @@ export class ChannelSteps extends ReplySteps {
    */
   canSend(number: number, entries: number): number {
     const channel = this.lanes[number]!;
-    const { policy, ring } = channel;
+    const { lane, policy, ring } = channel;
     if (policy === POLICY_DROP_OLDEST || (policy === POLICY_DROP_NEWEST && entries === 1)) return 1;
     // As `send` asks: the credit, then what is inside, then the ring.
     if (this.room(channel, entries) < entries) return 0;
-    return this.ringPush(ring, 0, false, false) === OK ? 1 : 0;
+    return this.ringPush(ring, 0, lane + LANE_TAIL_OFFSET, false, false) === OK ? 1 : 0;
   }
 
   /**
@@ -205,15 +207,16 @@ export class ChannelSteps extends ReplySteps {
   protected retract({ block, ring, lane }: Lane, node: number): boolean {
     // A9 pairs with R5 in closeChannel: a close that came before the node is seen.
     if (this.aload(block + CHANNEL_CLOSED_OFFSET) === 0) return false;
-    return this.ringPop(ring, lane + LANE_OUTBOX_OFFSET, node) === OK;
+    return this.ringPop(ring, lane + LANE_OUTBOX_OFFSET, lane + LANE_HEAD_OFFSET, node) === OK;
   }
 
   /** Publishes the filled outbox `node`. OK; FULL or ERR_CHANNEL_CLOSED with the entries still, or again, in it. */
   protected publish(channel: Lane, node: number): number {
-    const { batch, block, ring, lane, policy } = channel;
+    const { batch, block, lane, policy, ring } = channel;
+    const outbox = lane + LANE_OUTBOX_OFFSET;
     // Where a node is an entry nobody counts them.
-    const code = this.ringPush(ring, lane + LANE_OUTBOX_OFFSET, policy === POLICY_DROP_OLDEST, batch !== 1);
-    if (code === REPLACED) this.drop(lane, this.nodeIn(ring, lane + LANE_OUTBOX_OFFSET));
+    const code = this.ringPush(ring, outbox, lane + LANE_TAIL_OFFSET, policy === POLICY_DROP_OLDEST, batch !== 1);
+    if (code === REPLACED) this.drop(lane, this.nodeIn(ring, outbox));
     if (code === FULL) return FULL;
     this.wake(block + CHANNEL_NOT_EMPTY_OFFSET);
     return this.retract(channel, node) ? ERR_CHANNEL_CLOSED : OK;
@@ -364,7 +367,7 @@ export class ChannelSteps extends ReplySteps {
       if (taken >= count) {
         this.recordDone();
         this.empty(node);
-        if (this.ringPop(ring, inbox, 0) === EMPTY) {
+        if (this.ringPop(ring, inbox, lane + LANE_HEAD_OFFSET, 0) === EMPTY) {
           code = EMPTY;
           break;
         }
@@ -405,7 +408,7 @@ export class ChannelSteps extends ReplySteps {
     const node = this.nodeIn(ring, lane + LANE_INBOX_OFFSET);
     // Plain: the inbox is this thread's.
     if (i32[(node + NODE_TAKEN_OFFSET) >>> 2]! < i32[(node + NODE_COUNT_OFFSET) >>> 2]!) return 1;
-    return this.ringPop(ring, 0, 0) === OK ? 1 : 0;
+    return this.ringPop(ring, 0, lane + LANE_HEAD_OFFSET, 0) === OK ? 1 : 0;
   }
 
   /** No entry is accepted any more; those inside can be received. Wakes every waiter. */
@@ -438,7 +441,8 @@ export class ChannelSteps extends ReplySteps {
     const { block, lane, ring } = this.lanes[number]!;
     const inbox = lane + LANE_INBOX_OFFSET;
     let dropped = this.dropInbox(block, lane, this.nodeIn(ring, inbox));
-    while (this.ringPop(ring, inbox, 0) === OK) dropped += this.dropInbox(block, lane, this.nodeIn(ring, inbox));
+    while (this.ringPop(ring, inbox, lane + LANE_HEAD_OFFSET, 0) === OK)
+      dropped += this.dropInbox(block, lane, this.nodeIn(ring, inbox));
     if (dropped !== 0) this.wake(block + CHANNEL_NOT_FULL_OFFSET);
     return dropped;
   }

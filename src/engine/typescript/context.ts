@@ -100,6 +100,8 @@ export class Ring {
   declare readonly full: number;
   declare readonly lapShift: number;
   declare readonly lapMask: number;
+  /** Of a slot's lap and whether its node is filled. */
+  declare readonly stateMask: number;
   declare readonly nodes: number;
   declare readonly nodeBytes: number;
 
@@ -117,6 +119,7 @@ export class Ring {
     this.full = 1 << this.nodeBits;
     this.lapShift = this.nodeBits + 1;
     this.lapMask = -1 >>> this.lapShift;
+    this.stateMask = -1 >>> this.nodeBits;
     this.nodes = word(RING_NODES_OFFSET);
     this.nodeBytes = word(RING_NODE_BYTES_OFFSET);
   }

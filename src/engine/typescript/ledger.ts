@@ -5,14 +5,18 @@
 // (Plain stores keep their order here: every one goes to a view of memory that others may read.)
 
 import {
+  EXCHANGE_ADDRESS_OFFSET,
+  EXCHANGE_HOLDER_OFFSET,
+  EXCHANGE_NEW_OFFSET,
+  EXCHANGE_SEEN_OFFSET,
+  PORT_EXCHANGES_OFFSET,
   PORT_RECORD_ADDRESS_OFFSET,
-  PORT_RECORD_HOLDER_OFFSET,
   PORT_RECORD_KIND_OFFSET,
-  PORT_RECORD_NEW_OFFSET,
   PORT_RECORD_PAGE_OFFSET,
-  PORT_RECORD_SEEN_OFFSET,
   PORT_RECORD_VALUE_OFFSET,
+  PORT_TURN_OFFSET,
   RECORD_CUT,
+  RECORD_EXCHANGE,
   RECORD_INDEX_SHIFT,
   RECORD_NONE,
   RECORD_ROW_SHIFT,
@@ -64,15 +68,20 @@ export class LedgerSteps extends HandleSteps {
 
   /**
    * Opens a record of a compare-exchange: the word seen, the word to come, and which word of the port takes what was
-   * there.
+   * there. Which of both records it is: what PORT_TURN_OFFSET has.
    */
-  protected recordExchange(kind: number, address: number, seen: number, next: number, holder: number): void {
+  protected recordExchange(address: number, seen: number, next: number, holder: number): number {
     const { i32, port } = this;
-    i32[(port + PORT_RECORD_ADDRESS_OFFSET) >>> 2] = address;
-    i32[(port + PORT_RECORD_SEEN_OFFSET) >>> 2] = seen;
-    i32[(port + PORT_RECORD_NEW_OFFSET) >>> 2] = next;
-    i32[(port + PORT_RECORD_HOLDER_OFFSET) >>> 2] = holder;
-    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = kind;
+    const turn = i32[(port + PORT_TURN_OFFSET) >>> 2]!;
+    const record = port + PORT_EXCHANGES_OFFSET + turn;
+    // Others read the first two words. Without the first store they could take an earlier word for one of this address.
+    i32[(record + EXCHANGE_ADDRESS_OFFSET) >>> 2] = 0;
+    i32[(record + EXCHANGE_SEEN_OFFSET) >>> 2] = seen;
+    i32[(record + EXCHANGE_ADDRESS_OFFSET) >>> 2] = address;
+    i32[(record + EXCHANGE_NEW_OFFSET) >>> 2] = next;
+    i32[(record + EXCHANGE_HOLDER_OFFSET) >>> 2] = holder;
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = RECORD_EXCHANGE | (turn << RECORD_INDEX_SHIFT);
+    return turn;
   }
 
   /** Closes the record: the step is over. */

@@ -12,6 +12,7 @@ import {
   PORT_LIMIT_OFFSET,
   PORT_MERGE_OFFSET,
   PORT_PARKED_OFFSET,
+  PORT_RING_HEAD_OFFSET,
 } from '../../../assembly/layout.js';
 import { CallSteps } from './call.js';
 
@@ -98,8 +99,9 @@ export class PoolSteps extends CallSteps {
 
   protected drainRing(): number {
     const holder = this.port + PORT_MERGE_OFFSET;
+    const hint = this.port + PORT_RING_HEAD_OFFSET;
     let returned = 0;
-    while (this.ringPop(this.ring, holder, 0) !== EMPTY) returned += this.retireMagazine(holder);
+    while (this.ringPop(this.ring, holder, hint, 0) !== EMPTY) returned += this.retireMagazine(holder);
     return returned;
   }
 

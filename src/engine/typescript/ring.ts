@@ -6,16 +6,23 @@
 // node's owner.
 //
 //   slot: | lap | full | node |      push at t: {lap,0,m} -> {lap,1,mine}      pop at h: {lap,1,m} -> {lap+1,0,mine}
-//   hint: | lap | index |            head and tail; never ahead of the truth, moved on by whoever finds them behind
+//   hint: | lap | index |            head and tail; never ahead of the truth
+//
+// Where it found tail and head last is each port's own hint. It is right if the position before it was filled, or
+// taken, and the slot shows that it is the next one. Otherwise the search begins at the ring's hints, which whoever
+// fills or takes the position before every 8th one moves on. So an exchange is the only locked operation of most calls.
+// It is also the fence behind the exchange before it, whose record stays until then: ports have two, and use them in
+// turn.
 
 import {
   EMPTY,
+  EXCHANGE_BYTES,
   FULL,
   NODE_COUNT_OFFSET,
   NODE_END_OFFSET,
   NODE_OWNER_OFFSET,
   OK,
-  RECORD_EXCHANGE,
+  PORT_TURN_OFFSET,
 } from '../../../assembly/layout.js';
 import type { Ring } from './context.js';
 import { LedgerSteps } from './ledger.js';
@@ -32,12 +39,11 @@ export class RingSteps extends LedgerSteps {
 
   /**
    * Exchanges a word that holds a node for one that holds the port's: the one step by which nodes change hands. True:
-   * the node that was there is the port's now, in `holder`; the caller puts a locked operation behind it, then closes
-   * the record.
+   * the node that was there is the port's now, in `holder`; the caller closes the record.
    */
   protected exchange(ring: Ring, address: number, seen: number, next: number, holder: number): boolean {
-    const { i32 } = this;
-    this.recordExchange(RECORD_EXCHANGE, address, seen, next, holder);
+    const { i32, port } = this;
+    const turn = this.recordExchange(address, seen, next, holder);
     // X1 pairs with X1 of other threads: the node's content is visible before whoever receives it reads it.
     // LP: this compare-exchange.
     if (this.acas(address, seen, next) !== seen) {
@@ -45,10 +51,11 @@ export class RingSteps extends LedgerSteps {
       return false;
     }
     const got = seen & ring.nodeMask;
-    // Plain: the node was taken by the exchange; a reaper that reads its owner comes after the locked operation that
-    // follows.
+    // Plain: the node was taken by the exchange; a reaper finds this exchange in its record, or the owner, which the
+    // next exchange makes visible before the one after it writes over the record.
     i32[(ring.nodeAddress(got) + NODE_OWNER_OFFSET) >>> 2] = this.portId + 1;
     i32[holder >>> 2] = got;
+    i32[(port + PORT_TURN_OFFSET) >>> 2] = turn ^ EXCHANGE_BYTES;
     return true;
   }
 
@@ -79,21 +86,22 @@ export class RingSteps extends LedgerSteps {
    * death could leave wrong is added up.
    */
   protected entriesInside(ring: Ring): number {
-    const { full, head, indexMask, nodeMask, slots, slotCount, tail } = ring;
+    const { full, head, indexBits, indexMask, nodeBits, nodeMask, slots, slotCount, tail } = ring;
     while (true) {
-      // Hints that others left late are moved on first, as a push and a pop do.
-      this.ringPush(ring, 0, false, false);
-      if (this.ringPop(ring, 0, 0) === EMPTY) return 0;
-      // A16 pairs with X3 in ringPush: the last filled position is before it.
-      const t = this.aload(tail) & indexMask;
+      // The last filled position is before the tail, the first one is at the head.
+      const t = this.locate(ring, tail, 1) & indexMask;
       const last = (slots + ((t === 0 ? slotCount - 1 : t - 1) << 2)) | 0;
-      // A17 pairs with X9 in ringPop: the first filled position.
-      const first = (slots + ((this.aload(head) & indexMask) << 2)) | 0;
+      const at = this.locate(ring, head, 0);
+      const first = (slots + ((at & indexMask) << 2)) | 0;
       // A18 pairs with X1 in exchange: the last node and its mark.
       const wLast = this.aload(last);
       // A19 pairs with X1 in exchange: the first node and its mark.
       const wFirst = this.aload(first);
-      if ((wLast & wFirst & full) === 0) continue;
+      const age = (wFirst >>> nodeBits) - ((at >>> indexBits) << 1);
+      // Nothing is at the head, and what came before is taken.
+      if (age === 0) return 0;
+      // One that came later, at the same place, may be behind the last one.
+      if (age !== 1 || (wLast & full) === 0) continue;
       // A20 pairs with X1 in exchange: see A14.
       const end = this.aload(ring.nodeAddress(wLast & nodeMask) + NODE_END_OFFSET);
       const node = ring.nodeAddress(wFirst & nodeMask);
@@ -109,88 +117,111 @@ export class RingSteps extends LedgerSteps {
   }
 
   /**
-   * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
-   * `replace` is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. Two locked
-   * operations. With `counted` the node is marked by how many entries came. Without a holder (0) it only returns what
-   * it would do: OK or FULL.
+   * Where the tail (`behind` 1) or the head (0) of the ring is: the ring's hint, moved on over positions that are past.
    */
-  protected ringPush(ring: Ring, holder: number, replace: boolean, counted: boolean): number {
-    const { i32 } = this;
-    const { head, tail, indexBits, indexMask, full, lapShift, lapMask } = ring;
+  protected locate(ring: Ring, address: number, behind: number): number {
+    const { indexBits, indexMask, nodeBits, slots, stateMask } = ring;
+    // A2 pairs with X3 in ringPush and X9 in ringPop: positions before the hint are filled, or taken.
+    let hint = this.aload(address);
     while (true) {
-      // A2 pairs with X3 in ringPush: positions before the hint are filled.
-      const t = this.aload(tail);
-      const index = t & indexMask;
-      const lap = t >>> indexBits;
-      const slot = (ring.slots + (index << 2)) | 0;
-      // A3 pairs with X1 in exchange: the word has the slot's place in its laps.
-      const w = this.aload(slot);
-      const age = ((w >>> lapShift) - lap) & lapMask;
-      const next = ring.following(t, index);
-      const isBehind = age === lapMask;
-      if (isBehind && (w & full) === 0) continue; // a hint read before its slot was filled: read both again
-      // Positions before t were filled when the hint was read, and the oldest of them was not taken when the slot was:
-      // full.
-      if (isBehind && !replace) return FULL;
-      if (isBehind || (age === 0 && (w & full) === 0)) {
-        if (holder === 0) return OK;
-        if (counted) {
-          const previous = (ring.slots + ((index === 0 ? ring.slotCount - 1 : index - 1) << 2)) | 0;
-          if (!this.markEnd(ring, this.nodeIn(ring, holder), previous)) continue;
-        }
-        const mine = i32[holder >>> 2]!;
-        if (!this.exchange(ring, slot, w, (lap << lapShift) | full | mine, holder)) continue;
-        // X3 pairs with A2 in ringPush: the entry is visible before the tail moves past it; also fences the node's
-        // owner.
-        this.acas(tail, t, next);
-        if (isBehind) {
-          const h = (((lap - 1) & lapMask) << indexBits) | index;
-          // X5 pairs with A7 in ringPop: the oldest position is gone.
-          this.acas(head, h, ring.following(h, index));
-        }
-        this.recordDone();
-        return isBehind ? REPLACED : OK;
-      }
-      // X8 pairs with A2 in ringPush: the position is filled, or emptied again already, and its pusher has not moved
-      // the tail.
-      this.acas(tail, t, next);
+      const index = hint & indexMask;
+      // A8 pairs with X1 in exchange: the word has the slot's place in its laps.
+      const w = this.aload((slots + (index << 2)) | 0);
+      if ((((w >>> nodeBits) - ((hint >>> indexBits) << 1) + behind) & stateMask) <= 1) return hint;
+      hint = ring.following(hint, index);
     }
   }
 
   /**
-   * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. Two locked operations.
-   * Without a holder (0) it only returns which. With `own` it takes that node alone, which this port pushed, if it is
-   * the oldest and nobody had it since.
+   * Puts the filled node in `holder` at the tail and leaves an empty one there. OK; FULL, nothing changed; or, when
+   * `replace` is set and the ring is full, REPLACED: `holder` has the oldest node with what is in it. One locked
+   * operation, and one more at every 8th position. With `counted` the node is marked by how many entries came. Without
+   * a holder (0) it only returns what it would do: OK or FULL. `own` is where the port keeps its own hint.
    */
-  protected ringPop(ring: Ring, holder: number, own: number): number {
+  protected ringPush(ring: Ring, holder: number, own: number, replace: boolean, counted: boolean): number {
     const { i32 } = this;
-    const { head, indexBits, indexMask, full, lapShift, lapMask } = ring;
+    const { indexBits, indexMask, nodeBits, slotCount, stateMask } = ring;
     while (true) {
-      // A7 pairs with X9 in ringPop: positions before the hint are taken.
-      const h = this.aload(head);
-      const index = h & indexMask;
-      const lap = h >>> indexBits;
+      const t = i32[own >>> 2]!; // plain: the port's own
+      const index = t & indexMask;
+      const state = (t >>> indexBits) << 1;
       const slot = (ring.slots + (index << 2)) | 0;
+      const previous = index === 0 ? slot + ((slotCount - 1) << 2) : slot - 4;
+      // A26 pairs with X1 in exchange: where the position before is filled, all before it are, however old the hint is.
+      const before = this.aload(previous);
+      // A3 pairs with X1 in exchange: the word has the slot's place in its laps.
+      const w = this.aload(slot);
+      const age = ((w >>> nodeBits) - state + 1) & stateMask;
+      if (age > 1 || (((before >>> nodeBits) - state - (index === 0 ? -1 : 1)) & stateMask) > 1) {
+        i32[own >>> 2] = this.locate(ring, ring.tail, 1);
+        continue;
+      }
+      // The oldest of the positions before t was not taken when the slot was read: full.
+      const isFull = age === 0;
+      if (isFull && !replace) return FULL;
+      if (holder === 0) return OK;
+      const next = ring.following(t, index);
+      const isPublished = (next & indexMask & 7) === 0;
+      // A27 pairs with X3 in ringPush: read before the exchange, so that the hint which takes its place is a later one.
+      const tail = isPublished ? this.aload(ring.tail) : 0;
+      // A28 pairs with X5 in ringPush: likewise.
+      const head = isPublished && isFull ? this.aload(ring.head) : 0;
+      if (counted && !this.markEnd(ring, this.nodeIn(ring, holder), previous)) continue;
+      if (!this.exchange(ring, slot, w, ((state | 1) << nodeBits) | i32[holder >>> 2]!, holder)) continue;
+      i32[own >>> 2] = next;
+      if (isPublished) {
+        // X3 pairs with A2 in locate: the entry is visible before the tail moves past it.
+        this.acas(ring.tail, tail, next);
+        if (isFull) {
+          // X5 pairs with A2 in locate: the oldest position is gone, a lap before the one that is filled.
+          this.acas(ring.head, head, (next - indexMask - 1) & ((ring.lapMask << indexBits) | indexMask));
+        }
+      }
+      this.recordDone();
+      return isFull ? REPLACED : OK;
+    }
+  }
+
+  /**
+   * Takes the oldest filled node into `holder` and leaves its empty one there. OK, or EMPTY. One locked operation, and
+   * one more at every 8th position. Without a holder (0) it only returns which. With `only` it takes that node alone,
+   * which this port pushed, if it is the oldest and nobody had it since. `own` is where the port keeps its own hint.
+   */
+  protected ringPop(ring: Ring, holder: number, own: number, only: number): number {
+    const { i32 } = this;
+    const { indexBits, indexMask, nodeBits, slotCount, stateMask } = ring;
+    while (true) {
+      const h = i32[own >>> 2]!; // plain: the port's own
+      const index = h & indexMask;
+      const state = (h >>> indexBits) << 1;
+      const slot = (ring.slots + (index << 2)) | 0;
+      // A29 pairs with X1 in exchange: where the position before is taken, all before it are, however old the hint is.
+      const before = this.aload(index === 0 ? slot + ((slotCount - 1) << 2) : slot - 4);
       // A10 pairs with X1 in exchange: the node's content is visible before we take it.
       const w = this.aload(slot);
-      if (w >>> lapShift === lap) {
-        // Positions before h were taken when the hint was read, and h was not filled when the slot was: empty.
-        if ((w & full) === 0) return EMPTY;
-        if (holder === 0) return OK;
-        if (own !== 0) {
-          if (ring.nodeAddress(w & ring.nodeMask) !== own) return EMPTY;
-          // A25 pairs with X1 in exchange: a node that another thread had in its hands since names that one.
-          if (this.aload(own + NODE_OWNER_OFFSET) !== this.portId + 1) return EMPTY;
-        }
-        const emptied = (((lap + 1) & lapMask) << lapShift) | i32[holder >>> 2]!;
-        if (!this.exchange(ring, slot, w, emptied, holder)) continue;
-        // X9 pairs with A7 in ringPop: the slot is emptied before the head moves past it; also fences the node's owner.
-        this.acas(head, h, ring.following(h, index));
-        this.recordDone();
-        return OK;
+      const age = ((w >>> nodeBits) - state) & stateMask;
+      if (age > 1 || (((before >>> nodeBits) - state - (index === 0 ? 0 : 2)) & stateMask) > 1) {
+        i32[own >>> 2] = this.locate(ring, ring.head, 0);
+        continue;
       }
-      // X12 pairs with A7 in ringPop: the position was taken or replaced, and whoever did it has not moved the head.
-      this.acas(head, h, ring.following(h, index));
+      // Positions before h were taken, and h was not filled when the slot was read: empty.
+      if (age === 0) return EMPTY;
+      if (holder === 0) return OK;
+      if (only !== 0) {
+        if (ring.nodeAddress(w & ring.nodeMask) !== only) return EMPTY;
+        // A25 pairs with X1 in exchange: a node that another thread had in its hands since names that one.
+        if (this.aload(only + NODE_OWNER_OFFSET) !== this.portId + 1) return EMPTY;
+      }
+      const next = ring.following(h, index);
+      const isPublished = (next & indexMask & 7) === 0;
+      // A30 pairs with X9 in ringPop: read before the exchange, so that the hint which takes its place is a later one.
+      const head = isPublished ? this.aload(ring.head) : 0;
+      if (!this.exchange(ring, slot, w, ((state + 2) << nodeBits) | i32[holder >>> 2]!, holder)) continue;
+      i32[own >>> 2] = next;
+      // X9 pairs with A2 in locate: the slot is emptied before the head moves past it.
+      if (isPublished) this.acas(ring.head, head, next);
+      this.recordDone();
+      return OK;
     }
   }
 }

@@ -1,5 +1,15 @@
 // The exchange ring: as recycle ring under the caches, and as channel.
 
+import {
+  EXCHANGE_BYTES,
+  LANE_HEAD_OFFSET,
+  LANE_TAIL_OFFSET,
+  PORT_TURN_OFFSET,
+  RING_HEAD_OFFSET,
+  RING_TAIL_OFFSET,
+} from '../../../assembly/layout.js';
+import { laneOffset } from '../../../src/control/nodes.js';
+import { portOffset } from '../../../src/control/places.js';
 import type { Scenario } from '../explorer.js';
 import { lapMask } from '../model.js';
 import type { Program } from '../thread.js';
@@ -440,10 +450,132 @@ function droppingOldest(capacity: number): Scenario[] {
   ];
 }
 
+/** Where ports keep their own hints, and where the channel's are behind: it moves them at every 8th position alone. */
+const hints: Scenario[] = [
+  {
+    name: 'a receive and a send against a receive, full, hints behind',
+    threads: 2,
+    options: channelOf(3),
+    setup(pool) {
+      const { ring } = pool.geometry.channels[0]!;
+      pool.startRingAt(ring, 5, 0);
+      fillChannel(pool, 0, 3, false);
+      // As ports leave them that die before they move them on.
+      for (const hint of [RING_HEAD_OFFSET, RING_TAIL_OFFSET]) pool.write(ring.offset + hint, 4 * 2 ** ring.indexBits);
+      const [a] = allocPages(pool, 0, 1);
+      return [[receive(pool, 0), ['send', 0, a!, 0, 0, 4]], [receive(pool, 1)]];
+    },
+    outcome: (end) =>
+      `received ${entryTag(end, 0, 0)}, sent ${codeName(end.results[0]![1]!)}, received ${entryTag(end, 1, 0)}`,
+    outcomes: {
+      'received 1, sent ok, received 2': 'the sender was the first to receive; there is room behind what it received',
+      'received 2, sent ok, received 1': 'it was the second',
+    },
+  },
+  {
+    name: 'a send and a receive against a send, empty, hints behind',
+    threads: 2,
+    options: channelOf(3),
+    setup(pool) {
+      const [a] = allocPages(pool, 0, 1);
+      const [b] = allocPages(pool, 1, 1);
+      return [[['send', 0, a!, 0, 0, 8], receive(pool, 0, 1)], [['send', 0, b!, 0, 0, 9]]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!, [0]);
+      requireOk(end.results[1]!);
+      return `received ${entryTag(end, 0, 1)}`;
+    },
+    outcomes: {
+      'received 8': 'its own entry is the first; there is one in any case',
+      'received 9': "the other port's is the first",
+    },
+  },
+  {
+    name: 'a hint of the tail from before the laps went round, against a send',
+    threads: 2,
+    options: channelOf(2),
+    setup(pool) {
+      const { ring } = pool.geometry.channels[0]!;
+      pool.startRingAt(ring, 5, 0);
+      pool.write(laneOffset(pool.geometry.channels[0]!, 1) + LANE_TAIL_OFFSET, 5 * 2 ** ring.indexBits + 1);
+      const [a] = allocPages(pool, 0, 1);
+      const [b] = allocPages(pool, 1, 1);
+      return [[['send', 0, a!, 0, 0, 8]], [['send', 0, b!, 0, 0, 9], receive(pool, 1, 1)]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      requireOk(end.results[1]!, [0]);
+      return `received ${entryTag(end, 1, 1)}`;
+    },
+    outcomes: {
+      'received 8': '8 sent first',
+      'received 9': '9 sent first: the hint is ahead of the tail, and is not used',
+    },
+  },
+  {
+    name: 'a hint of the head from before the laps went round, against a send',
+    threads: 2,
+    options: channelOf(3),
+    setup(pool) {
+      const { ring } = pool.geometry.channels[0]!;
+      pool.startRingAt(ring, 5, 0);
+      fillChannel(pool, 0, 2, false);
+      pool.write(laneOffset(pool.geometry.channels[0]!, 1) + LANE_HEAD_OFFSET, 5 * 2 ** ring.indexBits + 1);
+      const [a] = allocPages(pool, 0, 1);
+      return [[['send', 0, a!, 0, 0, 3]], [receive(pool, 1)]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      return `received ${entryTag(end, 1, 0)}`;
+    },
+    outcomes: { 'received 1': 'the hint is ahead of the head, and is not used' },
+  },
+  {
+    name: 'a send against a receive, the second record in turn',
+    threads: 2,
+    options: channelOf(1),
+    setup(pool) {
+      pool.write(portOffset(pool.geometry, 1) + PORT_TURN_OFFSET, EXCHANGE_BYTES);
+      const [a] = allocPages(pool, 0, 1);
+      return [[['send', 0, a!, 0, 0, 7]], [receive(pool, 1)]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      return `received ${entryTag(end, 1, 0)}: ${end.places[0]}`;
+    },
+    outcomes: {
+      'received 7: held by port 1': 'sent, then received',
+      'received nothing: held by entries': 'looked first',
+    },
+  },
+  {
+    name: 'a send against a receive, a send and a receive',
+    threads: 2,
+    options: channelOf(2),
+    setup(pool) {
+      const [a] = allocPages(pool, 0, 1);
+      const [b] = allocPages(pool, 1, 1);
+      return [[['send', 0, a!, 0, 0, 8]], [receive(pool, 1), ['send', 0, b!, 0, 0, 9], receive(pool, 1, 2)]];
+    },
+    outcome: (end) => {
+      requireOk(end.results[0]!);
+      requireOk(end.results[1]!, [1]);
+      return `received ${entryTag(end, 1, 0)} and ${entryTag(end, 1, 2)}`;
+    },
+    outcomes: {
+      'received 8 and 9': 'its node travelled on while the sender was at the exchange',
+      'received nothing and 8': 'looked first, and 8 was sent before 9',
+      'received nothing and 9': 'looked first, and 9 was sent before 8',
+    },
+  },
+];
+
 export const ringScenarios: readonly Scenario[] = [
   ...recycleRing,
   ...closing,
   ...[1, 2].flatMap(refusing),
   ...bursts,
+  ...hints,
   ...[1, 2].flatMap(droppingOldest),
 ];
