@@ -8,12 +8,15 @@ import { createTypeScriptEngine } from './typescript.js';
 
 let compiled: WebAssembly.Module | undefined;
 
-/** All engines there are. Compiling may block: a browser's main thread should use `prepareEngine`. */
+/** The core, compiled at the first call. That may block: a browser's main thread should use `prepareEngine`. */
+export function compileCore(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(wasmBytes());
+  return compiled;
+}
+
+/** All engines there are. */
 export const bothEngines: Engines = {
-  compile() {
-    compiled ??= new WebAssembly.Module(wasmBytes());
-    return compiled;
-  },
+  compile: compileCore,
   openTypeScript: createTypeScriptEngine,
 };
 

@@ -14,7 +14,7 @@ import type { EngineRequest, PreparedEngine } from '../engine/open.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { chooseMemory } from '../platform/capabilities.js';
 import type { WasmModule } from '../platform/types.js';
-import { openPort, type Port, watchWaits } from '../port/port.js';
+import { bringCore, openPort, type Port, watchWaits } from '../port/port.js';
 import { type StallOptions, Stalls } from '../reports/stall.js';
 import { Areas, areasPart, NO_AREAS } from '../supply/areas.js';
 import { Supply } from '../supply/supply.js';
@@ -59,7 +59,7 @@ export function beginCreation(call: string, options: unknown): Creation {
       beginAttachment(port);
       nameCreator(port);
       const share = memory.isShared ? makeShare(memory, resolved, engine.module) : reason;
-      return wholeStart(port, share, { isCreator: true, leaks, stalls });
+      return wholeStart(port, share, { isCreator: true, module: engine.module, leaks, stalls });
     },
   };
 }
@@ -69,15 +69,26 @@ export function attachTo(value: unknown, options: unknown): Start<WholeAttachmen
   const { label, leaks, stalls } = resolveAttach('attach', options);
   const { port, share } = joinPool(value, label, { engines: bothEngines, areas: () => areasPart });
   const { stallMs = share.options.stallMs, onStall } = stalls;
-  return wholeStart(port, share, { isCreator: false, leaks, stalls: { stallMs, onStall } });
+  const { module } = share;
+  return wholeStart(port, share, { isCreator: false, module, leaks, stalls: { stallMs, onStall } });
+}
+
+/** What the whole package adds to an attachment. */
+interface Whole {
+  readonly isCreator: boolean;
+  /** The core that the pool came with. */
+  readonly module: WasmModule | undefined;
+  readonly leaks: LeakOptions;
+  readonly stalls: StallOptions;
 }
 
 /** @param share what other threads attach with, or why there is none */
 function wholeStart(
   port: Port,
   share: PoolShare | string,
-  { isCreator, leaks, stalls }: { isCreator: boolean; leaks: LeakOptions; stalls: StallOptions },
+  { isCreator, leaks, module, stalls }: Whole,
 ): Start<WholeAttachment> {
+  bringCore(port, module);
   return new Start(port, (pool) => {
     watchWaits(port, new Stalls(port, stalls));
     if (leaks.leaks !== 'off') trackPort(port, leaks, pool);

@@ -15,6 +15,7 @@ import { ERR_CLOSED } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
 import { callError, engineError, type PagePoolError } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
+import type { WasmModule } from '../platform/types.js';
 import type { Areas, AreasSeat } from '../supply/areas.js';
 import type { SupplySeat } from '../supply/callbacks.js';
 import type { Supply } from '../supply/supply.js';
@@ -33,6 +34,8 @@ export interface Port extends AreasSeat, SupplySeat {
   readonly scratch: Scratch;
   /** One that refuses everything when the thread detaches or the pool is destroyed. */
   readonly engine: Engine;
+  /** The core that the pool came with, for engines that act as other ports. */
+  readonly module?: WasmModule | undefined;
   /** What this thread holds, where it asked for that. */
   readonly leaks: LeakTracker | undefined;
   /** Where the pages of providers lie; undefined where all pages are the pool's own. */
@@ -159,6 +162,11 @@ export function listen(port: Port, listener: PortListener): void {
   const open: Open = port;
   if (open.listener !== undefined) throw new Error('there is a listener');
   open.listener = listener;
+}
+
+/** From now on engines that act as other ports are made of that core. */
+export function bringCore(port: Port, module: WasmModule | undefined): void {
+  (port as Open).module = module;
 }
 
 /** From now on `watch` is notified of the port's waits. */

@@ -1,16 +1,15 @@
 // The reaper of one attached thread: whose port may be reaped, in which order, and who is notified afterwards.
 //
 // The thread of an attached port only, never inside another call of its own: from the public call, from a worker's
-// exit, from a lock that was granted. The steps themselves stand in reap.ts and act through a TypeScript engine on the
-// dead port, whatever engine its thread had. Source of the order: a reaper's port is reaped before the ports that it
-// was reaping.
+// exit, from a lock that was granted. The steps themselves stand in reap.ts and act through an engine on the dead port,
+// of the kind that serves this thread's own, whatever engine the dead thread had. Source of the order: a reaper's port
+// is reaped before the ports that it was reaping.
 
 import {
   CLAIM_FREE,
   CLAIM_REAPING,
   CLAIM_STATE_MASK,
   CONTROL_BASE,
-  HEADER_GROW_STEP_OFFSET,
   HEADER_REAPS_OFFSET,
   LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
@@ -28,8 +27,8 @@ import { announce } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
 import { findUnsound, requireSound } from '../control/unsound.js';
 import { threadsMarked, watchedBy } from '../control/watched.js';
+import { ActingEngines } from '../engine/acting.js';
 import type { Engine } from '../engine/engine.js';
-import { createTypeScriptEngine } from '../engine/typescript.js';
 import { invalidArgument, requireInteger } from '../errors.js';
 import { publish } from '../platform/console.js';
 import type { Port } from '../port/port.js';
@@ -41,11 +40,13 @@ import type { ReapReport } from './report.js';
 /** Reaps other threads' ports. */
 export class PortReaper {
   readonly #port: Port;
+  readonly #engines: ActingEngines;
   /** Ports whose threads are known to have ended, with the claims that were theirs. */
   readonly #dead = new Map<number, number>();
 
   constructor(port: Port) {
     this.#port = port;
+    this.#engines = new ActingEngines(port.memory, port.engine.kind, port.module);
   }
 
   /**
@@ -179,14 +180,7 @@ export class PortReaper {
   }
 
   #openEngine(portId: number): Engine {
-    const { memory } = this.#port;
-    const stepPages = loadWord(memory, CONTROL_BASE + HEADER_GROW_STEP_OFFSET);
-    return createTypeScriptEngine({
-      memory,
-      portId,
-      grow: (end) => memory.grow(end, stepPages),
-      clear: this.#clear,
-    });
+    return this.#engines.open(portId, this.#clear);
   }
 
   /** A port whose thread may live. Undefined: its claim word has changed, read it again. */

@@ -16,6 +16,8 @@ import {
   requireBalance,
   unitOf,
 } from '../support/ports.js';
+import { loadAnotherRealm } from '../support/realm.js';
+import { portBeside } from '../support/shared-ports.js';
 
 const POISON = 0x6b;
 const PAGE_BYTES = 1024;
@@ -193,6 +195,21 @@ describe('the checked core', () => {
         : checked.engine;
       for (let i = 0; i < capacity; i++) expect(engine.alloc()).toBeGreaterThan(0);
     }
+  });
+});
+
+describe.each(['creates', 'attaches'])('a thread that %s reaps by the core that the pool came with', (begins) => {
+  it('which poisons what the dead thread held', async () => {
+    const pool = create('checked', { pageBytes: PAGE_BYTES, pageCount: 8, maxPorts: 3 });
+    const reaper = begins === 'creates' ? pool : (await loadAnotherRealm()).PagePool.attach(pool.share() as never);
+    const dead = portBeside(pool, 'release');
+    const bytes = pageBytes(dead, dead.engine.alloc()).fill(7);
+    reaper.reap(dead.id, { force: true });
+    expect(reaper.audit()).toMatchObject({ reaped: [dead.id], errors: [], pages: { used: 0 } });
+    expect(values(bytes)).toEqual([POISON]);
+    if (reaper !== pool) reaper.detach();
+    expect(pool.audit()).toMatchObject({ balanced: true, errors: [] });
+    pool.destroy();
   });
 });
 
