@@ -17,24 +17,29 @@ import { filesBelow, isMain, Refusal, root, runScript } from './support.mjs';
 
 /**
  * The tests near a folder of sources, in the stages in which they run, the quick ones first; the first prefix that fits
- * counts. Tests that explore schedules, start browsers or other programs take minutes each, and are not among them.
+ * counts. Explored schedules come last: some faults show only where a thread dies, or another one steps in between.
+ * Tests that start browsers or other programs take minutes each, and are not among them.
  */
 const NEAR = {
   assembly: [
     ['unit/{core-wasm,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
     ['unit/{pins,bells,wraps}', 'property/engines', 'kernel/bugs'],
+    ['interleaving/{scenarios.wasm,deaths.wasm}'],
   ],
   'src/engine': [
     ['unit/{guarded,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
     ['unit/{pins,bells,wraps}', 'property/engines', 'kernel/bugs'],
+    ['interleaving/{scenarios.typescript,deaths.typescript}'],
   ],
   'src/recovery': [
     ['unit/{reaping,settling,locks,audit,refusals,closing,afterwards}'],
     ['fault/{calls,who-ends,watching}'],
+    ['interleaving/{deaths.wasm,reaper}'],
   ],
   'src/control': [
     ['unit/{ports,closing,audit,reaping,settling,geometry,modes,attacks,calls,channel,share,providers/*,slabs}'],
     ['unit/{waits-end,afterwards,sending,stalls}', 'fuzz/share', 'fault/{calls,areas}'],
+    ['interleaving/{scenarios.wasm,deaths.wasm}'],
   ],
   'src/pool': [
     ['unit/{pool,channel,fragment,closing,share,options,ports,calls,sending,refusals,posting,leaks,provider-owners}'],
@@ -43,9 +48,14 @@ const NEAR = {
   'src/port': [
     ['unit/{ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
     ['unit/{waits-end,bells,waiting}', 'packet/waits'],
+    ['interleaving/scenarios.wasm'],
   ],
   'src/reports': [['unit/{audit,closing,pool,stalls,attacks,providers/*,calls}']],
-  'src/supply': [['unit/{providers/*,provider-owners,slabs,afterwards,closing}'], ['fault/{areas,provider-steps}']],
+  'src/supply': [
+    ['unit/{providers/*,provider-owners,slabs,afterwards,closing}'],
+    ['fault/{areas,provider-steps}'],
+    ['interleaving/scenarios.wasm'],
+  ],
   'src/provider': [['unit/{slabs,providers/*,options}', 'user/user-area'], ['unit/address-limit']],
   'src/leaks': [['unit/leaks', 'packet/leaks'], ['unit/leaks-dropped']],
   'src/packet': [
@@ -234,14 +244,17 @@ function test(folder, files) {
 const sound = new Set();
 const unsound = new Set();
 
-/** Who saw the fault: 'no build', 'hung', the name of a failed test; undefined: nobody. */
+/** Who saw the fault: 'no build', 'hung', the name of a failed test and its error; undefined: nobody. */
 async function seenBy(folder, file) {
   if ((await build(folder)).end !== 'well') return 'no build';
   for (const patterns of NEAR[groupOf(file)]) {
     const files = patterns.flatMap(testsOf).filter((each) => !unsound.has(each));
     const { end, output } = await test(folder, files);
     if (end === 'hung') return 'hung';
-    if (end === 'failed') return / FAIL {2}(.*)/.exec(stripColours(output))?.[1]?.trim() ?? 'a file of tests';
+    if (end === 'failed') {
+      const [, name, why] = / FAIL {2}(.*)\n(.*)/.exec(stripColours(output)) ?? [];
+      return name === undefined ? 'a file of tests' : `${name.trim()}\n      ${why.trim()}`;
+    }
   }
   return undefined;
 }
