@@ -277,13 +277,6 @@ export function is(check: () => unknown): boolean {
   }
 }
 
-/** Throws unless `value` can be a handle at all: an integer, 0 < handle < 2^30. */
-export function requireHandle(call: string, value: unknown): void {
-  if (typeof value !== 'number' || (value | 0) !== value || value <= 0 || value >= 0x40000000) {
-    throw invalidHandle(call, value);
-  }
-}
-
 /** The error for a value that cannot be a handle. */
 export function invalidHandle(call: string, value: unknown): PagePoolError {
   const todo =

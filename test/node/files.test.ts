@@ -18,7 +18,7 @@ import { pathToFileURL } from 'node:url';
 import { type Fragment, PagePool } from 'pagepool';
 import { fragments, readFileInto } from 'pagepool/node';
 import { lines } from 'pagepool/packet';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { expectAllHome } from '../support/home.js';
 import { HUNG_MS, turns, until } from '../support/waiting.js';
 import { Collector, inFolder, pattern, withPool } from './support.js';
@@ -151,6 +151,45 @@ test('short reads: what was read ahead of them is dropped, and nothing comes twi
       expect(got.bytes.equals(bytes)).toBe(true);
       expect(state.most).toBeGreaterThan(1);
       await close();
+    }),
+  ));
+
+test('a descriptor that has nothing yet is asked less and less often, and soon again when something came', () =>
+  withFile(bytes, (path) =>
+    withPool({ pageCount: 64 }, async (pool) => {
+      const handle = await open(path);
+      let [now, reads] = [0, 0];
+      const asked: number[] = [];
+      const late = {
+        fd: handle.fd,
+        async readv(views: Uint8Array[], position?: number) {
+          asked.push(now);
+          if (++reads % 20 !== 0) throw Object.assign(new Error('not now'), { code: 'EAGAIN' });
+          return handle.readv([(views[0] as Uint8Array).subarray(0, 100)], position);
+        },
+      } as unknown as FileHandle;
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const control = new AbortController();
+      const got = new Collector();
+      const reading = readFileInto(pool, late, got.take, { depth: 1, signal: control.signal }).catch(() => 'over');
+      while (reads < 60) {
+        await new Promise((resolve) => setImmediate(resolve));
+        await vi.advanceTimersByTimeAsync(1);
+        now++;
+      }
+      control.abort();
+      vi.useRealTimers();
+      expect(await reading).toBe('over');
+      expect(got.bytes.equals(bytes.subarray(0, got.bytes.length))).toBe(true);
+      const waits = asked.slice(1).map((at, i) => at - (asked[i] as number));
+      for (const first of [0, 20]) {
+        const some = waits.slice(first, first + 19);
+        expect(some).toEqual([...some].sort((a, b) => a - b));
+        expect(some[0]).toBeLessThan(10);
+        expect(some[18]).toBeGreaterThan(10 * (some[0] as number));
+        expect(some[18]).toBe(some[12]); // not for ever longer
+      }
+      await handle.close();
     }),
   ));
 

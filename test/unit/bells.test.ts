@@ -1,4 +1,5 @@
-// Bells between real threads: one waiter is woken, whoever else is busy, gives up, stands still or is forgotten.
+// Bells: one waiter is woken, whoever else is busy, gives up, stands still or is forgotten. Between real threads, but
+// for which bells one step rings.
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,11 +7,12 @@ import { Worker } from 'node:worker_threads';
 import { type Fragment, PagePool } from 'pagepool';
 import { afterEach, describe, expect, it } from 'vitest';
 import { layoutHash } from '#layout-hash';
-import { EVENT_ONE_OFFSET } from '../../assembly/layout.js';
+import { EVENT_KNOWN_OFFSET, EVENT_ONE_OFFSET, PORT_BELL_OFFSET } from '../../assembly/layout.js';
 import { channelEvents } from '../../src/control/nodes.js';
 import { openShare } from '../../src/pool/share.js';
 import { FREED } from '../../src/port/bell.js';
-import { chooseSeed } from '../support/ports.js';
+import type { Port } from '../../src/port/port.js';
+import { chooseSeed, KINDS, openPorts, portWord } from '../support/ports.js';
 import { loadAnotherRealm } from '../support/realm.js';
 import { HUNG_MS, orHung, turns, until } from '../support/waiting.js';
 
@@ -195,4 +197,47 @@ it('a wait goes on where the program has nothing of the pool but the promise', (
   })`;
   const out = execFileSync(process.execPath, ['--expose-gc', '-e', code], { encoding: 'utf8', timeout: HUNG_MS });
   expect(out).toBe('got 3\n');
+});
+
+describe.each(KINDS)('who waits at an event for the first time, with the %s engine,', (kind) => {
+  it('rings every port that waited there before, in both halves of the bits, and nobody else', () => {
+    const ports = openPorts({ pageCount: 1, channels: { a: {} } }, [kind], 64);
+    const [{ geometry, memory }] = ports as [Port];
+    const bells = () => ports.map((port) => portWord(port, PORT_BELL_OFFSET));
+    const [event = 0] = channelEvents(geometry);
+    // Each has a neighbour with the same bit in the other half.
+    const known: number[] = [];
+    for (const id of [1, 33, 40, 8, 63, 31, 0, 32]) {
+      const before = bells();
+      ports[id]?.engine.arm(event, id & 1);
+      expect(bells()).toEqual(before.map((bell, other) => (known.includes(other) ? bell + 1 : bell)));
+      known.push(id);
+      const after = bells();
+      ports[id]?.engine.disarm(event, id & 1);
+      ports[id]?.engine.arm(event, id & 1); // known by now
+      expect(bells()).toEqual(after);
+    }
+    const bits = [0, 4].map((half) => memory.u32[(event + EVENT_KNOWN_OFFSET + half) >>> 2]);
+    expect(bits).toEqual([0x80000103, 0x80000103]);
+  });
+
+  it('is woken by what is published there, in both halves: one for one unit, and all who need several', () => {
+    const ports = openPorts({ pageCount: 1, channels: { a: {} } }, [kind], 64);
+    const bells = () => ports.map((port) => portWord(port, PORT_BELL_OFFSET));
+    const [event = 0] = channelEvents((ports[0] as Port).geometry);
+    for (const [ones, several] of [
+      [[3], [5, 37]],
+      [[35], [63]],
+      [[], [31, 32]],
+      [[31], []],
+    ] as const) {
+      for (const id of ones) ports[id]?.engine.arm(event, 0);
+      for (const id of several) ports[id]?.engine.arm(event, 1);
+      const before = bells();
+      ports[10]?.engine.wake(event);
+      const rung = [...ones, ...several] as number[];
+      expect(bells()).toEqual(before.map((bell, id) => (rung.includes(id) ? bell + 1 : bell)));
+      for (const id of rung) expect(ports[id]?.engine.disarm(event, several.includes(id as never) ? 1 : 0)).toBe(0);
+    }
+  });
 });

@@ -4,6 +4,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ABI_VERSION } from '../../assembly/layout.js';
@@ -142,6 +144,28 @@ describe('the commands', () => {
     await until(() => demo.printed().includes('Ctrl-C ends it'));
     demo.child.kill('SIGTERM');
     expect([await orHung(demo.end, 'demo'), demo.errors()]).toEqual([0, '']);
+  });
+
+  it('top prints each fourth look where there is no screen, and says when the inspector has ended', async () => {
+    const program = serving('{ ref: true }');
+    const { body } = await ask(await program.address(), '/events');
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    let text = '';
+    for (let looks = 0; looks < 2; looks = text.split('\n\n').length - 1) {
+      const { value } = await orHung(reader.read(), 'a look');
+      text += new TextDecoder().decode(value);
+    }
+    const look = (text.split('\n\n')[1] as string).replace(/^data: /, '');
+    const looks = Array.from({ length: 11 }, (_, i) => ({ ...JSON.parse(look), name: `look ${i + 1}` }));
+    const stream = looks.map((each) => `data: ${JSON.stringify(each)}\n\n`).join('');
+    const server = createServer((_, response) => response.end(stream)).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const top = start(built('command.js'), 'top', `http://127.0.0.1:${port}/?token=x`);
+    expect(await orHung(top.end, 'top')).toBe(1);
+    expect(top.errors()).toContain('the inspector was closed');
+    expect(top.printed().match(/^look \d+/gm)).toEqual(['look 4', 'look 8']);
   });
 
   it('top says what is wrong with an address', async () => {

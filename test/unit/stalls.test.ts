@@ -203,6 +203,28 @@ describe('a wait that nobody answers', () => {
     await served;
   });
 
+  it('names a call that nobody serves also behind calls that were answered, reported or not', async () => {
+    const { pool, reports } = create({ pageCount: 8, calls: { hash: {} } });
+    const calls = (pool as unknown as PagePool).calls('hash');
+    const ask = () => calls.call(pool.take() as Fragment);
+    const answerAll = async (asked: readonly Promise<Fragment>[]): Promise<void> => {
+      const control = new AbortController();
+      const served = calls.serve(() => turns(1).then(() => 0), { signal: control.signal });
+      for (const each of asked) (await each).release();
+      control.abort();
+      await served;
+    };
+    await answerAll([ask(), ask()]);
+    for (let time = 0; time < 2; time++) {
+      reports.length = 0; // a slow machine may have had one meanwhile
+      const asked = ask();
+      await until(() => reports.length > 0);
+      expect(reports[0]?.text).toMatch(/nobody serves calls "hash"/);
+      await answerAll([asked]);
+    }
+    await pool.close();
+  });
+
   it('says nothing of calls where nothing is to be reported', async () => {
     const { pool, reports } = create({ pageCount: 8, calls: { hash: {} }, stallMs: 0 });
     const calls = (pool as unknown as PagePool).calls('hash');
@@ -338,6 +360,26 @@ describe('a wait that nobody answers', () => {
       await pool.close();
     },
   );
+});
+
+it('a call that is answered in time leaves nothing behind', async () => {
+  vi.useFakeTimers();
+  const { pool, reports } = create({ pageCount: 2, calls: { hash: {} } });
+  const calls = (pool as unknown as PagePool).calls('hash');
+  const asked = [calls.call(pool.take() as Fragment), calls.call(pool.take() as Fragment)];
+  await turns(2);
+  await vi.advanceTimersByTimeAsync(STALL_MS - 1);
+  expect(vi.getTimerCount()).toBeGreaterThan(0);
+  const control = new AbortController();
+  const served = calls.serve(() => 0, { signal: control.signal });
+  for (const each of asked) (await each).release();
+  control.abort();
+  await served;
+  expect(vi.getTimerCount()).toBe(0);
+  await vi.advanceTimersByTimeAsync(10 * STALL_MS);
+  expect(reports).toEqual([]);
+  vi.useRealTimers();
+  await pool.close();
 });
 
 it('a wait that is answered in time leaves nothing behind', async () => {

@@ -217,3 +217,21 @@ describe.each(['wasm', 'typescript'] as const)('engine %s', (engine) => {
     await close(next);
   });
 });
+
+test('the rings of a queue take the bytes that they need, and no Wasm memory, which takes gigabytes of addresses', async () => {
+  const pool = PagePool.createSync({
+    pageBytes: PAGE,
+    pageCount: 2,
+    provider: userArea(new SharedArrayBuffer(2 * PAGE)),
+  });
+  const bytesOf = (completions: number): number => {
+    const queue = new UserQueue(pool, { completions, refills: 2 });
+    const { byteLength } = queue.share().rings;
+    queue.close();
+    return byteLength;
+  };
+  const [two, four, eight] = [bytesOf(2), bytesOf(4), bytesOf(8)] as [number, number, number];
+  expect(four - two).toBeGreaterThan(0);
+  expect(eight - four).toBe(2 * (four - two));
+  pool.detach({ release: true });
+});
