@@ -11,7 +11,12 @@ import { seekPages } from './want.js';
 export function allocBulk(port: Port, call: string, out: Uint32Array, count: number): boolean {
   const address = port.scratch.addressOf(call, 'out', out, count, 1);
   const isDone = address !== 0 ? allocBulkAt(port, address, count) : allocBulkCopied(port, out, count);
-  return isDone || seekPages(port, call, count, () => (allocBulkCopied(port, out, count) ? count : 0)) !== 0;
+  return isDone || seekBulk(port, call, out, count);
+}
+
+/** A bulk that found too few pages looks on. Apart: its closure would cost every call an object. */
+function seekBulk(port: Port, call: string, out: Uint32Array, count: number): boolean {
+  return seekPages(port, call, count, () => (allocBulkCopied(port, out, count) ? count : 0)) !== 0;
 }
 
 /** Allocates up to `count` pages into `out`; how many. */

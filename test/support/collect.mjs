@@ -1,4 +1,4 @@
-// Counts garbage collections while 10 million pairs of number calls run. Started by a test with --expose-gc --trace-gc.
+// Counts garbage collections while pairs of number calls run, and bytes. Started by a test with --expose-gc.
 //
 //   node --expose-gc collect.mjs <entry> <engine> <pairs>     prints {"collections": n, "heapBytes": n, "pairs": n}
 
@@ -10,6 +10,7 @@ const { PagePool } = await import(entry);
 const pool = PagePool.createSync({ pageCount: 256, maxPorts: 2, engine, channels: { a: {} } });
 const channel = pool.channel('a');
 const words = pool.words(64 * 4);
+const entries = pool.words(64 * 4);
 
 function run(count) {
   for (let i = 0; i < count; i++) {
@@ -28,6 +29,12 @@ function run(count) {
     pool.release(fragment);
     pool.allocBurst(words, 32);
     pool.releaseBulk(words, 32);
+    if (!pool.allocBulk(words, 8) || pool.area(words[0])[pool.offset(words[0])] === undefined) throw new Error();
+    if (!pool.isReadable(words[0])) throw new Error();
+    pool.releaseBulk(words, 8);
+    entries[0] = pool.alloc();
+    if (channel.sendBurst(entries, 1) !== 1 || channel.receiveBurst(entries, 64) !== 1) throw new Error();
+    pool.release(entries[0]);
     if (process.env.LITTER === '1') litter.push({ page });
   }
 }
@@ -47,7 +54,7 @@ async function collect() {
 
 // Compiled and settled first: what the engine itself allocates while it optimises is not the calls' garbage.
 for (let i = 0; i < 20; i++) {
-  run(100_000);
+  run(Number(pairs) / 100);
   await new Promise((resolve) => setImmediate(resolve));
 }
 observer.observe({ entryTypes: ['gc'] });
