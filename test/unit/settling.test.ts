@@ -84,6 +84,7 @@ import {
   REPLY_ANSWERED,
   REPLY_CANCELLED,
   REPLY_FREE,
+  REPLY_OUT,
   REPLY_SEQ_SHIFT,
   REPLY_SERVER_SHIFT,
   REPLY_SERVING,
@@ -106,7 +107,7 @@ import type { Port } from '../../src/port/port.js';
 import { DeadPort } from '../../src/recovery/dead-port.js';
 import { claimDead, emptyFindings, type Findings, reapClaimed } from '../../src/recovery/reap.js';
 import { settleRecord } from '../../src/recovery/settle.js';
-import { openPorts, requireBalance } from '../support/ports.js';
+import { openPorts, pageOf, requireBalance } from '../support/ports.js';
 import { Expected } from '../support/words.js';
 
 /** The port that is dead, and its number + 1 as words name it. */
@@ -705,6 +706,44 @@ describe('a reference between row and reply slot', () => {
     scene.setRow(PAGE, 9);
     scene.record(RECORD_REPLY, { page: PAGE, row: 4, address: reply, value: word(state) });
     scene.expectSettled((want) => want.setRow(DEAD, PAGE, row));
+  });
+});
+
+describe('a call whose entries are in the inbox of the dead port', () => {
+  const OTHER = NAME + 1;
+  const word = (state: number, server = 0, sequence = 0) =>
+    (sequence << REPLY_SEQ_SHIFT) | (server << REPLY_SERVER_SHIFT) | state;
+
+  it.each([
+    ['that was not marked goes on to another server', word(REPLY_OUT), word(REPLY_OUT), 1],
+    ['that was marked, and not taken, goes on, too', word(REPLY_SERVING, NAME), word(REPLY_OUT), 1],
+    ['that was cancelled frees its slot', word(REPLY_CANCELLED), word(REPLY_FREE, 0, 1), 0],
+    ['that was cancelled while it was marked does so, too', word(REPLY_CANCELLED, NAME), word(REPLY_FREE, 0, 1), 0],
+    ['that is over leaves a free slot', word(REPLY_FREE, 0, 1), word(REPLY_FREE, 0, 1), 0],
+    ['that is over leaves the call that has its slot now', word(REPLY_OUT, 0, 1), word(REPLY_OUT, 0, 1), 0],
+    ['that is over leaves it to its server', word(REPLY_SERVING, OTHER, 1), word(REPLY_SERVING, OTHER, 1), 0],
+    ['that is over leaves it cancelled', word(REPLY_CANCELLED, OTHER, 1), word(REPLY_CANCELLED, OTHER, 1), 0],
+  ] as const)('%s', (_, now, later, accepted) => {
+    const scene = new Scene({ calls: { ask: { capacity: 2 } } });
+    const [asker, dead, other] = [0, DEAD, 2].map((id) => scene.ports[id]) as [Port, Port, Port];
+    const channel = scene.geometry.channels.findIndex(({ isCalls }) => isCalls);
+    const handle = asker.engine.alloc();
+    asker.scratch.own.set([handle, 0, 8, 0]);
+    expect(asker.engine.ask(channel, asker.scratch.ownAddress, 1)).toBe(0); // the first call of the first slot
+    // With a full row the server receives the entries, and neither marks nor takes them.
+    const page = pageOf(asker, handle);
+    scene.setRow(page, LEDGER_MAX);
+    expect(dead.engine.accept(channel, dead.scratch.ownAddress)).toBe(0);
+    scene.setRow(page, 0);
+    const reply = scene.geometry.repliesOffset;
+    scene.set(reply, now);
+    scene.reap();
+    expect(scene.get(reply)).toBe(later);
+    expect(other.engine.accept(channel, other.scratch.ownAddress)).toBe(accepted);
+    expect(scene.row(page, 2)).toBe(accepted);
+    if (accepted === 1) other.engine.release(handle);
+    scene.set(reply, word(REPLY_FREE, 0, 2));
+    expect(requireBalance(scene.port).pages.used).toBe(0);
   });
 });
 
