@@ -5,6 +5,7 @@ import { testProvider } from 'pagepool/testing';
 import { describe, expect, it } from 'vitest';
 import { region } from '../../examples/providers/region.js';
 import type { MemoryProvider, ProviderContext } from '../../src/provider/provider.js';
+import { randomFrom } from '../../src/testing/random.js';
 
 const host = { describe, it };
 void testProvider(() => wasmMemory(), { host });
@@ -35,6 +36,12 @@ function broken(change: (provider: MemoryProvider) => Partial<MemoryProvider>): 
     return { ...provider, ...change(provider) };
   };
 }
+
+it('what the suite chooses follows from its seed, and varies', () => {
+  const numbersOf = (seed: number) => Array.from({ length: 1000 }, randomFrom(seed));
+  expect(numbersOf(7)).toEqual(numbersOf(7));
+  expect(new Set([...numbersOf(7), ...numbersOf(8)]).size).toBeGreaterThan(1990);
+});
 
 describe('the suite finds', () => {
   it.each([

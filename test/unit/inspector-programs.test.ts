@@ -156,7 +156,14 @@ describe('the commands', () => {
       text += new TextDecoder().decode(value);
     }
     const look = (text.split('\n\n')[1] as string).replace(/^data: /, '');
-    const looks = Array.from({ length: 11 }, (_, i) => ({ ...JSON.parse(look), name: `look ${i + 1}` }));
+    const looks = Array.from({ length: 19 }, (_, i) => ({ ...JSON.parse(look), name: `look ${i + 1}` }));
+    for (const [i, allocated] of [
+      [3, 2_345_678],
+      [7, 12_345],
+      [11, 9_999.6],
+      [15, 1.25],
+    ] as const)
+      looks[i].rates = { ...looks[i].rates, allocated };
     const stream = looks.map((each) => `data: ${JSON.stringify(each)}\n\n`).join('');
     const server = createServer((_, response) => response.end(stream)).listen(0, '127.0.0.1');
     onTestFinished(() => void server.close());
@@ -165,7 +172,10 @@ describe('the commands', () => {
     const top = start(built('command.js'), 'top', `http://127.0.0.1:${port}/?token=x`);
     expect(await orHung(top.end, 'top')).toBe(1);
     expect(top.errors()).toContain('the inspector was closed');
-    expect(top.printed().match(/^look \d+/gm)).toEqual(['look 4', 'look 8']);
+    expect(top.printed().match(/^look \d+|[^ ]+(?: [kM])? allocations/gm)).toEqual([
+      ...['look 4', '2.35 M allocations', 'look 8', '12.3 k allocations'],
+      ...['look 12', '10000 allocations', 'look 16', '1.3 allocations'],
+    ]);
   });
 
   it('top says what is wrong with an address', async () => {

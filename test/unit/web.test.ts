@@ -1,10 +1,12 @@
 // pagepool/web on the streams of this Node: whatever ends a stream, and whatever becomes of its chunks meanwhile, no
 // page is lost.
 
+import { getEventListeners, once } from 'node:events';
 import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
 import { Packet } from 'pagepool/packet';
-import { readAt, readStreamInto, toStream, writeAt } from 'pagepool/web';
+import { messagesInto, readAt, readStreamInto, toStream, writeAt } from 'pagepool/web';
 import { describe, expect, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { expectAllHome } from '../support/home.js';
 import { HUNG_MS, turns, until } from '../support/waiting.js';
 
@@ -197,4 +199,50 @@ describe('a file by an access handle', () => {
   test.each([[{ read }], [{ write }], [{}], [null], [7]])('is none: %j', (handle) => {
     expect(() => writeAt(handle as never, new Uint8Array(1), 0)).toThrow(/^writeAt failed: handle=/);
   });
+});
+
+describe('messagesInto on a socket of ws', () => {
+  /** Both ends of a connection. */
+  async function connect() {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(server, 'listening');
+    const accepted = once(server, 'connection');
+    const socket = new WebSocket(`ws://127.0.0.1:${server.address().port}`);
+    const [[far]] = (await Promise.all([accepted, once(socket, 'open')])) as unknown as [[WebSocket]];
+    const left = () => ['message', 'close'].map((event) => socket.listenerCount(event));
+    const end = async (): Promise<void> => {
+      for (const each of [far, socket]) each.terminate();
+      server.close();
+      await once(server, 'close');
+    };
+    return { socket, far, left, end };
+  }
+
+  test.each<[string, (far: WebSocket, control: AbortController) => void, object | undefined]>([
+    ['the other side closes', (far) => far.close(), undefined],
+    ['the connection breaks', (far) => far.terminate(), { message: expect.stringContaining('the connection broke') }],
+    ['its signal is aborted', (_, control) => control.abort(new Error('enough')), { message: 'enough' }],
+    ['too much comes at once', (far) => far.send(new Uint8Array(5000)), { code: 'POOL_ERR_MEMORY_LIMIT' }],
+  ])('a loop that waits ends when %s, and leaves no listener', (_, act, failure) =>
+    withPool(async (pool) => {
+      const { socket, far, left, end } = await connect();
+      const before = left();
+      const control = new AbortController();
+      const { signal } = control;
+      const messages = messagesInto(pool, socket as never, { signal, maxQueuedBytes: 4000 });
+      far.send('one');
+      const { value } = await messages.next();
+      expect((value as Packet).toBuffers().map((view) => Buffer.from(view).toString())).toEqual(['one']);
+      (value as Packet).release();
+      const next = messages.next();
+      await turns(2);
+      act(far, control);
+      if (failure === undefined) expect(await next).toMatchObject({ done: true });
+      else await expect(next).rejects.toMatchObject(failure);
+      expect(left()).toEqual(before);
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
+      await until(() => socket.readyState >= socket.CLOSING);
+      await end();
+    }),
+  );
 });

@@ -83,6 +83,43 @@ describe('the calls of process()', () => {
   });
 });
 
+describe.each(['wasm', 'typescript'] as const)('a channel, with the %s engine,', (engine) => {
+  it('sends and receives entries, and tells full, empty and closed apart from what is wrong', async () => {
+    const base = await PagePool.create({
+      ...{ engine, pageBytes: 4096, pageCount: 8 },
+      channels: { line: { capacity: 2, batch: 1 } },
+    });
+    const pool = new WorkletPool(base);
+    const line = pool.channel('line');
+    expect(line.tryReceive()).toBe(false);
+    const handle = pool.tryAlloc();
+    const invalid = expect.objectContaining({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+    for (const wrong of [-1, 0.5, 2 ** 32, Number.NaN, '1', undefined, null] as number[]) {
+      expect(() => line.trySend(wrong, 0, 16)).toThrow(invalid);
+      expect(() => line.trySend(handle, wrong, 16)).toThrow(invalid);
+      expect(() => line.trySend(handle, 0, wrong)).toThrow(invalid);
+      if (wrong !== undefined) expect(() => line.trySend(handle, 0, 16, wrong)).toThrow(invalid);
+    }
+    expect(() => line.trySend(handle, 4000, 200)).toThrow(invalid);
+    expect(line.trySend(handle, 8, 16, 0xffffffff)).toBe(true);
+    const [second, third] = [pool.tryAlloc(), pool.tryAlloc()];
+    expect([line.trySend(second, 0, 4096), line.trySend(third, 0, 1)]).toEqual([true, false]);
+    expect(line.tryReceive()).toBe(true);
+    expect(line).toMatchObject({ handle, offset: 8, length: 16, tag: 0xffffffff });
+    pool.release(handle);
+    expect(() => line.trySend(handle, 0, 1)).toThrow(expect.objectContaining({ code: 'POOL_ERR_STALE_HANDLE' }));
+    expect(line.isClosed).toBe(false);
+    line.close();
+    expect([line.isClosed, line.trySend(third, 0, 1)]).toEqual([true, false]);
+    expect(line.tryReceive()).toBe(true); // what was inside
+    expect(line).toMatchObject({ handle: second, offset: 0, length: 4096, tag: 0 });
+    expect(line.tryReceive()).toBe(false);
+    expect(line).toMatchObject({ handle: second, offset: 0, length: 4096, tag: 0 });
+    for (const each of [second, third]) pool.release(each);
+    expect(await base.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
+  });
+});
+
 describe('a thread that attaches by it', () => {
   it.each([
     ['wasm', 'wasm-memory', []],
