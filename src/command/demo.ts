@@ -39,6 +39,14 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
   const threads = new Map<string, Worker>();
   let isEnding = false;
   let killer: NodeJS.Timeout | undefined;
+  let nextKill = 0;
+  // Before the threads: on a busy machine its time comes before the inspector serves.
+  const kill = (): void => {
+    const [label] = THREADS[1 + (nextKill++ % 3)] as (typeof THREADS)[number];
+    clearTimeout(killer);
+    console.log(`${label} is killed`);
+    void threads.get(label)?.terminate();
+  };
   const start = (label: string, role: Role): void => {
     if (isEnding) return;
     const workerData: DemoStart = { share: pool.share(), label };
@@ -59,13 +67,6 @@ export async function demo({ killS, port }: { readonly killS: number; readonly p
   for (const [label, role] of THREADS) start(label, role);
   const table = keepTable(pool);
   const inspector = await serveInspector(pool, { port });
-  let nextKill = 0;
-  const kill = (): void => {
-    const [label] = THREADS[1 + (nextKill++ % 3)] as (typeof THREADS)[number];
-    clearTimeout(killer);
-    console.log(`${label} is killed`);
-    void threads.get(label)?.terminate();
-  };
   let isSlow = false;
   const say = (label: string, message: ToThread): void => threads.get(label)?.postMessage(message);
   // Before the address is said: who reads it may end the demo at once.
