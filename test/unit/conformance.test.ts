@@ -27,6 +27,8 @@ void testProvider(() => slabs({ slabBytes: 65536 }), {
   pageBytes: 131072,
   pageCount: 8,
 });
+void testProvider(() => wasmMemory(), { host, name: 'wasm-memory of one page', pageCount: 1 });
+void testProvider(() => slabs({ slabBytes: 65536 }), { host, name: 'slab of three pages', pageCount: 3 });
 void testProvider(() => region(), { host });
 
 /** The documented provider with something wrong. */

@@ -1,11 +1,12 @@
-// Figures of the inspector's page, and the ticks of its plots, without a browser.
+// Figures and recordings of the inspector's page, and the ticks of its plots, without a browser.
 
 import { PagePool } from 'pagepool';
 import { observe } from 'pagepool/inspect';
 import { expect, it } from 'vitest';
 import { History } from '../../src/inspector/page/history.js';
+import { Player, Recorder, readRecording } from '../../src/inspector/page/recorder.js';
 import { ageText, BINARY, DECIMAL, timeTicks, valueTicks } from '../../src/inspector/page/ticks.js';
-import type { Look } from '../../src/inspector/wire.js';
+import { type Frame, type Look, packMap } from '../../src/inspector/wire.js';
 
 it('hand-offs are entries and calls: the tile has the sum of what the plot shows', async () => {
   const pool = PagePool.createSync({ pageCount: 32, channels: { work: {} }, calls: { ask: {} } }) as PagePool<never>;
@@ -22,6 +23,78 @@ it('hand-offs are entries and calls: the tile has the sum of what the plot shows
   expect([last('channel work'), last('calls ask')]).toEqual([3, 4]);
   await pool.close();
 });
+
+it('what the plots show begins anew after clear(), with a column for each name that came since', async () => {
+  const pool = PagePool.createSync({ pageCount: 32, channels: { work: {} }, calls: { ask: {} } }) as PagePool<never>;
+  const observer = observe(pool);
+  const history = new History();
+  const look = (atMs: number, more: Partial<Look> = {}): Look => {
+    const snapshot = observer.snapshot();
+    return { ...snapshot, atMs, at: atMs, lints: [], holders: [], leaks: [], events: [], ...more };
+  };
+  const allocate = (atMs: number): Look => {
+    for (let i = 0; i < 10; i++) pool.release(pool.alloc());
+    return look(atMs);
+  };
+  history.add(look(1000, { calls: [], rates: null }));
+  expect(history.columns.has('calls ask')).toBe(false);
+  expect(history.add(allocate(2000)).ports[0]?.allocated).toBe(10);
+  expect(history.columns.get('calls ask')).toEqual([null, 0]); // it came with the second look
+  expect(new Set([...history.columns.values()].map(({ length }) => length))).toEqual(new Set([2]));
+  history.clear();
+  expect([history.at, history.columns.size, history.figures]).toEqual([[], 0, null]);
+  // The look before is of another moment: nothing is a change against it.
+  expect(history.add(allocate(3000)).ports[0]).toMatchObject({ allocated: 0, taken: 0 });
+  expect(history.at).toEqual([3]);
+  await pool.close();
+});
+
+it('a recording begins with the whole map, wherever it is begun, and each look of it can be gone to', async () => {
+  const pool = PagePool.createSync({ pageCount: 32, maxPorts: 2 }) as PagePool<never>;
+  const observer = observe(pool);
+  const held: number[] = [];
+  let before: Look['map'] | null = null;
+  const looks: Look[] = [];
+  const recorder = new Recorder();
+  for (let i = 0; i < 6; i++) {
+    held.push(pool.alloc());
+    const look = { ...observer.snapshot(), at: 10 * i, lints: [], holders: [], leaks: [], events: [] } as Look;
+    // As they come: the first whole, the others as changes.
+    const frame = { ...look, map: packMap(look.map, before) } as Frame;
+    before = look.map;
+    recorder.add(frame, look); // is not kept until it is begun
+    if (i === 1) recorder.start();
+    if (i > 1) looks.push(look);
+  }
+  expect([recorder.isRecording, recorder.isFull, recorder.count]).toEqual([true, false, 4]);
+  const recording = readRecording(JSON.stringify(recorder.stop()));
+  expect(recorder.isRecording).toBe(false);
+  expect(recording.frames.map(({ map }) => map.isWhole)).toEqual([true, false, false, false]);
+  const player = new Player(recording);
+  expect([player.length, player.timeOf(2), player.timeOf(9)]).toEqual([4, 40, 0]);
+  const went = (frame: number) => {
+    const { isAnew, looks: shown } = player.goTo(frame);
+    expect(player.at).toBe(frame);
+    expect(shown.at(-1)?.map).toEqual(looks[frame]?.map);
+    return [isAnew, shown.map(({ at }) => at)];
+  };
+  expect(went(0)).toEqual([false, [20]]);
+  expect(went(2)).toEqual([false, [30, 40]]);
+  expect(went(3)).toEqual([false, [50]]);
+  expect(went(1)).toEqual([true, [20, 30]]);
+  expect(went(1)).toEqual([true, [20, 30]]); // shown again
+  for (const handle of held) pool.release(handle);
+  await pool.close();
+});
+
+it.each([
+  ['{', 'not JSON'],
+  ['null', 'not a recording'],
+  ['{"kind":"pagepool recording","version":1}', 'not a recording'],
+  ['{"kind":"pagepool recording","version":2,"frames":[]}', 'version 2; this page reads version 1'],
+  ['{"kind":"pagepool recording","version":1,"frames":[]}', 'has no beginning'],
+  ['{"kind":"pagepool recording","version":1,"frames":[{"map":{"isWhole":false}}]}', 'has no beginning'],
+])('%s is no recording, and says why', (text, reason) => expect(() => readRecording(text)).toThrow(reason));
 
 const rate = ({ received }: { received: number }) => ({ sent: 9, received, dropped: 0 });
 const answered = (count: number) => ({ asked: 9, answered: count });
