@@ -74,16 +74,11 @@ export class PortReaper {
   /** Reaps the ports of a thread that has ended, by its number, and those of the workers that it watched. */
   reapThread(thread: number): void {
     const { memory, geometry } = this.#port;
-    const marks: number[] = [];
     for (let id = 0; id < geometry.maxPorts; id++) {
       const claim = claimOf(memory, geometry, id);
       const isClaimed = (claim & CLAIM_STATE_MASK) !== CLAIM_FREE;
-      if (!isClaimed || threadOf(memory, geometry, id, claim) !== thread + 1) continue;
-      marks.push(...watchedBy(this.#port, id)); // before they are another thread's words
-      this.reapClaim(id, claim);
+      if (isClaimed && threadOf(memory, geometry, id, claim) === thread + 1) this.reapClaim(id, claim);
     }
-    // A thread that watched itself would be asked for again and again.
-    for (const inner of threadsMarked(this.#port, marks)) if (inner !== thread) this.reapThread(inner);
   }
 
   /** Reaps a port whose thread is dead, if it still has that claim. */
@@ -152,8 +147,11 @@ export class PortReaper {
   #act(dead: DeadPort): ReapReport[] {
     const { memory, geometry, id: own } = this.#port;
     const findings = emptyFindings(dead.id);
+    const claim = claimOf(memory, geometry, dead.id);
+    // Now: later they are another thread's words. A port that was set aside may be of one that lives, with its workers.
+    const watched = this.#isKnown(dead.id, claim) ? watchedBy(this.#port, dead.id) : [];
     const label = readLabel(memory, geometry, dead.id);
-    if (canAskLives(memory)) dropLifeline({ memory, geometry, id: dead.id, claim: claimOf(memory, geometry, dead.id) });
+    if (canAskLives(memory)) dropLifeline({ memory, geometry, id: dead.id, claim });
     writeLabel(memory, geometry, dead.id, ''); // the next thread's label comes a little after its claim
     const scratch = geometry.scratchOffset + dead.id * geometry.scratchBytes;
     let engine: Engine | undefined;
@@ -167,10 +165,11 @@ export class PortReaper {
     const { cachedPages, pages } = findings;
     const text = `port ${dead.id} "${label}" was reaped: ${pages} pages held, ${cachedPages} cached`;
     publish('pagepool:reap', { pool: this.#port.name, ...findings, label, text });
-    return [
-      findings,
-      ...findings.inherited.flatMap((id) => this.#act(new DeadPort(memory, geometry, id, this.#clear))),
-    ];
+    const inherited = findings.inherited.flatMap((id) => this.#act(new DeadPort(memory, geometry, id, this.#clear)));
+    // However the death was heard of, by an exit, a lock, or as what a dead reaper left: a port is reaped once, and
+    // nobody else may know what its thread watched.
+    for (const inner of threadsMarked(this.#port, watched)) this.reapThread(inner);
+    return [findings, ...inherited];
   }
 
   /** What clears a page that lies in an area. */

@@ -1,6 +1,7 @@
 // Watching by locks: when they are taken, what they tell, and that none is left. With locks of this realm, in one
 // thread.
 
+import { EventEmitter } from 'node:events';
 import { PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RealmLocks } from '../support/locks.js';
@@ -25,6 +26,26 @@ describe('a pool that watches by locks', () => {
     vi.spyOn(other, 'poll').mockImplementation(() => {});
     locks.endHolder(lockOf(other.portId) as string);
   };
+
+  /** From here on the realm is one of Node: threads have numbers, and who watches asks for locks at intervals. */
+  function beNode() {
+    const thread = { threadId: 0, locks };
+    const intervals = new Map<object, () => void>();
+    vi.spyOn(globalThis, 'setInterval').mockImplementation(((callback: () => void) => {
+      const timer = { unref: () => timer };
+      intervals.set(timer, callback);
+      return timer;
+    }) as never);
+    vi.spyOn(globalThis, 'clearInterval').mockImplementation(((timer: object) => intervals.delete(timer)) as never);
+    vi.spyOn(process, 'getBuiltinModule').mockImplementation(((module: string) =>
+      module === 'node:worker_threads' ? thread : undefined) as never);
+    const askAgain = async (): Promise<void> => {
+      for (const ask of intervals.values()) ask();
+      await turns();
+      expect(locks.pending).toEqual([]);
+    };
+    return { thread, intervals, askAgain };
+  }
 
   beforeEach(() => {
     locks = new RealmLocks();
@@ -106,25 +127,12 @@ describe('a pool that watches by locks', () => {
   });
 
   it('waits for no lock in Node, but asks again, until it stops watching', async () => {
-    const intervals = new Map<object, () => void>();
-    vi.spyOn(globalThis, 'setInterval').mockImplementation(((callback: () => void) => {
-      const timer = { unref: () => timer };
-      intervals.set(timer, callback);
-      return timer;
-    }) as never);
-    vi.spyOn(globalThis, 'clearInterval').mockImplementation(((timer: object) => intervals.delete(timer)) as never);
-    vi.spyOn(process, 'getBuiltinModule').mockImplementation(((module: string) =>
-      module === 'node:worker_threads' ? { threadId: 0, locks } : undefined) as never);
+    const { intervals, askAgain } = beNode();
     const [second, third] = [await attach(), await attach()];
     for (const each of [pool, second]) each.watch(ofTheWeb);
     third.alloc();
     await soon(() => expect(locks.held.length).toBe(3));
     expect(intervals.size).toBe(2);
-    const askAgain = async (): Promise<void> => {
-      for (const ask of intervals.values()) ask();
-      await turns();
-      expect(locks.pending).toEqual([]);
-    };
     await askAgain();
     expect([isClaimed(second.portId), isClaimed(third.portId)]).toEqual([true, true]);
     kill(third);
@@ -140,6 +148,45 @@ describe('a pool that watches by locks', () => {
     expect(intervals.size).toBe(0);
     await turns();
     expect([locks.held, locks.pending]).toEqual([[], []]);
+  });
+
+  describe('and a thread whose own worker ended with it, before the lock of that one was granted', () => {
+    const workerOf = (threadId: number) => Object.assign(new EventEmitter(), { threadId });
+    /** A thread that watches one of its own; both hold a page. */
+    async function family() {
+      const { thread, askAgain } = beNode();
+      const request = locks.request.bind(locks);
+      vi.spyOn(locks, 'request').mockImplementation((name, options, callback) =>
+        name.includes(' port 2 ') ? new Promise(() => {}) : request(name, options, callback),
+      );
+      pool.watch(ofTheWeb);
+      thread.threadId = 5;
+      const outer = await attach();
+      outer.watch(workerOf(6));
+      thread.threadId = 6;
+      const inner = await attach();
+      thread.threadId = 0;
+      for (const each of [outer, inner]) each.alloc();
+      expect(inner.portId).toBe(2);
+      await soon(() => expect(lockOf(outer.portId)).toBeDefined());
+      await askAgain();
+      return { outer, inner, askAgain };
+    }
+
+    it('reaps both when the lock of the outer one is given away', async () => {
+      const { outer, inner, askAgain } = await family();
+      kill(outer);
+      await askAgain();
+      expect([isClaimed(outer.portId), isClaimed(inner.portId)]).toEqual([false, false]);
+      expect(pool.audit()).toMatchObject({ balanced: true, exact: true, pages: { used: 0 } });
+    });
+
+    it('leaves the inner one alone when the outer one was only set aside', async () => {
+      const { outer, inner } = await family();
+      pool.reap(outer.portId, { force: true });
+      expect(pool.audit().reaped).toEqual([outer.portId]);
+      expect([isClaimed(outer.portId), isClaimed(inner.portId)]).toEqual([false, true]);
+    });
   });
 
   it('gives up its waits and its lock when it detaches, and when it is destroyed', async () => {
