@@ -33,6 +33,7 @@ import { poolState } from '../control/state.js';
 import { callError, invalidArgument, type PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
 import { dispose } from '../platform/symbols.js';
+import { turnDue } from '../platform/turns.js';
 import type { Signal } from '../platform/types.js';
 import { destroyedError, type Port, refusal } from '../port/port.js';
 import type { Takers } from '../port/takers.js';
@@ -93,6 +94,9 @@ export interface CallsSeat {
   readonly takers: Takers;
   take(bytes: number): Fragment | null;
 }
+
+/** Handle, offset and length of the reply, and what became of the call. */
+type Answer = readonly [number, number, number, number];
 
 const CONCURRENCY_MAX = 1024;
 
@@ -179,7 +183,7 @@ export class Calls {
     const take = (): CallRoom | undefined => this.#takeBoth(requestBytes, replyBytes);
     // Fragments of at most half a page fit into one.
     const pages = Math.max(requestBytes, replyBytes) * 2 <= pageBytes ? 1 : 2;
-    return takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
+    return await takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {
@@ -205,9 +209,11 @@ export class Calls {
         const { requestBytes: bytes = request.length } = given;
         requireInteger('send', 'requestBytes', bytes, 0, request.length);
         for (const each of [request, room]) requireOwnFragment(each, port, 'send');
-        if (bytes === request.length) return await this.#ask('send', [request, room], given);
-        const sent = new Fragment(port, request.handle, request.offset, bytes, 0);
-        spendFragment(request);
+        let sent = request;
+        if (bytes < request.length) {
+          sent = new Fragment(port, request.handle, request.offset, bytes, 0);
+          spendFragment(request);
+        }
         return await this.#ask('send', [sent, room], given);
       },
       release: releaseBoth,
@@ -238,7 +244,9 @@ export class Calls {
     for (;;) {
       let served: ServedCall | null;
       try {
-        served = await waitFor(wait, { signal });
+        // A call that is there already needs no wait, until the event loop is due.
+        const isHasty = signal === undefined && turnDue() === undefined;
+        served = (isHasty && this.#acceptOrEnd()) || (await waitFor(wait, { signal }));
       } catch (error) {
         if (signal?.aborted === true || port.isGone) return;
         throw error;
@@ -259,7 +267,7 @@ export class Calls {
     const isClosed = port.isGone || this.#isClosed();
     const count = port.engine.accept(this.#index, port.scratch.ownAddress);
     if (count > 0) return new ServedCall(port, replies, count);
-    const code = port.isGone ? EMPTY : port.engine.lastError();
+    const code = port.isGone ? OK : port.engine.lastError();
     if (code !== EMPTY && code !== OK) throw refusal(code, 'serve', 'calls', this.name);
     return isClosed ? null : undefined;
   };
@@ -282,8 +290,8 @@ export class Calls {
     const asked = number;
     for (const fragment of fragments) spendFragment(fragment);
     this.#count(LANE_ASKED_OFFSET);
-    const probe = (): readonly number[] | undefined => this.#collect(call, asked);
-    let answer: readonly number[];
+    const probe = (): Answer | undefined => this.#collect(call, asked);
+    let answer: Answer;
     try {
       const event = replies.event(() => isOver(port, asked), replies.spin);
       answer = await waitFor({ call, port, event, probe, startMs, what: this.#answer, isAnswer: true }, options);
@@ -335,8 +343,8 @@ export class Calls {
     return isGone;
   }
 
-  /** What was collected: handle, offset, length, status; undefined while there is no answer. */
-  #collect(call: string, number: number): readonly number[] | undefined {
+  /** What was collected; undefined while there is no answer. */
+  #collect(call: string, number: number): Answer | undefined {
     const { engine, isGone, scratch } = this.#seat.port;
     const code = engine.collect(number, scratch.ownAddress);
     const { own } = scratch;
@@ -346,7 +354,7 @@ export class Calls {
   }
 
   /** The reply of an answer, or its error. */
-  #read(call: string, [handle = 0, offset = 0, length = 0, status = 0]: readonly number[]): Fragment {
+  #read(call: string, [handle, offset, length, status]: Answer): Fragment {
     const { port } = this.#seat;
     const isAnswered = handle !== 0 && status !== STATUS_REFUSED;
     this.#count(isAnswered ? LANE_ANSWERED_OFFSET : LANE_FAILED_OFFSET);

@@ -48,7 +48,7 @@ export class Takers {
    * @throws as `waitFor`; PagePoolError POOL_ERR_CLOSING, POOL_ERR_DESTROYED or POOL_ERR_PROVIDER where no page will
    *   come
    */
-  async take<T>({ call, pages, take }: Taking<T>, options: WaitOptions): Promise<T> {
+  take<T>({ call, pages, take }: Taking<T>, options: WaitOptions): Promise<T> {
     const port = this.#port;
     if (pages === 1) {
       // One page is taken or not: nothing is returned.

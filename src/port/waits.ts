@@ -194,9 +194,8 @@ export class Waits {
       }
     } finally {
       this.#isQueued = wasQueued || isWoken;
-      const weak = this.#weak;
       // What the probes found keeps the thread busy for a while: rung meanwhile, it needs no wake-up.
-      if (isWoken && isTurnCheap) nextTurn(() => weak.deref()?.sleep(bell));
+      if (isWoken && isTurnCheap) nextTurn(() => this.sleep(bell));
       else if (!wasQueued) this.sleep(bell);
     }
   }
@@ -205,10 +204,10 @@ export class Waits {
   sleep(bell: number): void {
     this.#isQueued = !this.#isOver && this.canListen;
     if (!this.#isQueued) return;
-    const { async, value } = Atomics.waitAsync(this.#port.memory.i32, bellIndex(this.#port), bell);
     const weak = this.#weak;
+    const { async, value } = Atomics.waitAsync(this.#port.memory.i32, bellIndex(this.#port), bell);
     // Always on a fresh stack; and where the bell is raised again and again, the event loop runs now and then.
-    void (async ? value : (turnDue() ?? Promise.resolve())).then(() => weak.deref()?.rung());
+    void Promise.resolve(async ? value : turnDue()).then(() => weak.deref()?.rung());
   }
 
   /** For the reaction of the thread's waitAsync. */

@@ -70,6 +70,24 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       reply.release();
     });
 
+    it('lets the event loop run where the next one is there already', async () => {
+      open();
+      const replies = Array.from({ length: 10 }, () => calls.call(request()));
+      let hasRun = false;
+      setImmediate(() => {
+        hasRun = true;
+      });
+      const seen: boolean[] = [];
+      void calls.serve(() => {
+        // By the clock that tells the library when its turn is over.
+        for (const startMs = performance.now(); performance.now() - startMs < 1; );
+        seen.push(hasRun);
+        return 0;
+      });
+      for (const reply of await Promise.all(replies)) reply.release();
+      expect([seen.length, seen[0], seen.at(-1)]).toEqual([10, false, true]);
+    });
+
     it('is sent as far as it was written', async () => {
       open();
       void calls.serve(({ request, reply }) => {
