@@ -156,7 +156,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^pagepool$/, replacement: path('./build/index.js') },
+      { find: /^pagepool$/, replacement: path('./test/support/whole-entry.mjs') },
       { find: /^pagepool\/([\w-]+)$/, replacement: path('./build/$1.js') },
     ],
   },

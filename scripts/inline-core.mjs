@@ -27,6 +27,14 @@ function encode(bytes) {
   return text.replace(/[\\']/g, '\\$&');
 }
 
+/** Where the flags of the imported memory stand: the byte behind its name and its kind. */
+export function sharedFlagOf(bytes) {
+  const name = [...'\u0003env\u0006memory\u0002'].map((character) => character.charCodeAt(0));
+  const at = Buffer.from(bytes).indexOf(Buffer.from(name)) + name.length;
+  if (at < name.length || bytes[at] !== 3) throw new Error('env.memory: no flags (expected shared, with a maximum)');
+  return at;
+}
+
 /** The source of a function `wasmBytes` that returns these bytes. */
 export function bytesFunction(bytes) {
   return `export function wasmBytes() {
@@ -73,9 +81,13 @@ export async function inlineCore() {
   const hash = hashLayout(await layoutConstants());
   return {
     'core-wasm.js': `// Generated from build/wasm/core.release.wasm (${bytes.length} bytes).
-${bytesFunction(bytes)}`,
+${bytesFunction(bytes)}
+export const sharedFlagAt = ${sharedFlagOf(bytes)};
+`,
     'core-wasm.d.ts': `/** The release core, decoded anew by each call. */
 export declare function wasmBytes(): Uint8Array<ArrayBuffer>;
+/** Where it says of its imported memory that this is shared (3), and not one thread's (1). */
+export declare const sharedFlagAt: number;
 `,
     'layout-hash.js': `// Generated from assembly/layout.ts.
 export const layoutHash = ${hash};

@@ -1,6 +1,6 @@
-// The public entry pagepool/typescript: importing it gives `attach` of pagepool/attach the TypeScript engine.
+// The public entry pagepool/typescript: importing it gives this realm the TypeScript engine.
 
-import { loadTypeScript } from './engine/fallback.js';
+import { loadTypeScript } from './engine/loaded.js';
 import { createTypeScriptEngine } from './engine/typescript.js';
 
 loadTypeScript(createTypeScriptEngine);

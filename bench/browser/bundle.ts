@@ -17,7 +17,11 @@ export async function bundlePage(root: string): Promise<string> {
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
-    alias: { 'pagepool/packet': join(root, 'build/packet.js'), pagepool: join(root, 'build/index.js') },
+    alias: {
+      'pagepool/packet': join(root, 'build/packet.js'),
+      'pagepool/typescript': join(root, 'build/typescript.js'),
+      pagepool: join(root, 'build/index.js'),
+    },
     // Variants of Node alone: their packages are never loaded here.
     external: ['typedarray-pool', 'bl', 'uint8arraylist', 'node:*'],
     tsconfigRaw: { compilerOptions: { target: 'ES2022' } },

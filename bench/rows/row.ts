@@ -5,6 +5,7 @@
 // every sample starts alike.
 
 import type { PagePool } from 'pagepool';
+import 'pagepool/typescript';
 import type { RowInfo } from '../harness/results.js';
 
 /** Prepares a variant and returns what is timed. */
@@ -47,6 +48,7 @@ export const BATCH = 32;
 /** Words of a channel's entry: handle, offset, length, tag. */
 export const ENTRY_WORDS = 4;
 
+/** The engines that a row may ask for; importing this file loads both. */
 export const ENGINES = ['wasm', 'typescript'] as const;
 export type EngineName = (typeof ENGINES)[number];
 

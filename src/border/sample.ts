@@ -16,15 +16,18 @@ const BUFFER_BYTES = 65536;
 let shared: ArrayBufferLike | undefined;
 let nextOffset = STEP;
 
-/** A buffer of the kind that pools have here: the same for all samples where it is shared. */
+/** A buffer of the kind that pools have here: the same for all samples, unless an API can take it away. */
 function sampleBuffer(): ArrayBufferLike {
   if (shared !== undefined) return shared;
   const { kind } = chooseMemory();
-  if (kind === 'local') return new ArrayBuffer(BUFFER_BYTES);
-  const wasm = (): ArrayBufferLike => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer;
+  const isShared = kind !== 'local';
   // Where addresses are few a pool has a plain buffer as well, and is not to lose them to a sample.
-  const isWasm = kind === 'wasm' && spareAddresses() >= 2 * WASM_ADDRESS_BYTES;
-  shared = isWasm ? wasm() : new SharedArrayBuffer(BUFFER_BYTES);
+  const isWasm =
+    (kind === 'wasm' || !isShared) && typeof WebAssembly === 'object' && spareAddresses() >= 2 * WASM_ADDRESS_BYTES;
+  if (!isWasm && !isShared) return new ArrayBuffer(BUFFER_BYTES);
+  shared = isWasm
+    ? new WebAssembly.Memory({ initial: 1, maximum: 1, shared: isShared }).buffer
+    : new SharedArrayBuffer(BUFFER_BYTES);
   return shared;
 }
 

@@ -1,6 +1,7 @@
 // The memory of a new pool: control region, scratch and the first step of pages, in the best kind that the platform
 // grants.
 
+import { loadedTypeScript } from '../engine/loaded.js';
 import { callError } from '../errors.js';
 import { align, WASM_PAGE_BYTES } from '../numbers.js';
 import { addressLimit, spareAddresses, WASM_ADDRESS_BYTES } from '../platform/addresses.js';
@@ -22,9 +23,9 @@ export function growStepPages(geometry: Geometry, provider: MemoryProvider | und
 }
 
 /**
- * The memory for a pool: control region, scratch, and the first step of pages; all pages where it cannot grow. A shared
- * Wasm memory reserves some 10 GiB of addresses. Where the platform refuses those and the engine need not be the Wasm
- * core, the memory is a SharedArrayBuffer.
+ * The memory for a pool: control region, scratch, and the first step of pages; all pages where it cannot grow, since
+ * Wasm memory of one thread would take its views away. A Wasm memory reserves some 10 GiB of addresses. Where the
+ * platform refuses those and the TypeScript engine may serve the pool, the memory is a buffer.
  *
  * @throws PagePoolError POOL_ERR_MEMORY_LIMIT when the platform refuses it
  */
@@ -39,7 +40,7 @@ export function createMemory(
   const totalBytes = totalBytesOf(geometry);
   const maximum = totalBytes / WASM_PAGE_BYTES;
   const initial = Math.min(maximum, align(pagesOffset, WASM_PAGE_BYTES) / WASM_PAGE_BYTES + stepPages);
-  const make: Record<MemoryKind, () => WebAssembly.Memory | ArrayBufferLike> = {
+  const make = {
     wasm: () => {
       requireAddresses(WASM_ADDRESS_BYTES);
       return new WebAssembly.Memory({ initial, maximum, shared: true });
@@ -48,11 +49,21 @@ export function createMemory(
       requireAddresses(totalBytes);
       return new SharedArrayBuffer(totalBytes);
     },
-    local: () => new ArrayBuffer(totalBytes),
+    local: () => {
+      requireAddresses(WASM_ADDRESS_BYTES);
+      return new WebAssembly.Memory({ initial: maximum, maximum });
+    },
+    buffer: () => new ArrayBuffer(totalBytes),
   };
-  const kinds: readonly MemoryKind[] = kind === 'wasm' && engine !== 'wasm' ? ['wasm', 'shared-buffer'] : [kind];
+  const ways: Record<MemoryKind, readonly [first: keyof typeof make, ...others: (keyof typeof make)[]]> = {
+    wasm: ['wasm', 'shared-buffer'],
+    'shared-buffer': ['shared-buffer'],
+    local: typeof WebAssembly === 'object' ? ['local', 'buffer'] : ['buffer'],
+  };
+  // The core runs in Wasm memory alone.
+  const hasOthers = engine !== 'wasm' && loadedTypeScript() !== undefined;
   let cause: unknown;
-  for (const each of kinds) {
+  for (const each of hasOthers ? ways[kind] : ways[kind].slice(0, 1)) {
     try {
       return new PoolMemory(make[each]());
     } catch (error) {
@@ -60,7 +71,9 @@ export function createMemory(
     }
   }
   const limit = addressLimit() || (kind === 'wasm' ? ', or close other pools' : '');
-  const addresses = kind === 'wasm' ? `${limit}; a shared Wasm memory takes 10 GiB of addresses` : limit;
+  const others =
+    engine === 'wasm' || hasOthers ? '' : ', which a pool does without where pagepool/typescript is imported';
+  const addresses = kind === 'wasm' ? `${limit}; a shared Wasm memory takes 10 GiB of addresses${others}` : limit;
   throw callError(
     'POOL_ERR_MEMORY_LIMIT',
     call,

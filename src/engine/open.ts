@@ -49,7 +49,7 @@ export function wantsWasm({ call, engine, memory }: EngineRequest): boolean {
   if (engine === 'typescript') return false;
   if (memory.wasm !== undefined) return true;
   if (engine === 'auto') return false;
-  throw refused(call, 'the pool lives in shared Wasm memory', undefined);
+  throw refused(call, 'the pool lives in Wasm memory', undefined);
 }
 
 /** The engine where the core does not run. */
@@ -85,8 +85,8 @@ function typescriptEngine(
   cause?: unknown,
 ): PreparedEngine {
   if (openTypeScript === undefined) {
-    const rule = "the TypeScript engine, where the pool's Wasm core does not serve";
-    const todo = 'load pagepool/typescript in this thread, too';
+    const rule = 'the TypeScript engine, where the Wasm core does not serve';
+    const todo = 'import pagepool/typescript in this thread';
     throw callError('POOL_ERR_INVALID_ARGUMENT', call, `engine=${JSON.stringify(engine)}`, rule, todo, { cause });
   }
   const grow = (end: number): boolean => memory.grow(end, stepPages);

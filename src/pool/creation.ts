@@ -9,7 +9,7 @@ import { nameCreator } from '../control/ending.js';
 import { identityWords, writeControl } from '../control/format.js';
 import { planGeometry, requireRoom } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
-import { bothEngines } from '../engine/both.js';
+import { wholeEngines } from '../engine/core.js';
 import type { EngineRequest, PreparedEngine } from '../engine/open.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { chooseMemory } from '../platform/capabilities.js';
@@ -27,6 +27,8 @@ import { trackPort, WholeAttachment } from './whole-attachment.js';
 /** Memory that is written and an engine to be prepared: what creating does before compiling. */
 export interface Creation {
   readonly request: EngineRequest;
+  /** Whether the memory is one that threads share. */
+  readonly isShared: boolean;
   finish(engine: PreparedEngine): Start<WholeAttachment>;
 }
 
@@ -39,9 +41,12 @@ export function beginCreation(call: string, options: unknown): Creation {
   const stepPages = growStepPages(geometry, resolved.provider);
   const memory = createMemory(call, geometry, kind, stepPages, resolved.engine);
   writeControl(memory, geometry, randomIdentity(), layoutHash, stepPages);
-  const request = { call, engine: resolved.engine, memory, module: resolved.module, stepPages };
+  const { isShared } = memory;
+  // A module is compiled for shared memory.
+  const module = isShared ? resolved.module : undefined;
   return {
-    request,
+    request: { call, engine: resolved.engine, memory, module, stepPages },
+    isShared,
     finish: (engine) => {
       const { leaks, name, provider, reserve, source, stalls } = resolved;
       const main = source.isOwn ? undefined : provider;
@@ -67,7 +72,7 @@ export function beginCreation(call: string, options: unknown): Creation {
 /** Joins a pool that another thread created. */
 export function attachTo(value: unknown, options: unknown): Start<WholeAttachment> {
   const { label, leaks, stalls } = resolveAttach('attach', options);
-  const { port, share } = joinPool(value, label, { engines: bothEngines, areas: () => areasPart });
+  const { port, share } = joinPool(value, label, { engines: wholeEngines(true), areas: () => areasPart });
   const { stallMs = share.options.stallMs, onStall } = stalls;
   const { module } = share;
   return wholeStart(port, share, { isCreator: false, module, leaks, stalls: { stallMs, onStall } });

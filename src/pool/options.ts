@@ -5,6 +5,7 @@
 
 import { BATCH_MAX, GENERATION_BITS_MIN, MAX_PORTS_LIMIT, UNITS_PER_PAGE_MAX } from '../../assembly/layout.js';
 import type { CallsPlan, ChannelPlan, WhenFull } from '../control/geometry.js';
+import { loadedTypeScript } from '../engine/loaded.js';
 import { invalidArgument, isArray, requireInteger, requireMilliseconds, requireRecord, show } from '../errors.js';
 import type { LeakOptions } from '../leaks/report.js';
 import { UNIT_BYTES_MIN } from '../numbers.js';
@@ -80,7 +81,10 @@ export interface PoolOptions<Channels extends string = string, Requests extends 
   provider?: 'wasm-memory' | 'slab' | MemoryProvider | undefined;
   /** More pages, of another provider, for the moments when `provider` has none; each goes back to it after one use. */
   reserve?: ReserveOptions | undefined;
-  /** `'auto'` (the default) takes the Wasm engine where it can run and the TypeScript engine elsewhere. */
+  /**
+   * `'auto'` (the default) takes the Wasm engine where it can run, and elsewhere the TypeScript engine of
+   * `pagepool/typescript`, which each thread imports that needs it.
+   */
   engine?: 'auto' | 'wasm' | 'typescript' | undefined;
   /** The compiled core (`pagepool/core.wasm`), where the platform forbids compiling inlined bytes. */
   module?: WasmModule | undefined;
@@ -291,6 +295,10 @@ function engineThatClears(
   if (isOwn && reservePages === 0) return engine;
   if (engine === 'wasm') {
     throw invalidArgument(call, 'engine', engine, "'auto' or 'typescript' with zero: 'on-release' and this provider");
+  }
+  if (loadedTypeScript() === undefined) {
+    const rule = "'never' with this provider, since the Wasm core clears its own memory alone";
+    throw invalidArgument(call, 'zero', 'on-release', rule, 'import pagepool/typescript in this thread');
   }
   return 'typescript';
 }

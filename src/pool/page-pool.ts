@@ -2,7 +2,7 @@
 //
 // It is an AttachedPool (attached-pool.ts), whose calls every thread needs, with the rest of the package behind it.
 
-import { bothEngines, prepareEngine } from '../engine/both.js';
+import { prepareEngine, wholeEngines } from '../engine/core.js';
 import { chooseEngine } from '../engine/open.js';
 import { requireFlag } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
@@ -58,8 +58,8 @@ export class PagePool<Names extends PoolNames = PoolNames> extends AttachedPool<
     options?: PoolOptions<Channels, Requests>,
   ): Promise<PagePool<{ channels: Channels; calls?: Requests | undefined }>>;
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
-    const { request, finish } = beginCreation('create', options);
-    const pool = PagePool.#start(finish(await prepareEngine(request)));
+    const { request, isShared, finish } = beginCreation('create', options);
+    const pool = PagePool.#start(finish(await prepareEngine(request, isShared)));
     await pool.#attachment.install('create');
     return pool;
   }
@@ -72,8 +72,8 @@ export class PagePool<Names extends PoolNames = PoolNames> extends AttachedPool<
     options?: PoolOptions<Channels, Requests>,
   ): PagePool<{ channels: Channels; calls?: Requests | undefined }>;
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
-    const { request, finish } = beginCreation('createSync', options);
-    const pool = PagePool.#start(finish(chooseEngine(request, bothEngines)));
+    const { request, isShared, finish } = beginCreation('createSync', options);
+    const pool = PagePool.#start(finish(chooseEngine(request, wholeEngines(isShared))));
     const later = pool.#attachment.install('createSync');
     if (later === undefined) return pool;
     later.catch(() => {}); // whatever it ends with, the pool is refused now

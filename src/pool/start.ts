@@ -4,7 +4,7 @@ import { layoutHash } from '#layout-hash';
 import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, STATE_ACTIVE } from '../../assembly/layout.js';
 import { identityKey } from '../control/format.js';
 import { poolState } from '../control/state.js';
-import { loadedTypeScript } from '../engine/fallback.js';
+import { loadedTypeScript } from '../engine/loaded.js';
 import { chooseEngine, type Engines } from '../engine/open.js';
 import { invalidArgument, is } from '../errors.js';
 import { openPort, type Port, refuseClosing } from '../port/port.js';

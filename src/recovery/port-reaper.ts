@@ -27,7 +27,7 @@ import { announce } from '../control/state.js';
 import { runSteps } from '../control/steps.js';
 import { findUnsound, requireSound } from '../control/unsound.js';
 import { threadsMarked, watchedBy } from '../control/watched.js';
-import { ActingEngines } from '../engine/acting.js';
+import { openActing } from '../engine/acting.js';
 import type { Engine } from '../engine/engine.js';
 import { invalidArgument, requireInteger } from '../errors.js';
 import { publish } from '../platform/console.js';
@@ -40,13 +40,11 @@ import type { ReapReport } from './report.js';
 /** Reaps other threads' ports. */
 export class PortReaper {
   readonly #port: Port;
-  readonly #engines: ActingEngines;
   /** Ports whose threads are known to have ended, with the claims that were theirs. */
   readonly #dead = new Map<number, number>();
 
   constructor(port: Port) {
     this.#port = port;
-    this.#engines = new ActingEngines(port.memory, port.engine.kind, port.module);
   }
 
   /**
@@ -179,7 +177,7 @@ export class PortReaper {
   }
 
   #openEngine(portId: number): Engine {
-    return this.#engines.open(portId, this.#clear);
+    return openActing(this.#port, portId, this.#clear);
   }
 
   /** A port whose thread may live. Undefined: its claim word has changed, read it again. */

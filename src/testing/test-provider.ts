@@ -4,6 +4,8 @@
 // contract on every call. With a test runner's describe and it the checks are its tests; without, they run one after
 // the other and the first that fails throws. Nothing here measures time.
 
+import { loadTypeScript } from '../engine/loaded.js';
+import { createTypeScriptEngine } from '../engine/typescript.js';
 import { PagePoolError, reasonOf, show } from '../errors.js';
 import { letAttachAgain } from '../pool/attached.js';
 import { portOf } from '../pool/enrolled.js';
@@ -63,6 +65,7 @@ const FAULTS_MAX = 64;
 export async function testProvider(make: () => MemoryProvider, options: ProviderTestOptions = {}): Promise<void> {
   const { host, pageBytes = 4096, pageCount = 64, seed = 1 } = options;
   const name = options.name ?? make().kind;
+  loadTypeScript(createTypeScriptEngine);
   for (const engine of ['wasm', 'typescript'] as const) {
     const setting: Setting = { make, engine, options: { pageBytes, pageCount, seed } };
     if (host !== undefined) {

@@ -97,9 +97,9 @@ describe.each([
         memory: 'local',
         reason: 'this page is not cross-origin isolated',
         isIsolated: false,
-        corrupted: ['ReadableStream.enqueue', 'ReadableStreamBYOBReader.read'],
+        refused: ['ReadableStream.enqueue', 'ReadableStreamBYOBReader.read'],
       });
-      expect(page).not.toHaveProperty('refused');
+      expect(page).not.toHaveProperty('corrupted');
     });
   });
 

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { loadAnotherRealm } from '../support/realm.js';
 import { HUNG_MS, until } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
 const program = new URL('./who-ends.mjs', import.meta.url);
 const workers: Worker[] = [];
 afterEach(async () => {

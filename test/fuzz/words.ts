@@ -6,10 +6,14 @@
 // Prints a line before each word, so that whoever waits knows which one hangs, and at the end what was wrong.
 
 import { CONTROL_BASE } from '../../assembly/layout.js';
+import { loadTypeScript } from '../../src/engine/loaded.js';
+import { createTypeScriptEngine } from '../../src/engine/typescript.js';
 import { PagePoolError } from '../../src/errors.js';
 import { letAttachAgain } from '../../src/pool/attached.js';
 import { portOf } from '../../src/pool/enrolled.js';
 import { PagePool } from '../../src/pool/page-pool.js';
+
+loadTypeScript(createTypeScriptEngine);
 
 const [engine = 'typescript', seed = '1', first = '0', step = '1'] = process.argv.slice(2);
 let state = Number(seed) >>> 0;

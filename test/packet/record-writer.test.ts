@@ -410,8 +410,8 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     it('returns when other threads have released everything, over a channel that is full again and again', () =>
       withPool({ pageCount: 8, log: { capacity: 2, batch: 1 } }, async (pool, channel) => {
         const gate = new Int32Array(new SharedArrayBuffer(8));
-        const [entry, packetEntry] = ['index', 'packet'].map(
-          (name) => new URL(`../../build/${name}.js`, import.meta.url).href,
+        const [entry, packetEntry] = ['test/support/whole-entry.mjs', 'build/packet.js'].map(
+          (path) => new URL(`../../${path}`, import.meta.url).href,
         );
         const workerData = { entry, packetEntry, share: pool.share(), gate };
         const worker = new Worker(reader, { eval: true, workerData });

@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { HUNG_MS } from '../support/waiting.js';
 
 const program = fileURLToPath(new URL('../support/close-many.mjs', import.meta.url));
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
 const MIB = 2 ** 20;
 const isLong = process.env.LONG === '1';
 const POOL_MIB = isLong ? 64 : 8;

@@ -72,7 +72,7 @@ describe.each(PROVIDERS)('%s', (_, make, makeReserve) => {
         const index = started++;
         const worker = new Worker(new URL('../support/churn-thread.mjs', import.meta.url), {
           workerData: {
-            entry: url('../../build/index.js'),
+            entry: url('../support/whole-entry.mjs'),
             testing: url('../../build/testing.js'),
             share: pool.share(),
             seed: next(),

@@ -33,7 +33,7 @@ const THREADS_MAX = 6;
 const TURNS_A_DEATH = 12;
 const ENGINES = ['wasm', 'typescript', 'both'] as const;
 const ENDS = ['exit', 'throw', 'reject', 'overflow', 'memory'] as const satisfies readonly End[];
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
 const seed = chooseSeed('storms');
 
 /** What a pool's pages come from; undefined: its own memory, which nobody watches. */

@@ -8,6 +8,7 @@ import { until } from './waiting.js';
 
 const [, , build, engine, blocks] = process.argv;
 const { PagePool } = await import(`${build}index.js`);
+await import(`${build}typescript.js`);
 const { WorkletPool } = await import(`${build}worklet.js`);
 const channels = { a: {}, full: { capacity: 1, batch: 1 } };
 const pool = new WorkletPool(PagePool.createSync({ pageBytes: 1024, pageCount: 64, maxPorts: 2, engine, channels }));

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 
 const [, , build, kind, way, count, rounds] = process.argv;
 const { PagePool, slabs } = await import(`${build}index.js`);
+await import(`${build}typescript.js`);
 const { userArea } = await import(`${build}user-area.js`);
 
 const area = new SharedArrayBuffer(16 * 4096);

@@ -8,8 +8,8 @@
 import { Worker } from 'node:worker_threads';
 import { program } from './program.js';
 
-/** The package's bundle, for `await import(entry)`. */
-export const entry: string = new URL('../../build/index.js', import.meta.url).href;
+/** The package's bundle with both engines, for `await import(entry)`. */
+export const entry: string = new URL('./whole-entry.mjs', import.meta.url).href;
 
 /** What every thread needs, under the name of the whole package. */
 const attachEntry: string = new URL('./attach-entry.mjs', import.meta.url).href;

@@ -13,7 +13,16 @@ const entry = (name: string) => new URL(`../../build/${name}.js`, import.meta.ur
 /** What pools of each kind gave under that limit. */
 async function under(gib: number): Promise<Record<string, string>> {
   const script = `ulimit -v ${gib * 2 ** 20}; exec "$0" "$@"`;
-  const args = ['-c', script, process.execPath, program, 'pools', entry('index'), entry('user-area')];
+  const args = [
+    '-c',
+    script,
+    process.execPath,
+    program,
+    'pools',
+    entry('index'),
+    entry('user-area'),
+    entry('typescript'),
+  ];
   const { stdout } = await promisify(execFile)('bash', args);
   return JSON.parse(stdout) as Record<string, string>;
 }

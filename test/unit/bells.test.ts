@@ -16,7 +16,7 @@ import { chooseSeed, KINDS, openPorts, portWord } from '../support/ports.js';
 import { loadAnotherRealm } from '../support/realm.js';
 import { HUNG_MS, orHung, turns, until } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
 
 /** A thread that runs the body with `pool`, `parentPort`, `gate` and what else it is given. */
 function threadOf(share: unknown, body: string, more: object = {}): Worker {

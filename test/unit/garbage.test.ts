@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
 const program = fileURLToPath(new URL('../support/collect.mjs', import.meta.url));
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
 
 /**
  * Optimised at once: with the compiler in threads of its own, how much is optimised when it counts would depend on the

@@ -7,7 +7,7 @@ import { type Fragment, type LeakReport, PagePool, type PoolOptions } from 'page
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { collectGarbage, untilCollected } from '../support/garbage.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
 const engines = ['wasm', 'typescript'] as const;
 
 describe.each(engines)('with the %s engine, a Fragment object', (engine) => {

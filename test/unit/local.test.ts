@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { HUNG_MS } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const at = (name: string): string => new URL(`../../build/${name}.js`, import.meta.url).href;
+const fallback = `await import(${JSON.stringify(at('typescript'))});`;
 
 /** What each realm withholds. */
 const REFUSE_SHARED_WASM = `
@@ -18,11 +19,15 @@ const REFUSE_SHARED_WASM = `
   };`;
 const NO_BUFFERS = 'delete globalThis.SharedArrayBuffer;';
 const NO_WASM = 'delete globalThis.WebAssembly;';
+const NO_COMPILING = `
+  const refuse = () => { throw new WebAssembly.CompileError('refused by the content security policy'); };
+  WebAssembly.Module = function () { refuse(); };
+  WebAssembly.compile = async () => refuse();`;
 const NOT_ISOLATED = `${NO_BUFFERS} globalThis.crossOriginIsolated = false;`;
 
 /** A program that uses every part of the interface in one thread. */
 const USE = `
-  const { PagePool } = await import(${JSON.stringify(entry)});
+  const { PagePool } = await import(${JSON.stringify(at('index'))});
   const assert = (await import('node:assert')).strict;
   const options = { pageCount: 16, maxPorts: 2, channels: { a: { capacity: 4, batch: 2 } }, zero: 'on-release' };
   const pool = await PagePool.create(options);
@@ -89,19 +94,31 @@ describe('a pool without shared memory', () => {
       'neither buffers nor shared Wasm memory',
       REFUSE_SHARED_WASM + NO_BUFFERS,
       /neither shared Wasm memory nor SharedArrayBuffer/,
+      { engine: 'wasm', wasm: '' },
     ],
-    ['neither buffers nor WebAssembly', NO_WASM + NO_BUFFERS, /neither shared Wasm memory nor SharedArrayBuffer/],
-    ['no cross-origin isolation', NOT_ISOLATED, /not cross-origin isolated/],
-  ])('is local where the realm has %s: the same interface, and share() says why', async (_, realm, reason) => {
+    [
+      'neither buffers nor WebAssembly',
+      NO_WASM + NO_BUFFERS + fallback,
+      /neither shared Wasm memory nor SharedArrayBuffer/,
+      { engine: 'typescript', wasm: 'POOL_ERR_INVALID_ARGUMENT' },
+    ],
+    ['no cross-origin isolation', NOT_ISOLATED, /not cross-origin isolated/, { engine: 'wasm', wasm: '' }],
+    [
+      'no cross-origin isolation, and may not compile',
+      NOT_ISOLATED + NO_COMPILING + fallback,
+      /not cross-origin isolated/,
+      { engine: 'typescript', wasm: 'POOL_ERR_INVALID_ARGUMENT' },
+    ],
+  ])('is local where the realm has %s: the same interface, and share() says why', async (_, realm, reason, engines) => {
     const result = await run(realm);
-    expect(result).toMatchObject({ ...home, mode: 'local', engine: 'typescript', wasm: 'POOL_ERR_INVALID_ARGUMENT' });
+    expect(result).toMatchObject({ ...home, mode: 'local', ...engines });
     expect(result.refusal.code).toBe('POOL_ERR_NOT_SHARED');
     expect(result.refusal.message).toMatch(/^share failed: mode="local" \(expected "shared"\)/);
     expect(result.refusal.message).toMatch(reason);
   });
 
   it('is shared in a SharedArrayBuffer where only Wasm refuses shared memory', async () => {
-    const result = await run(REFUSE_SHARED_WASM);
+    const result = await run(REFUSE_SHARED_WASM + fallback);
     expect(result).toMatchObject({ ...home, mode: 'shared', engine: 'typescript', refusal: {} });
   });
 

@@ -41,7 +41,7 @@ describe('without isolation', () => {
     vi.stubGlobal('crossOriginIsolated', false);
     vi.stubGlobal('SharedArrayBuffer', undefined);
     const pool = await PagePool.create(options);
-    expect([pool.mode, pool.engine]).toEqual(['local', 'typescript']);
+    expect([pool.mode, pool.engine]).toEqual(['local', 'wasm']);
     expect(codeOf(() => pool.share())).toBe('POOL_ERR_NOT_SHARED');
     expect(messageOf(() => pool.share())).toContain('not cross-origin isolated');
     expect(pool.bytes(pool.fragment(pool.alloc()).handle).buffer).toBeInstanceOf(ArrayBuffer);
@@ -50,12 +50,27 @@ describe('without isolation', () => {
     await expectToWork(PagePool.createSync(options));
   });
 
-  it('the Wasm engine is refused by name', () => {
+  it('either engine serves it, and a module for shared memory is not used', async () => {
+    const shared = PagePool.createSync({ engine: 'wasm' });
+    const { module } = shared.share();
+    shared.destroy();
     vi.stubGlobal('crossOriginIsolated', false);
     vi.stubGlobal('SharedArrayBuffer', undefined);
-    expect(messageOf(() => PagePool.createSync({ engine: 'wasm' }))).toMatch(
-      /^createSync failed: engine="wasm" \(expected/,
-    );
+    for (const engine of ['wasm', 'typescript'] as const) {
+      const pool = PagePool.createSync({ ...options, engine, module });
+      expect([pool.mode, pool.engine]).toEqual(['local', engine]);
+      await expectToWork(pool);
+    }
+  });
+
+  it("its pages' memory cannot be taken away", () => {
+    vi.stubGlobal('crossOriginIsolated', false);
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    const pool = PagePool.createSync(options);
+    const { buffer } = pool.bytes(pool.alloc());
+    messageOf(() => structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })); // Node copies, others refuse
+    expect(buffer.byteLength).toBeGreaterThan(0);
+    pool.detach({ release: true });
   });
 });
 
@@ -87,13 +102,13 @@ describe('where shared memory is made but not posted', () => {
   };
 
   it.each([
-    ['Wasm memory', () => {}],
-    ['buffers', () => vi.stubGlobal('WebAssembly', undefined)],
-  ])('a pool is local, works, and says why: %s', async (_, withhold) => {
+    ['Wasm memory', 'wasm', () => {}],
+    ['buffers', 'typescript', () => vi.stubGlobal('WebAssembly', undefined)],
+  ])('a pool is local, works, and says why: %s', async (_, engine, withhold) => {
     refusingShared();
     withhold();
     const pool = await PagePool.create(options);
-    expect([pool.mode, pool.engine]).toEqual(['local', 'typescript']);
+    expect([pool.mode, pool.engine]).toEqual(['local', engine]);
     expect(codeOf(() => pool.share())).toBe('POOL_ERR_NOT_SHARED');
     expect(messageOf(() => pool.share())).toContain('refuses to post it to other threads');
     await expectToWork(pool);

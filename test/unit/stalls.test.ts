@@ -71,7 +71,7 @@ describe('requests and answers on one pool of 64 pages, with room for all of the
     }
   });`;
   const start = (pool: PagePool): Worker => {
-    const entry = new URL('../../build/index.js', import.meta.url).href;
+    const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
     const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry } });
     pool.watch(worker);
     return worker;

@@ -205,7 +205,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
         pool.detach();
       });`;
       other.detach();
-      const entry = new URL('../../build/index.js', import.meta.url).href;
+      const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
       const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry, timeoutMs: HUNG_MS } });
       const messages = on(worker, 'message');
       const exited = once(worker, 'exit');
@@ -235,7 +235,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
 
 describe('in Node', () => {
   const run = (body: string): string => {
-    const entry = new URL('../../build/index.js', import.meta.url).href;
+    const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
     const code = `import(${JSON.stringify(entry)}).then(async ({ PagePool }) => {
       const pool = PagePool.createSync({ pageCount: 1, channels: { a: { capacity: 1, batch: 1 } } });
       const channel = pool.channel('a');
@@ -310,7 +310,7 @@ describe('in Node', () => {
       void serve();
     });`;
     const pool = await PagePool.create({ pageCount: 64, channels: { work: {}, results: {} } });
-    const entry = new URL('../../build/index.js', import.meta.url).href;
+    const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
     const worker = new Worker(code, { eval: true, workerData: { share: pool.share(), entry } });
     pool.watch(worker);
     const exited = once(worker, 'exit');

@@ -66,6 +66,7 @@ export interface EngineMemory {
 export interface GrowableMemory extends EngineMemory {
   /** Undefined where it is no Wasm memory. */
   readonly wasm: unknown;
+  readonly isShared: boolean;
   /**
    * Makes the memory reach to `end`, by steps of `stepPages` Wasm pages where it can; false where the platform refuses.
    */

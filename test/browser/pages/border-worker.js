@@ -1,7 +1,7 @@
 // The border as a worker sees it.
 
-import { PagePool } from '../pagepool/index.js';
 import { tryHelpers, verdicts } from './border.js';
+import { PagePool } from './both.js';
 
 self.onmessage = async ({ data: share }) => {
   const pool = PagePool.attach(share);

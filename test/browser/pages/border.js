@@ -1,7 +1,7 @@
 // The border in a page and in a worker: what capabilities() finds, and that what the helpers return is taken and right.
 
 import { capabilities, decodeText, digest, sendable, toUnshared } from '../pagepool/border.js';
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { runWorker } from './threads.js';
 

@@ -1,9 +1,9 @@
 // Works on a pool at random for a number of rounds, or until the first of the words says so, returning to its event
 // loop between them; the second word counts the rounds.
 
-import { PagePool } from '../pagepool/index.js';
 import { churn } from '../pagepool/testing.js';
 import { HUNG_MS } from '../support/waiting.js';
+import { PagePool } from './both.js';
 
 // Its page hears of errors alone.
 self.addEventListener('unhandledrejection', ({ reason }) => {

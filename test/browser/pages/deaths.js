@@ -1,10 +1,10 @@
 // Workers that end at random moments, several at once: each is reaped when its lock is given away, and nothing is
 // missing.
 
-import { PagePool } from '../pagepool/index.js';
 import { CHANNELS } from '../stress/churn.js';
 import { settleAll } from '../stress/quiet.js';
 import { until } from '../support/waiting.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { randomFrom } from './stamp.js';
 import { startWorker } from './threads.js';

@@ -1,8 +1,8 @@
 // A thread of the device suite in a page: it holds numbers.
 
-import { PagePool } from '../pagepool/index.js';
 import { webgpu } from '../pagepool/webgpu.js';
 import { holdNumbers } from '../webgpu/thread.js';
+import { PagePool } from './both.js';
 
 const makeDevice = async () => (await navigator.gpu.requestAdapter()).requestDevice();
 

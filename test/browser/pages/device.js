@@ -1,10 +1,10 @@
 // The device suite in a page, on the browser's own WebGPU: one case each call.
 
-import { PagePool } from '../pagepool/index.js';
 import * as packet from '../pagepool/packet.js';
 import { testProvider } from '../pagepool/testing.js';
 import { webgpu } from '../pagepool/webgpu.js';
 import { suite } from '../webgpu/suite.js';
+import { PagePool } from './both.js';
 import { runWorker } from './threads.js';
 
 /** Runs one check; rejects with what it finds wrong. */

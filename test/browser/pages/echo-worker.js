@@ -1,7 +1,7 @@
 // Blocks until something comes, checks it, and sends every fourth back with new content; ends when the channel is
 // closed and empty.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { Stamper } from './stamp.js';
 
 self.onmessage = ({ data: { share, engine, seed, rounds } }) => {

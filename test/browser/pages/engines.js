@@ -1,6 +1,6 @@
 // Which engine a page and its worker get under the page's content security policy, and that they hand pages on with it.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool, refusalOf } from './ending.js';
 import { Stamper } from './stamp.js';
 import { ask, startWorker } from './threads.js';

@@ -1,6 +1,6 @@
 // Writes a page of the pool to a file of the origin's private file system, and reads it into another page.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { Stamper } from './stamp.js';
 
 self.onmessage = async ({ data: share }) => {

@@ -1,8 +1,8 @@
 // Frames of every format, from buffers, canvases and decoders, through pages: what each becomes, how it is turned, and
 // that it may be closed when the call is back.
 
-import { PagePool } from '../pagepool/index.js';
 import { copyFrame, copyImage, drawFrame, frameOf, pagesFor, toVideoFrame } from '../pagepool/web.js';
+import { PagePool } from './both.js';
 import { endPool, refusalOf } from './ending.js';
 
 const WIDTH = 8;

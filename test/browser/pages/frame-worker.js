@@ -1,6 +1,6 @@
 // Sends frames as fast as it can into a channel that drops the oldest; closes it after the second half.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { Stamper } from './stamp.js';
 
 let pool;

@@ -1,7 +1,7 @@
 // A channel that drops the oldest: what a slow page sees of a worker's frames, and that no page is lost with those it
 // does not.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { Stamper } from './stamp.js';
 import { ask, startWorker } from './threads.js';

@@ -1,6 +1,6 @@
 // Memory that one thread has grown, seen by another that attached before.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { Stamper } from './stamp.js';
 import { ask, startWorker } from './threads.js';

@@ -4,8 +4,8 @@
 // Every eighth fragment goes back to where it came from before it is released, so that the number of hand-offs is known
 // beforehand. A fault that the page asks for is committed once, to show that the checks see it.
 
-import { PagePool } from '../pagepool/index.js';
 import { HUNG_MS } from '../support/waiting.js';
+import { PagePool } from './both.js';
 import { randomFrom, Stamper } from './stamp.js';
 
 const BURST = 32;

@@ -1,7 +1,7 @@
 // Two module workers hand stamped fragments to each other; the page makes the pool, and audits and closes it at the
 // end.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { runWorker } from './threads.js';
 

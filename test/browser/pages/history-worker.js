@@ -1,6 +1,6 @@
 // Gives back what comes, and answers the call behind the first of it.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 
 self.onmessage = async ({ data: share }) => {
   const pool = PagePool.attach(share);

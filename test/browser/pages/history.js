@@ -1,8 +1,8 @@
 // A page that is left with waits and a call outstanding, and comes back from the history: the same one, where the
 // browser keeps it.
 
-import { PagePool } from '../pagepool/index.js';
 import { orHung } from '../support/waiting.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 
 const flags = new URLSearchParams(location.search);

@@ -1,6 +1,6 @@
 // Attaches and lives as it is told, until it is terminated. Nothing is given back.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 
 const held = [];
 

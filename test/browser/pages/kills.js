@@ -1,7 +1,7 @@
 // Workers that are terminated while they block, compute or have just begun: each is reaped, and nothing is missing.
 
-import { PagePool } from '../pagepool/index.js';
 import { turns, until } from '../support/waiting.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { randomFrom } from './stamp.js';
 import { startWorker } from './threads.js';

@@ -1,8 +1,8 @@
 // Attaches with a share that is out of date, in a thread whose greeting is delayed, or whose channel loses what comes
 // first.
 
-import { PagePool } from '../pagepool/index.js';
 import { HUNG_MS, turns } from '../support/waiting.js';
+import { PagePool } from './both.js';
 
 /** Turns of the event loop by which the greeting comes too late. */
 const LATE = 100;

@@ -1,7 +1,7 @@
 // A worker that has missed an area when it attaches, and whose thread is reached late: what it asks for comes all the
 // same.
 
-import { PagePool, slabs } from '../pagepool/index.js';
+import { PagePool, slabs } from './both.js';
 import { endPool } from './ending.js';
 import { ask, startWorker } from './threads.js';
 

@@ -35,9 +35,22 @@ export async function useLocally({ seed, count }) {
   (await late).release();
   for (const fragment of held) fragment.release();
   const refusal = await refusalOf(() => pool.share());
-  const wasm = await refusalOf(() => PagePool.create({ engine: 'wasm' }));
+  const page = pool.take();
+  const { buffer } = page.bytes;
+  await refusalOf(() => structuredClone(buffer, { transfer: [buffer] }));
+  const isMemoryKept = buffer.byteLength > 0;
+  page.release();
   const { crossOriginIsolated } = globalThis;
   const hasSharedBuffers = typeof SharedArrayBuffer === 'function';
   const { mode, engine } = pool;
-  return { crossOriginIsolated, hasSharedBuffers, mode, engine, total, refusal, wasm, end: await endPool(pool) };
+  return {
+    crossOriginIsolated,
+    hasSharedBuffers,
+    mode,
+    engine,
+    total,
+    refusal,
+    isMemoryKept,
+    end: await endPool(pool),
+  };
 }

@@ -2,7 +2,7 @@
 //
 // The pool is smaller than what is under way, so that takeAsync must wait for the worker's releases.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool, refusalOf } from './ending.js';
 import { Stamper } from './stamp.js';
 import { ask, startWorker } from './threads.js';

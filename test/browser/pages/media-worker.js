@@ -1,7 +1,7 @@
 // Looks at frames in pages, turns their bytes round, and sends the same page back.
 
-import { PagePool } from '../pagepool/index.js';
 import { frameOf } from '../pagepool/web.js';
+import { PagePool } from './both.js';
 
 let pool;
 self.onmessage = async ({ data: { share, isOver } }) => {

@@ -2,7 +2,6 @@
 // by byte.
 
 import { capabilities } from '../pagepool/border.js';
-import { PagePool } from '../pagepool/index.js';
 import {
   chunkOf,
   copyChunk,
@@ -14,6 +13,7 @@ import {
   toChunk,
   toVideoFrame,
 } from '../pagepool/web.js';
+import { PagePool } from './both.js';
 import { endPool, refusalOf } from './ending.js';
 import { ask, startWorker } from './threads.js';
 

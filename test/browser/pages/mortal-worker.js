@@ -2,8 +2,8 @@
 // from then on an endless one does not, and is ended in the middle of something: Chromium lets a task that ends within
 // two seconds end.
 
-import { PagePool } from '../pagepool/index.js';
 import { createChurn } from '../stress/churn.js';
+import { PagePool } from './both.js';
 
 let churn;
 

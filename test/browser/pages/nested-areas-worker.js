@@ -1,6 +1,6 @@
 // Starts a worker of its own, which works on the pool; only this one knows of it, and passes on what it says.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { startWorker } from './threads.js';
 
 self.onmessage = ({ data }) => {

@@ -1,6 +1,6 @@
 // Slabs that the page adds reach a worker that a worker started.
 
-import { PagePool, slabs } from '../pagepool/index.js';
+import { PagePool, slabs } from './both.js';
 import { endPool } from './ending.js';
 import { ask, startWorker } from './threads.js';
 

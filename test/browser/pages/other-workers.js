@@ -1,6 +1,6 @@
 // Threads that are no dedicated worker of the page: a worker's own worker gets the pool, a SharedWorker does not.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { Stamper } from './stamp.js';
 import { runWorker } from './threads.js';

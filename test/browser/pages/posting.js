@@ -1,7 +1,7 @@
 // What is said to a page: objects that it posts although no other thread can use them, and waits that nobody answers.
 
-import { PagePool } from '../pagepool/index.js';
 import { Packet } from '../pagepool/packet.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 
 export async function posting({ engine }) {

@@ -1,9 +1,9 @@
 // One provider, by name, in a page: the suite of providers, and churn from four workers with kills.
 
-import { PagePool, slabs, wasmMemory } from '../pagepool/index.js';
 import { churn, testProvider } from '../pagepool/testing.js';
 import { userArea } from '../pagepool/user-area.js';
 import { until } from '../support/waiting.js';
+import { PagePool, slabs, wasmMemory } from './both.js';
 import { endPool } from './ending.js';
 import { randomFrom } from './stamp.js';
 import { startWorker } from './threads.js';

@@ -1,6 +1,6 @@
 // Attaches and waits, in its event loop or blocking.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 
 self.onmessage = async ({ data: { share, isBlocking } }) => {
   const pool = PagePool.attach(share);

@@ -1,7 +1,7 @@
 // A page with a pool of which 64 MiB were written. It leaves everything as it is when it goes: waits, calls and watches
 // are outstanding, and a worker blocks or waits.
 
-import { PagePool, slabs } from '../pagepool/index.js';
+import { PagePool, slabs } from './both.js';
 
 const PAGE_BYTES = 1024 * 1024;
 const PAGES = 64;

@@ -1,9 +1,9 @@
 // Slabs that the page adds and drops while workers are attached: each worker sees their bytes, and works on them at
 // random.
 
-import { PagePool, slabs } from '../pagepool/index.js';
 import { churn } from '../pagepool/testing.js';
 import { HUNG_MS, until } from '../support/waiting.js';
+import { PagePool, slabs } from './both.js';
 import { endPool } from './ending.js';
 import { startWorker } from './threads.js';
 

@@ -1,6 +1,5 @@
 // Streams, files, sockets and pictures: bytes into pages and out of pages, whole, and every page back however it ends.
 
-import { PagePool } from '../pagepool/index.js';
 import { Packet } from '../pagepool/packet.js';
 import {
   copyFrame,
@@ -16,6 +15,7 @@ import {
   uploadTexture,
 } from '../pagepool/web.js';
 import { turns, until } from '../support/waiting.js';
+import { PagePool } from './both.js';
 import { endPool, refusalOf } from './ending.js';
 import { runWorker } from './threads.js';
 

@@ -1,7 +1,7 @@
 // Frames as textures of contexts that unpack in every unusual way: the pixels are right, and the context is as before.
 
-import { PagePool } from '../pagepool/index.js';
 import { copyFrame, uploadTexture } from '../pagepool/web.js';
+import { PagePool } from './both.js';
 import { endPool, refusalOf } from './ending.js';
 
 // Rows of 12 bytes: an alignment of 8 would read past them.

@@ -1,6 +1,6 @@
 // Adopts each token that comes, checks the content, writes a new one and lends the fragment back.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { Stamper } from './stamp.js';
 
 let pool;

@@ -1,6 +1,6 @@
 // References that travel by postMessage: lent by the page, adopted and lent back by a worker.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool, refusalOf } from './ending.js';
 import { Stamper } from './stamp.js';
 import { startWorker } from './threads.js';

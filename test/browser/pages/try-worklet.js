@@ -1,7 +1,7 @@
 // pagepool/worklet: a processor that takes blocks from the page and gives each back changed, by calls that never wait
 // or throw.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 
 const FRAMES = 128;

@@ -1,8 +1,8 @@
 // A hostile consumer on a worker, two honest ones beside it, and the page as the pool's thread.
 
-import { PagePool } from '../pagepool/index.js';
 import { userArea as area, UserQueue } from '../pagepool/user-area.js';
 import { Scene } from '../user/scene.js';
+import { PagePool } from './both.js';
 import { randomFrom } from './stamp.js';
 import { startWorker } from './threads.js';
 

@@ -1,6 +1,6 @@
 // Which web APIs take a view on the pool's memory, and which throw.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { runWorker } from './threads.js';
 

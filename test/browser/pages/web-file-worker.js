@@ -1,9 +1,9 @@
 // Writes pages to a file of the origin's private file system and reads them back, in every way, with what can go wrong.
 
 import { capabilities } from '../pagepool/border.js';
-import { PagePool } from '../pagepool/index.js';
 import { Packet } from '../pagepool/packet.js';
 import { readAt, readFileInto, writeAt } from '../pagepool/web.js';
+import { PagePool } from './both.js';
 import { refusalOf } from './ending.js';
 
 const byteAt = (i) => (i * 13 + (i >> 8)) & 255;

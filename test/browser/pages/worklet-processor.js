@@ -1,6 +1,6 @@
 // The processor: attaches with what processorOptions bring, never waits, and leaves the pool after its last block.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { Stamper } from './stamp.js';
 
 class Stamps extends AudioWorkletProcessor {

@@ -1,7 +1,7 @@
 // An audio worklet attaches to the page's pool: in each block it takes a page from the page's channel, and sends one of
 // its own.
 
-import { PagePool } from '../pagepool/index.js';
+import { PagePool } from './both.js';
 import { endPool } from './ending.js';
 import { Stamper } from './stamp.js';
 

@@ -2,6 +2,7 @@
 // and lines of text. Prints one line of JSON.
 
 import { PagePool } from 'pagepool';
+import 'pagepool/typescript';
 import { lines, Packet, packets, RecordWriter, records, sendPacket, textLines } from 'pagepool/packet';
 
 // Nobody reads while they write.

@@ -2,6 +2,7 @@
 
 import * as threads from 'node:worker_threads';
 import { PagePool } from 'pagepool';
+import 'pagepool/typescript';
 import { features, leadAll, messageQueue } from './exchange.js';
 
 function startWorker() {

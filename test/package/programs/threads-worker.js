@@ -2,6 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
+import 'pagepool/typescript';
 import { follow, messageQueue } from './exchange.js';
 
 const { push, next } = messageQueue();

@@ -2,6 +2,7 @@
 // URL.
 
 import { PagePool } from '../node_modules/pagepool/build/index.js';
+import '../node_modules/pagepool/build/typescript.js';
 import { runWorker } from './web-thread.js';
 
 runWorker(PagePool);

@@ -1,14 +1,15 @@
 // Takes every page of pools of all kinds, one pool after the other, and prints what each gave: its engine and how many
 // pages, or an error.
 //
-//   under-limit.js start | pools <pagepool> <pagepool/user-area>
+//   under-limit.js start | pools <pagepool> <pagepool/user-area> <pagepool/typescript>
 //
 // `start` makes no pool, and tells whether the runtime itself can run.
 
 import process from 'node:process';
 
-const [, , what, core = 'pagepool', area = 'pagepool/user-area'] = process.argv;
+const [, , what, core = 'pagepool', area = 'pagepool/user-area', fallback = 'pagepool/typescript'] = process.argv;
 const { PagePool, slabs } = await import(core);
+await import(fallback);
 const { userArea } = await import(area);
 const MANY = { pageBytes: 65536, pageCount: 49_152 };
 const KINDS = {

@@ -2,6 +2,7 @@
 // 'module' }).
 
 import { PagePool } from 'pagepool';
+import 'pagepool/typescript';
 import { publish, runPage } from './web-page.js';
 
 publish(runPage(PagePool, () => new Worker(new URL('./web-worker.js', import.meta.url), { type: 'module' })));

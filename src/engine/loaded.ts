@@ -1,4 +1,4 @@
-// The TypeScript engine of programs that attach alone: there once pagepool/typescript was imported.
+// The TypeScript engine of a program: there once pagepool/typescript was imported.
 
 import type { OpenTypeScript } from './open.js';
 

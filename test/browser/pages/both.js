@@ -1,0 +1,5 @@
+// The whole package with both engines, for pages and workers that are told which of them to use.
+
+import '../pagepool/typescript.js';
+
+export * from '../pagepool/index.js';
