@@ -8,8 +8,6 @@ import { type Colours, laneColour } from './colours.js';
 import { bytes, count, h, panel, Rows, setText, short, span } from './dom.js';
 import type { Figures } from './history.js';
 
-/** Lines are drawn from this width on: as in the style sheet. */
-const WIDE = 720;
 const SVG = 'http://www.w3.org/2000/svg';
 
 interface Edge {
@@ -82,7 +80,7 @@ export class FlowView {
   /** Draws the lines: the cards stand where the style sheet put them. */
   #draw(): void {
     const { clientWidth: width, clientHeight: height } = this.#area;
-    const isWide = width >= WIDE;
+    const isWide = getComputedStyle(this.#area).gridTemplateColumns.includes(' ');
     this.#lines.style.display = isWide ? '' : 'none';
     if (!isWide) return;
     this.#lines.setAttribute('viewBox', `0 0 ${width} ${height}`);
