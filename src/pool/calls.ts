@@ -245,10 +245,10 @@ export class Calls {
       let served: ServedCall | null;
       try {
         // A call that is there already needs no wait, until the event loop is due.
-        const isHasty = signal === undefined && turnDue() === undefined;
-        served = (isHasty && this.#acceptOrEnd()) || (await waitFor(wait, { signal }));
+        const isDue = (signal ?? turnDue()) !== undefined;
+        served = (!isDue && this.#acceptOrEnd()) || (await waitFor(wait, { signal }));
       } catch (error) {
-        if (signal?.aborted === true || port.isGone) return;
+        if (signal?.aborted || port.isGone) return;
         throw error;
       }
       if (served === null) return;
@@ -279,7 +279,7 @@ export class Calls {
     let number: number | undefined;
     try {
       // Usually there is room; the wait for the answer gives the event loop its turns.
-      if (options.signal?.aborted !== true) number = this.#trySend(call, fragments);
+      if (!options.signal?.aborted) number = this.#trySend(call, fragments);
       if (number === undefined || number === ERR_NO_REPLY_SLOT) {
         number = await this.#sendLater(call, fragments, options);
       }
