@@ -159,16 +159,15 @@ export class ServedCall implements Call {
   }
 }
 
-/** The text, or as much of it as the room has, with an ellipsis behind it. */
+/** The text, or as much of it as the room has, with an ellipsis behind it: 3 bytes. */
 function encodeWithin(text: string, room: number): Uint8Array {
   const bytes = new Uint8Array(Math.min(room, 3 * text.length));
   const encoder = new TextEncoder();
   const { read, written } = encoder.encodeInto(text, bytes);
-  const mark = encoder.encode('…');
-  if (read === text.length || room < mark.length) return bytes.subarray(0, written);
-  const { written: end } = encoder.encodeInto(text, bytes.subarray(0, room - mark.length));
-  bytes.set(mark, end);
-  return bytes.subarray(0, end + mark.length);
+  if (read === text.length || room < 3) return bytes.subarray(0, written);
+  const { written: end } = encoder.encodeInto(text, bytes.subarray(0, room - 3));
+  bytes.set(encoder.encode('…'), end);
+  return bytes.subarray(0, end + 3);
 }
 
 /** Releases a fragment, if it still has its reference. */

@@ -53,8 +53,7 @@ export class Takers {
     if (pages === 1) {
       // One page is taken or not: nothing is returned.
       const ask = (): boolean => port.engine.hasPages() !== 0;
-      const wait = { call, port, event: this.#freed, probe: take, ask, what: 'a page', isReported: true };
-      return waitFor(wait, options);
+      return waitFor({ call, port, event: this.#freed, probe: take, ask, what: 'a page', isReported: true }, options);
     }
     let isFirst = true;
     let restMs = REST_MS;

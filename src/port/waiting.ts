@@ -138,7 +138,7 @@ function probeOnce<T>({ call, port, probe }: Wait<T>): T | undefined {
 function requireUnaborted(signal: Signal | undefined): void {
   if (signal?.aborted === true) throw signal.reason;
   // One that can only be asked this way.
-  if (signal !== undefined && typeof signal.aborted !== 'boolean') signal.throwIfAborted();
+  if (typeof signal?.aborted !== 'boolean') signal?.throwIfAborted();
 }
 
 /** One wait under way: woken by its event, its timers and its signal, whichever is first. */
