@@ -85,7 +85,7 @@ function typescriptEngine(
   cause?: unknown,
 ): PreparedEngine {
   if (openTypeScript === undefined) {
-    const rule = 'the TypeScript engine, where the Wasm core does not serve';
+    const rule = 'the TypeScript engine, where the core does not serve';
     const todo = 'import pagepool/typescript in this thread';
     throw callError('POOL_ERR_INVALID_ARGUMENT', call, `engine=${JSON.stringify(engine)}`, rule, todo, { cause });
   }

@@ -15,5 +15,5 @@ export function loadAreas(part: AreasPart): void {
 export function requireAreas(kind: string): AreasPart {
   if (loaded !== undefined) return loaded;
   const rule = 'pagepool/areas, where a provider has the pages';
-  throw invalidArgument('attach', 'provider', kind, rule, 'import pagepool/areas in this thread, too');
+  throw invalidArgument('attach', 'provider', kind, rule, 'import pagepool/areas in this thread');
 }
