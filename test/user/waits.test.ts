@@ -117,3 +117,40 @@ it('the wait of the pool ends with the queue, whatever was queued before it', as
   await until(() => isOver);
   pool.detach({ release: true });
 });
+
+it('a consumer that raises the word without end has the pool check by a timer, and listen no oftener than once a millisecond', async () => {
+  const { pool } = make();
+  const queue = new UserQueue(pool, { completions: 4, refills: 4 });
+  const words = new Int32Array(queue.share().rings);
+  while (queue.giveCopy(new Uint8Array(1)));
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+  const listens = vi.spyOn(Atomics, 'waitAsync');
+  const onRings = () => listens.mock.calls.filter(([array]) => array.buffer === words.buffer).length;
+  const waiting = queue.waitRoom();
+  const raise = async (): Promise<void> => {
+    Atomics.add(words, USER_TAKEN_EVENT_OFFSET >>> 2, 1);
+    Atomics.notify(words, USER_TAKEN_EVENT_OFFSET >>> 2);
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await raise();
+  const before = onRings();
+  expect(before).toBeGreaterThan(0);
+  for (let i = 0; i < 50; i++) await raise(); // in no time
+  expect(onRings()).toBeLessThanOrEqual(before + 1);
+  for (let ms = 0; ms < 20; ms++) {
+    await vi.advanceTimersByTimeAsync(1);
+    await raise();
+  }
+  expect(onRings()).toBeGreaterThan(before); // by and by it listens again
+  expect(onRings()).toBeLessThanOrEqual(before + 21);
+  new Receiver(queue.share()).receive()?.release();
+  let isOver = false;
+  void waiting.then(() => (isOver = true));
+  while (!isOver) {
+    await vi.advanceTimersByTimeAsync(1);
+    await raise();
+  }
+  listens.mockRestore();
+  vi.useRealTimers();
+  pool.detach({ release: true });
+});
