@@ -1,5 +1,6 @@
 // Areas: known by every thread before their pages circulate, emptied when they retire, kept after all.
 
+import { PagePool } from 'pagepool';
 import { describe, expect, it, vi } from 'vitest';
 import { AREAS_ANSWERED, AREAS_WANTED, PORT_AREAS_OFFSET } from '../../../assembly/layout.js';
 import { freePort } from '../../../src/control/claims.js';
@@ -7,7 +8,7 @@ import { portOffset } from '../../../src/control/places.js';
 import type { Area } from '../../../src/provider/provider.js';
 import { expectAllHome } from '../../support/home.js';
 import { type EngineKind, KINDS } from '../../support/ports.js';
-import { codeOf } from '../../support/realm.js';
+import { codeOf, loadAnotherRealm } from '../../support/realm.js';
 import { poolsWith, scripted, takeAll } from '../../support/scripted.js';
 import { portBeside } from '../../support/shared-ports.js';
 import { HUNG_MS, turns } from '../../support/waiting.js';
@@ -251,5 +252,39 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       expect(codeOf(() => context().keepArea(areas[0] as Area))).toBe('POOL_ERR_PROVIDER');
       expectAllHome(pool);
     });
+  });
+});
+
+describe('a share whose areas do not fit the pool', () => {
+  type Change = { epoch: unknown; added: unknown };
+  const first = (change: Change, more: object): Change => {
+    const [area, ...others] = change.added as object[];
+    return { ...change, added: [{ ...area, ...more }, ...others] };
+  };
+  it.each<[string, (change: Change) => unknown]>([
+    ['are null', () => null],
+    ['are a number', () => 5],
+    ['are of no epoch', (change) => ({ ...change, epoch: -1 })],
+    ['are no list', (change) => ({ ...change, added: {} })],
+    ['have one that is null', (change) => ({ ...change, added: [null] })],
+    ['have one that is a number', (change) => ({ ...change, added: [5] })],
+    ['have one without numbers', (change) => ({ ...change, added: [{}] })],
+    ['have one with a number that is none', (change) => first(change, { byteOffset: 0.5 })],
+    ['have one before the first', (change) => first(change, { index: 0 })],
+    ['have one without pages', (change) => first(change, { pages: 0 })],
+    ['have one behind the last page', (change) => first(change, { firstPage: 33 })],
+    ['have one that reaches over the last page', (change) => first(change, { pages: 33 })],
+    ['have one in memory that is not shared', (change) => first(change, { buffer: new ArrayBuffer(2 ** 20) })],
+    ['have one longer than its memory', (change) => first(change, { byteOffset: 2 ** 30 })],
+  ])('is refused where they %s', async (_, change) => {
+    const pool = await PagePool.create({ pageBytes: 4096, pageCount: 32, maxPorts: 2, provider: 'slab' });
+    pool.release(pool.alloc());
+    const share = pool.share() as unknown as { areas: Change };
+    expect(share.areas.added).not.toEqual([]);
+    const { PagePool: Other } = await loadAnotherRealm();
+    const attach = (areas: unknown) => Other.attach({ ...share, areas } as never);
+    expect(() => attach(change(share.areas))).toThrow(expect.objectContaining({ code: 'POOL_ERR_CORRUPT' }));
+    attach(share.areas).detach();
+    expect(await pool.close()).toMatchObject({ isDestroyed: true });
   });
 });
