@@ -23,12 +23,12 @@ import { filesBelow, isMain, Refusal, root, runScript } from './support.mjs';
 const NEAR = {
   assembly: [
     ['unit/{core-wasm,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
-    ['unit/{pins,bells,wraps}', 'property/engines', 'kernel/bugs'],
+    ['unit/{pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
     ['interleaving/{scenarios.wasm,deaths.wasm}'],
   ],
   'src/engine': [
     ['unit/{guarded,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
-    ['unit/{pins,bells,wraps}', 'property/engines', 'kernel/bugs'],
+    ['unit/{pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
     ['interleaving/{scenarios.typescript,deaths.typescript}'],
   ],
   'src/recovery': [
