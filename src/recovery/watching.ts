@@ -77,8 +77,9 @@ export class Watching extends OwnLife {
     }
     const listener = (): void => {
       this.#listeners.delete(worker);
-      if (!this.port.isGone) forgetWatched(this.port, threadId);
       this.#guard(() => this.#reaper.reapThread(threadId));
+      // Last: where this thread ends before, its reaper inherits the watch.
+      if (!this.port.isGone) forgetWatched(this.port, threadId);
     };
     this.#listeners.set(worker, listener);
     worker.on('exit', listener);

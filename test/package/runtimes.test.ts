@@ -69,7 +69,8 @@ describe.each(some)('$name', ({ name, program }) => {
     const reaped = { used: 3, isReaped: true, usedAfter: 0 };
     const hasLocks = isNode && Number(found.version?.split('.')[0]) >= 24;
     const unwatched = hasLocks ? reaped : null;
-    expect(JSON.parse(stdout)).toEqual({ watched: reaped, unwatched, waiting: 0, isDestroyed: true });
+    const blocked = unwatched;
+    expect(JSON.parse(stdout)).toEqual({ watched: reaped, unwatched, blocked, waiting: 0, isDestroyed: true });
   });
 
   test.skipIf(!isHere)('brings new memory to a thread that only blocks', async () => {

@@ -11,8 +11,9 @@ const pool = await PagePool.create({ pageCount: 16, maxPorts: 4 });
 let waiting = 0;
 
 /** Starts a thread, ends it when it holds pages, and waits until its port is free. */
-async function liveAndDie(isWatched) {
-  const worker = new threads.Worker(new URL('./deaths-worker.js', import.meta.url), { workerData: pool.share() });
+async function liveAndDie(isWatched, isBlocked = false) {
+  const workerData = { share: pool.share(), isBlocked };
+  const worker = new threads.Worker(new URL('./deaths-worker.js', import.meta.url), { workerData });
   if (isWatched) pool.watch(worker);
   const portId = await new Promise((resolve, reject) => {
     worker.once('message', resolve);
@@ -32,5 +33,7 @@ const hasLocks = threads.locks !== undefined || globalThis.navigator?.locks !== 
 const watched = await liveAndDie(true);
 // In Deno locks tell of web workers alone.
 const unwatched = hasLocks && !('Deno' in globalThis) ? await liveAndDie(false) : null;
+// A thread that never came back to its event loop since it attached.
+const blocked = unwatched === null ? null : await liveAndDie(false, true);
 const { isDestroyed } = await pool.close({ timeoutMs: PATIENCE_MS, ref: true });
-console.log(JSON.stringify({ watched, unwatched, waiting, isDestroyed }));
+console.log(JSON.stringify({ watched, unwatched, blocked, waiting, isDestroyed }));
