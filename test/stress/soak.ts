@@ -136,6 +136,7 @@ function operations(pool: Pool, packets: typeof Packets, count: (name: Done) => 
 
 async function runThread({ build, share, engine, seed, counts, heaps, place }: Setup): Promise<void> {
   const isServer = place === 0;
+  await import(`${build}typescript.js`);
   const { PagePool } = (await import(`${build}index.js`)) as typeof Pagepool;
   const packets = (await import(`${build}packet.js`)) as typeof Packets;
   const count = (name: Done): void => void Atomics.add(counts, word(name), 1);
@@ -197,6 +198,7 @@ async function runThread({ build, share, engine, seed, counts, heaps, place }: S
 }
 
 async function runAll([build, engine, provider, seed, turns]: readonly string[]): Promise<Soaked> {
+  await import(`${build}typescript.js`);
   const { PagePool, slabs } = (await import(`${build}index.js`)) as typeof Pagepool;
   const packets = (await import(`${build}packet.js`)) as typeof Packets;
   const pool = await PagePool.create({
