@@ -1,9 +1,13 @@
 // Watched workers that end, whatever way: their ports are reaped, waits end, and a closing pool closes.
 
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { PagePool } from 'pagepool';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { layoutHash } from '#layout-hash';
+import { watchedBy } from '../../src/control/watched.js';
+import { openShare } from '../../src/pool/share.js';
 import { codeOf, messageOf } from '../support/realm.js';
 import { entryOf } from '../support/threads.js';
 import { HUNG_MS, turns } from '../support/waiting.js';
@@ -118,6 +122,24 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     (await waiting).release();
     for (const handle of held) pool.release(handle);
     expectAllHome();
+  });
+
+  // Breaks with: forgetWatched before reapThread in src/recovery/watching.ts.
+  it('a watch is forgotten when the port is reaped, not before: a watcher that ends in between passes it on', async () => {
+    const { worker, said } = start('terminate');
+    pool.watch(worker);
+    await said();
+    const { geometry, memory } = openShare(pool.share(), layoutHash);
+    const marks = () => watchedBy({ geometry, memory }, pool.portId).length;
+    const seen: number[] = [];
+    const look = (): void => void seen.push(marks());
+    subscribe('pagepool:reap', look);
+    try {
+      await end(worker, 'terminate');
+    } finally {
+      unsubscribe('pagepool:reap', look);
+    }
+    expect([...seen, marks()]).toEqual([1, 0]);
   });
 
   it('lets a closing pool close', async () => {
