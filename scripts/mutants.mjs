@@ -18,7 +18,8 @@ import { filesBelow, isMain, Refusal, root, runScript } from './support.mjs';
 /**
  * The tests near a folder of sources, in the stages in which they run, the quick ones first; the first prefix that fits
  * counts. Explored schedules come last: some faults show only where a thread dies, or another one steps in between.
- * Tests that start browsers take minutes each, and are not among them.
+ * Tests that start browsers take minutes each: they are not among them, but for those of the page that only browsers
+ * show.
  */
 const NEAR = {
   assembly: [
@@ -75,8 +76,7 @@ const NEAR = {
   'src/testing': [['unit/{providers/*,slabs}'], ['unit/conformance']],
   'src/platform': [['unit/{timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
   'src/inspect': [['unit/{observer,lints,metrics}']],
-  // What its page draws only browsers show.
-  'src/inspector/page': [['unit/inspector-page']],
+  'src/inspector/page': [['unit/inspector-page', 'browser/inspector-looks'], ['browser/inspector']],
   'src/inspector': [['unit/{inspector,inspector-stalls,inspector-page}'], ['unit/inspector-programs']],
   'src/command': [['unit/inspector-programs']],
   src: [['unit/{errors,pool,options,refusals}'], ['fuzz/arguments']],
