@@ -18,8 +18,7 @@ import { filesBelow, isMain, Refusal, root, runScript } from './support.mjs';
 /**
  * The tests near a folder of sources, in the stages in which they run, the quick ones first; the first prefix that fits
  * counts. Explored schedules come last: some faults show only where a thread dies, or another one steps in between.
- * Tests that start browsers take minutes each: they are not among them, but for those of the page that only browsers
- * show.
+ * Tests that start browsers take longest: they are among them, last, for sources that run in browsers alone.
  */
 const NEAR = {
   assembly: [
@@ -69,10 +68,10 @@ const NEAR = {
   ],
   'src/user': [['user/{rings,queue,waits,user-area}'], ['user/{conformance,kernel-bugs}']],
   'src/user-area': [['user/{queue,rings,waits,user-area}'], ['user/{conformance,kernel-bugs}']],
-  'src/border': [['unit/{border,brands}']],
-  'src/web': [['unit/web'], ['fuzz/arguments']],
-  'src/worklet': [['unit/{worklet,tiers}']],
-  'src/webgpu': [['webgpu/node']],
+  'src/border': [['unit/{border,brands,web}'], ['browser/web']],
+  'src/web': [['unit/{web,web-header}'], ['fuzz/arguments'], ['browser/web']],
+  'src/worklet': [['unit/{worklet,tiers}'], ['browser/web']],
+  'src/webgpu': [['webgpu/node'], ['webgpu/chromium']],
   'src/testing': [['unit/{providers/*,slabs}'], ['unit/conformance']],
   'src/platform': [['unit/{timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
   'src/inspect': [['unit/{observer,lints,metrics}']],
@@ -140,11 +139,14 @@ function isField(text, offset, bare) {
   return /^(export )?(abstract )?class /.test(around) && /^ {2}\S/.test(text.slice(offset)) && !bare.startsWith('this');
 }
 
-/** The text with comments and strings blanked, as long as it was. */
+/**
+ * The text with comments blanked, and strings struck out, as long as it was. A string that was blank would leave an
+ * operator of types with space around it: `Pick<Look, 'at'> & Frame`.
+ */
 function blank(text) {
   return text.replace(
     /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|^import [\s\S]*?;$/gm,
-    (part) => part.replace(/[^\n]/g, ' '),
+    (part) => part.replace(/[^\n]/g, /^['"`]/.test(part) ? '_' : ' '),
   );
 }
 
