@@ -63,7 +63,7 @@ const NEAR = {
     ['packet/{property,records.property}', 'unit/waits-end', 'fuzz/arguments'],
   ],
   'src/node': [
-    ['unit/timers', 'node/{intake,targets,streams,files,sockets,requests}'],
+    ['unit/timers', 'node/{steps,intake,targets,streams,files,sockets,requests}'],
     ['fuzz/arguments', 'node/programs'],
   ],
   'src/user': [['user/{rings,queue,waits,user-area}'], ['user/{conformance,kernel-bugs}']],
