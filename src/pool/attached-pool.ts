@@ -16,7 +16,7 @@ import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinError, sizeError } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
-import { requireWaitOptions, type WaitOptions } from '../port/waiting.js';
+import { rejecting, requireWaitOptions, type WaitOptions } from '../port/waiting.js';
 import { seekPages } from '../port/want.js';
 import type { Areas } from '../supply/areas.js';
 import { type Attachment, declared } from './attachment.js';
@@ -318,10 +318,12 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
    * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; POOL_ERR_CLOSING when the pool closes; an aborted
    *   signal's reason
    */
-  async takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
-    const take = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
-    const { takers } = this.#attachment;
-    return await takers.take({ call: 'takeAsync', pages: 1, take }, requireWaitOptions('takeAsync', options));
+  takeAsync(bytes?: number, options?: WaitOptions): Promise<Fragment> {
+    return rejecting(() => {
+      const take = (): Fragment | undefined => this.#take('takeAsync', bytes) ?? undefined;
+      const { takers } = this.#attachment;
+      return takers.take({ call: 'takeAsync', pages: 1, take }, requireWaitOptions('takeAsync', options));
+    });
   }
 
   /** Wraps a reference that the caller holds into a Fragment, which releases it from now on. */

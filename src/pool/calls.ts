@@ -33,11 +33,12 @@ import { poolState } from '../control/state.js';
 import { callError, invalidArgument, type PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
 import { dispose } from '../platform/symbols.js';
+import { hold, letGo } from '../platform/timers.js';
 import { turnDue } from '../platform/turns.js';
 import type { Signal } from '../platform/types.js';
 import { destroyedError, type Port, refusal } from '../port/port.js';
 import type { Takers } from '../port/takers.js';
-import { requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
+import { rejecting, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import type { PoolEvent, Waits } from '../port/waits.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
 import type { Replies } from './replies.js';
@@ -95,9 +96,6 @@ export interface CallsSeat {
   take(bytes: number): Fragment | null;
 }
 
-/** Handle, offset and length of the reply, and what became of the call. */
-type Answer = readonly [number, number, number, number];
-
 const CONCURRENCY_MAX = 1024;
 
 /**
@@ -153,11 +151,13 @@ export class Calls {
    *   closes; POOL_ERR_STALE_HANDLE, POOL_ERR_FOREIGN_HANDLE or POOL_ERR_INVALID_ARGUMENT for what is no request:
    *   nothing changed then
    */
-  async call(request: Fragment | RequestPacket, options?: WaitOptions): Promise<Fragment> {
-    const waiting = requireWaitOptions('call', options);
-    const fragment = this.#fragmentOf(request);
-    requireOwnFragment(fragment, this.#seat.port, 'call');
-    return await this.#ask('call', [fragment], waiting);
+  call(request: Fragment | RequestPacket, options?: WaitOptions): Promise<Fragment> {
+    return rejecting(() => {
+      const waiting = requireWaitOptions('call', options);
+      const fragment = this.#fragmentOf(request);
+      requireOwnFragment(fragment, this.#seat.port, 'call');
+      return this.#ask('call', [fragment], waiting);
+    });
   }
 
   #fragmentOf(request: unknown): Fragment {
@@ -175,15 +175,17 @@ export class Calls {
    * @throws PagePoolError POOL_ERR_TIMEOUT when `timeoutMs` is over; POOL_ERR_CLOSING when the pool closes; an aborted
    *   signal's reason
    */
-  async take(requestBytes: number, replyBytes: number, options?: WaitOptions): Promise<CallRoom> {
-    const { port, takers } = this.#seat;
-    const { pageBytes } = port.geometry;
-    requireInteger('take', 'requestBytes', requestBytes, 1, pageBytes);
-    requireInteger('take', 'replyBytes', replyBytes, 1, pageBytes);
-    const take = (): CallRoom | undefined => this.#takeBoth(requestBytes, replyBytes);
-    // Fragments of at most half a page fit into one.
-    const pages = Math.max(requestBytes, replyBytes) * 2 <= pageBytes ? 1 : 2;
-    return await takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
+  take(requestBytes: number, replyBytes: number, options?: WaitOptions): Promise<CallRoom> {
+    return rejecting(() => {
+      const { port, takers } = this.#seat;
+      const { pageBytes } = port.geometry;
+      requireInteger('take', 'requestBytes', requestBytes, 1, pageBytes);
+      requireInteger('take', 'replyBytes', replyBytes, 1, pageBytes);
+      const take = (): CallRoom | undefined => this.#takeBoth(requestBytes, replyBytes);
+      // Fragments of at most half a page fit into one.
+      const pages = Math.max(requestBytes, replyBytes) * 2 <= pageBytes ? 1 : 2;
+      return takers.take({ call: 'take', pages, take }, requireWaitOptions('take', options));
+    });
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {
@@ -203,19 +205,20 @@ export class Calls {
     };
     return {
       request,
-      send: async (options) => {
-        const { port } = this.#seat;
-        const given: SendOptions = requireWaitOptions('send', options, 'requestBytes');
-        const { requestBytes: bytes = request.length } = given;
-        requireInteger('send', 'requestBytes', bytes, 0, request.length);
-        for (const each of [request, room]) requireOwnFragment(each, port, 'send');
-        let sent = request;
-        if (bytes < request.length) {
-          sent = new Fragment(port, request.handle, request.offset, bytes, 0);
-          spendFragment(request);
-        }
-        return await this.#ask('send', [sent, room], given);
-      },
+      send: (options) =>
+        rejecting(() => {
+          const { port } = this.#seat;
+          const given: SendOptions = requireWaitOptions('send', options, 'requestBytes');
+          const { requestBytes: bytes = request.length } = given;
+          requireInteger('send', 'requestBytes', bytes, 0, request.length);
+          for (const each of [request, room]) requireOwnFragment(each, port, 'send');
+          let sent = request;
+          if (bytes < request.length) {
+            sent = new Fragment(port, request.handle, request.offset, bytes, 0);
+            spendFragment(request);
+          }
+          return this.#ask('send', [sent, room], given);
+        }),
       release: releaseBoth,
       [dispose]: releaseBoth,
     };
@@ -235,7 +238,9 @@ export class Calls {
     requireInteger('serve', 'concurrency', concurrency, 1, CONCURRENCY_MAX);
     const { signal } = requireWaitOptions('serve', { signal: given.signal });
     if (this.#seat.port.isGone) throw destroyedError('serve');
-    await Promise.all(Array.from({ length: concurrency }, () => this.#serveAll(handler, signal)));
+    // Once for all of its waits: each would start a timer for that.
+    hold();
+    await Promise.all(Array.from({ length: concurrency }, () => this.#serveAll(handler, signal))).finally(letGo);
   }
 
   async #serveAll(handler: CallHandler, signal: Signal | undefined): Promise<void> {
@@ -246,13 +251,14 @@ export class Calls {
       try {
         // A call that is there already needs no wait, until the event loop is due.
         const isDue = (signal ?? turnDue()) !== undefined;
-        served = (!isDue && this.#acceptOrEnd()) || (await waitFor(wait, { signal }));
+        served = (!isDue && this.#acceptOrEnd()) || (await waitFor(wait, { signal, ref: false }));
       } catch (error) {
         if (signal?.aborted || port.isGone) return;
         throw error;
       }
       if (served === null) return;
-      await served.serve(handler);
+      const later = served.serve(handler);
+      if (later !== undefined) await later;
     }
   }
 
@@ -273,52 +279,50 @@ export class Calls {
   };
 
   /** Sends the fragments, which are the call's from here on, and waits for the answer. */
-  async #ask(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<Fragment> {
+  #ask(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<Fragment> {
+    const { port, replies } = this.#seat;
+    const startMs = options.timeoutMs && monotonicMs();
+    const answered = (number: number): Promise<Fragment> => {
+      for (const fragment of fragments) spendFragment(fragment);
+      this.#count(LANE_ASKED_OFFSET);
+      const probe = (): Fragment | undefined => this.#collect(call, number);
+      const giveUp = (): void => this.#giveUp(number);
+      const event = replies.event(() => isOver(port, number), replies.spin);
+      return waitFor({ call, port, event, probe, startMs, giveUp, what: this.#answer, isAnswer: true }, options);
+    };
+    // Usually there is room; the wait for the answer gives the event loop its turns.
+    const number = options.signal?.aborted ? FULL : this.#send(fragments);
+    return number < 0 ? this.#sendLater(call, fragments, options).then(answered) : answered(number);
+  }
+
+  /** The number of the call, when there is room. Where there is none to come the fragments are released. */
+  async #sendLater(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<number> {
     const { port, replies } = this.#seat;
     const startMs = monotonicMs();
-    let number: number | undefined;
+    const probe = (): number | undefined => {
+      const number = this.#send(fragments);
+      if (number >= 0 || number === ERR_NO_REPLY_SLOT) return number;
+      if (number === FULL) return undefined;
+      throw number === ERR_CHANNEL_CLOSED ? this.#closed(call) : refusal(number, call, 'request', fragments[0]?.handle);
+    };
+    const hasSlot = this.#hasSlot;
     try {
-      // Usually there is room; the wait for the answer gives the event loop its turns.
-      if (!options.signal?.aborted) number = this.#trySend(call, fragments);
-      if (number === undefined || number === ERR_NO_REPLY_SLOT) {
-        number = await this.#sendLater(call, fragments, options);
+      for (;;) {
+        const wait = { call, port, event: this.#notFull, probe, startMs, what: this.#room, isReported: true };
+        const number = await waitFor(wait, options);
+        if (number !== ERR_NO_REPLY_SLOT) return number;
+        const event = replies.event(hasSlot);
+        const free = { call, port, event, probe: () => hasSlot() || undefined, startMs, what: 'a reply slot' };
+        await waitFor(free, options);
       }
     } catch (error) {
       for (const fragment of fragments) fragment[dispose]();
       throw error;
     }
-    const asked = number;
-    for (const fragment of fragments) spendFragment(fragment);
-    this.#count(LANE_ASKED_OFFSET);
-    const probe = (): Answer | undefined => this.#collect(call, asked);
-    let answer: Answer;
-    try {
-      const event = replies.event(() => isOver(port, asked), replies.spin);
-      answer = await waitFor({ call, port, event, probe, startMs, what: this.#answer, isAnswer: true }, options);
-    } catch (error) {
-      this.#giveUp(asked);
-      throw error;
-    }
-    return this.#read(call, answer);
   }
 
-  /** The number of the call, when there is room. */
-  async #sendLater(call: string, fragments: readonly Fragment[], options: WaitOptions): Promise<number> {
-    const { port, replies } = this.#seat;
-    const startMs = monotonicMs();
-    const probe = (): number | undefined => this.#trySend(call, fragments);
-    const hasSlot = (): boolean => this.#hasSlot();
-    for (;;) {
-      const wait = { call, port, event: this.#notFull, probe, startMs, what: this.#room, isReported: true };
-      const number = await waitFor(wait, options);
-      if (number !== ERR_NO_REPLY_SLOT) return number;
-      const event = replies.event(hasSlot);
-      await waitFor({ call, port, event, probe: () => hasSlot() || undefined, startMs, what: 'a reply slot' }, options);
-    }
-  }
-
-  /** The number of the call; undefined while there is no room. */
-  #trySend(call: string, fragments: readonly Fragment[]): number | undefined {
+  /** The number of the call, or why it was not sent: a code. */
+  #send(fragments: readonly Fragment[]): number {
     const { port } = this.#seat;
     const { own, ownAddress } = port.scratch;
     let at = 0;
@@ -328,37 +332,33 @@ export class Calls {
       own[at + 2] = length;
       at += ENTRY_WORDS;
     }
-    const number = port.engine.ask(this.#index, ownAddress, fragments.length);
-    if (number >= 0 || number === ERR_NO_REPLY_SLOT) return number;
-    if (number === FULL) return undefined;
-    throw number === ERR_CHANNEL_CLOSED ? this.#closed(call) : refusal(number, call, 'request', fragments[0]?.handle);
+    return port.engine.ask(this.#index, ownAddress, fragments.length);
   }
 
   /** Whether this thread may wait for one more answer. */
-  #hasSlot(): boolean {
+  readonly #hasSlot = (): boolean => {
     const { geometry, id, isGone, memory } = this.#seat.port;
     for (let slot = 0; slot < geometry.replyCount; slot++) {
       if ((loadWord(memory, replyOffset(geometry, id, slot)) & REPLY_STATE_MASK) === REPLY_FREE) return true;
     }
     return isGone;
-  }
+  };
 
-  /** What was collected; undefined while there is no answer. */
-  #collect(call: string, number: number): Answer | undefined {
-    const { engine, isGone, scratch } = this.#seat.port;
-    const code = engine.collect(number, scratch.ownAddress);
-    const { own } = scratch;
-    if (code === OK) return [own[0] as number, own[1] as number, own[2] as number, own[3] as number];
-    if (code === EMPTY || isGone) return undefined;
-    throw refusal(code, call, 'calls', this.name);
-  }
-
-  /** The reply of an answer, or its error. */
-  #read(call: string, [handle, offset, length, status]: Answer): Fragment {
+  /** The reply, or its error; undefined while there is no answer. */
+  #collect(call: string, number: number): Fragment | undefined {
     const { port } = this.#seat;
+    const { engine, isGone, scratch } = port;
+    const { own } = scratch;
+    const code = engine.collect(number, scratch.ownAddress);
+    if (code !== OK) {
+      if (code === EMPTY || isGone) return undefined;
+      throw refusal(code, call, 'calls', this.name);
+    }
+    const handle = own[0] as number;
+    const status = own[3];
     const isAnswered = handle !== 0 && status !== STATUS_REFUSED;
     this.#count(isAnswered ? LANE_ANSWERED_OFFSET : LANE_FAILED_OFFSET);
-    const reply = handle === 0 ? undefined : new Fragment(port, handle, offset, length, 0);
+    const reply = handle === 0 ? undefined : new Fragment(port, handle, own[1] as number, own[2] as number, 0);
     if (isAnswered) return reply as Fragment;
     if (status === STATUS_REFUSED) throw this.#refused(call, reply);
     if (poolState(port.memory) !== STATE_ACTIVE) throw this.#closed(call);
@@ -382,10 +382,12 @@ export class Calls {
   #giveUp(number: number): void {
     const { engine, isGone, scratch } = this.#seat.port;
     if (isGone) return;
+    const isAnswered = engine.cancel(number) !== OK;
+    // One that failed was collected before.
+    if (isAnswered && engine.collect(number, scratch.ownAddress) !== OK) return;
     this.#count(LANE_CANCELLED_OFFSET);
-    if (engine.cancel(number) === OK || engine.collect(number, scratch.ownAddress) !== OK) return;
     const handle = scratch.own[0] as number;
-    if (handle !== 0) engine.release(handle);
+    if (isAnswered && handle !== 0) engine.release(handle);
   }
 
   #closed(call: string): PagePoolError {

@@ -10,50 +10,62 @@ import { Spin } from '../port/spin.js';
 import type { WaitEvent, Waits } from '../port/waits.js';
 
 /**
- * What one wait waits for, in the list of those that listen. A class, and a list without a Map: each call makes one,
- * and the tables of a Map that went keep each other, and all that they had, until the old space is collected.
+ * What one wait waits for, in the list of those that listen; one that does not is a list of its own. A class, and a
+ * list without a Map: each call makes one, and the tables of a Map that went keep each other, and all that they had,
+ * until the old space is collected.
  */
 class ReplyEvent implements WaitEvent {
   readonly isSo: () => boolean;
   readonly spin: Spin | undefined;
   readonly #replies: Replies;
   check: (() => void) | undefined;
-  before: ReplyEvent | undefined;
-  after: ReplyEvent | undefined;
+  before: ReplyEvent = this;
+  after: ReplyEvent = this;
 
-  constructor(replies: Replies, isSo: () => boolean, spin: Spin | undefined) {
+  constructor(replies: Replies, isSo: () => boolean, spin?: Spin) {
     this.#replies = replies;
     this.isSo = isSo;
     this.spin = spin;
   }
 
-  begin(): void {}
+  begin(check: () => void): void {
+    this.check = check;
+  }
 
   end(): void {
-    this.#replies.remove(this);
+    this.before.after = this.after;
+    this.after.before = this.before;
+    // One that is over keeps none that came later.
+    this.before = this.after = this;
   }
 
   arm(): number {
-    return this.#replies.readBell();
+    return readBell(this.#replies.port);
   }
 
-  listen(bell: number, check: () => void): boolean {
-    return this.#replies.add(this, bell, check);
+  listen(bell: number): boolean {
+    const { ends, waits } = this.#replies;
+    if (this.after === this) {
+      this.before = ends.before;
+      this.after = ends;
+      ends.before = this.before.after = this;
+    }
+    if (waits.canListen) waits.listen(bell);
+    return waits.canListen;
   }
 }
 
 /** The waits of one port for its calls. */
 export class Replies {
   readonly spin: Spin = new Spin();
-  readonly #port: Port;
-  readonly #waits: Waits;
-  /** Those that listen, in their order. */
-  #first: ReplyEvent | undefined;
-  #last: ReplyEvent | undefined;
+  readonly port: Port;
+  readonly waits: Waits;
+  /** Before the first of those that listen, and behind the last one. */
+  readonly ends = new ReplyEvent(this, () => false);
 
   constructor(port: Port, waits: Waits) {
-    this.#port = port;
-    this.#waits = waits;
+    this.port = port;
+    this.waits = waits;
   }
 
   /**
@@ -64,37 +76,6 @@ export class Replies {
     return new ReplyEvent(this, isSo, spin);
   }
 
-  /** For its waits. */
-  readBell(): number {
-    return readBell(this.#port);
-  }
-
-  /** For its waits: `check` is called when it may be so. False where only a timer can find out. */
-  add(event: ReplyEvent, bell: number, check: () => void): boolean {
-    if (event.check === undefined) {
-      event.check = check;
-      event.before = this.#last;
-      if (this.#last === undefined) this.#first = event;
-      else this.#last.after = event;
-      this.#last = event;
-    }
-    if (!this.#waits.canListen) return false;
-    this.#waits.listen(bell);
-    return true;
-  }
-
-  /** For its waits: this one is over. */
-  remove(event: ReplyEvent): void {
-    const { before, after } = event;
-    if (event.check === undefined) return;
-    if (before === undefined) this.#first = after;
-    else before.after = after;
-    if (after === undefined) this.#last = before;
-    else after.before = before;
-    // One that is over keeps none that came later.
-    event.check = event.before = event.after = undefined;
-  }
-
   /** The thread's bell was raised. */
   rung(): void {
     this.#checkAll(false);
@@ -103,11 +84,11 @@ export class Replies {
   }
 
   #checkAll(isSure: boolean): void {
-    const due: (() => void)[] = [];
-    for (let each = this.#first; each?.check !== undefined; each = each.after) {
-      if (isSure || this.#port.isGone || each.isSo()) due.push(each.check);
+    const due: ReplyEvent[] = [];
+    for (let each = this.ends.after; each !== this.ends; each = each.after) {
+      if (isSure || this.port.isGone || each.isSo()) due.push(each);
     }
-    for (const check of due) check();
+    for (const each of due) each.check?.();
   }
 
   /** Every wait probes again, soon: the thread is done with the pool, or a change was announced by no bell. */

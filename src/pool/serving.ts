@@ -66,26 +66,29 @@ export class ServedCall implements Call {
     return this.#aborter.signal as Signal;
   }
 
-  /** Has the handler answer it. Never throws. */
-  async serve(handler: CallHandler): Promise<void> {
-    const port = this.#port;
+  /** Has the handler answer it: a promise only where the handler gives one. Neither throws nor rejects. */
+  serve(handler: CallHandler): Promise<void> | undefined {
     try {
-      let result = handler(this);
-      if (typeof result === 'object' && !(result instanceof Fragment)) {
-        // Nobody waits for pages in the cache of a thread that stands still.
-        park(port);
-        try {
-          result = await result;
-        } finally {
-          unpark(port);
-        }
-      }
+      const result = handler(this);
+      if (typeof result === 'object' && !(result instanceof Fragment)) return this.#serveLater(result);
       this.#answer(result);
     } catch (error) {
       this.#refuse(reasonOf(error));
-    } finally {
-      this.#ender?.abort();
     }
+    this.#ender?.abort();
+    return undefined;
+  }
+
+  async #serveLater(later: Promise<number | Fragment>): Promise<void> {
+    // Nobody waits for pages in the cache of a thread that stands still.
+    park(this.#port);
+    try {
+      this.#answer(await later);
+    } catch (error) {
+      this.#refuse(reasonOf(error));
+    }
+    unpark(this.#port);
+    this.#ender?.abort();
   }
 
   /** Throws where the result is no answer; nothing has changed then. */

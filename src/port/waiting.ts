@@ -62,6 +62,18 @@ export function catchUp({ areas, supply }: Port): void {
 }
 
 /**
+ * The call's promise, which rejects with what the call throws. Hot calls are no async functions: each promise between
+ * what resolves and who awaits costs as much as all that the call does.
+ */
+export function rejecting<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/**
  * What a wait needs beside its options. On hot paths it is written as one literal: one that begins with a spread gets a
  * shape of its own each time, and all that reads it is slow.
  */
@@ -78,6 +90,8 @@ export interface Wait<T> extends WatchedWait {
   readonly units?: Units | undefined;
   /** It takes nothing: whoever waited makes the call then. */
   readonly isPeek?: boolean | undefined;
+  /** What to do when the wait ends without a result. */
+  readonly giveUp?: (() => void) | undefined;
 }
 
 /** A wait that has begun already: it may be the second part of one. */
@@ -93,33 +107,37 @@ export interface TimedWait<T> extends Wait<T> {
  *   POOL_ERR_DESTROYED when this thread is done with the pool, and the probe has no other result; what the probe throws
  */
 export function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
-  // No async function: each promise between what resolves and who awaits costs a call as much as its checks.
-  try {
-    const { startMs = monotonicMs() } = wait;
-    const due = turnDue();
-    if (due === undefined) return waitNow(wait, options, startMs);
-    const later = carried(wait);
-    return due.then(() => waitNow(later, options, startMs, later));
-  } catch (error) {
-    return Promise.reject(error);
-  }
+  // Without a limit nobody asks when it began, and the clock costs as much as a probe.
+  const { startMs = options.timeoutMs && monotonicMs() } = wait;
+  const due = turnDue();
+  if (due === undefined) return waitNow(wait, options, startMs);
+  const later = carried(wait);
+  return due.then(() => waitNow(later, options, startMs, later));
 }
 
-function waitNow<T>(wait: Wait<T>, options: WaitOptions, startMs: number, asleep?: Wait<T>): Promise<T> {
-  const { ask, event, port, probe } = wait;
-  const { signal, timeoutMs = Infinity } = options;
-  requireUnaborted(signal);
-  let first = probeOnce(wait);
-  // A thread that waits for something else as well goes on to that at once.
-  if (first === undefined && timeoutMs > 0 && port.waits === 0) {
-    first = event.spin?.until(ask === undefined ? probe : () => (ask() ? probe() : undefined));
-  }
-  if (first !== undefined) return Promise.resolve(first);
-  const leftMs = timeoutMs === Infinity ? timeoutMs : timeoutMs - (monotonicMs() - startMs);
-  if (leftMs <= 0) throw timeoutError(wait, timeoutMs);
-  return new Promise<T>((resolve, reject) =>
-    new AsyncWait(asleep ?? carried(wait), options, leftMs, resolve, reject).check(),
-  );
+function waitNow<T>(wait: Wait<T>, options: WaitOptions, startMs: number | undefined, asleep?: Wait<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      wait.giveUp?.();
+      reject(error);
+    };
+    try {
+      const { ask, probe } = wait;
+      const { timeoutMs = Infinity } = options;
+      requireUnaborted(options.signal);
+      let first = probeOnce(wait);
+      // A thread that waits for something else as well goes on to that at once.
+      if (first === undefined && timeoutMs > 0 && wait.port.waits === 0) {
+        first = wait.event.spin?.until(ask === undefined ? probe : () => (ask() ? probe() : undefined));
+      }
+      if (first !== undefined) return resolve(first);
+      const leftMs = startMs === undefined ? timeoutMs : timeoutMs + startMs - monotonicMs();
+      if (leftMs <= 0) throw timeoutError(wait, timeoutMs);
+      new AsyncWait(asleep ?? carried(wait), options, leftMs, resolve, fail).check();
+    } catch (error) {
+      fail(error);
+    }
+  });
 }
 
 /** Later probes are made by timers and wake-ups: what they take was asked for here. */
@@ -150,7 +168,8 @@ class AsyncWait<T> {
   #timeout: Timer | undefined;
   #checkTimer: Timer | undefined;
   #checkMs = CHECK_MS_MIN;
-  readonly #sinceMs = monotonicMs();
+  /** When it went to sleep, for what its event's spin learns of that; a thread that waits in company does not spin. */
+  readonly #sinceMs: number | undefined;
   #isOver = false;
 
   constructor(
@@ -167,6 +186,7 @@ class AsyncWait<T> {
     const { signal, ref } = options;
     // First of all: it may throw, and nothing may be left then.
     if (signal !== undefined) wait.port.signals.add(signal, this.#abort);
+    if (wait.port.waits === 0) this.#sinceMs = monotonicMs();
     wait.event.begin(this.check, wait.units ?? 'one');
     park(wait.port);
     this.#wake(leftMs);
@@ -222,7 +242,7 @@ class AsyncWait<T> {
     const { signal, ref } = this.#options;
     const { event, isPeek, port, units = 'one' } = this.#wait;
     this.#isOver = true;
-    if (isAnswered) event.spin?.slept(monotonicMs() - this.#sinceMs);
+    if (isAnswered && this.#sinceMs) event.spin?.slept(monotonicMs() - this.#sinceMs);
     clearTimeout(this.#timeout);
     clearTimeout(this.#checkTimer);
     if (ref !== false) letGo();

@@ -205,9 +205,12 @@ export class Waits {
     this.#isQueued = !this.#isOver && this.canListen;
     if (!this.#isQueued) return;
     const weak = this.#weak;
-    const { async, value } = Atomics.waitAsync(this.#port.memory.i32, bellIndex(this.#port), bell);
-    // Always on a fresh stack; and where the bell is raised again and again, the event loop runs now and then.
-    void Promise.resolve(async ? value : turnDue()).then(() => weak.deref()?.rung());
+    const { memory } = this.#port;
+    const isRung = readBell(this.#port) !== bell;
+    // Always on a fresh stack; and where the bell is raised again and again, the event loop runs now and then. A
+    // waitAsync that finds another value costs much more than to read that.
+    const news = isRung ? turnDue() : Atomics.waitAsync(memory.i32, bellIndex(this.#port), bell).value;
+    void Promise.resolve(news).then(() => weak.deref()?.rung());
   }
 
   /** For the reaction of the thread's waitAsync. */

@@ -1,6 +1,7 @@
 // Calls in one thread: each is answered, fails with the reason, or is given up; and whatever handlers do, all pages
 // come home.
 
+import { createHook } from 'node:async_hooks';
 import { type Call, type Calls, type Fragment, PagePool, type PoolOptions } from 'pagepool';
 import { Packet } from 'pagepool/packet';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -86,6 +87,28 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       });
       for (const reply of await Promise.all(replies)) reply.release();
       expect([seen.length, seen[0], seen.at(-1)]).toEqual([10, false, true]);
+    });
+
+    it('makes one promise, or three where the event loop is due', async () => {
+      open({ pageCount: 64 });
+      void calls.serve(() => 0);
+      let promises = 0;
+      const hook = createHook({ init: (_id, type) => void (type === 'PROMISE' && promises++) }).enable();
+      const ask = async (count: number): Promise<number> => {
+        const requests = Array.from({ length: count }, () => request());
+        const before = promises;
+        const replies = requests.map((each) => calls.call(each));
+        // Awaited by one, so that a call has no more of the test's own.
+        await replies.at(-1);
+        const made = promises - before;
+        for (const reply of replies) (await reply).release();
+        return made;
+      };
+      const few = await ask(10);
+      const many = await ask(60);
+      hook.disable();
+      // With an async function on the way of each call, and of each answer, they were ten.
+      expect(many - few).toBeLessThan(4 * 50);
     });
 
     it('is sent as far as it was written', async () => {
@@ -318,6 +341,19 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       const error = await errorOf(calls.call(request(), { signal: AbortSignal.abort(new Error('before')) }));
       expect(error.message).toBe('before');
       expect(pool.stats().calls).toMatchObject([{ asked: 0, waiting: 0 }]);
+    });
+
+    it('a signal that takes no listener: the call was sent, and is given up', async () => {
+      open();
+      const addEventListener = (): never => {
+        throw new Error('no listener');
+      };
+      const signal = Object.assign(new EventTarget(), { aborted: false, addEventListener }) as never;
+      expect((await errorOf(calls.call(request(), { signal }))).message).toBe('no listener');
+      expect(pool.stats().calls).toMatchObject([{ asked: 1, cancelled: 1 }]);
+      void calls.serve(() => 1);
+      (await calls.call(request())).release();
+      expect(pool.stats().calls).toMatchObject([{ asked: 2, cancelled: 1, answered: 1, failed: 0 }]);
     });
 
     it('while there is no room: the request is released', async () => {
