@@ -22,7 +22,6 @@ export type {
 export type { WaitOptions } from './port/waiting.js';
 export type { PageSource, ReserveOptions } from './provider/choose.js';
 export type { Area, AreaMemory, MemoryProvider, ProviderContext } from './provider/provider.js';
-export { type SlabOptions, slabs } from './provider/slabs.js';
 export { type WasmMemoryOptions, wasmMemory } from './provider/wasm-memory.js';
 export type { ReapReport } from './recovery/report.js';
 export type { AuditReport } from './reports/audit.js';

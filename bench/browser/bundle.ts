@@ -19,6 +19,7 @@ export async function bundlePage(root: string): Promise<string> {
     target: 'es2022',
     alias: {
       'pagepool/packet': join(root, 'build/packet.js'),
+      'pagepool/providers': join(root, 'build/providers.js'),
       'pagepool/typescript': join(root, 'build/typescript.js'),
       pagepool: join(root, 'build/index.js'),
     },

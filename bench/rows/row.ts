@@ -5,6 +5,7 @@
 // every sample starts alike.
 
 import type { PagePool } from 'pagepool';
+import 'pagepool/providers';
 import 'pagepool/typescript';
 import type { RowInfo } from '../harness/results.js';
 

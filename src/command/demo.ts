@@ -5,7 +5,9 @@ import { realpathSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { serveInspector } from '../inspector/serve.js';
 import type { Fragment } from '../pool/fragment.js';
+import { loadLeaks } from '../pool/loaded-leaks.js';
 import { PagePool } from '../pool/page-pool.js';
+import { trackPort } from '../pool/track-port.js';
 import type { DemoStart, Role, ToThread } from './demo-thread.js';
 
 const THREADS: readonly (readonly [label: string, role: Role])[] = [
@@ -29,6 +31,7 @@ const KEYS = `  k  kill a thread: its port is reaped, its pages come home, and i
 
 /** Runs until it is ended; the exit code. */
 export async function demo({ killS, port }: { readonly killS: number; readonly port: number }): Promise<number> {
+  loadLeaks(trackPort);
   const pool = await PagePool.create({
     name: 'demo',
     pageBytes: 4096,

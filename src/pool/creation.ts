@@ -11,18 +11,16 @@ import { planGeometry, requireRoom } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
 import { wholeEngines } from '../engine/core.js';
 import type { EngineRequest, PreparedEngine } from '../engine/open.js';
-import type { LeakOptions } from '../leaks/report.js';
 import { chooseMemory } from '../platform/capabilities.js';
 import type { WasmModule } from '../platform/types.js';
 import { bringCore, openPort, type Port, watchWaits } from '../port/port.js';
 import { type StallOptions, Stalls } from '../reports/stall.js';
-import { Areas, areasPart, NO_AREAS } from '../supply/areas.js';
-import { Supply } from '../supply/supply.js';
+import { type OwnerPart, requireAreas } from '../supply/loaded.js';
 import { beginAttachment } from './attached.js';
-import { type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
+import { type ResolvedLeaks, type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
 import type { PoolShare } from './share.js';
 import { joinPool, Start } from './start.js';
-import { trackPort, WholeAttachment } from './whole-attachment.js';
+import { WholeAttachment } from './whole-attachment.js';
 
 /** Memory that is written and an engine to be prepared: what creating does before compiling. */
 export interface Creation {
@@ -48,9 +46,8 @@ export function beginCreation(call: string, options: unknown): Creation {
     request: { call, engine: resolved.engine, memory, module, stepPages },
     isShared,
     finish: (engine) => {
-      const { leaks, name, provider, reserve, source, stalls } = resolved;
+      const { leaks, name, owner, provider, reserve, source, stalls } = resolved;
       const main = source.isOwn ? undefined : provider;
-      const hasAreas = geometry.ownPages < geometry.pageCount;
       const port = openPort({
         memory,
         geometry,
@@ -58,8 +55,8 @@ export function beginCreation(call: string, options: unknown): Creation {
         label: 'creator',
         kind: source.kind,
         engine,
-        openAreas: hasAreas ? (seat) => new Areas(seat, NO_AREAS, true) : undefined,
-        supply: (seat, areas) => new Supply(seat, areas, main, reserve),
+        openAreas: owner?.openAreas,
+        supply: (seat, areas) => (owner as OwnerPart).openSupply(seat, areas, main, reserve),
       });
       beginAttachment(port);
       nameCreator(port);
@@ -72,7 +69,7 @@ export function beginCreation(call: string, options: unknown): Creation {
 /** Joins a pool that another thread created. */
 export function attachTo(value: unknown, options: unknown): Start<WholeAttachment> {
   const { label, leaks, stalls } = resolveAttach('attach', options);
-  const { port, share } = joinPool(value, label, { engines: wholeEngines(true), areas: () => areasPart });
+  const { port, share } = joinPool(value, label, { engines: wholeEngines(true), areas: requireAreas });
   const { stallMs = share.options.stallMs, onStall } = stalls;
   const { module } = share;
   return wholeStart(port, share, { isCreator: false, module, leaks, stalls: { stallMs, onStall } });
@@ -83,7 +80,7 @@ interface Whole {
   readonly isCreator: boolean;
   /** The core that the pool came with. */
   readonly module: WasmModule | undefined;
-  readonly leaks: LeakOptions;
+  readonly leaks: ResolvedLeaks;
   readonly stalls: StallOptions;
 }
 
@@ -96,7 +93,7 @@ function wholeStart(
   bringCore(port, module);
   return new Start(port, (pool) => {
     watchWaits(port, new Stalls(port, stalls));
-    if (leaks.leaks !== 'off') trackPort(port, leaks, pool);
+    leaks.track?.(port, leaks, pool);
     return new WholeAttachment(port, share, pool, isCreator);
   });
 }

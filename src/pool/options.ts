@@ -20,6 +20,7 @@ import {
 } from '../provider/choose.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { StallOptions } from '../reports/stall.js';
+import { type OwnerPart, requireOwner } from '../supply/loaded.js';
 import { type AttachedPoolOptions, resolveAttached } from './attach-options.js';
 import {
   CHANNEL_CAPACITY_MAX,
@@ -31,6 +32,7 @@ import {
   unitsFit,
   WHEN_FULL,
 } from './limits.js';
+import { requireLeaks, type TrackPort } from './loaded-leaks.js';
 
 /** How one channel is made. */
 export interface ChannelOptions {
@@ -76,7 +78,7 @@ export interface PoolOptions<Channels extends string = string, Requests extends 
   calls?: Record<Requests, CallsOptions> | undefined;
   /**
    * Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of
-   * `slabs()`.
+   * `slabs()`. All but the default need pagepool/providers.
    */
   provider?: 'wasm-memory' | 'slab' | MemoryProvider | undefined;
   /** More pages, of another provider, for the moments when `provider` has none; each goes back to it after one use. */
@@ -107,13 +109,20 @@ export interface ResolvedOptions {
   readonly calls: readonly CallsPlan[];
   readonly provider: MemoryProvider;
   readonly reserve: MemoryProvider | undefined;
+  /** What calls them, where one has other memory than the pool has itself. */
+  readonly owner: OwnerPart | undefined;
   /** What every thread has to know of the providers. */
   readonly source: PageSource;
   readonly engine: 'auto' | 'wasm' | 'typescript';
   readonly module: WasmModule | undefined;
   readonly zero: 'never' | 'on-release';
-  readonly leaks: LeakOptions;
+  readonly leaks: ResolvedLeaks;
   readonly stalls: StallOptions;
+}
+
+/** Which leaks a thread looks for, and what does that. */
+export interface ResolvedLeaks extends LeakOptions {
+  readonly track?: TrackPort;
 }
 
 const DEFAULT_CAPACITY_MAX = 256;
@@ -141,9 +150,11 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
   requireInteger(call, 'pageCount', pageCount, 1, PAGE_COUNT_MAX);
   requireInteger(call, 'maxPorts', maxPorts, 1, MAX_PORTS_LIMIT);
   requireInteger(call, 'tokens', tokens, 1, TOKENS_MAX);
-  const provider = resolveProvider(call, given.provider);
-  const reserve = resolveReserve(call, given.reserve, PAGE_COUNT_MAX - pageCount);
+  const slab = (option: string): MemoryProvider => requireOwner(call, option, 'slab').slabs();
+  const provider = resolveProvider(call, 'provider', given.provider, slab);
+  const reserve = resolveReserve(call, given.reserve, PAGE_COUNT_MAX - pageCount, slab);
   const source = resolveSource(provider, reserve);
+  const [option, other] = source.isOwn ? ['reserve.provider', reserve?.provider] : ['provider', provider];
   const allPages = pageCount + source.reservePages;
   const { unitBytes = defaultUnitBytes(pageBytes, allPages) } = given;
   requireUnitBytes(call, unitBytes, pageBytes, allPages);
@@ -160,6 +171,7 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     calls: resolveCalls(call, given.calls),
     provider,
     reserve: reserve?.provider,
+    owner: other && requireOwner(call, option, other.kind),
     source,
     engine: zero === 'on-release' ? engineThatClears(call, source, engine) : engine,
     module: resolveModule(call, given.module),
@@ -177,7 +189,7 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
 export function resolveAttach(
   call: string,
   options: unknown,
-): { readonly label: string; readonly leaks: LeakOptions; readonly stalls: StallOptions } {
+): { readonly label: string; readonly leaks: ResolvedLeaks; readonly stalls: StallOptions } {
   const { given, label } = resolveAttached(call, options, ['leaks', 'onLeak', 'stallMs', 'onStall']);
   return { label, leaks: resolveLeaks(call, given as AttachOptions), stalls: resolveStalls(call, given) };
 }
@@ -190,12 +202,11 @@ function resolveStalls(call: string, { stallMs, onStall }: StallOptions): StallO
   return { stallMs, onStall };
 }
 
-function resolveLeaks(call: string, { leaks, onLeak }: LeakOptions): LeakOptions {
+function resolveLeaks(call: string, { leaks, onLeak }: LeakOptions): ResolvedLeaks {
   if (onLeak !== undefined && typeof onLeak !== 'function') throw invalidArgument(call, 'onLeak', onLeak, 'a function');
-  return {
-    leaks: requireOneOf(call, 'leaks', leaks, ['off', 'sampled', 'all']),
-    ...(onLeak === undefined ? {} : { onLeak }),
-  };
+  const level = requireOneOf(call, 'leaks', leaks, ['off', 'sampled', 'all']);
+  const track = level === 'off' ? undefined : requireLeaks(call, level);
+  return { leaks: level, ...(onLeak === undefined ? {} : { onLeak }), ...(track === undefined ? {} : { track }) };
 }
 
 /** A 64th of the page, at least 64 bytes, and larger where handles would have too few generations otherwise. */

@@ -12,7 +12,6 @@ import { requireWaitOptions, type WaitOptions } from '../port/waiting.js';
 import type { ReapReport } from '../recovery/report.js';
 import type { AuditReport } from '../reports/audit.js';
 import type { PoolStats } from '../reports/stats.js';
-import { laterError } from '../supply/callbacks.js';
 import { onPort } from './attached.js';
 import { AttachedPool } from './attached-pool.js';
 import type { CloseReport } from './closing.js';
@@ -48,8 +47,9 @@ export class PagePool<Names extends PoolNames = PoolNames> extends AttachedPool<
    * Creates a pool and attaches this thread to it; works anywhere. Where shared memory is not allowed the pool is
    * `'local'`.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong; POOL_ERR_MEMORY_LIMIT when the platform
-   *   refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong, or needs pagepool/typescript,
+   *   pagepool/providers or pagepool/leaks, and this thread has not imported that; POOL_ERR_MEMORY_LIMIT when the
+   *   platform refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
   static create<Channels extends string = never, Requests extends string = never>(
     options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },
@@ -60,7 +60,7 @@ export class PagePool<Names extends PoolNames = PoolNames> extends AttachedPool<
   static async create(options?: PoolOptions): Promise<PagePool | UnreadablePool> {
     const { request, isShared, finish } = beginCreation('create', options);
     const pool = PagePool.#start(finish(await prepareEngine(request, isShared)));
-    await pool.#attachment.install('create');
+    await pool.#attachment.install('create', false);
     return pool;
   }
 
@@ -74,11 +74,8 @@ export class PagePool<Names extends PoolNames = PoolNames> extends AttachedPool<
   static createSync(options?: PoolOptions): PagePool | UnreadablePool {
     const { request, isShared, finish } = beginCreation('createSync', options);
     const pool = PagePool.#start(finish(chooseEngine(request, wholeEngines(isShared))));
-    const later = pool.#attachment.install('createSync');
-    if (later === undefined) return pool;
-    later.catch(() => {}); // whatever it ends with, the pool is refused now
-    pool.#attachment.end();
-    throw laterError('createSync');
+    pool.#attachment.install('createSync', true);
+    return pool;
   }
 
   /**

@@ -9,7 +9,7 @@ import { chooseEngine, type Engines } from '../engine/open.js';
 import { invalidArgument, is } from '../errors.js';
 import { openPort, type Port, refuseClosing } from '../port/port.js';
 import type { AreasPart } from '../supply/areas.js';
-import { requireAreas } from '../supply/loaded-areas.js';
+import { requireAreas } from '../supply/loaded.js';
 import { beginAttachment, isAttachedTo } from './attached.js';
 import type { Attachment, PoolCalls } from './attachment.js';
 import { openShare, type PoolShare } from './share.js';

@@ -2,11 +2,9 @@
 
 import { requireSound } from '../control/unsound.js';
 import { PagePoolError, REMEDIES, requireMilliseconds, requireRecord } from '../errors.js';
-import type { LeakOptions, LeakReport } from '../leaks/report.js';
-import { trackEngine } from '../leaks/tracked-engine.js';
-import { LeakTracker } from '../leaks/tracker.js';
+import type { LeakReport } from '../leaks/report.js';
 import { hold, letGo } from '../platform/timers.js';
-import { destroyedError, followLeaks, ownsPort, type Port } from '../port/port.js';
+import { destroyedError, ownsPort, type Port } from '../port/port.js';
 import type { WaitOptions } from '../port/waiting.js';
 import { PortReaper } from '../recovery/port-reaper.js';
 import type { ReapReport } from '../recovery/report.js';
@@ -14,10 +12,7 @@ import { Watching } from '../recovery/watching.js';
 import { type AuditReport, auditPool } from '../reports/audit.js';
 import { type PoolStats, readStats } from '../reports/stats.js';
 import { Attachment, type PoolCalls } from './attachment.js';
-import { Calls } from './calls.js';
-import { Channel, iterate } from './channel.js';
 import { type CloseReport, Closing } from './closing.js';
-import { Fragment } from './fragment.js';
 import type { PoolShare } from './share.js';
 
 /** One thread's attachment to a pool, with all that the package has. */
@@ -39,8 +34,12 @@ export class WholeAttachment extends Attachment {
     this.#closing = new Closing(port, isCreator, () => this.end());
   }
 
-  /** Lets the providers begin; where one refuses, the pool was never there. */
-  install(call: string): Promise<void> | undefined {
+  /**
+   * Lets the providers begin; where one refuses, the pool was never there.
+   *
+   * @param isAtOnce one that takes its time is refused
+   */
+  install(call: string, isAtOnce: boolean): Promise<void> | undefined {
     const { supply } = this.port;
     if (supply === undefined) return undefined;
     const refuse = (error: unknown): never => {
@@ -48,7 +47,7 @@ export class WholeAttachment extends Attachment {
       throw error;
     };
     try {
-      return supply.start(call)?.catch(refuse);
+      return (isAtOnce ? supply.startAtOnce(call) : supply.start(call))?.catch(refuse);
     } catch (error) {
       return refuse(error);
     }
@@ -148,22 +147,4 @@ export class WholeAttachment extends Attachment {
       if (isHeld) letGo();
     }
   }
-}
-
-/** From now on the port's references are followed, through its engine. */
-export function trackPort(port: Port, options: LeakOptions, calls: PoolCalls): void {
-  const { call, serve, take } = Calls.prototype;
-  const { receive, receiveBurst, next } = Channel.prototype;
-  const tracker = new LeakTracker(port, options, {
-    alloc: [calls.alloc, calls.take, calls.takeAsync],
-    allocFragment: [calls.allocFragment, calls.take, calls.takeAsync],
-    allocBurst: [calls.allocBurst, calls.allocBulk],
-    retain: [calls.retain, Fragment.prototype.slice, Fragment.prototype.retain],
-    receiveBurst: [receiveBurst, receive, next, iterate],
-    adopt: [calls.adopt],
-    accept: [serve],
-    collect: [call],
-    wait: [next, iterate, calls.takeAsync, call, take, serve],
-  });
-  followLeaks(port, tracker, trackEngine(port, tracker));
 }

@@ -5,7 +5,6 @@
 
 import { invalidArgument, is, requireInteger, requireRecord } from '../errors.js';
 import type { MemoryProvider } from './provider.js';
-import { slabs } from './slabs.js';
 import { isOwnMemory, wasmMemory } from './wasm-memory.js';
 
 /** Pages for the moments when a pool's provider has none. */
@@ -32,10 +31,15 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const CALLS = ['init', 'grow', 'retire', 'describe', 'destroy'] as const;
 
-/** The provider that the option names. */
-export function resolveProvider(call: string, value: unknown, name = 'provider'): MemoryProvider {
+/** The provider that an option has; `slab` makes the one that is named so. */
+export function resolveProvider(
+  call: string,
+  name: string,
+  value: unknown,
+  slab: (option: string) => MemoryProvider,
+): MemoryProvider {
   if (value === undefined || value === 'wasm-memory') return wasmMemory();
-  if (value === 'slab') return slabs();
+  if (value === 'slab') return slab(name);
   const provider = value as Partial<MemoryProvider> | null;
   const isComplete = is(
     () =>
@@ -63,10 +67,11 @@ export function resolveReserve(
   call: string,
   value: unknown,
   pagesMax: number,
+  slab: (option: string) => MemoryProvider,
 ): { provider: MemoryProvider; pageCount: number } | undefined {
   if (value === undefined) return undefined;
   const given = requireRecord(call, 'reserve', value, ['provider', 'pageCount']) as Partial<ReserveOptions>;
-  const provider = resolveProvider(call, given.provider ?? null, 'reserve.provider');
+  const provider = resolveProvider(call, 'reserve.provider', given.provider ?? null, slab);
   if (isOwnMemory(provider)) {
     throw invalidArgument(
       call,

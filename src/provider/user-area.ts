@@ -153,19 +153,8 @@ class UserAreaProvider implements MemoryProvider {
   }
 }
 
-/**
- * A provider of pages in memory that somebody else made, for pools whose consumers may be threads that are not trusted:
- * those see all of the memory's bytes, and may write them at any time. Each of a pool's pages comes back before the
- * pool ends. The memory may grow meanwhile; the area stays where it is.
- *
- * @param memory a SharedArrayBuffer, or a shared WebAssembly.Memory; an ArrayBuffer for a pool that is local
- * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT for anything else, and when the options do not lie inside it
- *
- * @example
- * const provider = userArea(decoder.memory, { byteOffset: decoder.heapBase, byteLength: 1 << 24 });
- * const pool = await PagePool.create({ pageBytes: 65536, pageCount: 256, provider });
- */
-export function userArea(memory: ArrayBufferLike | WasmMemory, options: UserAreaOptions = {}): MemoryProvider {
+/** What userArea() returns. */
+export function userAreaProvider(memory: ArrayBufferLike | WasmMemory, options: UserAreaOptions = {}): MemoryProvider {
   const given = requireRecord('userArea', 'options', options, ['byteOffset', 'byteLength']) as UserAreaOptions;
   const buffer = bufferOf(memory);
   if (!isSharedBuffer(buffer) && (isWasmMemory(memory) || !isPlainBuffer(buffer))) {

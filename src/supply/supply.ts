@@ -16,7 +16,7 @@ import { publish as tell, warn } from '../platform/console.js';
 import { startTimer } from '../platform/timers.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import type { Areas, AreasChange } from './areas.js';
-import { guarded, isPromise, providerError, quietly, type SupplySeat } from './callbacks.js';
+import { guarded, isPromise, laterError, providerError, quietly, type SupplySeat } from './callbacks.js';
 import { Context, type ContextHost, emptyStep, type OwnedArea, type Step } from './context.js';
 import { IdleWatch } from './idle.js';
 import {
@@ -129,6 +129,18 @@ export class Supply implements ContextHost {
       if (later !== undefined) return this.#startLater(call, at, later);
     }
     this.#begin();
+  }
+
+  /**
+   * The same, of providers that are ready at once.
+   *
+   * @throws PagePoolError POOL_ERR_PROVIDER also when one takes its time
+   */
+  startAtOnce(call: string): undefined {
+    const later = this.start(call);
+    if (later === undefined) return;
+    later.catch(() => {}); // whatever it ends with, the pool is refused now
+    throw laterError(call);
   }
 
   async #startLater(call: string, at: number, first: Promise<void>): Promise<void> {

@@ -13,6 +13,8 @@ import type { PoolOptions } from '../pool/options.js';
 import { PagePool } from '../pool/page-pool.js';
 import type { MemoryProvider } from '../provider/provider.js';
 import { isOwnMemory } from '../provider/wasm-memory.js';
+import { loadOwner } from '../supply/loaded.js';
+import { ownerPart } from '../supply/owner-part.js';
 import { churn } from './churn.js';
 import { InjectedFailure, type Witness, witness } from './witness.js';
 
@@ -66,6 +68,7 @@ export async function testProvider(make: () => MemoryProvider, options: Provider
   const { host, pageBytes = 4096, pageCount = 64, seed = 1 } = options;
   const name = options.name ?? make().kind;
   loadTypeScript(createTypeScriptEngine);
+  loadOwner(ownerPart);
   for (const engine of ['wasm', 'typescript'] as const) {
     const setting: Setting = { make, engine, options: { pageBytes, pageCount, seed } };
     if (host !== undefined) {

@@ -10,6 +10,8 @@ import { invalidArgument, reasonOf } from '../errors.js';
 import { portOf } from '../pool/enrolled.js';
 import type { PagePool, UnreadablePool } from '../pool/page-pool.js';
 import type { MemoryProvider, ProviderContext } from '../provider/provider.js';
+import { loadOwner } from '../supply/loaded.js';
+import { ownerPart } from '../supply/owner-part.js';
 import { DeviceAreas } from './device-areas.js';
 import type { DeviceHost } from './device-host.js';
 import { asPagePool, DeviceMemory, type DeviceMemoryOptions, type DeviceReport } from './device-memory.js';
@@ -265,5 +267,6 @@ class DeviceProvider implements WebGpuProvider {
  * void memory.afterSubmit(handle);
  */
 export function webgpu(device: GpuDevice, options: WebGpuOptions = {}): WebGpuProvider {
+  loadOwner(ownerPart);
   return new DeviceProvider(device, resolveWebGpuOptions(device, options));
 }

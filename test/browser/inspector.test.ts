@@ -294,7 +294,11 @@ describe.each(BROWSERS)('mountInspector in %s', (_, launch) => {
   let server: Server;
   beforeAll(async () => {
     const importMap = JSON.stringify({
-      imports: { pagepool: '/pagepool/index.js', 'pagepool/inspector-page': '/pagepool/inspector-page.js' },
+      imports: {
+        pagepool: '/pagepool/index.js',
+        'pagepool/inspector-page': '/pagepool/inspector-page.js',
+        'pagepool/leaks': '/pagepool/leaks.js',
+      },
     });
     const document = `<!doctype html><meta charset="utf-8"><title>somebody's</title>
       <style>.pp { display: none } body { font: 30px serif; margin: 8px }</style>
@@ -302,6 +306,7 @@ describe.each(BROWSERS)('mountInspector in %s', (_, launch) => {
       <script type="module" src="/mounts.js"></script>`;
     const script = `import { PagePool } from 'pagepool';
       import { mountInspector } from 'pagepool/inspector-page';
+      import 'pagepool/leaks';
       const make = (options) => PagePool.createSync({ name: 'mounted', pageCount: 64, leaks: 'all', ...options });
       Object.assign(globalThis, { make, mountInspector });
       console.log('loaded');`;

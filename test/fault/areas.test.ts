@@ -2,7 +2,8 @@
 // same.
 
 import { Worker } from 'node:worker_threads';
-import { PagePool, slabs } from 'pagepool';
+import { PagePool } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 import { expect, test } from 'vitest';
 import { entryOf } from '../support/threads.js';
 import { HUNG_MS } from '../support/waiting.js';

@@ -6,7 +6,8 @@
 // the failure as the first one's cause; after every step of the story the audit is exact and balanced, and at the end
 // everything is home and the provider knows of no pool. One table, so that nothing is left out by mistake.
 
-import { type Area, type MemoryProvider, PagePool, PagePoolError, type ProviderContext, slabs } from 'pagepool';
+import { type Area, type MemoryProvider, PagePool, PagePoolError, type ProviderContext } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 import { UserQueue, userArea } from 'pagepool/user-area';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { region } from '../../examples/providers/region.js';

@@ -5,7 +5,7 @@
 // passed is the platform's to say (an object of another realm) or the call's own rule.
 
 import { createContext, runInContext } from 'node:vm';
-import { PagePool, slabs, wasmMemory } from 'pagepool';
+import { PagePool, wasmMemory } from 'pagepool';
 import { advice, decodeText, digest, sendable, toUnshared } from 'pagepool/border';
 import { readFileInto, readStreamInto, writePacket } from 'pagepool/node';
 import {
@@ -18,6 +18,7 @@ import {
   sendPacket,
   waitPacketRoom,
 } from 'pagepool/packet';
+import { slabs } from 'pagepool/providers';
 import { UserQueue, userArea } from 'pagepool/user-area';
 import { messagesInto, readAt, sendOver, toStream, readFileInto as webReadFile, writeAt } from 'pagepool/web';
 import { WorkletPool } from 'pagepool/worklet';
@@ -32,6 +33,7 @@ import {
 import { planGeometry } from '../../src/control/geometry.js';
 import { laneOffset } from '../../src/control/nodes.js';
 import { resolveOptions } from '../../src/pool/options.js';
+import '../../src/providers.js';
 import { turns } from '../support/waiting.js';
 
 const OPTIONS = {

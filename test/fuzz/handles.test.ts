@@ -15,6 +15,7 @@ import {
 import { planGeometry } from '../../src/control/geometry.js';
 import { laneOffset } from '../../src/control/nodes.js';
 import { resolveOptions } from '../../src/pool/options.js';
+import '../../src/providers.js';
 import { chooseSeed, create, KINDS, randomFrom } from '../support/ports.js';
 
 /** A pool whose handles are short, one whose handles have all 30 bits, and one with large units. */

@@ -45,6 +45,7 @@ import { type Geometry, planGeometry, type RingGeometry, totalBytesOf } from '..
 import { PoolMemory } from '../../src/control/memory.js';
 import { loanParts, poolEvents } from '../../src/control/nodes.js';
 import { type PoolOptions, resolveOptions } from '../../src/pool/options.js';
+import '../../src/providers.js';
 import type { Engines } from './engines.js';
 import { type Reap, ReaperThread } from './reaper.js';
 import type { Calls, Mix, Stepper } from './stepper.js';

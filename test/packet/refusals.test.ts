@@ -1,8 +1,9 @@
 // What packets refuse, and that nothing changed then: wrong arguments, foreign and spent fragments, memory that nobody
 // can read.
 
-import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
+import { type Fragment, type MemoryProvider, PagePool } from 'pagepool';
 import { lengthPrefixed, lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
+import { slabs } from 'pagepool/providers';
 import { describe, expect, it } from 'vitest';
 import { expectAllHome } from '../support/home.js';
 import { create, engineOptions, KINDS } from '../support/ports.js';

@@ -5,7 +5,8 @@
 // it was fed. SEED=n replays the choices (not the scheduling). LONG=1 has many more kills.
 
 import { Worker } from 'node:worker_threads';
-import { type MemoryProvider, PagePool, slabs, wasmMemory } from 'pagepool';
+import { type MemoryProvider, PagePool, wasmMemory } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 import { userArea } from 'pagepool/user-area';
 import { describe, expect, it } from 'vitest';
 import { region } from '../../examples/providers/region.js';

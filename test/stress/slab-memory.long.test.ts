@@ -1,6 +1,7 @@
 // Slabs and the system's memory: more than 4 GiB of pages. LONG=1 makes the burst of memory.test.ts 2 GiB.
 
-import { PagePool, slabs } from 'pagepool';
+import { PagePool } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 import { describe, expect, it } from 'vitest';
 
 const MIB = 1024 * 1024;

@@ -10,6 +10,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import type * as Pagepool from 'pagepool';
 import type { FragmentToken, PagePool as Pool, PoolShare } from 'pagepool';
 import type * as Packets from 'pagepool/packet';
+import type * as Providers from 'pagepool/providers';
 import { CHANNELS, type Churn, createChurn } from './churn.js';
 import { type Quiet, settleAll } from './quiet.js';
 
@@ -199,7 +200,8 @@ async function runThread({ build, share, engine, seed, counts, heaps, place }: S
 
 async function runAll([build, engine, provider, seed, turns]: readonly string[]): Promise<Soaked> {
   await import(`${build}typescript.js`);
-  const { PagePool, slabs } = (await import(`${build}index.js`)) as typeof Pagepool;
+  const { PagePool } = (await import(`${build}index.js`)) as typeof Pagepool;
+  const { slabs } = (await import(`${build}providers.js`)) as typeof Providers;
   const packets = (await import(`${build}packet.js`)) as typeof Packets;
   const pool = await PagePool.create({
     engine: engine as 'wasm' | 'typescript',

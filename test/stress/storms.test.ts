@@ -6,7 +6,8 @@
 // threads with each engine, DEATHS=n as many.
 
 import { Worker } from 'node:worker_threads';
-import { type FragmentToken, type MemoryProvider, PagePool, type PoolOptions, slabs, wasmMemory } from 'pagepool';
+import { type FragmentToken, type MemoryProvider, PagePool, type PoolOptions, wasmMemory } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 import { userArea } from 'pagepool/user-area';
 import { describe, expect, it } from 'vitest';
 import { region } from '../../examples/providers/region.js';

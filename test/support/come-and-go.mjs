@@ -8,7 +8,8 @@
 import { readFileSync } from 'node:fs';
 
 const [, , build, kind, way, count, rounds] = process.argv;
-const { PagePool, slabs } = await import(`${build}index.js`);
+const { PagePool } = await import(`${build}index.js`);
+const { slabs } = await import(`${build}providers.js`);
 await import(`${build}typescript.js`);
 const { userArea } = await import(`${build}user-area.js`);
 

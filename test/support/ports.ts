@@ -17,6 +17,7 @@ import { writeLabel } from '../../src/control/label.js';
 import type { PoolMemory } from '../../src/control/memory.js';
 import { portOffset } from '../../src/control/places.js';
 import { createTypeScriptEngine } from '../../src/engine/typescript.js';
+import '../../src/providers.js';
 import '../../src/typescript.js';
 import { instantiateCore, openWasmEngine } from '../../src/engine/wasm.js';
 import type { LeakLevel } from '../../src/leaks/report.js';

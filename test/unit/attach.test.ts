@@ -2,8 +2,9 @@
 // lacks, and what it says of that.
 
 import { Worker } from 'node:worker_threads';
-import { PagePool, type PagePool as Pool, type PoolShare, slabs } from 'pagepool';
+import { PagePool, type PagePool as Pool, type PoolShare } from 'pagepool';
 import { nextPacket, sendPacket, takePacket } from 'pagepool/packet';
+import { slabs } from 'pagepool/providers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HUNG_MS } from '../support/waiting.js';
 

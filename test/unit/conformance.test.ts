@@ -1,6 +1,7 @@
 // The conformance suite itself: our providers and the documented one pass it, and broken ones do not.
 
-import { slabs, wasmMemory } from 'pagepool';
+import { wasmMemory } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 import { testProvider } from 'pagepool/testing';
 import { describe, expect, it } from 'vitest';
 import { region } from '../../examples/providers/region.js';

@@ -3,8 +3,9 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { type MemoryProvider, PagePool, slabs } from 'pagepool';
+import { type MemoryProvider, PagePool } from 'pagepool';
 import { type Inspector, serveInspector } from 'pagepool/inspector';
+import { slabs } from 'pagepool/providers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clients } from '../../src/inspector/open-metrics.js';
 import { Unpacker } from '../../src/inspector/page/recorder.js';

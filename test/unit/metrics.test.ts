@@ -209,7 +209,7 @@ describe('node:diagnostics_channel', () => {
   });
 
   it('is printed with NODE_DEBUG=pagepool, and else not', async () => {
-    const entry = new URL('../../build/index.js', import.meta.url).href;
+    const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
     const code = `const { PagePool } = await import(${JSON.stringify(entry)});
       const pool = await PagePool.create({ name: 'printed', pageCount: 8, provider: 'slab',
         channels: { work: { capacity: 1, whenFull: 'drop-newest' } } });

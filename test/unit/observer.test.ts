@@ -2,8 +2,9 @@
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Fragment, PagePool, type PoolShare, slabs } from 'pagepool';
+import { type Fragment, PagePool, type PoolShare } from 'pagepool';
 import { observe, PLACES, type PoolSnapshot } from 'pagepool/inspect';
+import { slabs } from 'pagepool/providers';
 import { describe, expect, it } from 'vitest';
 import { layoutHash } from '#layout-hash';
 import { CONTROL_BASE, HEADER_MAGIC_OFFSET, OK, PORT_RECORD_KIND_OFFSET, RECORD_ENTRY } from '../../assembly/layout.js';

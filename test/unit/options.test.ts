@@ -3,6 +3,7 @@
 import { PagePool } from 'pagepool';
 import { describe, expect, it } from 'vitest';
 import { resolveAttach, resolveOptions } from '../../src/pool/options.js';
+import '../../src/providers.js';
 import { codeOf, messageOf } from '../support/realm.js';
 
 const MiB = 1024 * 1024;

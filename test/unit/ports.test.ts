@@ -7,6 +7,7 @@ import { PagePool } from '../../src/pool/page-pool.js';
 import { listen, type PortListener } from '../../src/port/port.js';
 import { seekPages } from '../../src/port/want.js';
 import { slabs } from '../../src/provider/slabs.js';
+import '../../src/providers.js';
 import '../../src/typescript.js';
 
 const nobody: PortListener = { engineChanged: () => {}, lost: () => {} };

@@ -2,12 +2,13 @@
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type MemoryProvider, PagePool, slabs } from 'pagepool';
+import { type MemoryProvider, PagePool } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 import { describe, expect, it, vi } from 'vitest';
 import { codeOf } from '../support/realm.js';
 import { HUNG_MS, PATIENCE } from '../support/waiting.js';
 
-const entry = new URL('../../build/index.js', import.meta.url).href;
+const entry = new URL('../support/whole-entry.mjs', import.meta.url).href;
 
 /** A thread that creates a pool on slabs, hands its share over, and stays. */
 const OWNER = `

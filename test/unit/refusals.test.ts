@@ -9,6 +9,7 @@ import { DESCRIPTOR_PINS_OFFSET, PIN_COUNT_MASK } from '../../assembly/layout.js
 import { descriptorAt } from '../../src/control/places.js';
 import { portOf } from '../../src/pool/enrolled.js';
 import { PagePool as SourcePool } from '../../src/pool/page-pool.js';
+import '../../src/providers.js';
 import '../../src/typescript.js';
 import { expectAllHome } from '../support/home.js';
 import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';

@@ -1,7 +1,8 @@
 // Slabs: cut on demand, fullest first, dropped above the low-water mark, called in when they are almost empty; RSS
 // follows.
 
-import { PagePool, type PoolOptions, type SlabOptions, slabs } from 'pagepool';
+import { PagePool, type PoolOptions } from 'pagepool';
+import { type SlabOptions, slabs } from 'pagepool/providers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { witness } from '../../src/testing/witness.js';
 import { create, type EngineKind, KINDS } from '../support/ports.js';

@@ -2,8 +2,9 @@
 // page is lost.
 
 import { getEventListeners, once } from 'node:events';
-import { type Fragment, type MemoryProvider, PagePool, slabs } from 'pagepool';
+import { type Fragment, type MemoryProvider, PagePool } from 'pagepool';
 import { Packet } from 'pagepool/packet';
+import { slabs } from 'pagepool/providers';
 import { messagesInto, readAt, readStreamInto, toStream, writeAt } from 'pagepool/web';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';

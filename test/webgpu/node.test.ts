@@ -17,7 +17,8 @@ import type { Findings } from './thread.js';
 import type { Entries, Task } from './thread-node.js';
 
 const built = (name: string) => new URL(`../../build/${name}.js`, import.meta.url).href;
-const entries: Entries = { pool: built('index'), webgpu: built('webgpu'), dawn };
+const whole = new URL('../support/whole-entry.mjs', import.meta.url).href;
+const entries: Entries = { pool: whole, webgpu: built('webgpu'), dawn };
 const source = new URL(
   `data:text/javascript,${encodeURIComponent(await program(new URL('./thread-node.ts', import.meta.url)))}`,
 );

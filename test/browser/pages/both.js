@@ -1,5 +1,7 @@
-// The whole package with both engines, for pages and workers that are told which of them to use.
+// The whole package with all that it can load, for pages and workers that are told what to use of it.
 
+import '../pagepool/leaks.js';
 import '../pagepool/typescript.js';
 
 export * from '../pagepool/index.js';
+export * from '../pagepool/providers.js';

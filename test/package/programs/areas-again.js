@@ -3,7 +3,8 @@
 
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { PagePool, slabs } from 'pagepool';
+import { PagePool } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 
 const PAGES = 16;
 const options = () => ({

@@ -3,10 +3,11 @@
 //
 // Nothing here runs.
 
-import type { AttachOptions, ChannelOptions, LeakOptions, PoolOptions, SlabOptions, WaitOptions } from 'pagepool';
-import { PagePool, slabs, wasmMemory } from 'pagepool';
+import type { AttachOptions, ChannelOptions, LeakOptions, PoolOptions, WaitOptions } from 'pagepool';
+import { PagePool, wasmMemory } from 'pagepool';
 import { decodeText } from 'pagepool/border';
 import { type FramingOptions, type LengthPrefixOptions, lengthPrefixed, lines, packets } from 'pagepool/packet';
+import { type SlabOptions, slabs } from 'pagepool/providers';
 import type { ReceiveOptions, Receiver } from 'pagepool/user';
 import { UserQueue, type UserQueueOptions, userArea } from 'pagepool/user-area';
 

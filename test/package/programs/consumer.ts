@@ -24,7 +24,6 @@ import {
   type PoolStats,
   type ProviderContext,
   type ServeOptions,
-  slabs,
   type WaitOptions,
   wasmMemory,
 } from 'pagepool';
@@ -76,6 +75,7 @@ import {
   textLines,
   waitPacketRoom,
 } from 'pagepool/packet';
+import { slabs } from 'pagepool/providers';
 import { churn, testProvider } from 'pagepool/testing';
 import { type Delivery, type ReceiveOptions, Receiver } from 'pagepool/user';
 import { UserQueue, type UserQueueStats, type UserShare, userArea } from 'pagepool/user-area';

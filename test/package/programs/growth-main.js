@@ -4,7 +4,8 @@
 //   growth-main.js [node | web]
 
 import * as threads from 'node:worker_threads';
-import { PagePool, slabs } from 'pagepool';
+import { PagePool } from 'pagepool';
+import { slabs } from 'pagepool/providers';
 
 // Says "hung", and nothing else.
 const PATIENCE_MS = 120_000;

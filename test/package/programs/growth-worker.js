@@ -3,6 +3,7 @@
 
 import * as threads from 'node:worker_threads';
 import { PagePool } from 'pagepool';
+import 'pagepool/areas';
 
 const { parentPort, workerData } = threads;
 const post = (message) => (parentPort ?? globalThis).postMessage(message);

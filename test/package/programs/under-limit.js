@@ -1,16 +1,18 @@
 // Takes every page of pools of all kinds, one pool after the other, and prints what each gave: its engine and how many
 // pages, or an error.
 //
-//   under-limit.js start | pools <pagepool> <pagepool/user-area> <pagepool/typescript>
+//   under-limit.js start | pools <folder of the package's build>
 //
 // `start` makes no pool, and tells whether the runtime itself can run.
 
 import process from 'node:process';
 
-const [, , what, core = 'pagepool', area = 'pagepool/user-area', fallback = 'pagepool/typescript'] = process.argv;
-const { PagePool, slabs } = await import(core);
-await import(fallback);
-const { userArea } = await import(area);
+const [, , what, build] = process.argv;
+const load = (entry) => import(build === undefined ? `pagepool/${entry}` : `${build}${entry}.js`);
+const { PagePool } = await (build === undefined ? import('pagepool') : load('index'));
+const { slabs } = await load('providers');
+const { userArea } = await load('user-area');
+await load('typescript');
 const MANY = { pageBytes: 65536, pageCount: 49_152 };
 const KINDS = {
   auto: () => ({}),
