@@ -43,11 +43,11 @@ const NEAR = {
   ],
   'src/pool': [
     ['unit/{pool,channel,fragment,closing,share,options,ports,calls,sending,refusals,posting,leaks,provider-owners}'],
-    ['unit/{waits-end,afterwards,local,waiting,stalls,metrics,attach,bells}', 'fuzz/{arguments,share}'],
+    ['unit/{debts,waits-end,afterwards,local,waiting,stalls,metrics,attach,bells}', 'fuzz/{arguments,share}'],
   ],
   'src/port': [
     ['unit/{ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
-    ['unit/{waits-end,bells,waiting}', 'packet/waits'],
+    ['unit/{debts,waits-end,bells,waiting}', 'packet/waits'],
     ['interleaving/scenarios.wasm'],
   ],
   'src/reports': [['unit/{audit,closing,pool,stalls,attacks,providers/*,calls}']],
@@ -60,7 +60,7 @@ const NEAR = {
   'src/leaks': [['unit/leaks', 'packet/leaks'], ['unit/leaks-dropped']],
   'src/packet': [
     ['packet/{channel,framing,text-lines,record-writer,refusals,parts,kernel-bugs,waits,leaks}'],
-    ['packet/{property,records.property}', 'unit/waits-end', 'fuzz/arguments'],
+    ['packet/{property,records.property}', 'unit/{debts,waits-end}', 'fuzz/arguments'],
   ],
   'src/node': [
     ['unit/timers', 'node/{steps,intake,targets,streams,files,sockets,requests}'],

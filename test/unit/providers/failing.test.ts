@@ -7,7 +7,7 @@ import { expectAllHome } from '../../support/home.js';
 import { type EngineKind, KINDS } from '../../support/ports.js';
 import { codeOf } from '../../support/realm.js';
 import { OPTIONS, poolsWith, scripted, takeAll } from '../../support/scripted.js';
-import { HUNG_MS, turns } from '../../support/waiting.js';
+import { HUNG_MS, turns, until } from '../../support/waiting.js';
 
 describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
   const { make, pools } = poolsWith(kind);
@@ -153,6 +153,19 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       vi.spyOn(console, 'warn').mockImplementation(() => {});
       await expect(pool.close()).rejects.toMatchObject({ code: 'POOL_ERR_PROVIDER' });
       expect(codeOf(() => pool.alloc())).toBe('POOL_ERR_DESTROYED');
+    });
+
+    it('in destroy is told by one warning where nobody waits for the end', async () => {
+      const { provider, calls } = scripted({ destroy: broken });
+      const pool = make({ provider });
+      const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
+      pool.destroy();
+      await until(() => calls.includes('destroy'));
+      await turns();
+      expect(warned.mock.calls.flat()).toEqual([
+        expect.stringMatching(/^pagepool "pool": close failed: provider="scripted" threw in destroy\(\)/),
+      ]);
+      warned.mockRestore();
     });
 
     it.each([
