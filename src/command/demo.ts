@@ -123,6 +123,8 @@ function untilEnded(keys: Readonly<Record<string, () => void>>): Promise<void> {
     const end = (): void => {
       if (stdin.isTTY) stdin.setRawMode(false);
       stdin.pause();
+      // A pipe whose other side stays open reads ahead, although it is paused, and would hold the process.
+      (stdin as Partial<typeof stdin>).unref?.();
       resolve();
     };
     process.once('SIGINT', end);

@@ -564,6 +564,9 @@ describe('the map', () => {
     `);
     expect(await ask('key', 'End', '.pp-canvas')).toBe(true);
     expectLines((await show('drawnMap')).at(-1)).toMatchInlineSnapshot(`"map #1b2027 2: outline 77,103,26,26"`);
+    await ask('key', 'Home', '.pp-canvas');
+    expect((await show('drawnMap')).at(-1)).toBe('map #1b2027 2: outline -1,-1,26,26');
+    await ask('key', 'End', '.pp-canvas');
     // The page is not there any more: nothing is told about it.
     await hear(narrow({ pageCount: 6, ...mapOf(6, [['used', 6, 0]]) }));
     expect((await show('drawnMap')).filter((line) => line.includes('outline'))).toEqual([]);

@@ -87,6 +87,29 @@ it('a recording begins with the whole map, wherever it is begun, and each look o
   await pool.close();
 });
 
+it('a recording is full at 256 MiB of maps, and keeps no frame behind that', () => {
+  const recorder = new Recorder();
+  const look = { map: { places: new Uint8Array(3), owners: new Uint8Array(3) } } as unknown as Look;
+  const frameOf = (length: number): Frame => ({ map: { isWhole: false, base64: { length } } }) as never;
+  const first = packMap(look.map, null).base64.length + 4096; // the first is packed anew, whatever it is
+  const last = 256 * 2 ** 20 - first - 4096;
+  for (const [length, isFull] of [
+    [last - 1, false],
+    [last, true],
+  ] as const) {
+    recorder.start();
+    recorder.add(frameOf(2 ** 30), look);
+    recorder.add(frameOf(length), look);
+    expect([recorder.isFull, recorder.count]).toEqual([isFull, 2]);
+    recorder.add(frameOf(1), look);
+    expect([recorder.isFull, recorder.count]).toEqual([true, isFull ? 2 : 3]);
+    recorder.stop();
+  }
+  expect(recorder.count).toBe(0);
+  recorder.start();
+  expect([recorder.isFull, recorder.count]).toEqual([false, 0]);
+});
+
 it.each([
   ['{', 'not JSON'],
   ['null', 'not a recording'],

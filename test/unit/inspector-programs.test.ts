@@ -1,11 +1,12 @@
 // The inspector in programs of their own: what keeps a process alive, a thread that hangs, a process that dies; and the
 // commands demo and top.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ABI_VERSION } from '../../assembly/layout.js';
@@ -14,7 +15,7 @@ import { orHung, until } from '../support/waiting.js';
 const built = (file: string): string => fileURLToPath(new URL(`../../build/${file}`, import.meta.url));
 
 interface Program {
-  readonly child: ChildProcess;
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   /** What it printed so far. */
   printed(): string;
   errors(): string;
@@ -24,8 +25,14 @@ interface Program {
   address(): Promise<URL>;
 }
 
-function start(...args: string[]): Program {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+const start = (...args: string[]): Program => startWith('ignore', ...args);
+
+function startWith(stdin: 'ignore' | 'pipe', ...args: string[]): Program {
+  const child = spawn(process.execPath, args, { stdio: [stdin, 'pipe', 'pipe'] }) as ChildProcessByStdio<
+    Writable,
+    Readable,
+    Readable
+  >;
   onTestFinished(() => void child.kill('SIGKILL'));
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -136,6 +143,38 @@ describe('the commands', () => {
     await until(() => demo.printed().includes('is killed'));
     demo.child.kill('SIGTERM');
     expect([await orHung(demo.end, 'demo'), demo.errors()]).toEqual([0, '']);
+  });
+
+  it.each(['q', '\u0003'])('demo does what its keys say, and ends by %j', async (last) => {
+    const demo = startWith('pipe', built('command.js'), 'demo');
+    const address = await demo.address();
+    const press = (keys: string): void => void demo.child.stdin.write(keys);
+    const look = async (): Promise<{
+      ports: { label: string; held: number }[];
+      channels: { pending: number; capacity: number }[];
+    }> => (await ask(address, '/snapshot.json')).json() as never;
+    const held = async (label: string): Promise<number> =>
+      (await look()).ports.find((port) => port.label === label)?.held ?? -1;
+    const rows = async (): Promise<number> => (await look()).channels[1]?.pending ?? -1;
+    await until(async () => (await rows()) >= 0 && (await held('parser-1')) > 0);
+    press('xl');
+    await until(async () => (await held('parser-1')) > 49); // more than it keeps by itself
+    press('s');
+    await until(async () => (await rows()) === 192);
+    press('s');
+    await until(async () => (await rows()) < 96);
+    press('kk');
+    await until(async () => (await held('parser-1')) < 0 && (await held('parser-2')) < 0);
+    press(last);
+    expect([await orHung(demo.end, 'demo'), demo.errors()]).toEqual([0, '']);
+    const said = demo.printed().trim().split('\n').slice(-5);
+    expect(said).toEqual([
+      'parser-1 keeps 64 pages',
+      'the store is slow',
+      'the store is fast',
+      'parser-1 is killed',
+      'parser-2 is killed',
+    ]);
   });
 
   it('demo that is ended while its threads begin ends in order, too', async () => {

@@ -150,7 +150,6 @@ export class App {
       return this.#view.say(`${chosen.name}: ${(error as Error).message}.`, true);
     }
     this.#view.clear();
-    this.#view.say('');
     this.#bar.hidden = false;
     this.#slider.max = String(this.#player.length - 1);
     this.#seek(0);
@@ -179,8 +178,7 @@ export class App {
     }
     const waitMs = player.timeOf(player.at + 1) - player.timeOf(player.at);
     const next = (): void => {
-      if (this.#player === null) return;
-      this.#seek(this.#player.at + 1);
+      this.#seek(player.at + 1);
       this.#step();
     };
     this.#timer = setTimeout(next, Math.min(2000, Math.max(0, waitMs)));
