@@ -7,8 +7,9 @@ import { Worker } from 'node:worker_threads';
 import { type Fragment, PagePool } from 'pagepool';
 import { afterEach, describe, expect, it } from 'vitest';
 import { layoutHash } from '#layout-hash';
-import { EVENT_KNOWN_OFFSET, EVENT_ONE_OFFSET, PORT_BELL_OFFSET } from '../../assembly/layout.js';
+import { EVENT_KNOWN_OFFSET, EVENT_ONE_OFFSET, PORT_BELL_OFFSET, PORT_CHOSEN_OFFSET } from '../../assembly/layout.js';
 import { channelEvents } from '../../src/control/nodes.js';
+import { portOffset } from '../../src/control/places.js';
 import { openShare } from '../../src/pool/share.js';
 import { FREED } from '../../src/port/bell.js';
 import type { Port } from '../../src/port/port.js';
@@ -238,6 +239,42 @@ describe.each(KINDS)('who waits at an event for the first time, with the %s engi
       const rung = [...ones, ...several] as number[];
       expect(bells()).toEqual(before.map((bell, id) => (rung.includes(id) ? bell + 1 : bell)));
       for (const id of rung) expect(ports[id]?.engine.disarm(event, several.includes(id as never) ? 1 : 0)).toBe(0);
+    }
+  });
+
+  it('is chosen in turn, from the one behind who was chosen last, and whoever publishes comes last', () => {
+    const ports = openPorts({ pageCount: 1, channels: { a: {} } }, [kind], 64);
+    const [{ geometry, memory }] = ports as [Port];
+    const [event = 0] = channelEvents(geometry);
+    const half = (id: number) => (event + EVENT_ONE_OFFSET + 4 * (id >>> 5)) >>> 2;
+    const bells = () => ports.map((port) => portWord(port, PORT_BELL_OFFSET));
+    const sets = [[], [0], [32], [31, 32], [0, 31, 63], [1, 30, 33, 62], [5, 6, 40, 41], ports.map((_, id) => id)];
+    for (const self of [0, 1, 31, 32, 33, 63]) {
+      const { engine } = ports[self] as Port;
+      const chosen = (portOffset(geometry, self) + PORT_CHOSEN_OFFSET) >>> 2;
+      for (const last of [0, 1, 30, 31, 32, 33, 62, 63]) {
+        for (const set of sets) {
+          for (const waiting of [set, [...new Set([...set, self])]]) {
+            memory.u32.fill(0, half(0), half(0) + 2);
+            for (const id of waiting) memory.u32[half(id)] = (memory.u32[half(id)] as number) | (1 << (id & 31));
+            memory.u32[chosen] = last;
+            const order = Array.from({ length: 64 }, (_, i) => (last + 1 + i) % 64).filter((id) => id !== self);
+            const next = [...order, self].find((id) => waiting.includes(id));
+            const before = bells();
+            engine.pass(event);
+            const what = `${self}, behind ${last}, of ${waiting}`;
+            expect(
+              bells()
+                .map((bell, id) => bell - (before[id] as number))
+                .indexOf(1),
+              what,
+            ).toBe(next ?? -1);
+            const left = waiting.filter((id) => ((memory.u32[half(id)] as number) >>> (id & 31)) & 1);
+            expect(left, what).toEqual(waiting.filter((id) => id !== next));
+            expect(memory.u32[chosen], what).toBe(next ?? last);
+          }
+        }
+      }
     }
   });
 });

@@ -328,6 +328,18 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       expect(vi.getTimerCount()).toBe(0);
     });
 
+    it('leaves no timer where its thread leaves', async () => {
+      vi.spyOn(console, 'warn').mockImplementation(() => {});
+      const other = await attach();
+      const handle = other.alloc();
+      vi.useFakeTimers();
+      pool.destroy();
+      expect(vi.getTimerCount()).toBe(1);
+      pool.detach();
+      expect(vi.getTimerCount()).toBe(0);
+      other.release(handle);
+    });
+
     it('does not warn while pages come home', async () => {
       const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
       const other = await attach();
