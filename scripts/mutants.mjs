@@ -37,7 +37,10 @@ const NEAR = {
     ['interleaving/{deaths.wasm,reaper}'],
   ],
   'src/control': [
-    ['unit/{ports,closing,audit,reaping,settling,geometry,modes,attacks,calls,channel,share,providers/*,slabs}'],
+    [
+      'unit/{small-parts,ports,closing,audit,reaping,settling,geometry,modes,attacks,calls,channel,share,slabs}',
+      'unit/providers/{areas,ending,failing,reserve,serving,wants}',
+    ],
     ['unit/{waits-end,afterwards,sending,stalls,lifelines}', 'fuzz/share', 'fault/{calls,areas}'],
     ['interleaving/{scenarios.wasm,deaths.wasm}'],
   ],
@@ -46,7 +49,7 @@ const NEAR = {
     ['unit/{debts,waits-end,afterwards,local,waiting,stalls,metrics,attach,bells}', 'fuzz/{arguments,share}'],
   ],
   'src/port': [
-    ['unit/{ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
+    ['unit/{small-parts,ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
     ['unit/{debts,waits-end,bells,waiting}', 'packet/waits'],
     ['interleaving/scenarios.wasm'],
   ],
@@ -73,7 +76,7 @@ const NEAR = {
   'src/worklet': [['unit/{worklet,tiers}'], ['browser/web']],
   'src/webgpu': [['webgpu/node'], ['webgpu/chromium']],
   'src/testing': [['unit/{providers/*,slabs}'], ['unit/conformance']],
-  'src/platform': [['unit/{timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
+  'src/platform': [['unit/{small-parts,timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
   'src/inspect': [['unit/{observer,lints,metrics}']],
   'src/inspector/page': [['unit/inspector-page', 'browser/inspector-looks'], ['browser/inspector']],
   'src/inspector': [['unit/{inspector,inspector-stalls,inspector-page}'], ['unit/inspector-programs']],
