@@ -5,7 +5,7 @@ export { PagePoolError, type PagePoolErrorCode } from './errors.js';
 export { type AttachedPoolOf, attach, type UnreadableAttachedPool } from './pool/attach.js';
 export type { AttachedPoolOptions } from './pool/attach-options.js';
 export { AttachedPool, type Handle, type PinToken } from './pool/attached-pool.js';
-export { type CallRoom, Calls, type RequestPacket, type SendOptions, type ServeOptions } from './pool/calls.js';
+export type { CallRoom, Calls, RequestPacket, SendOptions, ServeOptions } from './pool/calls.js';
 export { Channel } from './pool/channel.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';
 export type { PoolNames } from './pool/names.js';

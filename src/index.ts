@@ -4,7 +4,7 @@ export type { WhenFull } from './control/geometry.js';
 export { PagePoolError, type PagePoolErrorCode } from './errors.js';
 export type { LeakLevel, LeakOptions, LeakReport } from './leaks/report.js';
 export type { Handle, PinToken } from './pool/attached-pool.js';
-export { type CallRoom, Calls, type RequestPacket, type SendOptions, type ServeOptions } from './pool/calls.js';
+export type { CallRoom, Calls, RequestPacket, SendOptions, ServeOptions } from './pool/calls.js';
 export { Channel } from './pool/channel.js';
 export type { CloseReport } from './pool/closing.js';
 export { Fragment, type FragmentToken } from './pool/fragment.js';

@@ -4,6 +4,7 @@
 
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { type Fragment, PagePool, type PoolShare } from 'pagepool';
+import 'pagepool/calls';
 import { Piscina } from 'piscina';
 import { answerRuns, countCollections } from '../harness/processes.js';
 import { handle } from './handler.js';

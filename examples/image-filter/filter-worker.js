@@ -1,6 +1,7 @@
 // Filters pictures on the processor: each call brings a picture in a page, and is answered with another page.
 
 import { attach } from '/pagepool/attach.js';
+import '/pagepool/calls.js';
 import { BYTES, filterHere } from './filter.js';
 
 let strength = 0;

@@ -3,6 +3,7 @@
 import { workerData } from 'node:worker_threads';
 import { brotliCompressSync } from 'node:zlib';
 import { attach } from 'pagepool/attach';
+import 'pagepool/calls';
 
 const pool = attach(workerData, { label: 'compress' });
 await pool.calls('compress').serve(({ request, reply }) => {

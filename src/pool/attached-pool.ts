@@ -366,10 +366,11 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
   /**
    * The calls of that name, requests that are answered: the same in every thread.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no calls of that name were declared
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no calls of that name were declared, or this thread has not
+   *   imported pagepool/calls
    */
   calls(name: Names['calls'] & string): Calls {
-    return declared('calls', 'calls', this.#attachment.calls, name);
+    return this.#attachment.calls(name);
   }
 
   // ---------------------------------------------------------------------------------- the whole pool

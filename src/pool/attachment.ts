@@ -13,10 +13,11 @@ import { type WaitOptions, waitFor } from '../port/waiting.js';
 import { type PoolEvent, Waits } from '../port/waits.js';
 import type { OwnLife } from '../recovery/own-lock.js';
 import { BaseAttachment, undeclared } from './base-attachment.js';
-import { Calls, type CallsSeat } from './calls.js';
+import type { Calls, CallsSeat } from './calls.js';
 import { Channel } from './channel.js';
 import { type Fragment, type FragmentToken, lendFragment } from './fragment.js';
-import { Replies } from './replies.js';
+import { requireCalls } from './loaded-calls.js';
+import type { Replies } from './replies.js';
 import type { PoolShare } from './share.js';
 
 /**
@@ -29,9 +30,10 @@ export type PoolCalls = Pick<CallsSeat, 'take'> &
   >;
 
 /** One thread's attachment to a pool. */
-export class Attachment extends BaseAttachment implements CallsSeat {
+export class Attachment extends BaseAttachment {
   readonly channels = new Map<string, Channel>();
-  readonly calls = new Map<string, Calls>();
+  /** Those that were asked for. */
+  readonly #calls = new Map<string, Calls>();
   /** Views of whole pages, by page number. */
   readonly views: (Uint8Array | undefined)[] = [];
   /** Everything that this thread waits for in the pool. */
@@ -42,8 +44,8 @@ export class Attachment extends BaseAttachment implements CallsSeat {
   readonly takers: Takers;
   /** There are tokens. */
   readonly #tokens: PoolEvent;
-  /** Waits for what becomes of calls that this thread has asked, or serves. */
-  readonly replies: Replies;
+  /** Waits for what becomes of calls that this thread has asked, or serves; undefined: it has done neither. */
+  #replies: Replies | undefined;
   #share: PoolShare | undefined;
   readonly #pool: PoolCalls;
   /** What was announced when this thread checked everything last. */
@@ -58,10 +60,8 @@ export class Attachment extends BaseAttachment implements CallsSeat {
     this.freed = this.waits.event(FREED, () => port.engine.hasPages() !== 0);
     this.takers = new Takers(port, this.waits, this.freed);
     this.#tokens = this.waits.event(TOKENS, () => hasFreeToken(port), null);
-    this.replies = new Replies(port, this.waits);
     port.geometry.channels.forEach((channel, index) => {
-      if (channel.isCalls) this.calls.set(channel.name, new Calls(this, index));
-      else this.channels.set(channel.name, new Channel(port, index, this.waits));
+      if (!channel.isCalls) this.channels.set(channel.name, new Channel(port, index, this.waits));
     });
   }
 
@@ -74,7 +74,7 @@ export class Attachment extends BaseAttachment implements CallsSeat {
         forget: (firstPage, pages) => this.views.fill(undefined, firstPage, firstPage + pages),
         arrived: () => {
           this.waits.checkAgain();
-          this.replies.checkAgain();
+          this.#replies?.checkAgain();
         },
       },
       port,
@@ -82,9 +82,23 @@ export class Attachment extends BaseAttachment implements CallsSeat {
     this.waits.start();
   }
 
-  /** For its calls. */
-  take(bytes: number): Fragment | null {
-    return this.#pool.take(bytes);
+  /** This thread's end of the calls of that name: made when it is asked for. */
+  calls(name: string): Calls {
+    const known = this.#calls.get(name);
+    if (known !== undefined) return known;
+    const { port, takers, waits } = this;
+    const { channels } = port.geometry;
+    const index = channels.findIndex((channel) => channel.isCalls && channel.name === name);
+    if (index < 0) {
+      const names = channels.filter(({ isCalls }) => isCalls).map((channel) => channel.name);
+      throw undeclared('calls', 'calls', names, name);
+    }
+    const { openCalls, openReplies } = requireCalls(name);
+    this.#replies ??= openReplies(port, waits);
+    const seat = { port, waits, takers, replies: this.#replies, take: (bytes: number) => this.#pool.take(bytes) };
+    const calls = openCalls(seat, index);
+    this.#calls.set(name, calls);
+    return calls;
   }
 
   share(): PoolShare {
@@ -109,7 +123,7 @@ export class Attachment extends BaseAttachment implements CallsSeat {
 
   #heed(): boolean {
     const { port } = this;
-    this.replies.rung();
+    this.#replies?.rung();
     if (port.isGone || !ownsPort(port)) return true;
     const news = newsCount(port.memory);
     const isNews = news !== this.#news;
@@ -148,7 +162,7 @@ export class Attachment extends BaseAttachment implements CallsSeat {
 
   protected override leaving(): void {
     this.waits.end();
-    this.replies.checkAgain();
+    this.#replies?.checkAgain();
   }
 
   protected override left(isDestroyed: boolean): void {

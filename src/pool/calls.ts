@@ -42,6 +42,7 @@ import { rejecting, requireWaitOptions, type WaitOptions, waitFor } from '../por
 import type { PoolEvent, Waits } from '../port/waits.js';
 import { Fragment, requireOwnFragment, spendFragment } from './fragment.js';
 import type { Replies } from './replies.js';
+import { requestSources } from './request-sources.js';
 import { type CallHandler, ServedCall } from './serving.js';
 
 /** How a thread serves calls. */
@@ -83,9 +84,6 @@ export interface RequestPacket {
   readonly length: number;
   windows(): { readonly handle: number; readonly offset: number; readonly length: number }[];
 }
-
-/** For packets: the one window of a packet as a fragment, and the packet is empty; undefined where it is no packet. */
-export const requestSources: ((value: unknown, call: string, port: Port) => Fragment | undefined)[] = [];
 
 /** What the attachment shares of itself with its calls. */
 export interface CallsSeat {

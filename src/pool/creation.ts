@@ -11,13 +11,15 @@ import { planGeometry, requireRoom } from '../control/geometry.js';
 import type { PoolMemory } from '../control/memory.js';
 import { wholeEngines } from '../engine/core.js';
 import type { EngineRequest, PreparedEngine } from '../engine/open.js';
+import type { LeakOptions } from '../leaks/report.js';
 import { chooseMemory } from '../platform/capabilities.js';
 import type { WasmModule } from '../platform/types.js';
 import { bringCore, openPort, type Port, watchWaits } from '../port/port.js';
 import { type StallOptions, Stalls } from '../reports/stall.js';
 import { type OwnerPart, requireAreas } from '../supply/loaded.js';
 import { beginAttachment } from './attached.js';
-import { type ResolvedLeaks, type ResolvedOptions, resolveAttach, resolveOptions } from './options.js';
+import type { TrackPort } from './loaded-leaks.js';
+import { type CompleteOptions, resolveAttach, resolveOptions } from './options.js';
 import type { PoolShare } from './share.js';
 import { joinPool, Start } from './start.js';
 import { WholeAttachment } from './whole-attachment.js';
@@ -46,7 +48,7 @@ export function beginCreation(call: string, options: unknown): Creation {
     request: { call, engine: resolved.engine, memory, module, stepPages },
     isShared,
     finish: (engine) => {
-      const { leaks, name, owner, provider, reserve, source, stalls } = resolved;
+      const { leaks, name, owner, provider, reserve, source, stalls, track } = resolved;
       const main = source.isOwn ? undefined : provider;
       const port = openPort({
         memory,
@@ -61,18 +63,18 @@ export function beginCreation(call: string, options: unknown): Creation {
       beginAttachment(port);
       nameCreator(port);
       const share = memory.isShared ? makeShare(memory, resolved, engine.module) : reason;
-      return wholeStart(port, share, { isCreator: true, module: engine.module, leaks, stalls });
+      return wholeStart(port, share, { isCreator: true, module: engine.module, leaks, stalls, track });
     },
   };
 }
 
 /** Joins a pool that another thread created. */
 export function attachTo(value: unknown, options: unknown): Start<WholeAttachment> {
-  const { label, leaks, stalls } = resolveAttach('attach', options);
+  const { label, leaks, stalls, track } = resolveAttach('attach', options);
   const { port, share } = joinPool(value, label, { engines: wholeEngines(true), areas: requireAreas });
   const { stallMs = share.options.stallMs, onStall } = stalls;
   const { module } = share;
-  return wholeStart(port, share, { isCreator: false, module, leaks, stalls: { stallMs, onStall } });
+  return wholeStart(port, share, { isCreator: false, module, leaks, track, stalls: { stallMs, onStall } });
 }
 
 /** What the whole package adds to an attachment. */
@@ -80,7 +82,8 @@ interface Whole {
   readonly isCreator: boolean;
   /** The core that the pool came with. */
   readonly module: WasmModule | undefined;
-  readonly leaks: ResolvedLeaks;
+  readonly leaks: LeakOptions;
+  readonly track: TrackPort | undefined;
   readonly stalls: StallOptions;
 }
 
@@ -88,18 +91,18 @@ interface Whole {
 function wholeStart(
   port: Port,
   share: PoolShare | string,
-  { isCreator, leaks, module, stalls }: Whole,
+  { isCreator, leaks, module, stalls, track }: Whole,
 ): Start<WholeAttachment> {
   bringCore(port, module);
   return new Start(port, (pool) => {
     watchWaits(port, new Stalls(port, stalls));
-    leaks.track?.(port, leaks, pool);
+    track?.(port, leaks, pool);
     return new WholeAttachment(port, share, pool, isCreator);
   });
 }
 
 /** The share of a pool. */
-function makeShare(memory: PoolMemory, options: ResolvedOptions, module: WasmModule | undefined): PoolShare {
+function makeShare(memory: PoolMemory, options: CompleteOptions, module: WasmModule | undefined): PoolShare {
   const { name, engine, pageBytes, pageCount, unitBytes, maxPorts, tokens, zero, channels, calls, source, stalls } =
     options;
   return {

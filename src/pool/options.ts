@@ -98,7 +98,7 @@ export interface PoolOptions<Channels extends string = string, Requests extends 
 export interface AttachOptions extends AttachedPoolOptions, LeakOptions, StallOptions {}
 
 /** A pool's options, complete and each valid. */
-export interface ResolvedOptions {
+export interface CompleteOptions {
   readonly name: string;
   readonly pageBytes: number;
   readonly pageCount: number;
@@ -109,20 +109,20 @@ export interface ResolvedOptions {
   readonly calls: readonly CallsPlan[];
   readonly provider: MemoryProvider;
   readonly reserve: MemoryProvider | undefined;
-  /** What calls them, where one has other memory than the pool has itself. */
-  readonly owner: OwnerPart | undefined;
   /** What every thread has to know of the providers. */
   readonly source: PageSource;
   readonly engine: 'auto' | 'wasm' | 'typescript';
   readonly module: WasmModule | undefined;
   readonly zero: 'never' | 'on-release';
-  readonly leaks: ResolvedLeaks;
+  readonly leaks: LeakOptions;
   readonly stalls: StallOptions;
 }
 
-/** Which leaks a thread looks for, and what does that. */
-export interface ResolvedLeaks extends LeakOptions {
-  readonly track?: TrackPort;
+/** What a program has loaded that the options ask for. */
+interface CreationParts {
+  /** What calls the providers, where one has other memory than the pool has itself. */
+  readonly owner: OwnerPart | undefined;
+  readonly track: TrackPort | undefined;
 }
 
 const DEFAULT_CAPACITY_MAX = 256;
@@ -142,7 +142,7 @@ const CHANNEL_OPTION_NAMES = 'capacity batch whenFull'.split(' ');
  * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is unknown, has the wrong type or lies outside its
  *   range
  */
-export function resolveOptions(call: string, options: unknown): ResolvedOptions {
+export function resolveOptions(call: string, options: unknown): CompleteOptions & CreationParts {
   const given = requireRecord(call, 'options', options === undefined ? {} : options, OPTION_NAMES) as PoolOptions;
   // Only what is not given has a default: null is a wrong type.
   const { pageBytes = 4096, pageCount = 1024, maxPorts = 16, tokens = 256 } = given;
@@ -159,6 +159,7 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
   const { unitBytes = defaultUnitBytes(pageBytes, allPages) } = given;
   requireUnitBytes(call, unitBytes, pageBytes, allPages);
   const zero = requireOneOf(call, 'zero', given.zero, ['never', 'on-release']);
+  const leaks = resolveLeaks(call, given);
   const engine = requireOneOf(call, 'engine', given.engine, ['auto', 'wasm', 'typescript']);
   return {
     name: resolveName(call, given.name),
@@ -176,7 +177,8 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
     engine: zero === 'on-release' ? engineThatClears(call, source, engine) : engine,
     module: resolveModule(call, given.module),
     zero,
-    leaks: resolveLeaks(call, given),
+    leaks,
+    track: trackingOf(call, leaks),
     stalls: resolveStalls(call, given),
   };
 }
@@ -189,9 +191,10 @@ export function resolveOptions(call: string, options: unknown): ResolvedOptions 
 export function resolveAttach(
   call: string,
   options: unknown,
-): { readonly label: string; readonly leaks: ResolvedLeaks; readonly stalls: StallOptions } {
+): Pick<CreationParts, 'track'> & Pick<CompleteOptions, 'leaks' | 'stalls'> & { readonly label: string } {
   const { given, label } = resolveAttached(call, options, ['leaks', 'onLeak', 'stallMs', 'onStall']);
-  return { label, leaks: resolveLeaks(call, given as AttachOptions), stalls: resolveStalls(call, given) };
+  const leaks = resolveLeaks(call, given as AttachOptions);
+  return { label, leaks, track: trackingOf(call, leaks), stalls: resolveStalls(call, given) };
 }
 
 function resolveStalls(call: string, { stallMs, onStall }: StallOptions): StallOptions {
@@ -202,11 +205,17 @@ function resolveStalls(call: string, { stallMs, onStall }: StallOptions): StallO
   return { stallMs, onStall };
 }
 
-function resolveLeaks(call: string, { leaks, onLeak }: LeakOptions): ResolvedLeaks {
+function resolveLeaks(call: string, { leaks, onLeak }: LeakOptions): LeakOptions {
   if (onLeak !== undefined && typeof onLeak !== 'function') throw invalidArgument(call, 'onLeak', onLeak, 'a function');
-  const level = requireOneOf(call, 'leaks', leaks, ['off', 'sampled', 'all']);
-  const track = level === 'off' ? undefined : requireLeaks(call, level);
-  return { leaks: level, ...(onLeak === undefined ? {} : { onLeak }), ...(track === undefined ? {} : { track }) };
+  return {
+    leaks: requireOneOf(call, 'leaks', leaks, ['off', 'sampled', 'all']),
+    ...(onLeak === undefined ? {} : { onLeak }),
+  };
+}
+
+/** What follows leaks, where the thread asks for that. */
+function trackingOf(call: string, { leaks }: LeakOptions): TrackPort | undefined {
+  return leaks === undefined || leaks === 'off' ? undefined : requireLeaks(call, leaks);
 }
 
 /** A 64th of the page, at least 64 bytes, and larger where handles would have too few generations otherwise. */
@@ -299,8 +308,8 @@ function resolveChannel(call: string, name: string, options: unknown, defaultCap
 function engineThatClears(
   call: string,
   { isOwn, readable, reservePages }: PageSource,
-  engine: ResolvedOptions['engine'],
-): ResolvedOptions['engine'] {
+  engine: CompleteOptions['engine'],
+): CompleteOptions['engine'] {
   if (!readable)
     throw invalidArgument(call, 'zero', 'on-release', "'never' with memory that the processor cannot reach");
   if (isOwn && reservePages === 0) return engine;

@@ -137,7 +137,7 @@ function operations(pool: Pool, packets: typeof Packets, count: (name: Done) => 
 
 async function runThread({ build, share, engine, seed, counts, heaps, place }: Setup): Promise<void> {
   const isServer = place === 0;
-  await import(`${build}typescript.js`);
+  for (const part of ['areas', 'calls', 'typescript']) await import(`${build}${part}.js`);
   const { PagePool } = (await import(`${build}index.js`)) as typeof Pagepool;
   const packets = (await import(`${build}packet.js`)) as typeof Packets;
   const count = (name: Done): void => void Atomics.add(counts, word(name), 1);
@@ -199,7 +199,7 @@ async function runThread({ build, share, engine, seed, counts, heaps, place }: S
 }
 
 async function runAll([build, engine, provider, seed, turns]: readonly string[]): Promise<Soaked> {
-  await import(`${build}typescript.js`);
+  for (const part of ['calls', 'typescript']) await import(`${build}${part}.js`);
   const { PagePool } = (await import(`${build}index.js`)) as typeof Pagepool;
   const { slabs } = (await import(`${build}providers.js`)) as typeof Providers;
   const packets = (await import(`${build}packet.js`)) as typeof Packets;

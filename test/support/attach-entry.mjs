@@ -3,6 +3,7 @@
 
 import { attach } from '../../build/attach.js';
 import '../../build/areas.js';
+import '../../build/calls.js';
 import '../../build/typescript.js';
 
 export * from '../../build/attach.js';

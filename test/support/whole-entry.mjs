@@ -1,7 +1,7 @@
-// The whole package with both engines, all providers and leaks, under its own name: what tests and their threads import
-// as `pagepool`. Programs of their own show what a pool does without them: test/unit/without-typescript.test.ts,
-// test/unit/without-providers.test.ts, test/unit/without-leaks.test.ts.
+// The whole package with all that it can load, under its own name: what tests and their threads import as `pagepool`.
+// Programs of their own show what a pool does without each part: test/unit/without-*.test.ts.
 
+import '../../build/calls.js';
 import '../../build/leaks.js';
 import '../../build/typescript.js';
 

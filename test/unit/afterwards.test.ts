@@ -17,6 +17,7 @@ import { nextPacket, Packet, sendPacketAsync, waitPacketRoom } from '../../src/p
 import { portOf } from '../../src/pool/enrolled.js';
 import type { Fragment } from '../../src/pool/fragment.js';
 import { PagePool } from '../../src/pool/page-pool.js';
+import '../../src/calls.js';
 import '../../src/typescript.js';
 import type { Port } from '../../src/port/port.js';
 import type { WaitOptions } from '../../src/port/waiting.js';

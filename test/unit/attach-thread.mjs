@@ -1,6 +1,6 @@
 // A thread that attaches by pagepool/attach and does what every thread of a pool does; posts what it saw.
 //
-// workerData: { share, job, parts }; `parts`: what the thread loads besides, as 'typescript' and 'areas'.
+// workerData: { share, job, parts }; `parts`: what the thread loads besides, as 'typescript', 'areas' and 'calls'.
 
 import { parentPort, workerData } from 'node:worker_threads';
 
@@ -22,6 +22,13 @@ function refused(run) {
 
 const jobs = {
   refusal: () => refused(() => attach(share)),
+
+  undeclared: () => {
+    const pool = attach(share);
+    const found = [refused(() => pool.calls('half')), refused(() => pool.calls('third'))];
+    pool.detach();
+    return found;
+  },
 
   option: () => refused(() => attach(share, { leaks: 'all' })),
 

@@ -11,7 +11,11 @@ import { HUNG_MS } from '../support/waiting.js';
 const program = new URL('./attach-thread.mjs', import.meta.url);
 
 /** What the thread posted when its job was done. */
-function thread<Result>(job: string, share: PoolShare, ...parts: ('areas' | 'typescript')[]): Promise<Result> {
+function thread<Result>(
+  job: string,
+  share: PoolShare,
+  ...parts: ('areas' | 'calls' | 'typescript')[]
+): Promise<Result> {
   const worker = new Worker(program, { workerData: { share, job, parts } });
   pool?.watch(worker); // one that fails leaves its port
   return new Promise((resolve, reject) => {
@@ -74,7 +78,7 @@ describe('a thread of pagepool/attach', () => {
   it('asks and serves calls', async () => {
     const made = await PagePool.create({ pageCount: 16, calls: { double: {}, half: {} } });
     pool = made as Pool;
-    const done = thread<number>('serve', made.share());
+    const done = thread<number>('serve', made.share(), 'calls');
     const served = made.calls('half').serve(({ reply }) => {
       reply.bytes[0] = 21;
       return 1;
@@ -134,6 +138,17 @@ describe('a thread of pagepool/attach', () => {
       expect(await thread('refusal', pool.share(), 'areas')).toBe('nothing');
     },
   );
+
+  it('names pagepool/calls where the thread asks or serves, and what was declared where that is wrong', async () => {
+    pool = await PagePool.create({ pageCount: 4, calls: { double: {}, half: {} } });
+    const [asking, unknown] = await thread<string[]>('undeclared', pool.share());
+    expect(asking).toBe(
+      'POOL_ERR_INVALID_ARGUMENT: calls failed: name="half" (expected pagepool/calls, where a thread asks or serves); import pagepool/calls in this thread',
+    );
+    const rule = "calls of the pool's options: double, half";
+    expect(unknown).toContain(`calls failed: name="third" (expected ${rule})`);
+    expect((await thread<string[]>('undeclared', pool.share(), 'calls'))[0]).toBe('nothing');
+  });
 
   it('compiles no core of its own: a share without one is refused', async () => {
     pool = await PagePool.create({ pageCount: 4 });
