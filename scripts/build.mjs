@@ -88,6 +88,9 @@ async function inspectorFiles() {
   });
 }
 
+/** The inlined core as an entry: so it has a chunk of its own. */
+const CORE = { in: 'build/generated/core-wasm.js', out: 'chunks/core-wasm' };
+
 async function bundle() {
   const entries = [...entryPoints(), ...commands()].filter((path) => existsSync(join(root, path)));
   const outputs = entries.map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.js'));
@@ -100,8 +103,7 @@ async function bundle() {
     for (const file of ['chunks', 'maps'].flatMap((folder) => filesBelow(join(buildDir, folder)))) rmSync(file);
     const { outputFiles } = await build({
       absWorkingDir: root,
-      entryPoints: entries,
-      outbase: 'src',
+      entryPoints: [...entries.map((path) => ({ in: path, out: path.replace(/^src\/|\.ts$/g, '') })), CORE],
       outdir: 'build',
       bundle: true,
       splitting: true,
@@ -119,11 +121,34 @@ async function bundle() {
       logLevel: 'warning',
       write: false,
     });
-    const texts = await joinCore(new Map(outputFiles.map(({ path, text }) => [path, text])));
+    const made = outputFiles.filter(({ path }) => !path.includes(CORE.out)); // the core itself is in a chunk
+    const texts = await joinCore(new Map(made.map(({ path, text }) => [path, text])));
     for (const [path, text] of texts) {
-      if (path.endsWith('.js')) await shorten(path, text, texts.get(`${path}.map`));
+      if (path.endsWith('.js')) await shorten(path, importsOnce(coreFirst(text)), texts.get(`${path}.map`));
     }
   });
+}
+
+/**
+ * A module with the import of the inlined core before all others: so bundlers put its text at the beginning. Between
+ * two parts of the code it would fill the 32 KB in which gzip looks for repetitions, and cost 0.5 KB. The module keeps
+ * its length: source maps count columns.
+ */
+function coreFirst(text) {
+  const [statement] = text.match(/import\{[^}]*\bwasmBytes\b[^}]*\}from"[^"]+";/) ?? [];
+  return statement === undefined ? text : statement + text.replace(statement, '');
+}
+
+/** A module without the imports of no names from what it has imported before: esbuild writes one for each source. */
+function importsOnce(text) {
+  const seen = new Set();
+  const [head] = text.match(/^(?:import(?:\{[^}]*\}from)?"[^"]+";)*/);
+  const once = head.replace(/import(\{[^}]*\}from)?"([^"]+)";/g, (statement, names, specifier) => {
+    const isAgain = names === undefined && seen.has(specifier);
+    seen.add(specifier);
+    return isAgain ? ' '.repeat(statement.length) : statement;
+  });
+  return once + text.slice(head.length);
 }
 
 /** What a module of the bundle imports: specifier -> file. */
@@ -220,6 +245,18 @@ async function joinChunks(texts, joined) {
 }
 
 /**
+ * What is written shorter, beside names: a variable that is used once goes where it is used, and what is always the
+ * same is computed. No function moves into another one, so the calls of the hot paths stay what they are, and a
+ * statement stays one.
+ */
+const COMPRESS = {
+  ...{ ecma: 2022, passes: 2, hoist_props: true },
+  ...{ inline: 0, reduce_funcs: false, sequences: false, join_vars: false, toplevel: false },
+  ...{ conditionals: false, if_return: false },
+  ...{ keep_classnames: true, keep_fnames: true },
+};
+
+/**
  * Writes a module with short names for what is inside its functions, and its source map below build/maps. Functions
  * and classes keep their names, and statements a line each: stacks and heap snapshots of an installed package stay
  * readable.
@@ -230,7 +267,7 @@ async function shorten(path, text, map) {
   const reserved = [...text.matchAll(/\b(?:var |,)([\w$]+)=class\b/g)].map(([, name]) => name);
   const { code, map: shortMap } = await minify(text, {
     module: true,
-    compress: false,
+    compress: COMPRESS,
     mangle: { keep_classnames: true, keep_fnames: true, reserved },
     format: { ascii_only: true, preserve_annotations: true, semicolons: false },
     sourceMap: { content: map },
