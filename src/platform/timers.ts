@@ -8,10 +8,10 @@ const DELAY_MS_MAX = 2 ** 31 - 1;
 let holds = 0;
 let holder: ReturnType<typeof setInterval> | undefined;
 
-/** Starts a timer that does not keep a process alive. */
-export function startTimer(callback: () => void, delayMs: number): Timer {
+/** Starts a timer that does not keep a process alive, unless `isHolding`. */
+export function startTimer(callback: () => void, delayMs: number, isHolding = false): Timer {
   const timer = setTimeout(callback, delayMs) as Timer;
-  timer.unref?.();
+  if (!isHolding) timer.unref?.();
   return timer;
 }
 

@@ -170,6 +170,8 @@ class AsyncWait<T> {
   #checkMs = CHECK_MS_MIN;
   /** When it went to sleep, for what its event's spin learns of that; a thread that waits in company does not spin. */
   readonly #sinceMs: number | undefined;
+  /** It holds the process, not by its timeout. */
+  readonly #holds: boolean;
   #isOver = false;
 
   constructor(
@@ -191,7 +193,9 @@ class AsyncWait<T> {
     park(wait.port);
     this.#wake(leftMs);
     wait.port.waitWatch?.begin(wait);
-    if (ref !== false) hold();
+    // A timeout holds the process as well: it needs no second timer.
+    this.#holds = ref !== false && leftMs === Infinity;
+    if (this.#holds) hold();
   }
 
   /** Probes the condition; waits on when it is not true. */
@@ -224,10 +228,11 @@ class AsyncWait<T> {
   #wake(leftMs: number): void {
     if (leftMs === Infinity) return;
     const stepMs = Math.min(leftMs, TIMER_MS_MAX);
-    this.#timeout = startTimer(() => {
+    const wake = (): void => {
       if (stepMs < leftMs) this.#wake(leftMs - stepMs);
       else this.#fail(timeoutError(this.#wait, this.#options.timeoutMs as number));
-    }, Math.ceil(stepMs));
+    };
+    this.#timeout = startTimer(wake, Math.ceil(stepMs), this.#options.ref !== false);
   }
 
   readonly #abort = (): void => this.#fail(this.#options.signal?.reason);
@@ -239,13 +244,13 @@ class AsyncWait<T> {
   }
 
   #end(isAnswered: boolean): void {
-    const { signal, ref } = this.#options;
+    const { signal } = this.#options;
     const { event, isPeek, port, units = 'one' } = this.#wait;
     this.#isOver = true;
     if (isAnswered && this.#sinceMs) event.spin?.slept(monotonicMs() - this.#sinceMs);
     clearTimeout(this.#timeout);
     clearTimeout(this.#checkTimer);
-    if (ref !== false) letGo();
+    if (this.#holds) letGo();
     port.waitWatch?.end(this.#wait, isAnswered);
     event.end(this.check, units);
     unpark(port);
