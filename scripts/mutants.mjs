@@ -63,7 +63,7 @@ const NEAR = {
   'src/leaks': [['unit/leaks', 'packet/leaks'], ['unit/leaks-dropped']],
   'src/packet': [
     ['packet/{channel,framing,text-lines,record-writer,refusals,parts,kernel-bugs,waits,leaks}'],
-    ['packet/{property,records.property}', 'unit/{debts,waits-end}', 'fuzz/arguments'],
+    ['packet/{property,records.property}', 'unit/{debts,waits-end,calls}', 'fuzz/arguments'],
   ],
   'src/node': [
     ['unit/timers', 'node/{steps,intake,targets,streams,files,sockets,requests}'],

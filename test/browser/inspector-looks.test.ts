@@ -1077,6 +1077,22 @@ describe('the application', () => {
     `);
   });
 
+  test('passes by what lies between two looks, whose rates are those of the second alone', async () => {
+    const looks = [0, 100, 110].map((fast, i) =>
+      lookOf({ at: 1000 * i, atMs: 1000 * i, ports: [portOf(0, 'creator', { alloc: { ...alloc, fast } })] }),
+    );
+    const frames = looks.map(frameOf);
+    const creator = async (): Promise<string> =>
+      (await show('flow')).find((line) => line.includes('creator')) as string;
+    await ask('choose', 'three.json', JSON.stringify({ kind: 'pagepool recording', version: 1, frames }));
+    await until(async () => (await show('head'))[1] === 'state recording recording');
+    expect(await creator()).toContain('allocates 0/s');
+    await ask('seek', 2);
+    expect(await creator()).toContain('allocates 10/s');
+    await ask('seek', 1);
+    expect(await creator()).toContain('allocates 100/s');
+  });
+
   test('has the scheme of the system, or the one that was chosen, and remembers it', async () => {
     const puppet = page.puppet as Puppeteer;
     const scheme = async (): Promise<string> => `${(await show('tools'))[3]}, ${(await show('tools')).at(-1)}`;

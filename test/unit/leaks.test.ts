@@ -27,6 +27,7 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
       maxPorts: 3,
       leaks: 'all',
       channels: CHANNELS,
+      calls: { ask: {} },
       name: 'tracked',
     });
   });
@@ -317,6 +318,39 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
     tracked.detach();
     untracked.detach({ release: true });
     expect([tracked.leaks(), untracked.leaks()]).toEqual([[], []]);
+  });
+
+  it('follows a call: who asks has not what it sent, the server what it took, and the asker the answer', async () => {
+    const { PagePool: Other } = await loadAnotherRealm();
+    const other = Other.attach(pool.share() as never, { label: 'server', leaks: 'all' });
+    const of = (list: readonly LeakReport[]) => list.map(({ handle, origin, left }) => [handle, origin, left]);
+    const [asked, kept] = [pool.alloc(), pool.alloc()];
+    const answers = other.calls('ask' as never);
+    const served: unknown[] = [];
+    void answers.serve(() => {
+      served.push(of(other.leaks()));
+      if (served.length === 1) return 3; // in place
+      const given = other.take(16) as Fragment;
+      served.push(of(other.leaks()).length);
+      return given as never;
+    });
+    const inPlace = await pool.calls('ask').call(pool.fragment(asked));
+    expect([served, of(other.leaks())]).toEqual([[[[asked, 'received from calls "ask"', {}]]], []]);
+    expect([inPlace.handle, inPlace.length]).toEqual([asked, 3]);
+    expect(of(pool.leaks())).toEqual([
+      [kept, 'allocated', {}],
+      [asked, 'answered', {}],
+    ]);
+    const given = await pool.calls('ask').call(inPlace);
+    expect([served.slice(1), of(other.leaks())]).toEqual([[[[asked, 'received from calls "ask"', {}]], 2], []]);
+    expect(of(pool.leaks())).toEqual([
+      [kept, 'allocated', {}],
+      [given.handle, 'answered', {}],
+    ]);
+    given.release();
+    expect(of(pool.leaks())).toEqual([[kept, 'allocated', {}]]);
+    pool.release(kept);
+    other.detach();
   });
 
   it('is empty for a thread whose port was reaped', async () => {

@@ -3,8 +3,10 @@
 import { PagePool } from 'pagepool';
 import { describe, expect, it } from 'vitest';
 import { resolveAttach, resolveOptions } from '../../src/pool/options.js';
+import type { MemoryProvider } from '../../src/provider/provider.js';
 import '../../src/providers.js';
 import { codeOf, messageOf } from '../support/realm.js';
+import '../../src/typescript.js';
 
 const MiB = 1024 * 1024;
 
@@ -125,5 +127,29 @@ describe('options', () => {
       Array.from({ length: 200 }, (_, i) => [`c${i}`, { capacity: 65535, batch: 32 }]),
     );
     expect(messageOf(() => PagePool.createSync({ channels }))).toContain('channels=200 (expected');
+  });
+
+  describe('of a pool that clears its pages', () => {
+    const nothing = () => {};
+    const calls = { init: nothing, grow: nothing, retire: nothing, describe: () => ({}), destroy: nothing };
+    const other: MemoryProvider = { kind: 'another', readable: true, detachable: true, ...calls };
+    const outside: MemoryProvider = { ...other, readable: false };
+    it.each([
+      [{}, 'auto', 'auto'],
+      [{}, 'wasm', 'wasm'],
+      [{}, 'typescript', 'typescript'],
+      [{ provider: other }, 'auto', 'typescript'],
+      [{ provider: other }, 'typescript', 'typescript'],
+      [{ reserve: { provider: other, pageCount: 4 } }, 'auto', 'typescript'],
+      [{ provider: other }, 'wasm', /engine="wasm" [(]expected 'auto' or 'typescript' with zero: 'on-release'/],
+      [{ reserve: { provider: other, pageCount: 4 } }, 'wasm', /engine="wasm" [(]expected 'auto' or 'typescript'/],
+      [{ provider: outside }, 'auto', /zero="on-release" [(]expected 'never' with memory that the processor cannot/],
+    ] as const)('%j, engine %s: %s', (options, engine, found) => {
+      const resolve = () => resolveOptions('create', { ...options, engine, zero: 'on-release' }).engine;
+      if (typeof found === 'string') expect(resolve()).toBe(found);
+      else expect(messageOf(resolve)).toMatch(found);
+      // Pages that are not cleared may lie wherever they like.
+      expect(resolveOptions('create', { ...options, engine }).engine).toBe(engine);
+    });
   });
 });
