@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { PagePool } from 'pagepool';
+import { PagePool, type PortStats } from 'pagepool';
 import { slabs } from 'pagepool/providers';
 import { WorkletPool } from 'pagepool/worklet';
 import { describe, expect, it } from 'vitest';
-import { HUNG_MS } from '../support/waiting.js';
+import { loadAnotherRealm } from '../support/realm.js';
+import { HUNG_MS, turns } from '../support/waiting.js';
 
 const program = fileURLToPath(new URL('../support/collect-worklet.mjs', import.meta.url));
 const build = new URL('../../build/', import.meta.url).href;
@@ -75,6 +76,22 @@ describe('the calls of process()', () => {
     expect([pool.tryAlloc(), pool.tryAllocFragment(8)]).toEqual([0, 0]);
     pool.release(page);
     expect(await base.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true, inflight: 0 });
+  });
+
+  it('find nothing where the thread was taken for dead', async () => {
+    const { PagePool: Other } = await loadAnotherRealm();
+    const base = Other.createSync({ pageBytes: 4096, pageCount: 4, maxPorts: 2 });
+    const pool = WorkletPool.attach(base.share() as never);
+    expect(pool.tryAlloc()).not.toBe(0);
+    const { portId } = base.stats().ports.find((port) => port.isClaimed && port.portId !== base.portId) as PortStats;
+    base.reap(portId, { force: true });
+    base.audit(); // at rest: what it had is settled
+    await turns(2); // its bell was rung
+    const pages = Array.from({ length: 4 }, () => base.alloc());
+    expect([pages.filter((page) => page !== 0).length, pool.tryAlloc(), pool.tryAllocFragment(8)]).toEqual([4, 0, 0]);
+    for (const page of pages) base.release(page);
+    expect([pool.tryAlloc(), pool.tryAllocFragment(8)]).toEqual([0, 0]);
+    expect(await base.close({ timeoutMs: HUNG_MS })).toMatchObject({ isDestroyed: true });
   });
 
   it('are of a pool', () => {
