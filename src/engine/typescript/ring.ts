@@ -117,6 +117,17 @@ export class RingSteps extends LedgerSteps {
   }
 
   /**
+   * A slot's word. The exchange decides whether it is still there, so a plain load serves whoever exchanges; what is
+   * returned to the caller as FULL or EMPTY is looked at again, atomically: whoever waits has announced it before.
+   */
+  private look(address: number, isSure: boolean): number {
+    // N33 no ordering needed: the exchange decides, and what it took is read behind it.
+    if (!isSure) return this.rload(address);
+    // A34 pairs with X1 in exchange: the word has the slot's place in its laps.
+    return this.aload(address);
+  }
+
+  /**
    * Where the tail (`behind` 1) or the head (0) of the ring is: the ring's hint, moved on over positions that are past.
    */
   protected locate(ring: Ring, address: number, behind: number): number {
@@ -141,16 +152,16 @@ export class RingSteps extends LedgerSteps {
   protected ringPush(ring: Ring, holder: number, own: number, replace: boolean, counted: boolean): number {
     const { i32 } = this;
     const { indexBits, indexMask, nodeBits, slotCount, stateMask } = ring;
+    let isSure = false;
     while (true) {
       const t = i32[own >>> 2]!; // plain: the port's own
       const index = t & indexMask;
       const state = (t >>> indexBits) << 1;
       const slot = (ring.slots + (index << 2)) | 0;
       const previous = index === 0 ? slot + ((slotCount - 1) << 2) : slot - 4;
-      // A26 pairs with X1 in exchange: where the position before is filled, all before it are, however old the hint is.
-      const before = this.aload(previous);
-      // A3 pairs with X1 in exchange: the word has the slot's place in its laps.
-      const w = this.aload(slot);
+      // Where the position before is filled, all before it are, however old the hint is.
+      const before = this.look(previous, isSure);
+      const w = this.look(slot, isSure);
       const age = ((w >>> nodeBits) - state + 1) & stateMask;
       if (age > 1 || (((before >>> nodeBits) - state - (index === 0 ? -1 : 1)) & stateMask) > 1) {
         i32[own >>> 2] = this.locate(ring, ring.tail, 1);
@@ -158,7 +169,11 @@ export class RingSteps extends LedgerSteps {
       }
       // The oldest of the positions before t was not taken when the slot was read: full.
       const isFull = age === 0;
-      if (isFull && !replace) return FULL;
+      if (isFull && !replace) {
+        if (isSure) return FULL;
+        isSure = true;
+        continue;
+      }
       if (holder === 0) return OK;
       const next = ring.following(t, index);
       const isPublished = (next & indexMask & 7) === 0;
@@ -190,22 +205,27 @@ export class RingSteps extends LedgerSteps {
   protected ringPop(ring: Ring, holder: number, own: number, only: number): number {
     const { i32 } = this;
     const { indexBits, indexMask, nodeBits, slotCount, stateMask } = ring;
+    // What does not take the oldest node says so of the ring as it is.
+    let isSure = only !== 0;
     while (true) {
       const h = i32[own >>> 2]!; // plain: the port's own
       const index = h & indexMask;
       const state = (h >>> indexBits) << 1;
       const slot = (ring.slots + (index << 2)) | 0;
-      // A29 pairs with X1 in exchange: where the position before is taken, all before it are, however old the hint is.
-      const before = this.aload(index === 0 ? slot + ((slotCount - 1) << 2) : slot - 4);
-      // A10 pairs with X1 in exchange: the node's content is visible before we take it.
-      const w = this.aload(slot);
+      // Where the position before is taken, all before it are, however old the hint is.
+      const before = this.look(index === 0 ? slot + ((slotCount - 1) << 2) : slot - 4, isSure);
+      const w = this.look(slot, isSure);
       const age = ((w >>> nodeBits) - state) & stateMask;
       if (age > 1 || (((before >>> nodeBits) - state - (index === 0 ? 0 : 2)) & stateMask) > 1) {
         i32[own >>> 2] = this.locate(ring, ring.head, 0);
         continue;
       }
       // Positions before h were taken, and h was not filled when the slot was read: empty.
-      if (age === 0) return EMPTY;
+      if (age === 0) {
+        if (isSure) return EMPTY;
+        isSure = true;
+        continue;
+      }
       if (holder === 0) return OK;
       if (only !== 0) {
         if (ring.nodeAddress(w & ring.nodeMask) !== only) return EMPTY;
