@@ -1,13 +1,14 @@
-// The size of the entries: build/index.js with the chunks it imports and the Wasm inside, and what the others add to
-// it, gzipped.
+// The size of the entries: build/index.js and build/lean.js with the chunks they import and the Wasm inside, and what
+// the others add to lean.js, gzipped.
 //
-// The budget of 48 KB is met by what has gone into entries of its own, which a program imports where it needs them: the
-// TypeScript engine, 10 KB, since the core reaps dead ports and serves memory of one thread as well; what serves
-// providers, 9 KB, since most pools have no memory but their own; calls, 2.6 KB, which whoever only creates a pool
-// never asks; what follows leaks, 1.6 KB, which no thread does unasked. Of the rest the Wasm takes 8 KB, and waiting
-// 10: bells, sends that wait, iterators, and the reports of standstills, which every program gets unasked. 3 KB are for
-// refusals: what looks at words that were overwritten, and at arguments without running their code. attach() and
-// createSync() are synchronous, so that no part can be loaded later. The limit below keeps the entry from growing.
+// pagepool has all but the TypeScript engine. The budget of 48 KB is met by pagepool/lean, which has nothing of what is
+// in entries of their own, that a program imports beside it where it needs them: the TypeScript engine, 10 KB, since
+// the core reaps dead ports and serves memory of one thread as well; what serves providers, 9 KB, since most pools have
+// no memory but their own; calls, 2.6 KB, which whoever only creates a pool never asks; what follows leaks, 1.6 KB,
+// which no thread does unasked. Of the rest the Wasm takes 8 KB, and waiting 10: bells, sends that wait, iterators, and
+// the reports of standstills, which every program gets unasked. 3 KB are for refusals: what looks at words that were
+// overwritten, and at arguments without running their code. attach() and createSync() are synchronous, so that no part
+// can be loaded later. The limit below keeps the entry from growing.
 // --json prints the sizes in bytes for other programs.
 //
 // What a thread loads that only attaches: channels, fragments and the pool itself are 8 KB, waits and handles 6, the
@@ -29,10 +30,11 @@ import { pageParts } from './inline-inspector.mjs';
 import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 48 * 1024;
-const CORE_LIMIT_BYTES = 47.25 * 1024;
+const CORE_LIMIT_BYTES = 47.75 * 1024;
+const WHOLE_LIMIT_BYTES = 61.25 * 1024;
 /** What a thread loads that only attaches: each entry alone. */
 const LIGHT_BUDGET_BYTES = { attach: 22 * 1024, worklet: 18 * 1024 };
-const LIGHT_LIMIT_BYTES = { attach: 20 * 1024, worklet: 11.5 * 1024 };
+const LIGHT_LIMIT_BYTES = { attach: 20.25 * 1024, worklet: 11.5 * 1024 };
 /** What only whoever creates, watches or repairs pools needs. */
 const NOT_LIGHT = new RegExp(
   '^(?:build|src/(?:engine/(?:core|acting|typescript)|recovery/(?!own-lock)|leaks|pool/(?:calls|replies|serving)\\.|' +
@@ -102,9 +104,10 @@ function number(bytes) {
 }
 
 await runScript(async () => {
-  const files = [...closure(join(buildDir, 'index.js'))];
+  const files = [...closure(join(buildDir, 'lean.js'))];
   const plain = gzipSync(files.map((file) => readFileSync(file, 'utf8')).join('\n'), { level: 9 }).length;
-  const core = "export * from './build/index.js';";
+  const core = "export * from './build/lean.js';";
+  const whole = (await bundle("export * from './build/index.js';")).bytes;
   const minified = (await bundle(core)).bytes;
   const added = {};
   for (const entry of Object.keys(ADDED_LIMIT_BYTES)) {
@@ -118,19 +121,23 @@ await runScript(async () => {
   const wasm = statSync(join(buildDir, 'wasm/core.release.wasm')).size;
   if (process.argv.includes('--json'))
     return console.log(
-      JSON.stringify({ plain, minified, attach: light.attach.bytes, ...added, user: user.bytes, wasm }),
+      JSON.stringify({ plain, minified, whole, attach: light.attach.bytes, ...added, user: user.bytes, wasm }),
     );
   const over = minified - CORE_BUDGET_BYTES;
   const verdict = over > 0 ? `missed by ${number(over)} bytes` : 'met';
   console.log(
-    `core entry: ${kilobytes(plain)} gzipped as shipped; the budget of ${kilobytes(CORE_BUDGET_BYTES)} is ${verdict}`,
+    `pagepool/lean: ${kilobytes(plain)} gzipped as shipped; the budget of ${kilobytes(CORE_BUDGET_BYTES)} is ${verdict}`,
   );
-  hold('core entry', minified, CORE_LIMIT_BYTES);
-  const others = (await bundle("export * from './src/index.ts';")).inputs.filter((path) => NOT_CORE.test(path));
-  if (others.length > 0) throw new Refusal(`pagepool contains ${others} (expected nothing of other entries)`);
-  const stated = Number(readFileSync(join(root, 'README.md'), 'utf8').match(/The core entry is (\d+) KB/)?.[1]);
-  if (stated !== Math.round(minified / 1024))
-    throw new Refusal(`README.md, Limits: the core entry is ${stated} KB (expected ${Math.round(minified / 1024)})`);
+  hold('pagepool/lean', minified, CORE_LIMIT_BYTES);
+  hold('pagepool', whole, WHOLE_LIMIT_BYTES);
+  const others = (await bundle("export * from './src/lean.ts';")).inputs.filter((path) => NOT_CORE.test(path));
+  if (others.length > 0) throw new Refusal(`pagepool/lean contains ${others} (expected nothing of other entries)`);
+  const stated = readFileSync(join(root, 'README.md'), 'utf8').match(
+    /`pagepool` is (\d+) KB\*\* gzipped, `pagepool\/lean` (\d+)/,
+  );
+  const sizes = [whole, minified].map((bytes) => `${Math.round(bytes / 1024)}`);
+  if (stated?.slice(1).join() !== sizes.join())
+    throw new Refusal(`README.md, Limits: the entries are ${stated?.slice(1)} KB (expected ${sizes})`);
   for (const [entry, limit] of Object.entries(LIGHT_LIMIT_BYTES)) {
     const { bytes } = light[entry];
     const missed = bytes - LIGHT_BUDGET_BYTES[entry];
@@ -142,7 +149,7 @@ await runScript(async () => {
       throw new Refusal(`pagepool/${entry} contains ${heavy} (expected nothing that only creating a pool needs)`);
   }
   const unused = await bundle(
-    "import { PagePool } from './build/index.js'; import { attach } from './build/attach.js';",
+    "import { PagePool } from './build/lean.js'; import { attach } from './build/attach.js';",
   );
   if (unused.inputs.length > 0) throw new Refusal(`a program that uses no pool contains ${unused.inputs}`);
   const forWorkers = Number(

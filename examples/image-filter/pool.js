@@ -4,7 +4,6 @@
 // device.js does the same filter on the graphics card, from and to pages of this pool.
 
 import { PagePool } from '/pagepool/index.js';
-import '/pagepool/calls.js';
 import { BYTES } from './filter.js';
 
 export function createPicturePool() {

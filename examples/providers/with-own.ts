@@ -1,6 +1,5 @@
 // Pages from a provider of one's own.
 
-import 'pagepool/providers'; // for pools over a provider of one's own
 import { region } from './region.js';
 import { run } from './run.js';
 

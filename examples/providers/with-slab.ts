@@ -2,7 +2,7 @@
 //
 //   npm run build && node scripts/run-ts.mjs examples/providers/with-slab.ts
 
-import { slabs } from 'pagepool/providers';
+import { slabs } from 'pagepool';
 import { run } from './run.js';
 
 await run(slabs({ slabBytes: 65536, keepBytes: 0 }));

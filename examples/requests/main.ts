@@ -13,7 +13,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { type CallRoom, PagePool, PagePoolError } from 'pagepool';
-import 'pagepool/calls';
 
 const WORKERS = 2;
 const BODY_BYTES_MAX = 65_536;

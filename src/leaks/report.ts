@@ -7,7 +7,7 @@ export type LeakLevel = 'off' | 'sampled' | 'all';
 export interface LeakOptions {
   /**
    * `'off'` (the default) costs nothing; `'sampled'` tracks one of 128 fragments, at random distances; `'all'` every
-   * one. Both need pagepool/leaks.
+   * one. With pagepool/lean both need pagepool/leaks.
    */
   leaks?: LeakLevel | undefined;
   /** Called with each fragment whose Fragment object was collected with its reference; `console.warn` if not given. */

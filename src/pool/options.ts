@@ -78,7 +78,7 @@ export interface PoolOptions<Channels extends string = string, Requests extends 
   calls?: Record<Requests, CallsOptions> | undefined;
   /**
    * Where pages come from; `'wasm-memory'` if not given, with the defaults of `wasmMemory()`; `'slab'` with those of
-   * `slabs()`. All but the default need pagepool/providers.
+   * `slabs()`. With pagepool/lean all but the default need pagepool/providers.
    */
   provider?: 'wasm-memory' | 'slab' | MemoryProvider | undefined;
   /** More pages, of another provider, for the moments when `provider` has none; each goes back to it after one use. */

@@ -47,9 +47,9 @@ export class PagePool<Names extends PoolNames = PoolNames> extends AttachedPool<
    * Creates a pool and attaches this thread to it; works anywhere. Where shared memory is not allowed the pool is
    * `'local'`.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong, or needs pagepool/typescript,
-   *   pagepool/providers or pagepool/leaks, and this thread has not imported that; POOL_ERR_MEMORY_LIMIT when the
-   *   platform refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong, or needs an entry that this
+   *   thread has not imported: pagepool/typescript, and beside pagepool/lean pagepool/providers or pagepool/leaks;
+   *   POOL_ERR_MEMORY_LIMIT when the platform refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
   static create<Channels extends string = never, Requests extends string = never>(
     options: PoolOptions<Channels, Requests> & { provider: UnreadableProvider },

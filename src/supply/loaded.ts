@@ -1,7 +1,8 @@
 // What a program has loaded for memory that a provider has: most pools have no memory but their own.
 //
-// Threads that attach import pagepool/areas. The owner's side, with areas, is in pagepool/providers, which has slabs()
-// and is imported for providers of one's own; userArea(), webgpu() and testProvider() bring it along.
+// pagepool has all of it. Beside pagepool/attach and pagepool/lean, threads that attach import pagepool/areas. The
+// owner's side, with areas, is in pagepool/providers, which has slabs() and is imported for providers of one's own;
+// userArea(), webgpu() and testProvider() bring it along.
 
 import { invalidArgument, type PagePoolError } from '../errors.js';
 import type { MemoryProvider } from '../provider/provider.js';

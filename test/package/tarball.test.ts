@@ -104,7 +104,7 @@ describe('the tarball', () => {
     // 200 KB would be the aim. Modules are 205 of it: the inspector's page 38, its thread 20, what PagePool has beyond
     // pagepool/attach 31, the others what entries are made of. Declarations are 57, of which docs are 33, documents 24,
     // the README's picture 19, and the core as a file 7.
-    expect(packedBytes).toBeLessThan(318 * 1024);
+    expect(packedBytes).toBeLessThan(322 * 1024);
   });
 
   test('declares nothing that an installed package cannot name', () => {

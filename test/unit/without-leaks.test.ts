@@ -1,5 +1,5 @@
-// A program that has not imported pagepool/leaks: it looks for no leaks, and where a thread asks for them the error
-// names the import.
+// A program of pagepool/lean that has not imported pagepool/leaks: it looks for no leaks, and where a thread asks for
+// them the error names the import.
 //
 // In processes of their own, with the package as it is built: what runs in the tests' own processes has everything.
 
@@ -11,7 +11,7 @@ const at = (name: string): string => JSON.stringify(new URL(`../../build/${name}
 
 /** What a call throws, as `code: message`. */
 const PROGRAM = `
-  const { PagePool } = await import(${at('index')});
+  const { PagePool } = await import(${at('lean')});
   const refused = async (run) => {
     try {
       await run();

@@ -1,5 +1,5 @@
-// A program that has not imported pagepool/providers: pools of their own memory are all there is, and any other is
-// refused by an error that names the import.
+// A program of pagepool/lean that has not imported pagepool/providers: pools of their own memory are all there is, and
+// any other is refused by an error that names the import.
 //
 // In processes of their own, with the package as it is built: what runs in the tests' own processes has everything.
 
@@ -11,7 +11,7 @@ const at = (name: string): string => JSON.stringify(new URL(`../../build/${name}
 
 /** A provider of one's own, as short as one can be, and what a call throws, as `code: message`. */
 const PROGRAM = `
-  const { PagePool, wasmMemory } = await import(${at('index')});
+  const { PagePool, wasmMemory } = await import(${at('lean')});
   const plain = {
     kind: 'mine',
     readable: true,
@@ -96,7 +96,7 @@ describe('without pagepool/providers', () => {
 
   it('attaching refuses a pool whose pages a provider has, and names pagepool/areas', async () => {
     const attaching = `const { parentPort, workerData } = await import('node:worker_threads');
-      const { PagePool } = await import(${at('index')});
+      const { PagePool } = await import(${at('lean')});
       try {
         PagePool.attach(workerData);
       } catch ({ code, message }) {
