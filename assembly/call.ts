@@ -50,6 +50,7 @@ import { pageOf, unitOf } from './handle';
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
 import { claimCall, isOf, mark, replyAt, replyCount, replyOf, vacant, wakeAsker } from './reply';
 import { nodeAddress, ringPop } from './ring';
+import { touchStack } from './stack';
 
 /**
  * Sends a call of 1 or 2 entries of 4 words each; their tags become its number, which is returned. A code: nothing
@@ -81,6 +82,7 @@ export function ask(channel: u32, address: usize, count: u32): i32 {
  * none, and `lastCode` has the reason. Calls that were cancelled meanwhile are dropped on the way.
  */
 export function accept(channel: u32, address: usize): u32 {
+  touchStack();
   const block = blockOf(channel);
   const lane = laneOf(block);
   while (true) {
@@ -121,6 +123,7 @@ export function reply(call: u32, handle: u32, offset: u32, length: u32, status: 
     const code = sendable(handle, offset, length);
     if (code != OK) return code;
   }
+  touchStack();
   const place = replyOf(call);
   const own = mark(call, REPLY_SERVING);
   // N4 no ordering needed: the exchange decides.
@@ -167,6 +170,7 @@ export function collect(call: u32, address: usize): i32 {
   const page = pageOf(unitOf(handle));
   const row = held(page);
   if (row == LEDGER_MAX) return ERR_REF_OVERFLOW;
+  touchStack();
   store<u32>(address, handle);
   store<u32>(address + 4, load<u32>(place + REPLY_OFFSET_OFFSET));
   store<u32>(address + 8, load<u32>(place + REPLY_LENGTH_OFFSET));
@@ -185,6 +189,7 @@ export function collect(call: u32, address: usize): i32 {
  * Gives a call of this port up: whoever serves it is notified. OK; ERR_CALL_OVER: it is answered, and can be collected.
  */
 export function cancel(call: u32): i32 {
+  touchStack();
   const place = replyOf(call);
   while (true) {
     // N8 no ordering needed: the exchange decides.

@@ -72,12 +72,13 @@ import {
   unitBytesShift,
   unitsPerPageShift,
 } from './context';
-import { wake, wakeAll } from './event';
+import { wake, wakeAll, wakeAwaited } from './event';
 import { extentAddress, matches, pageOf, unitOf, wordAddress } from './handle';
 import { held, recordDone, recordEntry, recordNode, setHeld } from './ledger';
-import { release } from './refcount';
+import { releaseWithin } from './refcount';
 import { failCall } from './reply';
 import { AGAIN, entriesInside, nodeAddress, popAtHint, REPLACED, ringPop, ringPush } from './ring';
+import { touchStack } from './stack';
 
 /** The block of a channel, by its number: addresses of all blocks stand in a table. */
 // @ts-ignore: decorator
@@ -194,11 +195,11 @@ export function drop(lane: usize, node: usize): u32 {
     const handle = load<u32>(node + NODE_ENTRIES_OFFSET + ((<usize>taken) << ENTRY_SHIFT));
     // Where the row is full one reference goes first, then the entry's takes its place.
     const first = held(pageOf(unitOf(handle))) == LEDGER_MAX;
-    if (first) release(handle);
+    if (first) releaseWithin(handle);
     recordNode(node);
     take(node, taken, handle);
     recordDone();
-    if (!first) release(handle);
+    if (!first) releaseWithin(handle);
     taken += 1;
   }
   empty(node);
@@ -258,7 +259,7 @@ function publish(block: usize, lane: usize, policy: u32, node: usize): i32 {
   const code = ringPush(block, outbox, lane + LANE_TAIL_OFFSET, policy == POLICY_DROP_OLDEST, counted);
   if (code == REPLACED) drop(lane, nodeAddress(block, load<u32>(outbox)));
   if (code == FULL) return FULL;
-  wake(block + CHANNEL_NOT_EMPTY_OFFSET);
+  wakeAwaited(block + CHANNEL_NOT_EMPTY_OFFSET);
   return retract(block, lane, node) ? ERR_CHANNEL_CLOSED : OK;
 }
 
@@ -268,6 +269,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
   if (isClosed(block)) return ERR_CHANNEL_CLOSED;
   const code = sendable(handle, offset, length);
   if (code != OK) return code;
+  touchStack();
   const lane = laneOf(block);
   const policy = load<u32>(block + CHANNEL_POLICY_OFFSET); // plain: constant
   while (load<u32>(lane + LANE_CREDIT_OFFSET) == 0 && room(block, lane) == 0) {
@@ -292,7 +294,7 @@ export function send(channel: u32, handle: u32, offset: u32, length: u32, tag: u
 /** A full channel: the policy decides whether the sender keeps its reference. */
 function refuse(lane: usize, policy: u32, handle: u32): i32 {
   if (policy == POLICY_REFUSE) return FULL;
-  release(handle);
+  releaseWithin(handle);
   add(lane + LANE_DROPPED_OFFSET, 1);
   return OK;
 }
@@ -309,6 +311,7 @@ export function sendBurst(channel: u32, address: usize, count: u32, more: u32): 
     setLastCode(ERR_CHANNEL_CLOSED);
     return 0;
   }
+  touchStack();
   const lane = laneOf(block);
   const need: u32 = more != 0 ? count : 1;
   const batch = load<u32>(block + CHANNEL_BATCH_OFFSET); // plain: constant
@@ -409,7 +412,7 @@ function dropEntry(lane: usize, entry: usize): i32 {
   const handle = load<u32>(entry);
   const code = sendable(handle, load<u32>(entry + ENTRY_OFFSET_OFFSET), load<u32>(entry + ENTRY_LENGTH_OFFSET));
   if (code == OK) {
-    release(handle);
+    releaseWithin(handle);
     add(lane + LANE_DROPPED_OFFSET, 1);
   }
   return code;
@@ -424,6 +427,8 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
   let count = load<u32>(node + NODE_COUNT_OFFSET);
   let received: u32 = 0;
   let popped = false;
+  // Entries that are here come without a call.
+  if (count - taken < maxCount) touchStack();
   setLastCode(OK);
   recordNode(node);
   const mask = unitMask;
@@ -470,7 +475,7 @@ export function receiveBurst(channel: u32, address: usize, maxCount: u32): u32 {
   recordDone();
   if (taken >= count) empty(node);
   add(lane + LANE_RECEIVED_OFFSET, received);
-  if (popped) wake(block + CHANNEL_NOT_FULL_OFFSET);
+  if (popped) wakeAwaited(block + CHANNEL_NOT_FULL_OFFSET);
   return received;
 }
 

@@ -32,6 +32,7 @@ import { loaded, pageShift, port, portId, unitBytesShift, unitsPerPageShift } fr
 import { descriptorAddress, extentAddress, handleOf, wordAddress } from './handle';
 import { held, recordCut, recordDone, recordPrivate, setHeld } from './ledger';
 import { alloc, releaseShared } from './refcount';
+import { touchStack } from './stack';
 import { count } from './stats';
 import { requireSpoiled, spoil } from './supply';
 
@@ -67,6 +68,7 @@ function cutAt(page: u32, cut: u32, first: u32, units: u32, row: u32): u32 {
 /** Opens a page for the cut; more than half a page is a whole one. */
 function allocFragmentSlow(bytes: u32, units: u32): u32 {
   if (bytes > ((<u32>1) << pageShift) >> 1) return alloc();
+  touchStack();
   const isReused = leaveFragmentPage(true);
   if (isReused || load<u32>(loaded + NODE_COUNT_OFFSET) != 0) count(COUNTER_FAST);
   else if (!refill()) return 0;

@@ -27,6 +27,7 @@ import { acas, aload, astore, rload } from './atomic';
 import { flags, pageCount, port, portId } from './context';
 import { descriptorAddress, inspect, pageOf, unitOf } from './handle';
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { touchStack } from './stack';
 import { retire, spoil, zero } from './supply';
 
 /** Pins the handle's page; the page's number, good for one `unpin` from any thread, or a code. One locked operation. */
@@ -58,6 +59,7 @@ export function unpin(page: u32): i32 {
     const seen = rload(word);
     if ((seen & PIN_COUNT_MASK) == 0) return ERR_PIN;
     if (seen == (PIN_LEFT | 1)) {
+      touchStack();
       // Plain: the home word of a page that left changes with its last unpin only.
       recordPrivate(RECORD_RETIRE, page, 0, load<u32>(word - DESCRIPTOR_PINS_OFFSET + DESCRIPTOR_HOME_OFFSET), 0);
       // X5 pairs with X4 in leave: the page left; its last pin ends the page, and nobody else can find it now. The mark

@@ -31,7 +31,8 @@ import {
 } from './context';
 import { leaveFragmentPage } from './fragment';
 import { inspect, unitOf } from './handle';
-import { alloc, release, releaseRun, takeRun } from './refcount';
+import { refillTop, releaseRun, releaseWithin, takeRun } from './refcount';
+import { touchStack } from './stack';
 import { countMany } from './stats';
 import { ringPop } from './ring';
 
@@ -42,11 +43,12 @@ export function open(id: u32): void {
 
 /** Writes up to `count` page handles at `address`; how many. No atomics while the cache has pages. */
 export function allocBurst(address: usize, count: u32): u32 {
+  touchStack();
   let done: u32 = 0;
   while (done < count) {
     const filled = load<u32>(loaded + NODE_COUNT_OFFSET); // plain: owner only
     if (filled == 0) {
-      const handle = alloc();
+      const handle = refillTop();
       if (handle == 0) break;
       store<u32>(address + ((<usize>done) << 2), handle);
       done += 1;
@@ -62,12 +64,13 @@ export function allocBurst(address: usize, count: u32): u32 {
 
 /** Releases handles from the front until one is refused; how many. */
 export function releaseBulk(address: usize, count: u32): u32 {
+  touchStack();
   let done: u32 = 0;
   while (true) {
     const run = releaseRun(address + ((<usize>done) << 2), count - done);
     countMany(COUNTER_RECYCLED, run);
     done += run;
-    if (done == count || release(load<u32>(address + ((<usize>done) << 2))) != OK) return done;
+    if (done == count || releaseWithin(load<u32>(address + ((<usize>done) << 2))) != OK) return done;
     done += 1;
   }
 }

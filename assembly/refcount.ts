@@ -70,6 +70,7 @@ import {
 } from './handle';
 import { held, recordCut, recordDone, setHeld } from './ledger';
 import { leave } from './pin';
+import { touchStack } from './stack';
 import { count } from './stats';
 import { magazineAdd, requireSpoiled, retire, spoil, zero } from './supply';
 
@@ -130,6 +131,12 @@ export function alloc(): u32 {
 }
 
 function allocRefill(): u32 {
+  touchStack();
+  return refillTop();
+}
+
+/** Fills the empty loaded magazine, and takes its top. */
+export function refillTop(): u32 {
   if (!refill()) return 0;
   return takeTop(loaded, load<u32>(loaded + NODE_COUNT_OFFSET));
 }
@@ -223,12 +230,24 @@ export function releaseRun(address: usize, count: u32): u32 {
 
 /** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
 export function release(handle: u32): i32 {
+  return giveBack(handle, true);
+}
+
+/** The same in the middle of a call that has room on the stack already. */
+export function releaseWithin(handle: u32): i32 {
+  return giveBack(handle, false);
+}
+
+/** `touches`: the long ways ask for room on the stack. */
+// @ts-ignore: decorator
+@inline
+function giveBack(handle: u32, touches: bool): i32 {
   const unit = unitOf(handle);
   if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
   const page = pageOf(unit);
   // Plain: owner only. Asked first: a page that is open for fragments never passes the fast check.
-  if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET)) return releaseCut(handle, unit, page);
-  if (!releaseFast(handle, unit, page)) return releaseChecked(handle, unit, page);
+  if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET)) return releaseCut(handle, unit, page, touches);
+  if (!releaseFast(handle, unit, page)) return releaseChecked(handle, unit, page, touches);
   count(COUNTER_RECYCLED);
   return OK;
 }
@@ -237,14 +256,14 @@ export function release(handle: u32): i32 {
  * Takes a cut back on the own open page: users down instead of the count, so no atomics. What is none, or was cut into
  * others' users, goes the long way.
  */
-function releaseCut(handle: u32, unit: u32, page: u32): i32 {
+function releaseCut(handle: u32, unit: u32, page: u32, touches: bool): i32 {
   // N22 no ordering needed: as N1.
   const word = rload(wordAddress(unit));
   const row = held(page);
   const cut = load<u32>(port + PORT_FRAGMENT_OFFSET); // plain: owner only
   // The generation, to the handle's last bit, and one holder, as in releaseFast.
   const wrong = rotl<u32>(word ^ 1, WORD_GENERATION_SHIFT) ^ generationSeed ^ (handle >>> unitBits);
-  if (wrong != 0 || row == 0 || (cut & 0xffff) == 0) return releaseChecked(handle, unit, page);
+  if (wrong != 0 || row == 0 || (cut & 0xffff) == 0) return releaseChecked(handle, unit, page, touches);
   recordCut(row, cut);
   store<u32>(wordAddress(unit), vacated(word)); // plain: the fragment's only holder
   setHeld(page, row - 1);
@@ -253,8 +272,11 @@ function releaseCut(handle: u32, unit: u32, page: u32): i32 {
   return OK;
 }
 
-/** Releases one reference, whatever it takes, or returns why not. The unit is one of the pool's. */
-function releaseChecked(handle: u32, unit: u32, page: u32): i32 {
+/**
+ * Releases one reference, whatever it takes, or returns why not. The unit is one of the pool's. `touches`: it asks for
+ * room on the stack.
+ */
+function releaseChecked(handle: u32, unit: u32, page: u32, touches: bool): i32 {
   // A20 pairs with X8 in releaseShared: no reference of another port counts, so its word was written. Before the word.
   const references = aload(descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);
   // N18 no ordering needed: as N1; where the count is not the row, the exchange decides.
@@ -262,6 +284,8 @@ function releaseChecked(handle: u32, unit: u32, page: u32): i32 {
   if (!matches(handle, word)) return reject(ERR_STALE_HANDLE);
   const row = held(page);
   if (row == 0) return reject(ERR_NOT_HELD);
+  // All others enter nothing once they have begun to store.
+  if (touches && (references != row || row == 1)) touchStack();
   return references == row ? releaseOwn(unit, word, page, row) : releaseSlow(unit, word, page, row);
 }
 

@@ -38,6 +38,7 @@ import { portId } from './context';
 import { wake } from './event';
 import { inspect, pageOf, unitOf } from './handle';
 import { held, recordDone, recordPrivate, setHeld } from './ledger';
+import { touchStack } from './stack';
 
 // @ts-ignore: decorator
 @inline
@@ -70,6 +71,7 @@ export function lend(handle: u32, offset: u32, length: u32, timeSeconds: u32): f
   if (row == 0) return <f64>ERR_NOT_HELD;
   const extent = extentBytes(unitOf(handle));
   if (offset > extent || length > extent - offset) return <f64>ERR_RANGE;
+  touchStack();
   const count = tokenCount();
   // Plain: a hint; any value that was ever stored there is good enough, since all tokens are read.
   let index = load<u32>(CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET);
@@ -114,6 +116,7 @@ function claimToken(token: usize, sequence: u32): u32 {
  */
 export function adopt(index: u32, sequence: u32, address: usize): i32 {
   if (index >= tokenCount()) return ERR_TOKEN_SPENT;
+  touchStack();
   const token = tokenAddress(index);
   const seen = claimToken(token, sequence);
   if (seen == 0) return ERR_TOKEN_SPENT;

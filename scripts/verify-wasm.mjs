@@ -2,8 +2,8 @@
 //
 // Every instance shares one memory, so a binary must not write to it when it is instantiated and must keep no state of
 // its own that another instance would not see: no start function, no data, no table or element section, no mutable
-// global exported, nothing imported but env.memory (the model build: env.yieldPoint too). The release binary has a size
-// budget. The debug binary is exempt: asc gives it a table.
+// global exported, nothing imported but env.memory and env.touchStack (the model build: env.yieldPoint instead). The
+// release binary has a size budget. The debug binary is exempt: asc gives it a table.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -101,7 +101,7 @@ export function problemsOf(module, target) {
       if (id in BANNED_SECTIONS) problems.push(`${BANNED_SECTIONS[id]} section (expected none)`);
     }
   }
-  const allowed = target === 'model' ? ['env.memory', 'env.yieldPoint'] : ['env.memory'];
+  const allowed = ['env.memory', target === 'model' ? 'env.yieldPoint' : 'env.touchStack'];
   for (const entry of module.imports) {
     const path = `${entry.module}.${entry.name}`;
     if (!allowed.includes(path)) problems.push(`imports ${path} (expected only ${allowed.join(', ')})`);

@@ -5,6 +5,7 @@
 // choice: all are given here, and none is imported but the core's instance.
 
 import { callError, invalidArgument, type PagePoolError, REMEDIES } from '../errors.js';
+import { prepareStack, touchStack } from '../platform/stack.js';
 import type { Engine } from './engine.js';
 import type { EngineOptions, GrowableMemory } from './typescript/context.js';
 import { instantiateCore, openWasmEngine } from './wasm.js';
@@ -90,5 +91,6 @@ function typescriptEngine(
     throw callError('POOL_ERR_INVALID_ARGUMENT', call, `engine=${JSON.stringify(engine)}`, rule, todo, { cause });
   }
   const grow = (end: number): boolean => memory.grow(end, stepPages);
-  return { module, open: (portId, clear) => openTypeScript({ memory, portId, grow, clear }) };
+  prepareStack();
+  return { module, open: (portId, clear) => openTypeScript({ memory, portId, grow, clear, touchStack }) };
 }

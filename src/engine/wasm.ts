@@ -3,6 +3,7 @@
 // The engine is a plain object whose properties are the exported functions themselves, so a call of it is one direct
 // call into Wasm. An instance belongs to its thread: its globals are the port's private state.
 
+import { prepareStack } from '../platform/stack.js';
 import type { Engine } from './engine.js';
 
 /** What the core exports beside the engine's calls. */
@@ -12,7 +13,8 @@ export type CoreExports = Omit<Engine, 'kind'> & { open(port: number): void };
  * An instance of the core over the pool's memory; it serves no port until `openWasmEngine`. Throws for another module.
  */
 export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.Memory): CoreExports {
-  const core = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CoreExports;
+  const core = new WebAssembly.Instance(module, { env: { memory, touchStack: prepareStack() } })
+    .exports as unknown as CoreExports;
   if (typeof core.open !== 'function') throw new TypeError('the module is not the core');
   return core;
 }

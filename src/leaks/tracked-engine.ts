@@ -8,6 +8,7 @@ import { titleOf } from '../control/geometry.js';
 import { ENTRY_WORDS } from '../control/messages.js';
 import { ENGINE_CALLS } from '../engine/closed.js';
 import type { Engine } from '../engine/engine.js';
+import { touchStack } from '../platform/stack.js';
 import { ALLOCATED, type LeakSeat, type LeakTracker } from './tracker.js';
 
 const RELEASED = 'released';
@@ -26,77 +27,92 @@ export function trackEngine({ engine, geometry, memory }: LeakSeat, tracker: Lea
     ...calls,
     kind: engine.kind,
     alloc() {
+      touchStack();
       const handle = engine.alloc();
       if (handle !== 0) tracker.enter('alloc', ALLOCATED, [handle]);
       return handle;
     },
     allocFragment(bytes) {
+      touchStack();
       const handle = engine.allocFragment(bytes);
       if (handle !== 0) tracker.enter('allocFragment', ALLOCATED, [handle]);
       return handle;
     },
     allocBurst(address, count) {
+      touchStack();
       const got = engine.allocBurst(address, count);
       tracker.enter('allocBurst', ALLOCATED, handlesAt(address, got));
       return got;
     },
     retain(handle, count) {
+      touchStack();
       const code = engine.retain(handle, count);
       if (code === OK) tracker.enter('retain', 'retained', [handle], count);
       return code;
     },
     release(handle) {
+      touchStack();
       const code = engine.release(handle);
       if (code === OK) tracker.leave(RELEASED, [handle]);
       return code;
     },
     releaseBulk(address, count) {
+      touchStack();
       const released = engine.releaseBulk(address, count);
       tracker.leave(RELEASED, handlesAt(address, released));
       return released;
     },
     send(channel, handle, offset, length, tag) {
+      touchStack();
       const code = engine.send(channel, handle, offset, length, tag);
       if (code === OK) tracker.leave(sentTo[channel] as string, [handle]);
       return code;
     },
     sendBurst(channel, address, count, more) {
+      touchStack();
       const sent = engine.sendBurst(channel, address, count, more);
       tracker.leave(sentTo[channel] as string, handlesAt(address, sent, ENTRY_WORDS));
       return sent;
     },
     receiveBurst(channel, address, maxCount) {
+      touchStack();
       const received = engine.receiveBurst(channel, address, maxCount);
       tracker.enter('receiveBurst', receivedFrom[channel] as string, handlesAt(address, received, ENTRY_WORDS));
       return received;
     },
     ask(channel, address, count) {
+      touchStack();
       const call = engine.ask(channel, address, count);
       if (call >= 0) tracker.leave(sentTo[channel] as string, handlesAt(address, count, ENTRY_WORDS));
       return call;
     },
     accept(channel, address) {
+      touchStack();
       const received = engine.accept(channel, address);
       tracker.enter('accept', receivedFrom[channel] as string, handlesAt(address, received, ENTRY_WORDS));
       return received;
     },
     reply(call, handle, offset, length, status) {
+      touchStack();
       const code = engine.reply(call, handle, offset, length, status);
       if (code === OK && handle !== 0) tracker.leave('answered', [handle]);
       return code;
     },
     collect(call, address) {
+      touchStack();
       const code = engine.collect(call, address);
       const handles = code === OK ? handlesAt(address, 1).filter((handle) => handle !== 0) : [];
       tracker.enter('collect', 'answered', handles);
       return code;
     },
     lend(handle, offset, length, timeSeconds) {
+      touchStack();
       const loan = engine.lend(handle, offset, length, timeSeconds);
       if (loan >= 0) tracker.leave('lent', [handle]);
       return loan;
     },
     adopt(index, sequence, address) {
+      touchStack();
       const code = engine.adopt(index, sequence, address);
       if (code === OK) tracker.enter('adopt', 'adopted', handlesAt(address, 1));
       return code;

@@ -11,6 +11,7 @@ import { FURTHER_REMEDIES, invalidArgument, invalidRange, PagePoolError, require
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable, unclonable } from '../platform/shown.js';
+import { touchDeepStack, touchStack } from '../platform/stack.js';
 import { dispose } from '../platform/symbols.js';
 import { Fragment, foreignError, portOfFragment, spendFragment } from '../pool/fragment.js';
 import { requestSources } from '../pool/request-sources.js';
@@ -105,6 +106,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    *   other not; POOL_ERR_STALE_HANDLE for a spent fragment; nothing changed then
    */
   append(part: Fragment | Packet): this {
+    touchDeepStack();
     if (isPacket(part)) this.#list.appendFrom(this.#join('append', part));
     else this.#list.append(this.#take('append', part));
     return this;
@@ -112,6 +114,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
 
   /** The same in front of the first byte. @throws PagePoolError as `append` */
   prepend(part: Fragment | Packet): this {
+    touchDeepStack();
     if (isPacket(part)) this.#list.prependFrom(this.#join('prepend', part));
     else this.#list.prepend(this.#take('prepend', part));
     return this;
@@ -182,6 +185,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   }
 
   #shared(call: string, offset: number, length: number): Packet {
+    touchDeepStack();
     const copy = new Packet();
     copy.#tag = this.#tag;
     copy.#list.shareFrom(this.#list, call, offset, length);
@@ -196,6 +200,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @see skb_split
    */
   split(offset: number): Packet {
+    touchDeepStack();
     requireInteger('split', 'offset', offset, 0, this.length);
     // An empty side has a window, too, so that it can be sent.
     if (offset === this.length) return this.#shared('split', offset, 0);
@@ -215,6 +220,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @see pskb_pull
    */
   consume(bytes: number): void {
+    touchDeepStack();
     requireInteger('consume', 'bytes', bytes, 0, this.length);
     this.#refuseReentry('consume');
     if (bytes === this.length && bytes > 0) this.release();
@@ -240,6 +246,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
   shift(): Fragment | null {
     const [part] = this.#list.parts;
     if (part === undefined) return null;
+    touchStack();
     const port = this.#list.port as Port;
     ownPart(port, 'shift', part);
     this.#list.shift();
@@ -261,6 +268,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @see pskb_expand_head
    */
   expandHead(bytes: number, length = 0): Uint8Array | null {
+    touchDeepStack();
     const port = this.#requirePort('expandHead');
     const { pageBytes } = port.geometry;
     requireInteger('expandHead', 'length', length, 0, this.length);
@@ -281,6 +289,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @see skb_linearize
    */
   coalesce(): boolean {
+    touchDeepStack();
     const { parts, port } = this.#list;
     if (port === undefined || parts.length < 2) return true;
     this.#requireReadable('coalesce');
@@ -363,6 +372,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
    * @throws PagePoolError POOL_ERR_STALE_HANDLE when one of them was released by its number; the others are released
    */
   release(): void {
+    touchDeepStack();
     this.#refuseReentry('release');
     const parts = this.#list.clear();
     if (parts.length > 0) this.#list.release('release', parts);
@@ -412,6 +422,7 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
       for (const part of list.clear()) forgetPart(list.port as Port, part);
     };
     cutFront = (packet, skip, length, drop) => {
+      touchDeepStack();
       const list = packet.#list;
       const [first] = list.parts;
       if (first !== undefined && first.length > skip + length + drop) {
@@ -430,7 +441,10 @@ export class Packet extends PacketReader implements Iterable<Uint8Array> {
       packet.#drop('append', drop);
       return message;
     };
-    mergeSmall = (packet, from) => mergeSmallParts(packet.#list, packet.#list.port as Port, from);
+    mergeSmall = (packet, from) => {
+      touchDeepStack();
+      mergeSmallParts(packet.#list, packet.#list.port as Port, from);
+    };
     requestSources.push((value, call, own) => {
       if (!(value instanceof Packet)) return undefined;
       const { parts, port } = value.#list;

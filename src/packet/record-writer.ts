@@ -20,6 +20,7 @@ import { outerEntrances } from '../leaks/call-stack.js';
 import { isBytes } from '../platform/buffers.js';
 import { monotonicMs } from '../platform/clock.js';
 import { copyBytes } from '../platform/copy.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { hasTimers, hold, letGo, startTimer } from '../platform/timers.js';
 import type { Timer } from '../platform/types.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
@@ -182,6 +183,7 @@ export class RecordWriter {
    *   has more than `maxRecordBytes`, or is neither; POOL_ERR_UNREADABLE where the processor cannot see the pages
    */
   write(record: string | Uint8Array): boolean {
+    touchDeepStack();
     // A page that this thread left, or lost, is somebody else's.
     if (this.#port.isGone) this.#refuseGone('write');
     if (typeof record === 'string') {
@@ -421,6 +423,7 @@ export class RecordWriter {
    *   reason. What is pending stays so after the last two
    */
   async flush(options?: WaitOptions): Promise<void> {
+    touchDeepStack();
     const wait = requireWaitOptions('flush', options);
     const startMs = monotonicMs();
     const send = (): true | undefined => {
@@ -508,6 +511,7 @@ export class RecordWriter {
    * @param timeoutMs 10,000 if not given
    */
   flushSync(timeoutMs: number = EXIT_MS): boolean {
+    touchDeepStack();
     requireTimeout('flushSync', timeoutMs);
     if (this.#isRead()) return this.#wasWhole();
     const port = this.#port;
@@ -563,6 +567,7 @@ export class RecordWriter {
 
   /** Drops what is pending and counts it; the writer can be used again. Nothing of it is left armed. */
   release(): void {
+    touchDeepStack();
     this.#giveUp();
     this.#missing = 0;
     this.#wait?.abort();

@@ -4,6 +4,7 @@
 // page may be served before: a wait for many can last.
 
 import { invalidArgument, invalidRange } from '../errors.js';
+import { touchDeepStack } from '../platform/stack.js';
 import type { UnreadableAttachedPool } from '../pool/attach.js';
 import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf, takersOf } from '../pool/enrolled.js';
@@ -69,6 +70,7 @@ function requireSize(call: string, bytes: number, { geometry }: Port): void {
 
 /** The packet, or null: nothing is taken then. */
 function take(port: Port, call: string, bytes: number): Packet | null {
+  touchDeepStack();
   const { engine, geometry } = port;
   const { pageBytes } = geometry;
   const rest = bytes % pageBytes;

@@ -11,6 +11,7 @@ import { invalidArgument } from '../errors.js';
 import { outerEntrances } from '../leaks/call-stack.js';
 import { isWord } from '../numbers.js';
 import { monotonicMs } from '../platform/clock.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { type Channel, type ChannelEnd, closedChannelError, endOfChannel } from '../pool/channel.js';
 import { foreignError } from '../pool/fragment.js';
 import type { UnreadableChannel } from '../pool/unreadable.js';
@@ -76,6 +77,7 @@ function requireSendable(call: string, end: ChannelEnd, packet: AnyPacket, tag: 
 }
 
 function send(call: string, end: ChannelEnd, packet: AnyPacket, parts: readonly Part[], tag: number): boolean {
+  touchDeepStack();
   const { port, index, geometry } = end;
   const { engine, scratch } = port;
   const shares = ownParts(port, call, parts);
@@ -95,10 +97,11 @@ function send(call: string, end: ChannelEnd, packet: AnyPacket, parts: readonly 
   if (shares !== undefined) shareAgain(port, parts, shares);
   if (code !== FULL) throw refusal(code, call, 'packet', parts[0]?.handle);
   if (geometry.whenFull !== 'drop-newest') return false;
-  // Plain: a lane's counters are its port's own.
   const dropped = (laneOffset(geometry, port.id) + LANE_DROPPED_OFFSET) >>> 2;
-  port.memory.u32[dropped] = (port.memory.u32[dropped] as number) + parts.length;
-  packet.release();
+  const { length } = parts;
+  packet.release(); // first of all: where it throws, the packet is as it was
+  // Plain: a lane's counters are its port's own.
+  port.memory.u32[dropped] = (port.memory.u32[dropped] as number) + length;
   end.tellDrops();
   return true;
 }
@@ -177,6 +180,7 @@ function requireParts(call: string, packet: Packet, { batch, capacity }: Channel
 export function receivePacket(channel: Channel): Packet | null;
 export function receivePacket(channel: UnreadableChannel): UnreadablePacket | null;
 export function receivePacket(channel: AnyChannel): Packet | null {
+  touchDeepStack();
   const end = endOf(channel, 'receivePacket');
   const { port, index, geometry } = end;
   const message = end.begun ?? { parts: [], tag: 0 };

@@ -12,6 +12,7 @@ import { invalidHandle, requireFlag, requireInteger } from '../errors.js';
 import { isHandleNumber, isWord } from '../numbers.js';
 import { isWords } from '../platform/buffers.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
+import { touchStack } from '../platform/stack.js';
 import { asyncDispose } from '../platform/symbols.js';
 import { allocBulk, allocBurst, releaseBulk } from '../port/bursts.js';
 import { areaOf, extentOf, fragmentView, isReadableHandle, offsetOf, pinError, sizeError } from '../port/handles.js';
@@ -23,7 +24,7 @@ import { type Attachment, declared } from './attachment.js';
 import type { Calls } from './calls.js';
 import type { Channel } from './channel.js';
 import { enrol } from './enrolled.js';
-import { adoptToken, Fragment, type FragmentToken, reclaimOlder } from './fragment.js';
+import { adoptToken, Fragment, type FragmentToken, reclaimOlder, type Unowned } from './fragment.js';
 import type { PoolNames } from './names.js';
 import { POOL_NOT_POSTED } from './posting.js';
 import type { PoolShare } from './share.js';
@@ -306,9 +307,16 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
     const { pageBytes } = this;
     const isSize = bytes === undefined || (isWord(bytes) && bytes > 0 && bytes <= pageBytes);
     if (!isSize) throw sizeError(call, bytes, pageBytes);
+    const port = this.#port;
+    if (port.leaks !== undefined) touchStack();
+    // The object first: behind the engine's call nothing is entered, so the stack cannot end in between.
+    const fragment: Unowned = new Fragment(port, 0, 0, bytes ?? pageBytes, 0);
     let handle = bytes === undefined ? this.#engine.alloc() : this.#engine.allocFragment(bytes);
     if (handle === 0) handle = bytes === undefined ? this.#seekPage(call) : this.#seekFragment(call, bytes);
-    return handle === 0 ? null : new Fragment(this.#port, handle, 0, bytes ?? pageBytes, 0);
+    if (handle === 0) return null;
+    fragment.handle = handle;
+    port.leaks?.watch(fragment);
+    return fragment as Fragment;
   }
 
   /**
@@ -366,8 +374,8 @@ export class AttachedPool<Names extends PoolNames = PoolNames> {
   /**
    * The calls of that name, requests that are answered: the same in every thread.
    *
-   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no calls of that name were declared, or this thread has not
-   *   imported pagepool/calls
+   * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when no calls of that name were declared, or this thread of
+   *   pagepool/attach or pagepool/lean has not imported pagepool/calls
    */
   calls(name: Names['calls'] & string): Calls {
     return this.#attachment.calls(name);

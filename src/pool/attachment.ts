@@ -6,6 +6,7 @@
 
 import { hasFreeToken } from '../control/nodes.js';
 import { newsCount } from '../control/state.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { FREED, TOKENS } from '../port/bell.js';
 import { destroyedError, exhausted, listen, ownsPort, type Port, type PortListener } from '../port/port.js';
 import { Takers } from '../port/takers.js';
@@ -151,6 +152,7 @@ export class Attachment extends BaseAttachment {
 
   /** Gives what is in this thread's cache and in the ring to the provider; how many pages. */
   trim(): number {
+    touchDeepStack();
     const { port } = this;
     const { areas, supply } = port;
     if (!port.isGone && areas?.isOwnerGone === true) return 0;

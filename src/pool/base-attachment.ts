@@ -10,6 +10,7 @@ import { announce, poolState } from '../control/state.js';
 import { closedEngine } from '../engine/closed.js';
 import { invalidArgument, PagePoolError, reasonOf } from '../errors.js';
 import { warn } from '../platform/console.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { emptyPort, leaveMemory } from '../port/detaching.js';
 import { isPressed, returnIdleFragmentPage } from '../port/fragment-page.js';
 import { leave, ownsPort, type Port } from '../port/port.js';
@@ -37,6 +38,7 @@ export class BaseAttachment {
 
   /** Does what other threads asked of this one. */
   poll(): void {
+    touchDeepStack();
     this.sound('poll', () => this.serve());
   }
 
@@ -93,6 +95,7 @@ export class BaseAttachment {
 
   /** @param release whether references that the thread holds are released */
   detach(release: boolean): void {
+    touchDeepStack();
     if (!ownsPort(this.port)) return;
     if (!this.isDestroyed) this.#empty(release);
     this.end();

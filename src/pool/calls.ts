@@ -32,6 +32,7 @@ import { laneOffset, loadWord } from '../control/nodes.js';
 import { poolState } from '../control/state.js';
 import { callError, invalidArgument, type PagePoolError, requireInteger, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { dispose } from '../platform/symbols.js';
 import { hold, letGo } from '../platform/timers.js';
 import { turnDue } from '../platform/turns.js';
@@ -151,6 +152,7 @@ export class Calls {
    */
   call(request: Fragment | RequestPacket, options?: WaitOptions): Promise<Fragment> {
     return rejecting(() => {
+      touchDeepStack();
       const waiting = requireWaitOptions('call', options);
       const fragment = this.#fragmentOf(request);
       requireOwnFragment(fragment, this.#seat.port, 'call');
@@ -187,6 +189,7 @@ export class Calls {
   }
 
   #takeBoth(requestBytes: number, replyBytes: number): CallRoom | undefined {
+    touchDeepStack();
     const request = this.#seat.take(requestBytes);
     if (request === null) return undefined;
     let reply: Fragment | null = null;
@@ -198,6 +201,7 @@ export class Calls {
     if (reply === null) return undefined;
     const room = reply;
     const releaseBoth = (): void => {
+      touchDeepStack();
       room[dispose]();
       request[dispose]();
     };
@@ -266,6 +270,7 @@ export class Calls {
 
   /** A call; null at the end; undefined while there is neither. */
   readonly #acceptOrEnd = (): ServedCall | null | undefined => {
+    touchDeepStack();
     const { port, replies } = this.#seat;
     // Closed first: what was sent before is still received.
     const isClosed = port.isGone || this.#isClosed();

@@ -21,6 +21,7 @@ import { isHandleNumber, isWord } from '../numbers.js';
 import { monotonicMs } from '../platform/clock.js';
 import { isHeard, publish } from '../platform/console.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
+import { touchDeepStack, touchStack } from '../platform/stack.js';
 import { Line } from '../port/line.js';
 import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../port/port.js';
 import { BLOCKING, Spin } from '../port/spin.js';
@@ -147,6 +148,7 @@ export class Channel {
   #send(call: string, handle: number, offset: number, length: number, tag: number): boolean {
     if (!isHandleNumber(handle)) throw invalidHandle(call, handle);
     if (!isWord(offset) || !isWord(length) || !isWord(tag)) requireWords(call, { offset, length, tag });
+    if (this.#drops) touchStack(); // it may tell of what was dropped
     const code = this.#port.engine.send(this.#index, handle, offset, length, tag);
     if (this.#drops) this.#tellDrops();
     if (code === OK) return true;
@@ -164,6 +166,7 @@ export class Channel {
   }
 
   #sendFragment(call: string, fragment: Fragment, tag: number): boolean {
+    touchStack();
     requireOwnFragment(fragment, this.#port, call);
     if (!this.#send(call, fragment.handle, fragment.offset, fragment.length, tag)) return false;
     spendFragment(fragment);
@@ -207,10 +210,17 @@ export class Channel {
    */
   sendBurst(entries: Uint32Array, count: number): number {
     const { engine, scratch } = this.#port;
+    if (this.#drops) touchStack(); // it may tell of what was dropped
     const address = scratch.addressOf('sendBurst', 'entries', entries, count, ENTRY_WORDS);
     const sent = address !== 0 ? engine.sendBurst(this.#index, address, count, 0) : this.#sendCopied(entries, count);
     if (this.#drops) this.#tellDrops();
-    if (sent < count) this.#requireFull('sendBurst', entries, sent);
+    if (sent === count) return sent;
+    try {
+      this.#requireFull('sendBurst', entries, sent);
+    } catch (error) {
+      // Where the stack ended, the next call finds out what was wrong with its first entry.
+      if (sent === 0 || 'code' in (error as object)) throw error;
+    }
     return sent;
   }
 
@@ -232,6 +242,7 @@ export class Channel {
   }
 
   #sendCopied(entries: Uint32Array, count: number): number {
+    touchDeepStack();
     const { engine, scratch } = this.#port;
     const chunk = scratch.own.length / ENTRY_WORDS;
     for (let sent = 0; sent < count; ) {
@@ -244,11 +255,6 @@ export class Channel {
     return count;
   }
 
-  #requireFull(call: string, entries: Uint32Array, index: number): void {
-    const code = this.#port.engine.lastError();
-    if (code !== FULL && code !== OK) throw this.#refusal(code, call, entries[index * ENTRY_WORDS], index);
-  }
-
   /**
    * Receives up to `maxCount` entries of 4 words each and returns how many came; each brings a reference that the
    * caller holds from now on. No garbage, and no copy when `entries` are the pool's `words()`.
@@ -258,6 +264,7 @@ export class Channel {
    */
   receiveBurst(entries: Uint32Array, maxCount: number): number {
     const { engine, scratch } = this.#port;
+    if (this.#end.notEmpty.owes) touchStack();
     const address = scratch.addressOf('receiveBurst', 'entries', entries, maxCount, ENTRY_WORDS);
     const received =
       address !== 0 ? engine.receiveBurst(this.#index, address, maxCount) : this.#receiveCopied(entries, maxCount);
@@ -266,7 +273,13 @@ export class Channel {
     return received;
   }
 
+  #requireFull(call: string, entries: Uint32Array, index: number): void {
+    const code = this.#port.engine.lastError();
+    if (code !== FULL && code !== OK) throw this.#refusal(code, call, entries[index * ENTRY_WORDS], index);
+  }
+
   #receiveCopied(entries: Uint32Array, maxCount: number): number {
+    touchDeepStack();
     const { engine, scratch } = this.#port;
     const chunk = scratch.own.length / ENTRY_WORDS;
     for (let done = 0; done < maxCount; ) {
@@ -281,6 +294,7 @@ export class Channel {
 
   /** The oldest entry as a fragment that the caller releases, or null when the channel is empty. */
   receive(): Fragment | null {
+    touchStack();
     const { engine, scratch } = this.#port;
     const received = engine.receiveBurst(this.#index, scratch.ownAddress, 1);
     if (this.#end.notEmpty.owes) this.#end.notEmpty.settle(false);
@@ -338,6 +352,7 @@ export class Channel {
    *   brings that here
    */
   waitSync(timeoutMs?: number): boolean {
+    touchDeepStack();
     requireTimeout('waitSync', timeoutMs);
     const endMs = monotonicMs() + (timeoutMs ?? Infinity);
     if (this.#port.isGone && !this.isClosed) throw destroyedError('waitSync');
@@ -413,6 +428,7 @@ export class Channel {
 
   /** Ends the channel for every thread: nothing more is sent, what is inside can still be received, waits end. */
   close(): void {
+    touchStack();
     this.#port.engine.closeChannel(this.#index);
   }
 

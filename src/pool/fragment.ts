@@ -25,6 +25,7 @@ import {
   show,
 } from '../errors.js';
 import { type Inspect, inspectCustom, shown, type Unclonable } from '../platform/shown.js';
+import { touchDeepStack, touchStack } from '../platform/stack.js';
 import { dispose } from '../platform/symbols.js';
 import { fragmentView } from '../port/handles.js';
 import { type Port, refusal } from '../port/port.js';
@@ -78,7 +79,7 @@ export class Fragment {
     this.offset = offset;
     this.length = length;
     this.tag = tag;
-    port.leaks?.watch(this);
+    if (handle !== 0) port.leaks?.watch(this);
   }
 
   /**
@@ -111,9 +112,15 @@ export class Fragment {
     this.#requireOwn('slice');
     requireInteger('slice', 'offset', offset, 0, this.length);
     requireInteger('slice', 'length', length, 0, this.length - offset);
-    const code = this.#port.engine.retain(this.handle, 1);
+    const port = this.#port;
+    if (port.leaks !== undefined) touchStack();
+    // The object first: behind the engine's call nothing is entered, so the stack cannot end in between.
+    const slice: Unowned = new Fragment(port, 0, this.offset + offset, length, this.tag);
+    const code = port.engine.retain(this.handle, 1);
     if (code < 0) throw refusal(code, 'slice', 'handle', this.handle);
-    return new Fragment(this.#port, this.handle, this.offset + offset, length, this.tag);
+    slice.handle = this.handle;
+    port.leaks?.watch(slice);
+    return slice as Fragment;
   }
 
   /**
@@ -123,9 +130,14 @@ export class Fragment {
    */
   release(): void {
     this.#requireOwn('release');
-    const code = this.#port.engine.release(this.handle);
+    const port = this.#port;
+    if (port.leaks !== undefined) touchStack();
+    const code = port.engine.release(this.handle);
     if (code < 0) throw refusal(code, 'release', 'handle', this.handle);
-    this.#spend();
+    // As `#spend`, and nothing is entered.
+    this.#isSpent = true;
+    this.#view = undefined;
+    port.leaks?.unwatch(this);
   }
 
   /** Releases the reference, if it is still here and the thread is still attached. */
@@ -151,6 +163,7 @@ export class Fragment {
 
   /** The token; undefined where all are out. */
   #lend(call: string): FragmentToken | undefined {
+    touchStack();
     this.#requireOwn(call);
     const { engine, identity } = this.#port;
     const loan = engine.lend(this.handle, this.offset, this.length, Math.floor(Date.now() / 1000));
@@ -194,6 +207,9 @@ export class Fragment {
   }
 }
 
+/** A fragment that gets its reference last of all. */
+export type Unowned = { -readonly [Key in keyof Fragment]: Fragment[Key] };
+
 /**
  * The fragment of a token, taken over by this thread.
  *
@@ -201,6 +217,7 @@ export class Fragment {
  *   another pool's
  */
 export function adoptToken(port: Port, token: FragmentToken): Fragment {
+  touchStack();
   const names = ['kind', 'identity', 'index', 'sequence'];
   // Read once: what is used is what was checked.
   const { kind, identity, index, sequence } = requireRecord('adopt', 'token', token, names) as Partial<FragmentToken>;
@@ -216,6 +233,7 @@ export function adoptToken(port: Port, token: FragmentToken): Fragment {
 
 /** Releases tokens lent at least so long ago that nobody adopted; how many. */
 export function reclaimOlder(port: Port, olderThanMs: number): number {
+  touchDeepStack();
   requireMilliseconds('reclaimTokens', 'olderThanMs', olderThanMs);
   // A loan's second has begun up to a second before the loan: any age but 0 leaves one more.
   const second = Math.floor((Date.now() - olderThanMs) / 1000) - (olderThanMs > 0 ? 1 : 0);

@@ -3,6 +3,7 @@
 import { requireSound } from '../control/unsound.js';
 import { PagePoolError, REMEDIES, requireMilliseconds, requireRecord } from '../errors.js';
 import type { LeakReport } from '../leaks/report.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { hold, letGo } from '../platform/timers.js';
 import { destroyedError, ownsPort, type Port } from '../port/port.js';
 import type { WaitOptions } from '../port/waiting.js';
@@ -94,6 +95,7 @@ export class WholeAttachment extends Attachment {
   }
 
   override detach(release: boolean): void {
+    touchDeepStack();
     this.port.supply?.refuseReentry('detach');
     super.detach(release);
   }
@@ -104,16 +106,19 @@ export class WholeAttachment extends Attachment {
   }
 
   audit(): AuditReport {
+    touchDeepStack();
     this.port.supply?.refuseReentry('audit');
     return this.sound('audit', () => auditPool(this.port));
   }
 
   watch(worker: unknown): PromiseLike<void> {
+    touchDeepStack();
     if (this.port.isGone) throw destroyedError('watch');
     return this.#watching.watch(worker);
   }
 
   reap(portId: number, force: boolean): ReapReport {
+    touchDeepStack();
     if (this.port.isGone) throw destroyedError('reap');
     this.port.supply?.refuseReentry('reap');
     return this.sound('reap', () => this.#reaper.reap(portId, force));
@@ -126,6 +131,7 @@ export class WholeAttachment extends Attachment {
   }
 
   destroy(): void {
+    touchDeepStack();
     this.port.supply?.refuseReentry('destroy');
     const isEnding = this.sound('destroy', () => !ownsPort(this.port) || this.#closing.start());
     if (!isEnding) this.detach(false);

@@ -4,11 +4,13 @@
 // The results are the same, at the price of the copy. A bulk that needs several chunks stays all or nothing:
 // what the first chunks brought is released when a later one fails.
 
+import { touchBulk, touchDeepStack } from '../platform/stack.js';
 import { type Port, refusal } from './port.js';
 import { seekPages } from './want.js';
 
 /** Allocates `count` pages into `out`, or none. */
 export function allocBulk(port: Port, call: string, out: Uint32Array, count: number): boolean {
+  touchBulk(port.engine.kind);
   const address = port.scratch.addressOf(call, 'out', out, count, 1);
   const isDone = address !== 0 ? allocBulkAt(port, address, count) : allocBulkCopied(port, out, count);
   return isDone || seekBulk(port, call, out, count);
@@ -23,7 +25,13 @@ function seekBulk(port: Port, call: string, out: Uint32Array, count: number): bo
 export function allocBurst(port: Port, out: Uint32Array, count: number): number {
   const address = port.scratch.addressOf('allocBurst', 'out', out, count, 1);
   const got = address !== 0 ? port.engine.allocBurst(address, count) : allocCopied(port, out, count);
-  return got === count ? got : allocMore(port, out, got, count);
+  if (got === count) return got;
+  try {
+    return allocMore(port, out, got, count);
+  } catch (error) {
+    if (got === 0) throw error; // else the next call throws it; here the stack may have ended
+    return got;
+  }
 }
 
 /** Releases the handles from the front; throws at the first one that is refused. */
@@ -33,12 +41,18 @@ export function releaseBulk(port: Port, handles: Uint32Array, count: number): vo
   const done = address !== 0 ? engine.releaseBulk(address, count) : releaseCopied(port, handles, count);
   if (done === count) return;
   const handle = handles[done] as number;
-  // Asking again changes nothing, since it is refused again.
-  throw refusal(engine.release(handle), 'releaseBulk', 'handle', handle, done);
+  try {
+    // Asking again changes nothing, since it is refused again.
+    throw refusal(engine.release(handle), 'releaseBulk', 'handle', handle, done);
+  } catch (error) {
+    (error as { index?: number }).index = done; // also where the stack ended
+    throw error;
+  }
 }
 
 /** Allocates up to `count` pages into `out`; how many. */
 function allocCopied({ engine, scratch }: Port, out: Uint32Array, count: number): number {
+  touchDeepStack();
   const { own, ownAddress } = scratch;
   for (let done = 0; done < count; ) {
     const part = Math.min(own.length, count - done);
@@ -93,6 +107,7 @@ function allocBulkCopied(port: Port, out: Uint32Array, count: number): boolean {
 
 /** Releases handles from the front until one is refused; how many. */
 function releaseCopied({ engine, scratch }: Port, handles: Uint32Array, count: number): number {
+  touchDeepStack();
   const { own, ownAddress } = scratch;
   for (let done = 0; done < count; ) {
     const part = Math.min(own.length, count - done);

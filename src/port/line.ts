@@ -3,6 +3,7 @@
 // Only the first one waits for the event itself; whoever leaves the line, whatever way, calls the next. So a wake-up
 // costs the same however many stand in line. The port's own thread only; nothing is shared.
 
+import { touchDeepStack } from '../platform/stack.js';
 import { type TimedWait, type WaitOptions, waitFor } from './waiting.js';
 import type { WaitEvent } from './waits.js';
 
@@ -36,6 +37,7 @@ export class Line {
 
   /** As `waitFor`, behind all that wait here already. */
   async waitFor<T>(wait: TimedWait<T>, options: WaitOptions): Promise<T> {
+    touchDeepStack();
     const place = new Place();
     this.#places.add(place);
     const isFirst = (): true | undefined => this.#first() === place || undefined;

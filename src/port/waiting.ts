@@ -5,6 +5,7 @@
 
 import { callError, invalidArgument, type PagePoolError, requireMilliseconds, requireRecord } from '../errors.js';
 import { monotonicMs } from '../platform/clock.js';
+import { touchStack } from '../platform/stack.js';
 import { hold, letGo, startTimer } from '../platform/timers.js';
 import { turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
@@ -107,6 +108,7 @@ export interface TimedWait<T> extends Wait<T> {
  *   POOL_ERR_DESTROYED when this thread is done with the pool, and the probe has no other result; what the probe throws
  */
 export function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
+  touchStack();
   // Without a limit nobody asks when it began, and the clock costs as much as a probe.
   const { startMs = options.timeoutMs && monotonicMs() } = wait;
   const due = turnDue();

@@ -3,6 +3,7 @@
 // The port's own thread only. A page may be left in the open fragment page of this very thread, or with a
 // provider. The engine knows neither: it asks its caches, the ring, the provider's side and the other ports.
 
+import { touchDeepStack } from '../platform/stack.js';
 import { returnIdleFragmentPage } from './fragment-page.js';
 import { exhausted, type Port } from './port.js';
 
@@ -14,6 +15,7 @@ import { exhausted, type Port } from './port.js';
  *   thread is the owner, and the provider failed
  */
 export function seekPages(port: Port, call: string, count: number, ask: () => number): number {
+  touchDeepStack();
   exhausted(port, call);
   if (returnIdleFragmentPage(port)) {
     const found = ask();

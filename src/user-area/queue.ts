@@ -17,6 +17,7 @@ import { isHandleNumber, isWord } from '../numbers.js';
 import { isBytes, isSharedBuffer, isWords } from '../platform/buffers.js';
 import { copyBytes } from '../platform/copy.js';
 import { type Unclonable, unclonable } from '../platform/shown.js';
+import { touchDeepStack } from '../platform/stack.js';
 import { dispose } from '../platform/symbols.js';
 import { startTimer } from '../platform/timers.js';
 import type { AttachedPool } from '../pool/attached-pool.js';
@@ -191,6 +192,7 @@ export class UserQueue {
    *   POOL_ERR_INVALID_ARGUMENT when it is refused; nothing changed then
    */
   give(handle: number, offset: number, length: number, tag = 0): boolean {
+    touchDeepStack();
     if (!this.#give('give', handle, offset, length, tag)) return false;
     this.#publish(1);
     return true;
@@ -202,6 +204,7 @@ export class UserQueue {
    * @throws PagePoolError with `index` when an entry is refused; those before it went
    */
   giveBurst(entries: Uint32Array, count: number): number {
+    touchDeepStack();
     if (!isWords(entries)) throw invalidArgument('giveBurst', 'entries', entries, 'a Uint32Array');
     requireInteger('giveBurst', 'count', count, 0, Math.floor(entries.length / ENTRY_WORDS));
     let sent = 0;
@@ -229,6 +232,7 @@ export class UserQueue {
    *   call of which some bytes went returns how many, and the next one throws
    */
   giveCopy(bytes: Uint8Array, tag = 0): number {
+    touchDeepStack();
     if (!isBytes(bytes)) throw invalidArgument('giveCopy', 'bytes', bytes, 'a Uint8Array');
     if (!isWord(tag)) throw invalidArgument('giveCopy', 'tag', tag, 'a u32');
     this.#requireOpen('giveCopy');
@@ -256,7 +260,12 @@ export class UserQueue {
    * @see io_zcrx_ring_refill
    */
   refill(maxCount: number = USER_SLOTS_MAX): number {
+    touchDeepStack();
     if (!isWord(maxCount)) requireInteger('refill', 'maxCount', maxCount, 0, USER_SLOTS_MAX);
+    return this.#refill(maxCount);
+  }
+
+  #refill(maxCount: number): number {
     this.#port.supply?.refuseReentry('refill'); // nothing can be released there
     this.#sinceRefill = 0;
     if (this.#state === USER_STATE_SCRUBBED) return 0;
@@ -324,9 +333,10 @@ export class UserQueue {
    * @see io_zcrx_scrub
    */
   scrub(): number {
+    touchDeepStack();
     if (this.#state === USER_STATE_SCRUBBED) return 0;
     this.#port.supply?.refuseReentry('scrub');
-    this.refill(); // what was given back in time is no loss
+    this.#refill(USER_SLOTS_MAX); // what was given back in time is no loss
     this.#state = USER_STATE_SCRUBBED;
     this.#rings.setState(USER_STATE_SCRUBBED);
     const before = this.#counts.scrubbed;
@@ -424,7 +434,7 @@ export class UserQueue {
     this.#rings.publish();
     this.#counts.given += entries;
     this.#sinceRefill += entries;
-    if (this.#sinceRefill >= this.#refillEvery) this.refill();
+    if (this.#sinceRefill >= this.#refillEvery) this.#refill(USER_SLOTS_MAX);
     if (!this.#isFollowing) this.#follow();
   }
 

@@ -77,8 +77,9 @@ export class CallSteps extends TokenSteps {
    * none, and `lastCode` has the reason. Calls that were cancelled meanwhile are dropped on the way.
    */
   accept(channel: number, address: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
     const { block, lane, ring } = this.lanes[channel]!;
+    touchStack();
     const inbox = lane + LANE_INBOX_OFFSET;
     for (;;) {
       const node = this.nodeIn(ring, inbox);
@@ -112,11 +113,12 @@ export class CallSteps extends TokenSteps {
    * nothing changed.
    */
   reply(call: number, handle: number, offset: number, length: number, status: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
     if (handle !== 0) {
       const code = this.sendable(handle, offset, length);
       if (code !== OK) return code;
     }
+    touchStack();
     const place = this.replyOf(call);
     const own = this.replyWord(call, REPLY_SERVING);
     // N4 no ordering needed: the exchange decides.
@@ -154,7 +156,7 @@ export class CallSteps extends TokenSteps {
    * ERR_REF_OVERFLOW: nothing changed.
    */
   collect(call: number, address: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
     const place = this.replyOf(call);
     // A6 pairs with X5 in reply: the server's words, and the reply's bytes.
     const seen = this.aload(place);
@@ -165,6 +167,7 @@ export class CallSteps extends TokenSteps {
     const page = this.pageOf(this.unitOf(handle));
     const row = this.held(page);
     if (row === LEDGER_MAX) return ERR_REF_OVERFLOW;
+    touchStack();
     i32[address >>> 2] = handle;
     i32[(address + 4) >>> 2] = i32[(place + REPLY_OFFSET_OFFSET) >>> 2]!;
     i32[(address + 8) >>> 2] = i32[(place + REPLY_LENGTH_OFFSET) >>> 2]!;
@@ -184,6 +187,8 @@ export class CallSteps extends TokenSteps {
    * collected.
    */
   cancel(call: number): number {
+    const { touchStack } = this;
+    touchStack();
     const place = this.replyOf(call);
     for (;;) {
       // N8 no ordering needed: the exchange decides.

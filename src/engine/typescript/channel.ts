@@ -160,11 +160,11 @@ export class ChannelSteps extends ReplySteps {
       const handle = this.handleIn(node, taken);
       // Where the row is full one reference goes first, then the entry's takes its place.
       const first = this.held(this.pageOf(this.unitOf(handle))) === LEDGER_MAX;
-      if (first) this.release(handle);
+      if (first) this.release(handle, false);
       this.recordNode(node);
       this.take(node, taken, handle);
       this.recordDone();
-      if (!first) this.release(handle);
+      if (!first) this.release(handle, false);
       taken += 1;
     }
     this.empty(node);
@@ -224,11 +224,12 @@ export class ChannelSteps extends ReplySteps {
 
   /** Sends one entry; the caller's reference goes along. OK, FULL (the caller keeps it), or a code. */
   send(number: number, handle: number, offset: number, length: number, tag: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
     const channel = this.lanes[number]!;
     if (this.isClosed(channel)) return ERR_CHANNEL_CLOSED;
     const code = this.sendable(handle, offset, length);
     if (code !== OK) return code;
+    touchStack();
     const { lane } = channel;
     while (this.room(channel, 1) === 0) {
       if (channel.policy !== POLICY_DROP_OLDEST) return this.refuse(channel, handle);
@@ -252,7 +253,7 @@ export class ChannelSteps extends ReplySteps {
   /** A full channel: the policy decides whether the sender keeps its reference. */
   protected refuse({ lane, policy }: Lane, handle: number): number {
     if (policy === POLICY_REFUSE) return FULL;
-    this.release(handle);
+    this.release(handle, false);
     this.add(lane + LANE_DROPPED_OFFSET, 1);
     return OK;
   }
@@ -265,6 +266,8 @@ export class ChannelSteps extends ReplySteps {
   sendBurst(number: number, address: number, count: number, more: number): number {
     const channel = this.lanes[number]!;
     const need = more !== 0 ? count : 1;
+    const { touchStack } = this;
+    touchStack();
     const policy = more !== 0 && channel.policy === POLICY_DROP_NEWEST ? POLICY_REFUSE : channel.policy;
     let sent = 0;
     let code = this.isClosed(channel) ? ERR_CHANNEL_CLOSED : OK;
@@ -345,7 +348,7 @@ export class ChannelSteps extends ReplySteps {
     const offset = i32[(entry + ENTRY_OFFSET_OFFSET) >>> 2]!;
     const code = this.sendable(handle, offset, i32[(entry + ENTRY_LENGTH_OFFSET) >>> 2]!);
     if (code === OK) {
-      this.release(handle);
+      this.release(handle, false);
       this.add(lane + LANE_DROPPED_OFFSET, 1);
     }
     return code;
@@ -353,7 +356,7 @@ export class ChannelSteps extends ReplySteps {
 
   /** Receives up to `maxCount` entries of 4 words each at `address`; how many came, each with a reference. */
   receiveBurst(number: number, address: number, maxCount: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
     const { block, lane, ring } = this.lanes[number]!;
     const inbox = lane + LANE_INBOX_OFFSET;
     let node = this.nodeIn(ring, inbox);
@@ -362,6 +365,7 @@ export class ChannelSteps extends ReplySteps {
     let received = 0;
     let popped = false;
     let code = OK;
+    touchStack();
     this.recordNode(node);
     while (received < maxCount) {
       if (taken >= count) {

@@ -82,10 +82,14 @@ export interface EngineOptions {
   readonly grow?: (end: number) => boolean;
   /** Clears a page that lies elsewhere. Without it no page does. */
   readonly clear?: ((page: number) => void) | undefined;
+  /** Throws a RangeError when the stack has too little room for a step. Without it nothing is asked for. */
+  readonly touchStack?: (() => void) | undefined;
 }
 
 /** No page lies elsewhere. */
 function nothingElsewhere(): void {}
+
+function askNothing(): void {}
 
 /** A ring's geometry, read once: the block is constant. */
 export class Ring {
@@ -166,6 +170,7 @@ export class Context extends Words {
   declare readonly memory: EngineMemory;
   readonly grow: ((end: number) => boolean) | undefined;
   readonly clear: (page: number) => void;
+  readonly touchStack: () => void;
   /** Pages up to this one lie in this memory. */
   declare readonly ownPages: number;
   declare readonly portId: number;
@@ -206,7 +211,7 @@ export class Context extends Words {
   /** Why the last burst stopped early. */
   declare lastCode: number;
 
-  constructor({ memory, portId, grow, clear }: EngineOptions) {
+  constructor({ memory, portId, grow, clear, touchStack }: EngineOptions) {
     super(memory.i32);
     const { i32 } = memory;
     // Plain: the geometry was written once, before the first attach.
@@ -215,6 +220,7 @@ export class Context extends Words {
     this.memory = memory;
     this.grow = grow;
     this.clear = clear ?? nothingElsewhere;
+    this.touchStack = touchStack ?? askNothing;
     this.ownPages = header(HEADER_OWN_PAGES_OFFSET);
     this.portId = portId;
     this.ports = header(HEADER_PORTS_OFFSET);

@@ -23,7 +23,9 @@ import {
   NODE_PAGES_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
   RECORD_LEAVE,
+  RECORD_NONE,
 } from '../../../assembly/layout.js';
 import { RefcountSteps } from './refcount.js';
 
@@ -47,24 +49,30 @@ export class FragmentSteps extends RefcountSteps {
   }
 
   protected cutAt(page: number, cut: number, first: number, units: number, row: number): number {
-    const { i32, u16 } = this;
+    const { i32, u16, port } = this;
     const unit = (page << this.unitsPerPageShift) + first;
-    const word = i32[this.wordAddress(unit) >>> 2]!;
-    const fragment = this.port + PORT_FRAGMENT_OFFSET;
+    const place = this.wordAddress(unit) >>> 2;
+    const word = i32[place]!;
+    const handle = this.handleOf(unit, word);
+    const extent = this.extentAddress(unit) >>> 1;
+    const index = this.rowIndex(page);
+    const counter = this.counters + (COUNTER_FRAGMENTS >>> 2);
     this.recordCut(row, cut);
-    i32[this.wordAddress(unit) >>> 2] = word + 1;
-    u16[this.extentAddress(unit) >>> 1] = units;
-    i32[fragment >>> 2] = (cut + (units << 16) + 1) | 0;
-    this.setHeld(page, row + 1);
-    this.recordDone();
-    this.count(COUNTER_FRAGMENTS);
-    return this.handleOf(unit, word);
+    // No call from here on: the stack cannot end between these stores.
+    i32[place] = word + 1;
+    u16[extent] = units;
+    i32[(port + PORT_FRAGMENT_OFFSET) >>> 2] = (cut + (units << 16) + 1) | 0;
+    u16[index] = row + 1;
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = RECORD_NONE;
+    if (++i32[counter]! === 0) i32[counter + 1]!++; // as `count`
+    return handle;
   }
 
   /** Opens a page for the cut; more than half a page is a whole one. */
   protected allocFragmentSlow(bytes: number, units: number): number {
-    const { i32, port } = this;
+    const { i32, port, touchStack } = this;
     if (bytes > (1 << this.pageShift) >> 1) return this.alloc();
+    touchStack();
     const isReused = this.leaveFragmentPage(true);
     if (isReused || i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2] !== 0) this.count(COUNTER_FAST);
     else if (!this.refill()) return 0;

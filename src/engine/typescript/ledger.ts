@@ -31,6 +31,11 @@ export class LedgerSteps extends HandleSteps {
     return u16[(ledger + (page << 1)) >>> 1]!;
   }
 
+  /** Where the row has the page, as an index of u16: for steps that call nothing once they have begun to store. */
+  protected rowIndex(page: number): number {
+    return (this.ledger + (page << 1)) >>> 1;
+  }
+
   protected setHeld(page: number, references: number): void {
     const { u16, ledger } = this;
     u16[(ledger + (page << 1)) >>> 1] = references;

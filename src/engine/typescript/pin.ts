@@ -58,6 +58,8 @@ export class PinSteps extends SupplySteps {
       const seen = this.rload(word);
       if ((seen & PIN_COUNT_MASK) === 0) return ERR_PIN;
       if (seen === (PIN_LEFT | 1)) {
+        const { touchStack } = this;
+        touchStack();
         // Plain: the home word of a page that left changes with its last unpin only.
         const home = this.i32[(this.descriptorAddress(page) + DESCRIPTOR_HOME_OFFSET) >>> 2]!;
         this.recordPrivate(RECORD_RETIRE, page, 0, home, 0);

@@ -20,12 +20,13 @@ import { CallSteps } from './call.js';
 export class PoolSteps extends CallSteps {
   /** Writes up to `count` page handles at `address`; how many. No atomics while the cache has pages. */
   allocBurst(address: number, count: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
+    touchStack();
     let done = 0;
     while (done < count) {
       const filled = i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]!; // plain: owner only
       if (filled === 0) {
-        const handle = this.alloc();
+        const handle = this.refillTop();
         if (handle === 0) break;
         i32[(address + (done << 2)) >>> 2] = handle;
         done += 1;
@@ -41,13 +42,14 @@ export class PoolSteps extends CallSteps {
 
   /** Releases handles from the front until one is refused; how many. */
   releaseBulk(address: number, count: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
+    touchStack();
     let done = 0;
     while (true) {
       const run = this.releaseRun(address + (done << 2), count - done);
       this.countMany(COUNTER_RECYCLED, run);
       done += run;
-      if (done === count || this.release(i32[(address + (done << 2)) >>> 2]!) !== OK) return done;
+      if (done === count || this.release(i32[(address + (done << 2)) >>> 2]!, false) !== OK) return done;
       done += 1;
     }
   }

@@ -34,6 +34,8 @@ import {
   PORT_FRAGMENT_OFFSET,
   PORT_LIMIT_OFFSET,
   PORT_PARKED_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  RECORD_NONE,
   WORD_GENERATION_SHIFT,
   WORD_HOLDERS_MASK,
 } from '../../../assembly/layout.js';
@@ -43,16 +45,19 @@ import { CacheSteps } from './cache.js';
 export class RefcountSteps extends CacheSteps {
   /** Takes the page on top of a magazine with `filled` pages: ledger up, then pop. */
   protected takeTop(node: number, filled: number): number {
-    const { i32 } = this;
+    const { i32, u16 } = this;
     // Plain throughout: the magazine is this thread's, and a page in it has no holder who could write its word or rows.
     const page = i32[(node + NODE_PAGES_OFFSET - 4 + (filled << 2)) >>> 2]!;
     const unit = page << this.unitsPerPageShift;
     const place = this.wordAddress(unit) >>> 2;
     const word = i32[place]!;
-    this.setHeld(page, 1);
+    const handle = this.handleOf(unit, word);
+    const row = this.rowIndex(page);
+    // No call from here on: the stack cannot end between these stores.
+    u16[row] = 1;
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled - 1;
     i32[place] = word + 1;
-    return this.handleOf(unit, word);
+    return handle;
   }
 
   /**
@@ -86,6 +91,13 @@ export class RefcountSteps extends CacheSteps {
   }
 
   protected allocRefill(): number {
+    const { touchStack } = this;
+    touchStack();
+    return this.refillTop();
+  }
+
+  /** Fills the empty loaded magazine, and takes its top. */
+  protected refillTop(): number {
     if (!this.refill()) return 0;
     return this.takeTop(this.loaded, this.i32[(this.loaded + NODE_COUNT_OFFSET) >>> 2]!);
   }
@@ -111,7 +123,7 @@ export class RefcountSteps extends CacheSteps {
    * changed, and `releaseChecked` finds out. No atomics.
    */
   protected releaseFast(handle: number, unit: number, page: number): boolean {
-    const { i32 } = this;
+    const { i32, u16 } = this;
     const address = this.wordAddress(unit);
     // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is
     // read.
@@ -121,12 +133,14 @@ export class RefcountSteps extends CacheSteps {
     const filled = i32[(node + NODE_COUNT_OFFSET) >>> 2]!;
     // N4 no ordering needed: a request that is not seen now is seen at the next release.
     if (filled >= this.rload(this.port + PORT_LIMIT_OFFSET)) return false;
+    const vacated = this.vacated(word);
+    const row = this.rowIndex(page);
     // Plain: sole holder of the page. The word, the page into the magazine, its count, then the row: a page in a dead
-    // port's magazine counts as row 0.
-    i32[address >>> 2] = this.vacated(word);
+    // port's magazine counts as row 0. No call from here on: the stack cannot end between these stores.
+    i32[address >>> 2] = vacated;
     i32[(node + NODE_PAGES_OFFSET + (filled << 2)) >>> 2] = page;
     i32[(node + NODE_COUNT_OFFSET) >>> 2] = filled + 1;
-    this.setHeld(page, 0);
+    u16[row] = 0;
     return true;
   }
 
@@ -163,14 +177,17 @@ export class RefcountSteps extends CacheSteps {
 
   /**
    * Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room.
+   * `touches`: the long ways ask for room on the stack, which in the middle of a call is there already.
    */
-  release(handle: number): number {
+  release(handle: number, touches = true): number {
+    const { counters, i32 } = this;
     const unit = this.unitOf(handle);
     const page = this.pageOf(unit);
     // Plain: owner only. Asked first: a page that is open for fragments never passes the fast check.
-    if (unit >= this.unitLimit || page === this.i32[this.openPage]) return this.releaseCut(handle, unit, page);
-    if (!this.releaseFast(handle, unit, page)) return this.releaseChecked(handle, unit, page);
-    this.count(COUNTER_RECYCLED);
+    if (unit >= this.unitLimit || page === i32[this.openPage]) return this.releaseCut(handle, unit, page, touches);
+    if (!this.releaseFast(handle, unit, page)) return this.releaseChecked(handle, unit, page, touches);
+    const at = counters + (COUNTER_RECYCLED >>> 2);
+    if (++i32[at]! === 0) i32[at + 1]!++; // as `count`, and no call
     return OK;
   }
 
@@ -178,8 +195,8 @@ export class RefcountSteps extends CacheSteps {
    * Takes a cut back on the own open page: users down instead of the count, so no atomics. What is none, or was cut
    * into others' users, goes the long way.
    */
-  protected releaseCut(handle: number, unit: number, page: number): number {
-    const { i32 } = this;
+  protected releaseCut(handle: number, unit: number, page: number, touches: boolean): number {
+    const { i32, u16, port } = this;
     if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
     const fragment = this.port + PORT_FRAGMENT_OFFSET;
     // N22 no ordering needed: as N1.
@@ -189,17 +206,24 @@ export class RefcountSteps extends CacheSteps {
     // The generation, to the handle's last bit, and one holder, as in releaseFast.
     const swapped = ((word ^ 1) << WORD_GENERATION_SHIFT) | (word >>> WORD_GENERATION_SHIFT);
     const wrong = swapped ^ this.generationSeed ^ (handle >>> this.unitBits);
-    if (wrong !== 0 || row === 0 || (cut & 0xffff) === 0) return this.releaseChecked(handle, unit, page);
+    if (wrong !== 0 || row === 0 || (cut & 0xffff) === 0) return this.releaseChecked(handle, unit, page, touches);
+    const address = this.wordAddress(unit);
+    const vacated = this.vacated(word);
+    const index = this.rowIndex(page);
     this.recordCut(row, cut);
-    i32[this.wordAddress(unit) >>> 2] = this.vacated(word); // plain: the fragment's only holder
-    this.setHeld(page, row - 1);
+    // No call from here on; a record that was opened, and nothing behind it, changes nothing.
+    i32[address >>> 2] = vacated; // plain: the fragment's only holder
+    u16[index] = row - 1;
     i32[fragment >>> 2] = cut - 1;
-    this.recordDone();
+    i32[(port + PORT_RECORD_KIND_OFFSET) >>> 2] = RECORD_NONE;
     return OK;
   }
 
-  /** Releases one reference, whatever it takes, or returns why not. The unit is one of the pool's. */
-  protected releaseChecked(handle: number, unit: number, page: number): number {
+  /**
+   * Releases one reference, whatever it takes, or returns why not. The unit is one of the pool's. `touches`: it asks
+   * for room on the stack.
+   */
+  protected releaseChecked(handle: number, unit: number, page: number, touches: boolean): number {
     // A20 pairs with X8 in releaseShared: no reference of another port counts, so its word was written. Before the
     // word.
     const references = this.aload(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET);
@@ -208,6 +232,9 @@ export class RefcountSteps extends CacheSteps {
     if (!this.matches(handle, word)) return this.reject(ERR_STALE_HANDLE);
     const row = this.held(page);
     if (row === 0) return this.reject(ERR_NOT_HELD);
+    const { touchStack } = this;
+    // All others enter nothing once they have begun to store.
+    if (touches && (references !== row || row === 1)) touchStack();
     return references === row ? this.releaseOwn(unit, word, page, row) : this.releaseSlow(unit, word, page, row);
   }
 
@@ -218,17 +245,22 @@ export class RefcountSteps extends CacheSteps {
 
   /** All references of the page are this port's. No atomics while it has others. The handle was checked. */
   protected releaseOwn(unit: number, word: number, page: number, row: number): number {
-    const { i32, port } = this;
+    const { i32, u16, port } = this;
+    const address = this.wordAddress(unit);
+    const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
+    const index = this.rowIndex(page);
+    const next = (word & WORD_HOLDERS_MASK) === 1 ? this.vacated(word) : word - 1;
     // Plain throughout: nobody else holds the page, so nobody else writes its words.
-    i32[this.wordAddress(unit) >>> 2] = (word & WORD_HOLDERS_MASK) === 1 ? this.vacated(word) : word - 1;
+    i32[address >>> 2] = next;
     if (row === 1) {
       this.recycle(page);
       return OK;
     }
     // The row last: a reaper that finds it ahead of the count releases down to a count of 1, and then all of the page.
+    // No call in here: the stack cannot end between these stores.
     i32[(port + PORT_COUNTING_OFFSET) >>> 2] = page;
-    i32[(this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET) >>> 2] = row - 1;
-    this.setHeld(page, row - 1);
+    i32[counter >>> 2] = row - 1;
+    u16[index] = row - 1;
     i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
     return OK;
   }
@@ -335,10 +367,11 @@ export class RefcountSteps extends CacheSteps {
    * references of the page are this port's, two locked operations otherwise.
    */
   retain(handle: number, references: number): number {
-    const { i32, port } = this;
+    const { i32, u16, port } = this;
     const unit = this.unitOf(handle);
     if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
     const page = this.pageOf(unit);
+    const index = this.rowIndex(page);
     const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
     const address = this.wordAddress(unit);
     // A21 pairs with X8 in releaseShared: as A20, and as there before the word.
@@ -352,14 +385,16 @@ export class RefcountSteps extends CacheSteps {
     if ((references - 1) >>> 0 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
     if (total === row) {
       if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
-      // Plain throughout, as in releaseOwn; here the row comes before the count, for the same reason.
+      // Plain throughout, as in releaseOwn; here the row comes before the count, for the same reason. No call in here.
       i32[address >>> 2] = word + references;
       i32[(port + PORT_COUNTING_OFFSET) >>> 2] = page;
-      this.setHeld(page, row + references);
+      u16[index] = row + references;
       i32[counter >>> 2] = row + references;
       i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
       return OK;
     }
+    const { touchStack } = this;
+    touchStack(); // the Wasm core calls nothing from here on, and does not ask
     while (true) {
       if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
       // X13 pairs with X5 in releaseSlow: the holder that would read 1 reads more. LP of the retain.

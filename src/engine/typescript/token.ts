@@ -56,7 +56,7 @@ export class TokenSteps extends ChannelSteps {
    * They take 38 bits together.
    */
   lend(handle: number, offset: number, length: number, timeSeconds: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
     const code = this.inspect(handle);
     if (code !== OK) return code;
     const unit = this.unitOf(handle);
@@ -65,6 +65,7 @@ export class TokenSteps extends ChannelSteps {
     if (row === 0) return ERR_NOT_HELD;
     const extent = this.extentBytes(unit);
     if (offset >>> 0 > extent || length >>> 0 > extent - offset) return ERR_RANGE;
+    touchStack();
     const count = this.tokenCount();
     const hint = (CONTROL_BASE + HEADER_TOKEN_HINT_OFFSET) >>> 2;
     // Plain: a hint; any value that was ever stored there is good enough, since all tokens are read.
@@ -107,8 +108,9 @@ export class TokenSteps extends ChannelSteps {
    * ERR_REF_OVERFLOW.
    */
   adopt(index: number, sequence: number, address: number): number {
-    const { i32 } = this;
+    const { i32, touchStack } = this;
     if (index >>> 0 >= this.tokenCount()) return ERR_TOKEN_SPENT;
+    touchStack();
     const token = this.tokenAddress(index);
     const seen = this.claimToken(token, sequence);
     if (seen === 0) return ERR_TOKEN_SPENT;

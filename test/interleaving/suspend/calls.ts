@@ -5,7 +5,7 @@ import { DEATH, nameOf, type Place, VIEWS } from './place.js';
 import { assignedIn, methodName } from './variables.js';
 
 /** Fields and variables that hold functions of another layer: what they do is no step of this one. */
-const OUTSIDE_FUNCTIONS = new Set(['grow', 'clear', 'Number', 'String', 'Boolean']);
+const OUTSIDE_FUNCTIONS = new Set(['grow', 'clear', 'touchStack', 'Number', 'String', 'Boolean']);
 const OUTSIDE_OBJECTS = new Set(['Math', 'Number', 'Array', 'Object', 'String']);
 const OUTSIDE_CLASSES = new Set(['Array', 'Error', 'Map', 'RangeError', 'Set', 'TypeError']);
 /** Methods of views that write words. */
