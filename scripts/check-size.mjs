@@ -1,7 +1,7 @@
 // The size of the entries: build/index.js and build/lean.js with the chunks they import and the Wasm inside, and what
 // the others add to lean.js, gzipped.
 //
-// pagepool has all but the TypeScript engine. The budget of 48 KB is met by pagepool/lean, which has nothing of what is
+// pagepool has all that its programs may need. The budget of 48 KB is met by pagepool/lean, which has nothing of what is
 // in entries of their own, that a program imports beside it where it needs them: the TypeScript engine, 10 KB, since
 // the core reaps dead ports and serves memory of one thread as well; what serves providers, 9 KB, since most pools have
 // no memory but their own; calls, 2.6 KB, which whoever only creates a pool never asks; what follows leaks, 1.6 KB,
@@ -31,7 +31,7 @@ import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 48 * 1024;
 const CORE_LIMIT_BYTES = 47.75 * 1024;
-const WHOLE_LIMIT_BYTES = 61.25 * 1024;
+const WHOLE_LIMIT_BYTES = 71 * 1024;
 /** What a thread loads that only attaches: each entry alone. */
 const LIGHT_BUDGET_BYTES = { attach: 22 * 1024, worklet: 18 * 1024 };
 const LIGHT_LIMIT_BYTES = { attach: 20.25 * 1024, worklet: 11.5 * 1024 };

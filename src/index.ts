@@ -1,6 +1,8 @@
-// The public entry of the package: pools with all that they need but the TypeScript engine. Whoever counts bytes
+// The public entry of the package: pools with all that they may need, both engines among it. Whoever counts bytes
 // imports pagepool/lean, and beside it what it needs of the rest.
 
+import { loadTypeScript } from './engine/loaded.js';
+import { createTypeScriptEngine } from './engine/typescript.js';
 import { callsPart } from './pool/calls-part.js';
 import { loadCalls } from './pool/loaded-calls.js';
 import { loadLeaks } from './pool/loaded-leaks.js';
@@ -56,6 +58,7 @@ function withAll(): typeof Pool {
   loadCalls(callsPart);
   loadLeaks(trackPort);
   loadOwner(ownerPart);
+  loadTypeScript(createTypeScriptEngine);
   return Pool;
 }
 

@@ -1,5 +1,5 @@
-// The public entry pagepool/lean: pools whose threads import what else they need, pagepool/calls, pagepool/leaks and
-// pagepool/providers. Re-exports only.
+// The public entry pagepool/lean: pools whose threads import what else they need, pagepool/calls, pagepool/leaks,
+// pagepool/providers and pagepool/typescript. Re-exports only.
 
 export type { WhenFull } from './control/geometry.js';
 export { PagePoolError, type PagePoolErrorCode } from './errors.js';

@@ -85,7 +85,7 @@ export interface PoolOptions<Channels extends string = string, Requests extends 
   reserve?: ReserveOptions | undefined;
   /**
    * `'auto'` (the default) takes the Wasm engine where it can run, and elsewhere the TypeScript engine of
-   * `pagepool/typescript`, which each thread imports that needs it.
+   * `pagepool/typescript`, which each thread of pagepool/lean or pagepool/attach imports that needs it.
    */
   engine?: 'auto' | 'wasm' | 'typescript' | undefined;
   /** The compiled core (`pagepool/core.wasm`), where the platform forbids compiling inlined bytes. */

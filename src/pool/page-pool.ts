@@ -48,7 +48,7 @@ export class PagePool<Names extends PoolNames = PoolNames> extends AttachedPool<
    * `'local'`.
    *
    * @throws PagePoolError POOL_ERR_INVALID_ARGUMENT when an option is wrong, or needs an entry that this
-   *   thread has not imported: pagepool/typescript, and beside pagepool/lean pagepool/providers or pagepool/leaks;
+   *   thread of pagepool/lean has not imported: pagepool/providers, pagepool/leaks or pagepool/typescript;
    *   POOL_ERR_MEMORY_LIMIT when the platform refuses the memory; POOL_ERR_PROVIDER when the provider refuses the pool
    */
   static create<Channels extends string = never, Requests extends string = never>(

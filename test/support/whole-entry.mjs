@@ -1,6 +1,4 @@
-// The whole package with all that it can load, under its own name: what tests and their threads import as `pagepool`.
-// Programs of their own show what a pool does without each part: test/unit/without-*.test.ts.
-
-import '../../build/typescript.js';
+// The whole package, under its own name: what tests and their threads import as `pagepool`. Programs of pagepool/lean
+// show what a pool does without each part: test/unit/without-*.test.ts.
 
 export * from '../../build/index.js';

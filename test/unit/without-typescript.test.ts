@@ -1,4 +1,4 @@
-// A program that has not imported pagepool/typescript: the Wasm core does everything, and where it cannot run the error
+// A program of pagepool/lean that has not imported pagepool/typescript: the Wasm core does everything, and where it cannot run the error
 // names the import.
 //
 // In processes of their own, with the package as it is built: what runs in the tests' own processes has both engines.
@@ -34,7 +34,7 @@ const REFUSED = `
       return code + ': ' + message;
     }
   };`;
-const LOAD = `const { PagePool } = await import(${at('index')});`;
+const LOAD = `const { PagePool } = await import(${at('lean')});`;
 const NO_COMPILING = `
   const refuse = () => { throw new WebAssembly.CompileError('refused by the content security policy'); };
   WebAssembly.Module = function () { refuse(); };
