@@ -492,7 +492,7 @@ const typescriptFaults: readonly SeededFault[] = [
     name: 'a hint of the own tail is used without a look at the position before it',
     fault: {
       file: 'src/engine/typescript/ring.ts',
-      find: 'const before = this.aload(previous);',
+      find: 'const before = this.look(previous, isSure);',
       replace: 'const before = (state + (index === 0 ? -1 : 1)) << nodeBits;',
     },
     scenario: 'a hint of the tail from before the laps went round, against a send',
@@ -501,7 +501,7 @@ const typescriptFaults: readonly SeededFault[] = [
     name: 'a hint of the own head is used without a look at the position before it',
     fault: {
       file: 'src/engine/typescript/ring.ts',
-      find: 'const before = this.aload(index === 0 ? slot + ((slotCount - 1) << 2) : slot - 4);',
+      find: 'const before = this.look(index === 0 ? slot + ((slotCount - 1) << 2) : slot - 4, isSure);',
       replace: 'const before = (state + (index === 0 ? 0 : 2)) << nodeBits;',
     },
     scenario: 'a hint of the head from before the laps went round, against a send',
@@ -510,8 +510,9 @@ const typescriptFaults: readonly SeededFault[] = [
     name: 'a channel is full where its hint says so',
     fault: {
       file: 'src/engine/typescript/ring.ts',
-      find: '      if (isFull && !replace) return FULL;',
-      replace: '      if ((isFull || t - this.aload(ring.head) > slotCount) && !replace) return FULL;',
+      find: '      if (isFull && !replace) {',
+      replace:
+        '      if (t - this.aload(ring.head) > slotCount && !replace) return FULL;\n      if (isFull && !replace) {',
     },
     scenario: 'a receive and a send against a receive, full, hints behind',
   },
@@ -519,8 +520,8 @@ const typescriptFaults: readonly SeededFault[] = [
     name: 'a channel is empty where its hint says so',
     fault: {
       file: 'src/engine/typescript/ring.ts',
-      find: '      if (age === 0) return EMPTY;',
-      replace: '      if (age === 0 || h === this.aload(ring.tail)) return EMPTY;',
+      find: '      if (age === 0) {',
+      replace: '      if (h === this.aload(ring.tail)) return EMPTY;\n      if (age === 0) {',
     },
     scenario: 'a send and a receive against a send, empty, hints behind',
   },
