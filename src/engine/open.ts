@@ -6,6 +6,7 @@
 
 import { callError, invalidArgument, type PagePoolError, REMEDIES } from '../errors.js';
 import { prepareStack, touchStack } from '../platform/stack.js';
+import { workerThreads } from '../platform/thread.js';
 import type { Engine } from './engine.js';
 import type { EngineOptions, GrowableMemory } from './typescript/context.js';
 import { instantiateCore, openWasmEngine } from './wasm.js';
@@ -91,6 +92,7 @@ function typescriptEngine(
     throw callError('POOL_ERR_INVALID_ARGUMENT', call, `engine=${JSON.stringify(engine)}`, rule, todo, { cause });
   }
   const grow = (end: number): boolean => memory.grow(end, stepPages);
-  prepareStack();
+  // Pages that forbid compiling would report that it was tried.
+  if (workerThreads() !== undefined) prepareStack();
   return { module, open: (portId, clear) => openTypeScript({ memory, portId, grow, clear, touchStack }) };
 }

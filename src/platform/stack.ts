@@ -8,7 +8,7 @@
 // run for the first time as well: V8 compiles them on the same stack, and throws where it has less than 40 KiB left.
 // Rejected: a JavaScript function of many locals (its frame is gone when it is optimised), an array as the arguments of
 // a call (2,000 ns), one function with the whole frame (Wasm allows a thousand results; locals take 40 ms to compile).
-// Where a realm refuses Wasm nothing is asked for.
+// Where a realm refuses Wasm nothing is asked for, nor in a web page that has the TypeScript engine alone.
 
 /** Levels that one step of an engine needs, or the call around it. */
 const STEP_LEVELS = 2;
