@@ -1,8 +1,8 @@
 // The size of the entries: build/index.js and build/lean.js with the chunks they import and the Wasm inside, and what
 // the others add to lean.js, gzipped.
 //
-// pagepool has all that its programs may need. The budget of 48 KB is met by pagepool/lean, which has nothing of what is
-// in entries of their own, that a program imports beside it where it needs them: the TypeScript engine, 10 KB, since
+// pagepool has all that its programs may need. The budget of 48 KB is met by pagepool/lean, which has nothing of what
+// is in entries of their own, that a program imports beside it where it needs them: the TypeScript engine, 10 KB, since
 // the core reaps dead ports and serves memory of one thread as well; what serves providers, 9 KB, since most pools have
 // no memory but their own; calls, 2.6 KB, which whoever only creates a pool never asks; what follows leaks, 1.6 KB,
 // which no thread does unasked. Of the rest the Wasm takes 8 KB, and waiting 10: bells, sends that wait, iterators, and

@@ -1,5 +1,5 @@
-// A program of pagepool/lean that has not imported pagepool/typescript: the Wasm core does everything, and where it cannot run the error
-// names the import.
+// A program of pagepool/lean that has not imported pagepool/typescript: the Wasm core does everything, and where it
+// cannot run the error names the import.
 //
 // In processes of their own, with the package as it is built: what runs in the tests' own processes has both engines.
 
