@@ -3,7 +3,6 @@
 import { TextDecoder } from 'node:util';
 import { PagePool, PagePoolError } from 'pagepool';
 import * as border from 'pagepool/border';
-import 'pagepool/leaks';
 import * as web from 'pagepool/web';
 import { right, tryPool } from './pool.mjs';
 
