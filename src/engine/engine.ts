@@ -3,7 +3,7 @@
 // Two engines implement it on the same words (assembly/layout.ts): wasm.ts passes the calls to the Wasm core,
 // typescript.ts is written in TypeScript. Both may serve ports of one pool at the same time. A call belongs to the
 // port's own thread. Addresses are bytes in the control memory. Results below 0 are codes of layout.ts (ERR_*, FULL,
-// EMPTY); nothing throws.
+// EMPTY); nothing throws, but the platform's RangeError where the stack ends, and nothing has changed then.
 
 /** The hot path of one port. */
 export interface Engine {
