@@ -3,30 +3,15 @@
 //
 // In processes of their own, with the package as it is built: what runs in the tests' own processes has everything.
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-
-const at = (name: string): string => JSON.stringify(new URL(`../../build/${name}.js`, import.meta.url).href);
+import { at, printed, REFUSED } from '../support/program-text.js';
 
 /** What a call throws, as `code: message`. */
 const PROGRAM = `
-  const { PagePool } = await import(${at('lean')});
-  const refused = async (run) => {
-    try {
-      await run();
-      return 'nothing';
-    } catch ({ code, message }) {
-      return code + ': ' + message;
-    }
-  };`;
+  const { PagePool } = await import(${at('lean')});${REFUSED}`;
 
 /** What the program prints, as JSON. */
-async function run(program: string) {
-  const args = ['--input-type=module', '--eval', `${PROGRAM} ${program}`];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } });
-  return JSON.parse(stdout);
-}
+const run = (program: string) => printed(`${PROGRAM} ${program}`);
 
 /** The error of a call. */
 function named(call: string, level: string): string {

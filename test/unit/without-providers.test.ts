@@ -3,11 +3,8 @@
 //
 // In processes of their own, with the package as it is built: what runs in the tests' own processes has everything.
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-
-const at = (name: string): string => JSON.stringify(new URL(`../../build/${name}.js`, import.meta.url).href);
+import { at, printed, REFUSED } from '../support/program-text.js';
 
 /** A provider of one's own, as short as one can be, and what a call throws, as `code: message`. */
 const PROGRAM = `
@@ -24,26 +21,14 @@ const PROGRAM = `
     retire: () => {},
     describe: () => ({}),
     destroy: () => {},
-  };
-  const refused = async (run) => {
-    try {
-      await run();
-      return 'nothing';
-    } catch ({ code, message }) {
-      return code + ': ' + message;
-    }
-  };
+  };${REFUSED}
   const both = async (options) => [
     await refused(() => PagePool.create({ pageCount: 4, ...options })),
     await refused(() => PagePool.createSync({ pageCount: 4, ...options })),
   ];`;
 
 /** What the program prints, as JSON. */
-async function run(program: string) {
-  const args = ['--input-type=module', '--eval', `${PROGRAM} ${program}`];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } });
-  return JSON.parse(stdout);
-}
+const run = (program: string) => printed(`${PROGRAM} ${program}`);
 
 /** The error of a call, for a provider that the option has. */
 function named(call: string, option: string, kind: string): string {

@@ -3,19 +3,9 @@
 //
 // In processes of their own, with the package as it is built: what runs in the tests' own processes has both engines.
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { at, printed, REFUSED } from '../support/program-text.js';
 import { HUNG_MS } from '../support/waiting.js';
-
-const at = (name: string): string => JSON.stringify(new URL(`../../build/${name}.js`, import.meta.url).href);
-
-/** What the program prints, as JSON. */
-async function run(program: string) {
-  const args = ['--input-type=module', '--eval', program];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } });
-  return JSON.parse(stdout);
-}
 
 /** The program's expression for a worker that runs this one. */
 function worker(program: string, workerData: string): string {
@@ -24,16 +14,6 @@ function worker(program: string, workerData: string): string {
   return `new Worker(new URL(${JSON.stringify(url)}), { workerData: ${workerData} })`;
 }
 
-/** Returns what each call throws, as `code: message`. */
-const REFUSED = `
-  const refused = async (run) => {
-    try {
-      await run();
-      return 'nothing';
-    } catch ({ code, message }) {
-      return code + ': ' + message;
-    }
-  };`;
 const LOAD = `const { PagePool } = await import(${at('lean')});`;
 const NO_COMPILING = `
   const refuse = () => { throw new WebAssembly.CompileError('refused by the content security policy'); };
@@ -65,7 +45,7 @@ describe('without pagepool/typescript', () => {
       '{}',
     ],
   ])('creating refuses %s by an error that names it', async (_, realm, options) => {
-    const found = await run(`${realm} ${LOAD} ${REFUSED}
+    const found = await printed(`${realm} ${LOAD} ${REFUSED}
       console.log(JSON.stringify([
         await refused(() => PagePool.create(${options})),
         await refused(() => PagePool.createSync(${options})),
@@ -74,7 +54,7 @@ describe('without pagepool/typescript', () => {
   });
 
   it('attaching refuses a share of that engine, and takes no port', async () => {
-    const found = await run(`${LOAD} ${REFUSED}
+    const found = await printed(`${LOAD} ${REFUSED}
       import { Worker } from 'node:worker_threads';
       const pool = await PagePool.create({ pageCount: 4 });
       const worker = ${worker(
@@ -89,7 +69,7 @@ describe('without pagepool/typescript', () => {
   });
 
   it("a provider's pages that are to be cleared are refused, and the error says why", async () => {
-    const found = await run(`${LOAD} ${REFUSED}
+    const found = await printed(`${LOAD} ${REFUSED}
       const { slabs } = await import(${at('providers')});
       console.log(JSON.stringify(await refused(() => PagePool.create({ provider: slabs(), zero: 'on-release' }))));`);
     expect(found).toBe(
@@ -98,7 +78,7 @@ describe('without pagepool/typescript', () => {
   });
 
   it('memory that is refused names what takes less', async () => {
-    const found = await run(`${LOAD} ${REFUSED} ${NO_SHARED_WASM}
+    const found = await printed(`${LOAD} ${REFUSED} ${NO_SHARED_WASM}
       console.log(JSON.stringify([
         await refused(() => PagePool.create({ pageCount: 4 })),
         await refused(() => PagePool.create({ pageCount: 4, engine: 'wasm' })),
@@ -109,7 +89,7 @@ describe('without pagepool/typescript', () => {
   });
 
   it('a thread that dies is reaped, the audit is balanced, and the pool closes', async () => {
-    const found = await run(`${LOAD}
+    const found = await printed(`${LOAD}
       import { Worker } from 'node:worker_threads';
       const pool = await PagePool.create({ pageCount: 16, channels: { work: { capacity: 4 } } });
       const worker = ${worker(
