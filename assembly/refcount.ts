@@ -166,9 +166,11 @@ function isPlain(handle: u32, word: u32, descriptor: usize, row: u32, bits: u32,
 // @ts-ignore: decorator
 @inline
 function releaseFast(handle: u32, unit: u32, page: u32): bool {
+  // By itself, and first: the 64 bits of count and pins wait where retain has just written 32 of them.
+  if (held(page) != 1) return false;
   // N1 no ordering needed: only holders change the word of a live handle, and a stale one is refused whatever is read.
   const word = rload(wordAddress(unit));
-  if (!isPlain(handle, word, descriptorAddress(page), held(page), unitBits, generationSeed)) return false;
+  if (!isPlain(handle, word, descriptorAddress(page), 1, unitBits, generationSeed)) return false;
   const node = loaded;
   const filled = load<u32>(node + NODE_COUNT_OFFSET);
   // N4 no ordering needed: a request that is not seen now is seen at the next release.
@@ -230,32 +232,32 @@ export function releaseRun(address: usize, count: u32): u32 {
 
 /** Gives one reference back. OK, or a code and nothing changed. No atomics for the last one when the cache has room. */
 export function release(handle: u32): i32 {
-  return giveBack(handle, true);
-}
-
-/** The same in the middle of a call that has room on the stack already. */
-export function releaseWithin(handle: u32): i32 {
-  return giveBack(handle, false);
-}
-
-/** `touches`: the long ways ask for room on the stack. */
-// @ts-ignore: decorator
-@inline
-function giveBack(handle: u32, touches: bool): i32 {
   const unit = unitOf(handle);
   if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
   const page = pageOf(unit);
   // Plain: owner only. Asked first: a page that is open for fragments never passes the fast check.
-  if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET)) return releaseCut(handle, unit, page, touches);
-  if (!releaseFast(handle, unit, page)) return releaseChecked(handle, unit, page, touches);
+  if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET)) return releaseCut(handle, unit, page, true);
+  if (!releaseFast(handle, unit, page)) return releaseChecked(handle, unit, page, true);
   count(COUNTER_RECYCLED);
   return OK;
+}
+
+/** The same in the middle of a call that has room on the stack already, and that is not quick. */
+export function releaseWithin(handle: u32): i32 {
+  const unit = unitOf(handle);
+  if (unit >= unitLimit) return reject(ERR_FOREIGN_HANDLE);
+  const page = pageOf(unit);
+  // Plain: owner only.
+  if (page == load<u32>(port + PORT_FRAGMENT_PAGE_OFFSET)) return releaseCut(handle, unit, page, false);
+  return releaseChecked(handle, unit, page, false);
 }
 
 /**
  * Takes a cut back on the own open page: users down instead of the count, so no atomics. What is none, or was cut into
  * others' users, goes the long way.
  */
+// @ts-ignore: decorator
+@inline
 function releaseCut(handle: u32, unit: u32, page: u32, touches: bool): i32 {
   // N22 no ordering needed: as N1.
   const word = rload(wordAddress(unit));
