@@ -388,6 +388,206 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       }));
   });
 
+  describe('nothing is left of what is over', () => {
+    it('release forgets the pages that a refused write had not got: flush has nothing to wait for', () =>
+      withPool({ pageCount: 2, log: { capacity: 2 } }, async (pool, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 60_000 });
+        const held = [1, 2].map(() => pool.take() as Fragment);
+        expect(writer.write('refused')).toBe(false);
+        await expect(writer.flush({ timeoutMs: 0 })).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+        writer.release();
+        await writer.flush({ timeoutMs: 0 });
+        for (const page of held) page.release();
+      }));
+
+    it('a write that is taken ends the wait for pages of one that was refused', () =>
+      withPool({ pageCount: 2, log: { capacity: 2 } }, async (pool, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 60_000 });
+        const held = pool.take() as Fragment;
+        expect(writer.write('x'.repeat(2 * PAGE_BYTES))).toBe(false);
+        expect(writer.write('small')).toBe(true);
+        await writer.flush({ timeoutMs: 0 });
+        expect(received(channel)).toEqual(['small']);
+        // The probe of a flush takes the page and gives it back.
+        expect(writer.write('x'.repeat(2 * PAGE_BYTES))).toBe(false);
+        held.release();
+        await writer.flush({ timeoutMs: 0 });
+        expect(pool.audit().references.ledgers).toBe(0);
+        const again = [1, 2].map(() => pool.take() as Fragment);
+        await writer.flush({ timeoutMs: 0 }); // it had them once
+        for (const page of again) page.release();
+      }));
+
+    it.each([1, 3])('a message of %i pages that was sent is not released again', (count) =>
+      withPool({ pageCount: 4, log: { capacity: 4 } }, async (pool, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 60_000 });
+        for (let round = 0; round < 3; round++) {
+          writer.write('x'.repeat(count * PAGE_BYTES));
+          await writer.flush();
+          writer.release();
+          expect([writer.pending, writer.dropped, channel.pending > 0]).toEqual([0, 0, true]);
+          received(channel);
+          // All pages are somebody's now, and stay so.
+          const pages = [1, 2, 3, 4].map(() => pool.take() as Fragment);
+          writer.release();
+          expect(await writer.flush()).toBeUndefined();
+          expect(pages.map(({ handle }) => pool.refCount(handle))).toEqual([1, 1, 1, 1]);
+          for (const page of pages) page.release();
+        }
+      }),
+    );
+
+    it('after each message, sent or dropped, the next one begins anew, of whatever kind', () =>
+      withPool({ pageCount: 8, log: { capacity: 8 } }, async (_, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 60_000 });
+        const kinds = ['', 'plain', 'é', 'x'.repeat(PAGE_BYTES), 'é'.repeat(PAGE_BYTES), Buffer.alloc(700, 'b')];
+        for (const first of kinds) {
+          for (const end of ['flush', 'release'] as const) {
+            for (const second of kinds) {
+              writer.write(first);
+              await writer[end]();
+              writer.write(second);
+              writer.write('third');
+              await writer.flush();
+              const sent = [...(end === 'flush' ? [first] : []), second, 'third'];
+              expect(received(channel)).toEqual(sent.map(String));
+            }
+          }
+        }
+        expect(writer.dropped).toBe(kinds.length ** 2);
+      }));
+
+    it('what is pending holds the process once, and nothing does so when it went', () =>
+      withPool({ pageCount: 16, log: { capacity: 16 } }, async (_, channel) => {
+        const holding = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+        for (const [ref, more] of [
+          [true, 1],
+          [false, 0],
+        ] as const) {
+          const writer = new RecordWriter(channel, { flushMs: 60_000, ref });
+          const large = 'x'.repeat(2 * PAGE_BYTES);
+          for (const end of [
+            () => writer.release(),
+            () => writer.flushSync(0),
+            () => writer.write(large) && writer.write(large) && writer.release(),
+          ]) {
+            const before = holding();
+            for (const text of ['one', 'two', Buffer.from('three')]) writer.write(text);
+            expect(holding() - before).toBe(more);
+            end();
+            expect(holding() - before).toBe(0);
+            writer.write(large);
+            expect(holding() - before).toBe(more);
+            end();
+            expect([holding() - before, writer.pending]).toEqual([0, 0]);
+            received(channel);
+          }
+        }
+      }));
+
+    it('a writer has one timer at a time: release ends it, and the next record starts another', () =>
+      withPool({}, async (_, channel) => {
+        const set = vi.spyOn(globalThis, 'setTimeout');
+        const clear = vi.spyOn(globalThis, 'clearTimeout');
+        try {
+          const writer = new RecordWriter(channel, { flushMs: 54_321 });
+          const started = (): unknown[] =>
+            set.mock.results.filter((_, i) => set.mock.calls[i]?.[1] === 54_321).map(({ value }) => value);
+          for (const text of ['a', 'b']) writer.write(text);
+          writer.flushSync(0);
+          writer.write('c'); // the timer of the first message serves the second
+          expect(started().length).toBe(1);
+          expect((started()[0] as NodeJS.Timeout).hasRef()).toBe(false);
+          expect(clear).not.toHaveBeenCalledWith(started()[0]);
+          writer.release();
+          expect(clear).toHaveBeenCalledWith(started()[0]);
+          writer.write('d');
+          expect(started().length).toBe(2);
+          writer.release();
+          expect(clear).toHaveBeenCalledWith(started()[1]);
+        } finally {
+          vi.restoreAllMocks();
+        }
+      }));
+
+    it('is sent by itself after a release, and after a wait for room that a release ended', () =>
+      withPool({ log: { capacity: 1, batch: 1 } }, async (_, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 1 });
+        writer.write('dropped');
+        writer.release();
+        writer.write('first');
+        await until(() => channel.pending === 1);
+        writer.write('waits');
+        await turns(5);
+        expect(writer.pending).toBe(1); // the channel is full
+        writer.release();
+        writer.write('second');
+        await turns(5);
+        expect(received(channel)).toEqual(['first']);
+        await until(() => channel.pending === 1);
+        expect([writer.pending, writer.dropped]).toEqual([0, 2]);
+        expect(received(channel)).toEqual(['second']);
+      }));
+
+    it('where there are no timers records wait for a call, and hold nothing', () =>
+      withPool({}, async (_, channel) => {
+        vi.stubGlobal('setTimeout', undefined);
+        const writer = new RecordWriter(channel, { flushMs: 0 });
+        const interval = vi.spyOn(globalThis, 'setInterval');
+        for (const text of ['a', 'b']) expect(writer.write(text)).toBe(true);
+        expect(interval).not.toHaveBeenCalled();
+        vi.restoreAllMocks();
+        vi.unstubAllGlobals();
+        expect([writer.pending, channel.pending]).toEqual([2, 0]);
+        writer.flushSync(0);
+        expect(received(channel)).toEqual(['a', 'b']);
+      }));
+  });
+
+  describe('an end is told once', () => {
+    type Call = 'write' | 'flush' | 'flushSync';
+    /** How a call ends: 'ok', false or the code of its error. */
+    async function endOf(writer: RecordWriter, call: Call): Promise<unknown> {
+      try {
+        const end = call === 'write' ? writer.write('more') : call === 'flush' ? writer.flush() : writer.flushSync(0);
+        return (await end) === false ? false : 'ok';
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    }
+
+    const CALLS = ['write', 'flush', 'flushSync'] as const;
+    const CASES = CALLS.flatMap((call) => [0, 60_000].map((flushMs) => ({ call, flushMs })));
+    const first = (call: Call, code: string): unknown => (call === 'flushSync' ? false : code);
+
+    // A page that is begun takes records after the close, too: its end is found when it is sent.
+    const CLOSED = CASES.filter(({ call, flushMs }) => call !== 'write' || flushMs === 0);
+    it.each(CLOSED)('a closed channel, by $call, flushMs $flushMs', ({ call, flushMs }) =>
+      withPool({}, async (_, channel) => {
+        const writer = new RecordWriter(channel, { flushMs });
+        for (const text of ['a', 'b']) writer.write(text);
+        channel.close();
+        if (flushMs === 0) await until(() => writer.dropped === 2);
+        const code = 'POOL_ERR_CHANNEL_CLOSED';
+        expect([await endOf(writer, call), writer.pending, writer.dropped]).toEqual([first(call, code), 0, 2]);
+        expect([await endOf(writer, 'flush'), await endOf(writer, 'flushSync')]).toEqual(['ok', 'ok']);
+        expect([await endOf(writer, 'write'), writer.dropped]).toEqual([code, 2]);
+      }),
+    );
+
+    it.each(CASES)('a pool that this thread left, by $call, flushMs $flushMs', async ({ call, flushMs }) => {
+      const pool = PagePool.createSync({ engine, pageBytes: PAGE_BYTES, pageCount: 4, channels: { log: {} } });
+      const writer = new RecordWriter(pool.channel('log'), { flushMs });
+      for (const text of ['a', 'b']) writer.write(text);
+      pool.detach({ release: true });
+      if (flushMs === 0) await until(() => writer.dropped === 2);
+      const code = 'POOL_ERR_DESTROYED';
+      expect([await endOf(writer, call), writer.pending, writer.dropped]).toEqual([first(call, code), 0, 2]);
+      expect([await endOf(writer, 'flush'), await endOf(writer, 'flushSync')]).toEqual(['ok', 'ok']);
+      expect([await endOf(writer, 'write'), writer.dropped]).toEqual([code, 2]);
+    });
+  });
+
   describe('flushSync', () => {
     const reader = `
       const { workerData: { entry, packetEntry, share, gate }, parentPort } = require('node:worker_threads');

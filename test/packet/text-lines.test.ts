@@ -92,6 +92,19 @@ describe('the text is the same however it is cut', () => {
     }
   });
 
+  it('in every place behind every byte that can begin a character, and what may follow it', async () => {
+    const rests = [[], [0x7f], [0x80], [0xbf], [0xc0], [0x9f, 0x80], [0xa0, 0xbf, 0xbf], [0x8f, 0x80, 0x80, 0x80]];
+    for (let lead = 0x7f; lead <= 0xff; lead++) {
+      for (const rest of rests) {
+        const bytes = Buffer.from([lead, ...rest, 0x61, 0x0a, lead, ...rest]);
+        for (let cut = 1; cut <= rest.length + 1; cut++) {
+          const pieces = [bytes.subarray(0, cut), bytes.subarray(cut, -1), bytes.subarray(-1)];
+          expect(await linesOf(pieces), `${bytes.toString('hex')} at ${cut}`).toEqual(expectedLines(bytes));
+        }
+      }
+    }
+  });
+
   it('at random, out of chunks, fragments, packets and a channel', async () => {
     const next = randomFrom(seed);
     const random = (below: number): number => next() % below;
@@ -258,6 +271,17 @@ describe('a line that is too long', () => {
         ]);
       }
     }
+  });
+
+  it.each([
+    ['first in its piece', ['1234567\n123456789']],
+    ['behind others', ['ok\n1234567\n123456789\n1234567890\n']],
+    ['that came in parts', ['ok\n123', '4567\n123456789']],
+    ['that has a return', ['1234567\r\n123456789\r\n']],
+    ['that has no end', ['ok\n1234567']],
+    ['that ends in a character that was cut', [Buffer.from('ok\n123456'), Buffer.from([0xc3])]],
+  ])('is the one that the error names: %s', async (_, pieces) => {
+    await expect(linesOf(pieces, 6)).rejects.toThrow('line length=7 (expected at most maxLength=6)');
   });
 
   it('and what follows it in the same piece is not delivered', async () => {
