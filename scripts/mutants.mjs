@@ -55,7 +55,7 @@ const NEAR = {
   ],
   'src/reports': [['unit/{audit,closing,pool,stalls,attacks,providers/*,calls}']],
   'src/supply': [
-    ['unit/{carrier,owner-words,areas-table,providers/*,provider-owners,slabs,afterwards,closing}'],
+    ['unit/{carrier,owner-words,areas-table,supply-parts,providers/*,provider-owners,slabs,afterwards,closing}'],
     ['fault/{areas,provider-steps}', 'unit/leftovers'],
     ['interleaving/scenarios.wasm'],
   ],
