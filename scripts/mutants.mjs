@@ -59,7 +59,7 @@ const NEAR = {
     ['fault/{areas,provider-steps}', 'unit/leftovers'],
     ['interleaving/scenarios.wasm'],
   ],
-  'src/provider': [['unit/{slabs,providers/*,options}', 'user/user-area'], ['unit/address-limit']],
+  'src/provider': [['unit/{provider-parts,slabs,providers/*,options}', 'user/user-area'], ['unit/address-limit']],
   'src/leaks': [['unit/leaks', 'packet/leaks'], ['unit/leaks-dropped']],
   'src/packet': [
     ['packet/{channel,framing,text-lines,record-writer,refusals,parts,kernel-bugs,waits,leaks}'],
@@ -75,7 +75,7 @@ const NEAR = {
   'src/web': [['unit/{web,web-header}'], ['fuzz/arguments'], ['browser/web']],
   'src/worklet': [['unit/{worklet,tiers}'], ['browser/web']],
   'src/webgpu': [['webgpu/node'], ['webgpu/chromium']],
-  'src/testing': [['unit/{providers/*,slabs}'], ['unit/conformance']],
+  'src/testing': [['unit/{provider-parts,providers/*,slabs}'], ['unit/conformance']],
   'src/platform': [['unit/{small-parts,timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
   'src/inspect': [['unit/{observer,lints,metrics}']],
   'src/inspector/page': [['unit/inspector-page', 'browser/inspector-looks'], ['browser/inspector']],

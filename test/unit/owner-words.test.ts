@@ -172,6 +172,20 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     });
   });
 
+  it('ports are none behind the last one, whatever the words there say', () => {
+    const behind = owner.geometry.maxPorts;
+    for (const id of [0, 1, 2]) setKnown(id, 5);
+    setClaim(behind, CLAIM_ACTIVE);
+    setKnown(behind, 4);
+    store(block(behind) + PORT_WANT_OFFSET, 9);
+    expect([unaware(owner, 5), takeWants(owner)]).toEqual([[], 0]);
+    setKnown(behind, AREAS_WANTED);
+    expect([lacking(owner), takeAsking(owner), known(behind)]).toEqual([[], [], AREAS_WANTED]);
+    const word = owner.geometry.retiredBitsOffset + 4 * ((PAGES >>> 5) + 1);
+    store(word, 1);
+    expect([takeRetired(owner), load(word)]).toEqual([[], 1]);
+  });
+
   it('answers those who ask, once, and asks again for those who were not answered', () => {
     const words = [AREAS_WANTED, 3, AREAS_WANTED, AREAS_PULLED];
     for (const [id, word] of words.entries()) setKnown(id, word);

@@ -413,6 +413,7 @@ describe('a provider is asked', () => {
 
   it('before the reserve, which is asked where it feeds nothing', () => {
     let feeds = true;
+    const warn = vi.spyOn(console, 'warn');
     const { supply, main, reserve, want, port } = started(
       { grow: (ctx) => feeds && ctx.feed(Uint32Array.of(main.addRegion(ctx, 2).firstPage)) },
       { grow: () => {} },
@@ -427,6 +428,28 @@ describe('a provider is asked', () => {
       ['init', 'grow 1', 'grow 20'],
       ['init', 'grow 8'],
     ]);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('and where it fails the reserve feeds: who asked has pages, and the failure is told and reported', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const fail = () => {
+      throw new Error('no memory');
+    };
+    let feeds = true;
+    const { supply, reserve, want, port } = started(
+      { grow: fail },
+      { grow: (ctx) => feeds && ctx.feed(Uint32Array.of(reserve?.addRegion(ctx, 2).firstPage ?? 0)) },
+    );
+    const ask = (): boolean => {
+      want(port.id, 1);
+      return supply.serve('alloc');
+    };
+    for (let i = 0; i < 2; i++) expect(ask()).toBe(true);
+    expect([warn.mock.calls.length, supply.report().failure]).toEqual([1, expect.stringContaining('no memory')]);
+    feeds = false;
+    expect(messageOf(ask)).toContain('no memory');
+    expect(warn).toHaveBeenCalledTimes(1);
   });
 
   it('and its failure stands in the report until a callback succeeds; told once where nobody catches', () => {
