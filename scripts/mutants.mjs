@@ -53,7 +53,7 @@ const NEAR = {
     ['unit/{debts,waits-end,bells,waiting}', 'packet/waits'],
     ['interleaving/scenarios.wasm'],
   ],
-  'src/reports': [['unit/{audit,closing,pool,stalls,attacks,providers/*,calls}']],
+  'src/reports': [['unit/{report-parts,audit,closing,pool,stalls,attacks,providers/*,calls}']],
   'src/supply': [
     ['unit/{carrier,owner-words,areas-table,supply-parts,providers/*,provider-owners,slabs,afterwards,closing}'],
     ['fault/{areas,provider-steps}', 'unit/leftovers'],
@@ -77,7 +77,7 @@ const NEAR = {
   'src/webgpu': [['webgpu/node'], ['webgpu/chromium']],
   'src/testing': [['unit/{provider-parts,providers/*,slabs}'], ['unit/conformance']],
   'src/platform': [['unit/{small-parts,timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
-  'src/inspect': [['unit/{observer,lints,metrics}']],
+  'src/inspect': [['unit/{report-parts,observer,lints,metrics}']],
   'src/inspector/page': [['unit/inspector-page', 'browser/inspector-looks'], ['browser/inspector']],
   'src/inspector': [['unit/{inspector,inspector-stalls,inspector-page}'], ['unit/inspector-programs']],
   'src/command': [['unit/inspector-programs']],
