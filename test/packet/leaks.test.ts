@@ -3,7 +3,7 @@
 import { type LeakReport, PagePool } from 'pagepool';
 import { lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
 import { describe, expect, it } from 'vitest';
-import { untilCollected } from '../support/garbage.js';
+import { collectGarbage, untilCollected } from '../support/garbage.js';
 import { expectAllHome } from '../support/home.js';
 import { fragmentOf } from './support.js';
 
@@ -54,6 +54,43 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     expect(reports.map((report) => ({ handle: report.handle, isDropped: report.isDropped }))).toEqual([
       { handle, isDropped: true },
     ]);
+    pool.release(handle);
+    expectAllHome(pool);
+    pool.destroy();
+  });
+
+  it.each<[name: string, leave: (packet: Packet, pool: PagePool) => unknown]>([
+    ['released', (packet) => packet.release()],
+    ['consumed', (packet) => packet.consume(packet.length)],
+    ['taken out', (packet) => packet.shift()?.release()],
+    [
+      'sent and received',
+      (packet, pool) => {
+        sendPacket(pool.channel('work'), packet);
+        receivePacket(pool.channel('work'))?.release();
+      },
+    ],
+    [
+      'copied into another page',
+      (packet) => {
+        packet.expandHead(200, packet.length);
+        packet.release();
+      },
+    ],
+  ])('a packet whose window was %s is not reported, though others have its fragment', async (_, leave) => {
+    const reports: LeakReport[] = [];
+    const pool = create((report) => reports.push(report));
+    const kept = fragmentOf(pool, 'kept');
+    const handle = (() => {
+      leave(new Packet().append(kept.retain()), pool);
+      // What is dropped behind it is collected with it, or later.
+      return new Packet().append(fragmentOf(pool, 'dropped')).windows()[0]?.handle as number;
+    })();
+    await untilCollected(() => reports.length > 0);
+    await collectGarbage();
+    expect(reports.map((report) => report.handle)).toEqual([handle]);
+    expect(kept.bytes.length).toBe(4);
+    kept.release();
     pool.release(handle);
     expectAllHome(pool);
     pool.destroy();

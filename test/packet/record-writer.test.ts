@@ -634,6 +634,29 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
         await once(worker, 'exit');
       }));
 
+    it('returns where this thread may not block, and its caches are its own again', () =>
+      withPool({}, (pool, channel) => {
+        const writer = new RecordWriter(channel, { flushMs: 60_000 });
+        writer.write('a');
+        const wait = vi.spyOn(Atomics, 'wait');
+        try {
+          // As in the main thread of a browser; anything else is no answer.
+          for (const error of [new TypeError('not here'), new Error('broken')]) {
+            wait.mockImplementation(() => {
+              throw error;
+            });
+            if (error instanceof TypeError) expect(writer.flushSync()).toBe(false);
+            else expect(() => writer.flushSync()).toThrow('broken');
+            pool.release(pool.alloc());
+            expect(pool.audit().errors).toEqual([]);
+          }
+          expect(wait).toHaveBeenCalledTimes(2);
+        } finally {
+          wait.mockRestore();
+        }
+        expect(received(channel)).toEqual(['a']);
+      }));
+
     it('does not wait in a pool that no other thread can see', async () => {
       vi.stubGlobal('SharedArrayBuffer', undefined);
       vi.stubGlobal('crossOriginIsolated', false);

@@ -2,12 +2,13 @@
 // can read.
 
 import { type Fragment, type MemoryProvider, PagePool } from 'pagepool';
-import { lengthPrefixed, lines, Packet, receivePacket, sendPacket } from 'pagepool/packet';
+import { lengthPrefixed, lines, Packet, receivePacket, sendPacket, takePacket } from 'pagepool/packet';
 import { slabs } from 'pagepool/providers';
 import { describe, expect, it } from 'vitest';
 import { expectAllHome } from '../support/home.js';
 import { create, engineOptions, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
+import { scripted } from '../support/scripted.js';
 import { fragmentOf, textOf } from './support.js';
 
 describe.each(KINDS)('with the %s engine', (kind) => {
@@ -132,6 +133,48 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     ours.release();
     expectAllHome(pool);
     pool.destroy();
+  });
+
+  it.each<[name: string, call: (packet: Packet, other: Packet, pool: PagePool) => unknown]>([
+    ['append a packet', (packet, other) => packet.append(other)],
+    ['prepend a packet', (packet, other) => packet.prepend(other)],
+    ['slice', (packet) => packet.slice(2)],
+    ['clone', (packet) => packet.clone()],
+    ['split inside of a window', (packet) => packet.split(3)],
+    ['split off nothing', (packet) => packet.split(packet.length)],
+    ['consume a part of a window', (packet) => packet.consume(2)],
+    ['consume a window', (packet) => packet.consume(5)],
+    ['consume all', (packet) => packet.consume(packet.length)],
+    ['release', (packet) => packet.release()],
+    ['take a packet', (_packet, _other, pool) => takePacket(pool, 10)],
+    ['take a packet of several pages', (_packet, _other, pool) => takePacket(pool, 3000)],
+  ])('inside of a provider’s callback a call to %s is refused, and the packet is as it was', (_, call) => {
+    let [code, parts, length]: unknown[] = [];
+    let pool: PagePool | undefined;
+    let packet = new Packet();
+    let other = new Packet();
+    const { provider, addRegion } = scripted({
+      grow: (context) => {
+        const { firstPage } = addRegion(context, 2);
+        if (pool !== undefined) {
+          code = codeOf(() => call(packet, other, pool as PagePool));
+          [parts, length] = [packet.parts, packet.length];
+        }
+        context.feed(Uint32Array.of(firstPage, firstPage + 1));
+      },
+    });
+    const options = { pageBytes: 1024, pageCount: 8, maxPorts: 1, provider };
+    const made = PagePool.createSync({ ...options, ...engineOptions(kind === 'checked' ? 'typescript' : kind) });
+    packet = new Packet().append(fragmentOf(made, 'hello')).append(fragmentOf(made, ' world'));
+    other = new Packet().append(fragmentOf(made, '!'));
+    const pages = [];
+    for (let page = made.alloc(); page !== 0 && code === undefined; page = made.alloc()) {
+      pages.push(page);
+      pool = made;
+    }
+    expect([code, parts, length]).toEqual(['POOL_ERR_PROVIDER', 2, 11]);
+    expect([textOf(packet), textOf(other)]).toEqual(['hello world', '!']);
+    made.detach({ release: true });
   });
 
   it('more windows than the stack has room for go in front of others', () => {

@@ -344,4 +344,55 @@ describe('where Buffer is missing, or refuses shared memory', () => {
       expect(text.decode(view.subarray(7, 7 + bytes.length))).toBe(wanted);
     }
   });
+
+  it('a Buffer that counts wrong is not asked', async () => {
+    const { from } = Buffer;
+    vi.stubGlobal('Buffer', { from: from.bind(Buffer), byteLength: (text: string) => text.length });
+    vi.resetModules();
+    const text = (await import('../../src/packet/text.js')) as typeof TextModule;
+    expect(text.byteLength('€uro')).toBe(6);
+  });
+
+  it('where Buffer takes it nothing of the web is asked', async () => {
+    for (const name of ['TextEncoder', 'TextDecoder']) vi.stubGlobal(name, undefined);
+    vi.resetModules();
+    const text = (await import('../../src/packet/text.js')) as typeof TextModule;
+    const view = new Uint8Array(new SharedArrayBuffer(64), 1);
+    expect([text.byteLength('€uro'), text.textWriter(view)('€uro', 3)]).toEqual([6, 6]);
+    expect(text.decode(view.subarray(3, 9))).toBe('€uro');
+  });
+
+  it.each([
+    ['missing', undefined, 5],
+    ['without a search', {}, 5],
+    ['one that refuses', () => void (0 as never as () => void)(), 5],
+    ['one that finds nothing', () => -1, 5],
+    ['one that takes no start', (byte: number) => (byte === 7 ? 32 : -1), 5],
+    [
+      'one that finds what is not there',
+      (byte: number, from: number) => (byte === 7 ? from + (from === 0 ? 32 : 6) : 1),
+      5,
+    ],
+    ['one that works', (_byte: number, from: number) => [32, 39][from === 0 ? 0 : 1], 'its own'],
+  ])('bytes are found where the search of Buffer is %s', async (_, indexOf, expected) => {
+    const asked: number[] = [];
+    const search =
+      typeof indexOf !== 'function'
+        ? indexOf
+        : {
+            indexOf(byte: number, from: number) {
+              asked.push(byte);
+              return byte === 8 && expected === 'its own' ? -1 : indexOf(byte, from);
+            },
+          };
+    vi.stubGlobal('Buffer', indexOf === undefined ? undefined : { prototype: search });
+    vi.resetModules();
+    const { findByte } = await import('../../src/packet/search.js');
+    const bytes = new Uint8Array(new SharedArrayBuffer(16));
+    bytes[5] = 9;
+    const before = asked.length;
+    const found = findByte(bytes, 9, 1);
+    if (expected === 'its own') expect(asked.at(-1)).toBe(9);
+    else expect([found, asked.slice(before).includes(9)]).toEqual([expected, false]);
+  });
 });

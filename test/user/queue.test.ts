@@ -225,6 +225,19 @@ describe.each(ENGINES)('engine %s', (engine) => {
     pool.release(next);
   });
 
+  test('a queue that was scrubbed stays so, whatever ends it again', async () => {
+    const { pool, queue, receiver } = makeQueue(engine);
+    queue.give(pool.alloc(), 0, 1);
+    const delivery = receiver.receive();
+    queue[Symbol.dispose]();
+    expect([queue.outstanding, queue.stats().scrubbed, usedPages(pool)]).toEqual([0, 1, 0]);
+    queue.end();
+    delivery?.release();
+    expect([queue.refill(), queue.stats().dropped.notHeld]).toEqual([0, 0]);
+    expect(await queue.close({ timeoutMs: 0 })).toBe(1);
+    expect([receiver.isClosed, queue.isClosed]).toEqual([true, true]);
+  });
+
   test('the scrub takes for returned what its consumer gave back before it ended', async () => {
     const pool = makePool(engine);
     const queue = new UserQueue(pool);
