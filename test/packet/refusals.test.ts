@@ -177,6 +177,33 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     made.detach({ release: true });
   });
 
+  it.each([
+    ['the packet', 'its clone'],
+    ['its clone', 'the packet'],
+  ])('a packet that found no room has its reference together with its clone again: %s goes first', (first) => {
+    const pool = create(kind, {
+      pageBytes: 256,
+      pageCount: 8,
+      maxPorts: 1,
+      channels: { work: { capacity: 1, batch: 1 } },
+    });
+    const channel = pool.channel('work');
+    expect(sendPacket(channel, new Packet().append(fragmentOf(pool, 'first')))).toBe(true);
+    const packet = new Packet().append(fragmentOf(pool, 'hello'));
+    const clone = packet.clone();
+    const handle = packet.windows()[0]?.handle as number;
+    for (let time = 0; time < 2; time++) {
+      expect([sendPacket(channel, packet), pool.refCount(handle), packet.length]).toEqual([false, 1, 5]);
+    }
+    const [one, other] = first === 'the packet' ? [packet, clone] : [clone, packet];
+    one.release();
+    expect([pool.refCount(handle), textOf(other)]).toEqual([1, 'hello']);
+    expect(codeOf(() => pool.refCount(handle))).toBe('POOL_ERR_STALE_HANDLE');
+    receivePacket(channel)?.release();
+    expectAllHome(pool);
+    pool.destroy();
+  });
+
   it('more windows than the stack has room for go in front of others', () => {
     const count = 131_000;
     const pool = create(kind, { pageBytes: 65_536, unitBytes: 64, pageCount: 160, maxPorts: 1 });
