@@ -80,7 +80,7 @@ const NEAR = {
   'src/platform': [['unit/{small-parts,timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
   'src/inspect': [['unit/{report-parts,observer,lints,metrics}']],
   'src/inspector/page': [['unit/inspector-page', 'browser/inspector-looks'], ['browser/inspector']],
-  'src/inspector': [['unit/{inspector,inspector-stalls,inspector-page}'], ['unit/inspector-programs']],
+  'src/inspector': [['unit/{inspector-parts,inspector,inspector-stalls,inspector-page}'], ['unit/inspector-programs']],
   'src/command': [['unit/inspector-programs']],
   src: [['unit/{errors,pool,options,refusals}'], ['fuzz/arguments']],
 };
