@@ -49,7 +49,7 @@ const NEAR = {
     ['unit/{debts,waits-end,afterwards,local,waiting,stalls,metrics,attach,bells}', 'fuzz/{arguments,share}'],
   ],
   'src/port': [
-    ['unit/{small-parts,ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
+    ['unit/{port-parts,small-parts,ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
     ['unit/{debts,waits-end,bells,waiting}', 'packet/waits'],
     ['interleaving/scenarios.wasm'],
   ],

@@ -341,6 +341,20 @@ describe('a callback that throws', () => {
   });
 });
 
+it('pages go to the provider that they are of, to the last one of each', () => {
+  const { context, main, reserve, supply } = started({ grow: () => {} }, { grow: () => {} });
+  const reserved = reserve?.context() as ProviderContext;
+  context.addArea(memory(PAGES), PAGES);
+  reserved.addArea(memory(8), 8);
+  context.feed(Uint32Array.of(1, PAGES));
+  reserved.feed(Uint32Array.of(PAGES + 1, PAGES + 8));
+  supply.trim('trim');
+  expect([main.free, reserve?.free]).toEqual([
+    [1, PAGES],
+    [PAGES + 1, PAGES + 8],
+  ]);
+});
+
 describe('a provider is asked', () => {
   it('for what all threads want, once, and for no more than it has numbers for', () => {
     const { supply, main, want, port, other } = started();
