@@ -76,7 +76,7 @@ const NEAR = {
   'src/web': [['unit/{web,web-header}'], ['fuzz/arguments'], ['browser/web']],
   'src/worklet': [['unit/{worklet,tiers}'], ['browser/web']],
   'src/webgpu': [['webgpu/parts'], ['webgpu/node'], ['webgpu/chromium']],
-  'src/testing': [['unit/{provider-parts,providers/*,slabs}'], ['unit/conformance']],
+  'src/testing': [['unit/{provider-parts,suite-checks,providers/*,slabs}'], ['unit/conformance']],
   'src/platform': [['unit/{small-parts,timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
   'src/inspect': [['unit/{report-parts,observer,lints,metrics}']],
   'src/inspector/page': [['unit/inspector-page', 'browser/inspector-looks'], ['browser/inspector']],
