@@ -39,6 +39,7 @@ import {
   NODE_TAKEN_OFFSET,
   PIN_COUNT_MASK,
   PIN_LEFT,
+  PORT_COUNTING_OFFSET,
   PORT_FRAGMENT_OFFSET,
   PORT_FRAGMENT_PAGE_OFFSET,
   PORT_HOLD_OFFSET,
@@ -166,6 +167,8 @@ class Census {
       const port = this.portAt(id);
       const kind = this.pool.read(port + PORT_RECORD_KIND_OFFSET);
       demand(kind === RECORD_NONE, () => `port ${id} still has a record of kind ${kind}`);
+      const counting = this.pool.read(port + PORT_COUNTING_OFFSET);
+      demand(counting === 0, () => `port ${id} still moves the count of page ${counting}`);
       for (const holder of [PORT_LOADED_OFFSET, PORT_MERGE_OFFSET]) {
         const node = this.pool.read(port + holder);
         const owner = this.pool.read(this.nodeAt(ring, node) + NODE_OWNER_OFFSET);

@@ -8,7 +8,14 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PagePool, type PoolOptions } from 'pagepool';
 import { layoutHash } from '#layout-hash';
-import { CONTROL_BASE, HEADER_GROW_STEP_OFFSET, HEADER_STATE_OFFSET, STATE_CLOSING } from '../../assembly/layout.js';
+import {
+  CONTROL_BASE,
+  HEADER_GROW_STEP_OFFSET,
+  HEADER_STATE_OFFSET,
+  PORT_COUNTING_OFFSET,
+  PORT_RECORD_KIND_OFFSET,
+  STATE_CLOSING,
+} from '../../assembly/layout.js';
 import { claimOf, claimPort } from '../../src/control/claims.js';
 import { createMemory, growStepPages } from '../../src/control/create-memory.js';
 import { identityKey, writeControl } from '../../src/control/format.js';
@@ -151,6 +158,10 @@ export function requireBalance(port: Port) {
   }
   const { total, used, cached, ring, provider, pinned } = audit.pages;
   if (used + cached + ring + provider + pinned !== total) throw new Error(`places: ${JSON.stringify(audit.pages)}`);
+  // The audit asks the other ports alone: whoever calls it is in no step.
+  for (const offset of [PORT_RECORD_KIND_OFFSET, PORT_COUNTING_OFFSET]) {
+    if (portWord(port, offset) !== 0) throw new Error(`port ${port.id} left ${portWord(port, offset)} at +${offset}`);
+  }
   return audit;
 }
 
