@@ -5,9 +5,10 @@
 // A fault is one that happens: a condition turned, a comparison off by one, a statement or a store left out, an early
 // return left out, one condition of two ignored. The sources of the core are among them, which is why this is a tool of
 // the package: Stryker knows no AssemblyScript. The same seed chooses the same faults of the same sources. A fault that
-// does not build is no fault: another one is drawn. The tests of a file run in stages, the quick ones first, one at a
-// time, until one fails. A run that says nothing for a while hangs: it is killed, and counts as seen. What survives is
-// printed with its line: a test is missing, or the change means nothing, and which of both is for the reader to find.
+// does not build is no fault: another one is drawn. The tests of a file run in stages until one fails: those that
+// import it, then the quick ones near it, then the others, one at a time. A run that says nothing for a while hangs: it
+// is killed, and counts as seen. What survives is printed with its line: a test is missing, or the change means
+// nothing, and which of both is for the reader to find.
 
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -209,6 +210,25 @@ function testsOf(pattern) {
   });
 }
 
+/** The files of tests that import a source by its path: they ask that one, so they come first. */
+function importersOf(file) {
+  return filesBelow(join(root, 'test'))
+    .filter((path) => /\.test\.ts$/.test(path) && !/\.(long|trial)\.|\/toolchain\//.test(path))
+    .filter((path) => {
+      const imports = readFileSync(path, 'utf8').matchAll(/(?:from|import\() ?'(\.[^']+)\.js'/g);
+      return [...imports].some(([, name]) => join(dirname(path), `${name}.ts`) === join(root, file));
+    })
+    .map((path) => relative(root, path));
+}
+
+/** The stages of a source's tests: those that import it, then those near its folder. */
+function stagesOf(file) {
+  const asked = new Set();
+  return [importersOf(file), ...NEAR[groupOf(file)].map((patterns) => patterns.flatMap(testsOf))].map((files) =>
+    files.filter((each) => !asked.has(each) && asked.add(each)),
+  );
+}
+
 /** Runs a program in the copy, and tells how it ended: 'well', 'failed', 'hung'. */
 function run(folder, args) {
   return new Promise((done) => {
@@ -256,8 +276,8 @@ const unsound = new Set();
 /** Who saw the fault: 'no build', 'hung', the name of a failed test and its error; undefined: nobody. */
 async function seenBy(folder, file) {
   if ((await build(folder)).end !== 'well') return 'no build';
-  for (const patterns of NEAR[groupOf(file)]) {
-    const files = patterns.flatMap(testsOf).filter((each) => !unsound.has(each));
+  for (const stage of stagesOf(file)) {
+    const files = stage.filter((each) => !unsound.has(each));
     if (files.length === 0) continue; // without a name all tests would run
     const { end, output } = await test(folder, files);
     if (end === 'hung') return 'hung';
