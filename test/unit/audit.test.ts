@@ -16,6 +16,7 @@ import {
   HEADER_STATE_OFFSET,
   HOME_FRESH,
   HOME_RETIRED,
+  LANE_INBOX_OFFSET,
   LANE_OUTBOX_OFFSET,
   NODE_COUNT_OFFSET,
   NODE_ENTRIES_OFFSET,
@@ -175,6 +176,20 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
       'I5: a magazine that somebody else has written',
       ({ put, loaded }) => put(loaded + NODE_OWNER_OFFSET, 2),
       [/^I5 the loaded magazine of port 0 names owner 2 \(expected 1, the port itself\)$/],
+    ],
+    [
+      'I5: a magazine for what comes home that somebody else has written',
+      ({ put, read, block, geometry }) =>
+        put(nodeOffset(geometry.ring, read(block(1) + PORT_MERGE_OFFSET)) + NODE_OWNER_OFFSET, 1),
+      [/^I5 the merge magazine of port 1 names owner 1 \(expected 2, the port itself\)$/],
+    ],
+    [
+      'I5: an inbox that somebody else has written',
+      ({ put, read, geometry }) => {
+        const channel = geometry.channels[0] as (typeof geometry.channels)[0];
+        put(nodeOffset(channel.ring, read(laneOffset(channel, 1) + LANE_INBOX_OFFSET)) + NODE_OWNER_OFFSET, 1);
+      },
+      [/^I5 the inbox in channel "a" of port 1 names owner 1 \(expected 2, the port itself\)$/],
     ],
     [
       'I5: a channel node that somebody else has written',

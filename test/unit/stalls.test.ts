@@ -3,7 +3,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Fragment, PagePool, type PoolOptions, type StallReport } from 'pagepool';
+import { type Calls, type Fragment, PagePool, type PoolOptions, type StallReport } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PORT_AREAS_OFFSET } from '../../assembly/layout.js';
 import { freePort } from '../../src/control/claims.js';
@@ -223,6 +223,28 @@ describe('a wait that nobody answers', () => {
       await answerAll([asked]);
     }
     await pool.close();
+  });
+
+  it('names a call that nobody serves when another one, and another wait, ended meanwhile', async () => {
+    const { pool, reports } = create({ pageCount: 2, calls: { hash: {}, other: {} } });
+    const [calls, others] = ['hash', 'other'].map((name) => (pool as unknown as PagePool).calls(name)) as [
+      Calls,
+      Calls,
+    ];
+    const asked = calls.call(pool.take() as Fragment);
+    const answered = others.call(pool.take() as Fragment);
+    const page = pool.takeAsync();
+    const control = new AbortController();
+    const served = others.serve(() => 0, { signal: control.signal });
+    (await answered).release();
+    (await page).release();
+    control.abort();
+    await served;
+    await until(() => reports.some(({ text }) => text.includes('nobody serves calls "hash"')));
+    const last = calls.serve(() => 0);
+    (await asked).release();
+    await pool.close();
+    await last;
   });
 
   it('says nothing of calls where nothing is to be reported', async () => {
