@@ -91,7 +91,8 @@ async function inspectorFiles() {
 /** The inlined core as an entry: so it has a chunk of its own. */
 const CORE = { in: 'build/generated/core-wasm.js', out: 'chunks/core-wasm' };
 
-async function bundle() {
+/** @param {boolean} isShort names are short, and chunks are joined: as published */
+async function bundle(isShort) {
   const entries = [...entryPoints(), ...commands()].filter((path) => existsSync(join(root, path)));
   const outputs = entries.map((path) => path.replace('src/', 'build/').replace(/\.ts$/, '.js'));
   const inputs = [
@@ -121,6 +122,13 @@ async function bundle() {
       logLevel: 'warning',
       write: false,
     });
+    if (!isShort) {
+      for (const { path, text } of outputFiles.filter(({ path }) => path.endsWith('.js'))) {
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, text);
+      }
+      return;
+    }
     const made = outputFiles.filter(({ path }) => !path.includes(CORE.out)); // the core itself is in a chunk
     const texts = await joinCore(new Map(made.map(({ path, text }) => [path, text])));
     for (const [path, text] of texts) {
@@ -296,9 +304,10 @@ async function declare() {
 
 /**
  * Builds what is out of date. Says one line for each part that it made.
- * @param {{ targets?: string[], isTyped?: boolean }} [parts] fewer than all of them, for `npm run mutants`
+ * @param {{ targets?: string[], isTyped?: boolean, isShort?: boolean, hasPage?: boolean }} [parts] fewer than all of
+ *   them, for `npm run mutants`: no declarations, long names, the inspector's page as it is
  */
-export async function buildAll({ targets = wasmTargets, isTyped = true } = {}) {
+export async function buildAll({ targets = wasmTargets, isTyped = true, isShort = true, hasPage = true } = {}) {
   await withBuildLock(async () => {
     const started = performance.now();
     const made = [];
@@ -310,8 +319,8 @@ export async function buildAll({ targets = wasmTargets, isTyped = true } = {}) {
       writeFileSync(path, text);
       if (name.endsWith('.js')) made.push(name);
     }
-    if (await inspectorFiles()) made.push('inspector');
-    if (await bundle()) made.push('bundle');
+    if (hasPage && (await inspectorFiles())) made.push('inspector');
+    if (await bundle(isShort)) made.push('bundle');
     if (isTyped && (await declare())) made.push('types');
     if (made.length > 0) console.log(`built ${made.join(', ')} in ${Math.round(performance.now() - started)} ms`);
   });

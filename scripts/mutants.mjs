@@ -259,9 +259,13 @@ function run(folder, args) {
   });
 }
 
-const BUILD = `import { buildAll } from './scripts/build.mjs';
-await buildAll({ targets: ${JSON.stringify(WASM_TARGETS)}, isTyped: false });`;
-const build = (folder) => run(folder, ['--input-type=module', '-e', BUILD]);
+/** Builds the copy with the fault in a file, quickly: names stay long, and the page is made again for its own alone. */
+function build(folder, file) {
+  const hasPage = file === undefined || file.startsWith('src/inspector/');
+  const parts = { targets: WASM_TARGETS, isTyped: false, isShort: false, hasPage };
+  const text = `import { buildAll } from './scripts/build.mjs'; await buildAll(${JSON.stringify(parts)});`;
+  return run(folder, ['--input-type=module', '-e', text]);
+}
 
 /** Runs the tests, those files alone, and one file at a time. */
 function test(folder, files) {
@@ -275,7 +279,7 @@ const unsound = new Set();
 
 /** Who saw the fault: 'no build', 'hung', the name of a failed test and its error; undefined: nobody. */
 async function seenBy(folder, file) {
-  if ((await build(folder)).end !== 'well') return 'no build';
+  if ((await build(folder, file)).end !== 'well') return 'no build';
   for (const stage of stagesOf(file)) {
     const files = stage.filter((each) => !unsound.has(each));
     if (files.length === 0) continue; // without a name all tests would run
@@ -290,10 +294,10 @@ async function seenBy(folder, file) {
 }
 
 /** Whether the test that saw a fault passes without one. */
-async function isSound(folder, by) {
+async function isSound(folder, by, source) {
   const [file] = /test\/\S+\.test\.ts/.exec(by) ?? [];
   if (file === undefined || sound.has(file)) return true;
-  await build(folder);
+  await build(folder, source);
   let output = '';
   // Twice: a test that needs some haste fails now and then on a busy machine.
   for (let time = 0; time < 2; time++) {
@@ -339,8 +343,8 @@ async function tryFault(folder, { file, offset, length, instead }) {
     return await seenBy(folder, file);
   } finally {
     writeFileSync(path, text);
-    // The core takes longest to build, so it is put back as it was.
-    if (file.startsWith('assembly/')) {
+    // The core takes longest to build, so it is put back as it was; the page is not made again for others.
+    if (/^(assembly|src\/inspector)\//.test(file)) {
       rmSync(join(folder, 'build'), { recursive: true, force: true });
       cpSync(join(folder, 'build.clean'), join(folder, 'build'), { recursive: true });
     }
@@ -365,7 +369,7 @@ async function main() {
       if (tried === sample) break;
       const { file, line, what } = fault;
       let by = await tryFault(folder, fault);
-      while (by !== undefined && !(await isSound(folder, by))) by = await tryFault(folder, fault);
+      while (by !== undefined && !(await isSound(folder, by, file))) by = await tryFault(folder, fault);
       const text = readFileSync(join(root, file), 'utf8').split('\n')[line - 1].trim();
       const told = `${file}:${line}: ${what}: ${text.slice(0, 100)}`;
       if (by === 'no build') {
