@@ -375,9 +375,12 @@ export class RecordWriter {
     this.#view.set(new Uint8Array(this.#lengths.buffer, 0, WORD_BYTES * this.#count), start);
   }
 
-  /** There is no message under way. What belongs to a page is set when the next one is opened. */
+  /** There is no message under way. Views would keep the memory of a pool that has ended. */
   #reset(): void {
     this.#pages = [];
+    this.#views = [];
+    this.#view = NO_VIEW;
+    this.#writeText = NO_WRITER;
     this.#text = '';
     this.#filled = 0;
     this.#count = 0;

@@ -6,6 +6,7 @@ import { type Channel, type Fragment, PagePool, type PoolOptions } from 'pagepoo
 import { Packet, packets, RecordWriter, receivePacket, records, sendPacket, textLines } from 'pagepool/packet';
 import { userArea } from 'pagepool/user-area';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { untilCollected } from '../support/garbage.js';
 import { expectAllHome } from '../support/home.js';
 import { codeOf, messageOf } from '../support/realm.js';
 import { HUNG_MS, turns, until } from '../support/waiting.js';
@@ -42,6 +43,33 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     expectAllHome(pool);
     expect((await pool.close({ timeoutMs: HUNG_MS })).isDestroyed).toBe(true);
   }
+
+  it('keeps nothing of the memory of a pool that has ended', async () => {
+    const open = async () => {
+      const pool = PagePool.createSync({
+        engine,
+        pageBytes: PAGE_BYTES,
+        pageCount: 4,
+        channels: { log: { batch: 2 } },
+      });
+      const channel = pool.channel('log');
+      const page = pool.take() as Fragment;
+      const memory = new WeakRef(page.bytes.buffer);
+      page.release();
+      const writers = [new RecordWriter(channel), new RecordWriter(channel)];
+      expect(writers[0]?.write('text')).toBe(true);
+      expect(writers[1]?.write(new Uint8Array(2 * PAGE_BYTES))).toBe(true); // over two pages
+      for (const writer of writers) {
+        await writer.flush();
+        received(channel);
+      }
+      expect((await pool.close({ timeoutMs: HUNG_MS })).isDestroyed).toBe(true);
+      return { writers, memory };
+    };
+    const { writers, memory } = await open();
+    await untilCollected(() => memory.deref() === undefined);
+    expect(writers.map(({ pending }) => pending)).toEqual([0, 0]);
+  });
 
   describe('packing', () => {
     it('packs many records into a page, and sends it when the next one does not fit', () =>
