@@ -47,6 +47,16 @@ function change<Name extends 'alloc' | 'offset' | 'bytes' | 'area' | 'trim' | 'i
 const unbalanced = (): unknown =>
   vi.spyOn(PagePool.prototype, 'audit').mockReturnValue({ balanced: false, errors: ['a page is lost'] } as never);
 
+/** What a pool of 16 pages gives after its first 17 calls goes straight back: nothing keeps it from closing. */
+function onlyOnce(): void {
+  let count = 0;
+  change('alloc', (handle, pool) => {
+    if (++count <= 17 || handle === 0) return handle;
+    pool.release(handle as number);
+    return 0;
+  });
+}
+
 const TITLES = {
   bytes: 'every page has bytes of its own, and an empty pool gives 0',
   again: 'pages that were returned can be had again',
@@ -104,24 +114,8 @@ describe('a pool that breaks a promise is found', () => {
       () => void vi.spyOn(proto, 'inflight', 'get').mockReturnValue(3),
       /^after trim\(\) 3 pages are in flight$/,
     ],
-    [
-      'again',
-      'gives pages once',
-      () => {
-        let count = 0;
-        change('alloc', (handle) => (++count > 17 ? 0 : handle));
-      },
-      /^16 pages at first, 0 after trim\(\)$/,
-    ],
-    [
-      'held',
-      'gives pages once',
-      () => {
-        let count = 0;
-        change('alloc', (handle) => (++count > 17 ? 0 : handle));
-      },
-      /^14 pages at first, 0 beside 2 that are held$/,
-    ],
+    ['again', 'gives pages once', onlyOnce, /^16 pages at first, 0 after trim\(\)$/],
+    ['held', 'gives pages once', onlyOnce, /^14 pages at first, 0 beside 2 that are held$/],
     ['random', 'does not balance', () => void unbalanced(), /^a page is lost$/],
     [
       'two',
