@@ -13,7 +13,6 @@ import {
   NODE_COUNT_OFFSET,
   NODE_PAGES_OFFSET,
   PORT_CLAIM_OFFSET,
-  PORT_COUNTING_OFFSET,
   PORT_LOADED_OFFSET,
   PORT_RECORD_KIND_OFFSET,
   PORT_SHIFT,
@@ -52,8 +51,6 @@ export function* reapToy(memory: PoolMemory, geometry: Geometry, dead: number): 
     yield;
     Atomics.store(i32, mark, 0);
   }
-  // A reaper that died in a release left it: the page's mark says so.
-  i32[(port + PORT_COUNTING_OFFSET) >>> 2] = 0;
   yield;
   Atomics.store(i32, claim, (seen & ~CLAIM_STATE_MASK) | CLAIM_FREE);
   return released;
