@@ -9,6 +9,7 @@ import { type UserAreaOptions, userAreaProvider } from '../../src/provider/user-
 import { wasmMemory } from '../../src/provider/wasm-memory.js';
 import { InjectedFailure, witness } from '../../src/testing/witness.js';
 import { codeOf, messageOf } from '../support/realm.js';
+import { refuseBuffers } from '../support/scarce.js';
 
 const SLAB = 65536;
 const PAGE = 4096;
@@ -56,8 +57,16 @@ describe('page numbers', () => {
       { index: 2, firstPage: 3, pages: 2 },
     ];
     const runs = (first: number, last: number) => freeRuns(first, last, areas).map((run) => Object.values(run));
-    expect(runs(1, 10)).toEqual([[1, 2], [5, 2], [9, 2]]); // biome-ignore format: three runs
-    expect(runs(3, 8)).toEqual([[3, 0], [5, 2], [9, 0]]); // biome-ignore format: three runs
+    expect(runs(1, 10)).toEqual([
+      [1, 2],
+      [5, 2],
+      [9, 2],
+    ]);
+    expect(runs(3, 8)).toEqual([
+      [3, 0],
+      [5, 2],
+      [9, 0],
+    ]);
     expect(areas[0]?.firstPage).toBe(7); // the caller's list is as it was
     expect(longestFreeRun(poolSide(12).context, areas)).toBe(4);
     expect(longestFreeRun(poolSide(10, PAGE, 3).context, areas)).toBe(4);
@@ -294,13 +303,7 @@ describe('slabs', () => {
     const { context, takeFed, areas } = poolSide(PER_SLAB);
     provider.init(context);
     let most = 3 * PAGE;
-    class Scarce extends globalThis.SharedArrayBuffer {
-      constructor(bytes: number) {
-        if (bytes > most) throw new RangeError('Array buffer allocation failed');
-        super(bytes);
-      }
-    }
-    vi.stubGlobal('SharedArrayBuffer', Scarce);
+    refuseBuffers(() => most);
     try {
       provider.grow(context, 2);
       expect([areas[0]?.pages, takeFed(), provider.describe().refusedSlabs]).toEqual([2, [1, 2], 3]);

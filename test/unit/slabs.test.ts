@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { witness } from '../../src/testing/witness.js';
 import { create, type EngineKind, KINDS } from '../support/ports.js';
 import { codeOf } from '../support/realm.js';
+import { refuseBuffers } from '../support/scarce.js';
 import { HUNG_MS, PATIENCE } from '../support/waiting.js';
 
 const SLAB = 65536;
@@ -184,13 +185,7 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
   it('cuts smaller slabs where the platform refuses large ones, and gives 0 where it refuses all', () => {
     const pool = make({ slabBytes: 4 * SLAB });
     let most = SLAB;
-    class Scarce extends globalThis.SharedArrayBuffer {
-      constructor(bytes: number) {
-        if (bytes > most) throw new RangeError('Array buffer allocation failed');
-        super(bytes);
-      }
-    }
-    vi.stubGlobal('SharedArrayBuffer', Scarce);
+    refuseBuffers(() => most);
     try {
       const handle = pool.alloc();
       expect(pool.area(handle).length).toBe(SLAB);
@@ -209,13 +204,7 @@ describe.each(KINDS)('slabs with the %s engine', (kind: EngineKind) => {
   it('fills the gaps that slabs of other sizes left between two others', () => {
     const pool = make({}, { pageCount: 3 * PER_SLAB, maxPorts: 32 });
     let most = SLAB / 2;
-    class Scarce extends globalThis.SharedArrayBuffer {
-      constructor(bytes: number) {
-        if (bytes > most) throw new RangeError('Array buffer allocation failed');
-        super(bytes);
-      }
-    }
-    vi.stubGlobal('SharedArrayBuffer', Scarce);
+    refuseBuffers(() => most);
     try {
       const small = take(pool, PER_SLAB / 2);
       most = SLAB;
