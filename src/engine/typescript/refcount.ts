@@ -62,10 +62,11 @@ export class RefcountSteps extends CacheSteps {
 
   /**
    * Takes `run` pages from the top of the loaded magazine, which has `filled`, and writes their handles at `address`.
-   * What takeTop does to one, for all at a time: the rows, the magazine's count once, then the words.
+   * What takeTop does to one, for all at a time: the rows, the magazine's count once, then the words, then the counter.
+   * It enters nothing: where the stack has room for its frame, it ends.
    */
   protected takeRun(address: number, filled: number, run: number): void {
-    const { i32, u16, unitsPerPageShift, unitBits, generationSeed, loaded } = this;
+    const { counters, i32, u16, unitsPerPageShift, unitBits, generationSeed, loaded } = this;
     const row = this.ledger >>> 1;
     const words = this.words >>> 2;
     const to = address >>> 2;
@@ -79,6 +80,10 @@ export class RefcountSteps extends CacheSteps {
       i32[words + unit] = word + 1;
       i32[to + i] = (((word >>> WORD_GENERATION_SHIFT) ^ generationSeed) << unitBits) | unit;
     }
+    const at = counters + (COUNTER_FAST >>> 2);
+    const low = (i32[at]! + run) | 0;
+    i32[at] = low; // as `countMany`, and no call
+    if (low >>> 0 < run) i32[at + 1]! += 1;
   }
 
   /** A whole page, or 0 when there is none. Any port's thread. No atomics when the cache hits. */
@@ -232,10 +237,18 @@ export class RefcountSteps extends CacheSteps {
     if (!this.matches(handle, word)) return this.reject(ERR_STALE_HANDLE);
     const row = this.held(page);
     if (row === 0) return this.reject(ERR_NOT_HELD);
+    if (references === row && row !== 1) return this.releaseOwn(unit, word, page, row);
     const { touchStack } = this;
-    // All others enter nothing once they have begun to store.
-    if (touches && (references !== row || row === 1)) touchStack();
-    return references === row ? this.releaseOwn(unit, word, page, row) : this.releaseSlow(unit, word, page, row);
+    if (touches) touchStack(); // all from here on enter something once they have begun to store
+    if (references !== row) return this.releaseSlow(unit, word, page, row);
+    this.i32[this.wordAddress(unit) >>> 2] = this.lowered(word); // plain, as in releaseOwn
+    this.recycle(page);
+    return OK;
+  }
+
+  /** The word with one holder fewer; free when it was the last. */
+  protected lowered(word: number): number {
+    return (word & WORD_HOLDERS_MASK) === 1 ? this.vacated(word) : word - 1;
   }
 
   protected reject(code: number): number {
@@ -243,19 +256,15 @@ export class RefcountSteps extends CacheSteps {
     return code;
   }
 
-  /** All references of the page are this port's. No atomics while it has others. The handle was checked. */
+  /** All references of the page are this port's, and it keeps some: no atomics. The handle was checked. */
   protected releaseOwn(unit: number, word: number, page: number, row: number): number {
     const { i32, u16, port } = this;
     const address = this.wordAddress(unit);
     const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
     const index = this.rowIndex(page);
-    const next = (word & WORD_HOLDERS_MASK) === 1 ? this.vacated(word) : word - 1;
-    // Plain throughout: nobody else holds the page, so nobody else writes its words.
+    const next = this.lowered(word);
+    // Plain throughout: nobody else holds the page, so nobody else writes its words. The word first.
     i32[address >>> 2] = next;
-    if (row === 1) {
-      this.recycle(page);
-      return OK;
-    }
     // The row last: a reaper that finds it ahead of the count releases down to a count of 1, and then all of the page.
     // No call in here: the stack cannot end between these stores.
     i32[(port + PORT_COUNTING_OFFSET) >>> 2] = page;
@@ -371,7 +380,6 @@ export class RefcountSteps extends CacheSteps {
     const unit = this.unitOf(handle);
     if (unit >= this.unitLimit) return this.reject(ERR_FOREIGN_HANDLE);
     const page = this.pageOf(unit);
-    const index = this.rowIndex(page);
     const counter = this.descriptorAddress(page) + DESCRIPTOR_COUNT_OFFSET;
     const address = this.wordAddress(unit);
     // A21 pairs with X8 in releaseShared: as A20, and as there before the word.
@@ -385,6 +393,7 @@ export class RefcountSteps extends CacheSteps {
     if ((references - 1) >>> 0 >= LEDGER_MAX - row) return ERR_REF_OVERFLOW;
     if (total === row) {
       if ((word & WORD_HOLDERS_MASK) + references > WORD_HOLDERS_MASK) return ERR_REF_OVERFLOW;
+      const index = this.rowIndex(page);
       // Plain throughout, as in releaseOwn; here the row comes before the count, for the same reason. No call in here.
       i32[address >>> 2] = word + references;
       i32[(port + PORT_COUNTING_OFFSET) >>> 2] = page;
