@@ -171,6 +171,36 @@ describe('capabilities()', () => {
     }
   });
 
+  test('finds chunks that keep the memory that they were made of', async () => {
+    class Keeping {
+      readonly #data: Uint8Array;
+      constructor({ data }: { data: Uint8Array }) {
+        this.#data = data;
+      }
+      get byteLength() {
+        return this.#data.length;
+      }
+      copyTo(view: Uint8Array) {
+        view.set(this.#data);
+      }
+    }
+    class Copying extends Keeping {
+      constructor({ data }: { data: Uint8Array }) {
+        super({ data: data.slice() });
+      }
+    }
+    vi.stubGlobal('EncodedVideoChunk', Keeping);
+    vi.stubGlobal('EncodedAudioChunk', Copying);
+    try {
+      vi.resetModules();
+      const { views } = await (await import('pagepool/border')).capabilities();
+      expect(views.EncodedVideoChunk).toEqual({ verdict: 'corrupted', copies: true });
+      expect(views.EncodedAudioChunk).toEqual({ verdict: 'taken', copies: false });
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   test('advice names what to do about each', async () => {
     const found = await capabilities();
     const bare: Capabilities = {

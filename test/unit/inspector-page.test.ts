@@ -3,6 +3,7 @@
 import { PagePool } from 'pagepool';
 import { observe } from 'pagepool/inspect';
 import { expect, it } from 'vitest';
+import { bytes } from '../../src/inspector/page/dom.js';
 import { History } from '../../src/inspector/page/history.js';
 import { Player, Recorder, readRecording } from '../../src/inspector/page/recorder.js';
 import { ageText, BINARY, DECIMAL, timeTicks, valueTicks } from '../../src/inspector/page/ticks.js';
@@ -149,3 +150,15 @@ it('times have round ages up to now', () => {
   expect(ages(0, 150)).toEqual(['2.5 min', '2 min', '90 s', '60 s', '30 s', 'now']);
   expect(ages(0, 299.8)).toEqual(['4 min', '3 min', '2 min', '60 s', 'now']);
 });
+
+it.each([
+  [0, '0 B'],
+  [1023, '1023 B'],
+  [1024, '1 KiB'],
+  [1536, '1.5 KiB'],
+  [2 ** 20, '1 MiB'],
+  [2 ** 30 - 1, '1024 MiB'],
+  [2 ** 30, '1 GiB'],
+  [2 ** 40, '1024 GiB'],
+  [2 ** 50, '1048576 GiB'],
+])('%d bytes are shown as %s', (value, text) => expect(bytes(value)).toBe(text));

@@ -1,7 +1,7 @@
 // Standstills that a thread reported: findings of the inspector until the wait is answered or gone.
 
 import { type Fragment, PagePool, type StallReport } from 'pagepool';
-import { observe } from 'pagepool/inspect';
+import { type ObservedPort, type Observer, observe } from 'pagepool/inspect';
 import { describe, expect, it } from 'vitest';
 import { HeardStalls } from '../../src/inspector/heard-stalls.js';
 import { eventOf } from '../../src/inspector/told.js';
@@ -129,5 +129,46 @@ it('the report that a thread publishes says whose waits they are', async () => {
   expect(eventOf('pagepool:stall', { pool: 'told', text }, 'told')).toMatchObject({ text, stall: undefined });
   held.release();
   (await waiting).release();
+  await pool.close();
+});
+
+it('threads that come and go between two looks are events, with what a thread that went had held', async () => {
+  const pool = PagePool.createSync({ name: 'visited', pageCount: 4, maxPorts: 2 });
+  const observer = observe(pool);
+  /** Of port 1; port 0 is as it is. */
+  let guest: Partial<ObservedPort> = { isClaimed: false };
+  const seen = {
+    ...{ holders: () => observer.holders(), lints: () => observer.lints() },
+    snapshot: () => {
+      const snapshot = observer.snapshot();
+      const ports = snapshot.ports.map((port) => (port.portId === 1 ? { ...port, ...guest } : port));
+      return { ...snapshot, ports };
+    },
+  } as unknown as Observer;
+  const watcher = new Watcher(seen, seen, () => {});
+  const told: (typeof guest)[] = [
+    { isClaimed: false },
+    { isClaimed: true, thread: 3, label: 'guest', held: 2 },
+    { isClaimed: true, thread: 4, label: 'next', held: 0 },
+    { isClaimed: true, thread: 4, label: 'next', state: 'set aside' },
+    { isClaimed: true, thread: 4, label: 'next', state: 'set aside' },
+    { isClaimed: false, label: '' },
+  ];
+  const events = told.map((of) => {
+    const before = watcher.look().events.length;
+    guest = of;
+    return watcher
+      .look()
+      .events.slice(before)
+      .map(({ kind, text }) => `${kind}: ${text}`);
+  });
+  expect(events).toEqual([
+    [],
+    ['attach: port 1 "guest" attached'],
+    ['leave: port 1 "guest" is free; it had held 2 pages', 'attach: port 1 "next" attached'],
+    ['set aside: port 1 "next" is set aside'],
+    [],
+    ['leave: port 1 "next" is free'],
+  ]);
   await pool.close();
 });

@@ -4,14 +4,19 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { PORT_THREAD_OFFSET } from '../../assembly/layout.js';
+import { portOffset } from '../../src/control/places.js';
 import { OVERWRITTEN, withSoundWords } from '../../src/control/sound.js';
+import { noteWatched, threadsMarked, watchedBy } from '../../src/control/watched.js';
 import { PagePoolError } from '../../src/errors.js';
 import { blockUntil } from '../../src/platform/blocking.js';
 import { isHeard, publish, warn, warnOf } from '../../src/platform/console.js';
 import { shown, unclonable } from '../../src/platform/shown.js';
 import { hold, letGo, startTimer } from '../../src/platform/timers.js';
+import type { Port } from '../../src/port/port.js';
 import { idleScratch, Scratch } from '../../src/port/scratch.js';
 import { Signals } from '../../src/port/signals.js';
+import { openPorts } from '../support/ports.js';
 import { codeOf, messageOf } from '../support/realm.js';
 import { turns } from '../support/waiting.js';
 
@@ -335,5 +340,25 @@ describe('scratch', () => {
       expect(at(words, 8)).toBe(words.byteOffset); // the last one stays known
       expect(codeOf(() => at(array as never, count as never, each as never))).toBe('POOL_ERR_INVALID_ARGUMENT');
     }
+  });
+});
+
+describe('the marks of workers that a thread watches', () => {
+  const opened = () => {
+    const ports = openPorts({ pageCount: 4 }, ['release'], 3);
+    for (const { id, memory, geometry } of ports) {
+      memory.u32[(portOffset(geometry, id) + PORT_THREAD_OFFSET) >>> 2] = id + 5 + 1; // thread 5 + id, counted from 1
+    }
+    return ports;
+  };
+  test('name the threads that have a port, once each, and no others', () => {
+    const [port] = opened() as [Port];
+    for (const thread of [6, 7, 7, 99]) expect(noteWatched(port, thread)).toBe(true);
+    const marks = watchedBy(port, 0);
+    expect(marks.length).toBe(3);
+    expect(threadsMarked(port, marks)).toEqual([6, 7]);
+    // As far as the pool has ports, and not as far as there are words.
+    expect(threadsMarked({ ...port, geometry: { ...port.geometry, maxPorts: 2 } }, marks)).toEqual([6]);
+    expect(threadsMarked({ ...port, geometry: { ...port.geometry, maxPorts: 1 } }, marks)).toEqual([]);
   });
 });

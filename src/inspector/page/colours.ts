@@ -35,7 +35,6 @@ export class Colours {
 
   constructor(root: HTMLElement) {
     this.#root = root;
-    this.read();
   }
 
   /** Reads them anew. */
