@@ -280,6 +280,21 @@ describe('an area that is to go', () => {
     expect([state(1), state(2), main.free]).toEqual([HOME_RETURNED, HOME_RETURNED, [1, 2]]);
   });
 
+  it('takes back what was fed and waits to be listed, and nothing of another area', async () => {
+    const { context, supply, state, knows, main } = started();
+    knows(0);
+    const area = context.addArea(memory(4), 4);
+    const stays = context.addArea(memory(4), 4);
+    context.feed(Uint32Array.of(1, 3, 5, 6));
+    context.retireArea(area);
+    expect([1, 3, 5, 6].map(state)).toEqual([HOME_RETIRED, HOME_RETIRED, HOME_RETURNED, HOME_RETURNED]);
+    await turns(1);
+    expect([[...supply.areas.keys()], main.calls, main.free]).toEqual([[stays.index], ['init', 'retire 2'], [1, 3]]);
+    knows(3);
+    expect(supply.serve('alloc')).toBe(false);
+    expect([1, 3, 5, 6].map(state)).toEqual([HOME_RETURNED, HOME_RETURNED, HOME_FRESH, HOME_FRESH]);
+  });
+
   it('is kept by a word that comes later', async () => {
     const { context, supply } = started();
     const area = context.addArea(memory(4), 4);
