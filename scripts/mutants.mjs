@@ -34,20 +34,24 @@ const NEAR = {
   ],
   'src/recovery': [
     ['unit/{reaping,settling,locks,audit,refusals,closing,afterwards}'],
-    ['fault/{calls,who-ends,watching}'],
+    ['unit/{lifelines,lifelines-without,locks}', 'fault/{calls,who-ends,watching}'],
     ['interleaving/{deaths.wasm,reaper}'],
   ],
   'src/control': [
     [
       'unit/{small-parts,ports,closing,audit,reaping,settling,geometry,modes,attacks,calls,channel,share,slabs}',
+      'unit/{areas-table,owner-words,report-parts,observer}',
       'unit/providers/{areas,ending,failing,reserve,serving,wants}',
     ],
-    ['unit/{waits-end,afterwards,sending,stalls,lifelines}', 'fuzz/share', 'fault/{calls,areas}'],
+    ['unit/{waits-end,afterwards,sending,stalls,lifelines,locks}', 'fuzz/share', 'fault/{calls,areas}'],
     ['interleaving/{scenarios.wasm,deaths.wasm}'],
   ],
   'src/pool': [
     ['unit/{pool,channel,fragment,closing,share,options,ports,calls,sending,refusals,posting,leaks,provider-owners}'],
-    ['unit/{debts,waits-end,afterwards,local,waiting,stalls,metrics,attach,bells}', 'fuzz/{arguments,share}'],
+    [
+      'unit/{debts,waits-end,afterwards,local,waiting,stalls,metrics,attach,bells,lifelines,locks}',
+      'fuzz/{arguments,share}',
+    ],
   ],
   'src/port': [
     ['unit/{port-parts,small-parts,ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],

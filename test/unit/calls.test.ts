@@ -144,6 +144,19 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       reply.release();
     });
 
+    it('is answered by the window that the server gives, where that begins and as long as it is', async () => {
+      open();
+      void calls.serve(() => {
+        const given = request('not this, but that');
+        const window = given.slice(10, 8);
+        given.release();
+        return window;
+      });
+      const reply = await calls.call(request('asked'));
+      expect([reply.offset, reply.length, new TextDecoder().decode(reply.bytes.slice())]).toEqual([10, 8, 'but that']);
+      reply.release();
+    });
+
     it('takes a packet of one window, which is empty then, and no other', async () => {
       open();
       void calls.serve(({ reply }) => reply.length);
