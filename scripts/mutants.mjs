@@ -43,7 +43,11 @@ const NEAR = {
       'unit/{areas-table,owner-words,report-parts,observer}',
       'unit/providers/{areas,ending,failing,reserve,serving,wants}',
     ],
-    ['unit/{waits-end,afterwards,sending,stalls,lifelines,locks}', 'fuzz/share', 'fault/{calls,areas}'],
+    [
+      'unit/{waits-end,afterwards,sending,stalls,lifelines,locks,without-typescript}',
+      'fuzz/share',
+      'fault/{calls,areas}',
+    ],
     ['interleaving/{scenarios.wasm,deaths.wasm}'],
   ],
   'src/pool': [
