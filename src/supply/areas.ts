@@ -316,8 +316,9 @@ export class Areas {
     if (change === null && this.#carrier?.connect() === true) this.#ask();
     if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
     if (((change.epoch - this.epoch) | 0) <= 0) {
-      // Nothing new, but the owner's answer by the line.
-      if (this.#canPull !== this.#isPulling) this.#acknowledge();
+      // Nothing new, but the owner's answer by the line; or the answer of one whose change was refused by the platform.
+      const hasAll = this.#isBehind && areasEpoch(this.#seat.memory) === this.epoch;
+      if (hasAll || this.#canPull !== this.#isPulling) this.#acknowledge();
     } else if (change.since === null || change.since === this.epoch) this.apply(change);
     else this.#ask();
   }

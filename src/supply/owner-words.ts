@@ -74,7 +74,8 @@ export function takeWants({ geometry, memory }: OwnerSeat): number {
 
 /** The areas have changed: every thread finds that out by what it compares first. */
 export function setAreasEpoch({ memory }: OwnerSeat, epoch: number): void {
-  // R1 pairs with A7 in src/control/owner.ts areasEpoch: posted before, so whoever sees the epoch can fetch the change.
+  // R1 pairs with A7 in src/control/owner.ts areasEpoch: posted after this, so whoever compares before it has a channel
+  // that brings the change. Pages of new areas are listed behind both.
   Atomics.store(memory.i32, (CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2, epoch);
 }
 

@@ -405,10 +405,16 @@ export class Supply implements ContextHost {
       byteOffset,
     }));
     const change: AreasChange = { epoch, since, added: shared, removed: removed.map(({ index }) => index) };
-    this.#table.post(change);
+    // First: a thread that opens its channel behind the post, and misses the change, compares with this epoch.
+    setAreasEpoch(this.#owner, epoch);
+    try {
+      this.#table.post(change);
+    } catch (error) {
+      setAreasEpoch(this.#owner, since);
+      throw error;
+    }
     for (const area of removed) this.#forget(area);
     for (const area of added) area.since = epoch;
-    setAreasEpoch(this.#owner, epoch);
     this.#table.apply(change);
     announce(this.#owner.memory);
   }

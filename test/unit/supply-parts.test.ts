@@ -739,3 +739,47 @@ it('sends all areas to a thread that asks, and is asked again where the platform
   expect(() => supply.serve('alloc')).toThrow('not cloned');
   expect(said()).toBe(AREAS_WANTED);
 });
+
+describe('a thread that attaches while an area is announced', () => {
+  /** The change is announced by `announced`, which has the real post, and attaches the thread. */
+  function announcing(announced: (post: () => void, attach: () => void) => void) {
+    const made = started();
+    const { context, other, port, supply, table } = made;
+    const first = table.snapshot();
+    const real = table.post.bind(table);
+    let late: Areas | undefined;
+    const attach = (): void => {
+      late = new Areas(other, first);
+      tables.push(late);
+    };
+    vi.spyOn(table, 'post').mockImplementationOnce((change) => announced(() => real(change), attach));
+    const error = messageOf(() => {
+      context.addArea(memory(4), 4);
+      context.feed(Uint32Array.of(2));
+    });
+    supply.serve('alloc'); // answers who asked
+    const knowsAll = late?.catchUp();
+    return { ...made, late, error, knowsAll, handle: 2 << port.geometry.unitsPerPageShift };
+  }
+
+  it.each([true, false])('has its bytes, its channel open before the post: %s', (isOpen) => {
+    const { late, knowsAll, handle, table } = announcing((post, attach) => {
+      if (isOpen) attach();
+      post();
+      if (!isOpen) attach();
+    });
+    expect([knowsAll, late?.epoch]).toEqual([true, table.epoch]);
+    expect(late?.viewOf('bytes', handle)?.length).toBe(4 * BYTES);
+  });
+
+  it('that the platform refuses stands without pages no longer than until the owner has answered', () => {
+    const { late, error, knowsAll, context, handle, table } = announcing((_, attach) => {
+      attach();
+      throw new Error('not cloned');
+    });
+    expect([error, knowsAll, late?.epoch, table.epoch]).toEqual(['not cloned', true, 0, 0]);
+    context.addArea(memory(4), 4);
+    context.feed(Uint32Array.of(2));
+    expect(late?.viewOf('bytes', handle)?.length).toBe(4 * BYTES);
+  });
+});
