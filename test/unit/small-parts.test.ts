@@ -4,7 +4,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { PORT_THREAD_OFFSET } from '../../assembly/layout.js';
+import { PORT_CLAIM_OFFSET, PORT_THREAD_OFFSET } from '../../assembly/layout.js';
+import { freePort } from '../../src/control/claims.js';
 import { portOffset } from '../../src/control/places.js';
 import { OVERWRITTEN, withSoundWords } from '../../src/control/sound.js';
 import { noteWatched, threadsMarked, watchedBy } from '../../src/control/watched.js';
@@ -16,6 +17,8 @@ import { hold, letGo, startTimer } from '../../src/platform/timers.js';
 import type { Port } from '../../src/port/port.js';
 import { idleScratch, Scratch } from '../../src/port/scratch.js';
 import { Signals } from '../../src/port/signals.js';
+import { LifeWatch } from '../../src/recovery/lives.js';
+import { hasQuarantine, quarantine } from '../../src/recovery/quarantine.js';
 import { openPorts } from '../support/ports.js';
 import { codeOf, messageOf } from '../support/realm.js';
 import { turns } from '../support/waiting.js';
@@ -361,4 +364,45 @@ describe('the marks of workers that a thread watches', () => {
     expect(threadsMarked({ ...port, geometry: { ...port.geometry, maxPorts: 2 } }, marks)).toEqual([6]);
     expect(threadsMarked({ ...port, geometry: { ...port.geometry, maxPorts: 1 } }, marks)).toEqual([]);
   });
+});
+
+describe('threads that no lock covers', () => {
+  /** Four ports: one's own, one that is covered, one that is not, and one that is free. */
+  const opened = (covered: readonly number[]) => {
+    vi.useFakeTimers();
+    const ports = openPorts({ pageCount: 4 }, ['release'], 4);
+    freePort(ports[3] as Port);
+    const asked = vi.fn((id: number) => covered.includes(id));
+    const died = vi.fn();
+    return { lives: new LifeWatch(ports[0] as Port, asked, died), asked, died };
+  };
+  afterEach(() => void vi.useRealTimers());
+
+  test('are asked again by one timer, and those that have none of their port are not', () => {
+    const { lives, asked, died } = opened([1]);
+    lives.follow();
+    lives.follow(); // follows already
+    expect([asked.mock.calls.map(([id]) => id), vi.getTimerCount()]).toEqual([[1, 2], 1]);
+    vi.advanceTimersToNextTimer();
+    expect([asked.mock.calls.map(([id]) => id), vi.getTimerCount()]).toEqual([[1, 2, 1, 2], 1]);
+    lives.stop();
+    lives.follow(); // is over
+    expect([asked.mock.calls.length, vi.getTimerCount(), died.mock.calls]).toEqual([4, 0, []]);
+  });
+
+  test('where locks cover all, nobody is asked, and no timer waits', () => {
+    const { lives, asked } = opened([1, 2]);
+    lives.follow();
+    expect([asked.mock.calls.map(([id]) => id), vi.getTimerCount()]).toEqual([[1, 2], 0]);
+  });
+});
+
+test('a port that is set aside is one of the pool', () => {
+  const [port, , last] = openPorts({ pageCount: 4 }, ['release'], 3) as [Port, Port, Port];
+  const place = (portOffset(last.geometry, last.id) + PORT_CLAIM_OFFSET) >>> 2;
+  expect(hasQuarantine(port)).toBe(false);
+  expect(quarantine(port, last.id, port.memory.u32[place] as number)).toBe(true);
+  expect(hasQuarantine(port)).toBe(true);
+  // What looks like one behind the last port is none.
+  expect(hasQuarantine({ ...port, geometry: { ...port.geometry, maxPorts: 2 } } as Port)).toBe(false);
 });
