@@ -130,6 +130,15 @@ describe('the text is the same however it is cut', () => {
     }
   });
 
+  it('out of a channel, in arrays that end with the piece in which they have a thousand', async () => {
+    const channel = pool.channel('work');
+    for (let i = 0; i < 10; i++) expect(channel.sendFragment(fragmentOf(pool, '\n'.repeat(256)))).toBe(true);
+    channel.close();
+    const lengths: number[] = [];
+    for await (const lines of textLines(channel)) lengths.push(lines.length);
+    expect(lengths).toEqual([1024, 1024, 512]);
+  });
+
   it('out of a channel, in arrays of all that waits there', async () => {
     const channel = pool.channel('work');
     const texts = Array.from({ length: 50 }, (_, i) => `line ${i}\r\npart `);
