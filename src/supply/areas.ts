@@ -74,7 +74,7 @@ export interface AreasPort {
   standIn(engine: Engine): void;
 }
 
-/** How long a thread that fell behind waits for what it asked for, before it asks again. */
+/** How long a thread that fell behind waits for what it asked for, before it asks again; and a new one to compare. */
 const ASK_AGAIN_MS = 100;
 
 /** One thread's table of areas. */
@@ -122,6 +122,18 @@ export class Areas {
     if (isOwner) this.#carrier?.takeLines((post) => this.#answer(post));
     else this.#carrier?.openLine(ownerThread(seat) - 1, seat.id);
     this.#acknowledge(true);
+    if (!isOwner) this.#lookAgain();
+  }
+
+  /**
+   * Compares once more. A browser may bring this thread's channel into being behind what was posted after it had
+   * opened, and the owner waits for the thread to know that.
+   */
+  #lookAgain(): void {
+    if (this.#canPull || this.#isBehind || !hasTimers()) return;
+    this.#askTimer = startTimer(() => {
+      if (areasEpoch(this.#seat.memory) !== this.epoch) this.#ask();
+    }, ASK_AGAIN_MS);
   }
 
   /** A thread that can pull from its line has sent it: from here on it gets all changes by it. */

@@ -356,6 +356,7 @@ describe('where changes come by the event loop alone', () => {
   beforeEach(() => vi.spyOn(process, 'getBuiltinModule').mockReturnValue({ BroadcastChannel } as never));
 
   it('the thread says which epoch it knows, and calls the owner whenever that moves', async () => {
+    vi.stubGlobal('setTimeout', undefined); // so that it does not compare once more, whenever that is
     setEpoch(5);
     const before = calls();
     const areas = table(change(5, null));
@@ -370,6 +371,19 @@ describe('where changes come by the event loop alone', () => {
     setEpoch(7);
     await until(() => areas.epoch === 7);
     expect([said(), calls()]).toEqual([7, before + 3]);
+  });
+
+  it.each([
+    ['asks for what its channel came too late for', 6, AREAS_WANTED],
+    ['is content where nothing was posted', 5, 5],
+  ])('the thread compares once more, and %s', (_, epoch, word) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    setEpoch(5);
+    table(change(5, null));
+    expect([said(), vi.getTimerCount()]).toEqual([5, 1]);
+    setEpoch(epoch);
+    vi.advanceTimersToNextTimer();
+    expect([said(), vi.getTimerCount()]).toEqual([word, epoch === 5 ? 0 : 1]);
   });
 
   it('asks again and again by one timer, until it has what it missed', async () => {
