@@ -151,7 +151,7 @@ export const listWaiting = (index: number, epoch: number): Run =>
 /** The owner takes pages back that were fed and never listed. */
 export const takeWaiting = (index: number): Run => ownersRun('hide', (office) => code.takeWaiting(office, index));
 /** The owner tells threads that ask of all areas: how many. */
-export const answerAsking: Run = ownersRun('answer', (office) => code.answerAsking(office));
+export const answerAsking = (epoch: number): Run => ownersRun('answer', (office) => code.answerAsking(office, epoch));
 /** The same where the platform refuses to tell them. */
 export const answerInVain: Run = ownersRun('answer in vain', (office) => code.answerInVain(office));
 /** The owner takes what came home, and an area whose last page that was is gone. */
@@ -302,7 +302,7 @@ export function requireListed(pool: ModelPool, index: number, epoch: number): vo
   const { areas } = officeOf(pool);
   const isServing = !pool.instances[id]!.isDead && areas[index]!.isWaiting;
   if (isServing) {
-    runStraight(pool, id, code.answerAsking(officeOf(pool)));
+    runStraight(pool, id, code.answerAsking(officeOf(pool), epoch));
     const others = pool.instances.filter((thread) => thread.id !== id && !thread.isDead);
     for (const other of others)
       if (isAttached(claimOf(memory, geometry, other.id)))

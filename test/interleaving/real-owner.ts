@@ -119,6 +119,7 @@ export function addArea(office: Office, index: number, epoch: number): number {
   const area = office.areas[index] as ModelArea;
   area.isWaiting = true;
   setAreasEpoch(office.owner, epoch);
+  post(office.owner, epoch);
   announce(office.owner.memory);
   return listWaiting(office, index, epoch);
 }
@@ -132,8 +133,10 @@ export function listWaiting(office: Office, index: number, since: number): numbe
 }
 
 /** Supply.#answerAsking: to how many threads all areas were told. */
-export function answerAsking({ owner }: Office): number {
-  return takeAsking(owner).length;
+export function answerAsking({ owner }: Office, epoch: number): number {
+  const asking = takeAsking(owner).length;
+  if (asking > 0) post(owner, epoch);
+  return asking;
 }
 
 /** The same where the platform refuses to post them. */
@@ -215,12 +218,29 @@ export function wantPages(seat: Seat, count: number): number {
 }
 
 /**
+ * The other thread's end of the channel by which areas are announced, in scratch that nobody uses: whether it is open,
+ * and the epoch that the last message had.
+ */
+function channelIndex({ maxPorts, scratchBytes, scratchOffset }: Geometry): number {
+  return (scratchOffset + (maxPorts - 1) * scratchBytes) >>> 2;
+}
+
+/** Areas.post: it reaches whoever has opened the channel, and nobody who opens it later. */
+function post({ geometry, memory }: OwnerSeat, epoch: number): void {
+  const index = channelIndex(geometry);
+  // N3 no ordering needed: as for N1 of attachKnowing.
+  if (Atomics.load(memory.i32, index) !== 0) Atomics.store(memory.i32, index + 1, epoch);
+}
+
+/**
  * What src/port/port.ts openPort does with a table of areas of that epoch, in a thread that cannot fetch what is
  * posted: the port's number + 1, or 0 where the thread gets no page before it has learned of all areas.
  */
 export function attachKnowing(memory: PoolMemory, geometry: Geometry, epoch: number): number {
   const id = claimPort(memory, geometry);
   const seat = { id, claim: 0, memory, geometry };
+  // N1 no ordering needed: as MessagePorts have it, what is posted from here on arrives.
+  Atomics.store(memory.i32, channelIndex(geometry), 1);
   announceAreas(seat, epoch);
   ringOwner(seat);
   if (areasEpoch(memory) === epoch) return id + 1;
@@ -229,9 +249,10 @@ export function attachKnowing(memory: PoolMemory, geometry: Geometry, epoch: num
   return 0;
 }
 
-/** The message with all areas arrives, if it was sent: 1, and the thread may have pages. */
+/** The message with the area arrives, if it was sent: 1, and the thread may have pages. */
 export function receiveAreas(seat: Seat, epoch: number): number {
-  if (areasEpoch(seat.memory) !== epoch) return 0;
+  // N2 no ordering needed: likewise.
+  if (Atomics.load(seat.memory.i32, channelIndex(seat.geometry) + 1) !== epoch) return 0;
   announceAreas(seat, epoch);
   ringOwner(seat);
   return areasEpoch(seat.memory) === epoch ? 1 : 0;

@@ -446,7 +446,7 @@ export const ownerScenarios: readonly Scenario[] = [
       freeStraight(pool, 0);
       return [
         [attachKnowing(0), { ifPositive: 0, call: ['alloc'] }, receiveAreas(1), { ifPositive: 2, call: ['alloc'] }],
-        [addArea(0, 1), answerInVain, answerAsking, listWaiting(0, 1)],
+        [addArea(0, 1), answerInVain, answerAsking(1), listWaiting(0, 1)],
       ];
     },
     outcome: (end) => {
