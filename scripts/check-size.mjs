@@ -31,7 +31,7 @@ import { buildDir, kilobytes, Refusal, root, runScript } from './support.mjs';
 
 const CORE_BUDGET_BYTES = 48 * 1024;
 const CORE_LIMIT_BYTES = 47.75 * 1024;
-const WHOLE_LIMIT_BYTES = 71 * 1024;
+const WHOLE_LIMIT_BYTES = 71.25 * 1024;
 /** What a thread loads that only attaches: each entry alone. */
 const LIGHT_BUDGET_BYTES = { attach: 22 * 1024, worklet: 18 * 1024 };
 const LIGHT_LIMIT_BYTES = { attach: 20.25 * 1024, worklet: 11.5 * 1024 };

@@ -122,18 +122,9 @@ export class Areas {
     if (isOwner) this.#carrier?.takeLines((post) => this.#answer(post));
     else this.#carrier?.openLine(ownerThread(seat) - 1, seat.id);
     this.#acknowledge(true);
-    if (!isOwner) this.#lookAgain();
-  }
-
-  /**
-   * Compares once more. A browser may bring this thread's channel into being behind what was posted after it had
-   * opened, and the owner waits for the thread to know that.
-   */
-  #lookAgain(): void {
-    if (this.#canPull || this.#isBehind || !hasTimers()) return;
-    this.#askTimer = startTimer(() => {
-      if (areasEpoch(this.#seat.memory) !== this.epoch) this.#ask();
-    }, ASK_AGAIN_MS);
+    // A browser may bring this thread's channel into being behind what was posted after it had opened, and the owner
+    // waits for the thread to know that: it compares once more.
+    if (!isOwner && !this.#isBehind) this.#askLater();
   }
 
   /** A thread that can pull from its line has sent it: from here on it gets all changes by it. */
@@ -174,13 +165,13 @@ export class Areas {
    */
   knownView(engine: Pick<Engine, 'offset'>, handle: number): Uint8Array | undefined {
     if (!isHandleNumber(handle) || engine.offset(handle) === 0) return undefined;
-    this.#follow();
+    this.follow();
     return this.#views[pageOfHandle(this.#seat, handle)];
   }
 
   /** The same of where a fragment starts there, which the engine counts at `offset`; 0 where the handle is refused. */
   knownStart(handle: number, offset: number): number | undefined {
-    this.#follow();
+    this.follow();
     const shift = this.#shifts[pageOfHandle(this.#seat, handle)] as number;
     return offset !== 0 && shift !== NO_AREA ? (offset + shift) >>> 0 : undefined;
   }
@@ -193,13 +184,13 @@ export class Areas {
 
   /** The view of the whole area that the page lies in. */
   #view(call: string, page: number): Uint8Array {
-    this.#follow();
+    this.follow();
     return this.#views[page] ?? this.#viewAgain(call, page);
   }
 
   /** Where the page starts in that view. Follows `#view`, or a handle that came since. */
   #start(call: string, page: number): number {
-    this.#follow();
+    this.follow();
     if (this.#indexes[page] === 0) this.#viewAgain(call, page);
     return (pageOffset(this.#seat.geometry, page) + (this.#shifts[page] as number)) >>> 0;
   }
@@ -227,13 +218,13 @@ export class Areas {
   /** Whether the processor may read the page of a checked handle. */
   isReadable(handle: number): boolean {
     const page = pageOfHandle(this.#seat, handle);
-    this.#follow();
+    this.follow();
     return !this.#isIn(page) || this.#known.get(this.#indexes[page] as number)?.buffer !== undefined;
   }
 
   /** Asks the provider for `count` pages, at least a magazine. The owner, which `isOwner` is, asks it by itself. */
   want(count: number, isOwner: boolean): void {
-    this.#follow();
+    this.follow();
     const isNew = leaveWant(this.#seat, Math.max(count, this.#seat.geometry.magazineCapacity));
     if (isNew && !isOwner) ringOwner(this.#seat);
   }
@@ -246,11 +237,6 @@ export class Areas {
   /** Calls the thread that calls the provider: pages came home. */
   ringOwner(): void {
     ringOwner(this.#seat);
-  }
-
-  /** Fetches what was posted, where that can be done at once. Costs a load when nothing was. */
-  follow(): void {
-    this.#follow();
   }
 
   /** The same; whether this thread knows all areas now. */
@@ -274,7 +260,8 @@ export class Areas {
     return this.#carrier?.canPull !== false;
   }
 
-  #follow(): void {
+  /** Fetches what was posted, where that can be done at once. Costs a load when nothing was. */
+  follow(): void {
     // Plain: whoever passed a page of a new area to this thread knew of that by an atomic after the epoch was stored.
     if (this.#words[(CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2] !== this.epoch) this.#carrier?.pull();
   }
@@ -297,8 +284,7 @@ export class Areas {
    * @throws PagePoolError POOL_ERR_PROVIDER where the platform refuses
    */
   post(change: AreasChange): void {
-    const carrier = this.#carrier;
-    if (carrier !== undefined) carried('its areas announced to its threads', () => carrier.post(change));
+    carried('its areas announced to its threads', () => this.#carrier?.post(change));
   }
 
   /** The worker may ask for what the channel does not bring it. */
@@ -312,7 +298,7 @@ export class Areas {
     this.#carrier = undefined;
     this.#stopAsking();
     this.#isClosed = true;
-    for (const index of [...this.#known.keys()]) this.#remove(index);
+    for (const index of this.#known.keys()) this.#remove(index);
     // What is kept of the table keeps no memory of the pool.
     this.#listener = undefined;
     this.#engineWhile = undefined;
@@ -326,11 +312,10 @@ export class Areas {
     // Where the platform delivers the message but not the memory in it, it shows only that there is something to ask
     // for.
     if (change === null && this.#carrier?.connect() === true) this.#ask();
-    if (typeof change !== 'object' || change === null || !Array.isArray(change.added)) return;
+    if (!Array.isArray(change?.added)) return;
     if (((change.epoch - this.epoch) | 0) <= 0) {
       // Nothing new, but the owner's answer by the line; or the answer of one whose change was refused by the platform.
-      const hasAll = this.#isBehind && areasEpoch(this.#seat.memory) === this.epoch;
-      if (hasAll || this.#canPull !== this.#isPulling) this.#acknowledge();
+      if ((this.#isBehind && this.#hasAll) || this.#canPull !== this.#isPulling) this.#acknowledge();
     } else if (change.since === null || change.since === this.epoch) this.apply(change);
     else this.#ask();
   }
@@ -342,7 +327,7 @@ export class Areas {
     if (!canPull || (canPull !== this.#isPulling && !isFirst)) ringOwner(this.#seat);
     this.#isPulling = canPull;
     if (!isFirst && !this.#isBehind) return;
-    if (areasEpoch(this.#seat.memory) === this.epoch) this.#setBehind(false);
+    if (this.#hasAll) this.#setBehind(false);
     else if (isFirst) this.#ask();
     else if (canPull) announceAreas(this.#seat, AREAS_WANTED); // what is missing has been posted since
   }
@@ -355,14 +340,24 @@ export class Areas {
     this.#setBehind(true);
     announceAreas(this.#seat, AREAS_WANTED);
     ringOwner(this.#seat);
+    this.#askLater();
+  }
+
+  /** Asks later for what is missing then, where nothing is pulled and there are timers. */
+  #askLater(): void {
     if (this.#canPull || !hasTimers()) return;
     this.#stopAsking();
-    this.#askTimer = startTimer(() => this.#ask(), ASK_AGAIN_MS);
+    this.#askTimer = startTimer(() => {
+      if (this.#isBehind || !this.#hasAll) this.#ask();
+    }, ASK_AGAIN_MS);
+  }
+
+  get #hasAll(): boolean {
+    return areasEpoch(this.#seat.memory) === this.epoch;
   }
 
   #stopAsking(): void {
     if (this.#askTimer !== undefined) clearTimeout(this.#askTimer); // worklets have neither
-    this.#askTimer = undefined;
   }
 
   #setBehind(isBehind: boolean): void {

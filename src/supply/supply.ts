@@ -394,7 +394,7 @@ export class Supply implements ContextHost {
 
   /** Announces new areas, and those that are gone, to every thread. */
   #change(added: readonly OwnedArea[], removed: readonly OwnedArea[]): void {
-    if (added.length === 0 && removed.length === 0) return;
+    if (added.length + removed.length === 0) return;
     const since = this.#table.epoch;
     const epoch = (since + 1) & AREAS_EPOCH_MASK;
     const shared = added.map(({ index, firstPage, pages, buffer, byteOffset }) => ({
