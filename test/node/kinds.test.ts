@@ -2,6 +2,7 @@
 
 import { createCipheriv, createHash } from 'node:crypto';
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import { IncomingMessage, ServerResponse } from 'node:http';
@@ -445,6 +446,9 @@ describe('datagrams', () => {
   ] as const)('end by %s, and leave %i listeners for errors that come late', async (end, left) => {
     const socket = await bound();
     const before = NAMES.map((name) => socket.listenerCount(name));
+    const ends: unknown[] = [];
+    const onEnd = (message: unknown): void => void ends.push(message);
+    subscribe('pagepool:end', onEnd);
     const reading = receiveInto(pool, socket, (fragment) => fragment.release());
     expect(NAMES.map((name, i) => socket.listenerCount(name) - (before[i] as number))).toEqual([1, 1, 1]);
     if (end === 'stop') reading.stop();
@@ -453,6 +457,8 @@ describe('datagrams', () => {
     if (end === 'error') await expect(reading.finished).rejects.toThrow('refused');
     else await reading.finished;
     reading.stop();
+    unsubscribe('pagepool:end', onEnd);
+    expect(ends).toEqual([{ call: 'receiveInto', pool: 'kinds', bytes: 0 }]);
     expect(NAMES.map((name, i) => socket.listenerCount(name) - (before[i] as number))).toEqual([0, 0, left]);
     if (end !== 'close') socket.close();
   });

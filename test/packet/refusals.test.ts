@@ -285,6 +285,7 @@ describe.each(KINDS)('with the %s engine', (kind) => {
         () => packet.getUint8(0),
         () => packet.getFloat64(96),
         () => packet.copyTo(new Uint8Array(200)),
+        () => packet.copyTo(new Uint8Array(0), 0, 0, 0),
         () => packet.indexOf(0),
         () => packet.toBuffers(),
         () => [...packet],

@@ -177,6 +177,15 @@ describe('who gets in', () => {
     expect((await ask(inspector, '/snapshot.json')).status).toBe(200);
   });
 
+  it('an address of a proxy is refused, and the next one is answered', async () => {
+    const socket = connect(inspector.port, '127.0.0.1');
+    socket.write(`GET http://localhost/ HTTP/1.1\r\nHost: localhost:${inspector.port}\r\n\r\n`);
+    const [data] = (await orHung(once(socket, 'data'), 'a proxy')) as [Buffer];
+    expect(data.toString()).toMatch(/^HTTP\/1\.1 400 .*the address cannot be read/s);
+    socket.destroy();
+    expect((await ask(inspector, '/snapshot.json')).status).toBe(200);
+  });
+
   it('one client more than there may be is told to come later, and gets in when one has left', async () => {
     const clients = Array.from({ length: CLIENTS_MAX }, () => listen(inspector));
     await until(() => clients.every(({ looks }) => looks.length > 0));
