@@ -10,6 +10,7 @@ import {
   DESCRIPTOR_HOME_OFFSET,
   DESCRIPTOR_PINS_OFFSET,
   DESCRIPTOR_SHIFT,
+  ERR_NOT_DETACHABLE,
   ERR_NOT_HELD,
   ERR_PIN,
   ERR_STALE_HANDLE,
@@ -24,8 +25,11 @@ import {
   STATE_CLOSING,
 } from '../../assembly/layout.js';
 import { loadWord } from '../../src/control/nodes.js';
+import { descriptorAt } from '../../src/control/places.js';
 import { inflight } from '../../src/control/state.js';
 import type { Port } from '../../src/port/port.js';
+import type { MemoryProvider } from '../../src/provider/provider.js';
+import { publish } from '../../src/supply/owner-words.js';
 import {
   bytesAt,
   create,
@@ -236,5 +240,20 @@ describe.each(KINDS)('a page that a port takes from the provider, %s engine', (k
     expect(engine.release(again)).toBe(OK);
     expect(state()).toBe(HOME_HELD);
     requireBalance(port);
+  });
+});
+
+describe.each(KINDS)('a provider that wants all of its pages back, engine %s', (kind) => {
+  it('has none of them pinned: the pin is refused, and nothing changed', () => {
+    const provider: MemoryProvider = {
+      ...{ kind: 'whole', readable: true, detachable: false, init() {}, grow() {}, retire() {}, destroy() {} },
+      describe: () => ({}),
+    };
+    const [a] = openPorts({ pageBytes: 4096, pageCount: 4, provider }, [kind], 1) as [Port];
+    publish(a, [1], false);
+    const handle = a.engine.alloc();
+    expect(handle).not.toBe(0);
+    expect(a.engine.pin(handle)).toBe(ERR_NOT_DETACHABLE);
+    expect(loadWord(a.memory, descriptorAt(a.geometry, 1) + DESCRIPTOR_PINS_OFFSET)).toBe(0);
   });
 });
