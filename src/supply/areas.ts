@@ -239,6 +239,12 @@ export class Areas {
     ringOwner(this.#seat);
   }
 
+  /** Fetches what was posted, where that can be done at once. Costs a load when nothing was. */
+  follow(): void {
+    // Plain: whoever passed a page of a new area to this thread knew of that by an atomic after the epoch was stored.
+    if (this.#words[(CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2] !== this.epoch) this.#carrier?.pull();
+  }
+
   /** The same; whether this thread knows all areas now. */
   catchUp(): boolean {
     this.#carrier?.pull();
@@ -258,12 +264,6 @@ export class Areas {
 
   get #canPull(): boolean {
     return this.#carrier?.canPull !== false;
-  }
-
-  /** Fetches what was posted, where that can be done at once. Costs a load when nothing was. */
-  follow(): void {
-    // Plain: whoever passed a page of a new area to this thread knew of that by an atomic after the epoch was stored.
-    if (this.#words[(CONTROL_BASE + HEADER_AREAS_OFFSET) >>> 2] !== this.epoch) this.#carrier?.pull();
   }
 
   /** Takes a change over: the owner's own, or one that arrived. */
@@ -329,7 +329,7 @@ export class Areas {
     if (!isFirst && !this.#isBehind) return;
     if (this.#hasAll) this.#setBehind(false);
     else if (isFirst) this.#ask();
-    else if (canPull) announceAreas(this.#seat, AREAS_WANTED); // what is missing has been posted since
+    else if (canPull) announceAreas(this.#seat, AREAS_WANTED); // what is missing is posted by now, or is being posted
   }
 
   /**

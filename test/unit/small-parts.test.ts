@@ -376,8 +376,6 @@ describe('threads that no lock covers', () => {
     const died = vi.fn();
     return { lives: new LifeWatch(ports[0] as Port, asked, died), asked, died };
   };
-  afterEach(() => void vi.useRealTimers());
-
   test('are asked again by one timer, and those that have none of their port are not', () => {
     const { lives, asked, died } = opened([1]);
     lives.follow();
