@@ -306,7 +306,6 @@ function refuse(lane: usize, policy: u32, handle: u32): i32 {
  */
 export function sendBurst(channel: u32, address: usize, count: u32, more: u32): u32 {
   const block = blockOf(channel);
-  setLastCode(OK);
   if (isClosed(block)) {
     setLastCode(ERR_CHANNEL_CLOSED);
     return 0;

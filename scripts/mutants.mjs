@@ -24,13 +24,15 @@ import { filesBelow, isMain, Refusal, root, runScript } from './support.mjs';
 const NEAR = {
   assembly: [
     ['unit/{core-wasm,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
-    ['unit/{pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
+    ['interleaving/deaths.plain', 'unit/{windows,pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
     ['interleaving/{scenarios.wasm,deaths.wasm}'],
+    ['fault/overflow'],
   ],
   'src/engine': [
     ['unit/{guarded,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
-    ['unit/{pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
+    ['unit/{windows,pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
     ['interleaving/{scenarios.typescript,deaths.typescript}'],
+    ['fault/overflow'],
   ],
   'src/recovery': [
     ['unit/{reaping,settling,locks,audit,refusals,closing,afterwards}'],

@@ -13,6 +13,14 @@ const CACHE = join(ROOT, 'build/interleaving');
 /** What an instance keeps from call to call, beside what follows from the pool and the port: the model exports it. */
 export const KEPT = ['lastCode', 'loaded'] as const;
 const KEPT_FILE = 'assembly/kept.ts';
+/** Sources whose stores are no plain ones of a call. */
+const WITHOUT_PLAIN = new Set(['assembly/atomic.ts', 'assembly/layout.ts', 'assembly/debug.ts']);
+/** A plain store on a line of its own, or behind a condition or a loop. */
+const PLAIN = /^( *(?:(?:if|for) \(.*\) )?)(store<.*?;)( \/\/.*)?$/gm;
+const PLAIN_IMPORT = `// @ts-ignore: decorator
+@external('env', 'plainPoint')
+declare function plainPoint(): void;
+`;
 
 /** A change of one place of one file. */
 export interface Patch {
@@ -23,9 +31,13 @@ export interface Patch {
   readonly replace: string;
 }
 
-/** The model binary of the sources; with patches not optimised, which would take longer than to find the fault. */
-export async function buildModel(patches: readonly Patch[] = []): Promise<WebAssembly.Module> {
+/**
+ * The model binary of the sources; with patches not optimised, which would take longer than to find the fault. `plain`:
+ * it calls env.plainPoint before each plain store as well.
+ */
+export async function buildModel(patches: readonly Patch[] = [], plain = false): Promise<WebAssembly.Module> {
   const sources = patchedSources(patches);
+  if (plain) for (const [name, text] of sources) sources.set(name, withPlainPoints(name, text));
   const hash = createHash('sha256');
   for (const [name, text] of sources) hash.update(`\0${name}\0${text}`);
   const level = patches.length === 0 ? [] : ['--optimizeLevel', '0'];
@@ -53,6 +65,15 @@ function patchedSources(patches: readonly Patch[]): Map<string, string> {
   config.options.sharedMemory = false;
   sources.set('asconfig.json', JSON.stringify(config));
   return sources;
+}
+
+/** The source with a call before each plain store. */
+function withPlainPoints(name: string, text: string): string {
+  if (!name.endsWith('.ts') || WITHOUT_PLAIN.has(name)) return text;
+  const stepped = text.replace(PLAIN, '$1{ plainPoint(); $2 }');
+  const left = stepped.split('\n').find((line) => /(?<!plainPoint\(\); |atomic\.)store</.test(line));
+  if (left !== undefined) throw new Error(`${name} has a plain store that no step stands before: ${left.trim()}`);
+  return stepped === text ? text : `${stepped}\n${PLAIN_IMPORT}`;
 }
 
 async function compile(sources: ReadonlyMap<string, string>, level: readonly string[]): Promise<Uint8Array> {

@@ -24,6 +24,8 @@ export type Fault = Patch | ExchangeByStore;
 interface EngineBuild extends Partial<TransformOptions> {
   /** Faults, each of one engine's sources. */
   readonly faults?: readonly Fault[];
+  /** Wasm threads stand before plain stores as well. */
+  readonly isPlain?: boolean;
 }
 
 const built = new Map<string, Promise<Engines>>();
@@ -36,13 +38,13 @@ export function buildEngines(name: EngineName, what: EngineBuild = {}): Promise<
   return engines;
 }
 
-async function build(name: EngineName, { faults = [], ...options }: EngineBuild): Promise<Engines> {
+async function build(name: EngineName, { faults = [], isPlain = false, ...options }: EngineBuild): Promise<Engines> {
   const ofWasm = faults.filter((fault) => fault.file.startsWith('assembly/') && 'find' in fault) as readonly Patch[];
   const others = faults.filter((fault) => !fault.file.startsWith('assembly/'));
   return {
     name,
     kindOf: (thread) => (name === 'mixed' ? (thread % 2 === 0 ? 'wasm' : 'typescript') : name),
-    module: name === 'typescript' ? undefined : await buildModel(ofWasm),
+    module: name === 'typescript' ? undefined : await buildModel(ofWasm, isPlain),
     model: name === 'wasm' ? undefined : await buildTypeScriptModel({ deaths: false, ...options }, others),
   };
 }

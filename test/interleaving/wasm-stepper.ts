@@ -2,7 +2,8 @@
 //
 // While a call is explored, yieldPoint unwinds the instance's stack into a stretch of memory behind the pool
 // (asyncify); `resume` winds it back, performs the atomic and runs to the next one. The unwound stack has the locals of
-// every frame, so it is what the rest of the call depends on. Outside explored calls yields are ignored.
+// every frame, so it is what the rest of the call depends on. Outside explored calls yields are ignored. A binary that
+// was built for it calls env.plainPoint before each plain store, and stops there, too.
 
 import { KEPT } from './build-model.js';
 import type { CallName, Calls, Mix, Stepper } from './stepper.js';
@@ -27,13 +28,13 @@ interface State {
   /** The unwound stack; undefined: no call. */
   readonly stack: Uint32Array | undefined;
   readonly kept: readonly number[];
+  readonly isAtPlain: boolean;
 }
 
 /** An instance of the model binary. */
 export class WasmStepper implements Stepper {
   readonly kind = 'wasm';
-  /** Wasm threads die before atomics alone. */
-  readonly isAtPlain = false;
+  isAtPlain = false;
   result = 0;
   private readonly exports: ModelExports;
   private readonly u32: Uint32Array;
@@ -52,7 +53,7 @@ export class WasmStepper implements Stepper {
     private readonly stack: number,
   ) {
     this.u32 = new Uint32Array(memory.buffer);
-    const env = { memory, yieldPoint: () => this.yieldPoint() };
+    const env = { memory, yieldPoint: () => this.yieldPoint(false), plainPoint: () => this.yieldPoint(true) };
     this.exports = new WebAssembly.Instance(module, { env }).exports as unknown as ModelExports;
   }
 
@@ -64,6 +65,7 @@ export class WasmStepper implements Stepper {
     this.isRewinding = false;
     this.isUnwinding = false;
     this.isCalled = false;
+    this.isAtPlain = false;
     this.exports.open(port);
   }
 
@@ -82,18 +84,20 @@ export class WasmStepper implements Stepper {
   }
 
   save(): State {
-    const { name, args, result, u32 } = this;
+    const { name, args, result, u32, isAtPlain } = this;
     const first = this.stack >>> 2;
     const stack = this.isCalled ? u32.slice(first, u32[first]! >>> 2) : undefined;
-    return { name, args, result, stack, kept: KEPT.map((global) => this.exports[global].value as number) };
+    const kept = KEPT.map((global) => this.exports[global].value as number);
+    return { name, args, result, stack, kept, isAtPlain };
   }
 
   restore(state: unknown): void {
-    const { name, args, result, stack, kept } = state as State;
+    const { name, args, result, stack, kept, isAtPlain } = state as State;
     this.name = name;
     this.args = args;
     this.result = result;
     this.isCalled = stack !== undefined;
+    this.isAtPlain = isAtPlain;
     for (const [i, global] of KEPT.entries()) this.exports[global].value = kept[i];
     if (stack !== undefined) this.u32.set(stack, this.stack >>> 2);
   }
@@ -109,6 +113,7 @@ export class WasmStepper implements Stepper {
   private run(): boolean {
     this.words.touch();
     this.isExploring = true;
+    this.isAtPlain = false;
     const call = this.exports[this.name] as (...args: number[]) => number | undefined;
     const result = call(...this.args);
     this.isExploring = false;
@@ -122,7 +127,7 @@ export class WasmStepper implements Stepper {
     return true;
   }
 
-  private yieldPoint(): void {
+  private yieldPoint(isPlain: boolean): void {
     if (!this.isExploring) return;
     if (this.isRewinding) {
       this.isRewinding = false;
@@ -130,6 +135,7 @@ export class WasmStepper implements Stepper {
       return;
     }
     this.isUnwinding = true;
+    this.isAtPlain = isPlain;
     this.exports.asyncify_start_unwind(this.stack);
   }
 }

@@ -1,0 +1,24 @@
+// Scenarios on the Wasm core with a death before any of its plain stores, too: one thread after the other, and whoever
+// dies is reaped when all others are done.
+//
+// What a thread writes between two atomics is seen half done by its reaper alone, so other threads need not step in
+// between: their orders are explored with deaths at atomics.
+
+import { expect, test } from 'vitest';
+import { buildEngines } from './engines.js';
+import { explore, trace } from './explorer.js';
+import { shortWithDeath } from './lanes.js';
+import { reapedAfterwards } from './reaping.js';
+import { describeFailure } from './report.js';
+
+test.each(shortWithDeath('wasm').map((scenario) => [scenario.name, scenario] as const))(
+  '%s, with a death before any store of the wasm engine, is balanced',
+  async (_, scenario) => {
+    const engines = await buildEngines('wasm', { deaths: true, isPlain: true });
+    const mortal = reapedAfterwards(scenario, 0);
+    const exploration = explore(mortal, engines);
+    const { failure, outcomes } = exploration;
+    if (failure !== undefined) throw new Error(describeFailure(exploration, trace(mortal, engines, failure.schedule)));
+    expect(outcomes.get('balanced')).toBeGreaterThan(0);
+  },
+);
