@@ -24,13 +24,18 @@ import { filesBelow, isMain, Refusal, root, runScript } from './support.mjs';
 const NEAR = {
   assembly: [
     ['unit/{core-wasm,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
-    ['interleaving/deaths.plain', 'unit/{windows,pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
+    [
+      'interleaving/deaths.plain',
+      'unit/{windows,room,pins,bells,wraps,providers/areas}',
+      'property/engines',
+      'kernel/bugs',
+    ],
     ['interleaving/{scenarios.wasm,deaths.wasm}'],
     ['fault/overflow'],
   ],
   'src/engine': [
     ['unit/{guarded,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
-    ['unit/{windows,pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
+    ['unit/{windows,room,pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
     ['interleaving/{scenarios.typescript,deaths.typescript}'],
     ['fault/overflow'],
   ],

@@ -83,7 +83,7 @@ function ask(port: Port, handle: number, offset: number, length: number): number
 }
 
 function burst(port: Port, handle: number, offset: number, length: number, more: number): number {
-  const { engine, memory, scratch } = port;
+  const { engine, memory } = port;
   const at = write(port, handle, offset, length);
   if (more !== 0) {
     expect(engine.retain(handle, 1)).toBe(OK);
