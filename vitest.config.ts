@@ -102,6 +102,7 @@ const LONGEST = [
   'browser/threads.long',
   'browser/deaths.long',
   'fuzz/words.long',
+  'fault/overflow.long',
   'browser/providers.long',
   'interleaving/scenarios.wasm',
   'interleaving/scenarios.typescript',
