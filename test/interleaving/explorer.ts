@@ -17,8 +17,9 @@
 // schedule gets too long instead.)
 //
 // A thread that can still be killed stops before its plain writes as well, in TypeScript, and in a Wasm binary that was
-// built for it: there it goes on or dies, and no other thread comes between. A scenario with a reaper gets one more thread for each death, which starts at any time
-// after it and may be killed like the others; then the thread after it has the same port to reap.
+// built for it: there it goes on or dies, and no other thread comes between. A scenario with a reaper gets one more
+// thread for each death, which starts at any time after it and may be killed like the others; then the thread after it
+// has the same port to reap.
 //
 // What it cannot see: plain accesses half way between two atomics, reorderings that sequential consistency forbids, and
 // what the optimiser does to the release binary, which is another build of the same source.

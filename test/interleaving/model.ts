@@ -236,7 +236,7 @@ export class ModelPool {
     this.words.touch();
     this.reapers = [];
     for (const instance of this.instances) {
-      // Wasm dies before atomics alone.
+      // Wasm has no step before its first atomic, or its first plain store.
       instance.begin(programs[instance.id] ?? [], atStart && instance.stepper.kind === 'typescript');
     }
   }
