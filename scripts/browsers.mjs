@@ -20,18 +20,23 @@ const PROGRAMS = {
   vulkanLoader: { path: vulkanLoaderPath, package: 'libvulkan1' },
 };
 
-/** The library lies in the folder of the machine's architecture. */
+/** A loader that a program brings for itself, as Chromium does in its own folder, is found by no other one. */
 function vulkanLoaderPath() {
-  const folders = existsSync('/usr/lib') ? readdirSync('/usr/lib') : [];
-  const paths = folders.map((folder) => join('/usr/lib', folder, 'libvulkan.so.1'));
-  return paths.find((path) => existsSync(path)) ?? '/usr/lib/*/libvulkan.so.1';
+  return pathOfArchitecture('libvulkan.so.1');
 }
 
-/** WebKitGTK's own browser lies with its library, below the folder of the machine's architecture. */
+/** WebKitGTK's own browser lies with its library. */
 function miniBrowserPath() {
-  const folders = existsSync('/usr/lib') ? readdirSync('/usr/lib') : [];
-  const paths = folders.map((folder) => join('/usr/lib', folder, 'webkit2gtk-4.1/MiniBrowser'));
-  return paths.find((path) => existsSync(path)) ?? '/usr/lib/*/webkit2gtk-4.1/MiniBrowser';
+  return pathOfArchitecture('webkit2gtk-4.1/MiniBrowser');
+}
+
+/** Where the linker looks: the folder of the machine's architecture, as `/usr/lib/x86_64-linux-gnu`. */
+function pathOfArchitecture(name) {
+  const folders = existsSync('/usr/lib')
+    ? readdirSync('/usr/lib').filter((folder) => folder.includes('-linux-gnu'))
+    : [];
+  const paths = folders.map((folder) => join('/usr/lib', folder, name));
+  return paths.find((path) => existsSync(path)) ?? join('/usr/lib/*-linux-gnu', name);
 }
 
 /** Packages whose programs are not there. */

@@ -64,9 +64,9 @@ async function suite(name, args, env) {
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
     readFileSync(report, 'utf8'),
   );
-  const { uncaught, differences } = existsSync(ERRORS_REPORT)
+  const { uncaught, differences, unfinished } = existsSync(ERRORS_REPORT)
     ? JSON.parse(readFileSync(ERRORS_REPORT, 'utf8'))
-    : { uncaught: ['no report of errors'], differences: {} };
+    : { uncaught: ['no report of errors'], differences: {}, unfinished: [] };
   const unloaded = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
   for (const { name: path, status, message, assertionResults } of testResults) {
     const file = relative(root, path);
@@ -76,7 +76,10 @@ async function suite(name, args, env) {
       failures.push([`${file}: ${fullName}: ${firstLine(failureMessages[0])}`, ...difference].join('\n    '));
     }
     if (status === 'failed' && failed.length === 0) failures.push(`${file}: ${firstLine(message)}`);
+    const left = assertionResults.filter((result) => !['passed', 'failed'].includes(result.status)).length;
+    if (left > 0 && process.env.CI === 'true') failures.push(`${file}: ${left} skipped`);
   }
+  for (const path of unfinished) failures.push(`${relative(root, path)}: its process ended before its tests had`);
   const skipped = numPendingTests + numTodoTests;
   if (skipped > 0) console.log(`${skipped} skipped`);
   let failed = numFailedTests + unloaded + (process.env.CI === 'true' ? skipped : 0);
