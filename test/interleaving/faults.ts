@@ -161,6 +161,15 @@ const wasmFaults: readonly SeededFault[] = [
     scenario: 'a send and a receive against a send, empty, hints behind',
   },
   {
+    name: 'an entry is taken back out of the node that it was sent in, whoever has that by then',
+    fault: {
+      file: 'assembly/ring.ts',
+      find: '    if (aload(only + NODE_OWNER_OFFSET) != portId + 1) return EMPTY;\n',
+      replace: '',
+    },
+    scenario: 'send against its node in the hands of another sender, and a close',
+  },
+  {
     name: 'a spilled spare magazine is overwritten instead of exchanged',
     fault: {
       file: 'assembly/cache.ts',
@@ -524,6 +533,15 @@ const typescriptFaults: readonly SeededFault[] = [
       replace: '      if (h === this.aload(ring.tail)) return EMPTY;\n      if (age === 0) {',
     },
     scenario: 'a send and a receive against a send, empty, hints behind',
+  },
+  {
+    name: 'an entry is taken back out of the node that it was sent in, whoever has that by then',
+    fault: {
+      file: 'src/engine/typescript/ring.ts',
+      find: '        if (this.aload(only + NODE_OWNER_OFFSET) !== this.portId + 1) return EMPTY;\n',
+      replace: '',
+    },
+    scenario: 'send against its node in the hands of another sender, and a close',
   },
   {
     name: 'a spilled spare magazine is overwritten instead of exchanged',

@@ -2,7 +2,7 @@
 // where there is none nothing has changed. And units behind the last page, which are nobody's.
 
 import { describe, expect, it } from 'vitest';
-import { DESCRIPTOR_PINS_OFFSET, ERR_FOREIGN_HANDLE, ERR_PIN, OK } from '../../assembly/layout.js';
+import { DESCRIPTOR_PINS_OFFSET, ERR_FOREIGN_HANDLE, ERR_PIN, ERR_STALE_HANDLE, OK } from '../../assembly/layout.js';
 import { loanParts } from '../../src/control/nodes.js';
 import { descriptorAt } from '../../src/control/places.js';
 import type { Engine } from '../../src/engine/engine.js';
@@ -24,6 +24,8 @@ const KINDS_OF_ENGINES = ['release', 'typescript'] as const;
 class World {
   asked = 0;
   isFull = false;
+  /** What others do between a call's look and its change. */
+  meanwhile = (): void => {};
   readonly #ports: readonly Port[];
   readonly #engines: readonly Engine[];
 
@@ -33,6 +35,7 @@ class World {
     const touchStack = (): void => {
       if (this.isFull) throw new RangeError('Maximum call stack size exceeded');
       this.asked += 1;
+      this.meanwhile();
     };
     this.#engines = this.#ports.map(({ id, memory }) => {
       if (kind === 'typescript') return createTypeScriptEngine({ memory, portId: id, grow: () => true, touchStack });
@@ -197,6 +200,22 @@ describe.each(KINDS_OF_ENGINES)('with the %s engine', (kind) => {
     expect(world.one.retain(handle, 1)).toBe(OK);
     expect(world.asked).toBe(kind === 'typescript' ? 1 : 0);
   });
+});
+
+it('a retain of what others alone have, and give back meanwhile, is stale', () => {
+  // The Wasm engine enters nothing here; the page is held, and the fragment is not.
+  const world = new World('typescript');
+  const handle = world.one.allocFragment(64);
+  const other = world.one.allocFragment(64);
+  expect(world.one.send(FRAMES, handle, 0, 0, 0)).toBe(OK);
+  expect(world.two.receiveBurst(FRAMES, world.at(1), 1)).toBe(1);
+  world.meanwhile = () => {
+    world.meanwhile = () => {};
+    expect(world.two.release(handle)).toBe(OK);
+  };
+  expect(world.one.retain(handle, 1)).toBe(ERR_STALE_HANDLE);
+  expect(world.two.refCount(handle)).toBe(ERR_STALE_HANDLE);
+  expect(world.one.release(other)).toBe(OK);
 });
 
 /** Where the pool's words are not as they were. */

@@ -165,6 +165,25 @@ export const referenceScenarios: readonly Scenario[] = [
     },
   },
   {
+    // A mistake of port 0, which has another fragment of the page: it is taken for a holder, or refused.
+    name: 'retain of a fragment that another port alone has, against its release',
+    threads: 2,
+    setup(pool) {
+      const a = pool.port(0).allocFragment(64);
+      pool.port(0).allocFragment(64);
+      pool.give(0, 1, a);
+      return [[['retain', a, 1], { ifOk: 0, call: ['release', a] }], [['release', a]]];
+    },
+    outcome: ({ results }) => {
+      requireOk(results[1]!);
+      return results[0]!.map(codeName).join(', ');
+    },
+    outcomes: {
+      'stale, not called': 'released first, or between the look and the exchange',
+      'ok, ok': 'retained first: a holder as any other',
+    },
+  },
+  {
     name: 'bias drain against release, the page reused in place',
     threads: 2,
     setup(pool) {

@@ -12,7 +12,7 @@ import { laneOffset } from '../../../src/control/nodes.js';
 import { portOffset } from '../../../src/control/places.js';
 import type { Scenario } from '../explorer.js';
 import { lapMask } from '../model.js';
-import type { Program } from '../thread.js';
+import type { Call, Program } from '../thread.js';
 import {
   allocPages,
   cachePages,
@@ -171,6 +171,42 @@ const closing: Scenario[] = [
       'send ok: retired, retired': 'sent before the drain, and drained',
       'send closed: retired, held by port 0':
         'closed first, or before the entry was looked at again: the sender keeps its reference',
+    },
+  },
+  {
+    // Port 1 sends and receives until it has the node that port 0 sent, sends in that one, and closes: the oldest node
+    // is the one that port 0 sent, and not port 0's any more.
+    name: 'send against its node in the hands of another sender, and a close',
+    threads: 2,
+    options: channelOf(1),
+    setup(pool) {
+      const [a] = allocPages(pool, 0, 1);
+      const [b, c, d] = allocPages(pool, 1, 3);
+      const send = (handle: number | undefined, tag: number): Call => ['send', 0, handle!, 0, 0, tag];
+      return [
+        [send(a, 9)],
+        [
+          receive(pool, 1),
+          { ifPositive: 0, call: send(b, 1) },
+          { ifPositive: 0, call: receive(pool, 1) },
+          { ifPositive: 0, call: send(c, 2) },
+          { ifPositive: 0, call: receive(pool, 1) },
+          { ifPositive: 0, call: send(d, 3) },
+          ['closeChannel', 0],
+          receive(pool, 1),
+        ],
+      ];
+    },
+    outcome: ({ results, places }) => {
+      const [first, , , , , third] = results[1]!.slice(1);
+      const how =
+        first === null ? 'late' : `of three ${third === null ? 'not all' : `the last is ${codeName(third!)}`}`;
+      return `send ${codeName(results[0]![0]!)}, ${how}: ${places[0]}`;
+    },
+    outcomes: {
+      'send ok, late: held by port 1': 'received behind the close',
+      'send closed, late: held by port 0': 'closed first, or the entry was taken back',
+      'send ok, of three the last is ok: held by port 1': 'whoever has its node keeps what is in it',
     },
   },
 ];
