@@ -40,7 +40,7 @@ const NEAR = {
     ['fault/overflow'],
   ],
   'src/recovery': [
-    ['unit/{reaping,settling,locks,audit,refusals,closing,afterwards}'],
+    ['unit/{reaping,settling,life-watch,locks,audit,refusals,closing,afterwards}'],
     ['unit/{lifelines,lifelines-without,locks}', 'fault/{calls,who-ends,watching}'],
     ['interleaving/{deaths.wasm,reaper}'],
   ],
@@ -66,7 +66,7 @@ const NEAR = {
   ],
   'src/port': [
     ['unit/{port-parts,small-parts,ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
-    ['unit/{debts,waits-end,bells,waiting}', 'packet/waits'],
+    ['unit/{debts,waits-end,bells,waiting,lifelines}', 'packet/waits'],
     ['interleaving/scenarios.wasm'],
   ],
   'src/reports': [['unit/{report-parts,audit,closing,pool,stalls,attacks,providers/*,calls}']],

@@ -2,7 +2,7 @@
 
 import { CONTROL_BASE, HEADER_TOKEN_HINT_OFFSET } from '../../../assembly/layout.js';
 import type { Scenario } from '../explorer.js';
-import { allocPages, channelOf, codeName, pageName, requireAllOk, requireOk } from './common.js';
+import { allocPages, channelOf, codeName, pageName, releaseAll, requireAllOk, requireOk } from './common.js';
 
 export const referenceScenarios: readonly Scenario[] = [
   {
@@ -332,6 +332,22 @@ export const referenceScenarios: readonly Scenario[] = [
     outcomes: {
       'cache 0': 'both unpinned first',
       retired: 'a pin was left: the last unpin retires the page',
+    },
+  },
+  {
+    // A mistake: one pin, given back twice. One of the two ends the page, and the other one is told.
+    name: 'two unpins of the last pin of a page that has left',
+    threads: 2,
+    setup(pool) {
+      const [a] = allocPages(pool, 0, 1);
+      const page = pool.port(0).pin(a!);
+      releaseAll(pool, 0, [a!]);
+      return [[['unpin', page]], [['unpin', page]]];
+    },
+    outcome: ({ results, places }) => `${results.map((own) => codeName(own[0]!)).join(', ')}: ${places[0]}`,
+    outcomes: {
+      'ok, no pin: retired': 'port 0 came first',
+      'no pin, ok: retired': 'port 1 did',
     },
   },
   {
