@@ -34,7 +34,7 @@ const CORE_LIMIT_BYTES = 47.75 * 1024;
 const WHOLE_LIMIT_BYTES = 71.25 * 1024;
 /** What a thread loads that only attaches: each entry alone. */
 const LIGHT_BUDGET_BYTES = { attach: 22 * 1024, worklet: 18 * 1024 };
-const LIGHT_LIMIT_BYTES = { attach: 20.25 * 1024, worklet: 11.5 * 1024 };
+const LIGHT_LIMIT_BYTES = { attach: 20.25 * 1024, worklet: 11.625 * 1024 };
 /** What only whoever creates, watches or repairs pools needs. */
 const NOT_LIGHT = new RegExp(
   '^(?:build|src/(?:engine/(?:core|acting|typescript)|recovery/(?!own-lock)|leaks|pool/(?:calls|replies|serving)\\.|' +

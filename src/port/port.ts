@@ -12,6 +12,7 @@ import { holdLifeline, needsLifeline } from '../control/lifeline.js';
 import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { ERR_CLOSED } from '../engine/closed.js';
+import { refuseAfterCut } from '../engine/cut.js';
 import type { Engine } from '../engine/engine.js';
 import { callError, engineError, type PagePoolError } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
@@ -120,14 +121,16 @@ export function openPort(plan: PortPlan): Port {
   let areas: Areas | undefined;
   try {
     areas = plan.openAreas?.(seat);
-    const clear = areas?.clear.bind(areas);
+    const engine = plan.engine.open(id, areas?.clear.bind(areas));
+    // Not freed: its words are half done. Whoever watches finds the thread dead.
+    const canBeCut = needsLifeline(memory);
     const port: Open = {
       ...seat,
       name,
       label,
       kind,
       scratch: new Scratch(memory, geometry, id),
-      engine: plan.engine.open(id, clear),
+      engine: canBeCut ? refuseAfterCut(engine, (refusing) => leave(port, refusing)) : engine,
       leaks: undefined,
       areas,
       supply: undefined,
@@ -146,7 +149,7 @@ export function openPort(plan: PortPlan): Port {
     // Only now: a pool that begins to close from here on waits for this port, since it has not parked.
     if (poolState(memory) !== STATE_ACTIVE) refuseClosing(memory);
     if (areas !== undefined && supply !== undefined) port.supply = supply(port, areas);
-    if (needsLifeline(memory)) holdLifeline(seat);
+    if (canBeCut) holdLifeline(seat);
     return port;
   } catch (error) {
     areas?.close();

@@ -1,5 +1,5 @@
 // Workers that are terminated where no lock tells of them: they block at once and for good, compute, or have just
-// begun. All are reaped.
+// begun. All are reaped. And those that a browser ends in the middle of a call, and whose microtasks it runs then.
 //
 // Random choices follow from the seed that is printed; SEED=n replays them (not the scheduling).
 
@@ -47,6 +47,15 @@ describe.each(browsers)('%s', (_, launch, trialCount) => {
     ['typescript', isTrial ? 30 : 5],
   ] as const)('engine %s: %i workers that block, compute or have just begun are reaped', async (engine, count) => {
     const { slowest, ...found } = await stage.play<Kills>('kills', { engine, seed, count });
+    console.log(`${browser.name}, ${engine}: reaped after ms at most ${JSON.stringify(slowest)}`);
+    expect(found).toEqual({ failures: [], killed: count, attached: 1, end: HOME });
+  });
+
+  test.each([
+    ['wasm', isTrial ? trialCount : 16],
+    ['typescript', isTrial ? 30 : 5],
+  ] as const)('engine %s: %i workers that are ended in a call, and run on, change nothing', async (engine, count) => {
+    const { slowest, ...found } = await stage.play<Kills>('kills', { engine, seed, count, lives: ['rest'] });
     console.log(`${browser.name}, ${engine}: reaped after ms at most ${JSON.stringify(slowest)}`);
     expect(found).toEqual({ failures: [], killed: count, attached: 1, end: HOME });
   });

@@ -10,6 +10,12 @@ function hold(fragment) {
   self.postMessage({});
 }
 
+function once(channel, pool) {
+  const fragment = pool.take(100);
+  if (fragment !== null && !channel.sendFragment(fragment)) fragment.release();
+  channel.receive()?.release();
+}
+
 const lives = {
   /** Blocks at once and for good: never again in its event loop. */
   block(channel) {
@@ -30,11 +36,14 @@ const lives = {
   },
   /** Takes and gives back. */
   churn(channel, pool) {
-    for (;;) {
-      const fragment = pool.take(100);
-      if (fragment !== null && !channel.sendFragment(fragment)) fragment.release();
-      channel.receive()?.release();
-    }
+    for (;;) once(channel, pool);
+  },
+  /** The same, and what it has left does so too, where the browser runs that when it has ended the rest. */
+  rest(channel, pool) {
+    void Promise.resolve().then(() => {
+      for (let i = 0; i < 100; i++) once(channel, pool);
+    });
+    lives.churn(channel, pool);
   },
 };
 

@@ -8,12 +8,13 @@ import { startWorker } from './threads.js';
 
 const LANES = 8;
 /** How a worker lives: `block` blocks at once and for good, as the guide's does. */
-const LIVES = ['block', 'later', 'async', 'spin', 'churn'];
+const LIVES = ['block', 'later', 'async', 'spin', 'churn', 'rest'];
+const COMPUTING = ['spin', 'churn', 'rest'];
 
 /** One worker lives and dies; how long it took until its port was reaped. */
 async function kill(stage) {
-  const { pool, random } = stage;
-  const how = LIVES[random(LIVES.length)];
+  const { lives, pool, random } = stage;
+  const how = lives[random(lives.length)];
   const label = `kill ${++stage.begun}`;
   const worker = startWorker('kill-worker.js');
   const isWatchedFirst = random(2) === 0;
@@ -37,7 +38,7 @@ async function kill(stage) {
     if (fragment !== null && !pool.channel('frames').sendFragment(fragment)) fragment.release();
   }
   if (isAtOnce) await turns(random(12));
-  else if (how !== 'churn' && how !== 'spin') await until(() => got > 0 || pool.channel('frames').pending === 0);
+  else if (!COMPUTING.includes(how)) await until(() => got > 0 || pool.channel('frames').pending === 0);
   worker.terminate();
   const start = performance.now();
   const isThere = () => {
@@ -50,10 +51,10 @@ async function kill(stage) {
   return { how, failures, ms: performance.now() - start };
 }
 
-export async function kills({ engine, seed, count }) {
+export async function kills({ engine, seed, count, lives = LIVES }) {
   const channels = { frames: { capacity: 64, batch: 1 } };
   const pool = await PagePool.create({ engine, pageBytes: 4096, pageCount: 128, maxPorts: LANES + 1, channels });
-  const stage = { pool, random: randomFrom(seed), begun: 0 };
+  const stage = { lives, pool, random: randomFrom(seed), begun: 0 };
   const failures = [];
   const slowest = {};
   let left = count;
