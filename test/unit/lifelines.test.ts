@@ -102,7 +102,8 @@ describe('a thread that holds no lock', () => {
     expect(isClaimed(other.portId)).toBe(true);
     expect(heard).not.toHaveBeenCalled();
     expect(strandsOf(other.portId)).toBeLessThan(whole / 2);
-    expect(strandsOf(other.portId)).toBeGreaterThan(0);
+    // Looks that come when they are due: otherwise they are as many as there are.
+    expect(strandsOf(other.portId)).toBeGreaterThan(4);
     heard.mockRestore();
     // It comes by.
     await vi.advanceTimersByTimeAsync(1);
