@@ -12,7 +12,7 @@ import { ISOLATION } from '../support/serve.js';
 
 /** As the page ends them before it looks what is left. */
 const BATCH = 40;
-const DEATHS = BATCH * Math.ceil(Number(process.env.DEATHS ?? 320) / BATCH);
+const DEATHS = BATCH * Math.ceil(Number(process.env.DEATHS ?? 200) / BATCH);
 const seed = chooseSeed('browser deaths');
 let browser: Browser;
 let stage: Stage;
