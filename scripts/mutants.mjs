@@ -66,7 +66,7 @@ const NEAR = {
   ],
   'src/port': [
     ['unit/{port-parts,small-parts,ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
-    ['unit/{debts,waits-end,bells,waiting,lifelines}', 'packet/waits'],
+    ['unit/{debts,waits-end,bells,waiting,lifelines}', 'packet/waits', 'fault/overflow'],
     ['interleaving/scenarios.wasm'],
   ],
   'src/reports': [['unit/{report-parts,audit,closing,pool,stalls,attacks,providers/*,calls}']],

@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PORT_CLAIM_OFFSET, PORT_THREAD_OFFSET } from '../../assembly/layout.js';
 import { freePort } from '../../src/control/claims.js';
+import { filledNodes } from '../../src/control/nodes.js';
 import { portOffset } from '../../src/control/places.js';
 import { OVERWRITTEN, withSoundWords } from '../../src/control/sound.js';
 import { noteWatched, threadsMarked, watchedBy } from '../../src/control/watched.js';
@@ -343,6 +344,20 @@ describe('scratch', () => {
       expect(at(words, 8)).toBe(words.byteOffset); // the last one stays known
       expect(codeOf(() => at(array as never, count as never, each as never))).toBe('POOL_ERR_INVALID_ARGUMENT');
     }
+  });
+});
+
+describe('the nodes of a ring', () => {
+  test('are those of its filled slots, and none of the word behind the last one', () => {
+    const [port] = openPorts({ pageCount: 4, channels: { work: { capacity: 2 } } }, ['typescript'], 1) as [Port];
+    const { engine, geometry, memory } = port;
+    const ring = geometry.channels[0]!.ring;
+    expect([...filledNodes(memory, ring)]).toEqual([]);
+    expect(engine.send(0, engine.alloc(), 0, 8, 0)).toBe(0);
+    const slots = ring.slotsOffset >>> 2;
+    const first = memory.u32[slots]!;
+    memory.u32[slots + ring.slotCount] = first;
+    expect([...filledNodes(memory, ring)]).toEqual([first & (2 ** ring.nodeBits - 1)]);
   });
 });
 
