@@ -7,7 +7,9 @@ import {
   DESCRIPTOR_PINS_OFFSET,
   ERR_FOREIGN_HANDLE,
   ERR_PIN,
+  ERR_REF_OVERFLOW,
   ERR_STALE_HANDLE,
+  LEDGER_MAX,
   OK,
 } from '../../assembly/layout.js';
 import { loanParts } from '../../src/control/nodes.js';
@@ -68,6 +70,16 @@ class World {
   write(...words: readonly number[]): number {
     this.memory.set(words, this.at() >>> 2);
     return this.at();
+  }
+
+  /** As if a port held as many references of every page as can be counted; what undoes it. */
+  fillRows(port: number): () => void {
+    const { geometry, id, memory } = this.#ports[port] as Port;
+    const first = rowIndex(geometry, id, 0);
+    const rows = memory.u16.subarray(first, first + geometry.pageCount + 1);
+    const before = rows.slice();
+    rows.fill(LEDGER_MAX);
+    return () => rows.set(before);
   }
 
   get memory(): Uint32Array {
@@ -198,6 +210,29 @@ describe.each(KINDS_OF_ENGINES)('with the %s engine', (kind) => {
     expect(call()).toBeGreaterThanOrEqual(0);
     // The burst that brings a call's entries asks by itself in one of the engines.
     if (name !== 'accept') expect(world.asked).toBe(1);
+  });
+
+  it('an answer, a call, a token and an entry wait where the row of their page is full', () => {
+    const world = new World(kind);
+    const { one, two } = world;
+    const answered = world.served();
+    expect(two.reply(answered, two.alloc(), 0, 8, 1)).toBe(OK);
+    const asked = world.asks();
+    const token = loanParts(one.lend(one.alloc(), 0, 8, 0));
+    expect(one.send(FRAMES, one.alloc(), 0, 8, 0)).toBe(OK);
+    const rows = [0, 1].map((port) => world.fillRows(port));
+    const before = world.memory.slice();
+    expect(one.collect(answered, world.at())).toBe(ERR_REF_OVERFLOW);
+    expect(two.adopt(token.index, token.sequence, world.at(1))).toBe(ERR_REF_OVERFLOW);
+    expect(changed(before, world)).toEqual([]);
+    expect([two.accept(CALLS, world.at(1)), two.lastError()]).toEqual([0, ERR_REF_OVERFLOW]);
+    expect([two.receiveBurst(FRAMES, world.at(1), 1), two.lastError()]).toEqual([0, ERR_REF_OVERFLOW]);
+    for (const empty of rows) empty();
+    expect(one.collect(answered, world.at())).toBe(OK);
+    expect(two.adopt(token.index, token.sequence, world.at(1))).toBe(OK);
+    expect(two.accept(CALLS, world.at(1))).toBe(1);
+    expect(one.cancel(asked)).toBe(OK);
+    expect(two.receiveBurst(FRAMES, world.at(1), 1)).toBe(1);
   });
 
   it('a retain of what others have asks where it enters others', () => {
