@@ -46,7 +46,10 @@ describe.each(KINDS)('with the %s engine', (kind: EngineKind) => {
     pool = create(kind, { pageCount: 32, maxPorts: 5, channels: { work: { capacity: 8, batch: 4 }, back: {} } });
     dead = portBeside(pool, kind);
   });
-  afterEach(() => pool.destroy());
+  afterEach(() => {
+    pool.destroy();
+    pool.detach({ release: true }); // what the dead still hold lets no closing end: its timer would run on
+  });
 
   /** What a reaper knows that was told of the port's end. */
   const reapKnown = (port: Port): void => new PortReaper(own()).reapClaim(port.id, port.claim);

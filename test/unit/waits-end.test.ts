@@ -150,6 +150,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       looks.push(load.mock.calls.filter(([words]) => words.buffer === buffer).length);
       load.mockRestore();
       pool.destroy();
+      pool.detach({ release: true });
     }
     // A look at each entry or slot would be tens of thousands.
     expect(Math.max(...looks)).toBeLessThan(200);
@@ -244,6 +245,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     during.abort(reason);
     expect(await Promise.all(waits)).toEqual(Array(4).fill(reason));
     pool.destroy();
+    pool.detach({ release: true });
   });
 
   it.each([0, 1, 2 ** 31, 2 ** 53, Infinity])('takes timeoutMs=%d', async (timeoutMs) => {
@@ -255,6 +257,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     const ends = await Promise.all(waits);
     expect(ends).toEqual(Array(4).fill(timeoutMs > 1 ? signal.reason : 'POOL_ERR_TIMEOUT'));
     pool.destroy();
+    pool.detach({ release: true });
   });
 
   it('measures no time by the wall clock', async () => {
