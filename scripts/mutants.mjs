@@ -40,7 +40,7 @@ const NEAR = {
     ['fault/overflow'],
   ],
   'src/recovery': [
-    ['unit/{reaping,settling,life-watch,locks,audit,refusals,closing,afterwards}'],
+    ['unit/{reaping,settling,small-parts,locks,audit,refusals,closing,afterwards}'],
     ['unit/{lifelines,lifelines-without,locks}', 'fault/{calls,who-ends,watching}'],
     ['interleaving/{deaths.wasm,reaper}'],
   ],

@@ -403,6 +403,13 @@ describe('threads that no lock covers', () => {
     expect([asked.mock.calls.length, vi.getTimerCount(), died.mock.calls]).toEqual([4, 0, []]);
   });
 
+  test('are those of ports, and no words behind the last one', () => {
+    const [own, other, last] = openPorts({ pageCount: 4 }, ['release'], 3) as [Port, Port, Port];
+    const asked = vi.fn(() => true);
+    new LifeWatch({ ...own, geometry: { ...own.geometry, maxPorts: last.id } }, asked, () => {}).follow();
+    expect(asked.mock.calls.map(([id]: unknown[]) => id)).toEqual([other.id]);
+  });
+
   test('where locks cover all, nobody is asked, and no timer waits', () => {
     const { lives, asked } = opened([1, 2]);
     lives.follow();
