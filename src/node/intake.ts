@@ -107,7 +107,8 @@ export class Intake {
         return;
       }
       // The spill is the chunk's own from here on; what the platform named itself is good for this call alone.
-      const chunk = memory === this.#spill ? memory.subarray(0, count) : memory.slice(0, count);
+      const bytes = memory.subarray(0, count);
+      const chunk = memory === this.#spill ? bytes : new Uint8Array(bytes); // a Buffer's slice() is no copy
       if (memory === this.#spill) this.#spill = null;
       this.#keep(chunk);
     });

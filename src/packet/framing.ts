@@ -81,8 +81,8 @@ export function delimited(
     throw invalidArgument('delimited', 'delimiter', delimiter, 'a byte, a string or a Uint8Array that is not empty');
   }
   const maxBytes = requireMaxBytes('delimited', requireRecord('delimited', 'options', options ?? {}, ['maxBytes']));
-  // A copy: what the caller passed may change while the stream goes on.
-  return frame(source, new Delimited('delimited', pattern.slice(), maxBytes, false));
+  // A copy, which a Buffer's slice() is not: what the caller passed may change while the stream goes on.
+  return frame(source, new Delimited('delimited', new Uint8Array(pattern), maxBytes, false));
 }
 
 /**

@@ -4,7 +4,7 @@
 // The handles take the page's own view where the platform does (it does in Chromium and Firefox): no copy.
 
 import { copiesFor, copiesForSure } from '../border/known.js';
-import { type ByteSource, windowsOf } from '../border/source.js';
+import { type ByteSource, copyOf, windowsOf } from '../border/source.js';
 import { invalidArgument, is, requireInteger, requireRecord } from '../errors.js';
 import type { AttachedPool } from '../pool/attached-pool.js';
 import { portOf } from '../pool/enrolled.js';
@@ -104,7 +104,7 @@ export function writeAt(handle: AccessHandle, source: ByteSource, at: number): n
   const copies = copiesFor('FileSystemSyncAccessHandle.write');
   let written = 0;
   for (const window of windowsOf('writeAt', source)) {
-    const bytes = copies ? window.slice() : window;
+    const bytes = copies ? copyOf([window]) : window;
     for (let done = 0; done < bytes.length; ) {
       let count = 0;
       try {

@@ -253,6 +253,17 @@ describe('writes under way', () => {
     expect(one.giveUp).toHaveBeenCalledTimes(1);
   });
 
+  test('are checked by a timer that does not hold the process', () => {
+    vi.useRealTimers();
+    const made = vi.spyOn(globalThis, 'setInterval');
+    const writes = PendingWrites.of(new Writable({ write: () => {}, emitClose: false }));
+    const one = write();
+    writes.add(one);
+    expect(made.mock.results.map(({ value }) => value.hasRef())).toEqual([false]);
+    writes.delete(one);
+    made.mockRestore();
+  });
+
   test('to a request without a connection are checked until it has one', async () => {
     const { port, end } = await serve(createServer((_, response) => void response.end()));
     const client = request({ port, host: '127.0.0.1', method: 'POST', agent: false }).on('error', () => {});

@@ -84,6 +84,14 @@ describe.each(KINDS)('with the %s engine', (kind) => {
     expectAllHome(pool);
   });
 
+  it.each([Buffer, Uint8Array])('a delimiter is what it was when it was passed, %o', async (kind) => {
+    const bytes = kind.from([45, 45]);
+    const messages = delimited(stream('a--b--', 'c--d'), bytes);
+    bytes.fill(98);
+    expect(await collect(messages)).toEqual(['a', 'b', 'c', 'd']);
+    expectAllHome(pool);
+  });
+
   it('messages share the pages they came in: no byte is copied', async () => {
     const source = [piece('one\ntwo\nthr'), piece('ee\nfour\n')];
     const handles = source.map(({ handle }) => handle);

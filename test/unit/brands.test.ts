@@ -33,6 +33,16 @@ test('others are not: arrays of another kind, what only has the name, and heirs 
   }
 });
 
+test("no source copies what a caller or the platform may have made by slice(): a Buffer's is a view", () => {
+  // Views that are made here, of pages and of words; arrays; what is no bytes.
+  const ours = [
+    ...['border/sample', 'inspector/wire', 'packet/records', 'packet/text', 'pool/calls', 'port/detaching'],
+    ...['web/media', 'web/pictures'],
+  ].map((name) => join(root, 'src', `${name}.ts`));
+  const asked = filesBelow(join(root, 'src')).filter((path) => readFileSync(path, 'utf8').includes('.slice()'));
+  expect(asked.filter((path) => !ours.includes(path))).toEqual([]);
+});
+
 test('no source asks for a class of the platform, or of Node, by instanceof', () => {
   const ours = /instanceof (PagePool|PagePoolError|Packet|Fragment|Channel|Error|TypeError|Promise|InjectedFailure)\b/;
   const asked: string[] = [];
