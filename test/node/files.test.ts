@@ -79,6 +79,16 @@ describe('reads', () => {
     ),
   );
 
+  test('what is no path, URL, descriptor or handle is refused by its name', () =>
+    withPool({}, async (pool) => {
+      for (const file of [{ href: 'file:///a' }, { protocol: 'file:' }, {}, null, undefined, 1.5, -1, []]) {
+        await expect(readFileInto(pool, file as never, () => {})).rejects.toMatchObject({
+          code: 'POOL_ERR_INVALID_ARGUMENT',
+          message: expect.stringMatching(/^readFileInto failed: file=/),
+        });
+      }
+    }));
+
   test('a file by URL, by descriptor and by handle, which stay open', () =>
     withFile(bytes, (path) =>
       withPool({}, async (pool) => {

@@ -303,3 +303,42 @@ test('a function that is not done yet gets the next fragment behind its promise,
     { takes },
   );
 });
+
+test('reads of the size that was asked for, and what lies elsewhere is copied behind what came before', async () => {
+  const kept: Fragment[] = [];
+  const takes = (fragment: Fragment) => void kept.push(fragment);
+  await withIntake(
+    false,
+    async (setting) => {
+      const { intake } = setting;
+      const room = intake.room();
+      expect(room.length).toBe(1024);
+      room.fill(1, 0, 8);
+      intake.received(8, room);
+      // At the same place of another memory, and at another place of this one.
+      const other = new Uint8Array(new ArrayBuffer(room.byteOffset + 64), room.byteOffset + 8, 16).fill(2);
+      intake.received(16, other);
+      const beside = new Uint8Array(room.buffer, room.byteOffset + 512, 24).fill(3);
+      intake.received(24, beside);
+      const expected = [Buffer.alloc(8, 1), Buffer.alloc(16, 2), Buffer.alloc(24, 3)];
+      expect(Buffer.concat(kept.map(({ bytes }) => bytes)).equals(Buffer.concat(expected))).toBe(true);
+      release(kept);
+      await end(setting, 48);
+    },
+    { takes, readBytes: 1024 },
+  );
+});
+
+test('a pool whose pages cannot be read keeps none of them when the intake is refused', async () => {
+  const pool = await PagePool.create({ pageBytes: PAGE, pageCount: 4 });
+  const { bytes } = pool;
+  pool.bytes = () => {
+    throw new Error('unreadable');
+  };
+  const read = resolveRead('connectInto', pool, {});
+  const source = { resume() {}, stop() {} };
+  expect(() => new Intake('connectInto', pool, () => {}, read, false, source)).toThrow('unreadable');
+  pool.bytes = bytes;
+  expectAllHome(pool as never);
+  await pool.close();
+});

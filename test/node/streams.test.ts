@@ -443,6 +443,35 @@ describe('pipelines', () => {
       await server.end();
     }));
 
+  test('end their target when all is written, and destroy it where something went wrong, with the reason', () =>
+    withPool({}, async (pool) => {
+      const made = () => {
+        const target = new Writable({ autoDestroy: false, write: (_, __, done) => void setImmediate(done) });
+        target.on('error', () => {});
+        const stream = packetWritable(target).on('error', () => {});
+        stream.write(pool.take(10));
+        const closed = new Promise((resolve) => stream.once('close', resolve));
+        return { target, stream, closed };
+      };
+      const well = made();
+      well.stream.end();
+      await well.closed;
+      expect([well.target.writableFinished, well.target.destroyed]).toEqual([true, false]);
+      const reason = new Error('enough');
+      for (const error of [reason, undefined]) {
+        const { target, stream, closed } = made();
+        stream.destroy(error);
+        await closed;
+        expect([target.writableFinished, target.destroyed, target.errored]).toEqual([false, true, error ?? null]);
+      }
+      // All was written, and then it failed.
+      const late = made();
+      late.stream.once('finish', () => void late.stream.destroy(reason));
+      late.stream.end();
+      await late.closed;
+      expect([late.target.writableFinished, late.target.destroyed]).toEqual([true, true]);
+    }));
+
   test('release what was written and never read, also fragments after the end', () =>
     withPool({ pageCount: 24 }, async (pool) => {
       const source = fragments(async (onFragment, signal) => {

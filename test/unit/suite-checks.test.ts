@@ -4,6 +4,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { region } from '../../examples/providers/region.js';
 import { AttachedPool } from '../../src/pool/attached-pool.js';
+import { Fragment } from '../../src/pool/fragment.js';
 import { PagePool } from '../../src/pool/page-pool.js';
 import type { MemoryProvider } from '../../src/provider/provider.js';
 import { churn } from '../../src/testing/churn.js';
@@ -61,6 +62,7 @@ const TITLES = {
   bytes: 'every page has bytes of its own, and an empty pool gives 0',
   again: 'pages that were returned can be had again',
   held: 'pages that were returned can be had again though others of their areas are held',
+  fragments: 'fragments of one page do not touch',
   random: 'random use tears nothing and loses nothing',
   pinned: 'a pinned page outlasts its users and the pool, where the provider allows it',
   two: 'two pools on it at one time have nothing in common',
@@ -116,6 +118,17 @@ describe('a pool that breaks a promise is found', () => {
     ],
     ['again', 'gives pages once', onlyOnce, /^16 pages at first, 0 after trim\(\)$/],
     ['held', 'gives pages once', onlyOnce, /^14 pages at first, 0 beside 2 that are held$/],
+    [
+      'fragments',
+      'has the bytes of all fragments in one place',
+      () => {
+        const all = new Uint8Array(4096);
+        vi.spyOn(Fragment.prototype, 'bytes', 'get').mockImplementation(function (this: Fragment) {
+          return all.subarray(0, this.length);
+        });
+      },
+      /^fragment 0 was overwritten$/,
+    ],
     ['random', 'does not balance', () => void unbalanced(), /^a page is lost$/],
     [
       'two',
@@ -178,6 +191,25 @@ describe('a provider that breaks a promise is found', () => {
     const checks = await checksOf(make);
     hurry();
     await expect((checks.get(TITLES[check]) as () => Promise<void>)()).rejects.toThrow(text);
+  });
+
+  it('by what it makes of a failure, also where the first one was passed on', async () => {
+    let failures = 0;
+    const hiding = broken((provider) => ({
+      grow: (...args) => {
+        try {
+          return provider.grow(...args);
+        } catch (error) {
+          if (++failures === 1) throw error;
+          throw new Error('something failed');
+        }
+      },
+    }));
+    const checks = await checksOf(hiding);
+    hurry();
+    await expect((checks.get(TITLES.fails) as () => Promise<void>)()).rejects.toThrow(
+      /^the failure is not the cause of/,
+    );
   });
 
   it('and the rule of what must not be pinned is one of the pool', async () => {

@@ -5,7 +5,7 @@ import { getEventListeners, once } from 'node:events';
 import { type Fragment, type MemoryProvider, PagePool } from 'pagepool';
 import { Packet } from 'pagepool/packet';
 import { slabs } from 'pagepool/providers';
-import { messagesInto, readAt, readStreamInto, toStream, writeAt } from 'pagepool/web';
+import { messagesInto, readAt, readStreamInto, sendOver, toStream, writeAt } from 'pagepool/web';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { expectAllHome } from '../support/home.js';
@@ -246,4 +246,111 @@ describe('messagesInto on a socket of ws', () => {
       await end();
     }),
   );
+});
+
+/** A socket that a test plays: what it was given, and what comes. */
+class PlayedSocket extends EventTarget {
+  binaryType = 'blob';
+  readyState = 1;
+  bufferedAmount = 0;
+  readonly sent: Uint8Array[] = [];
+  send(bytes: Uint8Array): void {
+    this.sent.push(new Uint8Array(bytes));
+  }
+  close(): void {
+    this.readyState = 2;
+  }
+  receive(data: ArrayBuffer | string): void {
+    this.dispatchEvent(Object.assign(new Event('message'), { data }));
+  }
+}
+
+describe('sendOver', () => {
+  test('sends while no more waits in the socket than is allowed, and keeps the reference where it does not', () =>
+    withPool(async (pool) => {
+      const socket = new PlayedSocket();
+      const message = take(pool, 5);
+      message.bytes.set([1, 2, 3, 4, 5]);
+      const options = { maxBufferedBytes: 10 };
+      socket.bufferedAmount = 11;
+      expect(sendOver(socket as never, message, options)).toBe(false);
+      socket.bufferedAmount = 10;
+      for (const state of [0, 2, 3]) {
+        socket.readyState = state;
+        expect(sendOver(socket as never, message, options)).toBe(false);
+      }
+      socket.readyState = 1;
+      expect([message.length, socket.sent]).toEqual([5, []]);
+      expect(sendOver(socket as never, message, options)).toBe(true);
+      expect(socket.sent).toEqual([Uint8Array.of(1, 2, 3, 4, 5)]);
+      expect(() => message.bytes).toThrow(expect.objectContaining({ code: 'POOL_ERR_STALE_HANDLE' }));
+      const packet = new Packet();
+      packet.append(take(pool, 7));
+      socket.bufferedAmount = 1024 * 1024 + 1;
+      expect(sendOver(socket as never, packet)).toBe(false);
+      socket.bufferedAmount--;
+      expect(sendOver(socket as never, packet)).toBe(true);
+    }));
+
+  test('refuses what is no message, no socket and no limit', () =>
+    withPool(async (pool) => {
+      const socket = new PlayedSocket();
+      using message = take(pool, 5);
+      const invalid = expect.objectContaining({ code: 'POOL_ERR_INVALID_ARGUMENT' });
+      for (const maxBufferedBytes of [-1, 1.5, Number.NaN, '9']) {
+        expect(() => sendOver(socket as never, message, { maxBufferedBytes } as never)).toThrow(invalid);
+      }
+      expect(() => sendOver(socket as never, message.bytes as never)).toThrow(invalid);
+      for (const other of [null, {}, { send() {} }, { addEventListener() {} }]) {
+        expect(() => sendOver(other as never, message)).toThrow(invalid);
+      }
+      expect(socket.sent).toEqual([]);
+    }));
+});
+
+describe('what waits in messagesInto', () => {
+  const bytesOf = async (messages: AsyncGenerator<Packet, void, undefined>): Promise<number> => {
+    const { value } = await messages.next();
+    const length = (value as Packet).length;
+    (value as Packet).release();
+    return length;
+  };
+
+  test('is no more than is allowed, counts as it is taken, and the socket is closed behind it', () =>
+    withPool(async (pool) => {
+      const socket = new PlayedSocket();
+      const messages = messagesInto(pool, socket as never, { maxQueuedBytes: 3000 });
+      expect(socket.binaryType).toBe('arraybuffer');
+      socket.receive(new ArrayBuffer(2000));
+      socket.receive('a'.repeat(1000));
+      expect(socket.readyState).toBe(1);
+      expect([await bytesOf(messages), await bytesOf(messages)]).toEqual([2000, 1000]);
+      socket.receive(new ArrayBuffer(3000));
+      expect([socket.readyState, await bytesOf(messages)]).toEqual([1, 3000]);
+      socket.receive(new ArrayBuffer(3001));
+      expect(socket.readyState).toBe(2);
+      await expect(messages.next()).rejects.toMatchObject({ code: 'POOL_ERR_MEMORY_LIMIT' });
+    }));
+
+  test('counts empty messages as well, each as some bytes', () =>
+    withPool(async (pool) => {
+      const socket = new PlayedSocket();
+      const messages = messagesInto(pool, socket as never, { maxQueuedBytes: 10 * 64 });
+      let count = 0;
+      for (; socket.readyState === 1 && count < 1000; count++) socket.receive('');
+      expect(count).toBe(11);
+      await expect(messages.next()).rejects.toMatchObject({ code: 'POOL_ERR_MEMORY_LIMIT' });
+    }));
+
+  test('is delivered before the end, of a socket that was closed before as well', () =>
+    withPool(async (pool) => {
+      const socket = new PlayedSocket();
+      const messages = messagesInto(pool, socket as never);
+      socket.receive('last');
+      socket.dispatchEvent(Object.assign(new Event('close'), { wasClean: false, code: 1006 }));
+      expect(await bytesOf(messages)).toBe(4);
+      await expect(messages.next()).rejects.toThrow('the connection broke, code=1006');
+      const closed = Object.assign(new PlayedSocket(), { readyState: 3 });
+      expect(await messagesInto(pool, closed as never).next()).toEqual({ done: true, value: undefined });
+    }));
 });

@@ -203,6 +203,30 @@ describe.each(ENGINES)('engine %s', (engine) => {
     expect(() => pool.refCount(far)).toThrow(refusal('POOL_ERR_STALE_HANDLE'));
   });
 
+  test('no call that releases is made inside a callback of a provider, and each is named', () => {
+    let queue: UserQueue | undefined;
+    const found: string[] = [];
+    const provider = userArea(new SharedArrayBuffer(PAGE));
+    const ask = (call: () => unknown): void => {
+      try {
+        call();
+      } catch (error) {
+        found.push((error as PagePoolError).message.split(' failed')[0] as string);
+      }
+    };
+    const { grow } = provider;
+    provider.grow = (...args) => {
+      const inside = queue;
+      if (inside !== undefined) for (const call of ['refill', 'scrub'] as const) ask(() => inside[call]());
+      grow.apply(provider, args);
+    };
+    const pool = makePool(engine, { reserve: { provider, pageCount: 1 } });
+    queue = new UserQueue(pool);
+    while (pool.alloc() !== 0);
+    expect(found.slice(0, 2)).toEqual(['refill', 'scrub']);
+    expect(queue.giveCopy(Uint8Array.of(1))).toBe(0); // and does not throw: it was not scrubbed
+  });
+
   test('the scrub takes back what is out, once, and nothing after it', () => {
     const { pool, queue, receiver } = makeQueue(engine);
     const page = pool.alloc();

@@ -16,13 +16,16 @@ import {
   USER_STATE_ENDED,
   USER_STATE_SCRUBBED,
   USER_TAKEN_EVENT_OFFSET,
+  USER_WAITS_GIVEN,
+  USER_WAITS_OFFSET,
+  USER_WAITS_ROOM,
   USER_WANTS_OFFSET,
   type UserShare,
 } from '../../src/user/layout.js';
 import { Receiver } from '../../src/user/receiver.js';
 import { UserReferences } from '../../src/user-area/references.js';
 import { REFILL_MISALIGNED, REFILL_OUTSIDE, UserRings } from '../../src/user-area/rings.js';
-import { HUNG_MS, turns } from '../support/waiting.js';
+import { HUNG_MS, turns, until } from '../support/waiting.js';
 
 const PAGE = 1024;
 const UNIT = 64;
@@ -152,6 +155,23 @@ describe('refills', () => {
     }
     expect(await next).toBeNull();
     expect([...found, ...takeAll(rings)]).toEqual([0, 16, 32, 48, 64]);
+  });
+
+  test('are waited for only while some are kept', async () => {
+    const { rings, receiver, word } = makeSides();
+    const control = new AbortController();
+    const next = receiver.next({ signal: control.signal });
+    await until(() => word(USER_WAITS_OFFSET) !== 0);
+    expect(word(USER_WAITS_OFFSET)).toBe(USER_WAITS_GIVEN);
+    control.abort('enough');
+    await expect(next).rejects.toBe('enough');
+    expect(word(USER_WAITS_OFFSET)).toBe(0);
+    for (let i = 0; i < 5; i++) receiver.release(i * PAGE, 1);
+    const again = receiver.next();
+    await until(() => word(USER_WAITS_OFFSET) !== 0);
+    expect(word(USER_WAITS_OFFSET)).toBe(USER_WAITS_GIVEN | USER_WAITS_ROOM);
+    rings.setState(USER_STATE_SCRUBBED);
+    expect(await again).toBeNull();
   });
 
   test('that were kept are no more when the queue was scrubbed', async () => {
