@@ -60,9 +60,10 @@ const NEAR = {
   'src/pool': [
     ['unit/{pool,channel,fragment,closing,share,options,ports,calls,sending,refusals,posting,leaks,provider-owners}'],
     [
-      'unit/{debts,waits-end,afterwards,local,waiting,stalls,metrics,attach,bells,lifelines,locks}',
+      'unit/{debts,waits-end,afterwards,local,waiting,stalls,metrics,attach,bells,lifelines,locks,providers/*}',
       'fuzz/{arguments,share}',
     ],
+    ['fault/overflow'],
   ],
   'src/port': [
     ['unit/{port-parts,small-parts,ports,partial,tiers,channel,fragment,pool,closing,afterwards,leaks,providers/*}'],
@@ -97,8 +98,8 @@ const NEAR = {
   'src/inspect': [['unit/{report-parts,observer,lints,metrics}']],
   'src/inspector/page': [['unit/inspector-page', 'browser/inspector-looks'], ['browser/inspector']],
   'src/inspector': [['unit/{inspector-parts,inspector,inspector-stalls,inspector-page}'], ['unit/inspector-programs']],
-  'src/command': [['unit/inspector-programs']],
-  src: [['unit/{errors,pool,options,refusals}'], ['fuzz/arguments']],
+  'src/command': [['unit/{border,demo}'], ['unit/inspector-programs']],
+  src: [['unit/{errors,pool,options,refusals,border,without-typescript}'], ['fuzz/arguments']],
 };
 /** What a run may be silent before it counts as hung: ticks of one second in which this program ran, too. */
 const SILENT_TICKS_MAX = 90;

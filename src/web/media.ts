@@ -209,9 +209,8 @@ export function toVideoFrame(fragment: Fragment): VideoFrameOf {
   const bytes = copiesFor('VideoFrame') ? data.slice() : own(data);
   const frame = new VideoFrame(bytes, init);
   const { displayWidth, displayHeight, rotation } = shown;
-  if (rotation % 180 === 0 || (frame.displayWidth === displayWidth && frame.displayHeight === displayHeight))
-    return frame;
-  // Chromium takes the size as it is before the turn, and tells it as it is behind it.
+  // Chromium takes the size as it is before the turn, and tells it as it is behind it: width and height change places.
+  if (rotation % 180 === 0 || frame.displayWidth === displayWidth) return frame;
   frame.close();
   return new VideoFrame(bytes, { ...init, displayWidth: displayHeight, displayHeight: displayWidth });
 }

@@ -353,6 +353,21 @@ describe.each(ENGINES)('with the %s engine', (engine) => {
     other.detach();
   });
 
+  it('keeps what a reply that is refused did not take along', () => {
+    const [port] = openPorts({ pageCount: 8, calls: { ask: {} } }, [engine === 'wasm' ? 'release' : engine]);
+    const tracked = track(port as Port, 'all');
+    const { engine: calls, leaks, scratch } = tracked;
+    const [asked, answer] = [calls.alloc(), calls.alloc()];
+    scratch.own.set([asked, 0, 1, 0]);
+    const call = calls.ask(0, scratch.ownAddress, 1);
+    expect([call >= 0, calls.accept(0, scratch.ownAddress)]).toEqual([true, 1]);
+    expect(calls.reply(call + 1, answer, 0, 1, 0)).toBeLessThan(0);
+    const handles = () => leaks?.reports(0).map(({ handle }) => handle);
+    expect(handles()).toEqual([answer, asked]);
+    expect(calls.reply(call, answer, 0, 1, 0)).toBe(0);
+    expect(handles()).toEqual([asked]);
+  });
+
   it('is empty for a thread whose port was reaped', async () => {
     const { PagePool: Other } = await loadAnotherRealm();
     const other = Other.attach(pool.share() as never, { leaks: 'all' });

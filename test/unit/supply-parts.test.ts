@@ -11,6 +11,7 @@ import {
   DESCRIPTOR_HOME_OFFSET,
   HEADER_AREAS_OFFSET,
   HEADER_DEMAND_OFFSET,
+  HEADER_NEWS_OFFSET,
   HEADER_STATE_OFFSET,
   HOME_FRESH,
   HOME_HELD,
@@ -18,6 +19,7 @@ import {
   HOME_RETURNED,
   HOME_STATE_MASK,
   PORT_AREAS_OFFSET,
+  PORT_LIMIT_OFFSET,
   PORT_WANT_OFFSET,
   STATE_ACTIVE,
   STATE_CLOSING,
@@ -693,6 +695,27 @@ describe('idleness', () => {
     watch.stop();
     look();
     expect([trims.length, vi.getTimerCount()]).toEqual([6, 0]);
+    watch.stop();
+  });
+
+  it('asks the threads for their caches twice, and leaves them alone then', () => {
+    const { watch, look, load, store, other, port } = watched();
+    const limits = [port, other].map(({ geometry, id }) => portOffset(geometry, id) + PORT_LIMIT_OFFSET);
+    const news = () => load(CONTROL_BASE + HEADER_NEWS_OFFSET);
+    watch.start();
+    const asked = Array.from({ length: 5 }, () => {
+      for (const limit of limits) store(limit, 9);
+      const before = news();
+      look();
+      return [...limits.map((limit) => load(limit)), news() - before];
+    });
+    expect(asked).toEqual([
+      [9, 9, 0],
+      [0, 0, 1],
+      [0, 0, 1],
+      [9, 9, 0],
+      [9, 9, 0],
+    ]);
     watch.stop();
   });
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { portOf } from '../../src/pool/enrolled.js';
 import { PagePool } from '../../src/pool/page-pool.js';
 import type { Port, WaitWatch } from '../../src/port/port.js';
-import { type Wait, waitFor } from '../../src/port/waiting.js';
+import { catchUp, type Wait, waitFor } from '../../src/port/waiting.js';
 import type { WaitEvent } from '../../src/port/waits.js';
 import { until } from '../support/waiting.js';
 
@@ -186,6 +186,13 @@ test('a thread that waits for something else as well neither spins nor learns', 
   second.ring();
   expect(await Promise.all(waits)).toEqual(['page', 'page']);
   expect(second.spin.slept).not.toHaveBeenCalled();
+});
+
+test('a thread that wakes follows the areas of its pool, and serves the others where it is the owner', () => {
+  const [follow, serveQuietly] = [vi.fn(), vi.fn()];
+  catchUp({ ...port, areas: { follow }, supply: { serveQuietly } } as never);
+  expect([follow.mock.calls.length, serveQuietly.mock.calls.length]).toEqual([1, 1]);
+  catchUp({ ...port, areas: undefined, supply: undefined });
 });
 
 describe('by timers', () => {
