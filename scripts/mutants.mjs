@@ -34,7 +34,7 @@ const NEAR = {
     ['fault/overflow'],
   ],
   'src/engine': [
-    ['unit/{guarded,cut,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
+    ['unit/{guarded,unfinished,tiers,fragment,sending,calls,partial,poison,reaping,channel,pool}', 'property/steps'],
     ['unit/{windows,room,pins,bells,wraps,providers/areas}', 'property/engines', 'kernel/bugs'],
     ['interleaving/{scenarios.typescript,deaths.typescript}'],
     ['fault/overflow'],

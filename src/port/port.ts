@@ -12,8 +12,8 @@ import { holdLifeline, needsLifeline } from '../control/lifeline.js';
 import type { PoolMemory } from '../control/memory.js';
 import { announce, poolState } from '../control/state.js';
 import { ERR_CLOSED } from '../engine/closed.js';
-import { refuseAfterCut } from '../engine/cut.js';
 import type { Engine } from '../engine/engine.js';
+import { refuseAfterUnfinished } from '../engine/unfinished.js';
 import { callError, engineError, type PagePoolError } from '../errors.js';
 import type { LeakTracker } from '../leaks/tracker.js';
 import type { WasmModule } from '../platform/types.js';
@@ -130,7 +130,7 @@ export function openPort(plan: PortPlan): Port {
       label,
       kind,
       scratch: new Scratch(memory, geometry, id),
-      engine: canBeCut ? refuseAfterCut(engine, (refusing) => leave(port, refusing)) : engine,
+      engine: canBeCut ? refuseAfterUnfinished(engine, (refusing) => leave(port, refusing)) : engine,
       leaks: undefined,
       areas,
       supply: undefined,

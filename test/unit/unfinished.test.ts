@@ -7,8 +7,8 @@ import { PORT_LIFELINE_OFFSET } from '../../assembly/layout.js';
 import { planGeometry } from '../../src/control/geometry.js';
 import { portOffset } from '../../src/control/places.js';
 import { closedEngine, ENGINE_CALLS } from '../../src/engine/closed.js';
-import { refuseAfterCut } from '../../src/engine/cut.js';
 import type { CallName, Engine } from '../../src/engine/engine.js';
+import { refuseAfterUnfinished } from '../../src/engine/unfinished.js';
 import { resolveOptions } from '../../src/pool/options.js';
 import { RealmLocks } from '../support/locks.js';
 import { codeOf, loadAnotherRealm } from '../support/realm.js';
@@ -32,7 +32,7 @@ function scene(middle: Partial<Record<CallName, () => void>> = {}) {
     ]),
   ) as unknown as Engine;
   const cuts: Engine[] = [];
-  const engine = refuseAfterCut({ ...inner, kind: 'wasm' }, (refusing) => cuts.push(refusing));
+  const engine = refuseAfterUnfinished({ ...inner, kind: 'wasm' }, (refusing) => cuts.push(refusing));
   const call = (name: CallName) => (engine[name] as (...args: number[]) => number)(1, 2, 3, 4, 5);
   return { made, cuts, call };
 }

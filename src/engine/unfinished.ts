@@ -1,4 +1,4 @@
-// Calls that were cut short: the platform ended their thread in the middle, and some of its program ran on.
+// Unfinished calls: the platform ended their thread in the middle, and some of its program ran on.
 //
 // A browser ends a worker that computes wherever it stands, and Chromium then runs the microtasks that the worker has
 // left (156 does; nothing else of it runs). What they call must not go on with words that are half done: the port is as
@@ -14,10 +14,10 @@ type Call = (a: number, b: number, c: number, d: number, e: number) => number;
 const LOOKS: ReadonlySet<CallName> = new Set(['hasPages', 'offset', 'extent', 'refCount', 'lastError', 'canReceive']);
 
 /**
- * The same engine, until a call finds that another one was cut short: `onCut` is given one that refuses, and that call
+ * The same engine, until a call finds another one unfinished: `onUnfinished` is given one that refuses, and that call
  * is refused as well.
  */
-export function refuseAfterCut(engine: Engine, onCut: (refusing: Engine) => void): Engine {
+export function refuseAfterUnfinished(engine: Engine, onUnfinished: (refusing: Engine) => void): Engine {
   let isUnderWay = false;
   const calls: Partial<Record<CallName, unknown>> = {};
   for (const name of ENGINE_CALLS) {
@@ -25,7 +25,7 @@ export function refuseAfterCut(engine: Engine, onCut: (refusing: Engine) => void
     const refuse = closedEngine[name] as () => number;
     const guarded: Call = (a, b, c, d, e) => {
       if (isUnderWay) {
-        onCut({ ...closedEngine, kind: engine.kind });
+        onUnfinished({ ...closedEngine, kind: engine.kind });
         return refuse();
       }
       isUnderWay = true;
