@@ -97,7 +97,10 @@ const NEAR = {
   'src/platform': [['unit/{small-parts,timers,modes,pool,copy,errors,options,border,calls}'], ['unit/leftovers']],
   'src/inspect': [['unit/{report-parts,observer,lints,metrics}']],
   'src/inspector/page': [['unit/inspector-page', 'browser/inspector-looks'], ['browser/inspector']],
-  'src/inspector': [['unit/{inspector-parts,inspector,inspector-stalls,inspector-page}'], ['unit/inspector-programs']],
+  'src/inspector': [
+    ['unit/{inspector-parts,inspector,inspector-stalls,inspector-page,metrics}'],
+    ['unit/inspector-programs', 'browser/inspector'],
+  ],
   'src/command': [['unit/{border,demo}'], ['unit/inspector-programs']],
   src: [['unit/{errors,pool,options,refusals,border,without-typescript}'], ['fuzz/arguments']],
 };

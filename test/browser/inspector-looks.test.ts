@@ -667,6 +667,8 @@ describe('the map', () => {
       ['pointermove', 1, 2],
       ['pointermove', 209, 2],
       ['pointermove', 210, 2],
+      ['pointermove', 236, 2],
+      ['pointermove', 1, 30],
       ['pointerdown', 2, 132],
       ['pointerdown', 2, 160],
       ['pointerdown', 30, 30],
@@ -696,6 +698,10 @@ describe('the map', () => {
           during the look.
       pointermove 209 2 Page 8: held by a thread: reader (port 1)
       pointermove 210 2 Page 9: open for fragments, nobody has one: reader (port 1)
+      pointermove 236 2 Point at a page, or focus the map and use the arrow keys. Threads moved pages
+          during the look.
+      pointermove 1 30 Point at a page, or focus the map and use the arrow keys. Threads moved pages
+          during the look.
       pointerdown 2 132 Point at a page, or focus the map and use the arrow keys. Threads moved pages
           during the look.
       pointerdown 2 160 Point at a page, or focus the map and use the arrow keys. Threads moved pages

@@ -244,6 +244,20 @@ describe.each(KINDS)('with the %s engine', (kind) => {
   });
 });
 
+describe('consume', () => {
+  it('of nothing leaves the window of a packet that has no byte', () => {
+    const pool = PagePool.createSync({ pageBytes: 256, pageCount: 4 });
+    const packet = new Packet().append(fragmentOf(pool, 'abc'));
+    const rest = packet.split(3);
+    rest.consume(0);
+    expect([rest.length, rest.parts]).toEqual([0, 1]);
+    rest.release();
+    packet.consume(3);
+    expect([packet.length, packet.parts]).toEqual([0, 0]);
+    pool.destroy();
+  });
+});
+
 describe('reading after each change', () => {
   it('finds its place whatever was read before', () => {
     const pool = PagePool.createSync({ pageBytes: 256, pageCount: 16 });

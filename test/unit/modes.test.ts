@@ -202,5 +202,6 @@ describe('memory', () => {
     expect(messageOf(create)).toContain(
       'pageCount=16, pageBytes=4096, or close other pools; a shared Wasm memory takes 10 GiB of addresses',
     );
+    expect(create).toThrow(expect.objectContaining({ cause: new RangeError('could not allocate memory') }));
   });
 });

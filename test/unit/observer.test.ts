@@ -147,6 +147,20 @@ it('sees pages of a provider, of its reserve, and who calls it', async () => {
   await pool.close();
 });
 
+it('finds the last page of a pool where it lies', () => {
+  const pool = PagePool.createSync({ pageCount: 1, maxPorts: 2, channels: { work: { capacity: 2 } } });
+  const observer = observe(pool);
+  expect(at(observer.snapshot(), 1)[0]).toBe('fresh');
+  pool.take()?.release();
+  expect(at(observer.snapshot(), 1)).toEqual(['cached', 0]);
+  const fragment = pool.take() as Fragment;
+  expect(at(observer.snapshot(), 1)).toEqual(['used', 0]);
+  pool.channel('work').sendFragment(fragment);
+  expect(at(observer.snapshot(), 1)[0]).toBe('channel');
+  pool.channel('work').receive()?.release();
+  pool.destroy();
+});
+
 describe('a page that nobody is found to have', () => {
   const create = () => {
     const pool = PagePool.createSync({ pageCount: 8, maxPorts: 4 });
