@@ -19,7 +19,15 @@ let mark: Promise<void> | undefined;
 
 /** What to await before the thread goes on: the event loop's next turn. Undefined while there is time left. */
 export function turnDue(): Promise<void> | undefined {
-  if (mark !== undefined) return monotonicMs() - sinceMs >= TURN_MS ? mark : undefined;
+  return mark !== undefined && monotonicMs() - sinceMs >= TURN_MS ? mark : undefined;
+}
+
+/**
+ * What the thread asked for was there already, so it did not sleep: marks the turn, where nobody has. A wait that sleeps
+ * needs no mark. The same as `turnDue` comes back.
+ */
+export function markTurn(): Promise<void> | undefined {
+  if (mark !== undefined) return turnDue();
   sinceMs = monotonicMs();
   mark = new Promise((resolve) => {
     nextTurn(() => {

@@ -35,7 +35,7 @@ import { monotonicMs } from '../platform/clock.js';
 import { touchDeepStack } from '../platform/stack.js';
 import { dispose } from '../platform/symbols.js';
 import { hold, letGo } from '../platform/timers.js';
-import { turnDue } from '../platform/turns.js';
+import { markTurn, turnDue } from '../platform/turns.js';
 import type { Signal } from '../platform/types.js';
 import { destroyedError, type Port, refusal } from '../port/port.js';
 import type { Takers } from '../port/takers.js';
@@ -253,7 +253,9 @@ export class Calls {
       try {
         // A call that is there already needs no wait, until the event loop is due.
         const isDue = (signal ?? turnDue()) !== undefined;
-        served = (!isDue && this.#acceptOrEnd()) || (await waitFor(wait, { signal, ref: false }));
+        const first = isDue ? undefined : this.#acceptOrEnd();
+        if (first) markTurn();
+        served = first || (await waitFor(wait, { signal, ref: false }));
       } catch (error) {
         if (signal?.aborted || port.isGone) return;
         throw error;

@@ -7,7 +7,7 @@ import { callError, invalidArgument, type PagePoolError, requireMilliseconds, re
 import { monotonicMs } from '../platform/clock.js';
 import { touchStack } from '../platform/stack.js';
 import { hold, letGo, startTimer } from '../platform/timers.js';
-import { turnDue } from '../platform/turns.js';
+import { markTurn, turnDue } from '../platform/turns.js';
 import type { Signal, Timer } from '../platform/types.js';
 import { destroyedError, ownsPort, type Port, park, unpark, type WatchedWait } from './port.js';
 import type { Probe } from './spin.js';
@@ -132,7 +132,10 @@ function waitNow<T>(wait: Wait<T>, options: WaitOptions, startMs: number | undef
       if (first === undefined && timeoutMs > 0 && wait.port.waits === 0) {
         first = wait.event.spin?.until(ask === undefined ? probe : () => (ask() ? probe() : undefined));
       }
-      if (first !== undefined) return resolve(first);
+      if (first !== undefined) {
+        markTurn();
+        return resolve(first);
+      }
       const leftMs = startMs === undefined ? timeoutMs : timeoutMs + startMs - monotonicMs();
       if (leftMs <= 0) throw timeoutError(wait, timeoutMs);
       new AsyncWait(asleep ?? carried(wait), options, leftMs, resolve, fail).check();

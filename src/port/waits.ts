@@ -10,7 +10,7 @@
 import { holdLifeline, needsLifeline } from '../control/lifeline.js';
 import { hasWaitAsync } from '../platform/capabilities.js';
 import { startTimer } from '../platform/timers.js';
-import { isTurnCheap, nextTurn, turnDue } from '../platform/turns.js';
+import { isTurnCheap, markTurn, nextTurn } from '../platform/turns.js';
 import type { Timer } from '../platform/types.js';
 import { type Awaited, arm, bellIndex, disarm, FREED, hasCompany, readBell, settle } from './bell.js';
 import type { Port } from './port.js';
@@ -209,7 +209,7 @@ export class Waits {
     const isRung = readBell(this.#port) !== bell;
     // Always on a fresh stack; and where the bell is raised again and again, the event loop runs now and then. A
     // waitAsync that finds another value costs much more than to read that.
-    const news = isRung ? turnDue() : Atomics.waitAsync(memory.i32, bellIndex(this.#port), bell).value;
+    const news = isRung ? markTurn() : Atomics.waitAsync(memory.i32, bellIndex(this.#port), bell).value;
     void Promise.resolve(news).then(() => weak.deref()?.rung());
   }
 

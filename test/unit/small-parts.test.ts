@@ -265,18 +265,21 @@ describe('turns of the event loop', () => {
     let nowMs = 100;
     vi.resetModules();
     vi.doMock('../../src/platform/clock.js', () => ({ monotonicMs: () => nowMs }));
-    const { turnDue } = await import('../../src/platform/turns.js');
+    const { markTurn, turnDue } = await import('../../src/platform/turns.js');
     vi.doUnmock('../../src/platform/clock.js');
-    expect(turnDue()).toBe(undefined);
+    expect([turnDue(), markTurn()]).toEqual([undefined, undefined]);
     nowMs = 101.9;
-    expect(turnDue()).toBe(undefined);
+    expect([turnDue(), markTurn()]).toEqual([undefined, undefined]);
     nowMs = 102;
     const due = turnDue();
     expect(due).toBeInstanceOf(Promise);
-    expect(turnDue()).toBe(due);
+    expect([turnDue(), markTurn()]).toEqual([due, due]);
     await due;
+    // Whoever only asks marks nothing.
     expect(turnDue()).toBe(undefined);
-    nowMs = 103.9;
+    nowMs = 150;
+    expect([turnDue(), markTurn()]).toEqual([undefined, undefined]);
+    nowMs = 151.9;
     expect(turnDue()).toBe(undefined);
     await turns(1);
   });
