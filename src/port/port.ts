@@ -83,7 +83,8 @@ export interface WatchedWait {
 
 /** Who is notified of waits that sleep, and can report why they do. */
 export interface WaitWatch {
-  begin(wait: WatchedWait): void;
+  /** It sleeps from here on, at most `leftMs` milliseconds. */
+  begin(wait: WatchedWait, leftMs: number): void;
   end(wait: WatchedWait, isAnswered: boolean): void;
   /** Where the pages are, and what would help. */
   describe(wait: WatchedWait): string;

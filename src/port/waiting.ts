@@ -197,7 +197,7 @@ class AsyncWait<T> {
     wait.event.begin(this.check, wait.units ?? 'one');
     park(wait.port);
     this.#wake(leftMs);
-    wait.port.waitWatch?.begin(wait);
+    wait.port.waitWatch?.begin(wait, leftMs);
     // A timeout holds the process as well: it needs no second timer.
     this.#holds = ref !== false && leftMs === Infinity;
     if (this.#holds) hold();

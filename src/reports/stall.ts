@@ -87,7 +87,7 @@ export class Stalls implements WaitWatch {
     this.#onStall = onStall;
   }
 
-  begin(wait: WatchedWait): void {
+  begin(wait: WatchedWait, leftMs: number): void {
     if (this.#stallMs === 0 || this.#stallMs === Infinity) return;
     if (wait.isAnswer === true) {
       this.#answers++;
@@ -95,7 +95,8 @@ export class Stalls implements WaitWatch {
     }
     if (wait.isReported !== true) return;
     this.#waits.set(wait, wait.startMs ?? monotonicMs());
-    this.#timer ??= startTimer(this.#check, this.#stallMs / READINGS);
+    // A wait that is over before the first look needs none.
+    if (leftMs > this.#stallMs / READINGS) this.#timer ??= startTimer(this.#check, this.#stallMs / READINGS);
   }
 
   end(wait: WatchedWait, isAnswered: boolean): void {
