@@ -30,7 +30,7 @@ import { destroyedError, ownsPort, type Port, park, refusal, unpark } from '../p
 import { catchUp, requireTimeout, requireWaitOptions, type WaitOptions, waitFor } from '../port/waiting.js';
 import type { Units } from '../port/waits.js';
 import { seekPages } from '../port/want.js';
-import { byteLength, type TextWriter, textWriter } from './text.js';
+import { byteLength, flat, type TextWriter, textWriter } from './text.js';
 
 /** How records are packed. */
 export interface RecordWriterOptions {
@@ -249,7 +249,7 @@ export class RecordWriter {
     const text = this.#text;
     if (text === '') return;
     this.#text = '';
-    const bytes = this.#writeText(text, this.#filled);
+    const bytes = this.#writeText(flat(text), this.#filled);
     if (bytes === text.length) this.#filled += bytes;
     else this.#encodeEach(text);
     this.#reach = this.#filled;
