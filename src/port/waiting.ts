@@ -214,6 +214,7 @@ class AsyncWait<T> {
       const armed = event.arm(units);
       const result = probeOnce(this.#wait);
       if (result !== undefined) {
+        markTurn(); // it may not have slept, and some wake-ups come within the turn
         this.#end(true);
         this.#resolve(result);
         return;

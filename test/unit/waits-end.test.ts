@@ -169,6 +169,26 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     pool.destroy();
   });
 
+  it('lets the event loop run where each wait sleeps, and is answered within the turn', async () => {
+    const pool = PagePool.createSync({ engine, pageCount: 1, channels: { a: { capacity: 1, batch: 1 } } });
+    let page = pool.take() as Fragment;
+    await turns(1); // what was there before has marked its turn
+    let isOver = false;
+    setTimeout(() => {
+      isOver = true;
+    }, 1);
+    for (let i = 0; i < 100_000 && !isOver; i++) {
+      const waiting = pool.takeAsync();
+      page.release();
+      // A thread that goes on behind a wait that blocks looks at its other waits within the same turn.
+      expect(pool.channel('a').waitSync(0.001)).toBe(false);
+      page = await waiting;
+    }
+    expect(isOver).toBe(true);
+    page.release();
+    pool.destroy();
+  });
+
   it('keeps the order of waits, whichever of them had to let the event loop run', async () => {
     const pool = PagePool.createSync({ engine, pageCount: 64, channels: { a: { capacity: 32, batch: 8 } } });
     const channel = pool.channel('a');
