@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type MemoryProvider, PagePool } from 'pagepool';
 import { slabs } from 'pagepool/providers';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { codeOf } from '../support/realm.js';
 import { HUNG_MS, PATIENCE } from '../support/waiting.js';
 
@@ -36,6 +36,9 @@ const BUSY = `
     parentPort.once('message', () => pool.detach());
   });
 `;
+
+// Also where a test fails: the files that follow in this process wait by timers.
+afterEach(() => void vi.useRealTimers());
 
 describe('an owner that stands idle', () => {
   it('takes back what a thread was too busy for when it was asked', async () => {
