@@ -23,8 +23,8 @@ export function turnDue(): Promise<void> | undefined {
 }
 
 /**
- * What the thread asked for is there: marks the turn, where nobody has. Who goes to sleep needs no mark. The same as
- * `turnDue` comes back.
+ * A wait has ended: marks the turn, where nobody has. Who goes to sleep needs no mark. The same as `turnDue` comes
+ * back.
  */
 export function markTurn(): Promise<void> | undefined {
   if (mark !== undefined) return turnDue();

@@ -120,6 +120,7 @@ export function waitFor<T>(wait: Wait<T>, options: WaitOptions): Promise<T> {
 function waitNow<T>(wait: Wait<T>, options: WaitOptions, startMs: number | undefined, asleep?: Wait<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const fail = (error: unknown): void => {
+      markTurn(); // whoever asks again and again with a timeout of 0 never sleeps either
       wait.giveUp?.();
       reject(error);
     };

@@ -189,6 +189,20 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
     pool.destroy();
   });
 
+  it('lets the event loop run where each wait fails at once', async () => {
+    const pool = PagePool.createSync({ engine, pageCount: 1 });
+    const page = pool.take() as Fragment;
+    await turns(1); // what was there before has marked its turn
+    let isOver = false;
+    setTimeout(() => {
+      isOver = true;
+    }, 1);
+    for (let i = 0; i < 100_000 && !isOver; i++) await pool.takeAsync(16, { timeoutMs: 0 }).catch(() => {});
+    expect(isOver).toBe(true);
+    page.release();
+    pool.destroy();
+  });
+
   it('keeps the order of waits, whichever of them had to let the event loop run', async () => {
     const pool = PagePool.createSync({ engine, pageCount: 64, channels: { a: { capacity: 32, batch: 8 } } });
     const channel = pool.channel('a');
