@@ -404,6 +404,26 @@ it('a call that is answered in time leaves nothing behind', async () => {
   await pool.close();
 });
 
+it('a wait that ends before the first look starts no timer but its own', async () => {
+  vi.useFakeTimers();
+  const { pool } = create({ pageCount: 1 });
+  const held = pool.take() as Fragment;
+  const timersOf = async (timeoutMs: number): Promise<number> => {
+    const waiting = pool.takeAsync(16, { timeoutMs });
+    const failed = expect(waiting).rejects.toMatchObject({ code: 'POOL_ERR_TIMEOUT' });
+    const timers = vi.getTimerCount();
+    await vi.advanceTimersByTimeAsync(timeoutMs);
+    await failed;
+    return timers;
+  };
+  await turns(1);
+  const short = await timersOf(STALL_MS / 4);
+  expect(await timersOf(STALL_MS / 4 + 1)).toBe(short + 1);
+  vi.useRealTimers();
+  held.release();
+  await pool.close();
+});
+
 it('a wait that is answered in time leaves nothing behind', async () => {
   vi.useFakeTimers(); // how long the machine takes counts for nothing
   const { pool, reports } = create({ pageCount: 1 });
