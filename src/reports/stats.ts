@@ -101,7 +101,10 @@ export interface RecycleStats {
 /** Where every page is now; the sum of the others is `total`. */
 export interface PageStats {
   readonly total: number;
-  /** Held by users, or open for fragments. */
+  /**
+   * Held by users, or open for fragments. While a thread moves pages between its cache and the ring, they may be
+   * counted here: `audit().references` tells what is held.
+   */
   readonly used: number;
   readonly cached: number;
   readonly ring: number;

@@ -41,7 +41,7 @@ describe.each(BROWSERS)('%s', (_, launch) => {
   });
 
   test('a sandboxed frame is told that locks are refused, and hears of its workers all the same', async () => {
-    const watched = { isIsolated: true, mode: 'shared', failures: [], used: 1, warnings: [], end: HOME };
+    const watched = { isIsolated: true, mode: 'shared', failures: [], held: 1, warnings: [], end: HOME };
     const free = { ...watched, locks: true, locksReason: '', sandbox: '', isTold: false };
     expect(await play(browser, SHARED, 'sandbox', {})).toEqual({
       none: free,

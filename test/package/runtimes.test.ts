@@ -66,7 +66,7 @@ describe.each(some)('$name', ({ name, program }) => {
   test.skipIf(!isHere)('reaps threads that die, by their exit and by their locks', async () => {
     const { stdout, stderr, end } = await start('deaths-main.js');
     expect({ stderr, end }).toEqual({ stderr: '', end: 0 });
-    const reaped = { used: 3, isReaped: true, usedAfter: 0 };
+    const reaped = { held: 3, isReaped: true, heldAfter: 0 };
     const hasLocks = isNode && Number(found.version?.split('.')[0]) >= 24;
     const unwatched = hasLocks ? reaped : null;
     const blocked = unwatched;

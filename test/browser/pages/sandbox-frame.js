@@ -32,10 +32,11 @@ async function find() {
   await pool.watch(worker);
   worker.postMessage(pool.share());
   await until(() => isHeld || failures.length > 0);
-  const { used } = pool.audit().pages;
+  // Not pages.used: the worker puts its other pages back while it goes to sleep.
+  const { ledgers: held } = pool.audit().references;
   worker.terminate();
   await until(() => pool.stats().ports.filter(({ isClaimed }) => isClaimed).length === 1);
-  return { ...facts, mode: pool.mode, failures, used, warnings, end: await endPool(pool) };
+  return { ...facts, mode: pool.mode, failures, held, warnings, end: await endPool(pool) };
 }
 
 parent.postMessage(await find().catch((error) => ({ error: `${error}\n${error.stack}` })), '*');

@@ -19,14 +19,14 @@ async function liveAndDie(isWatched, isBlocked = false) {
     worker.once('message', resolve);
     worker.once('error', reject);
   });
-  const used = pool.audit().pages.used;
+  const held = pool.audit().references.ledgers;
   if (threads.locks !== undefined && !('Deno' in globalThis)) waiting += (await threads.locks.query()).pending.length;
   await worker.terminate();
   const isFree = () => !pool.stats().ports[portId].isClaimed;
   for (const end = Date.now() + PATIENCE_MS; !isFree() && Date.now() < end; ) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  return { used, isReaped: isFree(), usedAfter: pool.audit().pages.used };
+  return { held, isReaped: isFree(), heldAfter: pool.audit().references.ledgers };
 }
 
 const hasLocks = threads.locks !== undefined || globalThis.navigator?.locks !== undefined;
