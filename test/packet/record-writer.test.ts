@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { untilCollected } from '../support/garbage.js';
 import { expectAllHome } from '../support/home.js';
 import { codeOf, messageOf } from '../support/realm.js';
+import { withoutSharedBuffers } from '../support/scarce.js';
 import { HUNG_MS, turns, until } from '../support/waiting.js';
 import { bytesOf } from './support.js';
 
@@ -701,7 +702,7 @@ describe.each(['wasm', 'typescript'] as const)('with the %s engine', (engine) =>
       }));
 
     it('does not wait in a pool that no other thread can see', async () => {
-      vi.stubGlobal('SharedArrayBuffer', undefined);
+      withoutSharedBuffers();
       vi.stubGlobal('crossOriginIsolated', false);
       const pool = PagePool.createSync({ pageBytes: PAGE_BYTES, pageCount: 4, channels: { log: {} } });
       vi.unstubAllGlobals();

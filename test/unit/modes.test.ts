@@ -4,6 +4,7 @@
 import { PagePool, type PoolOptions } from 'pagepool';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, loadAnotherRealm, messageOf } from '../support/realm.js';
+import { withoutSharedBuffers } from '../support/scarce.js';
 import { HUNG_MS, turns } from '../support/waiting.js';
 
 afterEach(() => vi.unstubAllGlobals());
@@ -39,7 +40,7 @@ async function expectToWork(pool: PagePool): Promise<void> {
 describe('without isolation', () => {
   it('a pool is local, works, and says why it cannot be shared', async () => {
     vi.stubGlobal('crossOriginIsolated', false);
-    vi.stubGlobal('SharedArrayBuffer', undefined);
+    withoutSharedBuffers();
     const pool = await PagePool.create(options);
     expect([pool.mode, pool.engine]).toEqual(['local', 'wasm']);
     expect(codeOf(() => pool.share())).toBe('POOL_ERR_NOT_SHARED');
@@ -55,7 +56,7 @@ describe('without isolation', () => {
     const { module } = shared.share();
     shared.destroy();
     vi.stubGlobal('crossOriginIsolated', false);
-    vi.stubGlobal('SharedArrayBuffer', undefined);
+    withoutSharedBuffers();
     for (const engine of ['wasm', 'typescript'] as const) {
       const pool = PagePool.createSync({ ...options, engine, module });
       expect([pool.mode, pool.engine]).toEqual(['local', engine]);
@@ -65,7 +66,7 @@ describe('without isolation', () => {
 
   it("its pages' memory cannot be taken away", () => {
     vi.stubGlobal('crossOriginIsolated', false);
-    vi.stubGlobal('SharedArrayBuffer', undefined);
+    withoutSharedBuffers();
     const pool = PagePool.createSync(options);
     const { buffer } = pool.bytes(pool.alloc());
     messageOf(() => structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })); // Node copies, others refuse
@@ -77,7 +78,7 @@ describe('without isolation', () => {
 describe('without shared memory of any kind', () => {
   it('a pool is local', async () => {
     vi.stubGlobal('WebAssembly', undefined);
-    vi.stubGlobal('SharedArrayBuffer', undefined);
+    withoutSharedBuffers();
     const pool = PagePool.createSync(options);
     expect(pool.mode).toBe('local');
     expect(messageOf(() => pool.share())).toContain('neither shared Wasm memory nor SharedArrayBuffer');

@@ -9,7 +9,7 @@ import { type UserAreaOptions, userAreaProvider } from '../../src/provider/user-
 import { wasmMemory } from '../../src/provider/wasm-memory.js';
 import { InjectedFailure, witness } from '../../src/testing/witness.js';
 import { codeOf, messageOf } from '../support/realm.js';
-import { refuseBuffers } from '../support/scarce.js';
+import { refuseBuffers, withoutSharedBuffers } from '../support/scarce.js';
 
 const SLAB = 65536;
 const PAGE = 4096;
@@ -321,7 +321,7 @@ describe('slabs', () => {
   it('of a page larger than a slab are one page each, in plain buffers where none are shared', () => {
     const provider = make();
     const { context, areas } = poolSide(2, 2 * SLAB);
-    vi.stubGlobal('SharedArrayBuffer', undefined);
+    withoutSharedBuffers();
     try {
       provider.init(context);
       provider.grow(context, 1);
