@@ -31,7 +31,7 @@ const NEAR_THE_LIMIT = `
       pool.destroy();
       return { mode: pool.mode };
     } catch ({ code, message, cause }) {
-      return { code, isNamed: /ulimit -v leaves \\d+ bytes/.test(message), cause: cause.message };
+      return { code, isNamed: /ulimit -v leaves \\d+ bytes/.test(message), cause: cause?.message ?? message };
     }
   };
   console.log(JSON.stringify([ask(2 ** 28), ask(2 ** 30)]));`;
