@@ -18,9 +18,9 @@ export const REFUSED = `
     }
   };`;
 
-/** What the program prints, as JSON. */
-export async function printed(program: string) {
-  const args = ['--input-type=module', '--eval', program];
+/** What the program prints, as JSON; with flags of Node's. */
+export async function printed(program: string, ...flags: string[]) {
+  const args = [...flags, '--input-type=module', '--eval', program];
   const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } });
   return JSON.parse(stdout);
 }
