@@ -45,21 +45,24 @@ export function touchBulk(kind: 'wasm' | 'typescript'): void {
   touch(kind === 'wasm' ? 1 : DEEP_LEVELS);
 }
 
-/** Makes the function, once a realm; it does nothing where there is no Wasm. Before the first pool of the realm. */
+/**
+ * Makes the function, once a realm; it does nothing where there is no Wasm. Before the first pool of the realm.
+ *
+ * @throws RangeError when the stack has no room for the function itself
+ */
 export function prepareStack(): Touch {
   if (touch !== nothing || typeof WebAssembly !== 'object') return touch;
   for (const kind of [V128, F64]) {
     try {
       // What is imported is never called, and cannot be inlined, and with it the frame.
       const module = new WebAssembly.Module(moduleOf(kind));
-      const made = new WebAssembly.Instance(module, { '': { '': nothing } }).exports[''] as Touch;
-      made(0); // V8 compiles it where it is first called: 1 ms, which belongs here and not to a program's first call
-      touch = made;
+      touch = new WebAssembly.Instance(module, { '': { '': nothing } }).exports[''] as Touch;
       break;
     } catch {
       // Refused here, or the stack ends here: the next pool asks again.
     }
   }
+  touch(0); // V8 compiles it where it is first called: 1 ms, which belongs here and not to a program's first call
   return touch;
 }
 

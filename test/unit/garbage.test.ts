@@ -44,14 +44,16 @@ describe('the number calls', () => {
       const { collections, heapBytes, pairs } = await collect(engine, 10_000_000);
       expect(pairs).toBe(10_000_000);
       expect(collections).toBe(0);
-      expect(heapBytes).toBeLessThan(256 * 1024);
+      expect(heapBytes).toBeLessThan(1024 * 1024);
     },
   );
 
   it.each(['wasm', 'typescript'])('of the %s engine make no object before V8 optimises them', async (engine) => {
-    const { collections, heapBytes, pairs } = await collect(engine, 200_000, NEVER);
+    const { collections, heapBytes, pairs } = await collect(engine, 1_000_000, NEVER);
     expect(collections).toBe(0);
-    expect(heapBytes / pairs).toBeLessThan(0.25); // an object of 16 bytes in one pair of 16 is a byte a pair
+    // An object of 16 bytes in one pair of 16 is a byte a pair. V8 takes its room by pieces of up to 256 KB, and counts
+    // a piece whole: how many a process takes depends on what it has loaded, and not on the pairs.
+    expect(heapBytes / pairs).toBeLessThan(0.5);
   });
 
   it('would be seen to make garbage if they did', async () => {
