@@ -12,7 +12,7 @@ import { layoutHash } from '#layout-hash';
 import { claimPort } from '../../src/control/claims.js';
 import { openShare } from '../../src/pool/share.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
-import { program } from '../support/program.js';
+import { mortalProgram } from '../support/program.js';
 import { entryOf } from '../support/threads.js';
 import { orHung, turns, until } from '../support/waiting.js';
 import { CHANNELS } from './churn.js';
@@ -156,7 +156,7 @@ class Stage {
 
 describe('threads that end at any moment', () => {
   it.each(RUNS)('%s: nothing is missing, torn or left behind', async (name, engines, deaths) => {
-    const stage = new Stage(engines, await program(new URL('./mortal.ts', import.meta.url)), randomFrom(seed));
+    const stage = new Stage(engines, await mortalProgram(new URL('./mortal.ts', import.meta.url)), randomFrom(seed));
     const total = { unpinned: 0, suspects: 0, settled: 0 };
     let checked = 0;
     for (let done = 0; done < deaths; done += BATCH) {

@@ -15,35 +15,40 @@ interface Setup {
 }
 
 const { entry, share, engine, seed, counts } = workerData as Setup;
-const { PagePool } = (await import(entry)) as { PagePool: typeof Pool };
-const pool = PagePool.attach({ ...share, engine } as PoolShare, { label: `mortal ${seed}` });
-const churn = createChurn({
-  pool,
-  seed,
-  counts,
-  lend: (token, value) => parentPort?.postMessage({ token, value }),
-  fail: (failure) => {
-    parentPort?.postMessage({ failure });
-    process.exit(1);
-  },
-});
 
-const ends: Readonly<Record<string, () => void>> = {
-  exit: () => process.exit(0),
-  throw: () => {
-    throw new Error('on purpose');
-  },
-  reject: () => void Promise.reject(new Error('on purpose')),
-};
+void live();
 
-parentPort?.on('message', (message: { token: FragmentToken; value: number; end?: string }) => {
-  if (message.end !== undefined) ends[message.end]?.();
-  else churn.adopt(message.token, message.value);
-});
-parentPort?.postMessage({ portId: pool.portId });
+async function live(): Promise<void> {
+  const { PagePool } = (await import(entry)) as { PagePool: typeof Pool };
+  const pool = PagePool.attach({ ...share, engine } as PoolShare, { label: `mortal ${seed}` });
+  const churn = createChurn({
+    pool,
+    seed,
+    counts,
+    lend: (token, value) => parentPort?.postMessage({ token, value }),
+    fail: (failure) => {
+      parentPort?.postMessage({ failure });
+      process.exit(1);
+    },
+  });
 
-function goOn(): void {
-  churn.run();
-  setImmediate(goOn);
+  const ends: Readonly<Record<string, () => void>> = {
+    exit: () => process.exit(0),
+    throw: () => {
+      throw new Error('on purpose');
+    },
+    reject: () => void Promise.reject(new Error('on purpose')),
+  };
+
+  parentPort?.on('message', (message: { token: FragmentToken; value: number; end?: string }) => {
+    if (message.end !== undefined) ends[message.end]?.();
+    else churn.adopt(message.token, message.value);
+  });
+  parentPort?.postMessage({ portId: pool.portId });
+
+  function goOn(): void {
+    churn.run();
+    setImmediate(goOn);
+  }
+  goOn();
 }
-goOn();

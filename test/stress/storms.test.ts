@@ -13,7 +13,7 @@ import { describe, expect, it } from 'vitest';
 import { region } from '../../examples/providers/region.js';
 import { type Witness, witness } from '../../src/testing/witness.js';
 import { chooseSeed, randomFrom } from '../support/ports.js';
-import { program } from '../support/program.js';
+import { mortalProgram } from '../support/program.js';
 import { HUNG_MS, orHung, until } from '../support/waiting.js';
 import { CHANNELS } from './churn.js';
 import { QUIET, settleAll } from './quiet.js';
@@ -230,7 +230,7 @@ describe('storms of deaths', () => {
   it.each(ENGINES)('%s: nothing is missing, torn or left behind', async (engine) => {
     const random = randomFrom(seed + ENGINES.indexOf(engine));
     const choose: Choose = (list) => list[random() % list.length] as (typeof list)[number];
-    const code = await program(new URL('./storm-thread.ts', import.meta.url));
+    const code = await mortalProgram(new URL('./storm-thread.ts', import.meta.url));
     const source = `data:text/javascript,${encodeURIComponent(code)}`;
     const total: Record<string, number> = { storms: 0, deaths: 0, attached: 0, children: 0, checked: 0 };
     const add = (more: Readonly<Record<string, number>>): void => {
